@@ -1,0 +1,299 @@
+import { SecateurError } from '../../errors.ts'
+import { type DataType, type Tensor, tf, type TensorInfo } from '../../tf.ts'
+import type { ElementType } from './model-proto.ts'
+import { Recorder, sizeOf, type Value } from './recorder.ts'
+import { type HostValue, OnnxSession } from './runtime.ts'
+
+type Stored = Float32Array | Int32Array | Uint8Array
+
+interface Entry {
+  dtype: DataType
+  type: ElementType
+  /** Shape in which the value was made; a reshaped tensor shares the entry. */
+  shape: readonly number[]
+  references: number
+  /** Where the value is: computed already, or the promise of a node of the pending graph. */
+  data: Stored | null
+  pending: Value | null
+  /** The array may be handed to another tensor when this one is gone: nobody outside has seen it. */
+  recyclable: boolean
+}
+
+interface CompiledGraph {
+  session: OnnxSession
+  /** Position in the recorder's inputs of each array to feed, with its name in the session. */
+  feeds: { name: string; position: number }[]
+}
+
+const elementTypes: Partial<Record<DataType, ElementType>> = { float32: 'float32', int32: 'int32', bool: 'bool' }
+
+/** How many nodes may wait before they run, so that a loop that never reads anything stays bounded in memory. */
+const longestGraph = 4096
+/** Bytes of free arrays kept for the next graph. */
+const longestPool = 2 ** 30
+
+const allocate = (type: ElementType, size: number): Stored =>
+  type === 'float32' ? new Float32Array(size) : type === 'int32' ? new Int32Array(size) : new Uint8Array(size)
+
+/**
+ * A TensorFlow.js back end on ONNX Runtime. Kernels append nodes to a pending graph; `flush` (called when data is read, or
+ * at the end of a block) runs it with every tensor that is still alive as an output. Compiled graphs are kept by structure.
+ */
+export class OnnxBackend extends tf.KernelBackend {
+  readonly threads: number
+  /** Compiled graphs by structure, least recently used first. */
+  readonly #compiled = new Map<string, CompiledGraph>()
+  readonly #largestCache: number
+  readonly #entries: {
+    get(id: object): Entry
+    set(id: object, entry: Entry): void
+    has(id: object): boolean
+    delete(id: object): boolean
+    numDataIds(): number
+  }
+  readonly #pendingEntries = new Set<Entry>()
+  readonly #free = new Map<string, Stored[]>()
+  #freeBytes = 0
+  /** Arrays whose tensors are gone but which the pending graph still reads. */
+  #retired: Stored[] = []
+  #recorder = new Recorder()
+  #flushing = 0
+
+  constructor(options: { threads: number; largestCache?: number }) {
+    super()
+    this.threads = options.threads
+    this.#largestCache = options.largestCache ?? 256
+    this.#entries = new tf.DataStorage<Entry>(this, tf.engine())
+  }
+
+  /** The graph that kernels record into. */
+  get graph(): Recorder {
+    return this.#recorder
+  }
+
+  /** Sessions compiled and kept. */
+  get sessions(): number {
+    return this.#compiled.size
+  }
+
+  get graphRuns(): number {
+    return this.#flushing
+  }
+
+  // What kernels call.
+
+  /** A tensor as a value of the pending graph, in the shape that the kernel sees. */
+  input(tensor: TensorInfo): Value {
+    const entry = this.#entries.get(tensor.dataId)
+    if (entry.data) return this.#recorder.feed(entry.data, entry.type, tensor.shape)
+    return this.#recorder.reshape(entry.pending!, tensor.shape)
+  }
+
+  /** The tensor that a value of the pending graph will become. */
+  output(
+    value: Value,
+    dtype: DataType = value.type === 'bool' ? 'bool' : value.type === 'int32' ? 'int32' : 'float32',
+  ): TensorInfo {
+    const type = elementTypes[dtype]!
+    const shape = [...value.shape]
+    const empty = sizeOf(shape) === 0
+    const entry: Entry = {
+      dtype,
+      type,
+      shape,
+      references: 1,
+      data: empty ? allocate(type, 0) : null,
+      pending: empty ? null : this.#recorder.cast(value, type),
+      recyclable: !empty,
+    }
+    if (entry.pending) this.#pendingEntries.add(entry)
+    const dataId = {}
+    this.#entries.set(dataId, entry)
+    if (this.#recorder.length > longestGraph) this.flush()
+    return { dataId, shape, dtype }
+  }
+
+  /** The same data in another shape or under another name. */
+  alias(tensor: TensorInfo, shape: number[] = tensor.shape): TensorInfo {
+    this.incRef(tensor.dataId)
+    return { dataId: tensor.dataId, shape, dtype: tensor.dtype }
+  }
+
+  /** Values of a tensor if they are on the host already, so that a kernel can use them in the structure. */
+  peek(tensor: TensorInfo): Stored | null {
+    return this.#entries.get(tensor.dataId).data
+  }
+
+  /** Runs what has been recorded. */
+  flush(): void {
+    if (this.#pendingEntries.size > 0) {
+      const recorder = this.#recorder
+      const entries = [...this.#pendingEntries]
+      const values: Value[] = []
+      for (const { pending } of entries) if (!values.includes(pending!)) values.push(pending!)
+      const results = this.#run(recorder, values)
+      for (const entry of entries) {
+        const index = values.indexOf(entry.pending!)
+        entry.data = results[index]!
+        entry.pending = null
+        // Two tensors may share one result (a cast to the same type, say): then neither may give it away.
+        if (entries.some((other) => other !== entry && other.data === entry.data)) entry.recyclable = false
+      }
+      this.#pendingEntries.clear()
+      this.#flushing++
+    }
+    this.#recorder = new Recorder()
+    for (const data of this.#retired) this.#release(data)
+    this.#retired = []
+  }
+
+  #run(recorder: Recorder, values: Value[]): Stored[] {
+    const key = recorder.key(values)
+    let compiled = this.#compiled.get(key)
+    if (compiled) {
+      this.#compiled.delete(key)
+    } else {
+      const { graph, inputIds } = recorder.graph(values)
+      const positions = new Map(recorder.inputs.map(({ value }, position) => [value.id, position]))
+      compiled = {
+        session: new OnnxSession(graph, this.threads),
+        feeds: inputIds.map((id) => ({ name: `v${id}`, position: positions.get(id)! })),
+      }
+      if (this.#compiled.size >= this.#largestCache) {
+        const [oldest, { session }] = this.#compiled.entries().next().value!
+        session.dispose()
+        this.#compiled.delete(oldest)
+      }
+    }
+    this.#compiled.set(key, compiled)
+    const feeds: Record<string, HostValue> = {}
+    for (const { name, position } of compiled.feeds) {
+      const { value, data } = recorder.inputs[position]!
+      feeds[name] = { type: value.type, dims: value.shape, data, location: 'cpu' }
+    }
+    const fetches: Record<string, HostValue> = {}
+    const results = values.map((value) => {
+      const data = this.#take(value.type, sizeOf(value.shape))
+      fetches[`v${value.id}`] = { type: value.type, dims: value.shape, data, location: 'cpu' }
+      return data
+    })
+    compiled.session.run(feeds, fetches)
+    return results
+  }
+
+  #take(type: ElementType, size: number): Stored {
+    const data = this.#free.get(`${type}:${size}`)?.pop()
+    if (!data) return allocate(type, size)
+    this.#freeBytes -= data.byteLength
+    return data
+  }
+
+  #release(data: Stored): void {
+    if (this.#freeBytes + data.byteLength > longestPool) return
+    const type: ElementType = data instanceof Float32Array ? 'float32' : data instanceof Int32Array ? 'int32' : 'bool'
+    const key = `${type}:${data.length}`
+    const free = this.#free.get(key)
+    if (free) free.push(data)
+    else this.#free.set(key, [data])
+    this.#freeBytes += data.byteLength
+  }
+
+  /** Gives back the arrays and compiled graphs that are kept for reuse. */
+  trim(): void {
+    this.flush()
+    this.#free.clear()
+    this.#freeBytes = 0
+    for (const { session } of this.#compiled.values()) session.dispose()
+    this.#compiled.clear()
+  }
+
+  // What TensorFlow.js calls.
+
+  override write(values: Stored, shape: number[], dtype: DataType): object {
+    const dataId = {}
+    this.move(dataId, values, shape, dtype, 1)
+    return dataId
+  }
+
+  override move(dataId: object, values: Stored, shape: number[], dtype: DataType, references: number): void {
+    const type = elementTypes[dtype]
+    if (!type)
+      throw new SecateurError('unsupported', `the onnx back end holds float32, int32 and bool tensors, not ${dtype}`)
+    const data =
+      values instanceof (type === 'float32' ? Float32Array : type === 'int32' ? Int32Array : Uint8Array)
+        ? values
+        : type === 'float32'
+          ? Float32Array.from(values as ArrayLike<number>)
+          : type === 'int32'
+            ? Int32Array.from(values as ArrayLike<number>)
+            : Uint8Array.from(values as ArrayLike<number>)
+    this.#entries.set(dataId, { dtype, type, shape, references, data, pending: null, recyclable: false })
+  }
+
+  override readSync(dataId: object): Stored {
+    const entry = this.#entries.get(dataId)
+    if (!entry.data) this.flush()
+    // The caller may keep the array for longer than the tensor lives.
+    entry.recyclable = false
+    return entry.data!
+  }
+
+  override async read(dataId: object): Promise<Stored> {
+    return this.readSync(dataId)
+  }
+
+  override disposeData(dataId: object, force = false): boolean {
+    if (!this.#entries.has(dataId)) return true
+    const entry = this.#entries.get(dataId)
+    entry.references--
+    if (!force && entry.references > 0) return false
+    this.#pendingEntries.delete(entry)
+    if (entry.data && entry.recyclable) this.#retired.push(entry.data)
+    if (this.#recorder.length === 0 && this.#recorder.inputs.length === 0 && this.#retired.length > 0) this.flush()
+    this.#entries.delete(dataId)
+    return true
+  }
+
+  override incRef(dataId: object): void {
+    this.#entries.get(dataId).references++
+  }
+
+  override refCount(dataId: object): number {
+    return this.#entries.has(dataId) ? this.#entries.get(dataId).references : 0
+  }
+
+  override numDataIds(): number {
+    return this.#entries.numDataIds()
+  }
+
+  override memory(): { unreliable: boolean } {
+    return { unreliable: false }
+  }
+
+  override floatPrecision(): 16 | 32 {
+    return 32
+  }
+
+  override epsilon(): number {
+    return 1e-7
+  }
+
+  override timerAvailable(): boolean {
+    return true
+  }
+
+  override async time(run: () => void): Promise<{ kernelMs: number }> {
+    this.flush()
+    const start = performance.now()
+    run()
+    this.flush()
+    return { kernelMs: performance.now() - start }
+  }
+
+  override dispose(): void {
+    this.trim()
+  }
+}
+
+/** The tensor that `info` names, for code that mixes kernels with tfjs operations. */
+export const asTensor = (info: TensorInfo): Tensor => tf.engine().makeTensorFromTensorInfo(info)
