@@ -1,0 +1,124 @@
+import { createReadStream } from 'node:fs'
+import { open, stat } from 'node:fs/promises'
+import { createGunzip } from 'node:zlib'
+import { badFile } from '../errors.ts'
+
+/** Longest line, or JSON value, that is taken into memory, in bytes. */
+export const defaultRowLimit = 64 * 2 ** 20
+
+const newline = 10
+const carriageReturn = 13
+
+/**
+ * The first `count` bytes of a file, fewer where it is shorter. Errors: no such file, a folder, no permission.
+ */
+export async function headOf(file: string, count: number): Promise<Buffer> {
+  try {
+    if ((await stat(file)).isDirectory()) throw badFile(file, undefined, 'is a folder; give a file in it')
+    await using handle = await open(file, 'r')
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(count), 0, count, 0)
+    return buffer.subarray(0, bytesRead)
+  } catch (error) {
+    throw readError(file, error)
+  }
+}
+
+/**
+ * A file's bytes in pieces, unpacked where it is gzip, without a UTF-8 byte order mark. UTF-16 is refused.
+ */
+export async function* readBytes(file: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
+  const head = await headOf(file, 2)
+  const raw = createReadStream(file, { highWaterMark: 2 ** 20 })
+  const isGzip = head[0] === 0x1f && head[1] === 0x8b
+  const stream = isGzip ? raw.pipe(createGunzip({ chunkSize: 2 ** 20 })) : raw
+  if (isGzip) raw.on('error', (error) => stream.destroy(error))
+  let first = true
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      signal?.throwIfAborted()
+      yield first ? withoutByteOrderMark(chunk, file) : chunk
+      first = false
+    }
+  } catch (error) {
+    throw readError(file, error)
+  } finally {
+    stream.destroy()
+    raw.destroy()
+  }
+}
+
+export interface Line {
+  text: string
+  /** Counting from 1. */
+  number: number
+}
+
+/**
+ * The lines of a stream of bytes, without their ending (LF or CRLF). Only these end a line: unlike `node:readline`, which
+ * also splits at U+2028 and U+2029, both of which may stand inside a JSON string. A last line without an ending counts;
+ * nothing after the last ending does not. Errors name file and line: bytes that are not UTF-8, a line over `limit` bytes.
+ */
+export async function* splitLines(
+  bytes: AsyncIterable<Buffer>,
+  file: string,
+  limit = defaultRowLimit,
+): AsyncGenerator<Line> {
+  let held: Buffer[] = []
+  let heldBytes = 0
+  let number = 0
+
+  const take = (piece: Buffer): Line => {
+    number++
+    const line = held.length === 0 ? piece : Buffer.concat([...held, piece])
+    held = []
+    heldBytes = 0
+    const end = line.at(-1) === carriageReturn ? line.length - 1 : line.length
+    return { text: decodeUtf8(line.subarray(0, end), file, `line ${number}`), number }
+  }
+
+  for await (const chunk of bytes) {
+    let start = 0
+    for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
+      checkLength(heldBytes + end - start, limit, file, number + 1)
+      yield take(chunk.subarray(start, end))
+      start = end + 1
+    }
+    if (start < chunk.length) {
+      held.push(chunk.subarray(start))
+      heldBytes += chunk.length - start
+      checkLength(heldBytes, limit, file, number + 1)
+    }
+  }
+  if (heldBytes > 0) yield take(Buffer.alloc(0))
+}
+
+/** Text of UTF-8 bytes; bytes that are not UTF-8 are an error at `where`. */
+export function decodeUtf8(bytes: Uint8Array, file: string, where: string): string {
+  try {
+    return utf8.decode(bytes)
+  } catch (cause) {
+    throw badFile(file, where, 'is not UTF-8 text; save the file as UTF-8', cause)
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function checkLength(bytes: number, limit: number, file: string, line: number) {
+  if (bytes > limit) throw badFile(file, `line ${line}`, `is longer than ${limit} bytes; split it into shorter rows`)
+}
+
+function withoutByteOrderMark(chunk: Buffer, file: string): Buffer {
+  if ((chunk[0] === 0xff && chunk[1] === 0xfe) || (chunk[0] === 0xfe && chunk[1] === 0xff)) {
+    throw badFile(file, undefined, 'is UTF-16 text; save it as UTF-8')
+  }
+  return chunk[0] === 0xef && chunk[1] === 0xbb && chunk[2] === 0xbf ? chunk.subarray(3) : chunk
+}
+
+/** A system's or zlib's error in the user's words; every other error as it is. */
+function readError(file: string, error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (code === 'ENOENT') return badFile(file, undefined, 'there is no such file', error)
+  if (code === 'EACCES' || code === 'EPERM') return badFile(file, undefined, 'may not be read by this user', error)
+  if (code.startsWith('Z_')) return badFile(file, undefined, 'is a damaged gzip file', error)
+  return error
+}
