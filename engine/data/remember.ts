@@ -1,0 +1,12 @@
+/** Keeps the results for the last two arguments: a batch never touches more passes at once, unless the data is tiny. */
+export function rememberTwo<T>(compute: (key: number) => T): (key: number) => T {
+  const kept = new Map<number, T>()
+  return (key) => {
+    const known = kept.get(key)
+    if (known !== undefined) return known
+    const value = compute(key)
+    kept.set(key, value)
+    if (kept.size > 2) kept.delete(kept.keys().next().value!)
+    return value
+  }
+}
