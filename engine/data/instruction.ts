@@ -1,0 +1,147 @@
+import type { Tokenizer } from '../checkpoint/tokenizer-type.ts'
+import type { Conversation, Message } from './conversation.ts'
+import type { EncodedExample } from './example.ts'
+
+/** Text of a conversation by a model's chat template; null where there is no template. */
+export type RenderChat = (messages: readonly Message[], options?: { addGenerationPrompt?: boolean }) => string | null
+
+export type TrainOn = 'answers' | 'everything'
+
+/** A text and the stretches of it, in UTF-16 units from `start` to `end`, that are answers. */
+export interface MarkedText {
+  text: string
+  answers: { start: number; end: number }[]
+  /** Whether the tokenizer adds its own special tokens: false where a chat template has written them. */
+  specialTokens: boolean
+  /** Whether EOS follows the text. */
+  endOfSequence: boolean
+}
+
+/**
+ * The prompt of Stanford Alpaca (tatsu-lab/stanford_alpaca, train.py), character for character. The answer follows
+ * "### Response:" directly, as there.
+ */
+export function alpacaPrompt(instruction: string, input = ''): string {
+  return input === ''
+    ? `${alpacaPreamble}### Instruction:\n${instruction}\n\n### Response:`
+    : 'Below is an instruction that describes a task, paired with an input that provides further context. ' +
+        'Write a response that appropriately completes the request.\n\n' +
+        `### Instruction:\n${instruction}\n\n### Input:\n${input}\n\n### Response:`
+}
+
+const alpacaPreamble =
+  'Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n'
+
+/**
+ * A conversation as token ids, with the loss on the answers (default) or on everything but the first token.
+ *
+ * Where an answer begins among the tokens: the text before it is encoded alone, and so is the whole; the tokens that both
+ * begin with are the prompt's, and everything from the first difference on is the answer's. So a token that a merge made
+ * across the border counts as the answer's, and the prompt is tokenized as it will be when the model is asked. An answer
+ * that is followed by more text ends likewise, before the first token that holds any of what follows.
+ */
+export function encodeConversation(
+  conversation: Conversation,
+  tokenizer: Tokenizer,
+  options: { renderChat?: RenderChat | undefined; trainOn?: TrainOn | undefined } = {},
+): EncodedExample {
+  const marked = writeConversation(conversation, options.renderChat, tokenizer.eosToken)
+  const encode = (text: string) => tokenizer.encode(text, { specialTokens: marked.specialTokens })
+  const ids = encode(marked.text)
+  const textTokens = ids.length
+  if (marked.endOfSequence && tokenizer.eosId !== null) ids.push(tokenizer.eosId)
+
+  const trained = new Uint8Array(ids.length)
+  if (options.trainOn === 'everything') trained.fill(1)
+  else {
+    for (const { start, end } of marked.answers) {
+      const from = commonPrefix(encode(marked.text.slice(0, start)), ids, textTokens)
+      const isLast = end === marked.text.length
+      trained.fill(1, from, isLast ? ids.length : commonPrefix(encode(marked.text.slice(0, end)), ids, textTokens))
+    }
+  }
+  trained[0] = 0
+  return { ids: Int32Array.from(ids), trained }
+}
+
+/** A conversation's text by the chat template, or as Stanford Alpaca lays it out where there is none. */
+export function writeConversation(
+  conversation: Conversation,
+  renderChat: RenderChat | undefined,
+  eosToken: string | null,
+): MarkedText {
+  if (conversation.kind === 'completion') return follow(conversation.prompt, conversation.answer)
+  const messages = conversation.kind === 'messages' ? conversation.messages : messagesOfQuestion(conversation)
+  const rendered = renderChat?.(messages)
+  if (renderChat && typeof rendered === 'string') return markRendered(rendered, messages, renderChat, eosToken)
+  return conversation.kind === 'question'
+    ? follow(alpacaPrompt(conversation.instruction, conversation.input), conversation.answer)
+    : writeTurns(conversation.messages)
+}
+
+const follow = (prompt: string, answer: string): MarkedText => ({
+  text: prompt + answer,
+  answers: [{ start: prompt.length, end: prompt.length + answer.length }],
+  specialTokens: true,
+  endOfSequence: true,
+})
+
+function messagesOfQuestion({ instruction, input, answer }: Conversation & { kind: 'question' }): Message[] {
+  const content = input === '' ? instruction : `${instruction}\n\n${input}`
+  return [
+    { role: 'user', content },
+    { role: 'assistant', content: answer },
+  ]
+}
+
+/**
+ * Finds the answers in a rendered chat: the template is also applied to the messages before each answer (with the
+ * opening of the answer, which is the prompt's) and up to it. Templates that write an earlier part differently once more
+ * follows are met by taking what the texts have in common.
+ */
+function markRendered(
+  text: string,
+  messages: readonly Message[],
+  renderChat: RenderChat,
+  eosToken: string | null,
+): MarkedText {
+  const answers = messages.flatMap((message, index) => {
+    if (message.role !== 'assistant') return []
+    const before = renderChat(messages.slice(0, index), { addGenerationPrompt: true }) ?? ''
+    const isLast = index === messages.length - 1
+    const upTo = isLast ? text : (renderChat(messages.slice(0, index + 1)) ?? '')
+    const start = commonPrefix(before, text)
+    return [{ start, end: Math.max(start, endOfAnswer(text, start, commonPrefix(upTo, text), eosToken)) }]
+  })
+  const last = answers.at(-1)
+  const isClosed = eosToken !== null && last !== undefined && text.slice(last.start).trimEnd().endsWith(eosToken)
+  return { text, answers, specialTokens: false, endOfSequence: !isClosed }
+}
+
+/** A model stops at EOS: a line break that a template writes behind it is not to be learnt. */
+function endOfAnswer(text: string, start: number, end: number, eosToken: string | null): number {
+  const trimmed = text.slice(start, end).trimEnd()
+  return eosToken !== null && trimmed.endsWith(eosToken) ? start + trimmed.length : end
+}
+
+/** Several turns in the manner of Alpaca's prompt; a system message takes the place of its first sentences. */
+function writeTurns(messages: readonly Message[]): MarkedText {
+  const answers: MarkedText['answers'] = []
+  let text = messages[0]?.role === 'system' ? '' : alpacaPreamble
+  for (const { role, content } of messages) {
+    if (role === 'assistant') {
+      text += '### Response:'
+      answers.push({ start: text.length, end: text.length + content.length })
+    } else if (role !== 'system') text += role === 'user' ? '### Instruction:\n' : `### ${role}:\n`
+    text += `${content}\n\n`
+  }
+  text = text.slice(0, -2)
+  return { text, answers, specialTokens: true, endOfSequence: messages.at(-1)?.role === 'assistant' }
+}
+
+/** Length of what two texts, or two lists of ids, begin with alike; at most `limit`. */
+function commonPrefix<T extends string | readonly number[]>(a: T, b: T, limit = b.length): number {
+  let length = 0
+  while (length < limit && length < a.length && a[length] === b[length]) length++
+  return length
+}
