@@ -1,0 +1,70 @@
+import { existsSync } from 'node:fs'
+import { basename } from 'node:path'
+import { readBytes, splitLines } from '../data/lines.ts'
+import { type Row, formatOf, readRows } from '../data/rows.ts'
+import { badFile } from '../errors.ts'
+import { type TaskName, tasks } from './tasks/index.ts'
+import { FieldError, type TaskRow } from './tasks/task.ts'
+
+/**
+ * All rows of a task's file in file order, from the official layout or from that of Hugging Face, told apart by the
+ * fields; JSON lines, JSON or Parquet. Errors name the file, the line (or row) and the field: a field that is missing or
+ * wrong, a test split without answers, labels beside the file that do not match it, a file without rows.
+ */
+export async function readTask(name: TaskName, file: string, signal?: AbortSignal): Promise<TaskRow[]> {
+  const task = tasks[name]
+  const rows: TaskRow[] = []
+  let labels: Labels | null = null
+  for await (const row of readRows(file, signal ? { signal } : {})) {
+    const index = rows.length
+    if (task.labelsBeside && row['label'] === undefined) {
+      labels ??= await readLabels(file, signal)
+      if (index < labels.values.length) row['label'] = labels.values[index]
+      else if (labels.values.length > 0) throw unequal(labels, `more than ${index}`)
+    }
+    rows.push(await parse(row, index))
+  }
+  if (rows.length === 0) throw badFile(file, undefined, `holds no rows; a row of ${task.title} has ${task.fields}`)
+  if (labels && labels.values.length !== rows.length) throw unequal(labels, String(rows.length))
+  return rows
+
+  async function parse(row: Row, index: number): Promise<TaskRow> {
+    try {
+      return task.parse(row)
+    } catch (error) {
+      if (!(error instanceof FieldError)) throw error
+      const place = await placeOf(index, file)
+      throw badFile(file, `${place}, ${error.field}`, `${error.message} (read as ${task.title})`)
+    }
+  }
+
+  function unequal({ file: labelFile, values }: Labels, count: string) {
+    return badFile(labelFile, undefined, `holds ${values.length} labels, but ${basename(file)} has ${count} rows`)
+  }
+}
+
+interface Labels {
+  file: string
+  values: string[]
+}
+
+/** Labels of `NAME.jsonl` from `NAME-labels.lst`; none where there is no such file. */
+async function readLabels(file: string, signal?: AbortSignal): Promise<Labels> {
+  const labelFile = `${file.replace(/\.gz$/, '').replace(/\.[^./\\]+$/, '')}-labels.lst`
+  const values: string[] = []
+  if (existsSync(labelFile)) {
+    for await (const row of readRows(labelFile, signal ? { signal } : {})) values.push(String(row['text']).trim())
+    while (values.at(-1) === '') values.pop()
+  }
+  return { file: labelFile, values }
+}
+
+/** Where a row stands, found again only when there is something to say about it: blank lines are no rows. */
+async function placeOf(index: number, file: string): Promise<string> {
+  if ((await formatOf(file)) !== 'lines of JSON') return `row ${index + 1}`
+  let rows = 0
+  for await (const { text, number } of splitLines(readBytes(file), file)) {
+    if (text.trim() !== '' && rows++ === index) return `line ${number}`
+  }
+  return `row ${index + 1}`
+}

@@ -1,0 +1,106 @@
+import type { Tokenizer } from '../checkpoint/tokenizer-type.ts'
+import { SecateurError } from '../errors.ts'
+import { stripEnd } from './python-text.ts'
+import type { LikelihoodItem } from './scoring-model.ts'
+import type { EvaluationMode } from './select.ts'
+
+/** One choice as token ids. */
+export interface EncodedRequest {
+  context: number[]
+  continuation: number[]
+}
+
+/** A LikelihoodItem for some choices of a row, and how to read the model's answer. */
+export interface PlannedItem {
+  item: LikelihoodItem
+  /** For each suffix: the choice that it belongs to, and how many of its last tokens are the choice's. */
+  parts: { choice: number; scored: number }[]
+}
+
+/**
+ * Token ids of a context and of the continuation to score after it.
+ *
+ * - `modern`: both are encoded as one text with the tokenizer's special tokens, and the ids after as many as the context
+ *   alone has are the continuation's, even where a token crosses the boundary; blanks at the context's end go to the
+ *   continuation before
+ * - `legacy`: each is encoded by itself, without special tokens
+ */
+export function encodePair(
+  tokenizer: Tokenizer,
+  mode: EvaluationMode,
+  context: string,
+  continuation: string,
+): EncodedRequest {
+  if (mode === 'legacy') {
+    const plain = { specialTokens: false }
+    const ids = context === '' ? [] : tokenizer.encode(context, plain)
+    return {
+      context: ids.length > 0 ? ids : [startToken(tokenizer, ['eosId', 'bosId'])],
+      continuation: tokenizer.encode(continuation, plain),
+    }
+  }
+  if (context === '') {
+    const start = startToken(tokenizer, ['bosId', 'eosId'])
+    const ids = tokenizer.encode(continuation, { specialTokens: false })
+    return { context: [start], continuation: ids[0] === start ? ids.slice(1) : ids }
+  }
+  const end = stripEnd(context).length
+  const joint = tokenizer.encode(context + continuation)
+  const ids = tokenizer.encode(context.slice(0, end))
+  if (ids.length === 0) return { context: [startToken(tokenizer, ['bosId', 'eosId'])], continuation: joint }
+  return { context: ids, continuation: joint.slice(ids.length) }
+}
+
+function startToken(tokenizer: Tokenizer, preferred: ('bosId' | 'eosId')[]): number {
+  const id = preferred.map((name) => tokenizer[name]).find((value) => value !== null)
+  if (id !== undefined) return id
+  throw new SecateurError(
+    'unsupported',
+    'a text without context cannot be scored: the tokenizer has neither a token that starts a text nor one that ends it',
+  )
+}
+
+/**
+ * The items that score the choices of one row. A sequence longer than the model loses tokens from the left; the last token
+ * of a choice is only predicted, so that `maxLength` + 1 tokens fit. Choices that are cut at the same place share one item,
+ * whose prefix is all that their contexts have in common: it is computed once, and where contexts end differently the
+ * suffixes start with the rest of them. `where` names the row in errors: a choice without tokens or longer than the model.
+ */
+export function planRow(requests: readonly EncodedRequest[], maxLength: number, where: string): PlannedItem[] {
+  const cut = requests.map((request, choice) => cutLeft(request, maxLength, `${where}, choice ${choice}`))
+  const groups: number[][] = []
+  for (const [choice, { context, lost }] of cut.entries()) {
+    const group = groups.find(([first]) => cut[first!]!.lost === lost && cut[first!]!.context[0] === context[0])
+    if (group) group.push(choice)
+    else groups.push([choice])
+  }
+  return groups.map((choices) => {
+    const shared = commonPrefix(choices.map((choice) => cut[choice]!.context))
+    return {
+      item: {
+        prefix: cut[choices[0]!]!.context.slice(0, shared),
+        suffixes: choices.map((choice) => [...cut[choice]!.context.slice(shared), ...cut[choice]!.continuation]),
+      },
+      parts: choices.map((choice) => ({ choice, scored: cut[choice]!.continuation.length })),
+    }
+  })
+}
+
+function cutLeft({ context, continuation }: EncodedRequest, maxLength: number, where: string) {
+  if (continuation.length === 0) {
+    throw new SecateurError('bad-file', 'has no tokens to score; is its text empty?', { field: where })
+  }
+  if (continuation.length > maxLength) {
+    throw new SecateurError('bad-file', `has ${continuation.length} tokens, but the model reads ${maxLength}`, {
+      field: where,
+    })
+  }
+  const lost = Math.max(0, context.length + continuation.length - maxLength - 1)
+  return { context: context.slice(lost), continuation, lost }
+}
+
+function commonPrefix(lists: readonly (readonly number[])[]): number {
+  const [first = [], ...others] = lists
+  const differs = first.findIndex((id, index) => others.some((other) => other[index] !== id))
+  return differs < 0 ? first.length : differs
+}

@@ -1,0 +1,35 @@
+import { z } from 'zod'
+import { type Task, checkRow, choiceLists, choiceObjects, keyIndex } from './task.ts'
+
+const fields = 'question, choices and answerKey'
+
+const original = z.object({ question: z.object({ stem: z.string(), choices: choiceObjects }), answerKey: z.unknown() })
+const huggingFace = z.object({ question: z.string(), choices: choiceLists, answerKey: z.unknown() })
+
+/** ARC from the original files (choices within the question, a list of objects) and from Hugging Face (two lists). */
+const arc = (title: string, published: Task['published']): Task => ({
+  title,
+  normalised: true,
+  published,
+  fields,
+  labelsBeside: false,
+  parse(row) {
+    const { stem, texts, labels, answerKey } = read(row)
+    const context = `Question: ${stem}\nAnswer:`
+    // By the row's own labels: some rows count 1 to 4 instead of A to D.
+    return { contexts: texts.map(() => context), choices: texts, gold: keyIndex(answerKey, labels, texts) }
+  },
+})
+
+export const arcEasy = arc('ARC-Easy', 'acc')
+export const arcChallenge = arc('ARC-Challenge', 'accNorm')
+
+function read(row: Record<string, unknown>) {
+  if (typeof row['question'] === 'object') {
+    const { question, answerKey } = checkRow(original, row, fields)
+    const texts = question.choices.map(({ text }) => text)
+    return { stem: question.stem, texts, labels: question.choices.map(({ label }) => label), answerKey }
+  }
+  const { question, choices, answerKey } = checkRow(huggingFace, row, fields)
+  return { stem: question, texts: choices.text, labels: choices.label, answerKey }
+}
