@@ -103,7 +103,7 @@ export class OnnxBackend extends tf.KernelBackend {
       shape,
       references: 1,
       data: empty ? allocate(type, 0) : null,
-      pending: empty ? null : this.#recorder.cast(value, type),
+      pending: empty ? null : this.#computed(value, type),
       recyclable: !empty,
     }
     if (entry.pending) this.#pendingEntries.add(entry)
@@ -111,6 +111,11 @@ export class OnnxBackend extends tf.KernelBackend {
     this.#entries.set(dataId, entry)
     if (this.#recorder.length > longestGraph) this.flush()
     return { dataId, shape, dtype }
+  }
+
+  #computed(value: Value, type: ElementType): Value {
+    const cast = this.#recorder.cast(value, type)
+    return this.#recorder.isComputed(cast) ? cast : this.#recorder.node('Identity', [cast], type, cast.shape)
   }
 
   /** The same data in another shape or under another name. */
@@ -128,16 +133,21 @@ export class OnnxBackend extends tf.KernelBackend {
   flush(): void {
     if (this.#pendingEntries.size > 0) {
       const recorder = this.#recorder
-      const entries = [...this.#pendingEntries]
-      const values: Value[] = []
-      for (const { pending } of entries) if (!values.includes(pending!)) values.push(pending!)
+      const waiting = new Map<Value, Entry[]>()
+      for (const entry of this.#pendingEntries) {
+        const others = waiting.get(entry.pending!)
+        if (others) others.push(entry)
+        else waiting.set(entry.pending!, [entry])
+      }
+      const values = [...waiting.keys()]
       const results = this.#run(recorder, values)
-      for (const entry of entries) {
-        const index = values.indexOf(entry.pending!)
-        entry.data = results[index]!
-        entry.pending = null
-        // Two tensors may share one result (a cast to the same type, say): then neither may give it away.
-        if (entries.some((other) => other !== entry && other.data === entry.data)) entry.recyclable = false
+      for (const [index, entries] of [...waiting.values()].entries()) {
+        for (const entry of entries) {
+          entry.data = results[index]!
+          entry.pending = null
+          // Two tensors may share one result (a cast to the same type, say): then neither may give it away.
+          if (entries.length > 1) entry.recyclable = false
+        }
       }
       this.#pendingEntries.clear()
       this.#flushing++

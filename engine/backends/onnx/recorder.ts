@@ -1,4 +1,12 @@
-import type { AttributeValue, ElementType, GraphConstant, GraphNode, GraphValue, OnnxGraph } from './model-proto.ts'
+import {
+  type AttributeValue,
+  type ElementType,
+  elementType,
+  type GraphConstant,
+  type GraphNode,
+  type GraphValue,
+  type OnnxGraph,
+} from './model-proto.ts'
 import type { HostArray } from './runtime.ts'
 
 /** A value of the graph that is being recorded. It is dead once that graph has run. */
@@ -137,17 +145,12 @@ export class Recorder {
 
   cast(value: Value, type: ElementType): Value {
     if (value.type === type) return value
-    const codes: Partial<Record<ElementType, number>> = {
-      float32: 1,
-      uint8: 2,
-      int8: 3,
-      uint16: 4,
-      int32: 6,
-      int64: 7,
-      bool: 9,
-      float16: 10,
-    }
-    return this.node('Cast', [value], type, value.shape, { to: codes[type]! })
+    return this.node('Cast', [value], type, value.shape, { to: elementType[type] })
+  }
+
+  /** Whether a node computes the value; inputs and constants cannot be outputs as they are. */
+  isComputed(value: Value): boolean {
+    return this.#producer.has(value.id)
   }
 
   key(outputs: readonly Value[]): string {

@@ -1,0 +1,73 @@
+import type { FrozenWeight } from '../../frozen-weight.ts'
+import type { OnnxBackend } from './backend.ts'
+import { filled, float, isEmpty, register } from './kernel.ts'
+import type { Value } from './recorder.ts'
+
+/** Kernels on weights that are not tensors: they are fed as they lie in memory and widened inside the graph. */
+export function registerFrozen(): void {
+  // x [..., columns] -> x W^T [..., rows], or x [..., rows] -> x W [..., columns] when transposed.
+  register<{ weight: FrozenWeight; transposed: boolean }>('FrozenLinear', ({ inputs, attributes, backend }) => {
+    const { weight, transposed } = attributes
+    const x = float(backend, inputs.x!)
+    const shape = [...x.shape.slice(0, -1), transposed ? weight.columns : weight.rows]
+    if (isEmpty({ shape })) return filled(backend, shape, 0, 'float32')
+    const dense = widened(weight, backend)
+    if (transposed) return backend.output(backend.graph.node('MatMul', [x, dense], 'float32', shape))
+    const settings = { transA: 0, transB: 1 }
+    return backend.output(backend.graph.node('FusedMatMul', [x, dense], 'float32', shape, settings, 'com.microsoft'))
+  })
+  // indices [...] -> rows [..., columns]
+  register<{ weight: FrozenWeight }>('FrozenRows', ({ inputs, attributes, backend }) => {
+    const { weight } = attributes
+    const indices = inputs.indices!
+    const shape = [...indices.shape, weight.columns]
+    if (isEmpty({ shape })) return filled(backend, shape, 0, 'float32')
+    return backend.output(rows(weight, backend.graph.cast(backend.input(indices), 'int32'), shape, backend))
+  })
+}
+
+/** The weight as float32 [rows, columns]. */
+function widened(weight: FrozenWeight, backend: OnnxBackend): Value {
+  const { graph } = backend
+  const shape = [weight.rows, weight.columns]
+  if (weight.form === 'int8') {
+    const stored = graph.feed(weight.data, 'int8', shape)
+    const scales = graph.feed(weight.scales, 'float32', [weight.rows])
+    return graph.node('DequantizeLinear', [stored, scales], 'float32', shape, { axis: 0 })
+  }
+  return widenedFloats(feedFloats(weight, backend), weight.form, shape, backend)
+}
+
+/** Rows of the weight: picked first, so that only these are widened. */
+function rows(weight: FrozenWeight, indices: Value, shape: number[], backend: OnnxBackend): Value {
+  const { graph } = backend
+  const pick = (value: Value, picked: number[]) =>
+    graph.node('Gather', [value, indices], value.type, picked, { axis: 0 })
+  if (weight.form === 'int8') {
+    const stored = graph.feed(weight.data, 'int8', [weight.rows, weight.columns])
+    const scales = graph.feed(weight.scales, 'float32', [weight.rows, 1])
+    const scale = pick(scales, [...indices.shape, 1])
+    return graph.node('Mul', [graph.cast(pick(stored, shape), 'float32'), scale], 'float32', shape)
+  }
+  return widenedFloats(pick(feedFloats(weight, backend), shape), weight.form, shape, backend)
+}
+
+function feedFloats(weight: Exclude<FrozenWeight, { form: 'int8' }>, backend: OnnxBackend): Value {
+  const type = weight.form === 'bfloat16' ? 'uint16' : weight.form
+  return backend.graph.feed(weight.data, type, [weight.rows, weight.columns])
+}
+
+/** Every bfloat16 as a float32, by its bits. */
+const bfloat16Values = new Float32Array(Uint32Array.from({ length: 65536 }, (_, bits) => bits << 16).buffer)
+
+function widenedFloats(
+  value: Value,
+  form: 'float32' | 'float16' | 'bfloat16',
+  shape: number[],
+  backend: OnnxBackend,
+): Value {
+  const { graph } = backend
+  if (form !== 'bfloat16') return graph.cast(value, 'float32')
+  const table = graph.feed(bfloat16Values, 'float32', [65536])
+  return graph.node('Gather', [table, graph.cast(value, 'int32')], 'float32', shape)
+}

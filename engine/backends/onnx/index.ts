@@ -1,0 +1,31 @@
+import { tf } from '../../tf.ts'
+import { OnnxBackend } from './backend.ts'
+import { registerBlocks } from './blocks.ts'
+import { registerBinary } from './binary.ts'
+import { registerGathers } from './gather.ts'
+import { registerFrozen } from './frozen.ts'
+import { backendName } from './kernel.ts'
+import { registerMatrixProducts } from './matmul.ts'
+import { registerNeural } from './nn.ts'
+import { registerReductions } from './reduce.ts'
+import { registerShapes } from './shape.ts'
+import { registerUnary } from './unary.ts'
+
+/**
+ * Makes the back end `onnx` known to TensorFlow.js, with all its kernels. A second call changes nothing.
+ *
+ * @param options.threads threads of one operator.
+ */
+export function registerOnnxBackend(options: { threads: number }): void {
+  if (tf.findBackendFactory(backendName)) return
+  registerUnary()
+  registerBinary()
+  registerReductions()
+  registerMatrixProducts()
+  registerShapes()
+  registerGathers()
+  registerNeural()
+  registerBlocks()
+  registerFrozen()
+  tf.registerBackend(backendName, () => new OnnxBackend(options))
+}
