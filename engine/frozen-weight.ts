@@ -84,6 +84,24 @@ export function toFloat32(weight: FrozenWeight): Float32Array {
   return result
 }
 
+/** Some rows of a weight, over the same bytes. */
+export function rowsOf(weight: FrozenWeight, start: number, rows: number): FrozenWeight {
+  if (start < 0 || rows < 0 || start + rows > weight.rows)
+    throw new RangeError(`rows ${start} to ${start + rows} are not within [${weight.rows}, ${weight.columns}]`)
+  const [from, to] = [start * weight.columns, (start + rows) * weight.columns]
+  const matrix = { rows, columns: weight.columns, id: nextId++ }
+  switch (weight.form) {
+    case 'float32':
+      return { ...matrix, form: weight.form, data: weight.data.subarray(from, to) }
+    case 'int8': {
+      const scales = weight.scales.subarray(start, start + rows)
+      return { ...matrix, form: weight.form, data: weight.data.subarray(from, to), scales }
+    }
+    default:
+      return { ...matrix, form: weight.form, data: weight.data.subarray(from, to) }
+  }
+}
+
 /** Bytes that the weight takes in host memory. */
 export const weightBytes = (weight: FrozenWeight): number =>
   weight.data.byteLength + (weight.form === 'int8' ? weight.scales.byteLength : 0)

@@ -25,7 +25,8 @@ export async function chooseBackend(options: { device?: 'auto' | Device; threads
   if (!Number.isInteger(threads) || threads < 1 || threads > 1024)
     throw badSetting('threads', `${threads} is not a number of threads: give a whole number from 1 to 1024`)
   const device = options.device ?? 'auto'
-  tf.env().set('DEBUG', false)
+  // Otherwise the reference back end advertises another package on standard error.
+  tf.enableProdMode()
   const refused: Choice['refused'] = []
   for (const name of device === 'auto' ? (['onnx', 'cpu'] as const) : [device]) {
     try {

@@ -1,4 +1,4 @@
-import { type FrozenWeight, toFloat32 } from '../frozen-weight.ts'
+import { type FrozenWeight, rowsOf, toFloat32 } from '../frozen-weight.ts'
 import { tf, type Tensor, type TensorInfo } from '../tf.ts'
 
 /**
@@ -29,6 +29,14 @@ export function registerFrozenComposites(backendName: string): void {
     kernelFunc: ({ inputs, attrs }) => {
       const { weight } = attrs as unknown as { weight: FrozenWeight }
       return eager(() => tf.gather(dense(weight), inputs.indices as Tensor))
+    },
+  })
+  tf.registerKernel({
+    kernelName: 'FrozenTile',
+    backendName,
+    kernelFunc: ({ attrs }) => {
+      const { weight, start, rows } = attrs as unknown as { weight: FrozenWeight; start: number; rows: number }
+      return eager(() => dense(rowsOf(weight, start, rows)))
     },
   })
 }

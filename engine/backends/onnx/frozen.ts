@@ -1,4 +1,4 @@
-import type { FrozenWeight } from '../../frozen-weight.ts'
+import { type FrozenWeight, rowsOf } from '../../frozen-weight.ts'
 import type { OnnxBackend } from './backend.ts'
 import { filled, float, isEmpty, register } from './kernel.ts'
 import type { Value } from './recorder.ts'
@@ -22,7 +22,16 @@ export function registerFrozen(): void {
     const indices = inputs.indices!
     const shape = [...indices.shape, weight.columns]
     if (isEmpty({ shape })) return filled(backend, shape, 0, 'float32')
-    return backend.output(rows(weight, backend.graph.cast(backend.input(indices), 'int32'), shape, backend))
+    return backend.output(pickedRows(weight, backend.graph.cast(backend.input(indices), 'int32'), shape, backend))
+  })
+  // -> rows start to start + rows [rows, columns]; which rows is not part of the graph's structure.
+  register<{ weight: FrozenWeight; start: number; rows: number }>('FrozenTile', ({ attributes, backend }) => {
+    const tile = rowsOf(attributes.weight, attributes.start, attributes.rows)
+    const shape = [tile.rows, tile.columns]
+    if (tile.form === 'float32') {
+      return { dataId: backend.write(tile.data, shape, 'float32'), shape, dtype: 'float32' }
+    }
+    return isEmpty({ shape }) ? filled(backend, shape, 0, 'float32') : backend.output(widened(tile, backend))
   })
 }
 
@@ -39,7 +48,7 @@ function widened(weight: FrozenWeight, backend: OnnxBackend): Value {
 }
 
 /** Rows of the weight: picked first, so that only these are widened. */
-function rows(weight: FrozenWeight, indices: Value, shape: number[], backend: OnnxBackend): Value {
+function pickedRows(weight: FrozenWeight, indices: Value, shape: number[], backend: OnnxBackend): Value {
   const { graph } = backend
   const pick = (value: Value, picked: number[]) =>
     graph.node('Gather', [value, indices], value.type, picked, { axis: 0 })
