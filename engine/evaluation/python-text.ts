@@ -9,7 +9,10 @@ export const strip = (text: string): string => stripEnd(text.replace(leading, ''
 /** Python's `str.rstrip()`. */
 export const stripEnd = (text: string): string => text.replace(trailing, '')
 
-/** Python's `str.capitalize()`: the first character in upper case, all others in lower case. */
+/**
+ * Python's `str.capitalize()`: the first character in upper case, all others in lower case (Georgian and some
+ * digraphs excepted, whose title case differs from their upper case).
+ */
 export function capitalize(text: string): string {
   const [first = ''] = text
   const [initial = '', ...expansion] = first.toUpperCase()

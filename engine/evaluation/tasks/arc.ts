@@ -3,8 +3,11 @@ import { type Task, checkRow, choiceLists, choiceObjects, keyIndex } from './tas
 
 const fields = 'question, choices and answerKey'
 
-const original = z.object({ question: z.object({ stem: z.string(), choices: choiceObjects }), answerKey: z.unknown() })
-const huggingFace = z.object({ question: z.string(), choices: choiceLists, answerKey: z.unknown() })
+const original = z.object({
+  question: z.object({ stem: z.string(), choices: choiceObjects }),
+  answerKey: z.unknown().optional(),
+})
+const huggingFace = z.object({ question: z.string(), choices: choiceLists, answerKey: z.unknown().optional() })
 
 /** ARC from the original files (choices within the question, a list of objects) and from Hugging Face (two lists). */
 const arc = (title: string, published: Task['published']): Task => ({

@@ -7,8 +7,8 @@ const schema = z.object({
   question: z.string(),
   passage: z.string(),
   title: z.string().nullish(),
-  answer: z.unknown(),
-  label: z.unknown(),
+  answer: z.unknown().optional(),
+  label: z.unknown().optional(),
 })
 
 /**

@@ -9,7 +9,7 @@ const schema = z.object({
   ctx_a: z.string(),
   ctx_b: z.string(),
   endings: z.array(z.string()).min(2),
-  label: z.unknown(),
+  label: z.unknown().optional(),
 })
 
 /** HellaSwag from the original files (label a number) and from Hugging Face (label a text). */

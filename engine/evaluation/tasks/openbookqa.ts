@@ -4,8 +4,11 @@ import { type Task, checkRow, choiceLists, choiceObjects, keyIndex } from './tas
 
 const fields = 'question_stem (or question.stem), choices and answerKey'
 
-const original = z.object({ question: z.object({ stem: z.string(), choices: choiceObjects }), answerKey: z.unknown() })
-const huggingFace = z.object({ question_stem: z.string(), choices: choiceLists, answerKey: z.unknown() })
+const original = z.object({
+  question: z.object({ stem: z.string(), choices: choiceObjects }),
+  answerKey: z.unknown().optional(),
+})
+const huggingFace = z.object({ question_stem: z.string(), choices: choiceLists, answerKey: z.unknown().optional() })
 
 /** OpenBookQA, without the fact that its `additional` files hold. The stem alone is the context. */
 export const openbookqa: Task = {

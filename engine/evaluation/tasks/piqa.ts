@@ -3,7 +3,7 @@ import { FieldError, type Task, checkRow, labelOf } from './task.ts'
 
 const fields = 'goal, sol1, sol2 and label (or a file of labels beside)'
 
-const schema = z.object({ goal: z.string(), sol1: z.string(), sol2: z.string(), label: z.unknown() })
+const schema = z.object({ goal: z.string(), sol1: z.string(), sol2: z.string(), label: z.unknown().optional() })
 
 /** PIQA from the original files, whose answers stand in a file of their own, and from Hugging Face. */
 export const piqa: Task = {

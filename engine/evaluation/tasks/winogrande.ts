@@ -4,7 +4,12 @@ import { FieldError, type Task, checkRow, labelOf } from './task.ts'
 
 const fields = 'sentence, option1, option2 and answer'
 
-const schema = z.object({ sentence: z.string(), option1: z.string(), option2: z.string(), answer: z.unknown() })
+const schema = z.object({
+  sentence: z.string(),
+  option1: z.string(),
+  option2: z.string(),
+  answer: z.unknown().optional(),
+})
 
 /**
  * WinoGrande by partial evaluation: the options stand in the context, and what follows the blank is scored after each of

@@ -1,0 +1,204 @@
+import { setImmediate } from 'node:timers/promises'
+import { flushBackend } from '../backends/flush.ts'
+import {
+  block,
+  disposePass,
+  type LayerCache,
+  type LlamaModel,
+  logits,
+  makePass,
+  type PassContext,
+} from '../models/llama.ts'
+import { embed } from '../ops/linear.ts'
+import { rotaryFrequencies, rotaryTable } from '../ops/rotary.ts'
+import { badSetting } from '../errors.ts'
+import type { Random } from '../random.ts'
+import { type Tensor, tf } from '../tf.ts'
+
+export interface GenerationSettings {
+  /** New tokens at most. */
+  tokens: number
+  /** 0 takes the likeliest token; otherwise logits are divided by it before a token is drawn. */
+  temperature: number
+  /** The smallest set of likeliest tokens whose probabilities reach this is drawn from (1: all). */
+  topP: number
+  random: Random
+  /** Token ids at which to stop. */
+  stop: readonly number[]
+  onToken?: (id: number) => void
+  signal?: AbortSignal | undefined
+}
+
+export interface Generation {
+  /** The new ids, without the stopping one. */
+  ids: number[]
+  promptSeconds: number
+  generationSeconds: number
+}
+
+/** Positions by which a cache grows: each capacity compiles its own graph. */
+const cacheStep = 64
+
+/**
+ * Continues a prompt with a key-value cache: the prompt is computed at once, then one token at a time.
+ *
+ * @throws SecateurError where the prompt is empty or does not fit the model's positions.
+ */
+export async function generate(model: LlamaModel, prompt: number[], settings: GenerationSettings): Promise<Generation> {
+  const { maxPositions } = model.config
+  if (prompt.length === 0) throw badSetting('prompt', 'it is empty, and the tokenizer has no token to start with')
+  if (prompt.length >= maxPositions)
+    throw badSetting('prompt', `${prompt.length} tokens do not leave room in the model's ${maxPositions} positions`)
+  const most = Math.min(settings.tokens, maxPositions - prompt.length)
+  const cache = new Cache(model, prompt.length + most)
+  const ids: number[] = []
+  const started = performance.now()
+  let last = cache.prompt(prompt)
+  const prompted = performance.now()
+  try {
+    while (ids.length < most) {
+      settings.signal?.throwIfAborted()
+      const id = pick(last, settings)
+      if (settings.stop.includes(id)) break
+      ids.push(id)
+      settings.onToken?.(id)
+      if (ids.length < most) last = cache.next(id)
+      await setImmediate()
+    }
+  } finally {
+    cache.dispose()
+  }
+  return {
+    ids,
+    promptSeconds: (prompted - started) / 1000,
+    generationSeconds: (performance.now() - prompted) / 1000,
+  }
+}
+
+/** The next id: the likeliest, or drawn from the nucleus (Holtzman et al., arXiv 1904.09751). */
+export function pick(scores: Float32Array, { temperature, topP, random }: GenerationSettings): number {
+  let best = 0
+  for (let id = 1; id < scores.length; id++) if (scores[id]! > scores[best]!) best = id
+  if (temperature === 0) return best
+  const weights = Array.from(scores, (score, id) => ({ id, weight: Math.exp((score - scores[best]!) / temperature) }))
+  weights.sort((one, other) => other.weight - one.weight || one.id - other.id)
+  const total = weights.reduce((sum, { weight }) => sum + weight, 0)
+  let size = 0
+  let nucleus = 0
+  while (size < weights.length && nucleus < topP * total) nucleus += weights[size++]!.weight
+  let point = random.uniform() * nucleus
+  for (const { id, weight } of weights.slice(0, size)) {
+    point -= weight
+    if (point < 0) return id
+  }
+  return best
+}
+
+/** Keys and values of one sequence, in arrays of a capacity that grows in steps. */
+class Cache {
+  readonly #model: LlamaModel
+  readonly #frequencies: number[]
+  readonly #limit: number
+  #layers: LayerCache[] = []
+  #length = 0
+  #capacity = 0
+
+  constructor(model: LlamaModel, limit: number) {
+    this.#model = model
+    this.#limit = limit
+    const { headSize, ropeTheta, ropeScaling } = model.config
+    this.#frequencies = rotaryFrequencies(headSize, ropeTheta, ropeScaling)
+  }
+
+  /** Computes all of a prompt; logits of its last position. */
+  prompt(ids: readonly number[]): Float32Array {
+    const pass = makePass(this.#model.config, 1, ids.length)
+    const result = this.#run(ids, pass, (keys, values) => ({ keys, values }))
+    disposePass(pass)
+    this.#length = ids.length
+    this.#capacity = ids.length
+    return result
+  }
+
+  /** Computes one more token; logits after it. */
+  next(id: number): Float32Array {
+    if (this.#length === this.#capacity) this.#grow()
+    const { config } = this.#model
+    const position = [this.#length]
+    const bias = new Float32Array(this.#capacity).fill(-1e9)
+    const first = config.slidingWindow === null ? 0 : Math.max(0, this.#length - config.slidingWindow + 1)
+    bias.fill(0, first, this.#length + 1)
+    const pass: PassContext = {
+      rows: 1,
+      length: 1,
+      queryRotary: rotaryTable(this.#frequencies, position, 1, 1 / Math.sqrt(config.headSize)),
+      keyRotary: rotaryTable(this.#frequencies, position, 1),
+      bias: tf.tensor4d(bias, [1, 1, 1, this.#capacity]),
+    }
+    const here = new Float32Array(this.#capacity)
+    here[this.#length] = 1
+    const place = tf.tensor4d(here, [1, this.#capacity, 1, 1])
+    const result = this.#run([id], pass, (keys, values, layer) => ({
+      keys: tf.add(this.#layers[layer]!.keys, tf.mul(keys, place)),
+      values: tf.add(this.#layers[layer]!.values, tf.mul(values, place)),
+    }))
+    disposePass(pass)
+    place.dispose()
+    this.#length++
+    return result
+  }
+
+  #grow(): void {
+    const capacity = Math.min(this.#limit, (Math.floor(this.#capacity / cacheStep) + 1) * cacheStep)
+    const more = capacity - this.#capacity
+    const extend = (tensor: Tensor) => {
+      const longer = tf.pad(tensor, [
+        [0, 0],
+        [0, more],
+        [0, 0],
+        [0, 0],
+      ])
+      tensor.dispose()
+      return longer
+    }
+    this.#layers = this.#layers.map(({ keys, values }) => ({ keys: extend(keys), values: extend(values) }))
+    this.#capacity = capacity
+    flushBackend()
+  }
+
+  #run(
+    ids: readonly number[],
+    pass: PassContext,
+    extend: (keys: Tensor, values: Tensor, layer: number) => LayerCache,
+  ): Float32Array {
+    const { config, embedding, layers } = this.#model
+    let x = tf.tidy(() => embed(tf.tensor1d([...ids], 'int32'), embedding))
+    const caches: LayerCache[] = []
+    for (const [index, layer] of layers.entries()) {
+      const next = tf.tidy(() =>
+        block(x, layer, config, pass, {
+          remember: (keys, values) => {
+            const all = extend(keys, values, index)
+            caches.push({ keys: tf.keep(all.keys), values: tf.keep(all.values) })
+            return all
+          },
+        }),
+      )
+      x.dispose()
+      flushBackend()
+      x = next
+    }
+    this.dispose()
+    this.#layers = caches
+    const scores = tf.tidy(() => logits(tf.slice(x, [ids.length - 1, 0], [1, config.hiddenSize]), this.#model))
+    x.dispose()
+    const result = scores.dataSync() as Float32Array
+    scores.dispose()
+    return result
+  }
+
+  dispose(): void {
+    for (const { keys, values } of this.#layers) tf.dispose([keys, values])
+    this.#layers = []
+  }
+}

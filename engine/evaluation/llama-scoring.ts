@@ -1,0 +1,141 @@
+import { flushBackend } from '../backends/flush.ts'
+import { type Adapter, lowRankOf } from '../lora/adapter.ts'
+import { block, disposePass, type LayerMask, type LlamaModel, logits, makePass } from '../models/llama.ts'
+import { labelLogLikelihoods } from '../ops/cross-entropy.ts'
+import { embed } from '../ops/linear.ts'
+import { type Tensor, tf } from '../tf.ts'
+import type { LikelihoodItem, ScoringModel } from './scoring-model.ts'
+
+/** Lengths are rounded up to a multiple of this, so that few graphs are compiled. */
+const lengthStep = 32
+/** Logits that are held at once. */
+const largestLogits = 2 ** 23
+
+interface PlacedToken {
+  /** Where in the row the token lies that predicts the next one, and which one that is. */
+  row: number
+  position: number
+  label: number
+}
+
+/**
+ * Scores with a Llama model, adapted and masked or not. The suffixes of an item lie after its prefix in one row; each sees
+ * the prefix and itself alone, at the positions that it would have on its own, so the prefix is computed once.
+ */
+export class LlamaScoring implements ScoringModel {
+  readonly #model: LlamaModel
+  readonly #adapter: Adapter | undefined
+  readonly #masks: LayerMask[] | undefined
+
+  constructor(model: LlamaModel, options: { adapter?: Adapter | undefined; masks?: LayerMask[] | undefined } = {}) {
+    this.#model = model
+    this.#adapter = options.adapter
+    this.#masks = options.masks
+  }
+
+  get maxLength(): number {
+    return this.#model.config.maxPositions
+  }
+
+  get vocabularySize(): number {
+    return this.#model.config.vocabularySize
+  }
+
+  async logLikelihoods(items: readonly LikelihoodItem[]): Promise<number[][][]> {
+    // The last token of a suffix predicts nothing and is not computed.
+    const needed = items.map(
+      ({ prefix, suffixes }) => prefix.length + suffixes.reduce((sum, suffix) => sum + suffix.length - 1, 0),
+    )
+    const longest = needed.reduce((most, length) => Math.max(most, length), 1)
+    const length = Math.ceil(longest / lengthStep) * lengthStep
+    const rows = items.length
+    const ids = new Int32Array(rows * length)
+    const positions = new Int32Array(rows * length)
+    // 0 for the prefix, then 1, 2, ... for each suffix, -1 for padding.
+    const branch = new Int32Array(rows * length).fill(-1)
+    const placed: PlacedToken[][][] = items.map(({ prefix, suffixes }, row) => {
+      let at = row * length
+      for (const [position, id] of prefix.entries()) {
+        ids[at] = id
+        positions[at] = position
+        branch[at++] = 0
+      }
+      const lastOfPrefix = prefix.length - 1
+      return suffixes.map((suffix, index) =>
+        suffix.map((label, offset) => {
+          const source = offset === 0 ? lastOfPrefix : at - 1 - row * length
+          if (offset < suffix.length - 1) {
+            ids[at] = label
+            positions[at] = prefix.length + offset
+            branch[at++] = index + 1
+          }
+          return { row, position: source, label }
+        }),
+      )
+    })
+    const branching = items.some(({ suffixes }) => suffixes.length > 1)
+    const hidden = this.#hidden(ids, rows, length, branching ? { positions, branch } : null)
+    const flat = placed.flat(2)
+    const scores = this.#scoreLabels(hidden, flat, length)
+    hidden.dispose()
+    let next = 0
+    return placed.map((suffixes) => suffixes.map((suffix) => suffix.map(() => scores[next++]!)))
+  }
+
+  #hidden(
+    ids: Int32Array,
+    rows: number,
+    length: number,
+    tree: { positions: Int32Array; branch: Int32Array } | null,
+  ): Tensor {
+    const { config, embedding, layers } = this.#model
+    const pass = makePass(config, rows, length, {
+      positions: tree?.positions,
+      visible:
+        tree === null
+          ? undefined
+          : (row, query, key) => {
+              const from = tree.branch[row * length + key]!
+              return from === 0 || from === tree.branch[row * length + query]!
+            },
+    })
+    const idTensor = tf.tensor1d(ids, 'int32')
+    let x = embed(idTensor, embedding)
+    idTensor.dispose()
+    for (const [index, layer] of layers.entries()) {
+      const next = tf.tidy(() =>
+        block(x, layer, config, pass, {
+          lowRank: this.#adapter && lowRankOf(this.#adapter, index),
+          mask: this.#masks?.[index],
+        }),
+      )
+      x.dispose()
+      flushBackend()
+      x = next
+    }
+    disposePass(pass)
+    return x
+  }
+
+  #scoreLabels(hidden: Tensor, tokens: readonly PlacedToken[], length: number): Float32Array {
+    const scores = new Float32Array(tokens.length)
+    const most = Math.max(1, Math.floor(largestLogits / this.vocabularySize))
+    const size = Math.min(most, Math.ceil(tokens.length / lengthStep) * lengthStep)
+    for (let start = 0; start < tokens.length; start += size) {
+      const chunk = tokens.slice(start, start + size)
+      const result = tf.tidy(() => {
+        const indices = new Int32Array(size)
+        const labels = new Int32Array(size)
+        for (const [i, { row, position, label }] of chunk.entries()) {
+          indices[i] = row * length + position
+          labels[i] = label
+        }
+        const picked = tf.gather(hidden, tf.tensor1d(indices, 'int32'))
+        return labelLogLikelihoods(logits(picked, this.#model), tf.tensor1d(labels, 'int32'))
+      })
+      scores.set((result.dataSync() as Float32Array).subarray(0, chunk.length), start)
+      result.dispose()
+    }
+    return scores
+  }
+}

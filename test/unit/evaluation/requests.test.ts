@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Tokenizer } from '../../../engine/checkpoint/tokenizer-type.ts'
+import { makeBatches } from '../../../engine/evaluation/batching.ts'
+import { fewShotText } from '../../../engine/evaluation/few-shot.ts'
+import { encodePair, planRow } from '../../../engine/evaluation/requests.ts'
+import { PythonRandom } from '../../../engine/python-random.ts'
+
+/** One id a character (its code), but "ab" is the one id 900; 1 starts and 2 ends a text. */
+const characters = (bosId: number | null = 1, eosId: number | null = 2): Tokenizer => ({
+  vocabularySize: 1000,
+  bosId,
+  eosId,
+  padId: null,
+  bosToken: '<s>',
+  eosToken: '</s>',
+  encode(text, { specialTokens = true } = {}) {
+    const ids = [...text.replaceAll('ab', '\u0384')].map((character) => character.codePointAt(0)!)
+    return specialTokens && bosId !== null ? [bosId, ...ids] : ids
+  },
+  decode: () => '',
+  token: () => '',
+  chat: () => null,
+})
+
+const codes = (text: string) => [...text].map((character) => character.codePointAt(0)!)
+
+test('blanks at the end of a context go to the continuation in modern mode only', () => {
+  const modern = encodePair(characters(), 'modern', 'x \n\t', ' y')
+  assert.deepEqual(modern, { context: [1, ...codes('x')], continuation: codes(' \n\t y') })
+  const legacy = encodePair(characters(), 'legacy', 'x ', ' y')
+  assert.deepEqual(legacy, { context: codes('x '), continuation: codes(' y') })
+})
+
+test('a token across the boundary is cut by count in modern mode and cannot arise in legacy mode', () => {
+  // Joint ids: BOS, 900 (ab), c; the context alone is BOS, a.
+  assert.deepEqual(encodePair(characters(), 'modern', 'a', 'bc'), { context: [1, 97], continuation: codes('c') })
+  assert.deepEqual(encodePair(characters(), 'legacy', 'a', 'bc'), { context: [97], continuation: codes('bc') })
+})
+
+test('an empty context is the token that starts a text, or in legacy mode the one that ends it', () => {
+  assert.deepEqual(encodePair(characters(), 'modern', '', 'x').context, [1])
+  assert.deepEqual(encodePair(characters(null), 'modern', '', 'x').context, [2])
+  assert.deepEqual(encodePair(characters(), 'legacy', '', 'x').context, [2])
+  assert.deepEqual(encodePair(characters(120), 'modern', '', 'xx'), { context: [120], continuation: codes('x') })
+  assert.throws(() => encodePair(characters(null, null), 'modern', '', 'x'), /neither a token that starts/)
+})
+
+test('choices after one context share it', () => {
+  const plan = planRow(
+    [
+      { context: [1, 5, 6], continuation: [7] },
+      { context: [1, 5, 6], continuation: [7, 8] },
+    ],
+    100,
+    'row',
+  )
+  assert.deepEqual(plan, [
+    {
+      item: { prefix: [1, 5, 6], suffixes: [[7], [7, 8]] },
+      parts: [
+        { choice: 0, scored: 1 },
+        { choice: 1, scored: 2 },
+      ],
+    },
+  ])
+})
+
+test('contexts that end differently share their beginning, and only the continuation counts', () => {
+  const plan = planRow(
+    [
+      { context: [1, 5, 6], continuation: [9, 9] },
+      { context: [1, 5, 7, 8], continuation: [9, 9] },
+    ],
+    100,
+    'row',
+  )
+  assert.equal(plan.length, 1)
+  assert.deepEqual(plan[0]!.item, {
+    prefix: [1, 5],
+    suffixes: [
+      [6, 9, 9],
+      [7, 8, 9, 9],
+    ],
+  })
+  assert.deepEqual(
+    plan[0]!.parts.map(({ scored }) => scored),
+    [2, 2],
+  )
+})
+
+test('a context that is the start of the other leaves a prefix of its length', () => {
+  const [shared] = planRow(
+    [
+      { context: [1, 5], continuation: [9] },
+      { context: [1, 5, 7], continuation: [9] },
+    ],
+    100,
+    'row',
+  )
+  assert.deepEqual(shared!.item, { prefix: [1, 5], suffixes: [[9], [7, 9]] })
+})
+
+test('contexts without a common first token are computed apart', () => {
+  const plan = planRow(
+    [
+      { context: [5], continuation: [9] },
+      { context: [6], continuation: [9] },
+    ],
+    100,
+    'row',
+  )
+  assert.deepEqual(
+    plan.map(({ item }) => item),
+    [
+      { prefix: [5], suffixes: [[9]] },
+      { prefix: [6], suffixes: [[9]] },
+    ],
+  )
+})
+
+test('long rows lose tokens from the left, so that the last token is predicted at the last position', () => {
+  const context = [1, 2, 3, 4, 5, 6]
+  const plan = planRow(
+    [
+      { context, continuation: [7, 8] },
+      { context, continuation: [7] },
+      { context, continuation: [9] },
+    ],
+    5,
+    'row',
+  )
+  // Six tokens fit five positions. The second and third choice lose one token of the context, the first one two.
+  assert.deepEqual(
+    plan.map(({ item }) => item),
+    [
+      { prefix: [3, 4, 5, 6], suffixes: [[7, 8]] },
+      { prefix: [2, 3, 4, 5, 6], suffixes: [[7], [9]] },
+    ],
+  )
+  const [one] = planRow([{ context, continuation: [1, 2, 3, 4, 5] }], 5, 'row')
+  assert.deepEqual(one!.item, { prefix: [6], suffixes: [[1, 2, 3, 4, 5]] })
+})
+
+test('a choice that cannot be scored is named', () => {
+  const good = { context: [1], continuation: [2] }
+  assert.throws(
+    () => planRow([good, { context: [1], continuation: [] }], 5, 'piqa, row 3'),
+    /piqa, row 3, choice 1: has no/,
+  )
+  assert.throws(
+    () => planRow([{ context: [1], continuation: [1, 2, 3] }], 2, 'piqa, row 3'),
+    /piqa, row 3, choice 0: has 3 tokens, but the model reads 2/,
+  )
+})
+
+const item = (prefix: number, ...suffixes: number[]) => ({
+  prefix: Array.from({ length: prefix }, () => 1),
+  suffixes: suffixes.map((length) => Array.from({ length }, () => 1)),
+})
+
+test('batches take similar lengths together, within the budget after padding', () => {
+  const items = [item(10, 2, 2), item(50, 5), item(9, 2, 1), item(200, 3), item(48, 7)]
+  const batches = makeBatches(items, (entry) => entry, 120)
+  assert.deepEqual(
+    batches.map((batch) => batch.map(({ prefix }) => prefix.length)),
+    [[200], [50, 48], [10, 9]],
+  )
+  assert.deepEqual(
+    makeBatches(items, (entry) => entry, 113).map((batch) => batch.length),
+    [1, 1, 1, 2],
+  )
+})
+
+const question = (name: string, gold = 0) => ({ contexts: [`${name}?`, `${name}?`], choices: ['yes', 'no'], gold })
+
+test('examples stand before the row with their answers, in the order of the draw', () => {
+  const row = question('scored')
+  const examples = ['a', 'b', 'c', 'd'].map((name, index) => question(name, index % 2))
+  // CPython 3.11.7: random.Random(1234).sample(range(4), 2) is [3, 0].
+  const text = fewShotText(row, [row], { count: 2, examples, description: 'Answer.' }, new PythonRandom(1234))
+  assert.equal(text, 'Answer.\n\nd? no\n\na? yes\n\n')
+  assert.equal(fewShotText(row, [row], { count: 0 }, new PythonRandom(1)), '')
+})
+
+test('drawn from the scored rows, a row is never its own example', () => {
+  const rows = ['a', 'b', 'c', 'd', 'e'].map((name) => question(name))
+  const random = new PythonRandom(1234)
+  for (const row of rows) {
+    const text = fewShotText(row, rows, { count: 4 }, random)
+    assert.equal(text.match(/\? yes\n\n/g)?.length, 4)
+    assert.ok(!text.includes(row.contexts[0]!))
+  }
+  assert.throws(
+    () => fewShotText(rows[0]!, rows, { count: 5 }, random),
+    /shots: 5 examples a row cannot be drawn from 5/,
+  )
+})
