@@ -1,0 +1,122 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { badFile } from '../errors.ts'
+import { explained } from '../files.ts'
+import type { StoredTensor } from './model-config.ts'
+import { lengthBytes, maxHeaderBytes, parseHeader, type TensorEntry, weightTypeOf } from './safetensors-header.ts'
+
+/** Node reads at most 2 GiB at once. */
+const maxReadBytes = 1 << 30
+
+/** A safetensors file whose header has been read and checked. Weights are read by range, when asked for. */
+export class SafetensorsFile {
+  readonly path: string
+  /** Bytes of the whole file. */
+  readonly bytes: number
+  readonly tensors: ReadonlyMap<string, TensorEntry>
+  readonly metadata: Readonly<Record<string, string>>
+  #descriptor: number | null
+
+  /** Opens a file and checks its header (see `parseHeader`); reads no weights. Errors name the file and the tensor. */
+  constructor(path: string) {
+    this.path = path
+    try {
+      this.#descriptor = openSync(path, 'r')
+    } catch (error) {
+      throw explained(path, error)
+    }
+    try {
+      const stat = fstatSync(this.#descriptor)
+      if (!stat.isFile()) throw badFile(path, undefined, 'is not a file')
+      this.bytes = stat.size
+      const { tensors, metadata } = parseHeader(path, this.#headerText(), this.bytes)
+      this.tensors = tensors
+      this.metadata = metadata
+    } catch (error) {
+      this.close()
+      throw explained(path, error)
+    }
+  }
+
+  #headerText(): string {
+    if (this.bytes < lengthBytes) {
+      throw badFile(this.path, 'header', `has ${this.bytes} bytes, too few for a safetensors file`)
+    }
+    const length = Number(this.#bytesAt(0, lengthBytes).readBigUInt64LE())
+    if (length > this.bytes - lengthBytes) {
+      throw badFile(
+        this.path,
+        'header',
+        `claims ${length} bytes in a file of ${this.bytes}. The file is truncated or no safetensors file`,
+      )
+    }
+    if (length > maxHeaderBytes) {
+      throw badFile(this.path, 'header', `has ${length} bytes; ${maxHeaderBytes} are allowed`)
+    }
+    const header = this.#bytesAt(lengthBytes, length)
+    try {
+      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(header)
+    } catch (error) {
+      throw badFile(this.path, 'header', 'is not UTF-8 text', error)
+    }
+  }
+
+  #bytesAt(position: number, length: number): Buffer<ArrayBuffer> {
+    const target = Buffer.allocUnsafeSlow(length)
+    this.#fill(target, position)
+    return target
+  }
+
+  #fill(target: Uint8Array, position: number): void {
+    if (this.#descriptor === null) throw new Error(`${this.path} has been closed`)
+    let done = 0
+    while (done < target.length) {
+      const length = Math.min(maxReadBytes, target.length - done)
+      const read = readSync(this.#descriptor, target, done, length, position + done)
+      if (read === 0)
+        throw badFile(this.path, undefined, `became shorter while it was read (at byte ${position + done})`)
+      done += read
+    }
+  }
+
+  #weight(name: string) {
+    const entry = this.tensors.get(name)
+    if (!entry) throw badFile(this.path, name, 'is not in the file')
+    const dtype = weightTypeOf(entry.dtype)
+    if (!dtype) throw badFile(this.path, name, `is ${entry.dtype}; weights are read as F32, F16 or BF16`)
+    return { entry, dtype }
+  }
+
+  /** Reads a weight whole, into memory of its own that starts on a multiple of 8 bytes. */
+  read(name: string): StoredTensor {
+    const { entry, dtype } = this.#weight(name)
+    const bytes = this.#bytesAt(entry.begin, entry.end - entry.begin)
+    return { name, dtype, shape: [...entry.shape], bytes: new Uint8Array(bytes.buffer, 0, bytes.length) }
+  }
+
+  /**
+   * Reads rows [first, first + count) of a weight (rows of its first axis) into `target`, which must have exactly their
+   * size in bytes.
+   */
+  readRows(name: string, first: number, count: number, target: Uint8Array): void {
+    const { entry } = this.#weight(name)
+    const rows = entry.shape[0] ?? 1
+    if (!(first >= 0 && count >= 0 && first + count <= rows)) {
+      throw new RangeError(`${name} has ${rows} rows; rows ${first} to ${first + count} were asked for`)
+    }
+    const rowBytes = rows === 0 ? 0 : (entry.end - entry.begin) / rows
+    if (target.length !== count * rowBytes) {
+      throw new RangeError(`${count} rows of ${name} have ${count * rowBytes} bytes; the target has ${target.length}`)
+    }
+    this.#fill(target, entry.begin + first * rowBytes)
+  }
+
+  close(): void {
+    if (this.#descriptor === null) return
+    closeSync(this.#descriptor)
+    this.#descriptor = null
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}

@@ -1,0 +1,187 @@
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import type { z } from 'zod'
+import { SecateurError, badFile } from './errors.ts'
+
+/** Writes a file beside its final name, syncs and renames it: a crash leaves either the old file or the new one. */
+export function writeFileAtomically(path: string, data: string | Uint8Array): void {
+  replaceFile(path, (temporary) => writeFileSync(temporary, data))
+}
+
+/** Writes a value as indented JSON, atomically. */
+export function writeJson(path: string, value: unknown): void {
+  writeFileAtomically(path, `${JSON.stringify(value, null, 2)}\n`)
+}
+
+/** Lets `write` fill a file beside `path`, then syncs and renames it. Where `write` throws, nothing is left behind. */
+export function replaceFile(path: string, write: (temporary: string) => void): void {
+  const temporary = `${path}.${process.pid}.partial`
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+    write(temporary)
+    sync(temporary)
+    renameSync(temporary, path)
+    syncFolder(dirname(path))
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw explained(path, error)
+  }
+}
+
+/**
+ * Lets `fill` write a folder beside `path`, syncs everything in it and renames it. Where `fill` throws, nothing is left
+ * behind. A folder that already holds something is refused, never overwritten.
+ */
+export async function createFolderAtomically<T>(path: string, fill: (temporary: string) => Promise<T> | T): Promise<T> {
+  const final = resolve(path)
+  refuseExisting(final)
+  let temporary: string | undefined
+  try {
+    mkdirSync(dirname(final), { recursive: true })
+    temporary = mkdtempSync(join(dirname(final), `.${basename(final)}.partial-`))
+    const result = await fill(temporary)
+    syncTree(temporary)
+    refuseExisting(final)
+    // Windows does not rename over an empty folder as the others do.
+    if (existsSync(final)) rmdirSync(final)
+    renameSync(temporary, final)
+    syncFolder(dirname(final))
+    return result
+  } catch (error) {
+    if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true })
+    throw explained(final, error)
+  }
+}
+
+function refuseExisting(folder: string): void {
+  let entries: string[]
+  try {
+    entries = readdirSync(folder)
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === 'ENOENT') return
+    throw code === 'ENOTDIR' ? badFile(folder, undefined, 'is a file; give the name of a new folder') : error
+  }
+  if (entries.length > 0) {
+    throw badFile(folder, undefined, 'already exists and is not empty; remove it or choose another folder')
+  }
+}
+
+/**
+ * The bytes of a file that is small by nature (a config, an index, a tokenizer). The size is checked before memory is
+ * taken. Errors: the file is missing, is no regular file, cannot be read, or is larger than `maxBytes`.
+ */
+export function readSmallFile(path: string, maxBytes: number): Buffer {
+  let descriptor: number | undefined
+  try {
+    descriptor = openSync(path, 'r')
+    const stat = fstatSync(descriptor)
+    if (!stat.isFile()) throw badFile(path, undefined, 'is not a file')
+    if (stat.size > maxBytes) {
+      throw badFile(path, undefined, `has ${stat.size} bytes; a file of this kind has ${maxBytes} at most`)
+    }
+    return readFileSync(descriptor)
+  } catch (error) {
+    throw explained(path, error)
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor)
+  }
+}
+
+/** Reads and checks a JSON file. Errors name the file, and the field where the schema is not met. */
+export function readJson<Schema extends z.ZodType>(
+  path: string,
+  schema: Schema,
+  { maxBytes = 16 << 20 }: { maxBytes?: number } = {},
+): z.output<Schema> {
+  const text = readSmallFile(path, maxBytes).toString('utf8')
+  return parseAs(schema, parseJson(text, path), path)
+}
+
+/** Checks a value that came from a file. The error names the first field that is wrong, under `prefix` if given. */
+export function parseAs<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  file: string,
+  prefix?: string,
+): z.output<Schema> {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  const field = [...(prefix === undefined ? [] : [prefix]), ...(issue?.path ?? []).map(String)].join('.')
+  throw badFile(file, field || undefined, issue?.message ?? 'is not valid')
+}
+
+export function parseJson(text: string, file: string, field?: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw badFile(file, field, `is not valid JSON (${error instanceof Error ? error.message : String(error)})`, error)
+  }
+}
+
+const codeOf = (error: unknown) =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+
+const reasons: Record<string, string> = {
+  ENOENT: 'does not exist',
+  ENOTDIR: 'is not in a folder',
+  EISDIR: 'is a folder, not a file',
+  EACCES: 'may not be opened: permission denied',
+  EPERM: 'may not be opened: permission denied',
+  EROFS: 'is on a disk that cannot be written to',
+  ENOTEMPTY: 'already exists and is not empty; remove it or choose another folder',
+}
+
+/** An operating system error as a user reads it; any other error as it is. */
+export function explained(path: string, error: unknown): unknown {
+  if (error instanceof SecateurError) return error
+  const code = codeOf(error)
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new SecateurError('does-not-fit', 'the disk is full', { file: path, cause: error })
+  }
+  const reason = code === undefined ? undefined : reasons[code]
+  return reason === undefined ? error : badFile(path, undefined, reason, error)
+}
+
+function sync(file: string): void {
+  const descriptor = openSync(file, 'r+')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function syncFolder(folder: string): void {
+  // Windows cannot open a folder; its renames are journalled.
+  if (process.platform === 'win32') return
+  const descriptor = openSync(folder, 'r')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function syncTree(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.isDirectory()) syncTree(join(folder, entry.name))
+    else if (entry.isFile()) sync(join(folder, entry.name))
+  }
+  syncFolder(folder)
+}
