@@ -1,0 +1,48 @@
+import { Random } from '../../../engine/random.ts'
+import type { World } from '../world/world.ts'
+import { askArcChallenge, askArcEasy } from './arc.ts'
+import { askBoolQ } from './boolq.ts'
+import { askHellaSwag } from './hellaswag.ts'
+import { askOpenBookQa } from './openbookqa.ts'
+import { askPiqa } from './piqa.ts'
+import { type Ask, drawUntil, type Question } from './question.ts'
+import { askWinoGrande } from './winogrande.ts'
+
+export interface Task {
+  readonly name: string
+  readonly ask: Ask
+  readonly choices: number
+  /** Where the official distribution has it. */
+  readonly file: string
+  readonly labelFile?: string
+}
+
+export const tasks: readonly Task[] = [
+  { name: 'boolq', ask: askBoolQ, choices: 2, file: 'boolq/dev.jsonl' },
+  { name: 'piqa', ask: askPiqa, choices: 2, file: 'piqa/valid.jsonl', labelFile: 'piqa/valid-labels.lst' },
+  { name: 'hellaswag', ask: askHellaSwag, choices: 4, file: 'hellaswag/hellaswag_val.jsonl' },
+  { name: 'winogrande', ask: askWinoGrande, choices: 2, file: 'winogrande/dev.jsonl' },
+  { name: 'arc_easy', ask: askArcEasy, choices: 4, file: 'arc/ARC-Easy-Test.jsonl' },
+  { name: 'arc_challenge', ask: askArcChallenge, choices: 4, file: 'arc/ARC-Challenge-Test.jsonl' },
+  { name: 'openbookqa', ask: askOpenBookQa, choices: 4, file: 'openbookqa/test.jsonl' },
+]
+
+/** Different held-out questions of a task; each place of the right answer comes up equally often. */
+export function heldOutQuestions(world: World, task: Task, count: number): Question[] {
+  const random = new Random(world.seed).fork(`questions ${task.name}`)
+  const places = random.permutation(count)
+  const asked = new Set<string>()
+  return Array.from(places, (place) => {
+    const question = drawUntil(
+      () => task.ask(world, random, { heldOut: true, gold: place % task.choices }),
+      ({ text }) => !asked.has(text),
+    )
+    asked.add(question.text)
+    return question
+  })
+}
+
+/** A question with its right answer, for training. */
+export function trainingQuestion(world: World, random: Random, task: Task): string {
+  return task.ask(world, random, { heldOut: false, gold: random.integer(task.choices) }).text
+}
