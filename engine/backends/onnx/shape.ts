@@ -136,7 +136,7 @@ interface StridedSlice {
 function stridedSlice(call: { inputs: Record<string, TensorInfo>; attributes: StridedSlice; backend: OnnxBackend }) {
   const { attributes: a, backend } = call
   const x = call.inputs.x!
-  const { finalShapeSparse, finalShape, isIdentity, begin, end, strides } = tf.slice_util.sliceInfo(
+  const { finalShape, isIdentity, begin, end, strides } = tf.slice_util.sliceInfo(
     x.shape,
     a.begin,
     a.end,
@@ -149,10 +149,11 @@ function stridedSlice(call: { inputs: Record<string, TensorInfo>; attributes: St
   )
   if (isIdentity) return backend.alias(x, finalShape)
   const { graph } = backend
+  const length = tf.slice_util.computeOutShape(begin, end, strides)
   // A backward slice that ends before the first element has the end -1, which ONNX would count from the back.
   const ends = end.map((last, i) => (strides[i]! < 0 && last < 0 ? -(2 ** 31) : last))
   const steps = [graph.ints(...begin), graph.ints(...ends), graph.ints(...begin.keys()), graph.ints(...strides)]
-  const value = graph.node('Slice', [backend.input(x), ...steps], typeOf(x.dtype), finalShapeSparse)
+  const value = graph.node('Slice', [backend.input(x), ...steps], typeOf(x.dtype), length)
   return backend.output(graph.reshape(value, finalShape), x.dtype)
 }
 

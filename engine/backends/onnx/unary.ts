@@ -31,7 +31,7 @@ const onFloats: Record<string, string> = {
 }
 
 /** Kernels that are one ONNX operator on floats and integers alike. */
-const onNumbers: Record<string, string> = { Abs: 'Abs', Neg: 'Neg', Sign: 'Sign', Relu: 'Relu' }
+const onNumbers: Record<string, string> = { Abs: 'Abs', Neg: 'Neg', Relu: 'Relu' }
 
 export function registerUnary(): void {
   for (const [kernel, operator] of Object.entries(onFloats)) floats(kernel, (value, apply) => apply(operator, [value]))
@@ -48,6 +48,15 @@ export function registerUnary(): void {
   register('Square', ({ inputs, backend }) => {
     const x = numeric(backend, inputs.x!)
     return backend.output(backend.graph.node('Mul', [x, x], x.type, x.shape), inputs.x!.dtype)
+  })
+  // tfjs calls the sign of NaN 0.
+  register('Sign', ({ inputs, backend }) => {
+    const x = numeric(backend, inputs.x!)
+    const { graph } = backend
+    const sign = graph.node('Sign', [x], x.type, x.shape)
+    if (x.type !== 'float32') return backend.output(sign, inputs.x!.dtype)
+    const isNaN = graph.node('IsNaN', [x], 'bool', x.shape)
+    return backend.output(graph.node('Where', [isNaN, graph.scalar(0), sign], 'float32', x.shape))
   })
   floats('Rsqrt', (x, apply) => apply('Reciprocal', [apply('Sqrt', [x])]))
   // exp(x) - 1 = tanh(x / 2) (exp(x) + 1) keeps its digits near zero.
