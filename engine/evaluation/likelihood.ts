@@ -1,9 +1,10 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Tokenizer } from '../checkpoint/tokenizer-type.ts'
 import { SecateurError, badSetting } from '../errors.ts'
 import { makeBatches } from './batching.ts'
 import { type FewShot, fewShotText } from './few-shot.ts'
 import { lengthInCodePoints } from './python-text.ts'
-import { type PlannedItem, encodePair, planRow } from './requests.ts'
+import { type PlannedItem, pairEncoder, planRow } from './requests.ts'
 import type { ScoringModel } from './scoring-model.ts'
 import { type EvaluationMode, selectRows } from './select.ts'
 import { mean, standardError } from './statistics.ts'
@@ -59,7 +60,7 @@ export async function scoreTask(
   rows: readonly TaskRow[],
   options: ScoreOptions = {},
 ): Promise<TaskScore> {
-  const plan = planTask(model, tokenizer, name, rows, options)
+  const plan = await planTask(model, tokenizer, name, rows, options)
   const scored: ScoredRow[] = []
   for (const batch of makeBatches(plan, ({ planned }) => planned.item, options.batchTokens ?? 2048)) {
     options.signal?.throwIfAborted()
@@ -87,29 +88,32 @@ interface PendingRow {
 }
 
 /** What the model is asked, row by row. */
-function planTask(
+async function planTask(
   model: ScoringModel,
   tokenizer: Tokenizer,
   name: TaskName,
   rows: readonly TaskRow[],
   { mode = 'modern', limit, shots = { count: 0 }, signal }: ScoreOptions,
-): { row: PendingRow; planned: PlannedItem }[] {
+): Promise<{ row: PendingRow; planned: PlannedItem }[]> {
   if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) {
     throw badSetting('limit', `must be a whole number of rows above 0, not ${limit}`)
   }
   if (rows.length === 0) throw badSetting('task', `${name} has no rows to score`)
   const { order, random } = selectRows(rows.length, mode, limit, shots.seed)
-  return order.flatMap((index) => {
+  const encode = pairEncoder(tokenizer, mode)
+  const plan: { row: PendingRow; planned: PlannedItem }[] = []
+  for (const [count, index] of order.entries()) {
+    // Encoding thousands of rows takes seconds, in which a stop must still be heard.
+    if (count % 64 === 63) await setImmediate()
     signal?.throwIfAborted()
-    const row = rows[index]!
-    const before = fewShotText(row, rows, shots, random)
-    const requests = row.choices.map((choice, at) =>
-      encodePair(tokenizer, mode, before + row.contexts[at]!, ` ${choice}`),
-    )
-    const pending = { index, logLikelihoods: requests.map(() => Number.NaN), missing: requests.length }
+    const { contexts, choices } = rows[index]!
+    const before = fewShotText(rows[index]!, rows, shots, random)
+    const requests = choices.map((choice, at) => encode(before + contexts[at]!, ` ${choice}`))
+    const row = { index, logLikelihoods: choices.map(() => Number.NaN), missing: choices.length }
     const items = planRow(requests, model.maxLength, `${name}, row ${index}`)
-    return items.map((planned) => ({ row: pending, planned }))
-  })
+    plan.push(...items.map((planned) => ({ row, planned })))
+  }
+  return plan
 }
 
 function sumOfLast(values: readonly number[], count: number): number {

@@ -18,37 +18,46 @@ export interface PlannedItem {
 }
 
 /**
- * Token ids of a context and of the continuation to score after it.
+ * Gives the token ids of a context and of the continuation to score after it; the last context is remembered, so that the
+ * choices of a row encode theirs once.
  *
  * - `modern`: both are encoded as one text with the tokenizer's special tokens, and the ids after as many as the context
  *   alone has are the continuation's, even where a token crosses the boundary; blanks at the context's end go to the
  *   continuation before
  * - `legacy`: each is encoded by itself, without special tokens
  */
-export function encodePair(
+export function pairEncoder(
   tokenizer: Tokenizer,
   mode: EvaluationMode,
-  context: string,
-  continuation: string,
-): EncodedRequest {
+): (context: string, continuation: string) => EncodedRequest {
+  const special = mode === 'modern'
+  const encode = (text: string) => tokenizer.encode(text, { specialTokens: special })
+  const encodeContext = rememberLast(encode)
+  const start = () => startToken(tokenizer, special ? ['bosId', 'eosId'] : ['eosId', 'bosId'])
+
   if (mode === 'legacy') {
-    const plain = { specialTokens: false }
-    const ids = context === '' ? [] : tokenizer.encode(context, plain)
-    return {
-      context: ids.length > 0 ? ids : [startToken(tokenizer, ['eosId', 'bosId'])],
-      continuation: tokenizer.encode(continuation, plain),
+    return (context, continuation) => {
+      const ids = context === '' ? [] : encodeContext(context)
+      return { context: ids.length > 0 ? ids : [start()], continuation: encode(continuation) }
     }
   }
-  if (context === '') {
-    const start = startToken(tokenizer, ['bosId', 'eosId'])
-    const ids = tokenizer.encode(continuation, { specialTokens: false })
-    return { context: [start], continuation: ids[0] === start ? ids.slice(1) : ids }
+  return (context, continuation) => {
+    if (context === '') {
+      const ids = tokenizer.encode(continuation, { specialTokens: false })
+      return { context: [start()], continuation: ids[0] === start() ? ids.slice(1) : ids }
+    }
+    const ids = encodeContext(stripEnd(context))
+    const joint = encode(context + continuation)
+    return { context: ids.length > 0 ? ids : [start()], continuation: joint.slice(ids.length) }
   }
-  const end = stripEnd(context).length
-  const joint = tokenizer.encode(context + continuation)
-  const ids = tokenizer.encode(context.slice(0, end))
-  if (ids.length === 0) return { context: [startToken(tokenizer, ['bosId', 'eosId'])], continuation: joint }
-  return { context: ids, continuation: joint.slice(ids.length) }
+}
+
+function rememberLast(encode: (text: string) => number[]): (text: string) => number[] {
+  let last: { text: string; ids: number[] } | null = null
+  return (text) => {
+    if (last?.text !== text) last = { text, ids: encode(text) }
+    return last.ids
+  }
 }
 
 function startToken(tokenizer: Tokenizer, preferred: ('bosId' | 'eosId')[]): number {

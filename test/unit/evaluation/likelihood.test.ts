@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { copyFile, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
 import { loadTokenizer } from '../../../engine/checkpoint/tokenizer.ts'
 import { type ScoredRow, scoreTask } from '../../../engine/evaluation/likelihood.ts'
 import { readTask } from '../../../engine/evaluation/read-task.ts'
-import { encodePair } from '../../../engine/evaluation/requests.ts'
+import { pairEncoder } from '../../../engine/evaluation/requests.ts'
 import { oracleModel } from './oracle-model.ts'
-import { data, needsData, readOracle, taskFiles } from './shared.ts'
+import { data, needsData, readOracle, readWorkedExamples, taskFiles } from './shared.ts'
 
 const close = (actual: number, expected: number) => Math.abs(actual - expected) < 1e-9
 
@@ -14,56 +17,71 @@ test('every request of the oracle is encoded to its ids in both modes', needsDat
   for (const { task, mode, rows } of readOracle().results) {
     for (const { row, requests } of rows) {
       for (const { context, continuation, context_ids, continuation_ids } of requests) {
-        const encoded = encodePair(tokenizer, mode, context, continuation)
+        const encoded = pairEncoder(tokenizer, mode)(context, continuation)
         assert.deepEqual(encoded, { context: context_ids, continuation: continuation_ids }, `${task} ${mode} ${row}`)
       }
     }
   }
 })
 
-test(
-  'with the values of the oracle, every task gives its sums, predictions, scores and errors',
-  needsData,
-  async () => {
-    const tokenizer = await loadTokenizer(data('stories260K'))
-    const { max_length, results } = readOracle()
-    for (const { task, mode, rows, ...expected } of results) {
-      const all = await readTask(task, taskFiles[task])
-      const first = rows[0]!.row
-      const { model, asked } = oracleModel(
-        rows.flatMap(({ requests }) => requests),
-        max_length,
-      )
-      const seen: ScoredRow[] = []
-      const score = await scoreTask(model, tokenizer, task, all.slice(first, first + rows.length), {
-        mode,
-        batchTokens: 300,
-        onRow: (row) => seen.push(row),
-      })
-      assert.deepEqual(
-        seen.toSorted((a, b) => a.index - b.index),
-        score.rows,
-      )
-      for (const [index, row] of rows.entries()) {
-        const scored = score.rows[index]!
-        assert.deepEqual([scored.task, scored.index, scored.gold], [task, index, row.gold])
-        assert.equal(scored.logLikelihoods.length, row.lls.length)
-        assert.ok(scored.logLikelihoods.every((value, choice) => close(value, row.lls[choice]!)))
-        assert.equal(scored.pred, row.pred)
-        assert.equal(scored.predNorm, row.pred_norm ?? null)
-      }
-      assert.equal(score.n, rows.length)
-      assert.ok(close(score.acc, expected.acc) && close(score.stderr!, expected.acc_stderr), `${task} ${mode}`)
-      assert.equal(score.accNorm === undefined, expected.acc_norm === undefined)
-      if (expected.acc_norm !== undefined) {
-        assert.ok(close(score.accNorm!, expected.acc_norm) && close(score.stderrNorm!, expected.acc_norm_stderr!))
-      }
-      // No row of the oracle is cut differently for different choices, so that each context is computed once.
-      assert.equal(asked.items, rows.length)
-      assert.ok(asked.batches > 1)
+test('the worked examples have the ids of the 32k Llama tokenizer', needsData, async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'secateur-llama-'))
+  after(() => rm(folder, { recursive: true }))
+  await copyFile(data('tokenizer/llama2-tokenizer.model'), join(folder, 'tokenizer.model'))
+  const tokenizer = await loadTokenizer(folder)
+  for (const { task, row, gold, contexts, continuations, ids } of readWorkedExamples()) {
+    assert.equal(ids.length, 4, `${task} ${row}`)
+    const pair = [contexts[gold] ?? contexts[0]!, continuations[gold]!] as const
+    const modern = pairEncoder(tokenizer, 'modern')(...pair)
+    const legacy = pairEncoder(tokenizer, 'legacy')(...pair)
+    const encoded = [modern.context, modern.continuation, legacy.context, legacy.continuation]
+    for (const [index, { first, last, count }] of ids.entries()) {
+      assert.equal(encoded[index]!.length, count, `${task} ${row}`)
+      assert.deepEqual(encoded[index]!.slice(0, first.length), first)
+      assert.deepEqual(encoded[index]!.slice(-last.length), last)
     }
-  },
-)
+  }
+})
+
+test('with the values of the oracle every task gives its sums, predictions and scores', needsData, async () => {
+  const tokenizer = await loadTokenizer(data('stories260K'))
+  const { max_length, results } = readOracle()
+  for (const { task, mode, rows, ...expected } of results) {
+    const all = await readTask(task, taskFiles[task])
+    const first = rows[0]!.row
+    const { model, asked } = oracleModel(
+      rows.flatMap(({ requests }) => requests),
+      max_length,
+    )
+    const seen: ScoredRow[] = []
+    const score = await scoreTask(model, tokenizer, task, all.slice(first, first + rows.length), {
+      mode,
+      batchTokens: 300,
+      onRow: (row) => seen.push(row),
+    })
+    assert.deepEqual(
+      seen.toSorted((a, b) => a.index - b.index),
+      score.rows,
+    )
+    for (const [index, row] of rows.entries()) {
+      const scored = score.rows[index]!
+      assert.deepEqual([scored.task, scored.index, scored.gold], [task, index, row.gold])
+      assert.equal(scored.logLikelihoods.length, row.lls.length)
+      assert.ok(scored.logLikelihoods.every((value, choice) => close(value, row.lls[choice]!)))
+      assert.equal(scored.pred, row.pred)
+      assert.equal(scored.predNorm, row.pred_norm ?? null)
+    }
+    assert.equal(score.n, rows.length)
+    assert.ok(close(score.acc, expected.acc) && close(score.stderr!, expected.acc_stderr), `${task} ${mode}`)
+    assert.equal(score.accNorm === undefined, expected.acc_norm === undefined)
+    if (expected.acc_norm !== undefined) {
+      assert.ok(close(score.accNorm!, expected.acc_norm) && close(score.stderrNorm!, expected.acc_norm_stderr!))
+    }
+    // No row of the oracle is cut differently for different choices, so that each context is computed once.
+    assert.equal(asked.items, rows.length)
+    assert.ok(asked.batches > 1)
+  }
+})
 
 const rows = [0, 1, 2, 3].map((gold) => ({
   contexts: [`Row ${gold}:`, `Row ${gold}:`],

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Tokenizer } from '../../../engine/checkpoint/tokenizer-type.ts'
 import { makeBatches } from '../../../engine/evaluation/batching.ts'
 import { fewShotText } from '../../../engine/evaluation/few-shot.ts'
-import { encodePair, planRow } from '../../../engine/evaluation/requests.ts'
+import { pairEncoder, planRow } from '../../../engine/evaluation/requests.ts'
 import { PythonRandom } from '../../../engine/python-random.ts'
 
 /** One id a character (its code), but "ab" is the one id 900; 1 starts and 2 ends a text. */
@@ -26,24 +26,24 @@ const characters = (bosId: number | null = 1, eosId: number | null = 2): Tokeniz
 const codes = (text: string) => [...text].map((character) => character.codePointAt(0)!)
 
 test('blanks at the end of a context go to the continuation in modern mode only', () => {
-  const modern = encodePair(characters(), 'modern', 'x \n\t', ' y')
+  const modern = pairEncoder(characters(), 'modern')('x \n\t', ' y')
   assert.deepEqual(modern, { context: [1, ...codes('x')], continuation: codes(' \n\t y') })
-  const legacy = encodePair(characters(), 'legacy', 'x ', ' y')
+  const legacy = pairEncoder(characters(), 'legacy')('x ', ' y')
   assert.deepEqual(legacy, { context: codes('x '), continuation: codes(' y') })
 })
 
 test('a token across the boundary is cut by count in modern mode and cannot arise in legacy mode', () => {
   // Joint ids: BOS, 900 (ab), c; the context alone is BOS, a.
-  assert.deepEqual(encodePair(characters(), 'modern', 'a', 'bc'), { context: [1, 97], continuation: codes('c') })
-  assert.deepEqual(encodePair(characters(), 'legacy', 'a', 'bc'), { context: [97], continuation: codes('bc') })
+  assert.deepEqual(pairEncoder(characters(), 'modern')('a', 'bc'), { context: [1, 97], continuation: codes('c') })
+  assert.deepEqual(pairEncoder(characters(), 'legacy')('a', 'bc'), { context: [97], continuation: codes('bc') })
 })
 
 test('an empty context is the token that starts a text, or in legacy mode the one that ends it', () => {
-  assert.deepEqual(encodePair(characters(), 'modern', '', 'x').context, [1])
-  assert.deepEqual(encodePair(characters(null), 'modern', '', 'x').context, [2])
-  assert.deepEqual(encodePair(characters(), 'legacy', '', 'x').context, [2])
-  assert.deepEqual(encodePair(characters(120), 'modern', '', 'xx'), { context: [120], continuation: codes('x') })
-  assert.throws(() => encodePair(characters(null, null), 'modern', '', 'x'), /neither a token that starts/)
+  assert.deepEqual(pairEncoder(characters(), 'modern')('', 'x').context, [1])
+  assert.deepEqual(pairEncoder(characters(null), 'modern')('', 'x').context, [2])
+  assert.deepEqual(pairEncoder(characters(), 'legacy')('', 'x').context, [2])
+  assert.deepEqual(pairEncoder(characters(120), 'modern')('', 'xx'), { context: [120], continuation: codes('x') })
+  assert.throws(() => pairEncoder(characters(null, null), 'modern')('', 'x'), /neither a token that starts/)
 })
 
 test('choices after one context share it', () => {
