@@ -1,0 +1,90 @@
+import { InvalidArgumentError, Option } from 'commander'
+import { z } from 'zod'
+import type { Job } from '../contract.ts'
+import { badSetting } from '../errors.ts'
+import { readJson } from '../files.ts'
+
+const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+
+/** A schema without its default and optional wrappers. */
+function inner(schema: z.ZodType): z.ZodType {
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional) return inner(schema.unwrap() as z.ZodType)
+  return schema
+}
+
+function asNumber(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('a number is expected.')
+  return value
+}
+
+/** A flag for every field of a job's schema, with its description and default. */
+export function schemaOptions(schema: z.ZodObject, without: readonly string[]): Option[] {
+  return Object.entries(schema.shape as Record<string, z.ZodType>)
+    .filter(([name]) => !without.includes(name))
+    .map(([name, field]) => optionOf(name, field))
+}
+
+function optionOf(name: string, field: z.ZodType): Option {
+  const type = inner(field)
+  const standard = field instanceof z.ZodDefault ? `, default ${describeDefault(field.def.defaultValue)}` : ''
+  const text = `${field.description ?? ''}${standard}`
+  const flag = `--${kebab(name)}`
+  if (type instanceof z.ZodBoolean) return new Option(flag, text)
+  if (type instanceof z.ZodEnum) return new Option(`${flag} <name>`, text).choices(type.options.map(String))
+  if (type instanceof z.ZodNumber || type instanceof z.ZodUnion)
+    return new Option(`${flag} <number>`, text).argParser(asNumber)
+  if (type instanceof z.ZodArray) return new Option(`${flag} <items...>`, text).argParser(collectItems)
+  return new Option(`${flag} <text>`, text)
+}
+
+const describeDefault = (value: unknown) => (Array.isArray(value) ? value.join(',') : String(value))
+
+const collectItems = (text: string, before: unknown): string[] => [
+  ...(Array.isArray(before) ? (before as string[]) : []),
+  ...text.split(',').filter((item) => item !== ''),
+]
+
+/** Parser of repeated NAME=FILE flags. */
+export const collectAssignments =
+  (flag: string) =>
+  (text: string, before: unknown): Record<string, string> => {
+    const at = text.indexOf('=')
+    if (at < 1 || at === text.length - 1) throw new InvalidArgumentError(`--${flag} wants NAME=FILE.`)
+    return { ...(before as Record<string, string> | undefined), [text.slice(0, at)]: text.slice(at + 1) }
+  }
+
+const control = new Set(['json', 'job', 'resume'])
+const evaluationFlags = ['mode', 'limit', 'shots', 'window', 'windows', 'batchTokens', 'rows', 'latency']
+
+/**
+ * The job that flags describe, over the one in the --job file where there is one.
+ *
+ * @throws SecateurError that names the flag.
+ */
+export function jobFrom(
+  kind: Job['kind'],
+  schema: z.ZodObject,
+  positional: Record<string, string | undefined>,
+  flags: object,
+): Job {
+  const given = Object.entries(flags).filter(([name]) => !control.has(name))
+  const settings: Record<string, unknown> = 'job' in flags ? { ...readJson(String(flags.job), z.looseObject({})) } : {}
+  const evaluation: Record<string, unknown> = {}
+  for (const [name, value] of given) {
+    if (name === 'task') evaluation['tasks'] = value
+    else if (name === 'perplexity') evaluation['perplexity'] = value
+    else if (evaluationFlags.includes(name) && !(name in schema.shape)) evaluation[name] = value
+    else settings[name] = value
+  }
+  for (const [name, value] of Object.entries(positional)) if (value !== undefined) settings[name] = value
+  if ('evaluation' in schema.shape && (kind === 'evaluate' || Object.keys(evaluation).length > 0))
+    settings['evaluation'] = { ...(settings['evaluation'] as object | undefined), ...evaluation }
+  const parsed = schema.safeParse({ ...settings, kind })
+  if (parsed.success) return parsed.data as Job
+  const issue = parsed.error.issues[0]!
+  const field = issue.path.join('.') || (issue.code === 'unrecognized_keys' ? issue.keys.join(', ') : kind)
+  const missing = issue.code === 'invalid_type' && issue.input === undefined && settings[field] === undefined
+  const flag = field === 'checkpoint' || field === 'adapter' ? `<${field}>` : `--${kebab(field)}`
+  throw badSetting(flag, missing ? 'is needed' : issue.message)
+}

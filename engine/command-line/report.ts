@@ -1,0 +1,213 @@
+import { SingleBar } from 'cli-progress'
+import { type EngineEvent, type ResultEvent, type StepMetrics } from '../contract.ts'
+import { type ErrorKind, SecateurError } from '../errors.ts'
+import type { GenerateResult } from '../jobs/generate.ts'
+import type { Inspection } from '../jobs/inspect.ts'
+
+/** Exit codes of the command line. */
+export const exitCodes: Record<ErrorKind, number> = {
+  'bad-setting': 2,
+  'bad-file': 3,
+  'does-not-fit': 4,
+  unsupported: 5,
+  interrupted: 130,
+}
+
+export type Outcome = ResultEvent | Inspection | GenerateResult
+
+export interface Reporter {
+  event(event: EngineEvent): void
+  finish(result: Outcome): void
+  /** Reports an error; returns the exit code. */
+  fail(error: unknown): number
+  note(text: string): void
+  /** Shows generated text as it comes; undefined where only the result is wanted. */
+  text: ((more: string) => void) | undefined
+}
+
+/** JSON lines for programs; otherwise a progress bar on a terminal and plain lines elsewhere. */
+export function makeReporter({ json }: { json: boolean }): Reporter {
+  if (json) return new JsonReporter()
+  return new HumanReporter(process.stderr.isTTY)
+}
+
+const errorEvent = (error: unknown): Extract<EngineEvent, { type: 'error' }> =>
+  error instanceof SecateurError
+    ? {
+        type: 'error',
+        kind: error.kind,
+        message: error.message,
+        ...(error.file === undefined ? {} : { file: error.file }),
+        ...(error.field === undefined ? {} : { field: error.field }),
+      }
+    : {
+        type: 'error',
+        kind: 'internal',
+        message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      }
+
+const exitCodeOf = (error: unknown) => (error instanceof SecateurError ? exitCodes[error.kind] : 1)
+
+class JsonReporter implements Reporter {
+  readonly text = undefined
+  event(event: EngineEvent): void {
+    process.stdout.write(`${JSON.stringify(event)}\n`)
+  }
+  finish(result: Outcome): void {
+    process.stdout.write(`${JSON.stringify(result)}\n`)
+  }
+  fail(error: unknown): number {
+    this.event(errorEvent(error))
+    return exitCodeOf(error)
+  }
+  note(text: string): void {
+    process.stderr.write(`${text}\n`)
+  }
+}
+
+const number = (value: number) => value.toLocaleString('en-GB')
+const bytes = (value: number) => (value >= 1e9 ? `${(value / 1e9).toFixed(2)} GB` : `${(value / 1e6).toFixed(1)} MB`)
+const duration = (seconds: number) => {
+  const whole = Math.round(seconds)
+  return whole < 60
+    ? `${whole} s`
+    : whole < 3600
+      ? `${Math.floor(whole / 60)} min ${whole % 60} s`
+      : `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`
+}
+
+class HumanReporter implements Reporter {
+  readonly #terminal: boolean
+  #bar: SingleBar | null = null
+  #stage = ''
+  #lastLine = 0
+  #stageStarted = 0
+  readonly text = (more: string) => void process.stdout.write(more)
+
+  constructor(terminal: boolean) {
+    this.#terminal = terminal
+  }
+
+  event(event: EngineEvent): void {
+    switch (event.type) {
+      case 'started':
+        return this.note(`computing on ${event.backend} with ${event.threads} threads`)
+      case 'estimate': {
+        const { parameters, memoryBytes, diskBytes } = event.estimate
+        const change = parameters.after === parameters.before ? '' : ` -> ${number(parameters.after)}`
+        const disk = diskBytes > 0 ? `, ${bytes(diskBytes)} of disk` : ''
+        return this.note(
+          `${number(parameters.before)}${change} parameters; about ${bytes(memoryBytes)} of memory${disk}`,
+        )
+      }
+      case 'progress':
+        return this.#progress(event.stage, event.done, event.total, '')
+      case 'step':
+        return this.#progress(
+          'training',
+          event.metrics.step,
+          event.steps,
+          stepText(event.metrics, event.tokensPerSecond),
+          event.secondsLeft,
+        )
+      case 'warning':
+        return this.note(`warning: ${event.message}`)
+      default:
+        return
+    }
+  }
+
+  #progress(stage: string, done: number, total: number, text: string, secondsLeft?: number): void {
+    const now = performance.now()
+    if (stage !== this.#stage) {
+      this.#clear()
+      this.#stage = stage
+      this.#stageStarted = now
+      this.#lastLine = 0
+    }
+    const left =
+      secondsLeft ?? (done > 0 && total > done ? ((now - this.#stageStarted) / 1000 / done) * (total - done) : 0)
+    if (this.#terminal && total > 0) {
+      this.#bar ??= this.#newBar(total)
+      this.#bar.setTotal(total)
+      this.#bar.update(done, { stage, text, left: duration(left) })
+    } else if ((now - this.#lastLine > 2000 && now - this.#stageStarted > 1000) || (text !== '' && done === total)) {
+      this.#lastLine = now
+      const share = total > 0 ? `${Math.floor((100 * done) / total)} %` : number(done)
+      process.stderr.write(`${stage} ${share} ${text}${total > done ? ` ${duration(left)} left` : ''}\n`)
+    }
+  }
+
+  #newBar(total: number): SingleBar {
+    const bar = new SingleBar({
+      format: '{stage} {bar} {percentage} % {text} {left} left',
+      clearOnComplete: true,
+      hideCursor: true,
+      gracefulExit: false,
+      stream: process.stderr,
+    })
+    bar.start(total, 0, { stage: '', text: '', left: '' })
+    return bar
+  }
+
+  #clear(): void {
+    this.#bar?.stop()
+    this.#bar = null
+  }
+
+  finish(result: Outcome): void {
+    this.#clear()
+    process.stdout.write(`${describe(result)}\n`)
+  }
+
+  fail(error: unknown): number {
+    this.#clear()
+    const { message } = errorEvent(error)
+    process.stderr.write(`secateur: ${message}\n`)
+    return exitCodeOf(error)
+  }
+
+  note(text: string): void {
+    this.#clear()
+    process.stderr.write(`${text}\n`)
+  }
+}
+
+function stepText({ loss, sparsity }: StepMetrics, tokensPerSecond: number): string {
+  const pruned = sparsity ? ` sparsity ${(100 * sparsity.channels).toFixed(1)} %` : ''
+  return `loss ${loss?.toFixed(4) ?? 'not a number'}${pruned} ${number(Math.round(tokensPerSecond))} tokens/s`
+}
+
+function describe(result: Outcome): string {
+  const lines: string[] = []
+  if ('text' in result) return ''
+  if ('layers' in result) {
+    lines.push(`${result.family}, ${number(result.parameters)} parameters, ${result.dtype}, ${bytes(result.bytes)}`)
+    lines.push(
+      `hidden ${result.hiddenSize}, head size ${result.headSize}, vocabulary ${number(result.vocabularySize)}, positions ${number(result.maxPositions)}`,
+    )
+    for (const [index, { heads, keyValueHeads, channels }] of result.layers.entries())
+      lines.push(`layer ${index}: ${heads} heads, ${keyValueHeads} key/value heads, ${channels} channels`)
+    return lines.join('\n')
+  }
+  if (result.parameters && result.parameters.after !== result.parameters.before) {
+    const { before, after } = result.parameters
+    lines.push(`parameters: ${number(before)} -> ${number(after)} (${((100 * after) / before).toFixed(1)} %)`)
+  }
+  for (const [name, { value, tokens, window }] of Object.entries(result.perplexity ?? {}))
+    lines.push(`perplexity ${name}: ${value.toFixed(3)} (${number(tokens)} tokens, window ${window})`)
+  for (const [name, score] of Object.entries(result.tasks ?? {})) {
+    const part = (label: string, value: number, error: number | null | undefined) =>
+      `${label} ${(100 * value).toFixed(2)} %${error == null ? '' : ` ± ${(100 * error).toFixed(2)}`}`
+    const norm = score.accNorm === undefined ? '' : `, ${part('acc_norm', score.accNorm, score.stderrNorm)}`
+    lines.push(`${name}: ${part('acc', score.acc, score.stderr)}${norm} (n = ${number(score.n)})`)
+  }
+  if (result.latency)
+    lines.push(
+      `prompt ${number(Math.round(result.latency.promptTokensPerSecond))} tokens/s, generation ${number(Math.round(result.latency.generatedTokensPerSecond))} tokens/s`,
+    )
+  if (result.peakMemoryBytes !== undefined) lines.push(`peak memory: ${bytes(result.peakMemoryBytes)}`)
+  if (result.adapter !== undefined) lines.push(`adapter: ${result.adapter}`)
+  if (result.checkpoint !== undefined) lines.push(`checkpoint: ${result.checkpoint}`)
+  return lines.join('\n')
+}

@@ -1,0 +1,30 @@
+import type { LlamaModel } from '../models/llama.ts'
+import { Random } from '../random.ts'
+import { generate } from './generation.ts'
+
+/**
+ * Tokens per second of one sequence: reading a prompt, and generating after it, each the median of `repeats` runs after
+ * one that warms up. The prompt is random ids: speed does not depend on them.
+ */
+export async function measureLatency(
+  model: LlamaModel,
+  { prompt = 128, tokens = 32, repeats = 3 } = {},
+): Promise<{ promptTokensPerSecond: number; generatedTokensPerSecond: number }> {
+  const { maxPositions, vocabularySize } = model.config
+  const promptLength = Math.max(1, Math.min(prompt, maxPositions - tokens))
+  const random = new Random(0)
+  const ids = Array.from({ length: promptLength }, () => random.integer(vocabularySize))
+  const runs: { prompt: number; generation: number }[] = []
+  for (let run = 0; run <= repeats; run++) {
+    const result = await generate(model, ids, { tokens, temperature: 0, topP: 1, random, stop: [] })
+    // The first new token comes out of the prompt.
+    const steps = result.ids.length - 1
+    if (run > 0)
+      runs.push({ prompt: promptLength / result.promptSeconds, generation: steps / result.generationSeconds })
+  }
+  const median = (values: number[]) => values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)]!
+  return {
+    promptTokensPerSecond: median(runs.map((run) => run.prompt)),
+    generatedTokensPerSecond: median(runs.map((run) => run.generation)),
+  }
+}

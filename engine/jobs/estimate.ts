@@ -1,0 +1,93 @@
+import { existsSync, statfsSync } from 'node:fs'
+import { freemem } from 'node:os'
+import { dirname, resolve } from 'node:path'
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import { projectionShape } from '../checkpoint/projections.ts'
+import type { Estimate, Job } from '../contract.ts'
+import { SecateurError } from '../errors.ts'
+import { estimateParameters, type TargetSettings } from '../pruning/targets.ts'
+
+const bytesOf = { float32: 4, float16: 2, bfloat16: 2 } as const
+/** Node, ONNX Runtime and the code itself, measured on an empty job. */
+const programBytes = 250e6
+
+/** What a job will leave and need, from headers alone. */
+export function estimateJob(job: Job, checkpoint: Checkpoint, target?: TargetSettings): Estimate {
+  const { config, parameters: before, dtype } = checkpoint
+  const after = target ? estimateParameters(config, target).after : before
+  const stored = 'dtype' in job && job.dtype !== 'same' ? bytesOf[job.dtype] : bytesOf[dtype]
+  const adapter = job.kind === 'finetune' || job.kind === 'prune' ? adapterSize(job, checkpoint) : 0
+  const writes = job.kind === 'evaluate' ? 0 : job.kind === 'finetune' ? 0 : after * stored
+  return {
+    parameters: { before, after },
+    // The saved state holds values and two moments; while a new one is written the old one is still there.
+    diskBytes: writes + adapter * 4 * 7,
+    memoryBytes: programBytes + weightBytes(job, checkpoint) + adapter * 20 + activationBytes(job, checkpoint),
+    freeDiskBytes: 'out' in job && job.out !== undefined ? freeDisk(job.out) : freeDisk('.'),
+    freeMemoryBytes: availableMemory(),
+  }
+}
+
+const adapterSize = (job: { rank: number; projections: string[] }, { config }: Checkpoint): number =>
+  config.layers.reduce(
+    (sum, _, layer) =>
+      sum +
+      (job.projections as Parameters<typeof projectionShape>[2][]).reduce((total, projection) => {
+        const [outputs, inputs] = projectionShape(config, layer, projection)
+        return total + job.rank * (outputs + inputs)
+      }, 0),
+    0,
+  )
+
+function weightBytes(job: Job, { bytes, config, parameters, dtype }: Checkpoint): number {
+  if (job.kind === 'merge') return 3 * 4 * config.vocabularySize * config.hiddenSize
+  if (!('int8' in job) || !job.int8) return bytes
+  const tables = (config.tiedEmbeddings ? 1 : 2) * config.vocabularySize * config.hiddenSize
+  return tables * bytesOf[dtype] + (parameters - tables)
+}
+
+/** One block's values in the backward pass, every block's input, and a piece of the logits with its gradient. */
+function activationBytes(job: Job, { config }: Checkpoint): number {
+  if (job.kind === 'merge') return 0
+  const tokens = job.kind === 'evaluate' ? job.evaluation.batchTokens : job.rows * job.length
+  const length = job.kind === 'evaluate' ? Math.min(tokens, config.maxPositions) : job.length
+  const block = config.layers.reduce((most, { heads, channels }) => {
+    const values = tokens * (12 * config.hiddenSize + 10 * channels + 8 * heads * config.headSize)
+    const scores = 4 * tokens * length * heads
+    return Math.max(most, values + scores)
+  }, 0)
+  const inputs = job.kind === 'evaluate' ? tokens : tokens * (config.layers.length + 1)
+  const logits = 3 * Math.min(2 ** 23, tokens * config.vocabularySize)
+  // Weights that are not float32 are widened one at a time.
+  const widened = Math.max(...config.layers.map(({ channels }) => channels)) * config.hiddenSize
+  return 4 * (block + inputs * config.hiddenSize + logits + widened)
+}
+
+function freeDisk(path: string): number {
+  let folder = resolve(path)
+  while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder)
+  const { bavail, bsize } = statfsSync(folder)
+  return bavail * bsize
+}
+
+/** Memory that can be had without swapping, within what this process may use. */
+function availableMemory(): number {
+  const free = process.availableMemory()
+  return free > 0 ? free : freemem()
+}
+
+const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`
+
+/** @throws SecateurError with the numbers where a job cannot fit. */
+export function refuseIfTooLarge({ memoryBytes, freeMemoryBytes, diskBytes, freeDiskBytes }: Estimate): void {
+  if (memoryBytes > freeMemoryBytes)
+    throw new SecateurError(
+      'does-not-fit',
+      `this job needs about ${gigabytes(memoryBytes)} of memory and ${gigabytes(freeMemoryBytes)} are free: take fewer rows or a shorter length, or hold the weights in 8 bits with --int8`,
+    )
+  if (diskBytes > freeDiskBytes)
+    throw new SecateurError(
+      'does-not-fit',
+      `this job writes about ${gigabytes(diskBytes)} and ${gigabytes(freeDiskBytes)} are free on the disk: name another folder with --out`,
+    )
+}

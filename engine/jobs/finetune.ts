@@ -1,0 +1,47 @@
+import { chooseBackend } from '../backends/choose.ts'
+import { openCheckpoint } from '../checkpoint/checkpoint.ts'
+import { writeAdapter } from '../checkpoint/peft.ts'
+import type { FinetuneJob, JobContext, ResultEvent } from '../contract.ts'
+import { estimateJob, refuseIfTooLarge } from './estimate.ts'
+import { peakMemory } from './memory.ts'
+import { RunFolder } from './run-folder.ts'
+import { adapterValues, prepareTraining, train } from './training-run.ts'
+import { existsSync } from 'node:fs'
+
+/** Fine-tunes an adapter on a checkpoint and writes it as a PEFT folder: OUT/output. */
+export async function finetune(job: FinetuneJob, context: JobContext): Promise<ResultEvent> {
+  const started = performance.now()
+  using checkpoint = openCheckpoint(job.checkpoint)
+  const estimate = estimateJob(job, checkpoint)
+  context.emit({ type: 'estimate', estimate })
+  refuseIfTooLarge(estimate)
+  const folder = context.resume ? RunFolder.open(job.out, job) : RunFolder.create(job.out, job)
+  const { name, threads } = await chooseBackend(job)
+  context.emit({ type: 'started', job, backend: name, threads })
+  try {
+    const run = await prepareTraining(job, checkpoint, folder, context)
+    const loss = await train(job, run, folder, context)
+    if (!existsSync(folder.output)) {
+      const { layers } = adapterValues(run.adapter)
+      await writeAdapter(folder.output, {
+        rank: job.rank,
+        alpha: job.alpha,
+        dropout: job.dropout,
+        rankStabilised: job.rankStabilised,
+        projections: job.projections,
+        base: job.checkpoint,
+        config: checkpoint.config,
+        layers,
+      })
+    }
+    return {
+      type: 'result',
+      adapter: folder.output,
+      loss,
+      ...peakMemory(),
+      seconds: (performance.now() - started) / 1000,
+    }
+  } finally {
+    folder.close()
+  }
+}

@@ -1,0 +1,65 @@
+import { z } from 'zod'
+import { chooseBackend } from '../backends/choose.ts'
+import { openCheckpoint } from '../checkpoint/checkpoint.ts'
+import { loadTokenizer } from '../checkpoint/tokenizer.ts'
+import { generate } from '../evaluation/generation.ts'
+import { disposeModel, loadModel } from '../models/load.ts'
+import { Random } from '../random.ts'
+
+export const generateSchema = z.strictObject({
+  checkpoint: z.string().min(1),
+  prompt: z.string().default('').describe('text to continue; empty: from the start token'),
+  tokens: z.int().min(1).default(64).describe('new tokens at most'),
+  greedy: z.boolean().default(false).describe('always take the likeliest token'),
+  temperature: z.number().positive().default(0.8).describe('above 1 more surprising, below 1 less'),
+  topP: z.number().gt(0).max(1).default(0.95).describe('draw from the likeliest tokens that reach this probability'),
+  seed: z.int().min(0).default(0).describe('seed of the draws'),
+  device: z.enum(['auto', 'onnx', 'cpu']).default('auto').describe('back end that computes'),
+  threads: z.int().min(1).max(1024).optional().describe('threads of one operator; default: all cores'),
+})
+export type GenerateSettings = z.infer<typeof generateSchema>
+
+export interface GenerateResult {
+  type: 'result'
+  /** The continuation alone. */
+  text: string
+  ids: number[]
+  promptTokens: number
+  tokensPerSecond: number
+}
+
+/** Continues a prompt; `onText` sees the text as it grows. */
+export async function generateText(
+  settings: GenerateSettings,
+  signal: AbortSignal,
+  onText?: (more: string) => void,
+): Promise<GenerateResult> {
+  using checkpoint = openCheckpoint(settings.checkpoint)
+  await chooseBackend(settings)
+  const tokenizer = await loadTokenizer(checkpoint.folder)
+  const model = loadModel(checkpoint)
+  const prompt = tokenizer.encode(settings.prompt)
+  if (prompt.length === 0 && tokenizer.bosId !== null) prompt.push(tokenizer.bosId)
+  const before = tokenizer.decode(prompt)
+  let shown = before.length
+  const all = [...prompt]
+  const { ids, generationSeconds } = await generate(model, prompt, {
+    tokens: settings.tokens,
+    temperature: settings.greedy ? 0 : settings.temperature,
+    topP: settings.topP,
+    random: new Random(settings.seed),
+    stop: checkpoint.config.eosIds,
+    signal,
+    onToken: (id) => {
+      all.push(id)
+      const text = tokenizer.decode(all)
+      // A character whose bytes have not all come yet is held back.
+      if (text.endsWith('�')) return
+      onText?.(text.slice(shown))
+      shown = text.length
+    },
+  })
+  disposeModel(model)
+  const text = tokenizer.decode([...prompt, ...ids]).slice(before.length)
+  return { type: 'result', text, ids, promptTokens: prompt.length, tokensPerSecond: ids.length / generationSeconds }
+}

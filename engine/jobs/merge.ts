@@ -1,0 +1,43 @@
+import { openCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.ts'
+import { checkAdapter, readAdapter } from '../checkpoint/peft.ts'
+import type { JobContext, MergeJob, ResultEvent } from '../contract.ts'
+import { adapterScale } from '../lora/adapter.ts'
+import { fullMasks } from '../pruning/masks.ts'
+import { shrunkTensors } from '../pruning/shrink.ts'
+import { estimateJob, refuseIfTooLarge } from './estimate.ts'
+import { peakMemory } from './memory.ts'
+
+/** Writes the checkpoint with an adapter added to its weights: W + scale * B A, rounded once. */
+export async function merge(job: MergeJob, { emit }: JobContext): Promise<ResultEvent> {
+  using checkpoint = openCheckpoint(job.checkpoint)
+  const adapter = readAdapter(job.adapter)
+  checkAdapter(adapter, checkpoint.config)
+  const estimate = estimateJob(job, checkpoint)
+  emit({ type: 'estimate', estimate })
+  refuseIfTooLarge(estimate)
+  const dtype = job.dtype === 'same' ? checkpoint.dtype : job.dtype
+  const { config } = checkpoint
+  const layers = config.layers.map((_, layer) =>
+    Object.fromEntries(
+      adapter.projections.flatMap((projection) => {
+        const matrix = adapter.matrices.get(`layers.${layer}.${projection}`)
+        return matrix ? [[projection, matrix] as const] : []
+      }),
+    ),
+  )
+  await writeCheckpoint(job.out, {
+    config,
+    dtype,
+    tensors: shrunkTensors(
+      config,
+      (name) => checkpoint.read(name),
+      fullMasks(config, 'query-heads'),
+      { scale: adapterScale(adapter), layers },
+      dtype,
+    ),
+    tokenizerFrom: checkpoint.folder,
+    onProgress: (done, total) => emit({ type: 'progress', stage: 'writing', done, total }),
+  })
+  const { parameters } = checkpoint
+  return { type: 'result', checkpoint: job.out, parameters: { before: parameters, after: parameters }, ...peakMemory() }
+}

@@ -1,0 +1,211 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import type { Projection } from '../checkpoint/projections.ts'
+import { loadTokenizer } from '../checkpoint/tokenizer.ts'
+import type { FinetuneJob, JobContext, PruneJob, StepMetrics } from '../contract.ts'
+import { makeBatches } from '../data/batches.ts'
+import { loadTrainingData } from '../data/load.ts'
+import { badFile, SecateurError } from '../errors.ts'
+import {
+  type Adapter,
+  adapterFrom,
+  type AdapterSettings,
+  createAdapter,
+  type LayerMatrices,
+  pairsOf,
+} from '../lora/adapter.ts'
+import { loadModel } from '../models/load.ts'
+import type { LlamaModel } from '../models/llama.ts'
+import { Random } from '../random.ts'
+import { tf } from '../tf.ts'
+import { type StepResult, Trainer } from '../training/trainer.ts'
+import type { RunFolder, SavedValues } from './run-folder.ts'
+
+export interface TrainingRun {
+  model: LlamaModel
+  adapter: Adapter
+  trainer: Trainer
+  steps: number
+  /** Steps done already, where the run is resumed. */
+  done: number
+  /** What else was saved with the state. */
+  saved: SavedValues
+}
+
+/** Reads data and weights and makes, or restores, the adapter and the optimiser. */
+export async function prepareTraining(
+  job: FinetuneJob | PruneJob,
+  checkpoint: Checkpoint,
+  folder: RunFolder,
+  { emit, signal, resume }: JobContext,
+): Promise<TrainingRun> {
+  const tokenizer = await loadTokenizer(checkpoint.folder)
+  const data = await loadTrainingData(job.data, {
+    tokenizer,
+    trainOn: job.trainOn,
+    ...(job.packing === 'pack' ? {} : { maxLength: job.length }),
+    ...(job.field === undefined ? {} : { field: job.field }),
+    ...(job.documents === undefined ? {} : { limit: job.documents }),
+    onProgress: ({ documents }) =>
+      emit({ type: 'progress', stage: 'reading data', done: documents, total: job.documents ?? 0 }),
+    signal,
+  })
+  const batches = makeBatches(data.examples, {
+    rows: job.rows,
+    length: job.length,
+    seed: job.seed,
+    mode: job.packing,
+    padId: tokenizer.padId ?? tokenizer.eosId ?? 0,
+  })
+  const steps = job.steps ?? Math.max(1, Math.ceil((job.epochs * batches.perEpoch) / job.accumulation))
+
+  let bytes = 0
+  const model = loadModel(checkpoint, {
+    int8: job.int8,
+    onProgress: (more) => {
+      bytes += more
+      emit({ type: 'progress', stage: 'reading weights', done: bytes, total: checkpoint.bytes })
+    },
+  })
+  const settings: AdapterSettings = {
+    rank: job.rank,
+    alpha: job.alpha,
+    dropout: job.dropout,
+    rankStabilised: job.rankStabilised,
+    projections: job.projections,
+  }
+  const state = resume ? folder.load() : null
+  const adapter = state
+    ? adapterFrom(model.config, settings, (layer, projection) => ({
+        a: savedValue(state.values, folder, `adapter.${layer}.${projection}.a`),
+        b: savedValue(state.values, folder, `adapter.${layer}.${projection}.b`),
+      }))
+    : createAdapter(model.config, settings, new Random(job.seed).fork('adapter'))
+  const trainer = new Trainer(model, adapter, batches, { ...job, steps })
+  if (state) restoreMoments(trainer, state.values, folder)
+  folder.startMetrics(state?.step ?? 0)
+  return { model, adapter, trainer, steps, done: state?.step ?? 0, saved: state?.values ?? new Map() }
+}
+
+export interface StepHooks {
+  /** Sees the gradients of a step before the adapter changes. */
+  observe?: (step: number, gradients: LayerMatrices[]) => void
+  /** Called after the update. */
+  after?: (step: number) => void
+  /** What the metrics say beyond the loss. */
+  describe?: (step: number) => Pick<StepMetrics, 'sparsity'>
+  /** What else to save. */
+  state?: () => SavedValues
+}
+
+/**
+ * Trains from where the run stands to its last step, saving its state on the way.
+ *
+ * @returns loss of the last step
+ * @throws SecateurError of kind `interrupted`, with the state saved, where the signal stops the run.
+ */
+export async function train(
+  job: FinetuneJob | PruneJob,
+  run: TrainingRun,
+  folder: RunFolder,
+  { emit, signal }: JobContext,
+  hooks: StepHooks = {},
+): Promise<number | null> {
+  const { trainer, steps } = run
+  const save = (step: number) => {
+    folder.save(step, new Map([...trainingState(trainer), ...(hooks.state?.() ?? [])]))
+    emit({ type: 'saved', step })
+  }
+  const started = performance.now()
+  let tokens = 0
+  let bad = 0
+  let last: StepResult | null = null
+  for (let step = run.done + 1; step <= steps; step++) {
+    if (signal.aborted) {
+      save(step - 1)
+      throw new SecateurError(
+        'interrupted',
+        `stopped after step ${step - 1} of ${steps}; the state is saved in ${folder.path}: continue with --resume`,
+      )
+    }
+    last = trainer.step(step, (gradients) => hooks.observe?.(step, gradients))
+    bad = Number.isFinite(last.loss) ? 0 : bad + 1
+    if (bad >= 3)
+      throw new SecateurError(
+        'bad-setting',
+        `the loss has not been a number for three steps, up to step ${step}: take a smaller learning rate than ${job.learningRate}`,
+      )
+    hooks.after?.(step)
+    tokens += last.tokens
+    const seconds = (performance.now() - started) / 1000
+    const metrics: StepMetrics = {
+      step,
+      loss: Number.isFinite(last.loss) ? last.loss : null,
+      learningRate: last.learningRate,
+      gradientNorm: Number.isFinite(last.gradientNorm) ? last.gradientNorm : null,
+      tokens: last.tokens,
+      ...hooks.describe?.(step),
+    }
+    folder.append(metrics)
+    const secondsLeft = (seconds / (step - run.done)) * (steps - step)
+    emit({ type: 'step', steps, tokensPerSecond: tokens / seconds, secondsLeft, metrics })
+    if (step % job.saveEvery === 0 || step === steps) save(step)
+    await setImmediate()
+  }
+  return last && Number.isFinite(last.loss) ? last.loss : null
+}
+
+const sets = (trainer: Trainer) =>
+  [
+    ['adapter', trainer.adapter.layers],
+    ['first', trainer.optimiser.first],
+    ['second', trainer.optimiser.second],
+  ] as const
+
+function trainingState(trainer: Trainer): SavedValues {
+  const values: SavedValues = new Map()
+  for (const [name, layers] of sets(trainer))
+    for (const [layer, matrices] of layers.entries())
+      for (const [projection, pair] of pairsOf(matrices))
+        for (const side of ['a', 'b'] as const)
+          values.set(`${name}.${layer}.${projection}.${side}`, {
+            shape: pair[side].shape,
+            data: pair[side].dataSync() as Float32Array,
+          })
+  return values
+}
+
+function restoreMoments(trainer: Trainer, values: SavedValues, folder: RunFolder): void {
+  for (const [name, layers] of sets(trainer).slice(1))
+    for (const [layer, matrices] of layers.entries())
+      for (const [projection, pair] of pairsOf(matrices))
+        for (const side of ['a', 'b'] as const) {
+          const shape = pair[side].shape as [number, number]
+          pair[side].dispose()
+          pair[side] = tf.tensor2d(savedValue(values, folder, `${name}.${layer}.${projection}.${side}`), shape)
+        }
+}
+
+export function savedValue(values: SavedValues, folder: RunFolder, name: string): Float32Array {
+  const value = values.get(name)
+  if (!value) throw badFile(folder.path, `state: ${name}`, 'is missing: the saved state is of another run or damaged')
+  return value.data
+}
+
+/** Values of an adapter on the host. */
+export function adapterValues(adapter: Adapter): {
+  scale: number
+  layers: Partial<Record<Projection, { a: Float32Array; b: Float32Array }>>[]
+} {
+  return {
+    scale: adapter.scale,
+    layers: adapter.layers.map((matrices) =>
+      Object.fromEntries(
+        pairsOf(matrices).map(([projection, { a, b }]) => [
+          projection,
+          { a: a.dataSync() as Float32Array, b: b.dataSync() as Float32Array },
+        ]),
+      ),
+    ),
+  }
+}

@@ -1,0 +1,70 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import { toFloat32 } from '../checkpoint/dtype.ts'
+import type { StoredTensor } from '../checkpoint/model-config.ts'
+import { hasBias, type Projection, projectionBias, projections, projectionTensor } from '../checkpoint/projections.ts'
+import { type FrozenWeight, frozenWeight, quantise } from '../frozen-weight.ts'
+import type { Linear } from '../ops/linear.ts'
+import { type Tensor, tf } from '../tf.ts'
+import type { LlamaLayer, LlamaModel } from './llama.ts'
+
+export interface LoadModelOptions {
+  /** Hold projections as int8 with a scale a row, whatever the file has. */
+  int8?: boolean
+  onProgress?: (bytes: number) => void
+}
+
+/** Reads a checkpoint's weights into frozen handles, each in the form in which it is stored; norms become tensors. */
+export function loadModel(checkpoint: Checkpoint, options: LoadModelOptions = {}): LlamaModel {
+  const { config } = checkpoint
+  const read = (name: string): StoredTensor => {
+    const stored = checkpoint.read(name)
+    options.onProgress?.(stored.bytes.byteLength)
+    return stored
+  }
+  const vector = (name: string): Tensor => tf.tensor1d(toFloat32(read(name)))
+  const table = (name: string): FrozenWeight => frozenWeight(read(name))
+  const projection = (layer: number, which: Projection): Linear => {
+    const weight = frozenWeight(read(projectionTensor(layer, which)))
+    return {
+      weight: options.int8 ? quantise(weight) : weight,
+      bias: hasBias(config, which) ? vector(projectionBias(layer, which)) : null,
+    }
+  }
+  const embedding = table('model.embed_tokens.weight')
+  const layers = config.layers.map((shape, index): LlamaLayer => {
+    const prefix = `model.layers.${index}`
+    return {
+      shape,
+      projections: Object.fromEntries(projections.map((which) => [which, projection(index, which)])) as Record<
+        Projection,
+        Linear
+      >,
+      inputNorm: vector(`${prefix}.input_layernorm.weight`),
+      feedForwardNorm: vector(`${prefix}.post_attention_layernorm.weight`),
+      queryNorm: config.queryKeyNorm ? vector(`${prefix}.self_attn.q_norm.weight`) : null,
+      keyNorm: config.queryKeyNorm ? vector(`${prefix}.self_attn.k_norm.weight`) : null,
+    }
+  })
+  return {
+    config,
+    embedding,
+    layers,
+    norm: vector('model.norm.weight'),
+    head: { weight: config.tiedEmbeddings ? embedding : table('lm_head.weight'), bias: null },
+  }
+}
+
+/** Disposes of the tensors of a model; frozen weights are left to the garbage collector. */
+export function disposeModel(model: LlamaModel): void {
+  const tensors = [
+    model.norm,
+    ...model.layers.flatMap(({ inputNorm, feedForwardNorm, queryNorm, keyNorm, projections: linears }) => [
+      inputNorm,
+      feedForwardNorm,
+      queryNorm,
+      keyNorm,
+      ...Object.values(linears).map(({ bias }) => bias),
+    ]),
+  ]
+  tf.dispose(tensors.filter((tensor) => tensor !== null))
+}

@@ -1,0 +1,23 @@
+import { type Tensor, tf } from '../tf.ts'
+
+/** silu(gate) * up, element by element (Shazeer, arXiv 2002.05202). */
+export function swiglu(gate: Tensor, up: Tensor): Tensor {
+  const activate = tf.customGrad((...args) => {
+    const [gateIn, upIn, save] = args as unknown as [Tensor, Tensor, (saved: Tensor[]) => void]
+    save([gateIn, upIn])
+    return {
+      value: tf.mul(tf.mul(gateIn, tf.sigmoid(gateIn)), upIn),
+      gradFunc: (dy, saved) => {
+        const [gate, up] = saved as [Tensor, Tensor]
+        const s = tf.sigmoid(gate)
+        const silu = tf.mul(gate, s)
+        return [
+          // d silu / d gate = s + silu * (1 - s)
+          tf.mul(tf.mul(dy as Tensor, up), tf.add(s, tf.sub(silu, tf.mul(silu, s)))),
+          tf.mul(dy as Tensor, silu),
+        ]
+      },
+    }
+  })
+  return activate(gate, up)
+}

@@ -1,0 +1,127 @@
+import type { ModelConfig } from '../checkpoint/model-config.ts'
+import type { LayerMask } from '../models/llama.ts'
+import { tf } from '../tf.ts'
+import type { LayerScores } from './criteria/loraprune.ts'
+import { groupCount, type HeadGroups, type Kind, kinds } from './groups.ts'
+import { isPruned, queryHeadStep, removalCounts, type TargetSettings } from './targets.ts'
+
+/** 1 for a group that stays and 0 for one that has left, layer by layer. */
+export type GroupMasks = Record<Kind, Uint8Array>[]
+
+export const fullMasks = (config: ModelConfig, headGroups: HeadGroups): GroupMasks =>
+  config.layers.map((shape) => ({
+    heads: new Uint8Array(groupCount(shape, 'heads', headGroups)).fill(1),
+    channels: new Uint8Array(groupCount(shape, 'channels', headGroups)).fill(1),
+  }))
+
+/**
+ * The masks at a sparsity: the least important groups leave. A group that has left scores zero and is chosen first, so it
+ * never comes back.
+ *
+ * @param sparsity fraction of groups that must be gone in the layers that are pruned
+ */
+export function selectMasks(
+  config: ModelConfig,
+  masks: GroupMasks,
+  importance: readonly LayerScores[],
+  sparsity: number,
+  settings: TargetSettings,
+): GroupMasks {
+  const next = masks.map(({ heads, channels }) => ({ heads: heads.slice(), channels: channels.slice() }))
+  for (const kind of kinds) {
+    const counts = removalCounts(config, kind, settings, sparsity)
+    const chosen =
+      settings.ranking === 'global'
+        ? rankGlobally(config, masks, importance, kind, counts, settings)
+        : counts.map((count, layer) => rankLayer(config, masks, importance, kind, layer, count, settings))
+    for (const [layer, groups] of chosen.entries()) for (const group of groups) next[layer]![kind][group] = 0
+  }
+  return next
+}
+
+/** Order of a layer's groups, those that have left first and then by score; equal scores by number. */
+function order(mask: Uint8Array, scores: Float32Array): number[] {
+  const score = (group: number) => (mask[group] === 0 ? -1 : scores[group]!)
+  return Array.from(mask.keys()).sort((one, other) => score(one) - score(other) || one - other)
+}
+
+function rankLayer(
+  config: ModelConfig,
+  masks: GroupMasks,
+  importance: readonly LayerScores[],
+  kind: Kind,
+  layer: number,
+  count: number,
+  settings: TargetSettings,
+): number[] {
+  const shape = config.layers[layer]!
+  const mask = masks[layer]![kind]
+  const scores = importance[layer]![kind]
+  const step = queryHeadStep(shape, kind, settings)
+  if (step === 1) return order(mask, scores).slice(0, count)
+  // One query head of every key/value head at a time, so that the ratio between them stays whole.
+  const shared = shape.heads / shape.keyValueHeads
+  return Array.from({ length: shape.keyValueHeads }, (_, head) => head * shared).flatMap((start) =>
+    order(mask.subarray(start, start + shared), scores.subarray(start, start + shared))
+      .slice(0, count / step)
+      .map((group) => start + group),
+  )
+}
+
+function rankGlobally(
+  config: ModelConfig,
+  masks: GroupMasks,
+  importance: readonly LayerScores[],
+  kind: Kind,
+  counts: readonly number[],
+  settings: TargetSettings,
+): number[][] {
+  const chosen: number[][] = config.layers.map(() => [])
+  const candidates = config.layers.flatMap((_, layer) => {
+    if (!isPruned(config, layer, settings)) return []
+    const mask = masks[layer]![kind]
+    const scores = importance[layer]![kind]
+    // Layers differ in scale: each is divided by its own norm before they are ranked together.
+    const norm = Math.hypot(...scores) + 1e-8
+    return order(mask, scores).map((group) => ({
+      layer,
+      group,
+      score: mask[group] === 0 ? -1 : scores[group]! / norm,
+    }))
+  })
+  candidates.sort((one, other) => one.score - other.score || one.layer - other.layer || one.group - other.group)
+  let left = counts.reduce((sum, count) => sum + count, 0)
+  for (const { layer, group } of candidates) {
+    if (left === 0) break
+    const groups = masks[layer]![kind].length
+    const keep = Math.max(1, Math.ceil(groups * settings.floor))
+    if (chosen[layer]!.length >= groups - keep) continue
+    chosen[layer]!.push(group)
+    left--
+  }
+  return chosen
+}
+
+/** Tensors of the masks, as the forward pass applies them. */
+export function maskTensors(config: ModelConfig, masks: GroupMasks): LayerMask[] {
+  return masks.map(({ heads, channels }, layer) => {
+    const shape = config.layers[layer]!
+    const span = (shape.heads / heads.length) * config.headSize
+    return {
+      heads: tf.tensor1d(Float32Array.from({ length: heads.length * span }, (_, i) => heads[Math.floor(i / span)]!)),
+      channels: tf.tensor1d(Float32Array.from(channels)),
+    }
+  })
+}
+
+/** Fraction of the groups of the pruned layers that have left. */
+export function sparsityOf(config: ModelConfig, masks: GroupMasks, kind: Kind, settings: TargetSettings): number {
+  let groups = 0
+  let removed = 0
+  for (const [layer, mask] of masks.entries()) {
+    if (!isPruned(config, layer, settings)) continue
+    groups += mask[kind].length
+    for (const kept of mask[kind]) if (kept === 0) removed++
+  }
+  return groups === 0 ? 0 : removed / groups
+}

@@ -1,0 +1,91 @@
+import type { LayerShape, ModelConfig } from '../checkpoint/model-config.ts'
+import { countParameters } from '../checkpoint/expected-tensors.ts'
+import { badSetting } from '../errors.ts'
+import { groupCount, type HeadGroups, type Kind, kinds, parametersPerGroup } from './groups.ts'
+
+export interface TargetSettings {
+  /** Fraction of groups to remove from the layers that are pruned. */
+  ratio: number
+  headGroups: HeadGroups
+  /** Same counts in every layer and no layer protected: the result is a stock config that other programs load. */
+  uniform: boolean
+  /** Fraction of the layers, from the first, that stay whole (rounded down); not with `uniform`. */
+  protectFirst: number
+  /** Number of layers, from the last, that stay whole; not with `uniform`. */
+  protectLast: number
+  /** Channels kept are a multiple of this where the layer has that many. */
+  channelMultiple: number
+  /** `local`: every layer loses the same fraction. `global`: groups of all layers are ranked together. */
+  ranking: 'local' | 'global'
+  /** Fraction of its groups that a layer keeps at least, under global ranking. */
+  floor: number
+}
+
+/** Whether a layer may lose groups. */
+export function isPruned(config: ModelConfig, layer: number, settings: TargetSettings): boolean {
+  if (settings.uniform) return true
+  const count = config.layers.length
+  return layer >= Math.floor(settings.protectFirst * count) && layer < count - settings.protectLast
+}
+
+/** How many groups of a kind leave each layer when `ratio` of them must go; the sum is what counts under global ranking. */
+export function removalCounts(config: ModelConfig, kind: Kind, settings: TargetSettings, ratio: number): number[] {
+  return config.layers.map((shape, layer) => {
+    if (!isPruned(config, layer, settings)) return 0
+    const groups = groupCount(shape, kind, settings.headGroups)
+    // Per key/value head, so that all of them keep equally many query heads.
+    const step = queryHeadStep(shape, kind, settings)
+    const removed = Math.floor(Math.floor(groups * ratio + 1e-9) / step) * step
+    return Math.min(removed, mostRemoved(shape, kind, settings))
+  })
+}
+
+/** Query heads that leave at once where key/value heads stay and must keep equally many each. */
+export const queryHeadStep = (shape: LayerShape, kind: Kind, { headGroups }: TargetSettings) =>
+  kind === 'heads' && headGroups === 'query-heads' && shape.heads !== shape.keyValueHeads && !shape.keyValueHeadOf
+    ? shape.keyValueHeads
+    : 1
+
+/** Groups that may leave a layer in the end: rounding of channels and at least one group are kept. */
+function mostRemoved(shape: LayerShape, kind: Kind, settings: TargetSettings): number {
+  const groups = groupCount(shape, kind, settings.headGroups)
+  const step = queryHeadStep(shape, kind, settings)
+  const final = Math.floor(Math.floor(groups * settings.ratio + 1e-9) / step) * step
+  const multiple = kind === 'channels' && settings.channelMultiple <= groups ? settings.channelMultiple : step
+  const kept = Math.max(multiple, Math.ceil((groups - final) / multiple) * multiple)
+  return Math.max(0, groups - kept)
+}
+
+/** What a run will leave: exact, since groups of a kind weigh the same in every layer of a model not pruned before. */
+export function estimateParameters(config: ModelConfig, settings: TargetSettings): { before: number; after: number } {
+  const before = countParameters(config)
+  let removed = 0
+  for (const kind of kinds) {
+    const counts = removalCounts(config, kind, settings, settings.ratio)
+    for (const [layer, shape] of config.layers.entries())
+      removed += counts[layer]! * parametersPerGroup(config, shape, kind, settings.headGroups)
+  }
+  return { before, after: before - removed }
+}
+
+/**
+ * The ratio of groups that leaves at most `target` parameters, found by halving.
+ *
+ * @throws SecateurError where even the largest ratio leaves more.
+ */
+export function ratioForParameters(config: ModelConfig, settings: TargetSettings, target: number): number {
+  const after = (ratio: number) => estimateParameters(config, { ...settings, ratio }).after
+  let low = 0
+  let high = 0.95
+  if (after(high) > target)
+    throw badSetting(
+      'targetParameters',
+      `${target} parameters cannot be reached by removing heads and channels: at 95 % of them ${after(high)} are left`,
+    )
+  for (let i = 0; i < 40; i++) {
+    const middle = (low + high) / 2
+    if (after(middle) <= target) high = middle
+    else low = middle
+  }
+  return high
+}

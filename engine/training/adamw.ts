@@ -1,0 +1,111 @@
+import { flushBackend } from '../backends/flush.ts'
+import { type LayerMatrices, type MatrixPair, pairsOf } from '../lora/adapter.ts'
+import { type Tensor, tf } from '../tf.ts'
+
+export interface AdamWSettings {
+  beta1: number
+  beta2: number
+  epsilon: number
+  weightDecay: number
+}
+
+const mapPairs = (layers: LayerMatrices[], change: (tensor: Tensor) => Tensor): LayerMatrices[] =>
+  layers.map((matrices) => {
+    const mapped: LayerMatrices = {}
+    for (const [projection, { a, b }] of pairsOf(matrices)) mapped[projection] = { a: change(a), b: change(b) }
+    return mapped
+  })
+
+/** Adam with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101, algorithm 2) over an adapter's matrices. */
+export class AdamW {
+  readonly settings: AdamWSettings
+  /** First and second moments, shaped as the adapter. */
+  first: LayerMatrices[]
+  second: LayerMatrices[]
+
+  constructor(layers: LayerMatrices[], settings: AdamWSettings) {
+    this.settings = settings
+    this.first = mapPairs(layers, tf.zerosLike)
+    this.second = mapPairs(layers, tf.zerosLike)
+  }
+
+  /**
+   * One step: replaces the tensors of `layers` and disposes of the old ones.
+   *
+   * @param step counts from 1
+   */
+  apply(layers: LayerMatrices[], gradients: LayerMatrices[], step: number, learningRate: number): void {
+    const { beta1, beta2, epsilon, weightDecay } = this.settings
+    const rate = tf.scalar(learningRate / (1 - beta1 ** step))
+    const correction = tf.scalar(1 / (1 - beta2 ** step))
+    const decay = tf.scalar(1 - learningRate * weightDecay)
+    for (const [index, matrices] of layers.entries()) {
+      for (const [projection, pair] of pairsOf(matrices)) {
+        for (const side of ['a', 'b'] as const) {
+          const firsts = this.first[index]![projection]!
+          const seconds = this.second[index]![projection]!
+          const gradient = gradients[index]![projection]![side]
+          const [m, v, value] = tf.tidy(() => {
+            const m = tf.add(tf.mul(firsts[side], beta1), tf.mul(gradient, 1 - beta1))
+            const v = tf.add(tf.mul(seconds[side], beta2), tf.mul(tf.square(gradient), 1 - beta2))
+            const change = tf.div(tf.mul(m, rate), tf.add(tf.sqrt(tf.mul(v, correction)), epsilon))
+            return [m, v, tf.sub(tf.mul(pair[side], decay), change)] as const
+          })
+          replace(firsts, side, m)
+          replace(seconds, side, v)
+          replace(pair, side, value)
+        }
+      }
+      flushBackend()
+    }
+    tf.dispose([rate, correction, decay])
+  }
+
+  dispose(): void {
+    for (const layers of [this.first, this.second])
+      for (const matrices of layers) for (const [, { a, b }] of pairsOf(matrices)) tf.dispose([a, b])
+  }
+}
+
+function replace(pair: MatrixPair, side: 'a' | 'b', tensor: Tensor): void {
+  pair[side].dispose()
+  pair[side] = tensor
+}
+
+/**
+ * Scales all gradients so that their joint L2 norm is at most `most` (as torch.nn.utils.clip_grad_norm_ does), in place.
+ *
+ * @returns the norm before clipping
+ */
+export function clipGradients(gradients: LayerMatrices[], most: number): number {
+  const pairs = gradients.flatMap((matrices) => pairsOf(matrices).map(([, pair]) => pair))
+  const sums = pairs.flatMap(({ a, b }) => [a, b]).map((tensor) => tf.tidy(() => tf.sum(tf.square(tensor))))
+  const total = tf.addN(sums)
+  const norm = Math.sqrt(total.dataSync()[0]!)
+  tf.dispose([total, ...sums])
+  const factor = most / (norm + 1e-6)
+  // NaN and infinite norms are left for the caller to see.
+  if (factor < 1 && Number.isFinite(norm)) {
+    const scale = tf.scalar(factor)
+    for (const pair of pairs) for (const side of ['a', 'b'] as const) replace(pair, side, tf.mul(pair[side], scale))
+    flushBackend()
+    scale.dispose()
+  }
+  return norm
+}
+
+export interface LearningRateSettings {
+  learningRate: number
+  /** Fraction of the steps in which the rate rises from zero. */
+  warmUp: number
+  decay: 'constant' | 'linear' | 'cosine'
+}
+
+/** Learning rate of a step, counted from 1 to `steps`. */
+export function learningRateAt(step: number, steps: number, settings: LearningRateSettings): number {
+  const warm = Math.floor(settings.warmUp * steps)
+  if (step <= warm) return (settings.learningRate * step) / warm
+  if (settings.decay === 'constant') return settings.learningRate
+  const progress = (step - 1 - warm) / Math.max(1, steps - warm)
+  return settings.learningRate * (settings.decay === 'linear' ? 1 - progress : (1 + Math.cos(Math.PI * progress)) / 2)
+}

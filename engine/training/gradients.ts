@@ -1,0 +1,165 @@
+import { flushBackend } from '../backends/flush.ts'
+import type { Projection } from '../checkpoint/projections.ts'
+import type { TrainingBatch } from '../data/batches.ts'
+import { type Adapter, type LayerMatrices, lowRankOf, type MatrixPair, pairsOf } from '../lora/adapter.ts'
+import {
+  block,
+  disposePass,
+  type LayerMask,
+  type LlamaModel,
+  logits,
+  makePass,
+  type PassContext,
+} from '../models/llama.ts'
+import { crossEntropy } from '../ops/cross-entropy.ts'
+import { embed } from '../ops/linear.ts'
+import { type Tensor, tf } from '../tf.ts'
+import { type DropoutSource } from './dropout.ts'
+
+export interface LossAndGradients {
+  /** Scalar: this batch's share of the mean loss. */
+  loss: Tensor
+  /** Gradient of the loss with respect to each adapter matrix, layer by layer. */
+  gradients: LayerMatrices[]
+}
+
+export interface PassOptions {
+  masks?: LayerMask[] | undefined
+  dropout?: DropoutSource | undefined
+}
+
+/** Rotary tables and attention bias of a training batch. */
+export function passOf(model: LlamaModel, batch: TrainingBatch): PassContext {
+  const { rows, length, segments, positions } = batch
+  return makePass(model.config, rows, length, {
+    positions: positions ?? undefined,
+    visible: segments
+      ? (row, query, key) => segments[row * length + query] === segments[row * length + key]
+      : undefined,
+  })
+}
+
+/**
+ * Loss of a batch and its gradient with respect to the adapter, block by block: the forward pass keeps each block's input
+ * alone, and the backward pass computes one block again at a time. No gradient of a base weight is formed.
+ *
+ * @param divisor scalar: the number of targets that the step's mean loss is over
+ */
+export function lossAndGradients(
+  model: LlamaModel,
+  adapter: Adapter,
+  batch: TrainingBatch,
+  divisor: Tensor,
+  options: PassOptions = {},
+): LossAndGradients {
+  const pass = passOf(model, batch)
+  const inputs = forwardKeepingInputs(model, adapter, batch, pass, options)
+  const { loss, gradient } = headLoss(inputs.pop()!, model, batch.labels, divisor)
+  const gradients = backward(model, adapter, pass, inputs, gradient, options)
+  disposePass(pass)
+  return { loss, gradients }
+}
+
+/** The input of every block, and the last one's output. */
+function forwardKeepingInputs(
+  model: LlamaModel,
+  adapter: Adapter,
+  batch: TrainingBatch,
+  pass: PassContext,
+  options: PassOptions,
+): Tensor[] {
+  const ids = tf.tensor1d(batch.ids, 'int32')
+  const inputs = [embed(ids, model.embedding)]
+  ids.dispose()
+  for (const [index, layer] of model.layers.entries()) {
+    const x = inputs[index]!
+    inputs.push(
+      tf.tidy(() =>
+        block(x, layer, model.config, pass, {
+          lowRank: lowRankOf(adapter, index, adapter.layers[index]!, dropoutOf(options, index, batch)),
+          mask: options.masks?.[index],
+        }),
+      ),
+    )
+    flushBackend()
+  }
+  return inputs
+}
+
+const dropoutOf = ({ dropout }: PassOptions, layer: number, batch: { rows: number; length: number }) =>
+  dropout && ((projection: Projection) => dropout(layer, projection, batch.rows * batch.length))
+
+/** Walks the blocks from last to first; disposes of `inputs` and `gradient` on the way. */
+function backward(
+  model: LlamaModel,
+  adapter: Adapter,
+  pass: PassContext,
+  inputs: Tensor[],
+  gradient: Tensor,
+  options: PassOptions,
+): LayerMatrices[] {
+  const gradients: LayerMatrices[] = []
+  let dy = gradient
+  for (let index = model.layers.length - 1; index >= 0; index--) {
+    const layer = model.layers[index]!
+    const x = inputs[index]!
+    const pairs = pairsOf(adapter.layers[index]!)
+    const again = (...args: Tensor[]) => {
+      const matrices: LayerMatrices = {}
+      for (const [i, [projection]] of pairs.entries()) matrices[projection] = { a: args[2 * i]!, b: args[2 * i + 1]! }
+      return block(args[2 * pairs.length] ?? x, layer, model.config, pass, {
+        lowRank: lowRankOf(adapter, index, matrices, dropoutOf(options, index, pass)),
+        mask: options.masks?.[index],
+      })
+    }
+    // What the first block's input wants is of no use to anyone.
+    const wanted = [...pairs.flatMap(([, { a, b }]) => [a, b]), ...(index > 0 ? [x] : [])]
+    const results = tf.grads(again)(wanted, dy)
+    const matrices: LayerMatrices = {}
+    for (const [i, [projection]] of pairs.entries())
+      matrices[projection] = { a: results[2 * i]!, b: results[2 * i + 1]! } satisfies MatrixPair
+    gradients[index] = matrices
+    tf.dispose([x, dy])
+    flushBackend()
+    if (index > 0) dy = results.at(-1)!
+  }
+  return gradients
+}
+
+/** Logits that are held at once while the loss is taken. */
+const largestLogits = 2 ** 23
+
+/** Rows of the head's input that are computed at once: the largest divisor of n whose logits are few enough. */
+export function headRows(n: number, vocabulary: number): number {
+  const most = Math.max(1, Math.min(n, Math.floor(largestLogits / vocabulary)))
+  for (let rows = most; rows > 1; rows--) if (n % rows === 0) return rows
+  return 1
+}
+
+/** The loss and its gradient with respect to the last block's output, in pieces so that all logits never exist at once. */
+function headLoss(
+  x: Tensor,
+  model: LlamaModel,
+  labels: Int32Array,
+  divisor: Tensor,
+): { loss: Tensor; gradient: Tensor } {
+  const [n, hidden] = x.shape as [number, number]
+  const rows = headRows(n, model.config.vocabularySize)
+  const losses: Tensor[] = []
+  const pieces: Tensor[] = []
+  for (let start = 0; start < n; start += rows) {
+    const { value, grad } = tf.tidy(() => {
+      const target = tf.tensor1d(labels.slice(start, start + rows), 'int32')
+      return tf.valueAndGrad((piece: Tensor) => crossEntropy(logits(piece, model), target, divisor) as never)(
+        tf.slice(x, [start, 0], [rows, hidden]),
+      )
+    })
+    losses.push(value)
+    pieces.push(grad)
+    flushBackend()
+  }
+  const loss = tf.addN(losses)
+  const gradient = tf.concat(pieces, 0)
+  tf.dispose([x, ...losses, ...pieces])
+  return { loss, gradient }
+}
