@@ -48,6 +48,8 @@ export interface TaskScore {
   stderr: number | null
   stderrNorm?: number | null
   n: number
+  /** What makes the figures doubtful. */
+  warnings: string[]
   /** In file order. */
   rows: ScoredRow[]
 }
@@ -77,7 +79,7 @@ export async function scoreTask(
     }
     options.onProgress?.({ done: scored.length, total: Math.min(options.limit ?? rows.length, rows.length) })
   }
-  return summarise(name, scored)
+  return { ...summarise(name, scored), warnings: warnOfLongChoices(model, plan) }
 }
 
 interface PendingRow {
@@ -87,6 +89,11 @@ interface PendingRow {
   missing: number
 }
 
+interface PlannedRow {
+  row: PendingRow
+  planned: PlannedItem
+}
+
 /** What the model is asked, row by row. */
 async function planTask(
   model: ScoringModel,
@@ -94,14 +101,14 @@ async function planTask(
   name: TaskName,
   rows: readonly TaskRow[],
   { mode = 'modern', limit, shots = { count: 0 }, signal }: ScoreOptions,
-): Promise<{ row: PendingRow; planned: PlannedItem }[]> {
+): Promise<PlannedRow[]> {
   if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) {
     throw badSetting('limit', `must be a whole number of rows above 0, not ${limit}`)
   }
   if (rows.length === 0) throw badSetting('task', `${name} has no rows to score`)
   const { order, random } = selectRows(rows.length, mode, limit, shots.seed)
   const encode = pairEncoder(tokenizer, mode)
-  const plan: { row: PendingRow; planned: PlannedItem }[] = []
+  const plan: PlannedRow[] = []
   for (const [count, index] of order.entries()) {
     // Encoding thousands of rows takes seconds, in which a stop must still be heard.
     if (count % 64 === 63) await setImmediate()
@@ -134,14 +141,25 @@ function judge(task: TaskName, index: number, { choices, gold }: TaskRow, logLik
   }
 }
 
+function warnOfLongChoices(model: ScoringModel, plan: readonly PlannedRow[]): string[] {
+  const long = plan.filter(({ planned }) => planned.parts.some(({ cut }) => cut)).map(({ row }) => row.index)
+  if (long.length === 0) return []
+  const first = long.reduce((least, index) => Math.min(least, index))
+  const count = new Set(long).size
+  return [
+    `${count} ${count === 1 ? 'row has' : 'rows have'} a choice of more than the ${model.maxLength} tokens that the model ` +
+      `reads, scored on its last ${model.maxLength} tokens only (the first such row is number ${first}, from 0).`,
+  ]
+}
+
 /** The first of equal ones. */
 const indexOfHighest = (values: readonly number[]): number =>
   values.reduce((best, value, index) => (value > values[best]! ? index : best), 0)
 
-function summarise(name: TaskName, scored: ScoredRow[]): TaskScore {
+function summarise(name: TaskName, scored: ScoredRow[]): Omit<TaskScore, 'warnings'> {
   const rows = scored.toSorted((a, b) => a.index - b.index)
   const right = rows.map(({ pred, gold }) => Number(pred === gold))
-  const score: TaskScore = { acc: mean(right), stderr: standardError(right), n: rows.length, rows }
+  const score = { acc: mean(right), stderr: standardError(right), n: rows.length, rows }
   if (!tasks[name].normalised) return score
   const rightNorm = rows.map(({ predNorm, gold }) => Number(predNorm === gold))
   return { ...score, accNorm: mean(rightNorm), stderrNorm: standardError(rightNorm) }

@@ -13,8 +13,11 @@ export interface EncodedRequest {
 /** A LikelihoodItem for some choices of a row, and how to read the model's answer. */
 export interface PlannedItem {
   item: LikelihoodItem
-  /** For each suffix: the choice that it belongs to, and how many of its last tokens are the choice's. */
-  parts: { choice: number; scored: number }[]
+  /**
+   * For each suffix: the choice that it belongs to, how many of its last tokens are the choice's, and whether the choice
+   * has more tokens than those.
+   */
+  parts: { choice: number; scored: number; cut: boolean }[]
 }
 
 /**
@@ -71,9 +74,10 @@ function startToken(tokenizer: Tokenizer, preferred: ('bosId' | 'eosId')[]): num
 
 /**
  * The items that score the choices of one row. A sequence longer than the model loses tokens from the left; the last token
- * of a choice is only predicted, so that `maxLength` + 1 tokens fit. Choices that are cut at the same place share one item,
+ * of a choice is only predicted, so that `maxLength` + 1 tokens fit. A choice that is longer by itself is scored on the
+ * tokens that fit. Choices that are cut at the same place share one item,
  * whose prefix is all that their contexts have in common: it is computed once, and where contexts end differently the
- * suffixes start with the rest of them. `where` names the row in errors: a choice without tokens or longer than the model.
+ * suffixes start with the rest of them. `where` names the row in the error for a choice without tokens.
  */
 export function planRow(requests: readonly EncodedRequest[], maxLength: number, where: string): PlannedItem[] {
   const cut = requests.map((request, choice) => cutLeft(request, maxLength, `${where}, choice ${choice}`))
@@ -90,7 +94,10 @@ export function planRow(requests: readonly EncodedRequest[], maxLength: number, 
         prefix: cut[choices[0]!]!.context.slice(0, shared),
         suffixes: choices.map((choice) => [...cut[choice]!.context.slice(shared), ...cut[choice]!.continuation]),
       },
-      parts: choices.map((choice) => ({ choice, scored: cut[choice]!.continuation.length })),
+      parts: choices.map((choice) => {
+        const scored = cut[choice]!.continuation.length
+        return { choice, scored, cut: scored < requests[choice]!.continuation.length }
+      }),
     }
   })
 }
@@ -99,13 +106,10 @@ function cutLeft({ context, continuation }: EncodedRequest, maxLength: number, w
   if (continuation.length === 0) {
     throw new SecateurError('bad-file', 'has no tokens to score; is its text empty?', { field: where })
   }
-  if (continuation.length > maxLength) {
-    throw new SecateurError('bad-file', `has ${continuation.length} tokens, but the model reads ${maxLength}`, {
-      field: where,
-    })
-  }
   const lost = Math.max(0, context.length + continuation.length - maxLength - 1)
-  return { context: context.slice(lost), continuation, lost }
+  const kept = [...context, ...continuation].slice(lost)
+  const scored = Math.min(continuation.length, maxLength)
+  return { context: kept.slice(0, -scored), continuation: kept.slice(-scored), lost }
 }
 
 function commonPrefix(lists: readonly (readonly number[])[]): number {

@@ -104,6 +104,7 @@ test('a tie goes to the first choice, and one row has no standard error', needsD
     acc: 1,
     stderr: null,
     n: 1,
+    warnings: [],
     rows: [{ task: 'piqa', index: 0, logLikelihoods: score.rows[0]!.logLikelihoods, pred: 0, predNorm: 0, gold: 0 }],
     accNorm: 1,
     stderrNorm: null,
@@ -133,6 +134,17 @@ test(
     await assert.rejects(stopped, { name: 'AbortError' })
   },
 )
+
+test('rows with a choice longer than the model are told', needsData, async () => {
+  const tokenizer = await loadTokenizer(data('stories260K'))
+  const long = { ...rows[0]!, choices: ['one', 'a story '.repeat(40)] }
+  const { warnings, n } = await scoreTask(indifferent(), tokenizer, 'piqa', [rows[0]!, long, long])
+  assert.equal(n, 3)
+  assert.match(
+    warnings.join(),
+    /^2 rows have a choice of more than the 64 tokens .* \(the first such row is number 1, from 0\)/,
+  )
+})
 
 test('wrong settings and a model that computes no numbers are refused', needsData, async () => {
   const tokenizer = await loadTokenizer(data('stories260K'))
