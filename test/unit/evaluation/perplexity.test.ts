@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -53,20 +53,8 @@ const firstWikiRows = async () => {
   return file
 }
 
-/** The oracle spells "<unk>" out, which stands in PTB, as SentencePiece does; here it is no special token. */
-const literalTokenizer = async () => {
-  const json = z
-    .looseObject({ added_tokens: z.array(z.looseObject({ content: z.string() })) })
-    .parse(JSON.parse(readFileSync(data('stories260K/tokenizer.json'), 'utf8')))
-  const others = json.added_tokens.filter(({ content }) => content !== '<unk>')
-  const literal = join(folder, 'literal')
-  await mkdir(literal, { recursive: true })
-  await writeFile(join(literal, 'tokenizer.json'), JSON.stringify({ ...json, added_tokens: others }))
-  return loadTokenizer(literal)
-}
-
 test('texts, tokens and windows are those of the oracle, with and without BOS', needsData, async () => {
-  const tokenizer = await literalTokenizer()
+  const tokenizer = await loadTokenizer(data('stories260K'))
   for (const [name, expected] of Object.entries(readOracle())) {
     const file = name.startsWith('ptb') ? data('ptb/ptb.test.txt') : await firstWikiRows()
     const model = countingModel()
@@ -84,7 +72,7 @@ test('texts, tokens and windows are those of the oracle, with and without BOS', 
   }
 })
 
-test('WikiText-2 is cut as in the tables of LLM-Pruner with the 32k Llama tokenizer', needsData, async () => {
+test('WikiText-2 and PTB are cut as in the tables of LLM-Pruner with the 32k Llama tokenizer', needsData, async () => {
   await copyFile(data('tokenizer/llama2-tokenizer.model'), join(folder, 'tokenizer.model'))
   const tokenizer = await loadTokenizer(folder)
   const wikitext = await readCorpus(data('wikitext-2/wiki.test.raw'))
@@ -93,6 +81,9 @@ test('WikiText-2 is cut as in the tables of LLM-Pruner with the 32k Llama tokeni
   assert.deepEqual(ids.slice(0, 8), [1, 29871, 13, 13, 353, 4755, 350, 5059])
   assert.equal([...tokenWindows(ids, 128)].length, 2667)
   assert.equal([...tokenWindows(ids, 2048)].length, 166)
+  const treebank = tokenizer.encode((await readCorpus(data('ptb/ptb.valid.txt'))).text)
+  assert.equal(treebank.length, 101988)
+  assert.equal([...tokenWindows(treebank, 128)].length, 796)
 })
 
 test('Parquet and JSON lines give the text of the original files', needsData, async () => {
