@@ -46,11 +46,11 @@ function leaveUnknownAsText(json: TokenizerJson, { unknown, bos, eos, pad }: Tok
   return { added_tokens, model: { ...json.model, vocab } }
 }
 
+const specialToken = (content: string | null) =>
+  content === null ? [] : [{ SpecialToken: { id: content, type_id: 0 } }]
+
 function template(before: string | null, after: string | null): Component {
-  const single = [before, 'A', after].flatMap((content, place) => {
-    if (content === null) return []
-    return place === 1 ? [{ Sequence: { id: content, type_id: 0 } }] : [{ SpecialToken: { id: content, type_id: 0 } }]
-  })
+  const single = [...specialToken(before), { Sequence: { id: 'A', type_id: 0 } }, ...specialToken(after)]
   return { type: 'TemplateProcessing', single, pair: single }
 }
 

@@ -77,7 +77,14 @@ function checkIds(file: string, { model, added_tokens }: TokenizerJson) {
     if (!parsed.success) throw badFile(file, `model.vocab.${token}`, `must be an id from 0 to ${largestId}`)
     claim('model.vocab', token, parsed.data)
   }
-  for (const [index, added] of added_tokens.entries()) claim(`added_tokens.${index}`, added.content, added.id)
+  for (const [index, added] of added_tokens.entries()) {
+    const field = `added_tokens.${index}`
+    claim(field, added.content, added.id)
+    const inVocabulary = Object.hasOwn(model.vocab, added.content) ? model.vocab[added.content] : added.id
+    if (inVocabulary !== added.id) {
+      throw badFile(file, field, `gives '${added.content}' the id ${added.id}, model.vocab gives it ${inVocabulary}`)
+    }
+  }
   if (tokenOf.size === 0) throw badFile(file, 'model.vocab', 'holds no tokens')
   const { unk_token, vocab } = model
   if (unk_token !== null && !Object.hasOwn(vocab, unk_token) && !added_tokens.some((t) => t.content === unk_token)) {

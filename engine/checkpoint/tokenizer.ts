@@ -13,8 +13,7 @@ import type { Tokenizer } from './tokenizer-type.ts'
  */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const files = await readTokenizerFiles(folder)
-  const json = adaptTokenizer(files)
-  const library = createLibrary(files, json)
+  const { library, json } = createLibrary(files)
   const chat = await loadChat(folder, files.special)
   return createTokenizer(library, json, files.special, chat)
 }
@@ -27,14 +26,15 @@ function createTokenizer(
 ): Tokenizer {
   const idOf = (token: string | null) => (token === null ? null : (library.token_to_id(token) ?? null))
   const bosId = idOf(special.bos)
+  const eosId = idOf(special.eos)
   const ids = [...Object.values(json.model.vocab), ...json.added_tokens.map(({ id }) => id)]
   return {
     vocabularySize: 1 + ids.reduce((largest, id) => Math.max(largest, id), 0),
     bosId,
-    eosId: idOf(special.eos),
+    eosId,
     padId: idOf(special.pad),
     bosToken: bosId === null ? null : special.bos,
-    eosToken: special.eos,
+    eosToken: eosId === null ? null : special.eos,
     encode(text, { specialTokens = true } = {}) {
       const { ids: encoded } = library.encode(text, { add_special_tokens: specialTokens })
       const doubled = specialTokens && bosId !== null && encoded[0] === bosId && encoded[1] === bosId
@@ -49,8 +49,10 @@ function createTokenizer(
   }
 }
 
-function createLibrary({ file, settings, special }: TokenizerFiles, json: TokenizerJson): TokenizerLibrary {
+function createLibrary(files: TokenizerFiles): { library: TokenizerLibrary; json: TokenizerJson } {
+  const { settings, special } = files
   try {
+    const json = adaptTokenizer(files)
     const library = openLibrary(json, {
       additional_special_tokens: special.unknown === null ? special.others : [...special.others, special.unknown],
       // The library's own default is true, which would join " ," and " n't" that the text really had.
@@ -59,9 +61,13 @@ function createLibrary({ file, settings, special }: TokenizerFiles, json: Tokeni
     if (wordsAreLong(json)) {
       library.pre_tokenizer = splitAtBoundaries(library.pre_tokenizer, Object.keys(json.model.vocab))
     }
-    return library
+    // The library reads templates and decoders only when it uses them.
+    const { ids } = library.encode('a b', { add_special_tokens: true })
+    if (ids.some((id) => id === undefined)) throw new Error('post_processor names a token that is not there')
+    if (ids.length > 0) library.decode(ids, { skip_special_tokens: false })
+    return { library, json }
   } catch (cause) {
-    throw badFile(file, undefined, `cannot be used: ${(cause as Error).message}`, cause)
+    throw badFile(files.file, undefined, `cannot be used: ${(cause as Error).message}`, cause)
   }
 }
 
