@@ -30,6 +30,14 @@ const settingsSchema = z.looseObject({
   chat_template: z.union([z.string(), z.array(z.object({ name: z.string(), template: z.string() }))]).nullish(),
 })
 
+/** Names by which special tokens are known where no file says which token is which. */
+const usual = {
+  bos_token: ['<s>', '<|begin_of_text|>'],
+  eos_token: ['</s>', '<|end_of_text|>', '<|endoftext|>'],
+  pad_token: ['<pad>', '[PAD]'],
+  unk_token: ['<unk>'],
+}
+
 /** What a folder says of its tokenizer, before anything is derived from it. */
 export interface TokenizerFiles {
   /** The file that holds the vocabulary, for messages. */
@@ -59,18 +67,26 @@ export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles
 
   const extra = await readSettings(inFolder('added_tokens.json'), z.record(z.string().min(1), z.int().min(0)))
   addMissing(json, settings.added_tokens_decoder ?? {}, extra ?? {})
-  const text = (name: 'bos_token' | 'eos_token' | 'pad_token' | 'unk_token') => settings[name] ?? map[name] ?? null
-  const pieceOf = (id: number | undefined) => (id === undefined ? undefined : model?.pieces[id]?.piece)
+  const special = (name: 'bos_token' | 'eos_token' | 'pad_token' | 'unk_token', id?: number) => {
+    // Empty strings stand in the settings of the first LLaMA conversions, where the model's own tokens are meant.
+    const stated = settings[name] || map[name]
+    if (stated) return stated
+    if (settings[name] === null) return null
+    const own = model && id !== undefined ? model.pieces[id]?.piece : undefined
+    return (
+      own ?? json.added_tokens.find((token) => token.special && usual[name].includes(token.content))?.content ?? null
+    )
+  }
   return {
     file,
     json: checkTokenizerJson(file, json),
     fromSentencePiece,
     settings,
     special: {
-      bos: text('bos_token') ?? pieceOf(model?.trainer_spec.bos_id) ?? null,
-      eos: text('eos_token') ?? pieceOf(model?.trainer_spec.eos_id) ?? null,
-      pad: text('pad_token') ?? pieceOf(model?.trainer_spec.pad_id) ?? null,
-      unknown: text('unk_token') ?? json.model.unk_token,
+      bos: special('bos_token', model?.trainer_spec.bos_id),
+      eos: special('eos_token', model?.trainer_spec.eos_id),
+      pad: special('pad_token', model?.trainer_spec.pad_id),
+      unknown: special('unk_token', model?.trainer_spec.unk_id) ?? json.model.unk_token,
       others: [...(settings.additional_special_tokens ?? []), ...(map.additional_special_tokens ?? [])].filter(
         (token) => typeof token === 'string',
       ),

@@ -75,6 +75,13 @@ describe('a byte-level tokenizer.json', () => {
     )
   })
 
+  test('knows the usual special tokens where there is nothing but tokenizer.json, but not against the settings', async () => {
+    const alone = await loadTokenizer(tokenizerFolder({ 'tokenizer.json': llama3Like() }))
+    assert.deepEqual([alone.bosId, alone.eosId, alone.padId], [262, 263, null])
+    const without = await open(llama3Like(), { ...llama3Settings, bos_token: null })
+    assert.deepEqual([without.bosId, without.bosToken], [null, null])
+  })
+
   test('gives back every text, also where bytes of one character are several tokens', async () => {
     const tokenizer = await open()
     for (const text of ["  it's 12345 , ok !\r\n\n\t", '🦙 中文 naïve \u00a0', "don 't , and n't", '\u0000\u007f']) {

@@ -28,6 +28,11 @@ describe('a SentencePiece model', needs('stories260K'), () => {
     assert.equal(tokenizer.padId, 512)
     assert.deepEqual(tokenizer.encode('a[PAD]'), [1, tokenizer.encode('a')[1], 512, 2])
   })
+  test('takes its own special tokens where the settings leave them empty, as those of the first LLaMA do', async () => {
+    const empty = { bos_token: '', eos_token: '', unk_token: '' }
+    const tokenizer = await load(model, { 'tokenizer_config.json': empty, 'special_tokens_map.json': {} })
+    assert.deepEqual([tokenizer.bosToken, tokenizer.bosId, tokenizer.eosId], ['<s>', 1, 2])
+  })
   test('keeps extra blanks, or has no blank in front, where its flags say so', async () => {
     const keeps = await withField(0x1a, 2, 0x20, 0)
     assert.equal(keeps.decode(keeps.encode(' a  b ')), ' a  b ')
