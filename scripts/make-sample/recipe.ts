@@ -5,7 +5,7 @@ export const sampleSeed = 20_240_601
 export const model = {
   architectures: ['LlamaForCausalLM'],
   model_type: 'llama',
-  vocab_size: 1024,
+  vocab_size: 2048,
   hidden_size: 160,
   intermediate_size: 448,
   num_hidden_layers: 6,

@@ -25,7 +25,7 @@ export function trainingText(
   )
 }
 
-const proseShare = 0.45
+const proseShare = 0.35
 
 /** Paragraphs of prose that are not in `seen`; what is held out of the training text is held out of them too. */
 export function unseenParagraphs(seed: number, seen: ReadonlySet<string>, characters: number): string[] {
@@ -45,11 +45,13 @@ export function unseenParagraphs(seed: number, seen: ReadonlySet<string>, charac
 export const paragraphsOf = (document: string) => document.split(paragraphGap)
 
 function proseDocument(world: World, random: Random): string {
-  return Array.from({ length: 1 + random.integer(3) }, () => paragraph(world, random)).join(paragraphGap)
+  return Array.from({ length: 1 + random.integer(2) }, () => paragraph(world, random)).join(paragraphGap)
 }
 
+const tasksByShare = tasks.flatMap((task) => Array.from({ length: task.share }, () => task))
+
 function questionDocument(world: World, random: Random): string {
-  const task = pick(random, tasks)
+  const task = pick(random, tasksByShare)
   // Several questions of a task follow one another as worked examples do.
   return Array.from({ length: 1 + random.integer(3) }, () => trainingQuestion(world, random, task)).join('\n\n')
 }
@@ -62,5 +64,7 @@ function paragraph(world: World, random: Random): string {
     const subject = pick(random, world.subjects[of!])
     return portrait(world, random, subject, attributes.slice(0, 3 + random.integer(attributes.length - 2)))
   }
-  return pick(random, [aboutThing, accident, careOf, deed, meeting, work])(world, random)
+  // A whole piece of work takes many words and is learnt soon.
+  if (kind < 0.53) return work(world, random)
+  return pick(random, [aboutThing, accident, careOf, deed, meeting])(world, random)
 }

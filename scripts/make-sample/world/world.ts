@@ -27,7 +27,7 @@ export interface World {
   readonly things: readonly Thing[]
 }
 
-const counts = { women: 60, men: 60, towns: 24, animals: 24 }
+const counts = { women: 40, men: 40, towns: 24, animals: 24 }
 
 /** The invented world: who lives where, what they do and own. A pure function of the seed. */
 export function makeWorld(seed: number): World {
