@@ -6,7 +6,7 @@ import { checkFinite } from './check-finite.ts'
 import { fromFloat32, toFloat32 } from './dtype.ts'
 import type { ModelConfig, StoredTensor } from './model-config.ts'
 import { type AdapterConfig, adapterConfigJson, readAdapterConfig } from './peft-config.ts'
-import { modulePath, type Projection, projections, projectionShape, targetModule } from './projections.ts'
+import { modulePath, type Projection, projections, projectionShape } from './projections.ts'
 import type { TensorEntry } from './safetensors-header.ts'
 import { writeSafetensors } from './safetensors-writer.ts'
 import { SafetensorsFile } from './safetensors.ts'
@@ -63,15 +63,16 @@ interface Pair {
   b: TensorEntry
 }
 
-/** Module names of the seven projections, as in "layers.0.self_attn.q_proj", and the factor that follows. */
+/** Layer, module within the layer, and factor. */
 const factorName =
-  /^base_model\.model\.model\.layers\.(\d{1,5})\.(?:self_attn|mlp)\.(\w+_proj)\.lora_([AB])(?:\.default)?\.weight$/
+  /^base_model\.model\.model\.layers\.(\d+)\.((?:self_attn|mlp)\.\w+_proj)\.lora_([AB])(?:\.default)?\.weight$/
 
 function pairFactors(file: SafetensorsFile): Map<string, Pair> {
   const found = new Map<string, Partial<Pair>>()
   for (const [name, entry] of file.tensors) {
     const match = factorName.exec(name)
-    const projection = match && projections.find((each) => targetModule(each) === match[2])
+    const module = match && `model.layers.${match[1]}.${match[2]}`
+    const projection = match && projections.find((each) => modulePath(Number(match[1]), each) === module)
     if (!match || !projection) {
       throw badFile(file.path, name, 'is not a LoRA matrix of q, k, v, o, gate, up or down; others are not supported')
     }
