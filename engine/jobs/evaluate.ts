@@ -6,6 +6,7 @@ import { checkAdapter, readAdapter } from '../checkpoint/peft.ts'
 import { loadTokenizer } from '../checkpoint/tokenizer.ts'
 import type { EvaluateJob, EvaluationSettings, JobContext, ResultEvent, Scores } from '../contract.ts'
 import { writeJson } from '../files.ts'
+import { corpusKind } from '../evaluation/corpus.ts'
 import { measureLatency } from '../evaluation/latency.ts'
 import { scoreTask } from '../evaluation/likelihood.ts'
 import { LlamaScoring } from '../evaluation/llama-scoring.ts'
@@ -54,7 +55,7 @@ export function loadAdapter(folder: string, checkpoint: Checkpoint): Adapter {
   const adapter = readAdapter(folder)
   checkAdapter(adapter, checkpoint.config)
   return adapterFrom(checkpoint.config, adapter, (layer, projection) =>
-    adapter.matrices.get(`layers.${layer}.${projection}`)!,
+    adapter.matrices.get(`layers.${layer}.${projection}`),
   )
 }
 
@@ -75,22 +76,31 @@ async function score(
   const rowsFile = settings.rows === undefined ? null : openSync(settings.rows, 'w')
   try {
     for (const [name, file] of Object.entries(settings.tasks) as [TaskName, string][]) {
-      const { rows, ...result } = await scoreTask(scoring, tokenizer, name, await readTask(name, file, signal), {
-        mode: settings.mode,
-        ...(settings.limit === undefined ? {} : { limit: settings.limit }),
-        ...(settings.shots === 0 ? {} : { shots: { count: settings.shots } }),
-        batchTokens: settings.batchTokens,
-        onProgress: progress(name),
-        signal,
-      })
+      const { rows, warnings, ...result } = await scoreTask(
+        scoring,
+        tokenizer,
+        name,
+        await readTask(name, file, signal),
+        {
+          mode: settings.mode,
+          ...(settings.limit === undefined ? {} : { limit: settings.limit }),
+          ...(settings.shots === 0 ? {} : { shots: { count: settings.shots } }),
+          batchTokens: settings.batchTokens,
+          onProgress: progress(name),
+          signal,
+        },
+      )
       scores.tasks[name] = result
+      for (const message of warnings) emit({ type: 'warning', message })
       if (rowsFile !== null) for (const row of rows) writeSync(rowsFile, `${JSON.stringify(row)}\n`)
     }
   } finally {
     if (rowsFile !== null) closeSync(rowsFile)
   }
   for (const [name, file] of Object.entries(settings.perplexity)) {
+    const corpus = corpusKind.safeParse(name)
     const result = await measurePerplexity(scoring, tokenizer, file, {
+      ...(corpus.success ? { corpus: corpus.data } : {}),
       window: settings.window,
       ...(settings.windows === undefined ? {} : { limit: settings.windows }),
       batchTokens: settings.batchTokens,

@@ -1,6 +1,6 @@
 import { chooseBackend } from '../backends/choose.ts'
 import { openCheckpoint } from '../checkpoint/checkpoint.ts'
-import { writeAdapter } from '../checkpoint/peft.ts'
+import { adapterMatrices, writeAdapter } from '../checkpoint/peft.ts'
 import type { FinetuneJob, JobContext, ResultEvent } from '../contract.ts'
 import { estimateJob, refuseIfTooLarge } from './estimate.ts'
 import { peakMemory } from './memory.ts'
@@ -22,7 +22,6 @@ export async function finetune(job: FinetuneJob, context: JobContext): Promise<R
     const run = await prepareTraining(job, checkpoint, folder, context)
     const loss = await train(job, run, folder, context)
     if (!existsSync(folder.output)) {
-      const { layers } = adapterValues(run.adapter)
       await writeAdapter(folder.output, {
         rank: job.rank,
         alpha: job.alpha,
@@ -30,8 +29,7 @@ export async function finetune(job: FinetuneJob, context: JobContext): Promise<R
         rankStabilised: job.rankStabilised,
         projections: job.projections,
         base: job.checkpoint,
-        config: checkpoint.config,
-        layers,
+        matrices: adapterMatrices(checkpoint.config, adapterValues(run.adapter).layers),
       })
     }
     return {

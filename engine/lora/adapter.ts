@@ -45,13 +45,16 @@ export function createAdapter(config: ModelConfig, settings: AdapterSettings, ra
 export function adapterFrom(
   config: ModelConfig,
   settings: AdapterSettings,
-  values: (layer: number, projection: Projection) => { a: Float32Array; b: Float32Array },
+  values: (layer: number, projection: Projection) => { a: Float32Array; b: Float32Array } | undefined,
 ): Adapter {
   const layers = config.layers.map((_, layer) => {
     const matrices: LayerMatrices = {}
     for (const projection of settings.projections) {
       const [outputs, inputs] = projectionShape(config, layer, projection)
-      const { a, b } = values(layer, projection)
+      const pair = values(layer, projection)
+      // PEFT adapters may leave layers out.
+      if (!pair) continue
+      const { a, b } = pair
       matrices[projection] = {
         a: tf.tensor2d(a, [settings.rank, inputs]),
         b: tf.tensor2d(b, [outputs, settings.rank]),

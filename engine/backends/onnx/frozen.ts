@@ -1,6 +1,7 @@
 import { type FrozenWeight, rowsOf } from '../../frozen-weight.ts'
 import type { OnnxBackend } from './backend.ts'
 import { filled, float, isEmpty, register } from './kernel.ts'
+import { elementType } from './model-proto.ts'
 import type { Value } from './recorder.ts'
 
 /** Kernels on weights that are not tensors: they are fed as they lie in memory and widened inside the graph. */
@@ -66,9 +67,6 @@ function feedFloats(weight: Exclude<FrozenWeight, { form: 'int8' }>, backend: On
   return backend.graph.feed(weight.data, type, [weight.rows, weight.columns])
 }
 
-/** Every bfloat16 as a float32, by its bits. */
-const bfloat16Values = new Float32Array(Uint32Array.from({ length: 65536 }, (_, bits) => bits << 16).buffer)
-
 function widenedFloats(
   value: Value,
   form: 'float32' | 'float16' | 'bfloat16',
@@ -77,6 +75,7 @@ function widenedFloats(
 ): Value {
   const { graph } = backend
   if (form !== 'bfloat16') return graph.cast(value, 'float32')
-  const table = graph.feed(bfloat16Values, 'float32', [65536])
-  return graph.node('Gather', [table, graph.cast(value, 'int32')], 'float32', shape)
+  // The addon feeds no bfloat16, so its bits travel as uint16.
+  const floats = graph.node('BitCast', [value], 'bfloat16', shape, { to: elementType.bfloat16 })
+  return graph.cast(floats, 'float32')
 }

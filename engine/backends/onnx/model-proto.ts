@@ -111,15 +111,15 @@ const valueInfo = ({ name, type, shape }: GraphValue) => ({
   type: { tensorType: { elemType: elementType[type], shape: { dim: shape.map((dimValue) => ({ dimValue })) } } },
 })
 
-/** The bytes of an ONNX model (opset 21 and com.microsoft 1) that holds one graph. */
+/** The bytes of an ONNX model (opset 26 and com.microsoft 1) that holds one graph. */
 export function encodeModel(graph: OnnxGraph): Uint8Array {
   return modelType
     .encode(
       modelType.create({
-        irVersion: 10,
+        irVersion: 13,
         producerName: 'secateur',
         opsetImport: [
-          { domain: '', version: 21 },
+          { domain: '', version: 26 },
           { domain: 'com.microsoft', version: 1 },
         ],
         graph: {

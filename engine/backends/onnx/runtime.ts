@@ -62,6 +62,12 @@ export class OnnxSession {
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
+      extra: {
+        // Every session has threads of its own; those of the last one must not spin while the next one computes.
+        session: { force_spinning_stop: '1' },
+        // Large fills are made when a graph runs, not held by every session for as long as it lives.
+        optimization: { constant_folding_max_output_size_in_bytes: '4096' },
+      },
     })
   }
 
