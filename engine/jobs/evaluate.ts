@@ -48,7 +48,7 @@ export async function evaluateCheckpoint(
   context: JobContext,
 ): Promise<Scores> {
   using checkpoint = openCheckpoint(folder)
-  return score(checkpoint, settings, context)
+  return await score(checkpoint, settings, context)
 }
 
 export function loadAdapter(folder: string, checkpoint: Checkpoint): Adapter {
