@@ -1,4 +1,4 @@
-// npm run demo / test / check / format: sets up, then runs the steps on the pinned Node 24.
+// npm run demo / test / check / format / make-sample / bench: sets up, then runs the steps on the pinned Node 24.
 import { spawnSync } from 'node:child_process'
 import { globSync } from './glob.mjs'
 import { join } from 'node:path'
@@ -16,6 +16,8 @@ const checks = [
 const tests = () => (rest.length ? rest : globSync(join(root, 'test'), /\.test\.ts$/))
 const commands = {
   demo: () => [['demo', [node, join(root, 'scripts/demo.ts'), ...rest]]],
+  'make-sample': () => [['make-sample', [node, join(root, 'scripts/make-sample/main.ts'), ...rest]]],
+  bench: () => [['bench', [node, join(root, 'test/bench/training.ts'), ...rest]]],
   check: () => checks,
   test: () => [...(rest.length ? [] : checks), ['tests', [node, '--test', '--test-reporter=spec', ...tests()]]],
   format: () => [['format', [...prettier, '--write', '.']]],

@@ -21,6 +21,8 @@ export interface Reporter {
   /** Reports an error; returns the exit code. */
   fail(error: unknown): number
   note(text: string): void
+  /** Takes the progress bar away. */
+  end(): void
   /** Shows generated text as it comes; undefined where only the result is wanted. */
   text: ((more: string) => void) | undefined
 }
@@ -63,6 +65,7 @@ class JsonReporter implements Reporter {
   note(text: string): void {
     process.stderr.write(`${text}\n`)
   }
+  end(): void {}
 }
 
 const number = (value: number) => value.toLocaleString('en-GB')
@@ -148,6 +151,10 @@ class HumanReporter implements Reporter {
     })
     bar.start(total, 0, { stage: '', text: '', left: '' })
     return bar
+  }
+
+  end(): void {
+    this.#clear()
   }
 
   #clear(): void {

@@ -9,6 +9,36 @@ export interface AdamWSettings {
   weightDecay: number
 }
 
+/** What a step's updates share; tensors, so that their values are no part of a compiled graph. */
+export interface StepScalars {
+  rate: Tensor
+  correction: Tensor
+  decay: Tensor
+}
+
+/** @param step counts from 1 */
+export const stepScalars = (settings: AdamWSettings, step: number, learningRate: number): StepScalars => ({
+  rate: tf.scalar(learningRate / (1 - settings.beta1 ** step)),
+  correction: tf.scalar(1 / (1 - settings.beta2 ** step)),
+  decay: tf.scalar(1 - learningRate * settings.weightDecay),
+})
+
+/** One tensor's next first moment, second moment and value. */
+export const adamStep = (
+  value: Tensor,
+  first: Tensor,
+  second: Tensor,
+  gradient: Tensor,
+  { beta1, beta2, epsilon }: AdamWSettings,
+  { rate, correction, decay }: StepScalars,
+): [Tensor, Tensor, Tensor] =>
+  tf.tidy(() => {
+    const m = tf.add(tf.mul(first, beta1), tf.mul(gradient, 1 - beta1))
+    const v = tf.add(tf.mul(second, beta2), tf.mul(tf.square(gradient), 1 - beta2))
+    const change = tf.div(tf.mul(m, rate), tf.add(tf.sqrt(tf.mul(v, correction)), epsilon))
+    return [m, v, tf.sub(tf.mul(value, decay), change)]
+  })
+
 const mapPairs = (layers: LayerMatrices[], change: (tensor: Tensor) => Tensor): LayerMatrices[] =>
   layers.map((matrices) => {
     const mapped: LayerMatrices = {}
@@ -35,22 +65,14 @@ export class AdamW {
    * @param step counts from 1
    */
   apply(layers: LayerMatrices[], gradients: LayerMatrices[], step: number, learningRate: number): void {
-    const { beta1, beta2, epsilon, weightDecay } = this.settings
-    const rate = tf.scalar(learningRate / (1 - beta1 ** step))
-    const correction = tf.scalar(1 / (1 - beta2 ** step))
-    const decay = tf.scalar(1 - learningRate * weightDecay)
+    const scalars = stepScalars(this.settings, step, learningRate)
     for (const [index, matrices] of layers.entries()) {
       for (const [projection, pair] of pairsOf(matrices)) {
         for (const side of ['a', 'b'] as const) {
           const firsts = this.first[index]![projection]!
           const seconds = this.second[index]![projection]!
           const gradient = gradients[index]![projection]![side]
-          const [m, v, value] = tf.tidy(() => {
-            const m = tf.add(tf.mul(firsts[side], beta1), tf.mul(gradient, 1 - beta1))
-            const v = tf.add(tf.mul(seconds[side], beta2), tf.mul(tf.square(gradient), 1 - beta2))
-            const change = tf.div(tf.mul(m, rate), tf.add(tf.sqrt(tf.mul(v, correction)), epsilon))
-            return [m, v, tf.sub(tf.mul(pair[side], decay), change)] as const
-          })
+          const [m, v, value] = adamStep(pair[side], firsts[side], seconds[side], gradient, this.settings, scalars)
           replace(firsts, side, m)
           replace(seconds, side, v)
           replace(pair, side, value)
@@ -58,7 +80,7 @@ export class AdamW {
       }
       flushBackend()
     }
-    tf.dispose([rate, correction, decay])
+    tf.dispose(Object.values(scalars))
   }
 
   dispose(): void {

@@ -1,0 +1,130 @@
+import { flushBackend } from '../backends/flush.ts'
+import { expectedTensors } from '../checkpoint/expected-tensors.ts'
+import type { ModelConfig } from '../checkpoint/model-config.ts'
+import { hasBias, type Projection, projectionBias, projections, projectionTensor } from '../checkpoint/projections.ts'
+import type { TrainingBatch } from '../data/batches.ts'
+import { block, disposePass, type LlamaModel, logits } from '../models/llama.ts'
+import { crossEntropy } from '../ops/cross-entropy.ts'
+import { embed, type Linear } from '../ops/linear.ts'
+import type { Random } from '../random.ts'
+import { type Tensor, tf } from '../tf.ts'
+import { adamStep, type AdamWSettings, stepScalars } from './adamw.ts'
+import { passOf } from './gradients.ts'
+
+/** Weights by their names in a checkpoint. */
+export type Weights = Map<string, Tensor>
+
+/** Normal weights with the given deviation, smaller for what is added to the residual stream; norms of ones. */
+export function randomWeights(config: ModelConfig, deviation: number, random: Random): Weights {
+  const residual = deviation / Math.sqrt(2 * config.layers.length)
+  const weights: Weights = new Map()
+  for (const [name, shape] of expectedTensors(config)) {
+    const stream = random.fork(name)
+    const scale = /\.(o_proj|down_proj)\.weight$/.test(name) ? residual : deviation
+    const size = shape.reduce((product, length) => product * length, 1)
+    const values =
+      shape.length === 1 ? new Float32Array(size).fill(name.endsWith('.bias') ? 0 : 1) : new Float32Array(size)
+    if (shape.length > 1) for (let i = 0; i < size; i++) values[i] = stream.normal() * scale
+    weights.set(name, tf.tensor(values, shape))
+  }
+  return weights
+}
+
+/** A model whose weights are tensors, all of which can be trained. */
+export function modelOf(config: ModelConfig, weights: Weights): LlamaModel {
+  const weight = (name: string): Tensor => weights.get(name)!
+  const linear = (layer: number, projection: Projection): Linear => ({
+    weight: weight(projectionTensor(layer, projection)),
+    bias: hasBias(config, projection) ? weight(projectionBias(layer, projection)) : null,
+  })
+  const embedding = weight('model.embed_tokens.weight')
+  return {
+    config,
+    embedding,
+    layers: config.layers.map((shape, layer) => ({
+      shape,
+      projections: Object.fromEntries(projections.map((each) => [each, linear(layer, each)])) as Record<
+        Projection,
+        Linear
+      >,
+      inputNorm: weight(`model.layers.${layer}.input_layernorm.weight`),
+      feedForwardNorm: weight(`model.layers.${layer}.post_attention_layernorm.weight`),
+      queryNorm: config.queryKeyNorm ? weight(`model.layers.${layer}.self_attn.q_norm.weight`) : null,
+      keyNorm: config.queryKeyNorm ? weight(`model.layers.${layer}.self_attn.k_norm.weight`) : null,
+    })),
+    norm: weight('model.norm.weight'),
+    head: { weight: config.tiedEmbeddings ? embedding : weight('lm_head.weight'), bias: null },
+  }
+}
+
+/** Trains every weight of a small model, whose whole step fits into memory at once. */
+export class FullTrainer {
+  readonly config: ModelConfig
+  readonly weights: Weights
+  readonly #settings: AdamWSettings & { clipNorm: number }
+  readonly #first: Weights
+  readonly #second: Weights
+
+  constructor(config: ModelConfig, weights: Weights, settings: AdamWSettings & { clipNorm: number }) {
+    this.config = config
+    this.weights = weights
+    this.#settings = settings
+    const zeros = () => new Map([...weights].map(([name, tensor]) => [name, tf.zerosLike(tensor)]))
+    this.#first = zeros()
+    this.#second = zeros()
+  }
+
+  /**
+   * One AdamW step.
+   *
+   * @param step counts from 1
+   * @returns mean loss before the update
+   */
+  step(batch: TrainingBatch, step: number, learningRate: number): number {
+    const names = [...this.weights.keys()]
+    const pass = passOf(modelOf(this.config, this.weights), batch)
+    const { loss, gradients, norm } = tf.tidy(() => {
+      // Made out here: what is made inside is gone before the backward pass reads it.
+      const ids = tf.tensor1d(batch.ids, 'int32')
+      const labels = tf.tensor1d(batch.labels, 'int32')
+      const divisor = tf.scalar(batch.targets)
+      const { value, grads } = tf.valueAndGrads((...tensors: Tensor[]) => {
+        const model = modelOf(this.config, new Map(names.map((name, i) => [name, tensors[i]!])))
+        let x = embed(ids, model.embedding)
+        for (const layer of model.layers) x = block(x, layer, this.config, pass)
+        return crossEntropy(logits(x, model), labels, divisor) as never
+      })([...this.weights.values()])
+      const squares = tf.addN(grads.map((gradient) => tf.sum(tf.square(gradient))))
+      return { loss: value as Tensor, gradients: grads, norm: tf.sqrt(squares) }
+    })
+    flushBackend()
+    disposePass(pass)
+    this.#update(
+      names,
+      gradients,
+      Math.min(1, this.#settings.clipNorm / (norm.dataSync()[0]! + 1e-6)),
+      step,
+      learningRate,
+    )
+    const result = loss.dataSync()[0]!
+    tf.dispose([loss, norm, ...gradients])
+    return result
+  }
+
+  #update(names: string[], gradients: Tensor[], clip: number, step: number, learningRate: number): void {
+    const matrices = stepScalars(this.#settings, step, learningRate)
+    const vectors = stepScalars({ ...this.#settings, weightDecay: 0 }, step, learningRate)
+    const factor = tf.scalar(clip)
+    for (const [i, name] of names.entries()) {
+      const old = [this.weights.get(name)!, this.#first.get(name)!, this.#second.get(name)!] as const
+      const scalars = old[0].rank > 1 ? matrices : vectors
+      const [m, v, value] = tf.tidy(() => adamStep(...old, tf.mul(gradients[i]!, factor), this.#settings, scalars))
+      this.weights.set(name, value)
+      this.#first.set(name, m)
+      this.#second.set(name, v)
+      tf.dispose([...old])
+    }
+    flushBackend()
+    tf.dispose([...Object.values(matrices), ...Object.values(vectors), factor])
+  }
+}
