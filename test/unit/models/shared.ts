@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict'
+import { after } from 'node:test'
+import { chooseBackend } from '../../../engine/backends/choose.ts'
+import { flushBackend } from '../../../engine/backends/flush.ts'
+import { openCheckpoint } from '../../../engine/checkpoint/checkpoint.ts'
+import { projections } from '../../../engine/checkpoint/projections.ts'
+import type { TrainingBatch } from '../../../engine/data/batches.ts'
+import { type Adapter, adapterFrom, type LayerMatrices, lowRankOf, pairsOf } from '../../../engine/lora/adapter.ts'
+import { block, disposePass, type LayerMask, type LlamaModel, logits, makePass } from '../../../engine/models/llama.ts'
+import { loadModel, type LoadModelOptions } from '../../../engine/models/load.ts'
+import { embed } from '../../../engine/ops/linear.ts'
+import { tf } from '../../../engine/tf.ts'
+import { passOf } from '../../../engine/training/gradients.ts'
+import { type Fixture, type FixtureName, fixtureModel, loadFixture } from '../../fixtures/read.ts'
+
+export const startBackend = () => chooseBackend({ device: 'onnx', threads: 2 })
+
+/** A fixture with its checkpoint, read the way a job reads it. */
+export function openFixture(name: FixtureName, options: LoadModelOptions = {}) {
+  const checkpoint = openCheckpoint(fixtureModel(name))
+  after(() => checkpoint[Symbol.dispose]())
+  const fixture = loadFixture(name)
+  const model = loadModel(checkpoint, options)
+  return { fixture, checkpoint, model, adapter: adapterOf(model, fixture), batch: batchOf(fixture) }
+}
+
+export function adapterOf(model: LlamaModel, { lora }: Fixture, dropout = 0): Adapter {
+  const settings = { rank: lora.rank, alpha: lora.alpha, dropout, rankStabilised: false, projections: [...projections] }
+  return adapterFrom(model.config, settings, (layer, projection) => {
+    const { a, b } = lora.adapter[`layers.${layer}.${projection}`]!
+    return { a: a.data, b: b.data }
+  })
+}
+
+/** The fixture's two rows, with the targets that the loss is over. */
+export function batchOf({ ids, targets }: Pick<Fixture, 'ids' | 'targets'>): TrainingBatch {
+  const labels = Int32Array.from(targets.flat())
+  return {
+    ids: Int32Array.from(ids.flat()),
+    labels,
+    segments: null,
+    positions: null,
+    rows: ids.length,
+    length: ids[0]!.length,
+    targets: labels.filter((label) => label >= 0).length,
+  }
+}
+
+/** Some rows of a batch. */
+export function rowsOfBatch(batch: TrainingBatch, start: number, rows: number): TrainingBatch {
+  const cut = (values: Int32Array) => values.slice(start * batch.length, (start + rows) * batch.length)
+  const labels = cut(batch.labels)
+  return { ...batch, ids: cut(batch.ids), labels, rows, targets: labels.filter((label) => label >= 0).length }
+}
+
+/** Logits [rows * length * vocabulary] of a whole pass. */
+export function forward(
+  model: LlamaModel,
+  batch: TrainingBatch,
+  { adapter, masks }: { adapter?: Adapter; masks?: LayerMask[] } = {},
+): Float32Array {
+  const pass = passOf(model, batch)
+  const result = tf.tidy(() => {
+    let x = embed(tf.tensor1d(batch.ids, 'int32'), model.embedding)
+    for (const [index, layer] of model.layers.entries())
+      x = block(x, layer, model.config, pass, {
+        lowRank: adapter && lowRankOf(adapter, index),
+        mask: masks?.[index],
+      })
+    return logits(x, model)
+  })
+  flushBackend()
+  disposePass(pass)
+  const values = Float32Array.from(result.dataSync())
+  result.dispose()
+  return values
+}
+
+/** Logits [vocabulary] after the last of some ids, by a whole pass. */
+export function lastLogits(model: LlamaModel, ids: readonly number[]): Float32Array {
+  const pass = makePass(model.config, 1, ids.length)
+  const result = tf.tidy(() => {
+    let x = embed(tf.tensor1d([...ids], 'int32'), model.embedding)
+    for (const layer of model.layers) x = block(x, layer, model.config, pass)
+    return logits(tf.slice(x, [ids.length - 1, 0], [1, model.config.hiddenSize]), model)
+  })
+  flushBackend()
+  disposePass(pass)
+  const values = Float32Array.from(result.dataSync())
+  result.dispose()
+  return values
+}
+
+export function largestDifference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  assert.equal(actual.length, expected.length)
+  let worst = 0
+  for (let i = 0; i < expected.length; i++) {
+    const difference = Math.abs(actual[i]! - expected[i]!)
+    // A NaN must fail the comparison whatever stands beside it.
+    if (Number.isNaN(difference)) return Number.NaN
+    worst = Math.max(worst, difference)
+  }
+  return worst
+}
+
+export function assertWithin(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: number,
+  what: string,
+): void {
+  const worst = largestDifference(actual, expected)
+  assert.ok(worst <= tolerance, `${what}: differs by ${worst}, more than ${tolerance}`)
+}
+
+/** Asserts that every matrix of an adapter, or of its gradients, is the fixture's. */
+export function assertMatrices(
+  layers: readonly LayerMatrices[],
+  expected: Fixture['lora']['adapter'],
+  tolerance: number,
+  what: string,
+): void {
+  let compared = 0
+  for (const [layer, matrices] of layers.entries())
+    for (const [projection, pair] of pairsOf(matrices))
+      for (const side of ['a', 'b'] as const) {
+        const name = `layers.${layer}.${projection}`
+        assertWithin(pair[side].dataSync(), expected[name]![side].data, tolerance, `${what} ${name}.${side}`)
+        compared++
+      }
+  assert.equal(compared, 2 * Object.keys(expected).length)
+}
