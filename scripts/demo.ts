@@ -21,17 +21,31 @@ const taskFiles: Record<TaskName, string> = {
 }
 const scoring = [
   ...taskNames.flatMap((name) => ['--task', `${name}=${join(sample, 'tasks', taskFiles[name])}`]),
-  ...['--perplexity', `wikitext2=${join(sample, 'heldout.txt')}`, '--latency'],
+  '--perplexity',
+  `wikitext2=${join(sample, 'heldout.txt')}`,
+  '--latency',
 ]
 const run = join(root, 'runs', `demo-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}`)
 const dense = join(sample, 'model')
 const started = performance.now()
 
+const number = (value: number) => value.toLocaleString('en-GB')
+const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`
+const percent = (value: number, error: number | null) =>
+  `${(100 * value).toFixed(1)}${error === null ? '' : ` ± ${(100 * error).toFixed(1)}`} %`
+const both = (value: (result: ResultEvent) => string) => [value(before), value(after)]
+
 const before = await secateur('scoring the dense model', ['eval', dense, ...scoring])
+const settings =
+  '--ratio 0.5 --steps 300 --rows 8 --length 128 --seed 1 --rank 16 --alpha 32 --learning-rate 2e-3 --dropout 0'
 const pruned = await secateur('pruning half of all heads and channels with LoRAPrune', [
-  ...['prune', dense, '--data', join(sample, 'train.jsonl'), '--out', run],
-  ...['--ratio', '0.5', '--steps', '300', '--rows', '8', '--length', '128', '--seed', '1'],
-  ...['--rank', '16', '--alpha', '32', '--learning-rate', '2e-3', '--dropout', '0'],
+  'prune',
+  dense,
+  '--data',
+  join(sample, 'train.jsonl'),
+  '--out',
+  run,
+  ...settings.split(' '),
 ])
 const after = await secateur('scoring the pruned model', ['eval', join(run, 'output'), ...scoring])
 printTable()
@@ -58,11 +72,6 @@ async function secateur(title: string, args: string[]): Promise<ResultEvent> {
 }
 
 function printTable(): void {
-  const number = (value: number) => value.toLocaleString('en-GB')
-  const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`
-  const percent = (value: number, error: number | null) =>
-    `${(100 * value).toFixed(1)}${error === null ? '' : ` ± ${(100 * error).toFixed(1)}`} %`
-  const both = (value: (result: ResultEvent) => string) => [value(before), value(after)]
   const accuracy = (name: TaskName) => both(({ tasks }) => percent(tasks![name]!.acc, tasks![name]!.stderr))
   const rows = [
     ['', 'dense', 'pruned'],

@@ -204,8 +204,6 @@ function describe(result: Outcome): string {
   for (const [name, { value, tokens, window }] of Object.entries(result.perplexity ?? {}))
     lines.push(`perplexity ${name}: ${value.toFixed(3)} (${number(tokens)} tokens, window ${window})`)
   for (const [name, score] of Object.entries(result.tasks ?? {})) {
-    const part = (label: string, value: number, error: number | null | undefined) =>
-      `${label} ${(100 * value).toFixed(2)} %${error == null ? '' : ` ± ${(100 * error).toFixed(2)}`}`
     const norm = score.accNorm === undefined ? '' : `, ${part('acc_norm', score.accNorm, score.stderrNorm)}`
     lines.push(`${name}: ${part('acc', score.acc, score.stderr)}${norm} (n = ${number(score.n)})`)
   }
@@ -218,3 +216,6 @@ function describe(result: Outcome): string {
   if (result.checkpoint !== undefined) lines.push(`checkpoint: ${result.checkpoint}`)
   return lines.join('\n')
 }
+
+const part = (label: string, value: number, error: number | null | undefined) =>
+  `${label} ${(100 * value).toFixed(2)} %${error == null ? '' : ` ± ${(100 * error).toFixed(2)}`}`

@@ -22,9 +22,10 @@ export async function measureLatency(
     if (run > 0)
       runs.push({ prompt: promptLength / result.promptSeconds, generation: steps / result.generationSeconds })
   }
-  const median = (values: number[]) => values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)]!
   return {
     promptTokensPerSecond: median(runs.map((run) => run.prompt)),
     generatedTokensPerSecond: median(runs.map((run) => run.generation)),
   }
 }
+
+const median = (values: number[]) => values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)]!

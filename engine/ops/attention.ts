@@ -47,16 +47,16 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, shape: 
     return {
       value: tf.reshape(value, [rows * queries, heads * headSize]),
       gradFunc: (dy, saved) => {
-        const [q, k, v] = saved as [Tensor, Tensor, Tensor]
-        const foldedQueries = foldQueries(q)
-        const foldedKeys = foldKeys(k)
+        const [savedQueries, savedKeys, savedValues] = saved as [Tensor, Tensor, Tensor]
+        const foldedQueries = foldQueries(savedQueries)
+        const foldedKeys = foldKeys(savedKeys)
         const gradient = foldQueries(dy as Tensor)
         // The score matrix is computed again: keeping it would cost rows * heads * length^2 floats a block.
         const p = probabilities(foldedQueries, foldedKeys)
-        const dp = tf.matMul(gradient, foldKeys(v), false, true)
+        const dp = tf.matMul(gradient, foldKeys(savedValues), false, true)
         const ds = tf.mul(p, tf.sub(dp, tf.sum(tf.mul(dp, p), -1, true)))
         return [
-          tf.reshape(unfoldQueries(tf.matMul(ds, foldedKeys)), q.shape),
+          tf.reshape(unfoldQueries(tf.matMul(ds, foldedKeys)), savedQueries.shape),
           unfoldKeys(tf.matMul(ds, foldedQueries, true, false)),
           unfoldKeys(tf.matMul(p, gradient, true, false)),
         ]

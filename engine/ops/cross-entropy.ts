@@ -18,10 +18,10 @@ export function crossEntropy(logits: Tensor, labels: Tensor, divisor: Tensor): T
     return {
       value: tf.neg(tf.div(tf.sum(tf.mul(logProbabilities, tf.cast(chosen, 'float32'))), divisor)),
       gradFunc: (dy, saved) => {
-        const [logProbabilities, chosen] = saved as [Tensor, Tensor]
+        const [savedLogs, savedChosen] = saved as [Tensor, Tensor]
         const valid = tf.cast(tf.greaterEqual(labels, tf.scalar(0, 'int32')), 'float32')
         const weight = tf.expandDims(tf.mul(valid, tf.div(dy as Tensor, divisor)), 1)
-        return tf.mul(tf.sub(tf.exp(logProbabilities), tf.cast(chosen, 'float32')), weight)
+        return tf.mul(tf.sub(tf.exp(savedLogs), tf.cast(savedChosen, 'float32')), weight)
       },
     }
   })

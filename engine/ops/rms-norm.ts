@@ -15,11 +15,14 @@ export function rmsNorm(x: Tensor, weight: Tensor, epsilon: number): Tensor {
     return {
       value: tf.mul(tf.mul(input, inverse), scale),
       gradFunc: (dy, saved) => {
-        const [x, weight, r] = saved as [Tensor, Tensor, Tensor]
-        const weighted = tf.mul(dy as Tensor, weight)
-        const inner = tf.sum(tf.mul(weighted, x), -1, true)
+        const [savedInput, savedScale, r] = saved as [Tensor, Tensor, Tensor]
+        const weighted = tf.mul(dy as Tensor, savedScale)
+        const inner = tf.sum(tf.mul(weighted, savedInput), -1, true)
         const pull = tf.mul(inner, tf.mul(tf.mul(r, tf.square(r)), 1 / size))
-        return [tf.sub(tf.mul(weighted, r), tf.mul(x, pull)), tf.sum(tf.mul(tf.mul(dy as Tensor, x), r), 0)]
+        return [
+          tf.sub(tf.mul(weighted, r), tf.mul(savedInput, pull)),
+          tf.sum(tf.mul(tf.mul(dy as Tensor, savedInput), r), 0),
+        ]
       },
     }
   })

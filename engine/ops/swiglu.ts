@@ -8,12 +8,12 @@ export function swiglu(gate: Tensor, up: Tensor): Tensor {
     return {
       value: tf.mul(tf.mul(gateIn, tf.sigmoid(gateIn)), upIn),
       gradFunc: (dy, saved) => {
-        const [gate, up] = saved as [Tensor, Tensor]
-        const s = tf.sigmoid(gate)
-        const silu = tf.mul(gate, s)
+        const [savedGate, savedUp] = saved as [Tensor, Tensor]
+        const s = tf.sigmoid(savedGate)
+        const silu = tf.mul(savedGate, s)
         return [
           // d silu / d gate = s + silu * (1 - s)
-          tf.mul(tf.mul(dy as Tensor, up), tf.add(s, tf.sub(silu, tf.mul(silu, s)))),
+          tf.mul(tf.mul(dy as Tensor, savedUp), tf.add(s, tf.sub(silu, tf.mul(silu, s)))),
           tf.mul(dy as Tensor, silu),
         ]
       },

@@ -60,11 +60,11 @@ function learningRateOf(step: number): number {
 }
 
 /** Puts weights and tokenizer in place of the folder that held the tokenizer alone. */
-async function replaceModel(target: string, weights: Weights): Promise<void> {
+async function replaceModel(target: string, trained: Weights): Promise<void> {
   const fresh = `${target}.new`
   rmSync(fresh, { recursive: true, force: true })
   const config = parseConfig(model, 'recipe.ts')
-  const tensors = [...weights].map(([name, tensor]): StoredTensor => {
+  const tensors = [...trained].map(([name, tensor]): StoredTensor => {
     const data = tensor.dataSync() as Float32Array
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
     return { name, dtype: 'float32', shape: tensor.shape, bytes }
