@@ -105,11 +105,11 @@ test('the cached continuation is the one of repeated whole passes', async () => 
 test('a step leaves no tensors behind', () => {
   const { model, adapter, batch } = openFixture('llama_gqa')
   const divisor = tf.scalar(batch.targets)
-  const before = tf.memory().numTensors
+  const start = tf.memory().numTensors
   const { loss, gradients } = lossAndGradients(model, adapter, batch, divisor)
   const made = 1 + gradients.reduce((sum, layer) => sum + 2 * Object.keys(layer).length, 0)
-  assert.equal(tf.memory().numTensors - before, made)
+  assert.equal(tf.memory().numTensors - start, made)
   loss.dispose()
   forward(model, batch, { adapter })
-  assert.equal(tf.memory().numTensors - before, made - 1)
+  assert.equal(tf.memory().numTensors - start, made - 1)
 })
