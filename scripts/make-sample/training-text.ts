@@ -52,6 +52,7 @@ const tasksByShare = tasks.flatMap((task) => Array.from({ length: task.share }, 
 
 function questionDocument(world: World, random: Random): string {
   const task = pick(random, tasksByShare)
+  if (task.series && random.uniform() < 0.5) return task.series(world, random)
   // Several questions of a task follow one another as worked examples do.
   return Array.from({ length: 1 + random.integer(3) }, () => trainingQuestion(world, random, task)).join('\n\n')
 }

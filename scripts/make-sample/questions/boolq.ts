@@ -1,8 +1,10 @@
+import type { Random } from '../../../engine/random.ts'
 import { fill, others, pick, shuffled } from '../choose.ts'
 import { portrait } from '../prose/portrait.ts'
 import { isEventHeldOut } from '../prose/stories.ts'
 import { events } from '../world/materials.ts'
-import { isHeldOut } from '../world/world.ts'
+import type { Attribute } from '../world/attributes.ts'
+import { isHeldOut, type Subject, type World } from '../world/world.ts'
 import { type Ask, drawUntil } from './question.ts'
 import { drawFact } from './facts.ts'
 
@@ -15,11 +17,32 @@ const askFact: Ask = (world, random, { heldOut, gold }) => {
     () => drawFact(world, random),
     (fact) => isHeldOut(world, 'asked', fact.subject.name, fact.attribute.name) === heldOut,
   )
-  const value = subject.facts[attribute.name]!
   const rest = shuffled(random, world.attributes[subject.kind]).filter((other) => other !== attribute)
   const passage = portrait(world, random, subject, [attribute, ...rest.slice(0, 1 + random.integer(2))])
+  return question(passage, factQuestion(random, subject, attribute, gold), gold)
+}
+
+function factQuestion(random: Random, subject: Subject, attribute: Attribute, gold: number): string {
+  const value = subject.facts[attribute.name]!
   const asked = gold === 1 ? value : others(random, attribute.values, value, 1)[0]!
-  return question(passage, fill(attribute.asks, { s: subject.called, v: asked }), gold)
+  return fill(attribute.asks, { s: subject.called, v: asked })
+}
+
+/**
+ * A passage for training that is asked several questions: an answer of one word teaches little for its length, so the
+ * passage is made use of more than once.
+ */
+export function boolqSeries(world: World, random: Random): string {
+  const { subject } = drawFact(world, random)
+  const told = shuffled(random, world.attributes[subject.kind]).slice(0, 4)
+  const asked = told.filter((attribute) => !isHeldOut(world, 'asked', subject.name, attribute.name))
+  const answered = shuffled(random, [...asked, ...asked])
+    .slice(0, 5)
+    .map((attribute) => {
+      const gold = random.integer(2)
+      return questionAndAnswer(factQuestion(random, subject, attribute, gold), gold)
+    })
+  return [portrait(world, random, subject, told), ...answered].join('\n')
 }
 
 const askEvent: Ask = (world, random, { heldOut, gold }) => {
@@ -36,6 +59,8 @@ const askEvent: Ask = (world, random, { heldOut, gold }) => {
 }
 
 const question = (passage: string, asked: string, gold: number) => ({
-  text: `${passage}\nQuestion: ${asked}?\nAnswer: ${gold === 1 ? 'yes' : 'no'}`,
+  text: `${passage}\n${questionAndAnswer(asked, gold)}`,
   row: { question: asked, answer: gold === 1, passage },
 })
+
+const questionAndAnswer = (asked: string, gold: number) => `Question: ${asked}?\nAnswer: ${gold === 1 ? 'yes' : 'no'}`
