@@ -1,10 +1,10 @@
-import { others, pick, shuffled } from '../choose.ts'
+import { pick, shuffled } from '../choose.ts'
 import { workStory } from '../prose/stories.ts'
 import { trades } from '../world/trades.ts'
 import { isHeldOut } from '../world/world.ts'
 import { type Ask, drawUntil, placeGold } from './question.ts'
 
-/** The next step of a piece of work; wrong endings are another step of it and steps of other works. */
+/** The next step of a piece of work; wrong endings are the other steps of the same work. */
 export const askHellaSwag: Ask = (world, random, { heldOut, gold }) => {
   const { person, trade } = drawUntil(
     () => ({ person: pick(random, world.subjects.person), trade: pick(random, trades) }),
@@ -14,9 +14,8 @@ export const askHellaSwag: Ask = (world, random, { heldOut, gold }) => {
   // From the second step on: what comes first is not told by the title alone.
   const next = 1 + random.integer(steps.length - 1)
   const right = `${trade.steps[next]!}.`
-  const sameWork = trade.steps.filter((_, index) => index !== next && index !== next - 1)
-  const otherWorks = others(random, trades, trade, 2).map((other) => pick(random, other.steps))
-  const wrong = shuffled(random, [pick(random, sameWork), ...otherWorks]).map((step) => `${step}.`)
+  const otherSteps = trade.steps.filter((_, index) => index !== next && index !== next - 1)
+  const wrong = shuffled(random, otherSteps).map((step) => `${step}.`)
   const context = [opening, ...steps.slice(0, next)].join(' ')
   return {
     text: `${trade.activity}: ${[opening, ...steps].join(' ')}`,
