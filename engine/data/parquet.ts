@@ -1,128 +1,71 @@
+import { once } from 'node:events'
 import { open } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
-import {
-  type AsyncBuffer,
-  type Compressors,
-  type FileMetaData,
-  parquetMetadataAsync,
-  parquetReadObjects,
-} from 'hyparquet'
-import { compressors } from 'hyparquet-compressors'
-import { SecateurError, badFile } from '../errors.ts'
+import { Worker } from 'node:worker_threads'
+import { badFile } from '../errors.ts'
+import { openParquet } from './parquet-file.ts'
 
-/** A row group is decoded at once: this many bytes, unpacked, and this many values in a column are taken at most. */
-const groupLimit = 4 * 2 ** 30
-const pageLimit = 2 ** 30
-const valueLimit = 2 ** 27
+type Row = Record<string, unknown>
+
+/** What the worker says to the number of a row group: its rows, or what is wrong with it. */
+export type WorkerAnswer = { rows: Row[] } | { message: string }
+
+export interface ParquetOptions {
+  signal?: AbortSignal | undefined
+  /** Milliseconds after which the decoding of a row group is given up; default a minute and 0.1 s for each MiB. */
+  patience?: number
+}
 
 /**
  * The rows of a Parquet file, one row group in memory at a time. Values become plain JSON: 64-bit integers are numbers
  * where a number holds them exactly and decimal text otherwise, dates are ISO 8601 text, bytes are base64.
- * Sizes in the file's metadata are checked before anything is read by them.
+ *
+ * Row groups are decoded by a worker thread with limits of memory and time: a damaged page can announce runs of values
+ * that no check from outside can see, and make the decoder fill memory or go on for hours.
  */
-export async function* readParquet(file: string, signal?: AbortSignal): AsyncGenerator<Record<string, unknown>> {
-  await using handle = await open(file, 'r')
-  const source = bufferOf(handle, (await handle.stat()).size)
-  const metadata = await attempt(file, 'metadata', () => parquetMetadataAsync(source))
-  checkSizes(metadata, file, source.byteLength)
-  let start = 0
-  for (const [index, group] of metadata.row_groups.entries()) {
-    signal?.throwIfAborted()
-    const end = start + Number(group.num_rows)
-    const rows = await attempt(file, `row group ${index}`, () =>
-      parquetReadObjects({ file: source, metadata, rowStart: start, rowEnd: end, compressors: guarded }),
-    )
-    if (rows.length !== end - start) {
-      throw badFile(file, `row group ${index}`, `holds ${rows.length} rows where ${end - start} were announced`)
-    }
-    for (const row of rows) yield plain(row) as Record<string, unknown>
-    start = end
-  }
-}
-
-/** Ranges of an open file; one outside it is an error before memory is taken. */
-function bufferOf(handle: FileHandle, byteLength: number): AsyncBuffer {
-  return {
-    byteLength,
-    async slice(start, end = byteLength) {
-      if (!(start >= 0 && end >= start && end <= byteLength)) {
-        throw new RangeError(`bytes ${start} to ${end} lie outside the file of ${byteLength} bytes`)
-      }
-      const bytes = new Uint8Array(end - start)
-      let filled = 0
-      while (filled < bytes.length) {
-        const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, start + filled)
-        if (bytesRead === 0) throw new RangeError('the file became shorter while it was read')
-        filled += bytesRead
-      }
-      return bytes.buffer
-    },
-  }
-}
-
-function checkSizes(metadata: FileMetaData, file: string, fileSize: number) {
-  for (const [index, group] of metadata.row_groups.entries()) {
-    const where = `row group ${index}`
-    let unpacked = 0
-    for (const column of group.columns) {
-      const data = column.meta_data
-      if (!data) throw badFile(file, where, 'a column has no metadata (encrypted or split files are not read)')
-      const name = `${where}, column ${data.path_in_schema.join('.')}`
-      const packed = Number(data.total_compressed_size)
-      const offset = Number(data.dictionary_page_offset ?? data.data_page_offset)
-      if (!(packed >= 0 && offset >= 0 && offset + packed <= fileSize)) {
-        throw badFile(file, name, `lies outside the file of ${fileSize} bytes; the file is damaged`)
-      }
-      if (!(data.num_values >= 0n && data.num_values <= BigInt(valueLimit))) {
-        throw badFile(file, name, `announces ${data.num_values} values; at most ${valueLimit} a row group are read`)
-      }
-      unpacked += Number(data.total_uncompressed_size)
-    }
-    if (!(unpacked >= 0 && unpacked <= groupLimit)) {
-      throw badFile(file, where, `unpacks to ${unpacked} bytes; write the file with smaller row groups`)
-    }
-    const fewest = group.columns.reduce((least, column) => {
-      const values = column.meta_data!.num_values
-      return values < least ? values : least
-    }, BigInt(valueLimit))
-    if (group.num_rows < 0n || group.num_rows > fewest) {
-      throw badFile(file, where, `announces ${group.num_rows} rows but a column holds ${fewest} values`)
-    }
-  }
-}
-
-/** The decompressors, refusing a page that says that it unpacks to an absurd size. */
-const guarded: Compressors = Object.fromEntries(
-  Object.entries(compressors).map(([codec, unpack]) => [
-    codec,
-    (input: Uint8Array, outputLength: number) => {
-      if (!(outputLength >= 0 && outputLength <= pageLimit)) throw new RangeError(`a page of ${outputLength} bytes`)
-      return unpack(input, outputLength)
-    },
-  ]),
-)
-
-async function attempt<T>(file: string, where: string, read: () => Promise<T>): Promise<T> {
+export async function* readParquet(file: string, { signal, patience }: ParquetOptions = {}): AsyncGenerator<Row> {
+  const groups = await groupsOf(file)
+  if (groups.length === 0) return
+  const largest = Math.max(...groups.map(({ unpackedBytes }) => unpackedBytes)) / 2 ** 20
+  const worker = new Worker(new URL('./parquet-worker.ts', import.meta.url), {
+    workerData: file,
+    resourceLimits: { maxOldGenerationSizeMb: Math.ceil(512 + 8 * largest) },
+  })
   try {
-    return await read()
-  } catch (error) {
-    if (error instanceof SecateurError) throw error
-    const reason = error instanceof Error ? error.message : String(error)
-    throw badFile(file, where, `cannot be read as Parquet (${reason}); is the file damaged or cut short?`, error)
+    for (const index of groups.keys()) {
+      signal?.throwIfAborted()
+      const deadline = AbortSignal.timeout(patience ?? Math.ceil(60_000 + 100 * largest))
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+      worker.postMessage(index)
+      const answer = await answerOf(worker, file, index, deadline, signal)
+      if ('message' in answer) throw badFile(file, `row group ${index}`, answer.message)
+      yield* answer.rows
+    }
+  } finally {
+    await worker.terminate()
   }
 }
 
-function plain(value: unknown): unknown {
-  if (typeof value === 'bigint') {
-    const number = Number(value)
-    return Number.isSafeInteger(number) ? number : String(value)
+async function groupsOf(file: string) {
+  await using handle = await open(file, 'r')
+  return (await openParquet(handle, file)).groups
+}
+
+async function answerOf(
+  worker: Worker,
+  file: string,
+  group: number,
+  deadline: AbortSignal,
+  signal: AbortSignal | undefined,
+): Promise<WorkerAnswer> {
+  try {
+    const stop = signal ? AbortSignal.any([deadline, signal]) : deadline
+    const [answer] = (await once(worker, 'message', { signal: stop })) as [WorkerAnswer]
+    return answer
+  } catch (error) {
+    signal?.throwIfAborted()
+    const reason = deadline.aborted
+      ? 'takes too long to decode'
+      : `cannot be decoded (${error instanceof Error ? error.message : String(error)})`
+    throw badFile(file, `row group ${group}`, `${reason}; is the file damaged?`, error)
   }
-  if (value === undefined) return null
-  if (typeof value !== 'object' || value === null) return value
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString()
-  if (value instanceof Uint8Array)
-    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
-  if (ArrayBuffer.isView(value)) return Array.from(value as unknown as Iterable<unknown>, plain)
-  if (Array.isArray(value)) return value.map(plain)
-  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, plain(field)]))
 }

@@ -33,7 +33,7 @@ export type RowFormat = 'lines of JSON' | 'JSON' | 'Parquet' | 'text'
 export async function* readRows(file: string, options: RowOptions = {}): AsyncGenerator<Row> {
   const { rowLimit = defaultRowLimit, signal } = options
   const format = await formatOf(file)
-  if (format === 'Parquet') yield* readParquet(file, signal)
+  if (format === 'Parquet') yield* readParquet(file, { signal })
   else if (format === 'JSON') yield* splitJson(readBytes(file, signal), file, rowLimit)
   else if (format === 'lines of JSON') {
     for await (const line of splitLines(readBytes(file, signal), file, rowLimit)) {

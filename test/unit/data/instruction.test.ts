@@ -84,14 +84,14 @@ describe('kinds of rows', () => {
 
 /** Leaves out of earlier answers what stands in brackets, as templates do with a model's thoughts. */
 const forgetful: RenderChat = (messages, options) =>
-      chatMl(
-        messages.map((message, index) =>
-          message.role === 'assistant' && index < messages.length - 1
-            ? { ...message, content: message.content.replace(/^\(.*?\)/, '') }
-            : message,
-        ),
-        options,
-      )
+  chatMl(
+    messages.map((message, index) =>
+      message.role === 'assistant' && index < messages.length - 1
+        ? { ...message, content: message.content.replace(/^\(.*?\)/, '') }
+        : message,
+    ),
+    options,
+  )
 
 const open: RenderChat = (messages) => messages.map(({ content }) => content).join('|')
 

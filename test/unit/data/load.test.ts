@@ -70,7 +70,10 @@ const refuse = () => {
 
 test('a template that refuses a conversation is named with the row', async () => {
   const file = write('odd.jsonl', [{ messages: [{ role: 'assistant', content: 'A' }] }])
-  await assert.rejects(textsOf([file], { renderChat: refuse }), /odd\.jsonl: row 1: .*chat template.*roles must alternate/)
+  await assert.rejects(
+    textsOf([file], { renderChat: refuse }),
+    /odd\.jsonl: row 1: .*chat template.*roles must alternate/,
+  )
 })
 
 test('what is too long is divided (text) or cut and, without an answer left, dropped (instructions)', async () => {

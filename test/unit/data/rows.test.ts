@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { type ColumnSource, parquetWriteBuffer } from 'hyparquet-writer'
+import { readParquet } from '../../../engine/data/parquet.ts'
 import { type RowOptions, readRows } from '../../../engine/data/rows.ts'
 import { SecateurError } from '../../../engine/errors.ts'
 import { sharedData, temporaryFolder } from './temporary.ts'
@@ -160,6 +161,25 @@ describe('Parquet', () => {
     for (const length of [4, 8, 12, 100, whole.length - 1, whole.length - 50]) {
       await refuses('cut.parquet', whole.slice(0, length), /cannot be read as Parquet|damaged/)
     }
+  })
+
+  test('damaged bytes give rows or a clear error, and the reading ends in time', async () => {
+    const messages: string[] = []
+    // Page headers, levels, values and metadata. Byte 60 starts a run of a million levels and more.
+    for (const at of [4, 18, 25, 32, 60, 67, 106, 235, 361, 500, 600, 700, 800, 900, 1000, 1100]) {
+      const damaged = bytes()
+      damaged[at]! ^= 0xff
+      const file = folder.write('damaged.parquet', damaged)
+      try {
+        for await (const row of readParquet(file, { patience: 250 })) assert.equal(typeof row, 'object')
+      } catch (error) {
+        assert.ok(error instanceof SecateurError, `byte ${at}: ${String(error)}`)
+        assert.match(error.message, /damaged\.parquet: /)
+        messages.push(error.message)
+      }
+    }
+    assert.ok(messages.length >= 8, String(messages.length))
+    assert.ok(messages.some((message) => /row group 0: (takes too long|cannot be decoded)/.test(message)))
   })
 })
 

@@ -1,0 +1,136 @@
+import type { FileHandle } from 'node:fs/promises'
+import {
+  type AsyncBuffer,
+  type Compressors,
+  type FileMetaData,
+  type RowGroup,
+  parquetMetadataAsync,
+  parquetReadObjects,
+} from 'hyparquet'
+import { compressors } from 'hyparquet-compressors'
+import { badFile } from '../errors.ts'
+
+type Row = Record<string, unknown>
+
+/** A row group is decoded at once: this many bytes, unpacked, and this many values in a column are taken at most. */
+const groupLimit = 4 * 2 ** 30
+const pageLimit = 2 ** 30
+const valueLimit = 2 ** 27
+
+/** An open Parquet file whose announced sizes have been checked. */
+export interface ParquetFile {
+  /** Rows of each row group, and the bytes that its columns unpack to. */
+  groups: { rows: number; unpackedBytes: number }[]
+  /** One row group, its values as plain JSON. Throws an Error that says what is wrong, without the place. */
+  readGroup(index: number): Promise<Row[]>
+}
+
+/** Reads a Parquet file's metadata. Sizes that it announces are checked before anything is read by them. */
+export async function openParquet(handle: FileHandle, file: string): Promise<ParquetFile> {
+  const source = bufferOf(handle, (await handle.stat()).size)
+  const metadata = await attempt(() => parquetMetadataAsync(source)).catch((error: Error) => {
+    throw badFile(file, 'metadata', error.message, error)
+  })
+  checkSizes(metadata, file, source.byteLength)
+  const rows = metadata.row_groups.map((group) => Number(group.num_rows))
+  return {
+    groups: metadata.row_groups.map((group, index) => ({ rows: rows[index]!, unpackedBytes: unpackedBytesOf(group) })),
+    async readGroup(index) {
+      const rowStart = rows.slice(0, index).reduce((sum, count) => sum + count, 0)
+      const rowEnd = rowStart + rows[index]!
+      const found = await attempt(() =>
+        parquetReadObjects({ file: source, metadata, rowStart, rowEnd, compressors: guarded }),
+      )
+      if (found.length !== rows[index]) throw new Error(`holds ${found.length} rows of the ${rows[index]} announced`)
+      return found.map((row) => plain(row) as Row)
+    },
+  }
+}
+
+const unpackedBytesOf = (group: RowGroup) =>
+  group.columns.reduce((sum, column) => sum + Number(column.meta_data?.total_uncompressed_size ?? 0), 0)
+
+/** Ranges of an open file; one outside it is an error before memory is taken. */
+function bufferOf(handle: FileHandle, byteLength: number): AsyncBuffer {
+  return {
+    byteLength,
+    async slice(start, end = byteLength) {
+      if (!(start >= 0 && end >= start && end <= byteLength)) {
+        throw new RangeError(`bytes ${start} to ${end} lie outside the file of ${byteLength} bytes`)
+      }
+      const bytes = new Uint8Array(end - start)
+      let filled = 0
+      while (filled < bytes.length) {
+        const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, start + filled)
+        if (bytesRead === 0) throw new RangeError('the file became shorter while it was read')
+        filled += bytesRead
+      }
+      return bytes.buffer
+    },
+  }
+}
+
+function checkSizes(metadata: FileMetaData, file: string, fileSize: number) {
+  for (const [index, group] of metadata.row_groups.entries()) {
+    const where = `row group ${index}`
+    for (const column of group.columns) {
+      const data = column.meta_data
+      if (!data) throw badFile(file, where, 'a column has no metadata (encrypted or split files are not read)')
+      const name = `${where}, column ${data.path_in_schema.join('.')}`
+      const packed = Number(data.total_compressed_size)
+      const offset = Number(data.dictionary_page_offset ?? data.data_page_offset)
+      if (!(packed >= 0 && offset >= 0 && offset + packed <= fileSize)) {
+        throw badFile(file, name, `lies outside the file of ${fileSize} bytes; the file is damaged`)
+      }
+      if (!(data.num_values >= 0n && data.num_values <= BigInt(valueLimit))) {
+        throw badFile(file, name, `announces ${data.num_values} values; at most ${valueLimit} a row group are read`)
+      }
+    }
+    const unpacked = unpackedBytesOf(group)
+    if (!(unpacked >= 0 && unpacked <= groupLimit)) {
+      throw badFile(file, where, `unpacks to ${unpacked} bytes; write the file with smaller row groups`)
+    }
+    const fewest = group.columns.reduce((least, column) => {
+      const values = column.meta_data!.num_values
+      return values < least ? values : least
+    }, BigInt(valueLimit))
+    if (group.num_rows < 0n || group.num_rows > fewest) {
+      throw badFile(file, where, `announces ${group.num_rows} rows but a column holds ${fewest} values`)
+    }
+  }
+}
+
+/** The decompressors, refusing a page that says that it unpacks to an absurd size. */
+const guarded: Compressors = Object.fromEntries(
+  Object.entries(compressors).map(([codec, unpack]) => [
+    codec,
+    (input: Uint8Array, outputLength: number) => {
+      if (!(outputLength >= 0 && outputLength <= pageLimit)) throw new RangeError(`a page of ${outputLength} bytes`)
+      return unpack(input, outputLength)
+    },
+  ]),
+)
+
+async function attempt<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new Error(`cannot be read as Parquet (${reason}); is the file damaged or cut short?`, { cause })
+  }
+}
+
+function plain(value: unknown): unknown {
+  if (typeof value === 'bigint') {
+    const number = Number(value)
+    return Number.isSafeInteger(number) ? number : String(value)
+  }
+  if (value === undefined) return null
+  if (typeof value !== 'object' || value === null) return value
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString()
+  if (value instanceof Uint8Array)
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
+  if (ArrayBuffer.isView(value)) return Array.from(value as unknown as Iterable<unknown>, plain)
+  if (Array.isArray(value)) return value.map(plain)
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, plain(field)]))
+}

@@ -1,0 +1,15 @@
+import { open } from 'node:fs/promises'
+import { parentPort, workerData } from 'node:worker_threads'
+import { openParquet } from './parquet-file.ts'
+import type { WorkerAnswer } from './parquet.ts'
+
+const file = workerData as string
+const port = parentPort!
+const parquet = await openParquet(await open(file, 'r'), file)
+
+port.on('message', (group: number) => {
+  parquet.readGroup(group).then(
+    (rows) => port.postMessage({ rows } satisfies WorkerAnswer),
+    (error: Error) => port.postMessage({ message: error.message } satisfies WorkerAnswer),
+  )
+})
