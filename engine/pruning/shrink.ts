@@ -34,7 +34,7 @@ function keptFeatures(config: ModelConfig, shape: LayerShape, masks: GroupMasks[
   const keyValueHeads = [...new Set(queryHeads.map((head) => readers[head]!))].sort((one, other) => one - other)
   const newReaders = queryHeads.map((head) => keyValueHeads.indexOf(readers[head]!))
   const ratio = queryHeads.length / keyValueHeads.length
-  const even = newReaders.every((reader, head) => reader === Math.floor(head / ratio))
+  const even = Number.isInteger(ratio) && newReaders.every((reader, head) => reader === Math.floor(head / ratio))
   const channels = kept(masks.channels)
   return {
     shape: {

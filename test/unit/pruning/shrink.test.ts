@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { type Checkpoint, openCheckpoint, writeCheckpoint } from '../../../engine/checkpoint/checkpoint.ts'
+import { countParameters } from '../../../engine/checkpoint/expected-tensors.ts'
+import { adapterValues } from '../../../engine/jobs/training-run.ts'
+import type { Adapter } from '../../../engine/lora/adapter.ts'
+import { loadModel } from '../../../engine/models/load.ts'
+import { groupCount, type HeadGroups } from '../../../engine/pruning/groups.ts'
+import { type GroupMasks, maskTensors } from '../../../engine/pruning/masks.ts'
+import { shrunkConfig, shrunkTensors } from '../../../engine/pruning/shrink.ts'
+import { Random } from '../../../engine/random.ts'
+import { FIXTURES } from '../../fixtures/read.ts'
+import { assertWithin, forward, largestDifference, openFixture, startBackend } from '../models/shared.ts'
+
+let folder = ''
+let written = 0
+before(async () => {
+  await startBackend()
+  folder = await mkdtemp(join(tmpdir(), 'secateur-shrink-'))
+})
+after(() => rm(folder, { recursive: true }))
+
+/** Writes what the masks leave and reads it back. */
+async function shrink(checkpoint: Checkpoint, masks: GroupMasks, adapter: Adapter | null) {
+  const { config, dtype } = checkpoint
+  const path = join(folder, String(written++))
+  await writeCheckpoint(path, {
+    config: shrunkConfig(config, masks),
+    dtype,
+    tensors: shrunkTensors(config, (name) => checkpoint.read(name), masks, adapter && adapterValues(adapter), dtype),
+  })
+  const shrunk = openCheckpoint(path)
+  after(() => shrunk[Symbol.dispose]())
+  assert.equal(shrunk.parameters, countParameters(shrunk.config))
+  return { checkpoint: shrunk, model: loadModel(shrunk) }
+}
+
+for (const name of ['llama_mha', 'llama_gqa'] as const) {
+  test(`${name}: masked, merged and shrunk logits are one another's and PyTorch's`, async () => {
+    const { fixture, checkpoint, model, adapter, batch } = openFixture(name)
+    const { layers, logits, shrunkLayers, shrunkParameters } = fixture.masked!
+    const masks = layers.map(({ keyValueHeads, channels }) => ({
+      heads: Uint8Array.from(keyValueHeads),
+      channels: Uint8Array.from(channels),
+    }))
+    const tensors = maskTensors(model.config, masks)
+    assertWithin(forward(model, batch, { adapter, masks: tensors }), logits.data, 1e-4, 'masked logits')
+    const shrunk = await shrink(checkpoint, masks, adapter)
+    assertWithin(forward(shrunk.model, batch), logits.data, 1e-4, 'logits of the shrunk checkpoint')
+    assert.equal(shrunk.checkpoint.parameters, shrunkParameters)
+    assert.deepEqual(
+      shrunk.checkpoint.config.layers.map(({ heads, keyValueHeads, channels }) => ({
+        heads,
+        key_value_heads: keyValueHeads,
+        channels,
+      })),
+      shrunkLayers,
+    )
+  })
+}
+
+test('every family and type shrinks to what its masks leave', async () => {
+  const random = new Random(9)
+  const draw = (count: number) => {
+    const mask = Uint8Array.from({ length: count }, () => (random.uniform() < 0.5 ? 0 : 1))
+    mask[0] = 1
+    return mask
+  }
+  for (const name of FIXTURES) {
+    const { checkpoint, model, batch } = openFixture(name)
+    for (const headGroups of ['key-value-heads', 'query-heads'] as const satisfies HeadGroups[]) {
+      const masks = model.config.layers.map((shape) => ({
+        heads: draw(groupCount(shape, 'heads', headGroups)),
+        channels: draw(groupCount(shape, 'channels', headGroups)),
+      }))
+      const expected = forward(model, batch, { masks: maskTensors(model.config, masks) })
+      // Nothing is merged, so that 16-bit weights are cut without being rounded again.
+      const shrunk = await shrink(checkpoint, masks, null)
+      assert.ok(shrunk.checkpoint.parameters < checkpoint.parameters)
+      assertWithin(forward(shrunk.model, batch), expected, 1e-4, `${name}, ${headGroups}`)
+    }
+  }
+})
+
+test('query heads leave evenly or raggedly, and what is left can be pruned again', async () => {
+  const { checkpoint, model, adapter, batch } = openFixture('llama_gqa')
+  const whole = forward(model, batch, { adapter })
+  for (const { heads, shape } of [
+    { heads: [1, 0, 0, 1], shape: { heads: 2, keyValueHeads: 2 } },
+    { heads: [1, 1, 0, 0], shape: { heads: 2, keyValueHeads: 1 } },
+    { heads: [0, 0, 0, 1], shape: { heads: 1, keyValueHeads: 1 } },
+    { heads: [0, 1, 1, 1], shape: { heads: 3, keyValueHeads: 2, keyValueHeadOf: [0, 1, 1] } },
+    { heads: [1, 1, 1, 0], shape: { heads: 3, keyValueHeads: 2, keyValueHeadOf: [0, 0, 1] } },
+  ]) {
+    const masks = model.config.layers.map(({ channels }) => ({
+      heads: Uint8Array.from(heads),
+      channels: new Uint8Array(channels).fill(1),
+    }))
+    const masked = forward(model, batch, { adapter, masks: maskTensors(model.config, masks) })
+    assert.ok(largestDifference(masked, whole) > 0.1)
+    const shrunk = await shrink(checkpoint, masks, adapter)
+    for (const layer of shrunk.checkpoint.config.layers) assert.deepEqual(layer, { ...shape, channels: 48 })
+    assertWithin(forward(shrunk.model, batch), masked, 1e-4, `heads ${heads}`)
+    if (shape.heads === 1) continue
+    const fewer = shrunk.checkpoint.config.layers.map((layer) => ({
+      heads: new Uint8Array(layer.heads).fill(1).with(layer.heads - 1, 0),
+      channels: new Uint8Array(layer.channels).fill(1).with(5, 0),
+    }))
+    const maskedAgain = forward(shrunk.model, batch, { masks: maskTensors(shrunk.checkpoint.config, fewer) })
+    const again = await shrink(shrunk.checkpoint, fewer, null)
+    assertWithin(forward(again.model, batch), maskedAgain, 1e-4, `heads ${heads}, again`)
+    assert.equal(again.checkpoint.config.layers[0]!.heads, shape.heads - 1)
+  }
+})
