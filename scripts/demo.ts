@@ -54,7 +54,7 @@ printTable()
 async function secateur(title: string, args: string[]): Promise<ResultEvent> {
   console.error(`\n${title}`)
   const reporter = makeReporter({ json: false })
-  const child = spawn(process.execPath, [join(root, 'engine/main.ts'), ...args, '--json'], {
+  const child = spawn(process.execPath, [join(root, 'scripts/secateur.mjs'), ...args, '--json'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const closed = new Promise<number | null>((resolve) => void child.on('close', resolve))

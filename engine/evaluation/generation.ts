@@ -185,7 +185,8 @@ class Cache {
         }),
       )
       x.dispose()
-      flushBackend()
+      // One token is so little work that all blocks run as one graph; a prompt runs block by block.
+      if (ids.length > 1) flushBackend()
       x = next
     }
     this.dispose()

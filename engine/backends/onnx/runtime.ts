@@ -62,6 +62,8 @@ export class OnnxSession {
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
+      // An arena a session would hold the most that each graph ever needed, all at once: memory is the allocator's to share.
+      enableCpuMemArena: false,
       extra: {
         // Every session has threads of its own; those of the last one must not spin while the next one computes.
         session: { force_spinning_stop: '1' },
