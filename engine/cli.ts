@@ -168,8 +168,14 @@ async function runReported(job: Job, flags: CommonFlags, reporter: Reporter): Pr
 /** Runs with a signal that the first Ctrl-C raises; the second one ends the process at once. */
 async function stoppable(reporter: Reporter, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const controller = new AbortController()
+  let first = 0
   const stop = () => {
-    if (controller.signal.aborted) process.exit(exitCodes.interrupted)
+    if (controller.signal.aborted) {
+      // A signal to the whole process group can arrive twice at once: that is still the first.
+      if (performance.now() - first > 500) process.exit(exitCodes.interrupted)
+      return
+    }
+    first = performance.now()
     reporter.note('stopping after this step; press Ctrl-C again to end at once')
     controller.abort(new SecateurError('interrupted', 'stopped; nothing was left half written'))
   }

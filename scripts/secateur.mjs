@@ -12,8 +12,10 @@ const child = spawn(setUp(), [join(root, 'engine/main.ts'), ...process.argv.slic
   stdio: 'inherit',
   env: { ...memory, ...process.env },
 })
-// The child sees a terminal's Ctrl-C itself; other signals are passed on.
-process.on('SIGINT', () => {})
+// The child sees a terminal's Ctrl-C itself; signals that a program sends are passed on.
+process.on('SIGINT', () => {
+  if (!process.stdin.isTTY) child.kill('SIGINT')
+})
 process.on('SIGTERM', () => child.kill('SIGTERM'))
 child.on('exit', (code, signal) => {
   process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 1)
