@@ -95,7 +95,10 @@ export const pruneSchema = z.strictObject({
     .describe('what leaves attention at once'),
   ranking: z.enum(['local', 'global']).default('local').describe('rank groups within a layer or over all layers'),
   floor: fraction.default(0.1).describe('global ranking: fraction that each layer keeps'),
-  uniform: z.boolean().default(true).describe('same counts in every layer, so that other programs load the result'),
+  uniform: z
+    .boolean()
+    .default(true)
+    .describe('same counts in every layer, so that other programs load the result (local ranking)'),
   protectFirst: fraction.default(0.1).describe('not uniform: fraction of the first layers that stay whole'),
   protectLast: z.int().min(0).default(1).describe('not uniform: number of last layers that stay whole'),
   channelMultiple: z.int().min(1).default(1).describe('channels kept are a multiple of this'),

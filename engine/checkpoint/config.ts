@@ -153,6 +153,10 @@ function readLayers(raw: RawConfig, file: string): LayerShape[] {
     if (keyValueHeadOf?.some((head) => head >= layer.key_value_heads)) {
       throw badFile(file, field, `names a key/value head beyond the ${layer.key_value_heads} of this layer`)
     }
+    if (!keyValueHeadOf && layer.heads % layer.key_value_heads !== 0) {
+      const counts = `${layer.heads} heads and ${layer.key_value_heads} key/value heads`
+      throw badFile(file, field, `is missing; ${counts} do not divide evenly`)
+    }
     return {
       heads: layer.heads,
       keyValueHeads: layer.key_value_heads,

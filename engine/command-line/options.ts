@@ -30,13 +30,18 @@ function optionOf(name: string, field: z.ZodType): Option {
   const standard = field instanceof z.ZodDefault ? `, default ${describeDefault(field.def.defaultValue)}` : ''
   const text = `${field.description ?? ''}${standard}`
   const flag = `--${kebab(name)}`
-  if (type instanceof z.ZodBoolean) return new Option(flag, text)
+  if (type instanceof z.ZodBoolean) {
+    return isOn(field) ? new Option(`--no-${kebab(name)}`, `do not: ${field.description}`) : new Option(flag, text)
+  }
   if (type instanceof z.ZodEnum) return new Option(`${flag} <name>`, text).choices(type.options.map(String))
   if (type instanceof z.ZodNumber || type instanceof z.ZodUnion)
     return new Option(`${flag} <number>`, text).argParser(asNumber)
   if (type instanceof z.ZodArray) return new Option(`${flag} <items...>`, text).argParser(collectItems)
   return new Option(`${flag} <text>`, text)
 }
+
+/** A switch that is on unless it is turned off. */
+const isOn = (field: z.ZodType) => field instanceof z.ZodDefault && field.def.defaultValue === true
 
 const describeDefault = (value: unknown) => (Array.isArray(value) ? value.join(',') : String(value))
 
@@ -68,7 +73,10 @@ export function jobFrom(
   positional: Record<string, string | undefined>,
   flags: object,
 ): Job {
-  const given = Object.entries(flags).filter(([name]) => !control.has(name))
+  const shape = schema.shape as Record<string, z.ZodType>
+  const given = Object.entries(flags).filter(
+    ([name, value]) => !control.has(name) && !(value === true && isOn(shape[name]!)),
+  )
   const settings: Record<string, unknown> = 'job' in flags ? { ...readJson(String(flags.job), z.looseObject({})) } : {}
   const evaluation: Record<string, unknown> = {}
   for (const [name, value] of given) {

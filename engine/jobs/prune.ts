@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs'
 import { chooseBackend } from '../backends/choose.ts'
 import { type Checkpoint, openCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.ts'
 import { countParameters } from '../checkpoint/expected-tensors.ts'
+import type { ModelConfig } from '../checkpoint/model-config.ts'
 import type { JobContext, PruneJob, ResultEvent } from '../contract.ts'
+import { badSetting } from '../errors.ts'
 import { type LayerMask } from '../models/llama.ts'
 import { disposeModel } from '../models/load.ts'
 import { type LayerScores, loraPruneScores } from '../pruning/criteria/loraprune.ts'
@@ -56,10 +58,25 @@ export async function prune(job: PruneJob, context: JobContext): Promise<ResultE
 
 /** Which groups must go, from the ratio or from the number of parameters that is wanted. */
 export function targetOf(job: PruneJob, { config, parameters }: Checkpoint): TargetSettings {
-  const settings: TargetSettings = job
+  refuseContradictions(job, config)
+  // Layers that are ranked together end up with different counts.
+  const settings: TargetSettings = { ...job, uniform: job.uniform && job.ranking === 'local' }
   const wanted =
     job.targetParameters ?? (job.targetFraction === undefined ? undefined : Math.floor(job.targetFraction * parameters))
   return wanted === undefined ? settings : { ...settings, ratio: ratioForParameters(config, settings, wanted) }
+}
+
+function refuseContradictions(job: PruneJob, { layers }: ModelConfig): void {
+  const grouped = layers.some(({ heads, keyValueHeads }) => heads !== keyValueHeads)
+  if (job.headGroups === 'key-value-heads' && layers.some(({ keyValueHeadOf }) => keyValueHeadOf))
+    throw badSetting(
+      'headGroups',
+      'key/value heads of this checkpoint are read by different numbers of query heads: prune it by query-heads',
+    )
+  if (job.ranking === 'global' && job.headGroups === 'query-heads' && grouped)
+    throw badSetting('ranking', 'query heads that share key/value heads are ranked within a layer: use local')
+  if (job.ranking === 'global' && job.channelMultiple > 1)
+    throw badSetting('channelMultiple', 'global ranking gives each layer its own count: use local, or a multiple of 1')
 }
 
 /** The part of a run that is about pruning: scores at every step, masks at some. */
