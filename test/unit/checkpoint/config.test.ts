@@ -122,7 +122,8 @@ for (const [fields, field, message] of refused) {
 }
 
 test('refuses layers that do not fit the rest of a ragged config', () => {
-  const layer = { heads: 3, key_value_heads: 2, channels: 8 }
+  const uneven = { heads: 3, key_value_heads: 2, channels: 8 }
+  const layer = { ...uneven, key_value_head_of: [0, 0, 1] }
   const ragged = (...layers: Fields[]) => llama({ model_type: 'secateur_llama', head_dim: 8, secateur_layers: layers })
   const refuse = (fields: Fields, field: string, message: RegExp) =>
     assert.throws(() => parse(fields), badField(field, message))
@@ -131,6 +132,7 @@ test('refuses layers that do not fit the rest of a ragged config', () => {
   const at = 'secateur_layers.1.key_value_head_of'
   refuse(ragged(layer, { ...layer, key_value_head_of: [0, 1] }), at, /has 2 entries for 3 heads/)
   refuse(ragged(layer, { ...layer, key_value_head_of: [0, 1, 2] }), at, /beyond the 2/)
+  refuse(ragged(layer, uneven), at, /do not divide evenly/)
   refuse(ragged(layer, { ...layer, heads: 0 }), 'secateur_layers.1.heads', />=1/)
   assert.deepEqual(
     parse(ragged(layer, { ...layer, key_value_head_of: [0, 1, 1] })).layers[1]!.keyValueHeadOf,
