@@ -39,7 +39,7 @@ export const training = {
   documents: 40_000,
   rowLength: 128,
   rowsPerStep: 16,
-  steps: 3000,
+  steps: 2800,
   learningRate: 2e-3,
   finalLearningRate: 1e-5,
   warmUpSteps: 100,
