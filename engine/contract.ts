@@ -57,6 +57,10 @@ const training = {
     .min(1)
     .default(['q', 'k', 'v', 'o', 'gate', 'up', 'down'])
     .describe('linear layers that get an adapter'),
+  activations: z
+    .enum(['auto', 'keep', 'recompute'])
+    .default('auto')
+    .describe('keep activations for the backward pass (faster) or compute blocks again (less memory)'),
   int8: z.boolean().default(false).describe('hold the frozen weights in 8 bits'),
   seed: z.int().min(0).default(0).describe('seed of everything random'),
   saveEvery: z.int().min(1).default(50).describe('steps between two saved states'),

@@ -3,8 +3,10 @@ import { freemem } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { projectionShape } from '../checkpoint/projections.ts'
-import type { Estimate, Job } from '../contract.ts'
+import type { ModelConfig } from '../checkpoint/model-config.ts'
+import type { Estimate, FinetuneJob, Job, PruneJob } from '../contract.ts'
 import { SecateurError } from '../errors.ts'
+import { keepsActivations, keptFloats } from '../training/gradients.ts'
 import { estimateParameters, type TargetSettings } from '../pruning/targets.ts'
 
 const bytesOf = { float32: 4, float16: 2, bfloat16: 2 } as const
@@ -60,8 +62,12 @@ function activationBytes(job: Job, { config }: Checkpoint): number {
   const logits = 3 * Math.min(2 ** 23, tokens * config.vocabularySize)
   // Weights that are not float32 are widened one at a time.
   const widened = Math.max(...config.layers.map(({ channels }) => channels)) * config.hiddenSize
-  return 4 * (block + inputs * config.hiddenSize + logits + widened)
+  const kept = job.kind !== 'evaluate' && keeps(job, config) ? keptFloats(config, job.rows, job.length) : 0
+  return 4 * (block + inputs * config.hiddenSize + logits + widened + kept)
 }
+
+const keeps = (job: FinetuneJob | PruneJob, config: ModelConfig): boolean =>
+  job.activations === 'keep' || (job.activations === 'auto' && keepsActivations(config, job.rows, job.length))
 
 function freeDisk(path: string): number {
   let folder = resolve(path)

@@ -1,4 +1,5 @@
 import { flushBackend } from '../backends/flush.ts'
+import type { ModelConfig } from '../checkpoint/model-config.ts'
 import type { Projection } from '../checkpoint/projections.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { type Adapter, type LayerMatrices, lowRankOf, type MatrixPair, pairsOf } from '../lora/adapter.ts'
@@ -24,6 +25,8 @@ export interface LossAndGradients {
 }
 
 export interface PassOptions {
+  /** Keep every block's activations for the backward pass instead of computing the block again (see `keepsActivations`). */
+  keep?: boolean | undefined
   masks?: LayerMask[] | undefined
   dropout?: DropoutSource | undefined
 }
@@ -53,11 +56,68 @@ export function lossAndGradients(
   options: PassOptions = {},
 ): LossAndGradients {
   const pass = passOf(model, batch)
+  if (options.keep) {
+    const result = keepingActivations(model, adapter, batch, pass, divisor, options)
+    disposePass(pass)
+    return result
+  }
   const inputs = forwardKeepingInputs(model, adapter, batch, pass, options)
   const { loss, gradient } = headLoss(inputs.pop()!, model, batch.labels, divisor)
   const gradients = backward(model, adapter, pass, inputs, gradient, options)
   disposePass(pass)
   return { loss, gradients }
+}
+
+/** Floats of activations that may be kept; a fixed number, so that a resumed run decides as the first one did. */
+const mostKept = 2 ** 28
+
+/** About how many floats the activations of all blocks are. */
+export const keptFloats = (config: ModelConfig, rows: number, length: number): number =>
+  config.layers.reduce(
+    (sum, { heads, channels }) =>
+      sum + rows * length * (8 * config.hiddenSize + 5 * channels + 6 * heads * config.headSize + 2 * length * heads),
+    0,
+  )
+
+/** Whether the activations of all blocks, and all logits, are few enough to be kept: nothing is computed twice then. */
+export function keepsActivations(config: ModelConfig, rows: number, length: number): boolean {
+  const tokens = rows * length
+  return keptFloats(config, rows, length) <= mostKept && tokens * config.vocabularySize <= largestLogits
+}
+
+/** The whole model as one graph, forward and backward. */
+function keepingActivations(
+  model: LlamaModel,
+  adapter: Adapter,
+  batch: TrainingBatch,
+  pass: PassContext,
+  divisor: Tensor,
+  options: PassOptions,
+): LossAndGradients {
+  const pairs = adapter.layers.flatMap((matrices, layer) =>
+    pairsOf(matrices).map(([projection, pair]) => ({ layer, projection, pair })),
+  )
+  const labels = tf.tensor1d(batch.labels, 'int32')
+  const ids = tf.tensor1d(batch.ids, 'int32')
+  const start = embed(ids, model.embedding)
+  const { value, grads } = tf.valueAndGrads((...tensors: Tensor[]) => {
+    const layers: LayerMatrices[] = adapter.layers.map(() => ({}))
+    for (const [i, { layer, projection }] of pairs.entries())
+      layers[layer]![projection] = { a: tensors[2 * i]!, b: tensors[2 * i + 1]! }
+    let x = start
+    for (const [index, layer] of model.layers.entries())
+      x = block(x, layer, model.config, pass, {
+        lowRank: lowRankOf(adapter, index, layers[index]!, dropoutOf(options, index, batch)),
+        mask: options.masks?.[index],
+      })
+    return crossEntropy(logits(x, model), labels, divisor) as never
+  })(pairs.flatMap(({ pair }) => [pair.a, pair.b]))
+  tf.dispose([labels, ids, start])
+  const gradients: LayerMatrices[] = adapter.layers.map(() => ({}))
+  for (const [i, { layer, projection }] of pairs.entries())
+    gradients[layer]![projection] = { a: grads[2 * i]!, b: grads[2 * i + 1]! }
+  flushBackend()
+  return { loss: value as Tensor, gradients }
 }
 
 /** The input of every block, and the last one's output. */

@@ -6,7 +6,7 @@ import { Random } from '../random.ts'
 import { tf } from '../tf.ts'
 import { AdamW, type AdamWSettings, clipGradients, learningRateAt, type LearningRateSettings } from './adamw.ts'
 import { dropoutSource } from './dropout.ts'
-import { lossAndGradients } from './gradients.ts'
+import { keepsActivations, lossAndGradients } from './gradients.ts'
 
 export interface TrainerSettings extends AdamWSettings, LearningRateSettings {
   steps: number
@@ -14,6 +14,8 @@ export interface TrainerSettings extends AdamWSettings, LearningRateSettings {
   accumulation: number
   clipNorm: number
   seed: number
+  /** Whether a block's activations are kept for the backward pass or computed again; `auto` by their size. */
+  activations?: 'auto' | 'keep' | 'recompute'
 }
 
 export interface StepResult {
@@ -76,7 +78,13 @@ export class Trainer {
         this.adapter.settings.dropout,
         (layer, projection) => projectionShape(this.model.config, layer, projection)[1],
       )
-      const part = lossAndGradients(this.model, this.adapter, batch, divisor, { masks: this.masks, dropout })
+      const part = lossAndGradients(this.model, this.adapter, batch, divisor, {
+        masks: this.masks,
+        dropout,
+        keep:
+          this.settings.activations === 'keep' ||
+          (this.settings.activations !== 'recompute' && keepsActivations(this.model.config, batch.rows, batch.length)),
+      })
       loss += part.loss.dataSync()[0]!
       part.loss.dispose()
       total = total ? addMatrices(total, part.gradients) : part.gradients

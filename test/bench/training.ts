@@ -76,7 +76,7 @@ for (const width of values.widths.split(',')) {
   const shape = shapes[width]
   if (!shape) throw new Error(`no shape of width ${width}; there are ${Object.keys(shapes).join(', ')}`)
   const found = await Promise.all([
-    ...['step', 'forward', 'score'].map((mode) => ours(shape, mode)),
+    ...['step', 'step-recompute', 'forward', 'score'].map((mode) => ours(shape, mode)),
     ...['step', 'step-checkpointing', 'forward', 'score'].map((mode) => theirs(shape, mode)),
   ])
   const workers = found.filter((worker) => worker !== null)

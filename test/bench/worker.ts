@@ -93,6 +93,7 @@ const trainer = new Trainer(
     beta1: 0.9,
     beta2: 0.999,
     epsilon: 1e-8,
+    activations: values.mode === 'step-recompute' ? 'recompute' : 'auto',
   },
 )
 const scoring = new LlamaScoring(model)
