@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from 'commander'
 import { z } from 'zod'
-import { collectAssignments, jobFrom, schemaOptions } from './command-line/options.ts'
+import { collectAssignments, jobFrom, schemaOptions, settingError } from './command-line/options.ts'
 import { exitCodes, type Reporter, makeReporter } from './command-line/report.ts'
 import {
   type EngineEvent,
@@ -14,7 +14,7 @@ import {
   pruneSchema,
   type ResultEvent,
 } from './contract.ts'
-import { badSetting, SecateurError } from './errors.ts'
+import { SecateurError } from './errors.ts'
 import { generateSchema, generateText } from './jobs/generate.ts'
 import { inspect } from './jobs/inspect.ts'
 import { runJob } from './jobs/index.ts'
@@ -131,8 +131,7 @@ A first run:
     action(async (checkpoint: string, flags: CommonFlags) => {
       const { json: _json, ...settings } = flags
       const parsed = generateSchema.safeParse({ ...settings, checkpoint })
-      if (!parsed.success)
-        throw badSetting(String(parsed.error.issues[0]!.path[0] ?? 'prompt'), parsed.error.issues[0]!.message)
+      if (!parsed.success) throw settingError(parsed.error, settings)
       await stoppable(reporter, async (signal) =>
         reporter.finish(await generateText(parsed.data, signal, reporter.text)),
       )

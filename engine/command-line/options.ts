@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander'
 import { z } from 'zod'
 import type { Job } from '../contract.ts'
-import { badSetting } from '../errors.ts'
+import { badSetting, type SecateurError } from '../errors.ts'
 import { readJson } from '../files.ts'
 
 const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
@@ -90,9 +90,18 @@ export function jobFrom(
     settings['evaluation'] = { ...(settings['evaluation'] as object | undefined), ...evaluation }
   const parsed = schema.safeParse({ ...settings, kind })
   if (parsed.success) return parsed.data as Job
-  const issue = parsed.error.issues[0]!
-  const field = issue.path.join('.') || (issue.code === 'unrecognized_keys' ? issue.keys.join(', ') : kind)
+  throw settingError(parsed.error, settings)
+}
+
+/** The first complaint of a schema, as an error that names the flag a person typed or should have typed. */
+export function settingError(error: z.ZodError, settings: Record<string, unknown>): SecateurError {
+  const issue = error.issues[0]!
+  const path = issue.path.map(String)
+  // Settings of the evaluation are flags of their own.
+  if (path[0] === 'evaluation' && path.length > 1) path.shift()
+  if (path[0] === 'tasks') path[0] = 'task'
+  const field = path[0] ?? (issue.code === 'unrecognized_keys' ? issue.keys.join(', ') : 'job')
   const missing = issue.code === 'invalid_type' && issue.input === undefined && settings[field] === undefined
   const flag = field === 'checkpoint' || field === 'adapter' ? `<${field}>` : `--${kebab(field)}`
-  throw badSetting(flag, missing ? 'is needed' : issue.message)
+  return badSetting(flag, missing ? 'is needed' : issue.message)
 }

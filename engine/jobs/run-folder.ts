@@ -40,7 +40,7 @@ export class RunFolder {
 
   /** @throws SecateurError where the folder holds something already. */
   static create(path: string, job: Job): RunFolder {
-    if (existsSync(path) && readdirSync(path).length > 0)
+    if (existsSync(path) && readdirSync(path).length > 0 && !neverStarted(path))
       throw badSetting(
         'out',
         `${path} holds something already: name another folder, or continue the run in it with --resume`,
@@ -142,11 +142,22 @@ export class RunFolder {
   }
 }
 
-/** A line of metrics.jsonl; null for one that a crash cut short. */
-function parseMetrics(line: string): StepMetrics | null {
+/** Whether a run failed here before its first step, of missing data for example: there is nothing to lose or to resume. */
+const neverStarted = (path: string): boolean =>
+  readdirSync(path).every((name) => name === 'run.json') &&
+  runSchema.safeParse(parseJson(readFileSync(join(path, 'run.json'), 'utf8'))).success
+
+/** Null for text that is not JSON. */
+function parseJson(text: string): unknown {
   try {
-    return stepMetricsSchema.parse(JSON.parse(line))
+    return JSON.parse(text)
   } catch {
     return null
   }
+}
+
+/** A line of metrics.jsonl; null for one that a crash cut short. */
+function parseMetrics(line: string): StepMetrics | null {
+  const parsed = stepMetricsSchema.safeParse(parseJson(line))
+  return parsed.success ? parsed.data : null
 }
