@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync, statSync } from 'node:fs'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
@@ -19,6 +18,8 @@ const inspection = z.object({
   dtype: z.enum(['float32', 'float16', 'bfloat16']),
   layers: z.array(z.object({ heads: z.int(), keyValueHeads: z.int(), channels: z.int() })).min(1),
 })
+
+const size = (path: string) => statSync(join(path, 'model.safetensors')).size
 
 async function inspect(checkpoint: string) {
   const ran = await secateur(['inspect', checkpoint, '--json'])
@@ -87,10 +88,10 @@ describe('calls that other programs make', () => {
       const read = lines.map((line) => row.parse(JSON.parse(line)))
       for (const task of ['piqa', 'arc_easy'] as const) {
         const own = read.filter((line) => line.task === task)
-        assert.deepEqual(
-          own.map(({ index }) => index),
-          Array.from({ length: 12 }, (_, index) => index),
-        )
+        const indices = own.map(({ index }) => index)
+        assert.equal(new Set(indices).size, 12)
+        // The harness of the papers draws its rows; that of today takes the first ones.
+        if (mode === 'modern') assert.deepEqual(indices, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
         for (const { logLikelihoods, pred } of own)
           assert.equal(pred, logLikelihoods.indexOf(Math.max(...logLikelihoods)))
         const score = result.tasks![task]!
@@ -140,7 +141,6 @@ describe('calls that other programs make', () => {
       const dense = before.layers[index]!
       assert.deepEqual([heads * 2, keyValueHeads * 2, channels * 2], [dense.heads, dense.keyValueHeads, dense.channels])
     }
-    const size = (path: string) => statSync(join(path, 'model.safetensors')).size
     assert.ok(size(result.checkpoint!) < 0.65 * size(model))
     // Masked while it was trained, shrunk when it is loaded: the same scores.
     const loaded = await perplexityOf(result.checkpoint!, '--windows', '5')
