@@ -48,6 +48,14 @@ const errorEvent = (error: unknown): Extract<EngineEvent, { type: 'error' }> =>
         message: error instanceof Error ? (error.stack ?? error.message) : String(error),
       }
 
+/** What the system refuses (a folder that cannot be written, a full disk) is about a file, and no fault of the program. */
+function readable(error: unknown): unknown {
+  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return error
+  const file = 'path' in error && typeof error.path === 'string' ? error.path : undefined
+  if (error.code === 'ENOSPC') return new SecateurError('does-not-fit', 'the disk is full', { file, cause: error })
+  return new SecateurError('bad-file', error.message, { file, cause: error })
+}
+
 const exitCodeOf = (error: unknown) => (error instanceof SecateurError ? exitCodes[error.kind] : 1)
 
 class JsonReporter implements Reporter {
@@ -58,7 +66,8 @@ class JsonReporter implements Reporter {
   finish(result: Outcome): void {
     process.stdout.write(`${JSON.stringify(result)}\n`)
   }
-  fail(error: unknown): number {
+  fail(caught: unknown): number {
+    const error = readable(caught)
     this.event(errorEvent(error))
     return exitCodeOf(error)
   }
@@ -167,7 +176,8 @@ class HumanReporter implements Reporter {
     process.stdout.write(`${describe(result)}\n`)
   }
 
-  fail(error: unknown): number {
+  fail(caught: unknown): number {
+    const error = readable(caught)
     this.#clear()
     const { message } = errorEvent(error)
     process.stderr.write(`secateur: ${message}\n`)
