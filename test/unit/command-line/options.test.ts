@@ -78,9 +78,9 @@ describe('flags become the job that the app would send', () => {
     const training = pruneFrom(...needed, '--rows', '3')
     assert.ok(training.kind === 'prune' && training.rows === 3 && training.evaluation === undefined)
     const flags = { task: { piqa: 'p.jsonl' }, rows: 'out.jsonl', limit: 200 }
-    const scoring = jobFrom('evaluate', evaluateSchema, { checkpoint: 'model' }, flags)
-    assert.ok(scoring.kind === 'evaluate')
-    const { tasks, rows, limit } = scoring.evaluation
+    const job = jobFrom('evaluate', evaluateSchema, { checkpoint: 'model' }, flags)
+    assert.ok(job.kind === 'evaluate')
+    const { tasks, rows, limit } = job.evaluation
     assert.deepEqual([tasks, rows, limit], [{ piqa: 'p.jsonl' }, 'out.jsonl', 200])
   })
 
