@@ -1,0 +1,68 @@
+import { z } from 'zod'
+import { id, path, time } from './common.ts'
+
+export const appInfoSchema = z.object({
+  version: z.string(),
+  host: z.enum(['electron', 'headless']),
+  /** Whether the host shows the system's own file dialogs; otherwise the folder browser is used. */
+  nativeDialogs: z.boolean(),
+  /** Whether the host can show a folder in the system's file manager. */
+  canOpenFolders: z.boolean(),
+  platform: z.string(),
+  dataFolder: z.string(),
+  node: z.string(),
+  /** A database that could not be read and was kept aside at this start. */
+  databaseKeptAside: z.string().optional(),
+})
+export type AppInfo = z.infer<typeof appInfoSchema>
+
+export const settingsSchema = z.strictObject({
+  theme: z.enum(['system', 'light', 'dark']).default('system'),
+  /** Where new run folders are made. */
+  runsFolder: path,
+  /** Where copied checkpoints go. */
+  checkpointsFolder: path,
+  device: z.string().default('auto'),
+  threads: z.int().min(1).max(1024).optional(),
+  notifications: z.boolean().default(true),
+  keepAwake: z.boolean().default(true),
+  /** Columns of the history table, by key. */
+  historyColumns: z.array(z.string().max(100)).max(60).optional(),
+  libraryView: z.enum(['cards', 'table']).default('cards'),
+})
+export type Settings = z.infer<typeof settingsSchema>
+
+export const folderEntrySchema = z.object({
+  name: z.string(),
+  path: z.string(),
+  kind: z.enum(['folder', 'file']),
+  bytes: z.number().nullable(),
+  modified: time.nullable(),
+  /** Holds a config.json and weights, so that it can be imported. */
+  isCheckpoint: z.boolean(),
+  /** Holds a run.json. */
+  isRun: z.boolean(),
+})
+export const folderListingSchema = z.object({
+  path: z.string(),
+  /** Null at the top of what is allowed. */
+  parent: z.string().nullable(),
+  entries: z.array(folderEntrySchema),
+  truncated: z.boolean(),
+})
+export type FolderListing = z.infer<typeof folderListingSchema>
+
+/** Something that takes time outside a run: copying, hashing, exporting. */
+export const taskSchema = z.object({
+  id,
+  kind: z.enum(['copy', 'hash', 'export', 'import', 'estimate']),
+  title: z.string(),
+  done: z.number(),
+  total: z.number(),
+  state: z.enum(['running', 'done', 'failed', 'cancelled']),
+  secondsLeft: z.number().nullable(),
+  problem: z.string().nullable(),
+  /** Of the checkpoint or run that it is about. */
+  subject: z.object({ kind: z.enum(['checkpoint', 'dataset', 'run']), id }).nullable(),
+})
+export type BackgroundTask = z.infer<typeof taskSchema>

@@ -1,0 +1,21 @@
+import { z } from 'zod'
+
+export const id = z.int().min(1)
+export const path = z.string().min(1).max(4096)
+/** Milliseconds since 1970. */
+export const time = z.number()
+export const name = z.string().trim().min(1).max(200)
+export const notes = z.string().max(100_000)
+export const tag = z.string().trim().min(1).max(60)
+export const tags = z.array(tag).max(50)
+export const nothing = z.undefined()
+
+/** What every error becomes on its way to the renderer. */
+export const problemSchema = z.object({
+  /** `bad-setting`, `bad-file`, `does-not-fit`, `unsupported`, `not-found`, `in-use`, `conflict`, `refused`, `interrupted`, `internal`. */
+  kind: z.string(),
+  message: z.string(),
+  file: z.string().optional(),
+  field: z.string().optional(),
+})
+export type Problem = z.infer<typeof problemSchema>

@@ -1,0 +1,80 @@
+import { z } from 'zod'
+import { scoresSchema } from '../../engine/contract.ts'
+import { id, name, notes, path, tags, time } from './common.ts'
+
+export const checkpointKind = z.enum(['base', 'finetuned', 'pruned', 'merged', 'adapter'])
+export const layerShapeSchema = z.object({ heads: z.int(), keyValueHeads: z.int(), channels: z.int() })
+
+export const checkpointSchema = z.object({
+  id,
+  name: z.string(),
+  path: z.string(),
+  storage: z.enum(['in-place', 'copied', 'run-output']),
+  kind: checkpointKind,
+  /** llama, mistral, qwen2, qwen3, ... */
+  family: z.string(),
+  parameters: z.int(),
+  dtype: z.string(),
+  /** On disk. */
+  bytes: z.number(),
+  tokenizer: z.string().nullable(),
+  status: z.enum(['present', 'missing', 'changed']),
+  /** The run that wrote it. */
+  runId: id.nullable(),
+  tags,
+  notes: z.string(),
+  favourite: z.boolean(),
+  added: time,
+  /** Other checkpoints of the library with the same content. */
+  duplicates: z.array(id),
+  /** Null while it is being computed. */
+  contentHash: z.string().nullable(),
+})
+export type CheckpointSummary = z.infer<typeof checkpointSchema>
+
+export const checkpointDetailSchema = checkpointSchema.extend({
+  hiddenSize: z.int(),
+  headSize: z.int(),
+  vocabularySize: z.int(),
+  maxPositions: z.int(),
+  tiedEmbeddings: z.boolean(),
+  /** Empty for an adapter. */
+  layers: z.array(layerShapeSchema),
+  /** Shapes of the dense checkpoint that it was pruned from, where that is known. */
+  originalLayers: z.array(layerShapeSchema).nullable(),
+  adapter: z
+    .object({ rank: z.int(), alpha: z.number(), projections: z.array(z.string()), base: z.string().nullable() })
+    .nullable(),
+  files: z.array(z.object({ name: z.string(), bytes: z.number() })),
+  /** Scores taken of it, newest first. */
+  evaluations: z.array(z.object({ runId: id, runName: z.string(), finished: time, scores: scoresSchema })),
+  /** Runs that read it or wrote it. */
+  runs: z.array(
+    z.object({ id, name: z.string(), kind: z.string(), state: z.string(), role: z.enum(['input', 'output']) }),
+  ),
+})
+export type CheckpointDetail = z.infer<typeof checkpointDetailSchema>
+
+export const lineageSchema = z.object({
+  nodes: z.array(
+    z.object({
+      key: z.string(),
+      kind: z.enum(['checkpoint', 'run']),
+      id,
+      name: z.string(),
+      /** Kind of checkpoint or of run. */
+      detail: z.string(),
+    }),
+  ),
+  edges: z.array(z.object({ from: z.string(), to: z.string() })),
+})
+export type Lineage = z.infer<typeof lineageSchema>
+
+export const checkpointChangesSchema = z.strictObject({
+  id,
+  name: name.optional(),
+  notes: notes.optional(),
+  tags: tags.optional(),
+  favourite: z.boolean().optional(),
+})
+export const importCheckpointSchema = z.strictObject({ path, mode: z.enum(['in-place', 'copy']).default('in-place') })

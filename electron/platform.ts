@@ -1,0 +1,19 @@
+/** What the services ask of the host that they run in. Nothing above a host knows which one it is. */
+export interface Platform {
+  readonly host: 'electron' | 'headless'
+  readonly nativeDialogs: boolean
+  readonly canOpenFolders: boolean
+  /** Real paths that may be browsed and read; null where the system's dialogs decide. */
+  readonly allowedFolders: readonly string[] | null
+  /** The system's own dialog; null where it was closed. */
+  choose(kind: 'folder' | 'file' | 'archive', title: string): Promise<string | null>
+  openFolder(path: string): Promise<void>
+  /** Moves a file or folder to the system's trash. */
+  trash(path: string): Promise<void>
+  /** A notification of the system about a run. */
+  notify(title: string, body: string, runId: number): void
+  /** Keeps the computer from sleeping while true. */
+  keepAwake(awake: boolean): void
+  /** Progress in the task bar from 0 to 1; null for none. */
+  showProgress(fraction: number | null): void
+}

@@ -1,0 +1,20 @@
+import type { AppEvent, Problem } from '../contract.ts'
+import type { Platform } from '../platform.ts'
+
+export interface ServiceOptions {
+  /** Holds the database and, unless the settings say otherwise, runs and copied checkpoints. */
+  dataFolder: string
+  platform: Platform
+  /** How engine processes are started: Node 24, the two entries, and the environment that its memory needs. */
+  engine: { node: string; run: string; service: string; env: Record<string, string> }
+}
+
+/** Everything that the app can do, whichever host carries the messages. */
+export interface Services {
+  /** Parses, runs and answers one request; never throws. */
+  call(method: string, input: unknown): Promise<{ ok: unknown } | { problem: Problem }>
+  /** Tells of everything that happens, until the returned function is called. */
+  subscribe(listener: (event: AppEvent) => void): () => void
+  /** Stops running engines with their state saved and closes the database. */
+  close(): Promise<void>
+}
