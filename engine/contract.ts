@@ -1,14 +1,29 @@
 import { z } from 'zod'
+import { folderHashSchema, inspectionSchema, layerSchema } from './contract/checkpoint.ts'
+import {
+  datasetKind,
+  datasetSchema,
+  previewRows,
+  previewSchema,
+  thumbnailsSchema,
+  tokenLengthsSchema,
+} from './contract/dataset.ts'
+import { failureSchema, path, projection, taskName } from './contract/names.ts'
+
+export * from './contract/checkpoint.ts'
+export * from './contract/dataset.ts'
+export { type Failure, failureSchema, taskName } from './contract/names.ts'
 
 /**
  * Contract B: the job that the engine is given, and the events that come out. The command line and the app send the same
  * job; every message is parsed with these schemas at the boundary.
+ *
+ * Two processes speak it over Node's IPC (`fork` with `serialization: 'advanced'`):
+ * - engine/run.ts takes one `run` command, sends events, and ends; `stop` ends it early with its state saved.
+ * - engine/service.ts answers requests for as long as it lives; see `serviceMethods`.
  */
 
-const path = z.string().min(1)
 const fraction = z.number().min(0).max(1)
-const projection = z.enum(['q', 'k', 'v', 'o', 'gate', 'up', 'down'])
-const taskName = z.enum(['boolq', 'piqa', 'hellaswag', 'winogrande', 'arc_easy', 'arc_challenge', 'openbookqa'])
 
 const machine = {
   device: z.enum(['auto', 'onnx', 'cpu']).default('auto').describe('back end that computes'),
@@ -64,6 +79,13 @@ const training = {
   int8: z.boolean().default(false).describe('hold the frozen weights in 8 bits'),
   seed: z.int().min(0).default(0).describe('seed of everything random'),
   saveEvery: z.int().min(1).default(50).describe('steps between two saved states'),
+  sampleEvery: z.int().min(0).default(0).describe('steps between two generated samples; 0: none'),
+  samplePrompts: z
+    .array(z.string().max(10_000).meta({ text: true }))
+    .max(20)
+    .default([])
+    .describe('prompts that samples continue (repeat)'),
+  sampleTokens: z.int().min(1).max(2048).default(48).describe('tokens in a sample at most'),
 }
 
 export const finetuneSchema = z.strictObject({
@@ -108,6 +130,7 @@ export const pruneSchema = z.strictObject({
   channelMultiple: z.int().min(1).default(1).describe('channels kept are a multiple of this'),
   dtype: z.enum(['same', 'float32', 'float16', 'bfloat16']).default('same').describe('type of the written weights'),
   evaluation: evaluationSchema.optional().describe('scores taken of the result'),
+  evaluateDense: z.boolean().default(false).describe('score the checkpoint before pruning too, the same way'),
 })
 
 export const mergeSchema = z.strictObject({
@@ -178,41 +201,248 @@ export const stepMetricsSchema = z.object({
 })
 export type StepMetrics = z.infer<typeof stepMetricsSchema>
 
+const keptHeads = z.object({ scores: z.array(z.number()), kept: z.array(z.union([z.literal(0), z.literal(1)])) })
+/** Channels in at most 64 bins of neighbours. */
+const keptChannels = z.object({
+  /** Mean score of each bin. */
+  scores: z.array(z.number()),
+  /** Fraction of each bin that is kept. */
+  kept: z.array(z.number()),
+  /** Channels of the layer before pruning. */
+  count: z.int(),
+})
+/** A pruning step: what each group scored, and what stays after it. A line of pruning.jsonl. */
+export const pruningSnapshotSchema = z.object({
+  step: z.int(),
+  /** Sparsity that the schedule wants at this step. */
+  planned: z.number(),
+  layers: z.array(z.object({ heads: keptHeads, channels: keptChannels })),
+})
+export type PruningSnapshot = z.infer<typeof pruningSnapshotSchema>
+
+/** A text that the model, with its adapter and masks, wrote after a step: greedily. A line of samples.jsonl. */
+export const sampleSchema = z.object({ step: z.int(), prompt: z.string(), text: z.string() })
+export type Sample = z.infer<typeof sampleSchema>
+
+/** What a run is busy with. */
+export const stageSchema = z.enum([
+  'reading data',
+  'reading weights',
+  'scoring dense',
+  'training',
+  'generating samples',
+  'writing',
+  'scoring',
+  'measuring speed',
+])
+export type Stage = z.infer<typeof stageSchema>
+
+const resultEvent = z.object({
+  type: z.literal('result'),
+  checkpoint: z.string().optional(),
+  adapter: z.string().optional(),
+  parameters: parameters.optional(),
+  tasks: scoresSchema.shape.tasks.optional(),
+  perplexity: scoresSchema.shape.perplexity.optional(),
+  latency: scoresSchema.shape.latency,
+  /** Scores of the checkpoint before pruning, where `evaluateDense` asked for them. */
+  dense: scoresSchema.optional(),
+  peakMemoryBytes: z.number().optional(),
+  seconds: z.number().optional(),
+  loss: z.number().nullable().optional(),
+})
+const errorEvent = failureSchema.extend({ type: z.literal('error') })
+
+/** What a run process sends. */
 export const eventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('started'), job: jobSchema, backend: z.string(), threads: z.int() }),
   z.object({ type: z.literal('estimate'), estimate: estimateSchema }),
-  z.object({ type: z.literal('progress'), stage: z.string(), done: z.number(), total: z.number() }),
+  z.object({
+    type: z.literal('progress'),
+    stage: stageSchema,
+    /** 0 where the total is not known. */
+    total: z.number(),
+    done: z.number(),
+    /** The task or text that is being scored. */
+    item: z.string().optional(),
+    /** How many such items are over, of how many: the stage as a whole is (parts.done + done / total) / parts.total. */
+    parts: z.object({ done: z.int(), total: z.int() }).optional(),
+    /** Of the stage as a whole, once it can be told. */
+    secondsLeft: z.number().optional(),
+  }),
+  /**
+   * Steps reach a slow reader with gaps in their numbers, as do `pruned` and `sample`: what is missing stands in
+   * metrics.jsonl, pruning.jsonl and samples.jsonl, which are written before the event is sent.
+   */
   z.object({
     type: z.literal('step'),
     steps: z.int(),
     tokensPerSecond: z.number(),
     secondsLeft: z.number(),
+    /** Resident memory of the process. */
+    memoryBytes: z.number(),
     metrics: stepMetricsSchema,
   }),
+  z.object({ type: z.literal('pruned'), snapshot: pruningSnapshotSchema }),
+  z.object({ type: z.literal('sample'), sample: sampleSchema }),
+  z.object({ type: z.literal('log'), level: z.enum(['info', 'warning', 'error']), message: z.string() }),
   z.object({ type: z.literal('saved'), step: z.int() }),
   z.object({ type: z.literal('warning'), message: z.string() }),
-  z.object({
-    type: z.literal('result'),
-    checkpoint: z.string().optional(),
-    adapter: z.string().optional(),
-    parameters: parameters.optional(),
-    tasks: scoresSchema.shape.tasks.optional(),
-    perplexity: scoresSchema.shape.perplexity.optional(),
-    latency: scoresSchema.shape.latency,
-    peakMemoryBytes: z.number().optional(),
-    seconds: z.number().optional(),
-    loss: z.number().nullable().optional(),
-  }),
-  z.object({
-    type: z.literal('error'),
-    kind: z.string(),
-    message: z.string(),
-    file: z.string().optional(),
-    field: z.string().optional(),
-  }),
+  resultEvent,
+  errorEvent,
 ])
 export type EngineEvent = z.infer<typeof eventSchema>
+export type ProgressEvent = Extract<EngineEvent, { type: 'progress' }>
 export type ResultEvent = Extract<EngineEvent, { type: 'result' }>
+export type ErrorEvent = Extract<EngineEvent, { type: 'error' }>
+
+/** What a run process is told. It exits with the codes of the command line: 0 done, 130 stopped, and so on. */
+export const commandSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('run'),
+    job: jobSchema,
+    /** Continue the run in the job's folder instead of starting one. */
+    resume: z.boolean().default(false),
+  }),
+  /** End after the current step with the state saved: the last event is an `error` of kind `interrupted`. */
+  z.strictObject({ type: z.literal('stop') }),
+])
+export type Command = z.input<typeof commandSchema>
+
+/** run.json of a run folder. */
+export const runFileSchema = z.object({
+  version: z.literal(1),
+  job: jobSchema,
+  started: z.string(),
+  software: z.record(z.string(), z.string()),
+  hardware: z.object({ processor: z.string(), cores: z.int(), memoryBytes: z.number() }),
+})
+export type RunFile = z.infer<typeof runFileSchema>
+
+/** result.json of a run folder: how the run, or its last attempt, ended, and when. */
+export const resultFileSchema = z.object({
+  finished: z.string(),
+  outcome: z.discriminatedUnion('type', [resultEvent, errorEvent]),
+})
+
+/** scores.json of a run folder: what is scored so far, of the checkpoint before pruning and of the result. */
+export const scoresFileSchema = z.object({ dense: scoresSchema.optional(), result: scoresSchema.optional() })
+export type ScoresFile = z.infer<typeof scoresFileSchema>
+
+/** Everything that the history needs of a run folder, whoever made it. */
+export const runReportSchema = z.object({
+  path: z.string(),
+  ...runFileSchema.omit({ version: true }).shape,
+  /** `running`: a live process holds the folder's lock. */
+  state: z.enum(['done', 'interrupted', 'never-started', 'running']),
+  finished: z.string().nullable(),
+  result: resultEvent.nullable(),
+  /** Why the last attempt ended early, where it could still say so. */
+  error: failureSchema.nullable(),
+  scores: scoresFileSchema.nullable(),
+  /** Last step in metrics.jsonl, and the one that a resumed run goes on from; 0 where there is none. */
+  lastStep: z.int(),
+  lastSavedStep: z.int(),
+  /** Lines of metrics.jsonl, pruning.jsonl and samples.jsonl that are whole. */
+  counts: z.object({ metrics: z.int(), snapshots: z.int(), samples: z.int() }),
+  bytes: z.number(),
+})
+export type RunReport = z.infer<typeof runReportSchema>
+
+/** An estimate with everything that a person weighs before a start. */
+export const jobEstimateSchema = estimateSchema.extend({
+  /** Layers of the checkpoint that the job will leave. */
+  layersAfter: z.array(layerSchema),
+  /** Of the whole job on this computer; null where it cannot be told. */
+  seconds: z.number().nullable(),
+  /** How that was got, in a sentence. */
+  secondsFrom: z.string(),
+  /** Whether memory and disk suffice: a job that does not fit is refused. */
+  fits: z.boolean(),
+  warnings: z.array(z.string()),
+})
+export type JobEstimate = z.infer<typeof jobEstimateSchema>
+
+/** Back ends that compute, and why one cannot be used here. */
+export const devicesSchema = z.object({
+  /** The back end that `auto` takes. */
+  chosen: z.string(),
+  backends: z.array(
+    z.object({
+      name: z.string(),
+      works: z.boolean(),
+      /** Why it does not work, or what it computes on, in words for a person. */
+      detail: z.string(),
+    }),
+  ),
+  processor: z.string(),
+  cores: z.int(),
+  memoryBytes: z.number(),
+})
+export type Devices = z.infer<typeof devicesSchema>
+
+const dataset = { path, kind: datasetKind.optional(), field: z.string().min(1).optional(), checkpoint: path }
+
+/** What the service process answers. A method that takes long also sends progress, and every request can be cancelled. */
+export const serviceMethods = {
+  /** What a folder is: a checkpoint or an adapter. Reads headers alone. */
+  inspect: { params: z.strictObject({ checkpoint: path }), result: inspectionSchema },
+  /** Hash of a checkpoint's or adapter's content, to tell duplicates. Progress in bytes. */
+  hash: { params: z.strictObject({ folder: path }), result: folderHashSchema },
+  /** Format and kind of a data file or a folder of images. */
+  detectDataset: { params: z.strictObject({ path }), result: datasetSchema },
+  /** Rows as the model will see them. */
+  previewDataset: {
+    params: z.strictObject({
+      ...dataset,
+      trainOn: training.trainOn,
+      offset: z.int().min(0).default(0),
+      limit: z.int().min(1).max(previewRows).default(20),
+    }),
+    result: previewSchema,
+  },
+  /** Histogram of the lengths of examples, over the first `sample` rows. Progress in rows. */
+  tokenLengths: {
+    params: z.strictObject({ ...dataset, trainOn: training.trainOn, sample: z.int().min(1).max(1e6).default(2000) }),
+    result: tokenLengthsSchema,
+  },
+  /** Small pictures of a folder's images; an image that is damaged has an error in its place. */
+  imageThumbnails: {
+    params: z.strictObject({
+      path,
+      offset: z.int().min(0).default(0),
+      limit: z.int().min(1).max(100).default(24),
+      /** Pixels of the longer side. */
+      size: z.int().min(16).max(512).default(128),
+    }),
+    result: thumbnailsSchema,
+  },
+  /** What a job will leave, need and take. */
+  estimate: { params: z.strictObject({ job: jobSchema }), result: jobEstimateSchema },
+  devices: { params: z.strictObject({}), result: devicesSchema },
+  /** What a run folder holds. */
+  readRunFolder: { params: z.strictObject({ path }), result: runReportSchema },
+} as const satisfies Record<string, { params: z.ZodType; result: z.ZodType }>
+
+export type ServiceMethod = keyof typeof serviceMethods
+export type ServiceParams<Method extends ServiceMethod> = z.input<(typeof serviceMethods)[Method]['params']>
+export type ServiceResult<Method extends ServiceMethod> = z.output<(typeof serviceMethods)[Method]['result']>
+
+const requestId = z.int().min(0)
+/** What the service process is sent. */
+export const serviceRequestSchema = z.union([
+  z.strictObject({ id: requestId, method: z.string(), params: z.unknown() }),
+  z.strictObject({ cancel: requestId }),
+])
+export type ServiceRequest = z.infer<typeof serviceRequestSchema>
+
+/** What it answers: any number of progresses, then one result or error. A cancelled request ends with `interrupted`. */
+export const serviceResponseSchema = z.union([
+  z.strictObject({ id: requestId, result: z.unknown() }),
+  z.strictObject({ id: requestId, error: failureSchema }),
+  z.strictObject({ id: requestId, progress: z.object({ done: z.number(), total: z.number() }) }),
+])
+export type ServiceResponse = z.infer<typeof serviceResponseSchema>
 
 /** What a job is run with: where events go, and what stops it. */
 export interface JobContext {

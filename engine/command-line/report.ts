@@ -113,7 +113,7 @@ class HumanReporter implements Reporter {
         )
       }
       case 'progress':
-        return this.#progress(event.stage, event.done, event.total, '')
+        return this.#progress(event.item ?? event.stage, event.done, event.total, '')
       case 'step':
         return this.#progress(
           'training',
@@ -124,6 +124,8 @@ class HumanReporter implements Reporter {
         )
       case 'warning':
         return this.note(`warning: ${event.message}`)
+      case 'log':
+        return this.note(event.message)
       default:
         return
     }

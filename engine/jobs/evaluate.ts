@@ -68,10 +68,18 @@ async function score(
   const tokenizer = await loadTokenizer(checkpoint.folder)
   const model = loadModel(checkpoint)
   const scoring = new LlamaScoring(model, { adapter })
+  const items = [...Object.keys(settings.tasks), ...Object.keys(settings.perplexity)]
   const progress =
-    (stage: string) =>
+    (item: string) =>
     ({ done, total }: { done: number; total: number }) =>
-      emit({ type: 'progress', stage, done, total })
+      emit({
+        type: 'progress',
+        stage: 'scoring',
+        item,
+        done,
+        total,
+        parts: { done: items.indexOf(item), total: items.length },
+      })
   const scores: Scores = { tasks: {}, perplexity: {} }
   const rowsFile = settings.rows === undefined ? null : openSync(settings.rows, 'w')
   try {

@@ -148,7 +148,14 @@ export async function train(
     }
     folder.append(metrics)
     const secondsLeft = (seconds / (step - run.done)) * (steps - step)
-    emit({ type: 'step', steps, tokensPerSecond: tokens / seconds, secondsLeft, metrics })
+    emit({
+      type: 'step',
+      steps,
+      tokensPerSecond: tokens / seconds,
+      secondsLeft,
+      memoryBytes: process.memoryUsage.rss(),
+      metrics,
+    })
     if (step % job.saveEvery === 0 || step === steps) save(step)
     await setImmediate()
   }

@@ -1,0 +1,78 @@
+import { z } from 'zod'
+import { failureSchema, projection } from './names.ts'
+
+/** What is left of one decoder layer. */
+export const layerSchema = z.object({
+  heads: z.int(),
+  keyValueHeads: z.int(),
+  channels: z.int(),
+  /** Key/value head that each query head reads, where query heads were pruned raggedly. */
+  keyValueHeadOf: z.array(z.int()).optional(),
+})
+export type Layer = z.infer<typeof layerSchema>
+
+const file = z.object({ name: z.string(), bytes: z.number(), modifiedMs: z.number() })
+
+/** A tokenizer that works, why it does not, or null where the folder has none. */
+const tokenizer = z
+  .union([
+    z.object({
+      kind: z.enum(['tokenizer.json', 'tokenizer.model']),
+      vocabulary: z.int(),
+      chatTemplate: z.boolean(),
+    }),
+    z.object({ error: failureSchema }),
+  ])
+  .nullable()
+
+const checkpoint = z.object({
+  kind: z.literal('checkpoint'),
+  folder: z.string(),
+  /** The model family that Secateur treats it as, and the class that config.json names. */
+  family: z.string(),
+  architecture: z.string(),
+  parameters: z.number(),
+  /** Type of most weights. */
+  dtype: z.enum(['float32', 'float16', 'bfloat16']),
+  /** Of the weights that the model uses. */
+  bytes: z.number(),
+  hiddenSize: z.int(),
+  headSize: z.int(),
+  vocabularySize: z.int(),
+  maxPositions: z.int(),
+  tiedEmbeddings: z.boolean(),
+  layers: z.array(layerSchema),
+  tokenizer,
+  /** Everything in the folder, subfolders left out. */
+  files: z.array(file),
+})
+
+const adapter = z.object({
+  kind: z.literal('adapter'),
+  folder: z.string(),
+  rank: z.int(),
+  alpha: z.number(),
+  dropout: z.number(),
+  rankStabilised: z.boolean(),
+  projections: z.array(projection),
+  /** Layers that have matrices. */
+  layers: z.int(),
+  parameters: z.number(),
+  bytes: z.number(),
+  /** Name or path of the base model, as the adapter's trainer wrote it. */
+  base: z.string().nullable(),
+  files: z.array(file),
+})
+
+/** What a Hugging Face folder is, from its headers alone: a checkpoint or a PEFT adapter. */
+export const inspectionSchema = z.discriminatedUnion('kind', [checkpoint, adapter])
+export type Inspection = z.infer<typeof inspectionSchema>
+export type CheckpointInspection = z.infer<typeof checkpoint>
+export type AdapterInspection = z.infer<typeof adapter>
+
+export const folderHashSchema = z.object({
+  /** SHA-256 in hex over names, sizes and bytes of weights and config, in the order of the names. */
+  hash: z.string(),
+  bytes: z.number(),
+  files: z.int(),
+})
