@@ -1,7 +1,7 @@
 import type { LayerShape, ModelConfig } from '../checkpoint/model-config.ts'
 import type { Projection } from '../checkpoint/projections.ts'
 import { attention } from '../ops/attention.ts'
-import { type Linear, linear, type LowRank, type Weight } from '../ops/linear.ts'
+import { type Linear, linear, linears, type LowRank, type Weight } from '../ops/linear.ts'
 import { rmsNorm } from '../ops/rms-norm.ts'
 import { rotary, rotaryFrequencies, type RotaryTable, rotaryTable } from '../ops/rotary.ts'
 import { swiglu } from '../ops/swiglu.ts'
@@ -135,9 +135,14 @@ function attentionBranch(
 ): Tensor {
   const split = (y: Tensor, heads: number, norm: Tensor | null) =>
     tf.reshape(norm ? rmsNorm(tf.reshape(y, [-1, headSize]), norm, normEpsilon) : y, [rows, length, heads, headSize])
-  const q = rotary(split(linear(x, projections.q, lowRank?.q), shape.heads, queryNorm), queryRotary)
-  let k = rotary(split(linear(x, projections.k, lowRank?.k), shape.keyValueHeads, keyNorm), keyRotary)
-  let v = split(linear(x, projections.v, lowRank?.v), shape.keyValueHeads, null)
+  const [queries, ownKeys, ownValues] = linears(x, [
+    { linear: projections.q, lowRank: lowRank?.q },
+    { linear: projections.k, lowRank: lowRank?.k },
+    { linear: projections.v, lowRank: lowRank?.v },
+  ]) as [Tensor, Tensor, Tensor]
+  const q = rotary(split(queries, shape.heads, queryNorm), queryRotary)
+  let k = rotary(split(ownKeys, shape.keyValueHeads, keyNorm), keyRotary)
+  let v = split(ownValues, shape.keyValueHeads, null)
   if (remember) ({ keys: k, values: v } = remember(k, v))
   let keyValueHeads = shape.keyValueHeads
   if (shape.keyValueHeadOf) {
@@ -154,7 +159,11 @@ function attentionBranch(
 }
 
 function feedForwardBranch(x: Tensor, { projections }: LlamaLayer, { lowRank, mask }: BlockExtras): Tensor {
-  let inner = swiglu(linear(x, projections.gate, lowRank?.gate), linear(x, projections.up, lowRank?.up))
+  const [gate, up] = linears(x, [
+    { linear: projections.gate, lowRank: lowRank?.gate },
+    { linear: projections.up, lowRank: lowRank?.up },
+  ]) as [Tensor, Tensor]
+  let inner = swiglu(gate, up)
   if (mask) inner = tf.mul(inner, mask.channels)
   return linear(inner, projections.down, lowRank?.down)
 }

@@ -1,4 +1,5 @@
 import { type Tensor, tf } from '../tf.ts'
+import { differentiable, fused } from './fused.ts'
 
 export interface AttentionShape {
   rows: number
@@ -21,47 +22,74 @@ export interface AttentionShape {
  * @returns [rows * queries, heads * headSize]
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, shape: AttentionShape): Tensor {
-  const { rows, queries, keys, heads, keyValueHeads, headSize } = shape
+  const [context] = differentiable(
+    { q, k, v },
+    (save) => {
+      const results = fused('Attention', { q, k, v, bias }, { shape }, () => [compositeContext(q, k, v, bias, shape)])
+      save([q, k, v, ...results])
+      return [results[0]!]
+    },
+    ([dy], saved) => {
+      const [dq, dk, dv] = tf.tidy(() => gradients(dy!, saved, bias, shape))
+      return { q: () => dq!, k: () => dk!, v: () => dv! }
+    },
+  )
+  return context!
+}
+
+function gradients(dy: Tensor, saved: Tensor[], bias: Tensor, shape: AttentionShape): Tensor[] {
+  const [q, k, v, context, logSumExp] = saved as [Tensor, Tensor, Tensor, Tensor, Tensor?]
+  const inputs = { dy, q, k, v, bias, context, ...(logSumExp && { logSumExp }) }
+  return fused('AttentionGrad', inputs, { shape }, () => compositeGradients(dy, q, k, v, bias, shape))
+}
+
+function compositeContext(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, shape: AttentionShape): Tensor {
+  const { foldQueries, unfoldQueries, foldKeys, probabilities } = folding(bias, shape)
+  const value = unfoldQueries(tf.matMul(probabilities(foldQueries(q), foldKeys(k)), foldKeys(v)))
+  return tf.reshape(value, [shape.rows * shape.queries, shape.heads * shape.headSize])
+}
+
+function compositeGradients(
+  dy: Tensor,
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  bias: Tensor,
+  shape: AttentionShape,
+): Tensor[] {
+  const { foldQueries, unfoldQueries, foldKeys, unfoldKeys, probabilities } = folding(bias, shape)
+  const foldedQueries = foldQueries(q)
+  const foldedKeys = foldKeys(k)
+  const gradient = foldQueries(dy)
+  // The score matrix is computed again: keeping it would cost rows * heads * length^2 floats a block.
+  const p = probabilities(foldedQueries, foldedKeys)
+  const dp = tf.matMul(gradient, foldKeys(v), false, true)
+  const ds = tf.mul(p, tf.sub(dp, tf.sum(tf.mul(dp, p), -1, true)))
+  return [
+    tf.reshape(unfoldQueries(tf.matMul(ds, foldedKeys)), q.shape),
+    unfoldKeys(tf.matMul(ds, foldedQueries, true, false)),
+    unfoldKeys(tf.matMul(p, gradient, true, false)),
+  ]
+}
+
+/** The ways between [rows, length, heads, headSize] and batches of matrices, one a key/value head. */
+function folding(bias: Tensor, { rows, queries, keys, heads, keyValueHeads, headSize }: AttentionShape) {
   const shared = heads / keyValueHeads
   const batch = rows * keyValueHeads
-
-  const foldQueries = (x: Tensor) =>
-    tf.reshape(tf.transpose(tf.reshape(x, [rows, queries, keyValueHeads, shared, headSize]), [0, 2, 3, 1, 4]), [
-      batch,
-      shared * queries,
-      headSize,
-    ])
-  const unfoldQueries = (x: Tensor) =>
-    tf.transpose(tf.reshape(x, [rows, keyValueHeads, shared, queries, headSize]), [0, 3, 1, 2, 4])
-  const foldKeys = (x: Tensor) => tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch, keys, headSize])
-  const unfoldKeys = (x: Tensor) => tf.transpose(tf.reshape(x, [rows, keyValueHeads, keys, headSize]), [0, 2, 1, 3])
-  const probabilities = (foldedQueries: Tensor, foldedKeys: Tensor) => {
-    const scores = tf.reshape(tf.matMul(foldedQueries, foldedKeys, false, true), [rows, heads, queries, keys])
-    return tf.reshape(tf.softmax(tf.add(scores, bias)), [batch, shared * queries, keys])
+  return {
+    foldQueries: (x: Tensor) =>
+      tf.reshape(tf.transpose(tf.reshape(x, [rows, queries, keyValueHeads, shared, headSize]), [0, 2, 3, 1, 4]), [
+        batch,
+        shared * queries,
+        headSize,
+      ]),
+    unfoldQueries: (x: Tensor) =>
+      tf.transpose(tf.reshape(x, [rows, keyValueHeads, shared, queries, headSize]), [0, 3, 1, 2, 4]),
+    foldKeys: (x: Tensor) => tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch, keys, headSize]),
+    unfoldKeys: (x: Tensor) => tf.transpose(tf.reshape(x, [rows, keyValueHeads, keys, headSize]), [0, 2, 1, 3]),
+    probabilities: (foldedQueries: Tensor, foldedKeys: Tensor) => {
+      const scores = tf.reshape(tf.matMul(foldedQueries, foldedKeys, false, true), [rows, heads, queries, keys])
+      return tf.reshape(tf.softmax(tf.add(scores, bias)), [batch, shared * queries, keys])
+    },
   }
-
-  const attend = tf.customGrad((...args) => {
-    const [qIn, kIn, vIn, save] = args as unknown as [Tensor, Tensor, Tensor, (saved: Tensor[]) => void]
-    const value = unfoldQueries(tf.matMul(probabilities(foldQueries(qIn), foldKeys(kIn)), foldKeys(vIn)))
-    save([qIn, kIn, vIn])
-    return {
-      value: tf.reshape(value, [rows * queries, heads * headSize]),
-      gradFunc: (dy, saved) => {
-        const [savedQueries, savedKeys, savedValues] = saved as [Tensor, Tensor, Tensor]
-        const foldedQueries = foldQueries(savedQueries)
-        const foldedKeys = foldKeys(savedKeys)
-        const gradient = foldQueries(dy as Tensor)
-        // The score matrix is computed again: keeping it would cost rows * heads * length^2 floats a block.
-        const p = probabilities(foldedQueries, foldedKeys)
-        const dp = tf.matMul(gradient, foldKeys(savedValues), false, true)
-        const ds = tf.mul(p, tf.sub(dp, tf.sum(tf.mul(dp, p), -1, true)))
-        return [
-          tf.reshape(unfoldQueries(tf.matMul(ds, foldedKeys)), savedQueries.shape),
-          unfoldKeys(tf.matMul(ds, foldedQueries, true, false)),
-          unfoldKeys(tf.matMul(p, gradient, true, false)),
-        ]
-      },
-    }
-  })
-  return attend(q, k, v)
 }

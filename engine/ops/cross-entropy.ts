@@ -1,4 +1,5 @@
 import { type Tensor, tf } from '../tf.ts'
+import { differentiable, fused } from './fused.ts'
 
 /**
  * Sum over rows of -log softmax(logits)[label], divided by `divisor`. A label of -1 takes no part.
@@ -8,25 +9,35 @@ import { type Tensor, tf } from '../tf.ts'
  * @param divisor scalar: the number of labels that the mean is over, which may span several calls
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, divisor: Tensor): Tensor {
-  const vocabulary = logits.shape[1]!
-  const loss = tf.customGrad((...args) => {
-    const [input, save] = args as unknown as [Tensor, (saved: Tensor[]) => void]
-    const logProbabilities = tf.logSoftmax(input)
-    // The one-hot row of label -1 is all zeros.
-    const chosen = tf.oneHot(labels as never, vocabulary) as Tensor
-    save([logProbabilities, chosen])
-    return {
-      value: tf.neg(tf.div(tf.sum(tf.mul(logProbabilities, tf.cast(chosen, 'float32'))), divisor)),
-      gradFunc: (dy, saved) => {
-        const [savedLogs, savedChosen] = saved as [Tensor, Tensor]
-        const valid = tf.cast(tf.greaterEqual(labels, tf.scalar(0, 'int32')), 'float32')
-        const weight = tf.expandDims(tf.mul(valid, tf.div(dy as Tensor, divisor)), 1)
-        return tf.mul(tf.sub(tf.exp(savedLogs), tf.cast(savedChosen, 'float32')), weight)
-      },
-    }
-  })
-  return loss(logits)
+  const [loss] = differentiable(
+    { logits },
+    (save) => {
+      const [value, ...extra] = fused('CrossEntropy', { logits, labels, divisor }, {}, () => {
+        const chosen = tf.mul(tf.logSoftmax(logits), oneHot(labels, logits.shape[1]!))
+        return [tf.neg(tf.div(tf.sum(chosen), divisor))]
+      })
+      save([logits, ...extra])
+      return [value!]
+    },
+    ([dy], [savedLogits, logSumExp]) => ({
+      logits: () => logitsGradient(dy!, savedLogits!, labels, divisor, logSumExp),
+    }),
+  )
+  return loss!
 }
+
+function logitsGradient(dy: Tensor, logits: Tensor, labels: Tensor, divisor: Tensor, logSumExp?: Tensor): Tensor {
+  const inputs = { dy, logits, labels, divisor, ...(logSumExp && { logSumExp }) }
+  const [gradient] = fused('CrossEntropyGrad', inputs, {}, () => {
+    const valid = tf.cast(tf.greaterEqual(labels, tf.scalar(0, 'int32')), 'float32')
+    const weight = tf.expandDims(tf.mul(valid, tf.div(dy, divisor)), 1)
+    return [tf.mul(tf.sub(tf.softmax(logits), oneHot(labels, logits.shape[1]!)), weight)]
+  })
+  return gradient!
+}
+
+/** The one-hot row of label -1 is all zeros. */
+const oneHot = (labels: Tensor, size: number) => tf.cast(tf.oneHot(labels as never, size) as Tensor, 'float32')
 
 /**
  * log softmax(logits)[label] of every row: [n].
@@ -35,8 +46,10 @@ export function crossEntropy(logits: Tensor, labels: Tensor, divisor: Tensor): T
  * @param labels int32 [n], each within the vocabulary
  */
 export function labelLogLikelihoods(logits: Tensor, labels: Tensor): Tensor {
-  const chosen = tf.cast(tf.oneHot(labels as never, logits.shape[1]!) as Tensor, 'float32')
-  const maximum = tf.max(logits, 1, true)
-  const shifted = tf.sub(logits, maximum)
-  return tf.sub(tf.sum(tf.mul(shifted, chosen), 1), tf.log(tf.sum(tf.exp(shifted), 1)))
+  const [result] = fused('LabelLogLikelihoods', { logits, labels }, {}, () => {
+    const shifted = tf.sub(logits, tf.max(logits, 1, true))
+    const chosen = tf.mul(shifted, oneHot(labels, logits.shape[1]!))
+    return [tf.sub(tf.sum(chosen, 1), tf.log(tf.sum(tf.exp(shifted), 1)))]
+  })
+  return result!
 }

@@ -1,5 +1,6 @@
 import type { FrozenWeight } from '../frozen-weight.ts'
 import { type Tensor, tf } from '../tf.ts'
+import { fused } from './fused.ts'
 import type { Weight } from './linear.ts'
 
 /** Elements of a tile: small enough that every pass over it stays in the cache. */
@@ -25,20 +26,35 @@ export function adapterImportance(
   power: 1 | 2,
   along: 'rows' | 'columns',
 ): Tensor {
+  const inputs = { a: adapter.a, b: adapter.b, gradientA: gradient.a, gradientB: gradient.b }
   return tf.tidy(() => {
-    const [outputs, inputs] = sizeOf(weight)
-    const right = tf.concat([adapter.a, gradient.a], 0)
-    const left = tf.concat([gradient.b, tf.sub(adapter.b, gradient.b)], 1)
-    const scaled = tf.mul(adapter.b, scale)
-    const sums: Tensor[] = []
-    const tile = Math.max(1, Math.floor(tileElements / inputs))
-    for (let start = 0; start < outputs; start += tile) {
-      const rows = Math.min(tile, outputs - start)
-      const slice = (matrix: Tensor) => tf.slice(matrix, [start, 0], [rows, matrix.shape[1]!])
-      const merged = tf.add(tileOf(weight, start, rows), tf.matMul(slice(scaled), adapter.a))
-      const product = tf.mul(tf.matMul(slice(left), right), merged)
-      sums.push(tf.sum(power === 1 ? tf.abs(product) : tf.square(product), along === 'rows' ? 1 : 0))
-    }
-    return along === 'rows' ? tf.concat(sums, 0) : tf.addN(sums)
+    const [sums] = fused('GroupImportance', inputs, { weight, scale, power, along }, () => [
+      compositeImportance(weight, adapter, gradient, scale, power, along),
+    ])
+    return sums!
   })
+}
+
+function compositeImportance(
+  weight: Weight,
+  adapter: { a: Tensor; b: Tensor },
+  gradient: { a: Tensor; b: Tensor },
+  scale: number,
+  power: 1 | 2,
+  along: 'rows' | 'columns',
+): Tensor {
+  const [outputs, inputs] = sizeOf(weight)
+  const right = tf.concat([adapter.a, gradient.a], 0)
+  const left = tf.concat([gradient.b, tf.sub(adapter.b, gradient.b)], 1)
+  const scaled = tf.mul(adapter.b, scale)
+  const sums: Tensor[] = []
+  const tile = Math.max(1, Math.floor(tileElements / inputs))
+  for (let start = 0; start < outputs; start += tile) {
+    const rows = Math.min(tile, outputs - start)
+    const slice = (matrix: Tensor) => tf.slice(matrix, [start, 0], [rows, matrix.shape[1]!])
+    const merged = tf.add(tileOf(weight, start, rows), tf.matMul(slice(scaled), adapter.a))
+    const product = tf.mul(tf.matMul(slice(left), right), merged)
+    sums.push(tf.sum(power === 1 ? tf.abs(product) : tf.square(product), along === 'rows' ? 1 : 0))
+  }
+  return along === 'rows' ? tf.concat(sums, 0) : tf.addN(sums)
 }

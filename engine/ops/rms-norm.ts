@@ -1,4 +1,5 @@
 import { type Tensor, tf } from '../tf.ts'
+import { differentiable, fused } from './fused.ts'
 
 /**
  * RMSNorm over the last axis: x / sqrt(mean(x^2) + epsilon) * weight (Zhang and Sennrich, arXiv 1910.07467).
@@ -7,24 +8,33 @@ import { type Tensor, tf } from '../tf.ts'
  * @param weight [size]
  */
 export function rmsNorm(x: Tensor, weight: Tensor, epsilon: number): Tensor {
-  const size = x.shape.at(-1)!
-  const norm = tf.customGrad((...args) => {
-    const [input, scale, save] = args as unknown as [Tensor, Tensor, (saved: Tensor[]) => void]
-    const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(input), -1, true), epsilon))
-    save([input, scale, inverse])
-    return {
-      value: tf.mul(tf.mul(input, inverse), scale),
-      gradFunc: (dy, saved) => {
-        const [savedInput, savedScale, r] = saved as [Tensor, Tensor, Tensor]
-        const weighted = tf.mul(dy as Tensor, savedScale)
-        const inner = tf.sum(tf.mul(weighted, savedInput), -1, true)
-        const pull = tf.mul(inner, tf.mul(tf.mul(r, tf.square(r)), 1 / size))
-        return [
-          tf.sub(tf.mul(weighted, r), tf.mul(savedInput, pull)),
-          tf.sum(tf.mul(tf.mul(dy as Tensor, savedInput), r), 0),
-        ]
-      },
-    }
+  const [y] = differentiable(
+    { x, weight },
+    (save) => {
+      const [value, inverse] = fused('RmsNorm', { x, weight }, { epsilon }, () => {
+        const factor = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), epsilon))
+        return [tf.mul(tf.mul(x, factor), weight), factor]
+      })
+      save([x, weight, inverse!])
+      return [value!]
+    },
+    ([dy], saved) => {
+      const [input, scale, inverse] = saved as [Tensor, Tensor, Tensor]
+      return {
+        x: () => inputGradient(dy!, input, scale, inverse),
+        weight: () => tf.sum(tf.mul(tf.mul(dy!, input), inverse), 0),
+      }
+    },
+  )
+  return y!
+}
+
+function inputGradient(dy: Tensor, x: Tensor, weight: Tensor, inverse: Tensor): Tensor {
+  const [dx] = fused('RmsNormGrad', { dy, x, weight, inverse }, {}, () => {
+    const weighted = tf.mul(dy, weight)
+    const inner = tf.sum(tf.mul(weighted, x), -1, true)
+    const pull = tf.mul(inner, tf.mul(tf.mul(inverse, tf.square(inverse)), 1 / x.shape.at(-1)!))
+    return [tf.sub(tf.mul(weighted, inverse), tf.mul(x, pull))]
   })
-  return norm(x, weight)
+  return dx!
 }

@@ -1,5 +1,6 @@
 import type { RopeScaling } from '../checkpoint/model-config.ts'
 import { type Tensor, tf } from '../tf.ts'
+import { differentiable, fused } from './fused.ts'
 
 /** Cosines and sines, each [rows or 1, length, 1, headSize / 2]. */
 export interface RotaryTable {
@@ -49,15 +50,20 @@ export function rotaryTable(
 }
 
 function rotate(x: Tensor, { cosine, sine }: RotaryTable, back: boolean): Tensor {
-  const [rows, length, heads, size] = x.shape as [number, number, number, number]
-  const half = size / 2
-  const first = tf.slice(x, [0, 0, 0, 0], [rows, length, heads, half])
-  const second = tf.slice(x, [0, 0, 0, half], [rows, length, heads, half])
-  const turn = back ? tf.neg(sine) : sine
-  return tf.concat(
-    [tf.sub(tf.mul(first, cosine), tf.mul(second, turn)), tf.add(tf.mul(second, cosine), tf.mul(first, turn))],
-    3,
-  )
+  const [result] = fused('Rotary', { x, cosine, sine }, { back }, () => {
+    const [rows, length, heads, size] = x.shape as [number, number, number, number]
+    const half = size / 2
+    const first = tf.slice(x, [0, 0, 0, 0], [rows, length, heads, half])
+    const second = tf.slice(x, [0, 0, 0, half], [rows, length, heads, half])
+    const turn = back ? tf.neg(sine) : sine
+    return [
+      tf.concat(
+        [tf.sub(tf.mul(first, cosine), tf.mul(second, turn)), tf.add(tf.mul(second, cosine), tf.mul(first, turn))],
+        3,
+      ),
+    ]
+  })
+  return result!
 }
 
 /**
@@ -66,9 +72,10 @@ function rotate(x: Tensor, { cosine, sine }: RotaryTable, back: boolean): Tensor
  * @param x [rows, length, heads, headSize]
  */
 export function rotary(x: Tensor, table: RotaryTable): Tensor {
-  const turn = tf.customGrad((input) => ({
-    value: rotate(input as Tensor, table, false),
-    gradFunc: (dy) => rotate(dy as Tensor, table, true),
-  }))
-  return turn(x)
+  const [turned] = differentiable(
+    { x },
+    () => [rotate(x, table, false)],
+    ([dy]) => ({ x: () => rotate(dy!, table, true) }),
+  )
+  return turned!
 }

@@ -1,23 +1,28 @@
 import { type Tensor, tf } from '../tf.ts'
+import { differentiable, fused } from './fused.ts'
 
 /** silu(gate) * up, element by element (Shazeer, arXiv 2002.05202). */
 export function swiglu(gate: Tensor, up: Tensor): Tensor {
-  const activate = tf.customGrad((...args) => {
-    const [gateIn, upIn, save] = args as unknown as [Tensor, Tensor, (saved: Tensor[]) => void]
-    save([gateIn, upIn])
-    return {
-      value: tf.mul(tf.mul(gateIn, tf.sigmoid(gateIn)), upIn),
-      gradFunc: (dy, saved) => {
-        const [savedGate, savedUp] = saved as [Tensor, Tensor]
-        const s = tf.sigmoid(savedGate)
-        const silu = tf.mul(savedGate, s)
-        return [
-          // d silu / d gate = s + silu * (1 - s)
-          tf.mul(tf.mul(dy as Tensor, savedUp), tf.add(s, tf.sub(silu, tf.mul(silu, s)))),
-          tf.mul(dy as Tensor, silu),
-        ]
-      },
-    }
-  })
-  return activate(gate, up)
+  const [y] = differentiable(
+    { gate, up },
+    (save) => {
+      save([gate, up])
+      return fused('SwiGlu', { gate, up }, {}, () => [tf.mul(tf.mul(gate, tf.sigmoid(gate)), up)])
+    },
+    ([dy], saved) => {
+      const [dGate, dUp] = gradients(dy!, ...(saved as [Tensor, Tensor]))
+      return { gate: () => dGate!, up: () => dUp! }
+    },
+  )
+  return y!
 }
+
+const gradients = (dy: Tensor, gate: Tensor, up: Tensor): Tensor[] =>
+  tf.tidy(() =>
+    fused('SwiGluGrad', { dy, gate, up }, {}, () => {
+      const s = tf.sigmoid(gate)
+      const silu = tf.mul(gate, s)
+      // d silu / d gate = s + silu * (1 - s)
+      return [tf.mul(tf.mul(dy, up), tf.add(s, tf.sub(silu, tf.mul(silu, s)))), tf.mul(dy, silu)]
+    }),
+  )

@@ -1,5 +1,6 @@
 import { flushBackend } from '../backends/flush.ts'
 import { type LayerMatrices, type MatrixPair, pairsOf } from '../lora/adapter.ts'
+import { fused } from '../ops/fused.ts'
 import { type Tensor, tf } from '../tf.ts'
 
 export interface AdamWSettings {
@@ -33,10 +34,13 @@ export const adamStep = (
   { rate, correction, decay }: StepScalars,
 ): [Tensor, Tensor, Tensor] =>
   tf.tidy(() => {
-    const m = tf.add(tf.mul(first, beta1), tf.mul(gradient, 1 - beta1))
-    const v = tf.add(tf.mul(second, beta2), tf.mul(tf.square(gradient), 1 - beta2))
-    const change = tf.div(tf.mul(m, rate), tf.add(tf.sqrt(tf.mul(v, correction)), epsilon))
-    return [m, v, tf.sub(tf.mul(value, decay), change)]
+    const inputs = { value, first, second, gradient, rate, correction, decay }
+    return fused('AdamWUpdate', inputs, { beta1, beta2, epsilon }, () => {
+      const m = tf.add(tf.mul(first, beta1), tf.mul(gradient, 1 - beta1))
+      const v = tf.add(tf.mul(second, beta2), tf.mul(tf.square(gradient), 1 - beta2))
+      const change = tf.div(tf.mul(m, rate), tf.add(tf.sqrt(tf.mul(v, correction)), epsilon))
+      return [m, v, tf.sub(tf.mul(value, decay), change)]
+    }) as [Tensor, Tensor, Tensor]
   })
 
 const mapPairs = (layers: LayerMatrices[], change: (tensor: Tensor) => Tensor): LayerMatrices[] =>

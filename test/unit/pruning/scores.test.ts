@@ -150,10 +150,11 @@ test("query heads' own scores add up to those of their key/value heads without k
   }
   const single = loraPruneScores(model, adapter, gradients, { ...settings, headGroups: 'query-heads' })
   const grouped = loraPruneScores(model, without, gradients, { ...settings, headGroups: 'key-value-heads' })
+  // Sums of a few tens, added up in another order: two units in the last place.
   for (const [layer, { heads: scores, channels }] of single.entries()) {
     assert.equal(scores.length, 4)
-    assertWithin(heads([...scores]), grouped[layer]!.heads, 1e-6, `layer ${layer}`)
-    assertWithin(channels, grouped[layer]!.channels, 1e-6, `layer ${layer}`)
+    assertWithin(heads([...scores]), grouped[layer]!.heads, 4e-6, `layer ${layer}`)
+    assertWithin(channels, grouped[layer]!.channels, 4e-6, `layer ${layer}`)
   }
 })
 
