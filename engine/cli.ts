@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { z } from 'zod'
 import { collectAssignments, jobFrom, schemaOptions, settingError } from './command-line/options.ts'
-import { exitCodes, type Reporter, makeReporter } from './command-line/report.ts'
+import { type Reporter, makeReporter } from './command-line/report.ts'
 import {
   type EngineEvent,
   evaluateSchema,
@@ -14,7 +14,7 @@ import {
   pruneSchema,
   type ResultEvent,
 } from './contract.ts'
-import { SecateurError } from './errors.ts'
+import { exitCodes, SecateurError } from './errors.ts'
 import { generateSchema, generateText } from './jobs/generate.ts'
 import { inspect } from './jobs/inspect.ts'
 import { runJob } from './jobs/index.ts'
@@ -72,7 +72,7 @@ A first run:
     command
       .option('--job <file>', 'JSON job description; flags go before it')
       .option('--json', 'one JSON object an event on standard output')
-    if ('saveEvery' in schema.shape) command.option('--resume', 'continue the run in the --out folder')
+    if (name !== 'merge') command.option('--resume', 'continue the run in the --out folder')
     for (const option of schemaOptions(schema, [
       'kind',
       'checkpoint',

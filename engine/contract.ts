@@ -145,7 +145,7 @@ export const evaluateSchema = z.strictObject({
   kind: z.literal('evaluate'),
   checkpoint: path,
   adapter: path.optional().describe('PEFT adapter folder to apply'),
-  out: path.optional().describe('folder that takes scores.json'),
+  out: path.optional().describe('folder that takes the scores, task by task'),
   ...machine,
   evaluation: evaluationSchema,
 })

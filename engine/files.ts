@@ -134,6 +134,15 @@ export function parseJson(text: string, file: string, field?: string): unknown {
   }
 }
 
+/** Null for text that is not JSON. */
+export function parseJsonOrNull(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
 const codeOf = (error: unknown) =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 

@@ -1,5 +1,6 @@
 import { copyFileSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { SecateurError } from '../errors.ts'
 import { createFolderAtomically, writeJson } from '../files.ts'
 import { firstNonFinite } from './check-finite.ts'
@@ -23,6 +24,8 @@ export interface WriteCheckpointOptions {
   maxShardBytes?: number | undefined
   /** Metadata of the safetensors files, besides `format`. */
   metadata?: Record<string, string> | undefined
+  /** Stops the writing between two tensors; nothing is left of it then. */
+  signal?: AbortSignal | undefined
   /** Bytes of tensors written, and to write in all. */
   onProgress?: ((done: number, total: number) => void) | undefined
 }
@@ -46,7 +49,7 @@ const companions = [
  * weight is not finite in `dtype`.
  */
 export async function writeCheckpoint(folder: string, options: WriteCheckpointOptions): Promise<void> {
-  const { config, dtype, tensors, tokenizerFrom, onProgress } = options
+  const { config, dtype, tensors, tokenizerFrom, signal, onProgress } = options
   const shards = planShards(config, dtype, options.maxShardBytes ?? 5e9)
   const total = shards.flat().reduce((sum, tensor) => sum + bytesOf(tensor), 0)
   await createFolderAtomically(folder, async (temporary) => {
@@ -57,6 +60,9 @@ export async function writeCheckpoint(folder: string, options: WriteCheckpointOp
       checkWritable(folder, tensor, converted)
       writers.write(converted)
       onProgress?.((done += converted.bytes.length), total)
+      // Gigabytes take a while, in which a stop must still be heard.
+      await setImmediate()
+      signal?.throwIfAborted()
     }
     writers.finish()
     if (shards.length > 1) writeIndex(temporary, shards, total)

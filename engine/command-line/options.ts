@@ -36,7 +36,12 @@ function optionOf(name: string, field: z.ZodType): Option {
   if (type instanceof z.ZodEnum) return new Option(`${flag} <name>`, text).choices(type.options.map(String))
   if (type instanceof z.ZodNumber || type instanceof z.ZodUnion)
     return new Option(`${flag} <number>`, text).argParser(asNumber)
-  if (type instanceof z.ZodArray) return new Option(`${flag} <items...>`, text).argParser(collectItems)
+  if (type instanceof z.ZodArray) {
+    // Commas belong to a text; elsewhere they stand between items.
+    return isTexts(type)
+      ? new Option(`${flag} <text...>`, text).argParser(collectTexts)
+      : new Option(`${flag} <items...>`, text).argParser(collectItems)
+  }
   return new Option(`${flag} <text>`, text)
 }
 
@@ -45,8 +50,14 @@ const isOn = (field: z.ZodType) => field instanceof z.ZodDefault && field.def.de
 
 const describeDefault = (value: unknown) => (Array.isArray(value) ? value.join(',') : String(value))
 
+const isTexts = ({ element }: z.ZodArray) => (element as z.ZodType).meta()?.['text'] === true
+
+const collected = (before: unknown): string[] => (Array.isArray(before) ? (before as string[]) : [])
+
+const collectTexts = (text: string, before: unknown): string[] => [...collected(before), text]
+
 const collectItems = (text: string, before: unknown): string[] => [
-  ...(Array.isArray(before) ? (before as string[]) : []),
+  ...collected(before),
   ...text.split(',').filter((item) => item !== ''),
 ]
 

@@ -1,17 +1,8 @@
 import { SingleBar } from 'cli-progress'
 import { type EngineEvent, type ResultEvent, type StepMetrics } from '../contract.ts'
-import { type ErrorKind, SecateurError } from '../errors.ts'
+import { exitCodeOf, failureOf } from '../errors.ts'
 import type { GenerateResult } from '../jobs/generate.ts'
 import type { Inspection } from '../jobs/inspect.ts'
-
-/** Exit codes of the command line. */
-export const exitCodes: Record<ErrorKind, number> = {
-  'bad-setting': 2,
-  'bad-file': 3,
-  'does-not-fit': 4,
-  unsupported: 5,
-  interrupted: 130,
-}
 
 export type Outcome = ResultEvent | Inspection | GenerateResult
 
@@ -33,31 +24,6 @@ export function makeReporter({ json }: { json: boolean }): Reporter {
   return new HumanReporter(process.stderr.isTTY)
 }
 
-const errorEvent = (error: unknown): Extract<EngineEvent, { type: 'error' }> =>
-  error instanceof SecateurError
-    ? {
-        type: 'error',
-        kind: error.kind,
-        message: error.message,
-        ...(error.file === undefined ? {} : { file: error.file }),
-        ...(error.field === undefined ? {} : { field: error.field }),
-      }
-    : {
-        type: 'error',
-        kind: 'internal',
-        message: error instanceof Error ? (error.stack ?? error.message) : String(error),
-      }
-
-/** What the system refuses (a folder that cannot be written, a full disk) is about a file, and no fault of the program. */
-function readable(error: unknown): unknown {
-  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return error
-  const file = 'path' in error && typeof error.path === 'string' ? error.path : undefined
-  if (error.code === 'ENOSPC') return new SecateurError('does-not-fit', 'the disk is full', { file, cause: error })
-  return new SecateurError('bad-file', error.message, { file, cause: error })
-}
-
-const exitCodeOf = (error: unknown) => (error instanceof SecateurError ? exitCodes[error.kind] : 1)
-
 class JsonReporter implements Reporter {
   readonly text = undefined
   event(event: EngineEvent): void {
@@ -66,9 +32,8 @@ class JsonReporter implements Reporter {
   finish(result: Outcome): void {
     process.stdout.write(`${JSON.stringify(result)}\n`)
   }
-  fail(caught: unknown): number {
-    const error = readable(caught)
-    this.event(errorEvent(error))
+  fail(error: unknown): number {
+    this.event({ type: 'error', ...failureOf(error) })
     return exitCodeOf(error)
   }
   note(text: string): void {
@@ -178,11 +143,9 @@ class HumanReporter implements Reporter {
     process.stdout.write(`${describe(result)}\n`)
   }
 
-  fail(caught: unknown): number {
-    const error = readable(caught)
+  fail(error: unknown): number {
     this.#clear()
-    const { message } = errorEvent(error)
-    process.stderr.write(`secateur: ${message}\n`)
+    process.stderr.write(`secateur: ${failureOf(error).message}\n`)
     return exitCodeOf(error)
   }
 

@@ -1,9 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
 import { flushBackend } from '../backends/flush.ts'
+import type { Tokenizer } from '../checkpoint/tokenizer-type.ts'
+import { type Adapter, lowRankOf } from '../lora/adapter.ts'
 import {
   block,
   disposePass,
   type LayerCache,
+  type LayerMask,
   type LlamaModel,
   logits,
   makePass,
@@ -39,18 +42,35 @@ export interface Generation {
 /** Positions by which a cache grows: each capacity compiles its own graph. */
 const cacheStep = 64
 
+/** Ids of a prompt; of an empty one, the token that starts every text. */
+export function encodePrompt(tokenizer: Tokenizer, text: string): number[] {
+  const ids = tokenizer.encode(text)
+  return ids.length === 0 && tokenizer.bosId !== null ? [tokenizer.bosId] : ids
+}
+
+/** What changes a model that generates: an adapter that is being trained, groups that have left. */
+export interface Changes {
+  adapter?: Adapter | undefined
+  masks?: LayerMask[] | undefined
+}
+
 /**
  * Continues a prompt with a key-value cache: the prompt is computed at once, then one token at a time.
  *
  * @throws SecateurError where the prompt is empty or does not fit the model's positions.
  */
-export async function generate(model: LlamaModel, prompt: number[], settings: GenerationSettings): Promise<Generation> {
+export async function generate(
+  model: LlamaModel,
+  prompt: number[],
+  settings: GenerationSettings,
+  changes: Changes = {},
+): Promise<Generation> {
   const { maxPositions } = model.config
   if (prompt.length === 0) throw badSetting('prompt', 'it is empty, and the tokenizer has no token to start with')
   if (prompt.length >= maxPositions)
     throw badSetting('prompt', `${prompt.length} tokens do not leave room in the model's ${maxPositions} positions`)
   const most = Math.min(settings.tokens, maxPositions - prompt.length)
-  const cache = new Cache(model, prompt.length + most)
+  const cache = new Cache(model, prompt.length + most, changes)
   const ids: number[] = []
   const started = performance.now()
   let last = cache.prompt(prompt)
@@ -99,13 +119,15 @@ class Cache {
   readonly #model: LlamaModel
   readonly #frequencies: number[]
   readonly #limit: number
+  readonly #changes: Changes
   #layers: LayerCache[] = []
   #length = 0
   #capacity = 0
 
-  constructor(model: LlamaModel, limit: number) {
+  constructor(model: LlamaModel, limit: number, changes: Changes) {
     this.#model = model
     this.#limit = limit
+    this.#changes = changes
     const { headSize, ropeTheta, ropeScaling } = model.config
     this.#frequencies = rotaryFrequencies(headSize, ropeTheta, ropeScaling)
   }
@@ -172,11 +194,14 @@ class Cache {
     extend: (keys: Tensor, values: Tensor, layer: number) => LayerCache,
   ): Float32Array {
     const { config, embedding, layers } = this.#model
+    const { adapter, masks } = this.#changes
     let x = tf.tidy(() => embed(tf.tensor1d([...ids], 'int32'), embedding))
     const caches: LayerCache[] = []
     for (const [index, layer] of layers.entries()) {
       const next = tf.tidy(() =>
         block(x, layer, config, pass, {
+          lowRank: adapter && lowRankOf(adapter, index),
+          mask: masks?.[index],
           remember: (keys, values) => {
             const all = extend(keys, values, index)
             caches.push({ keys: tf.keep(all.keys), values: tf.keep(all.values) })

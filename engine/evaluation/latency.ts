@@ -2,13 +2,21 @@ import type { LlamaModel } from '../models/llama.ts'
 import { Random } from '../random.ts'
 import { generate } from './generation.ts'
 
+export interface LatencyOptions {
+  /** Tokens read, and generated after them. */
+  prompt?: number
+  tokens?: number
+  repeats?: number
+  signal?: AbortSignal
+}
+
 /**
  * Tokens per second of one sequence: reading a prompt, and generating after it, each the median of `repeats` runs after
  * one that warms up. The prompt is random ids: speed does not depend on them.
  */
 export async function measureLatency(
   model: LlamaModel,
-  { prompt = 128, tokens = 32, repeats = 3 } = {},
+  { prompt = 128, tokens = 32, repeats = 3, signal }: LatencyOptions = {},
 ): Promise<{ promptTokensPerSecond: number; generatedTokensPerSecond: number }> {
   const { maxPositions, vocabularySize } = model.config
   const promptLength = Math.max(1, Math.min(prompt, maxPositions - tokens))
@@ -16,7 +24,7 @@ export async function measureLatency(
   const ids = Array.from({ length: promptLength }, () => random.integer(vocabularySize))
   const runs: { prompt: number; generation: number }[] = []
   for (let run = 0; run <= repeats; run++) {
-    const result = await generate(model, ids, { tokens, temperature: 0, topP: 1, random, stop: [] })
+    const result = await generate(model, ids, { tokens, temperature: 0, topP: 1, random, stop: [], signal })
     // The first new token comes out of the prompt.
     const steps = result.ids.length - 1
     if (run > 0)

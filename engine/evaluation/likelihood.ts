@@ -78,6 +78,7 @@ export async function scoreTask(
       options.onRow?.(result)
     }
     options.onProgress?.({ done: scored.length, total: Math.min(options.limit ?? rows.length, rows.length) })
+    await setImmediate()
   }
   return { ...summarise(name, scored), warnings: warnOfLongChoices(model, plan) }
 }

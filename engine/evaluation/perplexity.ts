@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Tokenizer } from '../checkpoint/tokenizer-type.ts'
 import { SecateurError, badFile, badSetting } from '../errors.ts'
 import { type CorpusKind, readCorpus } from './corpus.ts'
@@ -78,6 +79,7 @@ export async function measurePerplexity(
     }
     done += batch.length
     options.onProgress?.({ done, total })
+    await setImmediate()
   }
   return {
     value: Math.exp(sum / scored),

@@ -1,22 +1,23 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
 import { chooseBackend } from '../backends/choose.ts'
 import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint.ts'
 import { checkAdapter, readAdapter } from '../checkpoint/peft.ts'
 import { loadTokenizer } from '../checkpoint/tokenizer.ts'
-import type { EvaluateJob, EvaluationSettings, JobContext, ResultEvent, Scores } from '../contract.ts'
-import { writeJson } from '../files.ts'
+import type { EvaluateJob, EvaluationSettings, JobContext, ResultEvent, Scores, Stage } from '../contract.ts'
+import { badSetting } from '../errors.ts'
 import { corpusKind } from '../evaluation/corpus.ts'
 import { measureLatency } from '../evaluation/latency.ts'
-import { scoreTask } from '../evaluation/likelihood.ts'
+import { type ScoredRow, scoreTask } from '../evaluation/likelihood.ts'
 import { LlamaScoring } from '../evaluation/llama-scoring.ts'
 import { measurePerplexity } from '../evaluation/perplexity.ts'
 import { readTask } from '../evaluation/read-task.ts'
 import type { TaskName } from '../evaluation/tasks/index.ts'
 import { type Adapter, adapterFrom } from '../lora/adapter.ts'
-import { disposeModel, loadModel } from '../models/load.ts'
+import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { estimateJob, refuseIfTooLarge } from './estimate.ts'
 import { peakMemory } from './memory.ts'
+import { inRunFolder, type RunFolder } from './run-folder.ts'
+import { StageProgress } from './stage-progress.ts'
 
 /** Scores a checkpoint, with an adapter or without, on task files and texts. */
 export async function evaluate(job: EvaluateJob, context: JobContext): Promise<ResultEvent> {
@@ -25,30 +26,49 @@ export async function evaluate(job: EvaluateJob, context: JobContext): Promise<R
   const estimate = estimateJob(job, checkpoint)
   context.emit({ type: 'estimate', estimate })
   refuseIfTooLarge(estimate)
-  const { name, threads } = await chooseBackend(job)
-  context.emit({ type: 'started', job, backend: name, threads })
-  const adapter = job.adapter === undefined ? undefined : loadAdapter(job.adapter, checkpoint)
-  const scores = await score(checkpoint, job.evaluation, context, adapter)
-  const { parameters } = checkpoint
-  const result: ResultEvent = {
-    type: 'result',
-    parameters: { before: parameters, after: parameters },
-    ...scores,
-    ...peakMemory(),
-    seconds: (performance.now() - started) / 1000,
+  const run = async (folder: RunFolder | null): Promise<ResultEvent> => {
+    const { name, threads } = await chooseBackend(job)
+    context.emit({ type: 'started', job, backend: name, threads })
+    const scores = folder
+      ? await evaluateInRun(checkpoint, job.evaluation, 'result', folder, context, job.adapter)
+      : await score(checkpoint, job.evaluation, context, { adapter: job.adapter })
+    const { parameters } = checkpoint
+    return {
+      type: 'result',
+      parameters: { before: parameters, after: parameters },
+      ...scores,
+      ...peakMemory(),
+      seconds: (performance.now() - started) / 1000,
+    }
   }
-  if (job.out !== undefined) writeJson(join(job.out, 'scores.json'), result)
-  return result
+  const { out } = job
+  if (out !== undefined) return await inRunFolder({ ...job, out }, context, run)
+  if (context.resume) throw badSetting('out', 'name the folder of the evaluation that is to be resumed')
+  return await run(null)
 }
 
-/** Scores the checkpoint in a folder on the back end that runs already. */
-export async function evaluateCheckpoint(
-  folder: string,
+/**
+ * Scores a checkpoint as part of a run, on the back end that runs already. What scores.json holds already, of an earlier
+ * attempt, is not scored again; every task is written there as soon as it is over.
+ */
+export async function evaluateInRun(
+  checkpoint: Checkpoint,
   settings: EvaluationSettings,
+  which: 'dense' | 'result',
+  folder: RunFolder,
   context: JobContext,
+  adapter?: string,
 ): Promise<Scores> {
-  using checkpoint = openCheckpoint(folder)
-  return await score(checkpoint, settings, context)
+  const stage = which === 'dense' ? 'scoring dense' : 'scoring'
+  // A file of rows is written whole or not at all, and it is that of the result.
+  const { rows, ...rest } = settings
+  const earlier = rows === undefined ? folder.readScores()[which] : undefined
+  return score(checkpoint, which === 'dense' ? rest : settings, context, {
+    adapter,
+    stage,
+    earlier,
+    onScore: (scores) => folder.writeScores({ ...folder.readScores(), [which]: scores }),
+  })
 }
 
 export function loadAdapter(folder: string, checkpoint: Checkpoint): Adapter {
@@ -59,67 +79,103 @@ export function loadAdapter(folder: string, checkpoint: Checkpoint): Adapter {
   )
 }
 
+interface ScoreOptions {
+  /** PEFT folder to apply. */
+  adapter?: string | undefined
+  stage?: Stage
+  /** What need not be scored again. */
+  earlier?: Scores | undefined
+  /** Sees the scores as they grow. */
+  onScore?: (scores: Scores) => void
+}
+
 async function score(
   checkpoint: Checkpoint,
   settings: EvaluationSettings,
-  { emit, signal }: JobContext,
-  adapter?: Adapter,
+  context: JobContext,
+  { adapter, stage = 'scoring', earlier, onScore }: ScoreOptions,
 ): Promise<Scores> {
+  const scores: Scores = earlier ?? { tasks: {}, perplexity: {} }
+  const tasks = (Object.entries(settings.tasks) as [TaskName, string][]).filter(([name]) => !scores.tasks[name])
+  const texts = Object.entries(settings.perplexity).filter(([name]) => !scores.perplexity[name])
+  const latency = settings.latency && !scores.latency
+  if (tasks.length + texts.length === 0 && !latency) return scores
+
+  const { emit, signal } = context
   const tokenizer = await loadTokenizer(checkpoint.folder)
-  const model = loadModel(checkpoint)
-  const scoring = new LlamaScoring(model, { adapter })
-  const items = [...Object.keys(settings.tasks), ...Object.keys(settings.perplexity)]
-  const progress =
-    (item: string) =>
-    ({ done, total }: { done: number; total: number }) =>
-      emit({
-        type: 'progress',
-        stage: 'scoring',
-        item,
-        done,
-        total,
-        parts: { done: items.indexOf(item), total: items.length },
-      })
-  const scores: Scores = { tasks: {}, perplexity: {} }
-  const rowsFile = settings.rows === undefined ? null : openSync(settings.rows, 'w')
+  const reading = new StageProgress('reading weights', emit)
+  let bytes = 0
+  const model = await loadModelInSlices(checkpoint, {
+    signal,
+    onProgress: (more) => reading.report((bytes += more), checkpoint.bytes),
+  })
   try {
-    for (const [name, file] of Object.entries(settings.tasks) as [TaskName, string][]) {
-      const { rows, warnings, ...result } = await scoreTask(
-        scoring,
-        tokenizer,
-        name,
-        await readTask(name, file, signal),
-        {
-          mode: settings.mode,
-          ...(settings.limit === undefined ? {} : { limit: settings.limit }),
-          ...(settings.shots === 0 ? {} : { shots: { count: settings.shots } }),
-          batchTokens: settings.batchTokens,
-          onProgress: progress(name),
-          signal,
-        },
-      )
-      scores.tasks[name] = result
-      for (const message of warnings) emit({ type: 'warning', message })
-      if (rowsFile !== null) for (const row of rows) writeSync(rowsFile, `${JSON.stringify(row)}\n`)
-    }
-  } finally {
-    if (rowsFile !== null) closeSync(rowsFile)
-  }
-  for (const [name, file] of Object.entries(settings.perplexity)) {
-    const corpus = corpusKind.safeParse(name)
-    const result = await measurePerplexity(scoring, tokenizer, file, {
-      ...(corpus.success ? { corpus: corpus.data } : {}),
-      window: settings.window,
-      ...(settings.windows === undefined ? {} : { limit: settings.windows }),
+    const scoring = new LlamaScoring(model, {
+      adapter: adapter === undefined ? undefined : loadAdapter(adapter, checkpoint),
+    })
+    const progress = new StageProgress(stage, emit, [
+      ...Object.keys(settings.tasks),
+      ...Object.keys(settings.perplexity),
+    ])
+    const options = (name: string) => ({
       batchTokens: settings.batchTokens,
-      onProgress: progress(name),
+      onProgress: ({ done, total }: { done: number; total: number }) => progress.report(done, total, name),
       signal,
     })
-    for (const message of result.warnings) emit({ type: 'warning', message })
-    const { value, tokens, scored, windows, protocol } = result
-    scores.perplexity[name] = { value, tokens, scored, windows, window: settings.window, protocol }
+    const warn = (warnings: readonly string[]) => {
+      for (const message of warnings) emit({ type: 'warning', message })
+    }
+    using rowsFile = new RowsFile(settings.rows)
+    for (const [name, file] of tasks) {
+      const task = await readTask(name, file, signal)
+      const { rows, warnings, ...result } = await scoreTask(scoring, tokenizer, name, task, {
+        mode: settings.mode,
+        ...(settings.limit === undefined ? {} : { limit: settings.limit }),
+        ...(settings.shots === 0 ? {} : { shots: { count: settings.shots } }),
+        ...options(name),
+      })
+      scores.tasks[name] = result
+      warn(warnings)
+      rowsFile.write(rows)
+      onScore?.(scores)
+    }
+    for (const [name, file] of texts) {
+      const corpus = corpusKind.safeParse(name)
+      const result = await measurePerplexity(scoring, tokenizer, file, {
+        ...(corpus.success ? { corpus: corpus.data } : {}),
+        window: settings.window,
+        ...(settings.windows === undefined ? {} : { limit: settings.windows }),
+        ...options(name),
+      })
+      warn(result.warnings)
+      const { value, tokens, scored, windows, protocol } = result
+      scores.perplexity[name] = { value, tokens, scored, windows, window: settings.window, protocol }
+      onScore?.(scores)
+    }
+    if (latency) {
+      emit({ type: 'progress', stage: 'measuring speed', done: 0, total: 0 })
+      scores.latency = await measureLatency(model, { signal })
+      onScore?.(scores)
+    }
+    return scores
+  } finally {
+    disposeModel(model)
   }
-  if (settings.latency) scores.latency = await measureLatency(model)
-  disposeModel(model)
-  return scores
+}
+
+/** JSON lines of scored rows, where they are wanted. */
+class RowsFile {
+  readonly #descriptor: number | null
+
+  constructor(path: string | undefined) {
+    this.#descriptor = path === undefined ? null : openSync(path, 'w')
+  }
+
+  write(rows: readonly ScoredRow[]): void {
+    if (this.#descriptor !== null) for (const row of rows) writeSync(this.#descriptor, `${JSON.stringify(row)}\n`)
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#descriptor !== null) closeSync(this.#descriptor)
+  }
 }

@@ -1,12 +1,12 @@
+import { existsSync } from 'node:fs'
 import { chooseBackend } from '../backends/choose.ts'
 import { openCheckpoint } from '../checkpoint/checkpoint.ts'
 import { adapterMatrices, writeAdapter } from '../checkpoint/peft.ts'
 import type { FinetuneJob, JobContext, ResultEvent } from '../contract.ts'
 import { estimateJob, refuseIfTooLarge } from './estimate.ts'
 import { peakMemory } from './memory.ts'
-import { RunFolder } from './run-folder.ts'
+import { inRunFolder } from './run-folder.ts'
 import { adapterValues, prepareTraining, train } from './training-run.ts'
-import { existsSync } from 'node:fs'
 
 /** Fine-tunes an adapter on a checkpoint and writes it as a PEFT folder: OUT/output. */
 export async function finetune(job: FinetuneJob, context: JobContext): Promise<ResultEvent> {
@@ -15,10 +15,9 @@ export async function finetune(job: FinetuneJob, context: JobContext): Promise<R
   const estimate = estimateJob(job, checkpoint)
   context.emit({ type: 'estimate', estimate })
   refuseIfTooLarge(estimate)
-  const folder = context.resume ? RunFolder.open(job.out, job) : RunFolder.create(job.out, job)
-  const { name, threads } = await chooseBackend(job)
-  context.emit({ type: 'started', job, backend: name, threads })
-  try {
+  return await inRunFolder(job, context, async (folder) => {
+    const { name, threads } = await chooseBackend(job)
+    context.emit({ type: 'started', job, backend: name, threads })
     const run = await prepareTraining(job, checkpoint, folder, context)
     const loss = await train(job, run, folder, context)
     if (!existsSync(folder.output)) {
@@ -39,7 +38,5 @@ export async function finetune(job: FinetuneJob, context: JobContext): Promise<R
       ...peakMemory(),
       seconds: (performance.now() - started) / 1000,
     }
-  } finally {
-    folder.close()
-  }
+  })
 }

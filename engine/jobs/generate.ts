@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { chooseBackend } from '../backends/choose.ts'
 import { openCheckpoint } from '../checkpoint/checkpoint.ts'
 import { loadTokenizer } from '../checkpoint/tokenizer.ts'
-import { generate } from '../evaluation/generation.ts'
-import { disposeModel, loadModel } from '../models/load.ts'
+import { encodePrompt, generate } from '../evaluation/generation.ts'
+import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { Random } from '../random.ts'
 
 export const generateSchema = z.strictObject({
@@ -37,9 +37,8 @@ export async function generateText(
   using checkpoint = openCheckpoint(settings.checkpoint)
   await chooseBackend(settings)
   const tokenizer = await loadTokenizer(checkpoint.folder)
-  const model = loadModel(checkpoint)
-  const prompt = tokenizer.encode(settings.prompt)
-  if (prompt.length === 0 && tokenizer.bosId !== null) prompt.push(tokenizer.bosId)
+  const model = await loadModelInSlices(checkpoint, { signal })
+  const prompt = encodePrompt(tokenizer, settings.prompt)
   const before = tokenizer.decode(prompt)
   let shown = before.length
   const all = [...prompt]

@@ -6,9 +6,10 @@ import { fullMasks } from '../pruning/masks.ts'
 import { shrunkTensors } from '../pruning/shrink.ts'
 import { estimateJob, refuseIfTooLarge } from './estimate.ts'
 import { peakMemory } from './memory.ts'
+import { StageProgress } from './stage-progress.ts'
 
 /** Writes the checkpoint with an adapter added to its weights: W + scale * B A, rounded once. */
-export async function merge(job: MergeJob, { emit }: JobContext): Promise<ResultEvent> {
+export async function merge(job: MergeJob, { emit, signal }: JobContext): Promise<ResultEvent> {
   using checkpoint = openCheckpoint(job.checkpoint)
   const adapter = readAdapter(job.adapter)
   checkAdapter(adapter, checkpoint.config)
@@ -25,6 +26,7 @@ export async function merge(job: MergeJob, { emit }: JobContext): Promise<Result
       }),
     ),
   )
+  const writing = new StageProgress('writing', emit)
   await writeCheckpoint(job.out, {
     config,
     dtype,
@@ -36,7 +38,8 @@ export async function merge(job: MergeJob, { emit }: JobContext): Promise<Result
       dtype,
     ),
     tokenizerFrom: checkpoint.folder,
-    onProgress: (done, total) => emit({ type: 'progress', stage: 'writing', done, total }),
+    signal,
+    onProgress: (done, total) => writing.report(done, total),
   })
   const { parameters } = checkpoint
   return { type: 'result', checkpoint: job.out, parameters: { before: parameters, after: parameters }, ...peakMemory() }

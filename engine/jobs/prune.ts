@@ -12,12 +12,14 @@ import { ImportanceAverage } from '../pruning/importance.ts'
 import { fullMasks, type GroupMasks, maskTensors, selectMasks, sparsityOf } from '../pruning/masks.ts'
 import { plannedRatio, type Schedule } from '../pruning/schedule.ts'
 import { shrunkConfig, shrunkTensors } from '../pruning/shrink.ts'
+import { pruningSnapshot } from '../pruning/snapshot.ts'
 import { ratioForParameters, type TargetSettings } from '../pruning/targets.ts'
 import { tf } from '../tf.ts'
 import { estimateJob, refuseIfTooLarge } from './estimate.ts'
-import { evaluateCheckpoint } from './evaluate.ts'
+import { evaluateInRun } from './evaluate.ts'
 import { peakMemory } from './memory.ts'
-import { RunFolder, type SavedValues } from './run-folder.ts'
+import { inRunFolder, type RunFolder, type SavedValues } from './run-folder.ts'
+import { StageProgress } from './stage-progress.ts'
 import { adapterValues, prepareTraining, savedValue, train, type TrainingRun } from './training-run.ts'
 
 /** LoRAPrune (arXiv 2305.18403): fine-tune with LoRA, score, mask step by step, merge, shrink, write, and score. */
@@ -28,16 +30,18 @@ export async function prune(job: PruneJob, context: JobContext): Promise<ResultE
   const estimate = estimateJob(job, checkpoint, target)
   context.emit({ type: 'estimate', estimate })
   refuseIfTooLarge(estimate)
-  const folder = context.resume ? RunFolder.open(job.out, job) : RunFolder.create(job.out, job)
-  const { name, threads } = await chooseBackend(job)
-  context.emit({ type: 'started', job, backend: name, threads })
-  try {
+  if (job.evaluateDense && !job.evaluation) throw badSetting('evaluateDense', 'say on what: give tasks or perplexity')
+  return await inRunFolder(job, context, async (folder) => {
+    const { name, threads } = await chooseBackend(job)
+    context.emit({ type: 'started', job, backend: name, threads })
+    const dense = job.evaluateDense ? await evaluateInRun(checkpoint, job.evaluation!, 'dense', folder, context) : null
     const run = await prepareTraining(job, checkpoint, folder, context)
-    const pruning = new Pruning(job, target, run, folder)
+    const pruning = new Pruning(job, target, run, folder, context)
     const loss = await train(job, run, folder, context, pruning.hooks)
     if (!existsSync(folder.output)) await write(job, checkpoint, pruning.masks, run, folder, context)
     disposeModel(run.model)
-    const scores = job.evaluation ? await evaluateCheckpoint(folder.output, job.evaluation, context) : {}
+    using pruned = openCheckpoint(folder.output)
+    const scores = job.evaluation ? await evaluateInRun(pruned, job.evaluation, 'result', folder, context) : {}
     const parameters = {
       before: checkpoint.parameters,
       after: countParameters(shrunkConfig(checkpoint.config, pruning.masks)),
@@ -47,13 +51,12 @@ export async function prune(job: PruneJob, context: JobContext): Promise<ResultE
       checkpoint: folder.output,
       parameters,
       ...scores,
+      ...(dense ? { dense } : {}),
       loss,
       ...peakMemory(),
       seconds: (performance.now() - started) / 1000,
     }
-  } finally {
-    folder.close()
-  }
+  })
 }
 
 /** Which groups must go, from the ratio or from the number of parameters that is wanted. */
@@ -86,10 +89,14 @@ class Pruning {
   readonly #run: TrainingRun
   readonly #importance: ImportanceAverage
   readonly #schedule: Schedule
+  readonly #folder: RunFolder
+  readonly #context: JobContext
   masks: GroupMasks
   #tensors: LayerMask[] = []
 
-  constructor(job: PruneJob, target: TargetSettings, run: TrainingRun, folder: RunFolder) {
+  constructor(job: PruneJob, target: TargetSettings, run: TrainingRun, folder: RunFolder, context: JobContext) {
+    this.#folder = folder
+    this.#context = context
     this.#job = job
     this.#target = target
     this.#run = run
@@ -103,7 +110,7 @@ class Pruning {
       frequency: job.frequency,
     }
     this.masks = fullMasks(run.model.config, job.headGroups)
-    if (run.done > 0) this.#restore(folder)
+    if (run.done > 0) this.#restore()
     this.#apply(this.masks)
   }
 
@@ -117,6 +124,9 @@ class Pruning {
       if (planned === null || this.#importance.layers === null) return
       const masks = selectMasks(this.#run.model.config, this.masks, this.#importance.layers, planned, this.#target)
       this.#apply(masks)
+      const snapshot = pruningSnapshot(step, planned, this.#importance.layers, masks)
+      this.#folder.snapshots.append(snapshot)
+      this.#context.emit({ type: 'pruned', snapshot })
     },
     describe: (step: number) => ({
       sparsity: {
@@ -167,9 +177,9 @@ class Pruning {
     return values
   }
 
-  #restore(folder: RunFolder): void {
+  #restore(): void {
     const { saved, model } = this.#run
-    const value = (name: string) => savedValue(saved, folder, name)
+    const value = (name: string) => savedValue(saved, this.#folder, name)
     this.masks = model.layers.map((_, layer) => ({
       heads: Uint8Array.from(value(`mask.${layer}.heads`)),
       channels: Uint8Array.from(value(`mask.${layer}.channels`)),
@@ -188,7 +198,7 @@ async function write(
   masks: GroupMasks,
   { adapter }: TrainingRun,
   folder: RunFolder,
-  { emit }: JobContext,
+  { emit, signal }: JobContext,
 ): Promise<void> {
   const dtype = job.dtype === 'same' ? checkpoint.dtype : job.dtype
   const config = shrunkConfig(checkpoint.config, masks)
@@ -199,11 +209,13 @@ async function write(
     adapterValues(adapter),
     dtype,
   )
+  const writing = new StageProgress('writing', emit)
   await writeCheckpoint(folder.output, {
     config,
     dtype,
     tensors,
     tokenizerFrom: checkpoint.folder,
-    onProgress: (done, total) => emit({ type: 'progress', stage: 'writing', done, total }),
+    signal,
+    onProgress: (done, total) => writing.report(done, total),
   })
 }

@@ -1,70 +1,129 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { StoredTensor } from '../checkpoint/model-config.ts'
 import { SafetensorsFile } from '../checkpoint/safetensors.ts'
 import { writeSafetensors } from '../checkpoint/safetensors-writer.ts'
-import { jobSchema, type Job, type StepMetrics, stepMetricsSchema } from '../contract.ts'
-import { badFile, badSetting } from '../errors.ts'
-import { readJson, writeFileAtomically, writeJson } from '../files.ts'
-
-const version = 1
-const runSchema = z.object({
-  version: z.literal(version),
-  job: jobSchema,
-  started: z.string(),
-  software: z.record(z.string(), z.string()),
-  hardware: z.object({ processor: z.string(), cores: z.int(), memoryBytes: z.number() }),
-})
+import {
+  type ErrorEvent,
+  type Job,
+  type JobContext,
+  type PruningSnapshot,
+  pruningSnapshotSchema,
+  type ResultEvent,
+  type resultFileSchema,
+  type RunFile,
+  runFileSchema,
+  type Sample,
+  sampleSchema,
+  type ScoresFile,
+  scoresFileSchema,
+  type StepMetrics,
+  stepMetricsSchema,
+} from '../contract.ts'
+import { badFile, badSetting, failureOf } from '../errors.ts'
+import { readJson, writeJson } from '../files.ts'
+import { Journal } from './journal.ts'
+import { lockName, RunLock } from './run-lock.ts'
 
 /** Values of a run at the end of a step, by name. */
 export type SavedValues = Map<string, { shape: number[]; data: Float32Array }>
 
 /** Settings that may differ between a run and its continuation: they do not enter the numbers. */
-const free = new Set(['out', 'saveEvery'])
+const free = new Set(['out', 'saveEvery', 'sampleEvery', 'samplePrompts', 'sampleTokens'])
 const essence = (job: Job) => Object.fromEntries(Object.entries(job).filter(([name]) => !free.has(name)))
 
+/** Names of the files of a run folder. */
+export const runFiles = {
+  run: 'run.json',
+  metrics: 'metrics.jsonl',
+  snapshots: 'pruning.jsonl',
+  samples: 'samples.jsonl',
+  scores: 'scores.json',
+  result: 'result.json',
+  state: join('state', 'state.safetensors'),
+} as const
+
+type RunJob = Job & { out: string }
+
 /**
- * A run on disk: run.json (the job, versions, hardware), metrics.jsonl (a line a step), state/ (what is needed to go on)
- * and output/. The folder alone is enough to resume the run.
+ * Runs a job in its folder, which no other process may write meanwhile, and leaves in result.json how it ended.
+ *
+ * @throws SecateurError where the folder is in use or not fit for the job, and what `run` throws.
+ */
+export async function inRunFolder(
+  job: RunJob,
+  { resume }: JobContext,
+  run: (folder: RunFolder) => Promise<ResultEvent>,
+): Promise<ResultEvent> {
+  const folder = resume ? RunFolder.open(job.out, job) : RunFolder.create(job.out, job)
+  try {
+    const result = await run(folder)
+    folder.finish(result)
+    return result
+  } catch (error) {
+    try {
+      folder.finish({ type: 'error', ...failureOf(error) })
+    } catch {
+      // On a full disk the first error is the one to tell.
+    }
+    throw error
+  } finally {
+    folder.close()
+  }
+}
+
+/**
+ * A run on disk: run.json (the job, versions, hardware), what happened step by step (metrics, snapshots of pruning,
+ * samples), scores, state/ (what is needed to go on), output/ and result.json. The folder alone is enough to resume the
+ * run or to tell its story elsewhere.
  */
 export class RunFolder {
   readonly path: string
-  #metrics: number | null = null
+  readonly metrics: Journal<StepMetrics>
+  readonly snapshots: Journal<PruningSnapshot>
+  readonly samples: Journal<Sample>
+  readonly #lock: RunLock
 
   private constructor(path: string) {
     this.path = path
+    this.#lock = RunLock.take(path)
+    removeLeftovers(path)
+    this.metrics = new Journal(join(path, runFiles.metrics), stepMetricsSchema)
+    this.snapshots = new Journal(join(path, runFiles.snapshots), pruningSnapshotSchema)
+    this.samples = new Journal(join(path, runFiles.samples), sampleSchema)
+    rmSync(join(path, runFiles.result), { force: true })
   }
 
-  /** @throws SecateurError where the folder holds something already. */
-  static create(path: string, job: Job): RunFolder {
-    if (existsSync(path) && readdirSync(path).length > 0 && !neverStarted(path))
+  /** @throws SecateurError where the folder holds something already, or another process writes in it. */
+  static create(path: string, job: RunJob): RunFolder {
+    if (existsSync(path) && readdirSync(path).length > 0 && !neverStarted(path) && !isRepeated(path, job))
       throw badSetting(
         'out',
         `${path} holds something already: name another folder, or continue the run in it with --resume`,
       )
     mkdirSync(path, { recursive: true })
-    writeJson(join(path, 'run.json'), {
-      version,
+    const folder = new RunFolder(path)
+    rmSync(join(path, runFiles.scores), { force: true })
+    writeJson(join(path, runFiles.run), {
+      version: 1,
       job,
       started: new Date().toISOString(),
       software: { secateur: '0.1.0', node: process.versions.node, platform: `${process.platform} ${process.arch}` },
       hardware: { processor: cpus()[0]?.model ?? 'unknown', cores: cpus().length, memoryBytes: totalmem() },
-    } satisfies z.input<typeof runSchema>)
-    return new RunFolder(path)
+    } satisfies RunFile)
+    return folder
   }
 
   /** The job of the run in a folder. */
   static jobOf(path: string): Job {
-    const file = join(path, 'run.json')
-    if (!existsSync(file)) throw badFile(path, undefined, 'there is no run.json here: this is not a run folder')
-    return readJson(file, runSchema).job
+    return readRunFile(path).job
   }
 
   /** @throws SecateurError where the folder holds a run of another job. */
-  static open(path: string, job: Job): RunFolder {
+  static open(path: string, job: RunJob): RunFolder {
     const earlier = essence(RunFolder.jobOf(path))
     const now = essence(job)
     const different = Object.keys({ ...earlier, ...now }).filter((name) => !isDeepStrictEqual(earlier[name], now[name]))
@@ -77,20 +136,16 @@ export class RunFolder {
   }
 
   get #stateFile(): string {
-    return join(this.path, 'state', 'state.safetensors')
+    return join(this.path, runFiles.state)
   }
 
   get output(): string {
     return join(this.path, 'output')
   }
 
-  get #metricsFile(): string {
-    return join(this.path, 'metrics.jsonl')
-  }
-
   /** Saves the state after a step: the old one stays until the new one is whole on disk. */
   save(step: number, values: SavedValues): void {
-    this.#syncMetrics()
+    for (const journal of this.#journals) journal.sync()
     mkdirSync(join(this.path, 'state'), { recursive: true })
     const tensors = [...values].map(([name, { shape, data }]): StoredTensor => {
       const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
@@ -103,8 +158,7 @@ export class RunFolder {
   load(): { step: number; values: SavedValues } | null {
     if (!existsSync(this.#stateFile)) return null
     using file = new SafetensorsFile(this.#stateFile)
-    const step = Number(file.metadata['step'])
-    if (!Number.isInteger(step) || step < 0) throw badFile(this.#stateFile, 'step', 'is not a number of steps')
+    const step = stepOf(file)
     const values: SavedValues = new Map()
     for (const name of file.tensors.keys()) {
       const { shape, bytes } = file.read(name)
@@ -115,49 +169,67 @@ export class RunFolder {
     return { step, values }
   }
 
-  /** Forgets the metrics of steps after `step`, which are going to be repeated, and opens the file for the next ones. */
-  startMetrics(step: number): void {
-    const lines = existsSync(this.#metricsFile) ? readFileSync(this.#metricsFile, 'utf8').split('\n') : []
-    const kept = lines.filter((line) => {
-      const metrics = parseMetrics(line)
-      return metrics !== null && metrics.step <= step
-    })
-    writeFileAtomically(this.#metricsFile, kept.map((line) => `${line}\n`).join(''))
-    this.#metrics = openSync(this.#metricsFile, 'a')
+  get #journals() {
+    return [this.metrics, this.snapshots, this.samples]
   }
 
-  append(metrics: StepMetrics): void {
-    if (this.#metrics !== null) writeSync(this.#metrics, `${JSON.stringify(metrics)}\n`)
+  /** What is scored already. */
+  readScores(): ScoresFile {
+    const file = join(this.path, runFiles.scores)
+    return existsSync(file) ? readJson(file, scoresFileSchema) : {}
   }
 
-  #syncMetrics(): void {
-    if (this.#metrics !== null) fsyncSync(this.#metrics)
+  writeScores(scores: ScoresFile): void {
+    writeJson(join(this.path, runFiles.scores), scores)
+  }
+
+  /** Says how the run, or this attempt at it, ended. */
+  finish(outcome: ResultEvent | ErrorEvent): void {
+    const finished = new Date().toISOString()
+    writeJson(join(this.path, runFiles.result), { finished, outcome } satisfies z.input<typeof resultFileSchema>)
   }
 
   close(): void {
-    if (this.#metrics === null) return
-    this.#syncMetrics()
-    closeSync(this.#metrics)
-    this.#metrics = null
+    for (const journal of this.#journals) journal.close()
+    this.#lock.release()
   }
+}
+
+/** What a process that was killed had begun to write under a temporary name. */
+function removeLeftovers(path: string): void {
+  for (const folder of [path, join(path, 'state')]) {
+    if (!existsSync(folder)) continue
+    for (const name of readdirSync(folder))
+      if (/\.partial(-\w+)?$/.test(name)) rmSync(join(folder, name), { recursive: true, force: true })
+  }
+}
+
+/** run.json of a folder. Errors: no run folder, or a file that is damaged. */
+export function readRunFile(path: string): RunFile {
+  const file = join(path, runFiles.run)
+  if (!existsSync(file)) throw badFile(path, undefined, 'there is no run.json here: this is not a run folder')
+  return readJson(file, runFileSchema)
+}
+
+/** Step of a saved state, from its header alone. */
+export function stepOf({ path, metadata }: SafetensorsFile): number {
+  const step = Number(metadata['step'])
+  if (!Number.isInteger(step) || step < 0) throw badFile(path, 'step', 'is not a number of steps')
+  return step
 }
 
 /** Whether a run failed here before its first step, of missing data for example: there is nothing to lose or to resume. */
 const neverStarted = (path: string): boolean =>
-  readdirSync(path).every((name) => name === 'run.json') &&
-  runSchema.safeParse(parseJson(readFileSync(join(path, 'run.json'), 'utf8'))).success
+  readdirSync(path).every((name) => ([runFiles.run, runFiles.result, lockName] as string[]).includes(name)) &&
+  runOf(path) !== null
 
-/** Null for text that is not JSON. */
-function parseJson(text: string): unknown {
+/** An evaluation may be done again over an earlier one: there is little to lose. */
+const isRepeated = (path: string, job: Job): boolean => job.kind === 'evaluate' && runOf(path)?.kind === 'evaluate'
+
+function runOf(path: string): Job | null {
   try {
-    return JSON.parse(text)
+    return readRunFile(path).job
   } catch {
     return null
   }
-}
-
-/** A line of metrics.jsonl; null for one that a crash cut short. */
-function parseMetrics(line: string): StepMetrics | null {
-  const parsed = stepMetricsSchema.safeParse(parseJson(line))
-  return parsed.success ? parsed.data : null
 }

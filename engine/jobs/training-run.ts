@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { Projection } from '../checkpoint/projections.ts'
 import { loadTokenizer } from '../checkpoint/tokenizer.ts'
+import type { Tokenizer } from '../checkpoint/tokenizer-type.ts'
 import type { FinetuneJob, JobContext, PruneJob, StepMetrics } from '../contract.ts'
 import { makeBatches } from '../data/batches.ts'
 import { loadTrainingData } from '../data/load.ts'
@@ -14,15 +15,18 @@ import {
   type LayerMatrices,
   pairsOf,
 } from '../lora/adapter.ts'
-import { loadModel } from '../models/load.ts'
+import { loadModelInSlices } from '../models/load.ts'
 import type { LlamaModel } from '../models/llama.ts'
 import { Random } from '../random.ts'
 import { tf } from '../tf.ts'
 import { type StepResult, Trainer } from '../training/trainer.ts'
 import type { RunFolder, SavedValues } from './run-folder.ts'
+import { checkSampleSettings, Sampler } from './samples.ts'
+import { StageProgress } from './stage-progress.ts'
 
 export interface TrainingRun {
   model: LlamaModel
+  tokenizer: Tokenizer
   adapter: Adapter
   trainer: Trainer
   steps: number
@@ -39,15 +43,16 @@ export async function prepareTraining(
   folder: RunFolder,
   { emit, signal, resume }: JobContext,
 ): Promise<TrainingRun> {
+  checkSampleSettings(job)
   const tokenizer = await loadTokenizer(checkpoint.folder)
+  const reading = new StageProgress('reading data', emit)
   const data = await loadTrainingData(job.data, {
     tokenizer,
     trainOn: job.trainOn,
     ...(job.packing === 'pack' ? {} : { maxLength: job.length }),
     ...(job.field === undefined ? {} : { field: job.field }),
     ...(job.documents === undefined ? {} : { limit: job.documents }),
-    onProgress: ({ documents }) =>
-      emit({ type: 'progress', stage: 'reading data', done: documents, total: job.documents ?? 0 }),
+    onProgress: ({ documents }) => reading.report(documents, job.documents ?? 0),
     signal,
   })
   const batches = makeBatches(data.examples, {
@@ -59,13 +64,12 @@ export async function prepareTraining(
   })
   const steps = job.steps ?? Math.max(1, Math.ceil((job.epochs * batches.perEpoch) / job.accumulation))
 
+  const weights = new StageProgress('reading weights', emit)
   let bytes = 0
-  const model = loadModel(checkpoint, {
+  const model = await loadModelInSlices(checkpoint, {
     int8: job.int8,
-    onProgress: (more) => {
-      bytes += more
-      emit({ type: 'progress', stage: 'reading weights', done: bytes, total: checkpoint.bytes })
-    },
+    signal,
+    onProgress: (more) => weights.report((bytes += more), checkpoint.bytes),
   })
   const settings: AdapterSettings = {
     rank: job.rank,
@@ -83,8 +87,10 @@ export async function prepareTraining(
     : createAdapter(model.config, settings, new Random(job.seed).fork('adapter'))
   const trainer = new Trainer(model, adapter, batches, { ...job, steps })
   if (state) restoreMoments(trainer, state.values, folder)
-  folder.startMetrics(state?.step ?? 0)
-  return { model, adapter, trainer, steps, done: state?.step ?? 0, saved: state?.values ?? new Map() }
+  const done = state?.step ?? 0
+  folder.metrics.start(done)
+  folder.snapshots.start(done)
+  return { model, tokenizer, adapter, trainer, steps, done, saved: state?.values ?? new Map() }
 }
 
 export interface StepHooks {
@@ -108,16 +114,19 @@ export async function train(
   job: FinetuneJob | PruneJob,
   run: TrainingRun,
   folder: RunFolder,
-  { emit, signal }: JobContext,
+  context: JobContext,
   hooks: StepHooks = {},
 ): Promise<number | null> {
   const { trainer, steps } = run
+  const { emit, signal } = context
   const save = (step: number) => {
     folder.save(step, new Map([...trainingState(trainer), ...(hooks.state?.() ?? [])]))
     emit({ type: 'saved', step })
   }
+  const sampler = new Sampler(job, run, folder, context)
+  await sampler.start(run.done)
   const started = performance.now()
-  let tokens = 0
+  const pace = new Pace()
   let bad = 0
   let last: StepResult | null = null
   for (let step = run.done + 1; step <= steps; step++) {
@@ -128,6 +137,7 @@ export async function train(
         `stopped after step ${step - 1} of ${steps}; the state is saved in ${folder.path}: continue with --resume`,
       )
     }
+    const stepStarted = performance.now()
     last = trainer.step(step, (gradients) => hooks.observe?.(step, gradients))
     bad = Number.isFinite(last.loss) ? 0 : bad + 1
     if (bad >= 3)
@@ -136,7 +146,7 @@ export async function train(
         `the loss has not been a number for three steps, up to step ${step}: take a smaller learning rate than ${job.learningRate}`,
       )
     hooks.after?.(step)
-    tokens += last.tokens
+    pace.add(last.tokens, (performance.now() - stepStarted) / 1000)
     const seconds = (performance.now() - started) / 1000
     const metrics: StepMetrics = {
       step,
@@ -146,20 +156,36 @@ export async function train(
       tokens: last.tokens,
       ...hooks.describe?.(step),
     }
-    folder.append(metrics)
+    folder.metrics.append(metrics)
     const secondsLeft = (seconds / (step - run.done)) * (steps - step)
     emit({
       type: 'step',
       steps,
-      tokensPerSecond: tokens / seconds,
+      tokensPerSecond: pace.tokensPerSecond,
       secondsLeft,
       memoryBytes: process.memoryUsage.rss(),
       metrics,
     })
     if (step % job.saveEvery === 0 || step === steps) save(step)
+    await sampler.after(step)
     await setImmediate()
   }
   return last && Number.isFinite(last.loss) ? last.loss : null
+}
+
+/** Tokens a second over the last steps: the first ones, which compile graphs, are soon forgotten. */
+class Pace {
+  readonly #recent: { tokens: number; seconds: number }[] = []
+
+  add(tokens: number, seconds: number): void {
+    this.#recent.push({ tokens, seconds })
+    if (this.#recent.length > 20) this.#recent.shift()
+  }
+
+  get tokensPerSecond(): number {
+    const sum = (name: 'tokens' | 'seconds') => this.#recent.reduce((total, step) => total + step[name], 0)
+    return sum('tokens') / sum('seconds')
+  }
 }
 
 const sets = (trainer: Trainer) =>

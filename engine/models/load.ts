@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { toFloat32 } from '../checkpoint/dtype.ts'
 import type { StoredTensor } from '../checkpoint/model-config.ts'
@@ -15,6 +16,29 @@ export interface LoadModelOptions {
 
 /** Reads a checkpoint's weights into frozen handles, each in the form in which it is stored; norms become tensors. */
 export function loadModel(checkpoint: Checkpoint, options: LoadModelOptions = {}): LlamaModel {
+  const layers = layersOf(checkpoint, options)
+  for (;;) {
+    const { done, value } = layers.next()
+    if (done) return value
+  }
+}
+
+/** The same, with room between two layers for whatever else the process must hear, such as a stop. */
+export async function loadModelInSlices(
+  checkpoint: Checkpoint,
+  { signal, ...options }: LoadModelOptions & { signal?: AbortSignal } = {},
+): Promise<LlamaModel> {
+  const layers = layersOf(checkpoint, options)
+  for (;;) {
+    const { done, value } = layers.next()
+    if (done) return value
+    await setImmediate()
+    signal?.throwIfAborted()
+  }
+}
+
+/** Reads layer by layer; the model is what it returns. */
+function* layersOf(checkpoint: Checkpoint, options: LoadModelOptions): Generator<undefined, LlamaModel> {
   const { config } = checkpoint
   const read = (name: string): StoredTensor => {
     const stored = checkpoint.read(name)
@@ -31,9 +55,10 @@ export function loadModel(checkpoint: Checkpoint, options: LoadModelOptions = {}
     }
   }
   const embedding = table('model.embed_tokens.weight')
-  const layers = config.layers.map((shape, index): LlamaLayer => {
+  const layers: LlamaLayer[] = []
+  for (const [index, shape] of config.layers.entries()) {
     const prefix = `model.layers.${index}`
-    return {
+    layers.push({
       shape,
       projections: Object.fromEntries(projections.map((which) => [which, projection(index, which)])) as Record<
         Projection,
@@ -43,8 +68,9 @@ export function loadModel(checkpoint: Checkpoint, options: LoadModelOptions = {}
       feedForwardNorm: vector(`${prefix}.post_attention_layernorm.weight`),
       queryNorm: config.queryKeyNorm ? vector(`${prefix}.self_attn.q_norm.weight`) : null,
       keyNorm: config.queryKeyNorm ? vector(`${prefix}.self_attn.k_norm.weight`) : null,
-    }
-  })
+    })
+    yield
+  }
   return {
     config,
     embedding,

@@ -2,17 +2,37 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
-import { stepMetricsSchema } from '../../engine/contract.ts'
+import { pruningSnapshotSchema, sampleSchema, stepMetricsSchema } from '../../engine/contract.ts'
 import { eventsOf, type Ran, sample, secateur, temporaryFolder } from './secateur.ts'
 
 const folder = temporaryFolder()
 const prune = (out: string, ...more: string[]) =>
   ['prune', sample('model'), '--data', sample('train.jsonl'), '--ratio', '0.5', '--steps', '20', '--seed', '1'].concat(
     ['--frequency', '3', '--save-every', '3', '--dropout', '0.1', '--learning-rate', '1e-3', '--threads', '2'],
-    ['--length', '32', '--rows', '2', '--out', join(folder, out), '--json', ...more],
+    [
+      '--length',
+      '32',
+      '--rows',
+      '2',
+      '--sample-every',
+      '4',
+      '--sample-prompts',
+      'The smith, who',
+      '--sample-tokens',
+      '8',
+    ],
+    ['--out', join(folder, out), '--json', ...more],
   )
 const weights = (out: string) => readFileSync(join(folder, out, 'output/model.safetensors'))
 const metrics = (out: string) => readFileSync(join(folder, out, 'metrics.jsonl'), 'utf8')
+/** Everything that a run tells step by step. */
+const journals = (out: string) =>
+  ['metrics.jsonl', 'pruning.jsonl', 'samples.jsonl'].map((name) => readFileSync(join(folder, out, name), 'utf8'))
+const linesIn = (out: string, name: string) =>
+  readFileSync(join(folder, out, name), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line): unknown => JSON.parse(line))
 
 /** Sends a signal a random while after a random step is reported; says after which. */
 async function endSomewhere(out: string, signal: NodeJS.Signals, ...more: string[]): Promise<{ ran: Ran; at: number }> {
@@ -50,6 +70,17 @@ describe('a run that is stopped', () => {
       .map((line) => stepMetricsSchema.parse(JSON.parse(line)))
     assert.equal(steps.length, 20)
     assert.equal(steps.at(-1)!.sparsity!.channels, 0.5)
+    const samples = linesIn('whole', 'samples.jsonl').map((line) => sampleSchema.parse(line))
+    assert.deepEqual(
+      samples.map(({ step }) => step),
+      [0, 4, 8, 12, 16, 20],
+    )
+    assert.ok(samples.every(({ prompt, text }) => prompt === 'The smith, who' && text.length > 0))
+    const snapshots = linesIn('whole', 'pruning.jsonl').map((line) => pruningSnapshotSchema.parse(line))
+    assert.deepEqual(
+      snapshots.map(({ step }) => step),
+      [3, 6, 9, 12, 15, 18, 19],
+    )
   })
 
   test('goes on after kill -9, twice, to the same bytes', async () => {
@@ -64,7 +95,7 @@ describe('a run that is stopped', () => {
       resultOf(await secateur(prune('whole', '--resume'))).parameters!.after,
     )
     assert.ok(weights('killed').equals(weights('whole')), `other weights, ${told}`)
-    assert.equal(metrics('killed'), metrics('whole'), told)
+    assert.deepEqual(journals('killed'), journals('whole'), told)
   })
 
   test('saves its state on Ctrl-C, says how to go on, and goes on to the same bytes', async () => {
@@ -83,7 +114,7 @@ describe('a run that is stopped', () => {
     assert.equal(steps[0], stoppedAfter + 1)
     resultOf(resumed)
     assert.ok(weights('stopped').equals(weights('whole')))
-    assert.equal(metrics('stopped'), metrics('whole'))
+    assert.deepEqual(journals('stopped'), journals('whole'))
   })
 
   test('is not continued with another setting', async () => {

@@ -57,6 +57,14 @@ describe('flags become the job that the app would send', () => {
     )
   })
 
+  test('a prompt is one text, commas and all', () => {
+    const prompts = ['Once upon a time, there was', 'The', '']
+    const flags = prompts.flatMap((prompt) => ['--sample-prompts', prompt])
+    const job = pruneFrom(...needed, '--sample-every', '10', ...flags)
+    assert.ok(job.kind === 'prune')
+    assert.deepEqual([job.sampleEvery, job.samplePrompts], [10, prompts])
+  })
+
   test('flags go before the job file, and what they leave alone stays', () => {
     const folder = mkdtempSync(join(tmpdir(), 'secateur-options-'))
     try {
