@@ -1,0 +1,115 @@
+import type { RunDetail } from '../../../../electron/contract.ts'
+import type { Better } from './pareto.ts'
+
+/** What the value of a metric is, so that it can be written with its unit. */
+export type MetricType = 'count' | 'bytes' | 'seconds' | 'accuracy' | 'perplexity' | 'loss' | 'speed'
+
+export interface MetricValue {
+  readonly value: number
+  /** Standard error, where one is known. */
+  readonly error: number | null
+}
+export interface MetricRow {
+  readonly key: string
+  readonly label: string
+  readonly type: MetricType
+  readonly better: Better
+  /** Of each run, in their order. */
+  readonly values: readonly (MetricValue | null)[]
+  /** Whether a run has the best value; false everywhere where all are the same or fewer than two have one. */
+  readonly best: readonly boolean[]
+  /** Whether a run is not the best, but by less than the standard error of the difference. */
+  readonly close: readonly boolean[]
+}
+type Result = NonNullable<RunDetail['result']>
+type Read = (result: Result) => MetricValue | null
+
+const plain = (value: number | null | undefined): MetricValue | null =>
+  value === null || value === undefined ? null : { value, error: null }
+
+/**
+ * Everything that the runs' results measure, each with the direction in which it is better.
+ *
+ * @param taskName name of a zero-shot task for people.
+ */
+export function metricRows(
+  runs: readonly Pick<RunDetail, 'result'>[],
+  taskName: (task: string) => string,
+): MetricRow[] {
+  const results = runs.map(({ result }) => result)
+  const row = (key: string, label: string, type: MetricType, better: Better, read: Read): MetricRow => {
+    const values = results.map((result) => (result ? read(result) : null))
+    return { key, label, type, better, values, ...standing(values, better) }
+  }
+  const names = (of: 'tasks' | 'perplexity') => [
+    ...new Set(results.flatMap((result) => Object.keys(result?.scores?.[of] ?? {}))),
+  ]
+  return [
+    row('parameters', 'Parameters', 'count', 'lower', ({ parameters }) => plain(parameters?.after)),
+    ...names('tasks').flatMap((task) => [
+      row(`task.${task}`, taskName(task), 'accuracy', 'higher', (result) => {
+        const score = taskOf(result, task)
+        return score ? { value: score.acc, error: score.stderr } : null
+      }),
+      row(`taskNorm.${task}`, `${taskName(task)}, length-normalised`, 'accuracy', 'higher', (result) => {
+        const score = taskOf(result, task)
+        return score?.accNorm === undefined ? null : { value: score.accNorm, error: score.stderrNorm ?? null }
+      }),
+    ]),
+    row('mean', 'Mean of all tasks', 'accuracy', 'higher', (result) => meanAccuracy(result, names('tasks'))),
+    ...names('perplexity').map((text) =>
+      row(`perplexity.${text}`, `Perplexity, ${text}`, 'perplexity', 'lower', (result) =>
+        plain(result.scores?.perplexity[text]?.value),
+      ),
+    ),
+    row('loss', 'Training loss at the end', 'loss', 'lower', ({ loss }) => plain(loss)),
+    row('promptSpeed', 'Speed, prompt', 'speed', 'higher', ({ scores }) =>
+      plain(scores?.latency?.promptTokensPerSecond),
+    ),
+    row('generationSpeed', 'Speed, generation', 'speed', 'higher', ({ scores }) =>
+      plain(scores?.latency?.generatedTokensPerSecond),
+    ),
+    row('seconds', 'Duration of the run', 'seconds', 'lower', ({ seconds }) => plain(seconds)),
+    row('memory', 'Peak memory of the run', 'bytes', 'lower', ({ peakMemoryBytes }) => plain(peakMemoryBytes)),
+  ].filter(({ values }) => values.some((value) => value !== null))
+}
+
+function taskOf(result: Result, task: string) {
+  const tasks: Record<string, { acc: number; accNorm?: number; stderr: number | null; stderrNorm?: number | null }> =
+    result.scores?.tasks ?? {}
+  return Object.hasOwn(tasks, task) ? tasks[task] : undefined
+}
+
+/** Mean over the tasks with the error of a mean of independent scores; only where a run has every task of the others. */
+function meanAccuracy(result: Result, tasks: readonly string[]): MetricValue | null {
+  const scores = tasks.map((task) => taskOf(result, task))
+  if (tasks.length < 2 || scores.some((score) => score === undefined)) return null
+  const value = scores.reduce((sum, score) => sum + (score?.acc ?? 0), 0) / tasks.length
+  if (scores.some((score) => score?.stderr === null)) return { value, error: null }
+  return { value, error: Math.hypot(...scores.map((score) => score?.stderr ?? 0)) / tasks.length }
+}
+
+/** Which values are the best, and which are so near that the difference may be chance. */
+export function standing(
+  values: readonly (MetricValue | null)[],
+  better: Better,
+): { best: boolean[]; close: boolean[] } {
+  const known = values.filter((value) => value !== null)
+  const choose = better === 'lower' ? Math.min : Math.max
+  const best = choose(...known.map(({ value }) => value))
+  if (known.length < 2 || known.every(({ value }) => value === best))
+    return { best: values.map(() => false), close: values.map(() => false) }
+  const errors = known.filter(({ value }) => value === best).map(({ error }) => error)
+  const error = errors.includes(null) ? null : Math.max(...errors.map((each) => each ?? 0))
+  return {
+    best: values.map((value) => value?.value === best),
+    close: values.map(
+      (value) =>
+        value !== null &&
+        value.value !== best &&
+        value.error !== null &&
+        error !== null &&
+        Math.abs(value.value - best) < Math.hypot(value.error, error),
+    ),
+  }
+}

@@ -1,0 +1,138 @@
+import { z } from 'zod'
+import { engine } from '../../../../electron/contract.ts'
+import { groups, humanise, otherGroup, picked, presentationOf } from './presentation.ts'
+
+/** What can be started. The pipeline is a prune run that scores the dense checkpoint first and the result afterwards. */
+export const modes = ['pipeline', 'prune', 'finetune', 'evaluate', 'merge'] as const
+export type Mode = (typeof modes)[number]
+export type JobKind = Exclude<Mode, 'pipeline'>
+export const kindOf = (mode: Mode): JobKind => (mode === 'pipeline' ? 'prune' : mode)
+
+export type Input =
+  | { kind: 'number'; whole: boolean; minimum?: number; maximum?: number; above?: number; below?: number }
+  | { kind: 'choice'; options: readonly (string | number)[] }
+  | { kind: 'several'; options: readonly string[] }
+  | { kind: 'switch' }
+  | { kind: 'lines'; most: number | undefined }
+  | { kind: 'text' }
+
+/** A setting of a job, as a form shows it. */
+export interface Setting {
+  /** Dotted path in the job. */
+  readonly key: string
+  readonly label: string
+  readonly sentence: string
+  readonly unit: string | undefined
+  readonly group: string
+  readonly input: Input
+  /** Undefined where the setting may be left out. */
+  readonly standard: unknown
+}
+export interface SettingSection {
+  readonly name: string
+  readonly title: string
+  readonly settings: readonly Setting[]
+}
+
+const schemas: Record<JobKind, z.ZodObject> = {
+  finetune: engine.finetuneSchema,
+  prune: engine.pruneSchema,
+  merge: engine.mergeSchema,
+  evaluate: engine.evaluateSchema,
+}
+export const schemaOf = (mode: Mode): z.ZodObject => schemas[kindOf(mode)]
+
+type JsonSchema = z.core.JSONSchema.BaseSchema
+
+/** Every setting of a kind of job that has no picker of its own, read from the job's schema. */
+export function settingsOf(mode: Mode): readonly Setting[] {
+  const known = settingsByMode.get(mode)
+  if (known) return known
+  const settings = fieldsOf(z.toJSONSchema(schemaOf(mode), { io: 'input' }), '').filter(
+    ({ key }) => !picked.includes(key) && !(mode === 'pipeline' && key === 'evaluateDense'),
+  )
+  settingsByMode.set(mode, settings)
+  return settings
+}
+const settingsByMode = new Map<Mode, readonly Setting[]>()
+
+/** The same in groups, in the order in which they are shown; groups without a setting are left out. */
+export function sectionsOf(mode: Mode): SettingSection[] {
+  const settings = settingsOf(mode)
+  return [...groups, { ...otherGroup, settings: {} }]
+    .map(({ name, title, settings: shown }) => {
+      const order = Object.keys(shown)
+      const members = settings.filter(({ group }) => group === name)
+      return { name, title, settings: members.toSorted((a, b) => order.indexOf(a.key) - order.indexOf(b.key)) }
+    })
+    .filter((section) => section.settings.length > 0)
+}
+
+function fieldsOf(schema: JsonSchema, prefix: string): Setting[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
+    if (typeof field === 'boolean') return []
+    const key = prefix + name
+    if (field.type === 'object' && field.properties) return fieldsOf(field, `${key}.`)
+    const shown = presentationOf(key)
+    return [
+      {
+        key,
+        label: shown.label ?? humanise(key),
+        sentence: shown.sentence ?? sentenceOf(field.description ?? ''),
+        unit: shown.unit,
+        group: shown.group.name,
+        input: inputOf(field),
+        standard: field.default,
+      },
+    ]
+  })
+}
+
+function inputOf(field: JsonSchema): Input {
+  if (field.type === 'boolean') return { kind: 'switch' }
+  if (field.type === 'number' || field.type === 'integer') return numberOf(field)
+  const options = optionsOf(field)
+  if (options) return { kind: 'choice', options }
+  if (field.type === 'array') {
+    const items = typeof field.items === 'object' && !Array.isArray(field.items) ? optionsOf(field.items) : undefined
+    return items ? { kind: 'several', options: items.map(String) } : { kind: 'lines', most: field.maxItems }
+  }
+  return { kind: 'text' }
+}
+
+function numberOf(field: JsonSchema): Input {
+  const limits = {
+    minimum: within(field.minimum),
+    maximum: within(field.maximum),
+    above: within(field.exclusiveMinimum),
+    below: within(field.exclusiveMaximum),
+  }
+  const known = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
+  return { kind: 'number', whole: field.type === 'integer', ...known }
+}
+
+/** A limit that is one, rather than the largest number that counts exactly. */
+const within = (value: number | boolean | undefined) =>
+  typeof value === 'number' && Math.abs(value) < Number.MAX_SAFE_INTEGER ? value : undefined
+
+function optionsOf(field: JsonSchema): (string | number)[] | undefined {
+  const values = field.enum ?? field.anyOf?.map((choice) => (typeof choice === 'object' ? choice.const : undefined))
+  const options = values?.filter((value) => typeof value === 'string' || typeof value === 'number')
+  return options && options.length > 0 && options.length === values?.length ? options : undefined
+}
+
+/** `peak learning rate` as `Peak learning rate.` */
+function sentenceOf(description: string): string {
+  const text = description.trim()
+  if (text === '') return ''
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?!]$/.test(text) ? '' : '.'}`
+}
+
+/** The range of a number in words, for the hint beside its field; empty where there is none worth saying. */
+export function rangeOf(input: Input, format: (value: number) => string): string {
+  if (input.kind !== 'number') return ''
+  const { minimum, maximum, above, below } = input
+  const low = minimum !== undefined ? `from ${format(minimum)}` : above !== undefined ? `above ${format(above)}` : ''
+  const high = maximum !== undefined ? `up to ${format(maximum)}` : below !== undefined ? `below ${format(below)}` : ''
+  return [low, high].filter(Boolean).join(' ')
+}

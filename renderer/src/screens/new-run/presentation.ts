@@ -1,0 +1,188 @@
+/**
+ * How the settings of a job are shown: their order, groups, labels and units. What a setting means, its default and its
+ * range come from the job's schema alone; a setting that is new there and not named here appears under "Other settings".
+ */
+export interface Presentation {
+  readonly label?: string
+  readonly unit?: string
+  /** In place of the schema's sentence, where that speaks to users of the command line. */
+  readonly sentence?: string
+}
+export interface SettingGroup {
+  readonly name: string
+  readonly title: string
+  /** Settings by their dotted path in the job, in the order in which they are shown. */
+  readonly settings: Readonly<Record<string, Presentation>>
+}
+
+/** Parts of a job that have pickers of their own. */
+export const picked: readonly string[] = [
+  'kind',
+  'checkpoint',
+  'adapter',
+  'out',
+  'data',
+  'evaluation.tasks',
+  'evaluation.perplexity',
+]
+
+export const otherGroup = { name: 'other', title: 'Other settings' }
+
+const fraction = 'fraction'
+export const groups: readonly SettingGroup[] = [
+  {
+    name: 'pruning',
+    title: 'What is pruned',
+    settings: {
+      criterion: {},
+      ratio: { unit: fraction },
+      targetFraction: { unit: fraction },
+      targetParameters: { unit: 'parameters' },
+      headGroups: { label: 'Head groups' },
+      ranking: {},
+      uniform: { label: 'Same counts in every layer' },
+      protectFirst: { unit: fraction },
+      protectLast: { unit: 'layers' },
+      floor: { label: 'Kept in every layer', unit: fraction },
+      channelMultiple: { unit: 'channels' },
+      dtype: { label: 'Written as' },
+    },
+  },
+  {
+    name: 'schedule',
+    title: 'When it is pruned',
+    settings: {
+      frequency: { unit: 'steps' },
+      pruneWarmUp: { label: 'Before pruning', unit: fraction },
+      pruneCoolDown: { label: 'After pruning', unit: fraction },
+    },
+  },
+  {
+    name: 'importance',
+    title: 'How importance is scored',
+    settings: {
+      lambda: { label: 'Moving average (lambda)' },
+      power: {},
+      normalise: {},
+    },
+  },
+  {
+    name: 'length',
+    title: 'How long it trains',
+    settings: {
+      steps: { unit: 'steps', sentence: 'Optimiser steps; left empty, the passes through the data say how many.' },
+      epochs: { label: 'Passes', unit: 'passes' },
+      documents: { unit: 'documents' },
+      saveEvery: { label: 'Save every', unit: 'steps' },
+      seed: {},
+    },
+  },
+  {
+    name: 'data',
+    title: 'How data are read',
+    settings: {
+      field: {},
+      trainOn: { label: 'Loss on' },
+      packing: {},
+      length: { label: 'Row length', unit: 'tokens' },
+      rows: { label: 'Rows in a micro-batch', unit: 'rows' },
+      accumulation: { label: 'Micro-batches in a step', unit: 'micro-batches' },
+    },
+  },
+  {
+    name: 'optimiser',
+    title: 'Optimiser',
+    settings: {
+      learningRate: {},
+      warmUp: { label: 'Learning rate warm-up', unit: fraction },
+      decay: { label: 'Learning rate decay' },
+      weightDecay: {},
+      clipNorm: { label: 'Gradient norm limit' },
+      beta1: { label: 'AdamW beta 1' },
+      beta2: { label: 'AdamW beta 2' },
+      epsilon: { label: 'AdamW epsilon' },
+    },
+  },
+  {
+    name: 'adapter',
+    title: 'Adapter',
+    settings: {
+      rank: {},
+      alpha: {},
+      dropout: { unit: fraction },
+      rankStabilised: { label: 'Rank-stabilised (rsLoRA)' },
+      projections: {},
+    },
+  },
+  {
+    name: 'samples',
+    title: 'Generated samples',
+    settings: {
+      sampleEvery: { label: 'Sample every', unit: 'steps' },
+      samplePrompts: { label: 'Prompts', sentence: 'Prompts that samples continue, one in each line.' },
+      sampleTokens: { label: 'Longest sample', unit: 'tokens' },
+    },
+  },
+  {
+    name: 'evaluation',
+    title: 'Evaluation',
+    settings: {
+      evaluateDense: { label: 'Score the dense checkpoint first' },
+      'evaluation.mode': { label: 'Harness' },
+      'evaluation.limit': { label: 'Rows of each task', unit: 'rows' },
+      'evaluation.shots': { label: 'Solved examples', unit: 'examples' },
+      'evaluation.window': { label: 'Perplexity window', unit: 'tokens' },
+      'evaluation.windows': { label: 'Perplexity windows', unit: 'windows' },
+      'evaluation.latency': { label: 'Measure speed' },
+      'evaluation.batchTokens': { label: 'Scoring batch', unit: 'tokens' },
+      'evaluation.rows': { label: 'File of scored rows' },
+    },
+  },
+  {
+    name: 'machine',
+    title: 'Computer',
+    settings: {
+      device: {},
+      threads: { unit: 'threads', sentence: 'Threads of one operator; left empty, all cores are used.' },
+      activations: {},
+      int8: { label: 'Frozen weights in 8 bits' },
+    },
+  },
+]
+
+/** Names of values as people read them; any other is shown as it stands. */
+const valueNames: Readonly<Record<string, string>> = {
+  loraprune: 'LoRAPrune',
+  auto: 'Chosen automatically',
+  onnx: 'ONNX Runtime (CPU)',
+  cpu: 'Reference (CPU, slow)',
+  webgpu: 'WebGPU',
+  tensorflow: 'TensorFlow (CUDA)',
+  same: 'As in the checkpoint',
+  boolq: 'BoolQ',
+  piqa: 'PIQA',
+  hellaswag: 'HellaSwag',
+  winogrande: 'WinoGrande',
+  arc_easy: 'ARC Easy',
+  arc_challenge: 'ARC Challenge',
+  openbookqa: 'OpenBookQA',
+}
+
+export const valueName = (value: string): string => valueNames[value] ?? value
+
+/** `gradientNorm` as `Gradient norm`. */
+export function humanise(name: string): string {
+  const words = (name.split('.').at(-1) ?? name)
+    .replaceAll(/[-_]/g, ' ')
+    .replaceAll(/([a-z\d])([A-Z])/g, (_, before: string, letter: string) => `${before} ${letter.toLowerCase()}`)
+  return words.charAt(0).toUpperCase() + words.slice(1)
+}
+
+/** Group and presentation of a setting by its dotted path. */
+export function presentationOf(key: string): Presentation & { group: { name: string; title: string } } {
+  const group = groups.find(({ settings }) => Object.hasOwn(settings, key))
+  return { ...group?.settings[key], group: group ?? otherGroup }
+}
+
+/** The label of a setting, wherever it is shown. */
+export const settingLabel = (key: string): string => presentationOf(key).label ?? humanise(key)

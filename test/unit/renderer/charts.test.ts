@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { PruningSnapshot } from '../../../electron/contract.ts'
+import { align, Curve, valueAt } from '../../../renderer/src/charts/curve.ts'
+import { bin, colourAt, heatRows, leftAt, scaled } from '../../../renderer/src/charts/heat.ts'
+import { smooth } from '../../../renderer/src/charts/smoothing.ts'
+import { paretoFront } from '../../../renderer/src/screens/compare/pareto.ts'
+
+const close = (actual: (number | null)[], expected: (number | null)[]) => {
+  assert.equal(actual.length, expected.length)
+  for (const [index, value] of actual.entries()) {
+    const wanted = expected[index] ?? null
+    if (value === null || wanted === null) assert.equal(value, wanted)
+    else assert.ok(Math.abs(value - wanted) < 1e-9, `${value} is not ${wanted}`)
+  }
+}
+
+test('smoothing corrects the bias of its start, keeps gaps, and leaves constants alone', () => {
+  close(smooth([3, 3, 3, 3], 0.9), [3, 3, 3, 3])
+  // By hand: m = 0.5, 1.25, then 2.125 after a gap that does not count; corrected by 0.5, 0.75, 0.875.
+  close(smooth([1, 2, null, 3], 0.5), [1, 1.25 / 0.75, null, 2.125 / 0.875])
+  close(smooth([1, 5], 0), [1, 5])
+  assert.throws(() => smooth([1], 1), RangeError)
+})
+
+test('a live curve takes each point once, however batches overlap, and goes back when the run does', () => {
+  const curve = Curve.from({ name: 'loss', steps: [1, 2], mean: [5, 4], min: [5, 4], max: [5, 4], points: 2 })
+  curve.append({ steps: [2, 3], values: [9, 3] })
+  curve.append({ steps: [3, 4], values: [9, null] })
+  assert.deepEqual(
+    [curve.steps, curve.mean],
+    [
+      [1, 2, 3, 4],
+      [5, 4, 3, null],
+    ],
+  )
+  curve.rewind(2)
+  curve.append({ steps: [3], values: [2] })
+  assert.deepEqual(
+    [curve.steps, curve.mean],
+    [
+      [1, 2, 3],
+      [5, 4, 2],
+    ],
+  )
+})
+
+test('a live curve stays small, and its buckets keep mean and range of what they hold', () => {
+  const curve = new Curve('loss', 100)
+  const values = Array.from({ length: 10_000 }, (_, index) => Math.sin(index / 300) + (index % 7) / 10)
+  for (let from = 0; from < values.length; from += 33) {
+    const batch = values.slice(from, from + 33)
+    curve.append({ steps: batch.map((_, index) => from + index), values: batch })
+  }
+  assert.ok(curve.length <= 200, `${curve.length} entries`)
+  assert.equal(curve.lastStep, 9999)
+  assert.equal(Math.max(...curve.max.map(Number)), Math.max(...values))
+  assert.equal(Math.min(...curve.min.map(Number)), Math.min(...values))
+  const weights = curve.steps.map((step, index) => step - (curve.steps[index - 1] ?? -1))
+  const total = curve.mean.reduce<number>((sum, value, index) => sum + Number(value) * (weights[index] ?? 0), 0)
+  assert.ok(Math.abs(total - values.reduce((sum, value) => sum + value, 0)) < 1e-6)
+})
+
+test('curves of different steps share one axis without inventing values', () => {
+  const [steps, first, second] = align([
+    { steps: [1, 3], values: [10, null] },
+    { steps: [2, 3], values: [20, 30] },
+  ])
+  assert.deepEqual(
+    [steps, first, second],
+    [
+      [1, 2, 3],
+      [10, undefined, null],
+      [undefined, 20, 30],
+    ],
+  )
+  assert.equal(valueAt(steps, second ?? [], 2.5), 20)
+  assert.equal(valueAt(steps, second ?? [], 1), null)
+})
+
+const snapshot = (step: number, kept: number[]): PruningSnapshot => ({
+  step,
+  planned: 0.25,
+  layers: [
+    { heads: { scores: [1, 10, 100, 0], kept }, channels: { scores: [2, 4], kept: [1, 0.5], count: 10 } },
+    { heads: { scores: [5, 5], kept: [1, 1] }, channels: { scores: [1, 1], kept: [1, 1], count: 10 } },
+  ],
+})
+
+test('the heat map averages neighbours, counts what stays, and pads narrower layers', () => {
+  assert.deepEqual(bin([1, 3, 5, 7, 9], 2), [2, 7])
+  const [first, second] = heatRows(snapshot(10, [1, 1, 1, 0]), 'heads')
+  assert.deepEqual([first?.groups, first?.keptGroups, second?.scores], [4, 3, [5, 5, null, null]])
+  assert.equal(heatRows(snapshot(10, [1, 1, 1, 0]), 'channels')[0]?.keptGroups, 8)
+})
+
+test('colours follow the logarithm of the score, over a layer or over all, and skip what left', () => {
+  const rows = heatRows(snapshot(10, [1, 1, 1, 0]), 'heads')
+  const [first, second] = scaled(rows, 'all')
+  close(first ?? [], [0, 0.5, 1, null])
+  close(second ?? [], [Math.log10(5) / 2, Math.log10(5) / 2, null, null])
+  close(scaled(rows, 'layer')[1] ?? [], [1, 1, null, null])
+  const brightness = [0, 0.25, 0.5, 0.75, 1].map((at) => {
+    const [red, green, blue] = colourAt(at)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+  })
+  assert.deepEqual(
+    brightness.toSorted((a, b) => a - b),
+    brightness,
+  )
+})
+
+test('a head that left is found at the step when it did', () => {
+  const snapshots = [snapshot(10, [1, 1, 1, 1]), snapshot(20, [1, 0, 1, 1]), snapshot(30, [1, 0, 0, 1])]
+  assert.deepEqual([leftAt(snapshots, 0, 1), leftAt(snapshots, 0, 2), leftAt(snapshots, 0, 0)], [20, 30, null])
+})
+
+test('the Pareto front holds what nothing beats, for every pair of directions', () => {
+  const points = [
+    { id: 1, x: 1, y: 5 },
+    { id: 2, x: 2, y: 3 },
+    { id: 3, x: 2, y: 4 },
+    { id: 4, x: 3, y: 3 },
+    { id: 5, x: 4, y: 1 },
+    { id: 6, x: 2, y: 3 },
+  ]
+  const ids = (x: 'lower' | 'higher', y: 'lower' | 'higher') => paretoFront(points, { x, y }).map(({ id }) => id)
+  assert.deepEqual(ids('lower', 'lower'), [1, 2, 6, 5])
+  assert.deepEqual(ids('lower', 'higher'), [1])
+  assert.deepEqual(ids('higher', 'lower'), [5])
+  assert.deepEqual(ids('higher', 'higher'), [1, 3, 4, 5])
+  assert.deepEqual(paretoFront([], { x: 'lower', y: 'lower' }), [])
+})

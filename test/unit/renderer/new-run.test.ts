@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { engine } from '../../../electron/contract.ts'
+import {
+  changesBetween,
+  type Draft,
+  draftOf,
+  emptyDraft,
+  jobOf,
+  parseNumber,
+  problemsOf,
+} from '../../../renderer/src/screens/new-run/draft.ts'
+import { modes, rangeOf, sectionsOf, settingsOf } from '../../../renderer/src/screens/new-run/form.ts'
+import { applyPreset, isPreset, presets, presetsFor, valuesFor } from '../../../renderer/src/screens/new-run/presets.ts'
+import { groups, humanise, picked } from '../../../renderer/src/screens/new-run/presentation.ts'
+
+const filled = (changes: Partial<Draft> = {}): Draft => ({
+  ...emptyDraft(),
+  checkpoint: '/models/small',
+  data: ['/data/train.jsonl'],
+  tasks: { piqa: '/data/piqa.jsonl' },
+  ...changes,
+})
+
+test('every setting of every job can be reached, and says what it is', () => {
+  for (const [mode, schema] of [
+    ['prune', engine.pruneSchema],
+    ['finetune', engine.finetuneSchema],
+    ['merge', engine.mergeSchema],
+  ] as const) {
+    const reached = settingsOf(mode).map(({ key }) => key.split('.')[0])
+    for (const name of Object.keys(schema.shape))
+      assert.ok(reached.includes(name) || picked.includes(name), `${mode}: ${name} has no field`)
+  }
+  for (const mode of modes)
+    for (const { key, sentence, label } of settingsOf(mode)) {
+      assert.match(sentence, /^[\p{Lu}\d].*[.]$/u, `${key} is not explained`)
+      assert.match(label, /^[\p{Lu}]/u)
+    }
+  const shown = sectionsOf('prune').flatMap(({ settings }) => settings)
+  assert.equal(shown.length, settingsOf('prune').length)
+})
+
+test('the form names no setting that the schemas do not have', () => {
+  const known = new Set(modes.flatMap((mode) => settingsOf(mode).map(({ key }) => key)))
+  for (const { settings } of groups) for (const key of Object.keys(settings)) assert.ok(known.has(key), key)
+  for (const { values } of presets) for (const key of Object.keys(values)) assert.ok(known.has(key), key)
+})
+
+const setting = (key: string) => settingsOf('prune').find((candidate) => candidate.key === key)
+
+test('ranges, choices and defaults come from the schema', () => {
+  const ratio = setting('ratio')
+  assert.deepEqual(ratio?.input, { kind: 'number', whole: false, maximum: 0.95, above: 0 })
+  assert.equal(ratio?.standard, 0.5)
+  assert.equal(ratio && rangeOf(ratio.input, String), 'above 0 up to 0.95')
+  assert.deepEqual(setting('power')?.input, { kind: 'choice', options: [1, 2] })
+  assert.deepEqual(setting('criterion')?.input, {
+    kind: 'choice',
+    options: engine.pruneSchema.shape.criterion.unwrap().options,
+  })
+  assert.deepEqual(setting('seed')?.input, { kind: 'number', whole: true, minimum: 0 })
+  assert.equal(humanise('evaluation.batchTokens'), 'Batch tokens')
+})
+
+test('a filled form makes a job that the engine takes, with nothing in it that was not said', () => {
+  const draft = filled({ mode: 'pipeline', values: { ratio: '0.3', steps: '60', power: '2', learningRate: '1e-3' } })
+  assert.equal(problemsOf(draft).size, 0)
+  const job = jobOf(draft)
+  assert.deepEqual(job, {
+    kind: 'prune',
+    checkpoint: '/models/small',
+    data: ['/data/train.jsonl'],
+    ratio: 0.3,
+    steps: 60,
+    power: 2,
+    learningRate: 1e-3,
+    evaluateDense: true,
+    evaluation: { tasks: { piqa: '/data/piqa.jsonl' }, perplexity: {} },
+  })
+  assert.ok(engine.jobSchema.safeParse({ ...job, out: '/runs/1' }).success)
+  assert.equal(jobOf({ ...draft, mode: 'prune' })['evaluation'], undefined)
+  assert.equal(jobOf({ ...draft, mode: 'finetune' })['ratio'], undefined)
+})
+
+test('what is wrong is said beside its field, in words', () => {
+  const wrong = problemsOf(
+    filled({ checkpoint: '', data: [], values: { ratio: '1.5', steps: '2.5', rank: 'many', samplePrompts: ['a'] } }),
+  )
+  assert.deepEqual(Object.fromEntries(wrong), {
+    checkpoint: 'Choose a checkpoint.',
+    data: 'Choose at least one data set to train on.',
+    ratio: 'Must be 0.95 or less.',
+    steps: 'Must be a whole number.',
+    rank: 'Must be a number, written without thousands separators.',
+  })
+  const nothing = problemsOf(filled({ mode: 'evaluate', tasks: {} }))
+  assert.match(nothing.get('evaluation') ?? '', /at least one task/)
+  assert.equal(problemsOf(filled({ mode: 'evaluate', tasks: {}, values: { 'evaluation.latency': true } })).size, 0)
+  const twice = filled({
+    perplexity: [
+      { name: 'wiki', path: '/a' },
+      { name: 'wiki ', path: '/b' },
+    ],
+  })
+  assert.match(problemsOf(twice).get('evaluation.perplexity') ?? '', /same name/)
+})
+
+test('numbers are read as the locale writes them, and doubtful ones not at all', () => {
+  assert.deepEqual(
+    ['1e-4', ' 0.5 ', '−3', '.5', '1,000', '1 000', '0x10', '', 'abc'].map((text) => parseNumber(text)),
+    [1e-4, 0.5, -3, 0.5, null, null, null, null, null],
+  )
+  assert.deepEqual([parseNumber('0,5', ','), parseNumber('0.5', ','), parseNumber('1.000,5', ',')], [0.5, 0.5, null])
+})
+
+const again = (draft: Draft) => engine.jobSchema.parse({ ...jobOf(draft), out: '/runs/2' })
+
+test('a clone makes the same job again, and says what was changed', () => {
+  const job = engine.jobSchema.parse({
+    ...jobOf(filled({ values: { ratio: '0.3', uniform: false, samplePrompts: ['Once'], 'evaluation.limit': '20' } })),
+    out: '/runs/1',
+  })
+  const clone = draftOf(job, { id: 12, name: 'first' })
+  assert.equal(clone.mode, 'pipeline')
+  assert.deepEqual(clone.values, { ratio: '0.3', uniform: false, samplePrompts: ['Once'], 'evaluation.limit': '20' })
+  assert.deepEqual(changesBetween(job, again(clone)), [])
+  const changed = again({ ...clone, values: { ...clone.values, ratio: '0.5', 'evaluation.limit': '' } })
+  assert.deepEqual(changesBetween(job, changed), [
+    { key: 'ratio', before: 0.3, after: 0.5 },
+    { key: 'evaluation.limit', before: 20, after: undefined },
+  ])
+})
+
+test('a preset sets what it is about, leaves what it is not, and is noticed to be changed', () => {
+  for (const preset of presets) {
+    const draft = applyPreset(filled({ values: { samplePrompts: ['Once'], ratio: '0.3' } }), preset)
+    assert.equal(problemsOf(draft).size, 0, preset.name)
+    assert.deepEqual(draft.values['samplePrompts'], ['Once'])
+    assert.equal(draft.values['ratio'], undefined)
+    assert.ok(isPreset(draft, preset))
+    assert.ok(!isPreset({ ...draft, values: { ...draft.values, ratio: '0.25' } }, preset))
+    assert.ok(isPreset({ ...draft, values: { ...draft.values, ratio: '0.5', lambda: '' } }, preset))
+  }
+  assert.deepEqual(presetsFor('merge'), [])
+  assert.ok(presets[0] && !Object.hasOwn(valuesFor(presets[0], 'finetune'), 'uniform'))
+})
