@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { devicesSchema } from '../engine/contract.ts'
 import { appInfoSchema, folderListingSchema, settingsSchema, taskSchema } from './contract/app.ts'
 import { id, nothing, path, type Problem } from './contract/common.ts'
 import {
@@ -58,7 +59,7 @@ export const methods = {
   'app.info': [nothing, appInfoSchema],
   'settings.get': [nothing, settingsSchema],
   'settings.set': [settingsSchema.partial(), settingsSchema],
-  'devices.list': [nothing, z.unknown()],
+  'devices.list': [nothing, devicesSchema],
 
   /** One folder's content; without a path the folders that the user allowed. */
   'folders.list': [

@@ -1,0 +1,46 @@
+import type { Dataset } from '../contract.ts'
+import type { Connection } from './open.ts'
+import { Table } from './table.ts'
+import { TagStore } from './tags.ts'
+
+export interface DatasetRow {
+  id: number
+  name: string
+  path: string
+  format: Dataset['format']
+  kind: Dataset['kind']
+  detected_kind: Dataset['kind']
+  task: string | null
+  /** JSON. */
+  fields: string
+  field: string | null
+  rows: number | null
+  bytes: number
+  /** Milliseconds since 1970, of the file. */
+  modified: number
+  status: Dataset['status']
+  notes: string
+  added: number
+  removed: number | null
+}
+
+export class DatasetStore extends Table<DatasetRow> {
+  readonly tags: TagStore
+  readonly #all
+  readonly #byPath
+
+  constructor(db: Connection) {
+    super(db, 'datasets')
+    this.tags = new TagStore(db, 'dataset')
+    this.#all = db.prepare<[], DatasetRow>('SELECT * FROM datasets WHERE removed IS NULL ORDER BY added DESC, id DESC')
+    this.#byPath = db.prepare<[string], DatasetRow>('SELECT * FROM datasets WHERE path = ?')
+  }
+
+  all(): DatasetRow[] {
+    return this.#all.all()
+  }
+
+  byPath(path: string): DatasetRow | undefined {
+    return this.#byPath.get(path)
+  }
+}

@@ -1,0 +1,155 @@
+import type { Statement } from 'better-sqlite3'
+import type { z } from 'zod'
+import type { historyFilterSchema } from '../contract.ts'
+import type { Connection } from './open.ts'
+
+export type Filter = z.output<typeof historyFilterSchema>
+
+/** Facts of a run that the history shows, as they are read from a row `r` of runs. */
+export const facts = {
+  name: 'r.name',
+  kind: 'r.kind',
+  state: 'r.state',
+  checkpoint: 'r.checkpoint_name',
+  device: 'r.device',
+  created: 'r.created',
+  started: 'r.started',
+  finished: 'r.finished',
+  duration: '(r.finished - r.started) / 1000.0',
+  notes: 'r.notes',
+  folder: 'r.folder',
+  reason: 'r.reason',
+  tags: "(SELECT group_concat(tag, ', ') FROM (SELECT tag FROM run_tags WHERE run_id = r.id ORDER BY tag))",
+} as const
+
+export interface FoundRun {
+  id: number
+  name: string
+  kind: string
+  state: string
+  archived: number
+}
+
+/** The table of all runs: searched, filtered and sorted by any column. */
+export class History {
+  readonly #db: Connection
+  readonly #statements = new Map<string, Statement<[object]>>()
+  readonly #names
+
+  constructor(db: Connection) {
+    this.#db = db
+    this.#names = db.prepare<[], { name: string; text: number }>(
+      `SELECT name, EXISTS (SELECT 1 FROM run_values WHERE name_id = value_names.id AND typeof(value) = 'text') AS text
+       FROM value_names WHERE EXISTS (SELECT 1 FROM run_values WHERE name_id = value_names.id) ORDER BY name`,
+    )
+  }
+
+  /** Names of all settings and metrics that any run has, and whether some value is text. */
+  valueNames(): { name: string; text: number }[] {
+    return this.#names.all()
+  }
+
+  count(filter: Filter): number {
+    const { where, parameters } = condition(filter)
+    const [row] = this.#all<{ total: number }>(`SELECT count(*) AS total FROM runs r WHERE ${where}`, parameters)
+    return row?.total ?? 0
+  }
+
+  /** Ids in the order that is asked for; those without a value come last either way. */
+  ids(
+    filter: Filter,
+    {
+      sort,
+      limit,
+      offset,
+    }: { sort?: { column: string; descending: boolean } | undefined; limit: number; offset: number },
+  ): number[] {
+    const { where, parameters } = condition(filter)
+    const column = sort?.column ?? 'created'
+    const direction = (sort?.descending ?? true) ? 'DESC' : 'ASC'
+    const fact = Object.hasOwn(facts, column) ? facts[column as keyof typeof facts] : null
+    const key = fact ?? 'v.value'
+    const join = fact
+      ? ''
+      : 'LEFT JOIN run_values v ON v.run_id = r.id AND v.name_id = (SELECT id FROM value_names WHERE name = @column)'
+    const collation = fact === facts.name || fact === facts.checkpoint ? ' COLLATE NOCASE' : ''
+    const rows = this.#all<{ id: number }>(
+      `SELECT r.id FROM runs r ${join} WHERE ${where}
+       ORDER BY ${key} IS NULL, ${key}${collation} ${direction}, r.id ${direction} LIMIT @limit OFFSET @offset`,
+      { ...parameters, limit, offset, ...(fact ? {} : { column }) },
+    )
+    return rows.map(({ id }) => id)
+  }
+
+  /** The runs with these ids, in this order, each with the values of the columns. */
+  rows(ids: readonly number[], columns: readonly string[]): { run: FoundRun; values: (string | number | null)[] }[] {
+    const known = columns.filter((column) => Object.hasOwn(facts, column)) as (keyof typeof facts)[]
+    const selected = known.map((column, at) => `, ${facts[column]} AS fact${at}`).join('')
+    const list = JSON.stringify(ids)
+    const found = this.#all<FoundRun & Record<string, string | number | null>>(
+      `SELECT r.id, r.name, r.kind, r.state, r.archived${selected} FROM json_each(@list) JOIN runs r ON r.id = json_each.value ORDER BY json_each.key`,
+      { list },
+    )
+    const names = columns.filter((column) => !Object.hasOwn(facts, column))
+    const values = new Map<number, Map<string, string | number | null>>()
+    if (names.length > 0)
+      for (const { run, name, value } of this.#all<{ run: number; name: string; value: string | number | null }>(
+        `SELECT r.value AS run, n.name, v.value FROM json_each(@list) r
+         CROSS JOIN (SELECT id, name FROM value_names WHERE name IN (SELECT value FROM json_each(@names))) n
+         JOIN run_values v ON v.run_id = r.value AND v.name_id = n.id`,
+        { list, names: JSON.stringify(names) },
+      )) {
+        if (!values.has(run)) values.set(run, new Map())
+        values.get(run)!.set(name, value)
+      }
+    return found.map((run) => ({
+      run,
+      values: columns.map((column) => {
+        const at = known.indexOf(column as keyof typeof facts)
+        return (at >= 0 ? run[`fact${at}`] : values.get(run.id)?.get(column)) ?? null
+      }),
+    }))
+  }
+
+  #all<Row>(sql: string, parameters: object): Row[] {
+    let statement = this.#statements.get(sql)
+    if (!statement) this.#statements.set(sql, (statement = this.#db.prepare<[object]>(sql)))
+    return statement.all(parameters) as Row[]
+  }
+}
+
+function condition(filter: Filter): { where: string; parameters: Record<string, string | number> } {
+  const where = ['r.removed IS NULL']
+  const parameters: Record<string, string | number> = {}
+  if (filter.archived !== 'all') where.push(`r.archived = ${filter.archived === 'only' ? 1 : 0}`)
+  for (const name of ['states', 'kinds'] as const) {
+    if (filter[name].length === 0) continue
+    where.push(`r.${name.slice(0, -1)} IN (SELECT value FROM json_each(@${name}))`)
+    parameters[name] = JSON.stringify(filter[name])
+  }
+  if (filter.tags.length > 0) {
+    where.push(
+      'r.id IN (SELECT run_id FROM run_tags WHERE tag IN (SELECT value FROM json_each(@tags)) GROUP BY run_id HAVING count(*) = @tagCount)',
+    )
+    parameters['tags'] = JSON.stringify([...new Set(filter.tags)])
+    parameters['tagCount'] = new Set(filter.tags).size
+  }
+  if (filter.checkpoint !== undefined) {
+    where.push('(r.checkpoint_id = @checkpoint OR r.output_id = @checkpoint)')
+    parameters['checkpoint'] = filter.checkpoint
+  }
+  const words = searchText(filter.search)
+  if (words) {
+    where.push('r.id IN (SELECT rowid FROM run_search WHERE run_search MATCH @words)')
+    parameters['words'] = words
+  }
+  return { where: where.join(' AND '), parameters }
+}
+
+/** Every word must begin a word of the run; nothing that a person types is taken as an operator of the search. */
+const searchText = (text: string): string =>
+  text
+    .split(/\s+/)
+    .filter((word) => /[\p{L}\p{N}]/u.test(word))
+    .map((word) => `"${word.replaceAll('"', '""')}"*`)
+    .join(' ')

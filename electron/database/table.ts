@@ -1,0 +1,41 @@
+import type { Statement } from 'better-sqlite3'
+import type { Connection } from './open.ts'
+
+/** One table with an `id`: what every store does with its rows. Statements are prepared when they are first needed. */
+export class Table<Row extends { id: number }> {
+  protected readonly db: Connection
+  readonly #name: string
+  readonly #get
+  readonly #prepared = new Map<string, Statement<[object]>>()
+
+  constructor(db: Connection, name: string) {
+    this.db = db
+    this.#name = name
+    this.#get = db.prepare<[number], Row>(`SELECT * FROM ${name} WHERE id = ?`)
+  }
+
+  get(id: number): Row | undefined {
+    return this.#get.get(id)
+  }
+
+  /** @returns the new row's id */
+  insert(row: Omit<Row, 'id'>): number {
+    const columns = Object.keys(row)
+    const places = columns.map((column) => `@${column}`)
+    const statement = this.#statement(`INSERT INTO ${this.#name} (${columns.join(', ')}) VALUES (${places.join(', ')})`)
+    return Number(statement.run(row).lastInsertRowid)
+  }
+
+  update(id: number, changes: Partial<Omit<Row, 'id'>>): void {
+    const columns = Object.keys(changes)
+    if (columns.length === 0) return
+    const set = columns.map((column) => `${column} = @${column}`).join(', ')
+    this.#statement(`UPDATE ${this.#name} SET ${set} WHERE id = @id`).run({ ...changes, id })
+  }
+
+  #statement(sql: string): Statement<[object]> {
+    let statement = this.#prepared.get(sql)
+    if (!statement) this.#prepared.set(sql, (statement = this.db.prepare<[object]>(sql)))
+    return statement
+  }
+}

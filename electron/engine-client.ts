@@ -1,0 +1,184 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import {
+  type EngineEvent,
+  eventSchema,
+  type Job,
+  type ServiceMethod,
+  serviceMethods,
+  type ServiceParams,
+  serviceResponseSchema,
+  type ServiceResult,
+} from '../engine/contract.ts'
+import { ProblemError } from './services/problems.ts'
+import type { ServiceOptions } from './services/types.ts'
+
+type EngineOptions = ServiceOptions['engine']
+
+function start(engine: EngineOptions, entry: string): ChildProcess {
+  return fork(entry, [], {
+    execPath: engine.node,
+    execArgv: [],
+    env: { ...process.env, ...engine.env },
+    serialization: 'advanced',
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
+}
+
+/** What a process printed last, to say why it died. */
+class LastWords {
+  #text = ''
+
+  constructor(child: ChildProcess) {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8')
+      stream?.on('data', (text: string) => (this.#text = (this.#text + text).slice(-16_384)))
+    }
+  }
+
+  get text(): string {
+    return this.#text.trim()
+  }
+}
+
+/** How a process ended. */
+export interface ProcessEnd {
+  code: number | null
+  signal: NodeJS.Signals | null
+  lastWords: string
+}
+
+/** In words that lead somewhere, why a process ended that nobody stopped. */
+export function explainEnd({ code, signal, lastWords }: ProcessEnd): string {
+  const said = lastWords ? ` It said last: ${lastWords.slice(-400)}` : ''
+  if (/heap out of memory|std::bad_alloc|Cannot allocate memory/i.test(lastWords))
+    return `The engine ran out of memory. Take fewer rows or shorter ones, or hold the weights in 8 bits.${said}`
+  if (signal === 'SIGKILL' || code === 137)
+    return 'The engine was killed, most likely by the system because memory ran out. Take fewer rows or shorter ones, or hold the weights in 8 bits.'
+  if (signal !== null) return `The engine crashed (${signal}).${said}`
+  return `The engine ended with code ${code} before it was done.${said}`
+}
+
+interface Pending {
+  method: ServiceMethod
+  resolve: (result: unknown) => void
+  reject: (error: Error) => void
+  progress: ((done: number, total: number) => void) | undefined
+}
+
+/** Requests to the engine's service process, which is started when it is first needed and again after a crash. */
+export class EngineService {
+  readonly #engine: EngineOptions
+  readonly #pending = new Map<number, Pending>()
+  #child: ChildProcess | null = null
+  #ended: Promise<void> = Promise.resolve()
+  #last = 0
+  #closed = false
+
+  constructor(engine: EngineOptions) {
+    this.#engine = engine
+  }
+
+  /** @throws ProblemError with what the engine says; of kind `interrupted` where the signal cancelled the request. */
+  async request<M extends ServiceMethod>(
+    method: M,
+    params: ServiceParams<M>,
+    options: { signal?: AbortSignal; progress?: (done: number, total: number) => void } = {},
+  ): Promise<ServiceResult<M>> {
+    options.signal?.throwIfAborted()
+    const child = this.#running()
+    const id = ++this.#last
+    const cancel = () => void child.send({ cancel: id }, () => {})
+    options.signal?.addEventListener('abort', cancel, { once: true })
+    try {
+      return await new Promise<ServiceResult<M>>((resolve, reject) => {
+        const settle = resolve as (result: unknown) => void
+        this.#pending.set(id, { method, resolve: settle, reject, progress: options.progress })
+        child.send({ id, method, params }, (error) => {
+          if (error) this.#settle(id)?.reject(error)
+        })
+      })
+    } finally {
+      options.signal?.removeEventListener('abort', cancel)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#child?.kill('SIGKILL')
+    await this.#ended
+  }
+
+  #running(): ChildProcess {
+    if (this.#closed) throw new ProblemError('interrupted', 'The app is closing.')
+    if (this.#child) return this.#child
+    const child = start(this.#engine, this.#engine.service)
+    const words = new LastWords(child)
+    this.#child = child
+    child.on('message', (message) => this.#answer(message))
+    this.#ended = new Promise((resolve) => {
+      const end = (code: number | null, signal: NodeJS.Signals | null, error?: Error) => {
+        if (this.#child === child) this.#child = null
+        const reason = error ? error.message : explainEnd({ code, signal, lastWords: words.text })
+        for (const id of this.#pending.keys()) this.#settle(id)?.reject(new ProblemError('internal', reason))
+        resolve()
+      }
+      child.on('error', (error) => end(null, null, error))
+      child.on('close', end)
+    })
+    return child
+  }
+
+  #settle(id: number): Pending | undefined {
+    const pending = this.#pending.get(id)
+    this.#pending.delete(id)
+    return pending
+  }
+
+  #answer(message: unknown): void {
+    const response = serviceResponseSchema.safeParse(message)
+    if (!response.success) return console.error('the engine sent what contract B does not know', message)
+    const { data } = response
+    if ('progress' in data) return this.#pending.get(data.id)?.progress?.(data.progress.done, data.progress.total)
+    const pending = this.#settle(data.id)
+    if (!pending) return
+    if ('error' in data) return pending.reject(ProblemError.of(data.error))
+    const result = serviceMethods[pending.method].result.safeParse(data.result)
+    if (result.success) pending.resolve(result.data)
+    else pending.reject(result.error)
+  }
+}
+
+/** A run's own process. */
+export class EngineRun {
+  readonly pid: number
+  readonly ended: Promise<ProcessEnd>
+  readonly #child: ChildProcess
+
+  constructor(engine: EngineOptions, job: Job, resume: boolean, onEvent: (event: EngineEvent) => void) {
+    const child = start(engine, engine.run)
+    const words = new LastWords(child)
+    this.#child = child
+    this.pid = child.pid ?? 0
+    child.on('message', (message) => {
+      const event = eventSchema.safeParse(message)
+      if (event.success) onEvent(event.data)
+      else console.error('the engine sent what contract B does not know', message)
+    })
+    this.ended = new Promise((resolve) => {
+      child.on('error', (error) => {
+        if (child.pid === undefined) resolve({ code: null, signal: null, lastWords: error.message })
+      })
+      child.on('close', (code, signal) => resolve({ code, signal, lastWords: words.text }))
+    })
+    child.send({ type: 'run', job, resume }, () => {})
+  }
+
+  /** Asks it to end after the current step with the state saved. */
+  stop(): void {
+    if (this.#child.connected) this.#child.send({ type: 'stop' }, () => {})
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL')
+  }
+}

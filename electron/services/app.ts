@@ -1,0 +1,28 @@
+import packageJson from '../../package.json' with { type: 'json' }
+import type { Context, Handlers } from './context.ts'
+
+type AppMethod = 'app.info' | 'devices.list' | 'folders.choose' | 'folders.open'
+
+/** What the app is, and what only its host can do. */
+export function appHandlers(context: Context, databaseKeptAside: string | undefined): Handlers<AppMethod> {
+  const { options, engine } = context
+  const { platform, dataFolder } = options
+  return {
+    'app.info': () => ({
+      version: packageJson.version,
+      host: platform.host,
+      nativeDialogs: platform.nativeDialogs,
+      canOpenFolders: platform.canOpenFolders,
+      platform: process.platform,
+      dataFolder,
+      node: process.versions.node,
+      ...(databaseKeptAside === undefined ? {} : { databaseKeptAside }),
+    }),
+    'devices.list': () => engine.request('devices', {}),
+    'folders.choose': ({ kind, title }) => platform.choose(kind, title),
+    'folders.open': async ({ path }) => {
+      await platform.openFolder(path)
+      return undefined
+    },
+  }
+}

@@ -1,0 +1,106 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Comparison, ParsedRequest, RunDetail } from '../contract.ts'
+import type { History } from '../database/history.ts'
+import type { Context, Handlers } from './context.ts'
+import { inspectionOf } from './library.ts'
+import { detailOf } from './run-summary.ts'
+import type { Runs } from './runs.ts'
+
+type KeptLayers = Comparison['layers'][number]['layers']
+
+/** Runs side by side. */
+export class Compare {
+  readonly #context: Context
+  readonly #runs: Runs
+  readonly #history: History
+
+  constructor(context: Context, runs: Runs, history: History) {
+    this.#context = context
+    this.#runs = runs
+    this.#history = history
+  }
+
+  readonly handlers: Handlers<keyof Handlers & `compare.${string}`> = {
+    'compare.get': (input) => this.#get(input),
+    'compare.scatter': ({ ids, filter, x, y }) => {
+      const wanted = ids ?? this.#history.ids(filter ?? anyRun, { limit: -1, offset: 0 })
+      return this.#history
+        .rows(wanted, [x, y])
+        .flatMap(({ run, values: [atX, atY] }) =>
+          typeof atX === 'number' && typeof atY === 'number' ? [{ id: run.id, name: run.name, x: atX, y: atY }] : [],
+        )
+    },
+  }
+
+  #get({ ids, points }: ParsedRequest<'compare.get'>): Comparison {
+    const { runs: store } = this.#context
+    const runs = ids.map((id) => detailOf(this.#runs.row(id), store))
+    return {
+      runs,
+      settings: settingsOf(runs),
+      series: ids.map((runId) => ({ runId, series: store.metrics.series(runId, { points }) })),
+      layers: runs.map((run) => ({ runId: run.id, layers: this.#layers(run) })),
+      samples: samplesOf(ids.map((id) => store.samples(id))),
+    }
+  }
+
+  /** From the checkpoints where the library has them, from the last snapshot of pruning otherwise. */
+  #layers(run: RunDetail): KeptLayers {
+    const before = this.#layersOf(run.checkpointId)
+    const after = this.#layersOf(run.outputId) ?? (run.kind === 'prune' ? null : before)
+    if (before && after && before.length === after.length)
+      return after.map(({ heads, channels }, layer) => ({
+        heads,
+        headsOf: before[layer]!.heads,
+        channels,
+        channelsOf: before[layer]!.channels,
+      }))
+    const snapshot = this.#context.runs.snapshot(run.id, Number.MAX_SAFE_INTEGER)
+    return (snapshot?.layers ?? []).map(({ heads, channels }) => ({
+      heads: heads.kept.filter((kept) => kept > 0).length,
+      headsOf: heads.kept.length,
+      channels: Math.round(channels.count * mean(channels.kept)),
+      channelsOf: channels.count,
+    }))
+  }
+
+  #layersOf(checkpointId: number | null): { heads: number; channels: number }[] | null {
+    const row = checkpointId === null ? undefined : this.#context.checkpoints.get(checkpointId)
+    const inspection = row && inspectionOf(row)
+    return inspection?.kind === 'checkpoint' ? inspection.layers : null
+  }
+}
+
+const anyRun = { search: '', states: [], kinds: [], tags: [], archived: 'no' } as const satisfies object as never
+
+const mean = (values: readonly number[]): number =>
+  values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length
+
+/** Every setting of any of the runs. */
+function settingsOf(runs: readonly RunDetail[]): Comparison['settings'] {
+  const jobs = runs.map(({ job }) => flat(job))
+  const names = [...new Set(jobs.flatMap((job) => [...job.keys()]))].filter((name) => name !== 'out')
+  return names.map((name) => {
+    const values = jobs.map((job) => job.get(name) ?? null)
+    return { name, values, differs: values.some((value) => !isDeepStrictEqual(value, values[0])) }
+  })
+}
+
+function flat(value: object, prefix = ''): Map<string, unknown> {
+  return new Map(
+    Object.entries(value).flatMap(([name, part]: [string, unknown]) =>
+      typeof part === 'object' && part !== null && !Array.isArray(part)
+        ? [...flat(part, `${prefix}${name}.`)]
+        : [[`${prefix}${name}`, part] as const],
+    ),
+  )
+}
+
+/** The last text of each run for every prompt. */
+function samplesOf(samples: readonly { prompt: string; text: string }[][]): Comparison['samples'] {
+  const prompts = [...new Set(samples.flatMap((own) => own.map(({ prompt }) => prompt)))]
+  return prompts.map((prompt) => ({
+    prompt,
+    texts: samples.map((own) => own.findLast((sample) => sample.prompt === prompt)?.text ?? null),
+  }))
+}

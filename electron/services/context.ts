@@ -1,0 +1,27 @@
+import type { CheckpointStore } from '../database/checkpoints.ts'
+import type { DatasetStore } from '../database/datasets.ts'
+import type { Connection } from '../database/open.ts'
+import type { RunStore } from '../database/runs.ts'
+import type { Answer, Method, ParsedRequest, Settings } from '../contract.ts'
+import type { EngineService } from '../engine-client.ts'
+import type { Emit } from './events.ts'
+import type { Tasks } from './tasks.ts'
+import type { ServiceOptions } from './types.ts'
+
+/** What every service works with. */
+export interface Context {
+  options: ServiceOptions
+  db: Connection
+  checkpoints: CheckpointStore
+  datasets: DatasetStore
+  runs: RunStore
+  engine: EngineService
+  tasks: Tasks
+  emit: Emit
+  settings: () => Settings
+  /** Lets something run beside the requests; its failure is told to the user rather than lost. */
+  inBackground: (work: Promise<unknown>) => void
+}
+
+export type Handler<M extends Method> = (input: ParsedRequest<M>) => Answer<M> | Promise<Answer<M>>
+export type Handlers<M extends Method = Method> = { [K in M]: Handler<K> }

@@ -1,0 +1,191 @@
+import { realpath, stat } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
+import { z } from 'zod'
+import type { Dataset, ParsedRequest } from '../contract.ts'
+import type { DatasetRow } from '../database/datasets.ts'
+import type { Context, Handlers } from './context.ts'
+import type { Library } from './library.ts'
+import { notFound, ProblemError } from './problems.ts'
+
+type DatasetMethod = keyof Handlers & `datasets.${string}`
+const fieldNames = z.array(z.string())
+
+/** Files and image folders that runs train and are scored on. */
+export class Datasets {
+  readonly #context: Context
+  readonly #library: Library
+
+  constructor(context: Context, library: Library) {
+    this.#context = context
+    this.#library = library
+  }
+
+  readonly handlers: Handlers<DatasetMethod> = {
+    'datasets.list': () => this.#context.datasets.all().map((row) => this.#summary(row)),
+    'datasets.register': ({ path }) => this.#register(path),
+    'datasets.update': ({ id, tags, ...changes }) => {
+      this.#row(id)
+      this.#context.datasets.update(id, changes)
+      if (tags) this.#context.datasets.tags.set(id, tags)
+      return this.#changed(id)
+    },
+    'datasets.relocate': ({ id, path }) => this.#relocate(this.#row(id), path),
+    'datasets.remove': ({ id }) => {
+      this.#row(id)
+      this.#context.datasets.update(id, { removed: Date.now() })
+      this.#context.emit('dataset', { id, removed: true })
+      return undefined
+    },
+    'datasets.restore': async ({ id }) => {
+      const row = this.#context.datasets.get(id)
+      if (!row) throw notFound('data set', id)
+      this.#context.datasets.update(id, { removed: null, status: await statusOf(row) })
+      return this.#changed(id)
+    },
+    'datasets.preview': (input) => this.#preview(input),
+    'datasets.lengths': async ({ id, checkpoint, sample }) => {
+      const row = this.#row(id)
+      const { counts, binWidth, examples, tokens, longest, mean } = await this.#context.engine.request('tokenLengths', {
+        ...this.#source(row),
+        checkpoint: this.#library.row(checkpoint).path,
+        sample,
+      })
+      return { counts, binWidth, examples, tokens, longest, mean }
+    },
+    'datasets.thumbnails': async ({ id, offset, limit }) => {
+      const { path } = this.#row(id)
+      const { images } = await this.#context.engine.request('imageThumbnails', { path, offset, limit })
+      return images.map((image) =>
+        'error' in image
+          ? {
+              name: image.name,
+              className: image.className ?? '',
+              width: 0,
+              height: 0,
+              dataUrl: '',
+              problem: image.error.message,
+            }
+          : { ...image, className: image.className ?? '' },
+      )
+    },
+  }
+
+  /** Looks at the files of every entry. */
+  async check(): Promise<void> {
+    for (const row of this.#context.datasets.all()) {
+      const status = await statusOf(row)
+      if (status === row.status) continue
+      this.#context.datasets.update(row.id, { status })
+      this.#changed(row.id)
+    }
+  }
+
+  #row(id: number): DatasetRow {
+    const row = this.#context.datasets.get(id)
+    if (!row || row.removed !== null) throw notFound('data set', id)
+    return row
+  }
+
+  #summary(row: DatasetRow): Dataset {
+    return {
+      id: row.id,
+      name: row.name,
+      path: row.path,
+      format: row.format,
+      kind: row.kind,
+      detectedKind: row.detected_kind,
+      task: row.task,
+      fields: fieldNames.parse(JSON.parse(row.fields)),
+      field: row.field,
+      rows: row.rows,
+      bytes: row.bytes,
+      status: row.status,
+      tags: this.#context.datasets.tags.of(row.id),
+      notes: row.notes,
+      added: row.added,
+    }
+  }
+
+  #changed(id: number): Dataset {
+    this.#context.emit('dataset', { id, removed: false })
+    return this.#summary(this.#row(id))
+  }
+
+  async #facts(path: string) {
+    const found = await this.#context.engine.request('detectDataset', { path })
+    return {
+      path,
+      format: found.format,
+      kind: found.kind,
+      detected_kind: found.kind,
+      task: found.task ?? null,
+      fields: JSON.stringify(found.fields),
+      field: found.field ?? null,
+      rows: found.rows,
+      bytes: found.bytes,
+      modified: (await stat(path)).mtimeMs,
+      status: 'present' as const,
+      removed: null,
+    }
+  }
+
+  async #register(given: string): Promise<Dataset> {
+    const { datasets } = this.#context
+    const facts = await this.#facts(await realpath(resolve(given)))
+    const known = datasets.byPath(facts.path)
+    if (known) {
+      datasets.update(known.id, facts)
+      return this.#changed(known.id)
+    }
+    return this.#changed(datasets.insert({ name: basename(facts.path), notes: '', added: Date.now(), ...facts }))
+  }
+
+  async #relocate(row: DatasetRow, given: string): Promise<Dataset> {
+    const { datasets } = this.#context
+    const facts = await this.#facts(await realpath(resolve(given)))
+    if (row.status === 'missing' && (facts.format !== row.format || facts.bytes !== row.bytes))
+      throw new ProblemError(
+        'conflict',
+        `${facts.path} does not hold what ${row.name} held: register it as another data set.`,
+        {
+          file: facts.path,
+        },
+      )
+    const other = datasets.byPath(facts.path)
+    if (other && other.id !== row.id) {
+      if (other.removed === null)
+        throw new ProblemError('conflict', `${facts.path} is registered already, as ${other.name}.`, {
+          file: facts.path,
+        })
+      datasets.update(other.id, { path: `${other.path} (removed ${other.id})` })
+    }
+    // What was corrected by hand stays.
+    datasets.update(row.id, { ...facts, kind: row.kind, field: row.field })
+    return this.#changed(row.id)
+  }
+
+  #source({ path, kind, field }: DatasetRow) {
+    return { path, kind, ...(field === null ? {} : { field }) }
+  }
+
+  async #preview({ id, checkpoint, ...page }: ParsedRequest<'datasets.preview'>) {
+    const row = this.#row(id)
+    const { rows } = await this.#context.engine.request('previewDataset', {
+      ...this.#source(row),
+      ...page,
+      checkpoint: this.#library.row(checkpoint).path,
+    })
+    return { rows, total: row.rows }
+  }
+}
+
+async function statusOf({ path, format, bytes, modified }: DatasetRow): Promise<Dataset['status']> {
+  try {
+    const now = await stat(path)
+    // A folder of images has the time at which something was last put in or taken out.
+    const same = Math.abs(now.mtimeMs - modified) < 2 && (format === 'images' || now.size === bytes)
+    return same ? 'present' : 'changed'
+  } catch {
+    return 'missing'
+  }
+}

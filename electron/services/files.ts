@@ -1,0 +1,97 @@
+import { createReadStream, createWriteStream } from 'node:fs'
+import { lstat, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join, resolve, sep } from 'node:path'
+import { Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { ProblemError } from './problems.ts'
+import type { TaskControl } from './tasks.ts'
+
+export interface FoundFile {
+  /** Relative to the folder, with the system's separator. */
+  name: string
+  bytes: number
+}
+
+/** Regular files of a folder and its subfolders. Links are left out, so that nothing outside is read. */
+export async function filesOf(folder: string): Promise<FoundFile[]> {
+  const found: FoundFile[] = []
+  const walk = async (relative: string, depth: number): Promise<void> => {
+    if (depth > 16)
+      throw new ProblemError('bad-file', `${join(folder, relative)} is nested too deeply`, { file: folder })
+    for (const entry of await readdir(join(folder, relative), { withFileTypes: true })) {
+      const name = join(relative, entry.name)
+      if (entry.isDirectory()) await walk(name, depth + 1)
+      else if (entry.isFile()) found.push({ name, bytes: (await lstat(join(folder, name))).size })
+    }
+  }
+  await walk('', 0)
+  return found
+}
+
+export const exists = async (path: string): Promise<boolean> =>
+  lstat(path).then(
+    () => true,
+    () => false,
+  )
+
+/** The path, or the path with the first number that makes it new. */
+export async function freeName(path: string): Promise<string> {
+  let free = path
+  for (let number = 2; await exists(free); number++) free = `${path}-${number}`
+  return free
+}
+
+/** Fills a folder beside its final name and renames it; nothing is left behind where that fails or is cancelled. */
+export async function createFolder(to: string, fill: (temporary: string) => Promise<void>): Promise<void> {
+  const final = resolve(to)
+  if (await exists(final))
+    throw new ProblemError('conflict', `${final} exists already: choose another name.`, { file: final })
+  await mkdir(dirname(final), { recursive: true })
+  const temporary = await mkdtemp(join(dirname(final), `.${basename(final)}.partial-`))
+  try {
+    await fill(temporary)
+    await rename(temporary, final)
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true })
+    throw error
+  }
+}
+
+/** Copies the regular files of a folder to a new one. */
+export async function copyFolder(from: string, to: string, { signal, progress }: TaskControl): Promise<void> {
+  if (`${resolve(to)}${sep}`.startsWith(`${resolve(from)}${sep}`))
+    throw new ProblemError('bad-setting', `${to} is within ${from}: choose a folder outside it.`, { field: 'to' })
+  const files = await filesOf(from)
+  const total = files.reduce((sum, { bytes }) => sum + bytes, 0)
+  let done = 0
+  progress(done, total)
+  await createFolder(to, async (temporary) => {
+    for (const { name } of files) {
+      const target = join(temporary, name)
+      await mkdir(dirname(target), { recursive: true })
+      const count = new Transform({
+        transform(chunk: Buffer, _encoding, next) {
+          done += chunk.length
+          progress(done, total)
+          next(null, chunk)
+        },
+      })
+      await pipeline(
+        createReadStream(join(from, name), { highWaterMark: 1 << 20 }),
+        count,
+        createWriteStream(target, { flags: 'wx' }),
+        { signal },
+      )
+      await syncFile(target)
+    }
+  })
+}
+
+export async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,101 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Column, HistoryRow, ParsedRequest } from '../contract.ts'
+import { facts, type History } from '../database/history.ts'
+import type { Context, Handlers } from './context.ts'
+import { csvRow } from './csv.ts'
+
+const factColumns: Record<keyof typeof facts, Omit<Column, 'key'>> = {
+  name: { label: 'Name', type: 'text' },
+  kind: { label: 'Kind', type: 'text' },
+  state: { label: 'State', type: 'state' },
+  checkpoint: { label: 'Checkpoint', type: 'text' },
+  device: { label: 'Device', type: 'text' },
+  created: { label: 'Created', type: 'time' },
+  started: { label: 'Started', type: 'time' },
+  finished: { label: 'Finished', type: 'time' },
+  duration: { label: 'Duration', type: 'seconds' },
+  tags: { label: 'Tags', type: 'tags' },
+  notes: { label: 'Notes', type: 'text' },
+  folder: { label: 'Folder', type: 'text' },
+  reason: { label: 'Reason', type: 'text' },
+}
+
+/** Runs that are read and written out at once in an export. */
+const exportSlice = 500
+
+export class HistoryService {
+  readonly #context: Context
+  readonly #history: History
+
+  constructor(context: Context, history: History) {
+    this.#context = context
+    this.#history = history
+  }
+
+  readonly handlers: Handlers<keyof Handlers & `history.${string}`> = {
+    'history.columns': () => this.#columns(),
+    'history.query': ({ columns, sort, offset, limit, ...filter }) => ({
+      total: this.#history.count(filter),
+      rows: this.#rows(this.#history.ids(filter, { sort, offset, limit }), columns),
+    }),
+    'history.tags': () => this.#context.runs.tags.all(),
+    'history.export': (input) => this.#export(input),
+  }
+
+  #columns(): Column[] {
+    const values = this.#history.valueNames().map(({ name, text }): Column => {
+      const label = name.slice(name.indexOf('.') + 1)
+      return { key: name, label, type: text === 1 ? 'text' : typeOf(name) }
+    })
+    return [...Object.entries(factColumns).map(([key, column]) => ({ key, ...column })), ...values]
+  }
+
+  #rows(ids: readonly number[], columns: readonly string[]): HistoryRow[] {
+    const { tags } = this.#context.runs
+    return this.#history.rows(ids, columns).map(({ run, values }) => {
+      const own = tags.of(run.id)
+      return {
+        id: run.id,
+        name: run.name,
+        kind: run.kind,
+        state: run.state as HistoryRow['state'],
+        archived: run.archived === 1,
+        tags: own,
+        values: values.map((value, at) => (columns[at] === 'tags' ? own : value)),
+      }
+    })
+  }
+
+  async #export({ columns, format, ...filter }: ParsedRequest<'history.export'>): Promise<string> {
+    const ids = this.#history.ids(filter, { limit: -1, offset: 0 })
+    const labels = new Map(this.#columns().map(({ key, label }) => [key, label]))
+    const parts: string[] = []
+    if (format === 'csv')
+      parts.push(csvRow(['id', ...columns.map((key) => (key in factColumns ? (labels.get(key) ?? key) : key))]))
+    for (let start = 0; start < ids.length; start += exportSlice) {
+      for (const row of this.#rows(ids.slice(start, start + exportSlice), columns)) {
+        if (format === 'csv') parts.push(csvRow([row.id, ...row.values.map((value, at) => cell(value, columns[at]!))]))
+        else
+          parts.push(
+            JSON.stringify({ id: row.id, ...Object.fromEntries(columns.map((key, at) => [key, row.values[at]])) }),
+          )
+      }
+      await setImmediate()
+    }
+    return format === 'csv' ? parts.join('') : `[\n${parts.join(',\n')}\n]\n`
+  }
+}
+
+/** Times as ISO 8601, lists with commas. */
+function cell(value: HistoryRow['values'][number], column: string): string | number | null {
+  if (Array.isArray(value)) return value.join(', ')
+  const isTime = Object.hasOwn(factColumns, column) && factColumns[column as keyof typeof facts].type === 'time'
+  return isTime && typeof value === 'number' ? new Date(value).toISOString() : value
+}
+
+function typeOf(name: string): Column['type'] {
+  if (name.endsWith('Bytes')) return 'bytes'
+  if (name.endsWith('.seconds')) return 'seconds'
+  if (/\.(acc|accNorm)$|parametersKept$|setting\.(ratio|targetFraction)$/.test(name)) return 'fraction'
+  return 'number'
+}

@@ -1,0 +1,90 @@
+import { methods, type Method, type Problem } from '../contract.ts'
+import { CheckpointStore } from '../database/checkpoints.ts'
+import { DatasetStore } from '../database/datasets.ts'
+import { History } from '../database/history.ts'
+import { openDatabase } from '../database/open.ts'
+import { RunStore } from '../database/runs.ts'
+import { SettingStore } from '../database/settings.ts'
+import { EngineService } from '../engine-client.ts'
+import { appHandlers } from './app.ts'
+import { Compare } from './compare.ts'
+import type { Context, Handlers } from './context.ts'
+import { Datasets } from './datasets.ts'
+import { EventHub } from './events.ts'
+import { HistoryService } from './history.ts'
+import { Library } from './library.ts'
+import { ProblemError, toProblem, wasAborted } from './problems.ts'
+import { RunQueue } from './run-queue.ts'
+import { Runs } from './runs.ts'
+import { AppSettings } from './settings.ts'
+import { Tasks } from './tasks.ts'
+import type { ServiceOptions, Services } from './types.ts'
+
+/**
+ * Opens the database, takes up what was running when the app last ended, and answers requests.
+ *
+ * @throws ProblemError where the database is of a newer version or in use
+ */
+export async function openServices(options: ServiceOptions): Promise<Services> {
+  const { db, keptAside } = openDatabase(options.dataFolder)
+  const hub = new EventHub()
+  const engine = new EngineService(options.engine)
+  const settings = new AppSettings(new SettingStore(db), options.dataFolder, hub.emit)
+  let closing = false
+  const context: Context = {
+    options,
+    db,
+    checkpoints: new CheckpointStore(db),
+    datasets: new DatasetStore(db),
+    runs: new RunStore(db),
+    engine,
+    tasks: new Tasks(hub.emit),
+    emit: hub.emit,
+    settings: () => settings.current,
+    inBackground: (work) =>
+      void work.catch((error: unknown) => {
+        if (!closing && !wasAborted(error)) hub.emit('notice', { level: 'error', message: toProblem(error).message })
+      }),
+  }
+  const library = new Library(context)
+  const datasets = new Datasets(context, library)
+  const queue = new RunQueue(context, library)
+  const runs = new Runs(context, library, queue)
+  const history = new History(db)
+  const handlers: Omit<Handlers, 'folders.list' | 'runs.export' | 'runs.importArchive'> = {
+    ...appHandlers(context, keptAside),
+    ...settings.handlers,
+    ...context.tasks.handlers,
+    ...library.handlers,
+    ...datasets.handlers,
+    ...runs.handlers,
+    ...new HistoryService(context, history).handlers,
+    ...new Compare(context, runs, history).handlers,
+  }
+
+  queue.recover()
+  queue.schedule()
+  context.inBackground(library.check().then(() => library.hashInBackground()))
+  context.inBackground(datasets.check())
+
+  return {
+    async call(method, input): Promise<{ ok: unknown } | { problem: Problem }> {
+      try {
+        if (!Object.hasOwn(methods, method)) throw new ProblemError('refused', `There is no request "${method}".`)
+        const name = method as Method
+        const handler = (handlers as Record<string, unknown>)[name] as (input: unknown) => unknown
+        return { ok: await handler(methods[name][0].parse(input)) }
+      } catch (error) {
+        return { problem: toProblem(error) }
+      }
+    },
+    subscribe: (listener) => hub.subscribe(listener),
+    async close() {
+      closing = true
+      await queue.close()
+      await context.tasks.close()
+      await engine.close()
+      db.close()
+    },
+  }
+}

@@ -1,0 +1,180 @@
+import type { EngineEvent, Job, ProgressEvent, ResultEvent } from '../../engine/contract.ts'
+import type { RunProgress, RunState } from '../contract.ts'
+import type { RunRow } from '../database/runs.ts'
+import { EngineRun, explainEnd } from '../engine-client.ts'
+import type { Context } from './context.ts'
+import { processStart } from './process-identity.ts'
+import { RunRecorder } from './run-recorder.ts'
+import { summaryOf } from './run-summary.ts'
+
+/** Milliseconds between two transactions of a run. */
+const period = 250
+/** Milliseconds that a run has to end in once it is cancelled; its last saved state is whole whenever it is killed. */
+const patience = 20_000
+
+/** How an attempt at a run ended. */
+export interface Outcome {
+  state: Extract<RunState, 'done' | 'failed' | 'paused' | 'cancelled' | 'interrupted'>
+  reason: string | null
+  result: ResultEvent | null
+}
+type Intent = 'pause' | 'cancel' | 'close'
+
+/** One engine process that works on a run, and what it says brought into the database. */
+export class RunProcess {
+  readonly id: number
+  readonly outcome: Promise<Outcome>
+  progress: RunProgress
+  readonly #context: Context
+  readonly #engine: EngineRun
+  readonly #recorder: RunRecorder
+  readonly #changed: () => void
+  #intent: Intent | null = null
+  #changes: Partial<RunRow> = {}
+  #dirty = false
+  /** Once a step is done in this attempt, the folder's files go on from the saved step. */
+  #stepping = false
+  #result: ResultEvent | null = null
+  #error: Extract<EngineEvent, { type: 'error' }> | null = null
+  #timer: NodeJS.Timeout
+  #killed = false
+  #patience: NodeJS.Timeout | undefined
+
+  /** `changed` is called after each transaction and change of state. */
+  constructor(context: Context, row: RunRow, job: Job, options: { resume: boolean; changed: () => void }) {
+    this.id = row.id
+    this.#context = context
+    this.#changed = options.changed
+    this.#recorder = new RunRecorder(context, row.id, row.folder)
+    this.progress = {
+      stage: 'starting',
+      done: 0,
+      total: 0,
+      step: row.last_saved_step ?? 0,
+      steps: summaryOf(row, context.runs).progress?.steps ?? 0,
+      secondsLeft: null,
+      tokensPerSecond: null,
+      memoryBytes: null,
+    }
+    this.#engine = new EngineRun(context.options.engine, job, options.resume, (event) => this.#hear(event))
+    context.runs.update(row.id, { pid: this.#engine.pid })
+    context.inBackground(
+      processStart(this.#engine.pid).then((start) => context.runs.update(row.id, { pid_started: start })),
+    )
+    this.#timer = setInterval(() => context.inBackground(this.#flush()), period)
+    this.outcome = this.#wait()
+  }
+
+  get stopping(): boolean {
+    return this.#intent !== null
+  }
+
+  /** Asks it to end with its state saved. Cancelling, also of one that is pausing already, does not wait for ever. */
+  stop(intent: Intent): void {
+    const first = this.#intent === null
+    this.#intent = intent
+    if (first) this.#engine.stop()
+    if (intent !== 'pause')
+      this.#patience ??= setTimeout(() => {
+        this.#killed = true
+        this.#engine.kill()
+      }, patience)
+  }
+
+  async #wait(): Promise<Outcome> {
+    const end = await this.#engine.ended
+    clearInterval(this.#timer)
+    clearTimeout(this.#patience)
+    this.#dirty = true
+    await this.#flush()
+    await this.#recorder.close()
+    if (this.#result && end.code === 0) return { state: 'done', reason: null, result: this.#result }
+    const interrupted = this.#error?.kind === 'interrupted'
+    if (this.#intent !== null && (interrupted || this.#killed)) return stopped(this.#intent)
+    if (interrupted) return { state: 'interrupted', reason: this.#error!.message, result: null }
+    if (this.#error) return { state: 'failed', reason: this.#error.message, result: null }
+    return { state: 'failed', reason: explainEnd(end), result: null }
+  }
+
+  #hear(event: EngineEvent): void {
+    const { progress } = this
+    switch (event.type) {
+      case 'started':
+        this.#change({ state: this.#intent === null ? 'running' : 'stopping', device: event.backend })
+        break
+      case 'estimate':
+        this.#change({ estimate: JSON.stringify(event.estimate) })
+        break
+      case 'progress':
+        Object.assign(progress, progressOf(event))
+        this.#dirty = true
+        break
+      case 'step':
+        this.#stepping = true
+        Object.assign(progress, {
+          stage: 'training',
+          done: event.metrics.step,
+          total: event.steps,
+          step: event.metrics.step,
+          steps: event.steps,
+          secondsLeft: event.secondsLeft,
+          tokensPerSecond: event.tokensPerSecond,
+          memoryBytes: event.memoryBytes,
+        })
+        this.#recorder.noteSpeed(event.metrics.step, event)
+        this.#dirty = true
+        break
+      case 'saved':
+        this.#change({ last_saved_step: event.step })
+        break
+      case 'log':
+        this.log(event.level, event.message)
+        break
+      case 'warning':
+        this.log('warning', event.message)
+        break
+      case 'result':
+        this.#result = event
+        break
+      case 'error':
+        this.#error = event
+        if (event.kind !== 'interrupted') this.log('error', event.message)
+        break
+      case 'pruned':
+      case 'sample':
+        this.#dirty = true
+    }
+  }
+
+  log(level: 'info' | 'warning' | 'error', message: string): void {
+    const { runs, emit } = this.#context
+    emit('log', { id: this.id, lines: [runs.addLog(this.id, { time: Date.now(), level, message })] })
+  }
+
+  #change(changes: Partial<RunRow>): void {
+    Object.assign(this.#changes, changes)
+    this.#dirty = true
+  }
+
+  async #flush(): Promise<void> {
+    if (!this.#dirty) return
+    this.#dirty = false
+    const changes = { ...this.#changes, progress: JSON.stringify(this.progress) }
+    this.#changes = {}
+    if (this.#stepping) await this.#recorder.read(true, changes)
+    else this.#context.runs.update(this.id, changes)
+    this.#changed()
+  }
+}
+
+function progressOf({ stage, done, total, parts, secondsLeft, item }: ProgressEvent): Partial<RunProgress> {
+  const named = { stage: item === undefined ? stage : `${stage}: ${item}`, secondsLeft: secondsLeft ?? null }
+  if (!parts) return { ...named, done, total }
+  return { ...named, done: parts.done + (total > 0 ? done / total : 0), total: parts.total }
+}
+
+function stopped(intent: Intent): Outcome {
+  if (intent === 'pause') return { state: 'paused', reason: null, result: null }
+  if (intent === 'cancel') return { state: 'cancelled', reason: null, result: null }
+  return { state: 'interrupted', reason: 'The app was closed while it ran.', result: null }
+}

@@ -1,0 +1,183 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { jobSchema } from '../../engine/contract.ts'
+import type { RunRow } from '../database/runs.ts'
+import type { Context } from './context.ts'
+import type { Library } from './library.ts'
+import { toProblem } from './problems.ts'
+import { processStart } from './process-identity.ts'
+import { enterResult, settleFromFolder } from './run-folders.ts'
+import { type Outcome, RunProcess } from './run-process.ts'
+import { busyStates, summaryOf } from './run-summary.ts'
+
+/** Back ends that work on the processor. One run has the whole of it. */
+const onProcessor = ['onnx', 'cpu']
+
+/** Runs that wait, and the one that each device works on. */
+export class RunQueue {
+  readonly #context: Context
+  readonly #library: Library
+  readonly #processes = new Map<number, RunProcess>()
+  /** Which run has a device, by the device. */
+  readonly #devices = new Map<string, number>()
+  readonly #settling = new Set<Promise<void>>()
+  #auto: Promise<string> | null = null
+  #closing = false
+  #scheduling: Promise<void> = Promise.resolve()
+
+  constructor(context: Context, library: Library) {
+    this.#context = context
+    this.#library = library
+  }
+
+  process(id: number): RunProcess | undefined {
+    return this.#processes.get(id)
+  }
+
+  /** Tells everybody how a run stands. */
+  tell(id: number): void {
+    const { runs, emit } = this.#context
+    const row = runs.get(id)
+    if (row && row.removed === null) emit('run', summaryOf(row, runs))
+    this.#tellPlatform()
+  }
+
+  /** Starts what can be started. */
+  schedule(): void {
+    this.#scheduling = this.#scheduling.then(() => this.#schedule())
+    this.#context.inBackground(this.#scheduling)
+    this.#scheduling = this.#scheduling.catch(() => {})
+  }
+
+  async #schedule(): Promise<void> {
+    for (const row of this.#context.runs.queued()) {
+      if (this.#closing) return
+      const device = await this.#deviceOf(row)
+      // It may have been paused, cancelled or removed meanwhile.
+      if (this.#devices.has(device) || this.#context.runs.get(row.id)?.state !== 'queued') continue
+      this.#devices.set(device, row.id)
+      this.#follow(this.#run(row), row.id, device)
+    }
+  }
+
+  #follow(work: Promise<void>, id: number, device: string): void {
+    const settled = work
+      .catch((error: unknown) => {
+        const { message } = toProblem(error)
+        this.#context.runs.update(id, { state: 'failed', reason: message, finished: Date.now(), pid: null })
+      })
+      .finally(() => {
+        this.#processes.delete(id)
+        this.#devices.delete(device)
+        this.#settling.delete(settled)
+        this.tell(id)
+        if (!this.#closing) this.schedule()
+      })
+    this.#settling.add(settled)
+    this.#context.inBackground(settled)
+  }
+
+  async #deviceOf(row: RunRow): Promise<string> {
+    const job = jobSchema.safeParse(JSON.parse(row.job))
+    const asked = job.success && 'device' in job.data ? job.data.device : 'cpu'
+    const device = asked === 'auto' ? await this.#chosen() : asked
+    return onProcessor.includes(device) ? 'processor' : 'graphics'
+  }
+
+  /** What `auto` takes, which does not change while the app runs. */
+  async #chosen(): Promise<string> {
+    this.#auto ??= this.#context.engine.request('devices', {}).then(({ chosen }) => chosen)
+    try {
+      return await this.#auto
+    } catch {
+      this.#auto = null
+      return 'onnx'
+    }
+  }
+
+  async #run(row: RunRow): Promise<void> {
+    const { engine, runs, emit } = this.#context
+    const job = jobSchema.parse(JSON.parse(row.job))
+    runs.update(row.id, { state: 'starting', reason: null, started: row.started ?? Date.now(), finished: null })
+    this.tell(row.id)
+    const resume = existsSync(join(row.folder, 'run.json'))
+    if (resume) {
+      const { lastSavedStep } = await engine.request('readRunFolder', { path: row.folder })
+      const rewound = runs.metrics.lastStep(row.id) > lastSavedStep
+      runs.rewind(row.id, lastSavedStep)
+      runs.update(row.id, { last_saved_step: lastSavedStep > 0 ? lastSavedStep : null })
+      if (rewound) emit('rewound', { id: row.id, step: lastSavedStep })
+    }
+    const current = runs.get(row.id)!
+    // Paused, cancelled or closed while the folder was read.
+    if (this.#closing || current.state !== 'starting') return this.#giveUp(current)
+    const process = new RunProcess(this.#context, current, job, { resume, changed: () => this.tell(row.id) })
+    this.#processes.set(row.id, process)
+    await this.#end(row.id, await process.outcome)
+  }
+
+  #giveUp(row: RunRow): void {
+    if (row.state === 'starting') this.#context.runs.update(row.id, { state: 'queued' })
+  }
+
+  async #end(id: number, outcome: Outcome): Promise<void> {
+    const { runs, options, settings } = this.#context
+    const row = runs.get(id)!
+    const finished = Date.now()
+    if (outcome.result) await enterResult(this.#context, this.#library, row, outcome.result, finished)
+    runs.update(id, { state: outcome.state, reason: outcome.reason, finished, pid: null, pid_started: null })
+    if (!settings().notifications || this.#closing) return
+    if (outcome.state === 'done') options.platform.notify(`${row.name} is done`, 'Its result is in the library.', id)
+    if (outcome.state === 'failed') options.platform.notify(`${row.name} failed`, outcome.reason ?? '', id)
+  }
+
+  /** Takes up runs that were busy when the app ended: waits for their processes, then says how they stand. */
+  recover(): void {
+    for (const row of this.#context.runs.inStates(busyStates)) {
+      this.#context.runs.update(row.id, { state: 'stopping' })
+      const device = `lost-${row.id}`
+      this.#follow(this.#recover(row), row.id, device)
+    }
+  }
+
+  async #recover(row: RunRow): Promise<void> {
+    while (await stillRuns(row)) {
+      if (this.#closing) return
+      await sleep(250)
+    }
+    const { engine, runs } = this.#context
+    const reason = 'The app ended while it ran.'
+    if (!existsSync(join(row.folder, 'run.json')))
+      return runs.update(row.id, { state: 'interrupted', reason, finished: Date.now(), pid: null })
+    for (;;) {
+      const report = await engine.request('readRunFolder', { path: row.folder })
+      if (report.state !== 'running') return await settleFromFolder(this.#context, this.#library, row, report, reason)
+      if (this.#closing) return
+      await sleep(250)
+    }
+  }
+
+  /** Stops every process with its state saved. */
+  async close(): Promise<void> {
+    this.#closing = true
+    await this.#scheduling
+    for (const process of this.#processes.values()) process.stop('close')
+    await Promise.all(this.#settling)
+    this.#tellPlatform()
+  }
+
+  #tellPlatform(): void {
+    const { platform } = this.#context.options
+    const processes = [...this.#processes.values()]
+    platform.keepAwake(processes.length > 0 && this.#context.settings().keepAwake)
+    const fractions = processes.map(({ progress: { done, total } }) => (total > 0 ? Math.min(1, done / total) : 0))
+    const sum = fractions.reduce((total, fraction) => total + fraction, 0)
+    platform.showProgress(fractions.length === 0 ? null : sum / fractions.length)
+  }
+}
+
+async function stillRuns({ pid, pid_started }: RunRow): Promise<boolean> {
+  if (pid === null || pid_started === null) return false
+  return (await processStart(pid)) === pid_started
+}

@@ -1,0 +1,64 @@
+import { z } from 'zod'
+import { estimateSchema, jobSchema } from '../../engine/contract.ts'
+import { runProgressSchema, runSchema, type RunDetail, type RunState, type RunSummary } from '../contract.ts'
+import type { RunRow, RunStore } from '../database/runs.ts'
+
+/** States that a run does not leave by itself. */
+export const restingStates: readonly RunState[] = ['paused', 'cancelled', 'failed', 'interrupted', 'done']
+/** States in which an engine process works for the run, or is about to. */
+export const busyStates: readonly RunState[] = ['starting', 'running', 'stopping']
+
+const parsed = <S extends z.ZodType>(schema: S, text: string | null): z.output<S> | null => {
+  if (text === null) return null
+  const result = schema.safeParse(JSON.parse(text))
+  return result.success ? result.data : null
+}
+const softwareSchema = z.record(z.string(), z.string())
+const hardwareSchema = z.record(z.string(), z.union([z.string(), z.number()]))
+
+/** A run that failed without a saved state fails the same way again; it is tried again as a new run. */
+const isResumable = ({ state, last_saved_step }: RunRow): boolean =>
+  state === 'paused' ||
+  state === 'cancelled' ||
+  state === 'interrupted' ||
+  (state === 'failed' && (last_saved_step ?? 0) > 0)
+
+export function summaryOf(row: RunRow, store: RunStore): RunSummary {
+  return {
+    id: row.id,
+    name: row.name,
+    kind: row.kind as RunSummary['kind'],
+    state: row.state,
+    reason: row.reason,
+    folder: row.folder,
+    device: row.device,
+    checkpointId: row.checkpoint_id,
+    checkpointName: row.checkpoint_name,
+    outputId: row.output_id,
+    created: row.created,
+    started: row.started,
+    finished: row.finished,
+    lastSavedStep: row.last_saved_step,
+    resumable: isResumable(row),
+    progress: parsed(runProgressSchema, row.progress),
+    archived: row.archived === 1,
+    tags: store.tags.of(row.id),
+    notes: row.notes,
+    result: parsed(runSchema.shape.result, row.result),
+  }
+}
+
+/** @throws ZodError where the job was written by a version that knew other settings */
+export function detailOf(row: RunRow, store: RunStore): RunDetail {
+  return {
+    ...summaryOf(row, store),
+    job: jobSchema.parse(JSON.parse(row.job)),
+    estimate: parsed(estimateSchema, row.estimate),
+    parentId: row.parent_id,
+    metricNames: [...store.metrics.counts(row.id).keys()],
+    samplePrompts: store.prompts(row.id),
+    pruningSteps: store.snapshotSteps(row.id),
+    software: parsed(softwareSchema, row.software) ?? {},
+    hardware: parsed(hardwareSchema, row.hardware) ?? {},
+  }
+}

@@ -1,0 +1,55 @@
+import type { Job, ResultEvent, Scores } from '../../engine/contract.ts'
+import type { RunValue } from '../database/runs.ts'
+
+/** What is no setting to compare runs by: where they write, and what kind they are. */
+const left = new Set(['out', 'kind'])
+
+/** Every setting of a job by name, nested ones as `evaluation.mode`. */
+export function settingsOf(job: Job): Record<string, RunValue> {
+  const found: Record<string, RunValue> = {}
+  const visit = (value: unknown, name: string): void => {
+    if (value === undefined) return
+    if (value === null || typeof value === 'string' || typeof value === 'number') found[name] = value
+    else if (typeof value === 'boolean') found[name] = value ? 'yes' : 'no'
+    else if (Array.isArray(value)) found[name] = value.map((part) => textOf(part)).join(', ')
+    else for (const [key, part] of Object.entries(value)) visit(part, `${name}.${key}`)
+  }
+  for (const [name, value] of Object.entries(job)) if (!left.has(name)) visit(value, name)
+  return found
+}
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
+
+/** Scores of a result, as they stand in the contract. */
+export function scoresOf({ tasks, perplexity, latency }: ResultEvent): Scores | null {
+  if (tasks === undefined && perplexity === undefined && latency === undefined) return null
+  return { tasks: tasks ?? {}, perplexity: perplexity ?? {}, ...(latency === undefined ? {} : { latency }) }
+}
+
+/** Every number of a result by name: `loss`, `boolq.acc`, `perplexity.wikitext2`, `dense.boolq.acc`. */
+export function metricsOf(result: ResultEvent): Record<string, RunValue> {
+  const found: Record<string, RunValue> = {}
+  const put = (name: string, value: number | null | undefined) => {
+    if (value !== undefined && value !== null) found[name] = value
+  }
+  put('loss', result.loss)
+  put('seconds', result.seconds)
+  put('peakMemoryBytes', result.peakMemoryBytes)
+  if (result.parameters) {
+    put('parametersBefore', result.parameters.before)
+    put('parametersAfter', result.parameters.after)
+    put('parametersKept', result.parameters.after / result.parameters.before)
+  }
+  const putScores = (prefix: string, scores: Scores | null | undefined) => {
+    for (const [task, score] of Object.entries(scores?.tasks ?? {})) {
+      put(`${prefix}${task}.acc`, score.acc)
+      put(`${prefix}${task}.accNorm`, score.accNorm)
+    }
+    for (const [name, { value }] of Object.entries(scores?.perplexity ?? {})) put(`${prefix}perplexity.${name}`, value)
+    put(`${prefix}promptTokensPerSecond`, scores?.latency?.promptTokensPerSecond)
+    put(`${prefix}generatedTokensPerSecond`, scores?.latency?.generatedTokensPerSecond)
+  }
+  putScores('', scoresOf(result))
+  putScores('dense.', result.dense)
+  return found
+}

@@ -1,0 +1,341 @@
+import { constants } from 'node:fs'
+import { access, realpath } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { type Job, jobSchema } from '../../engine/contract.ts'
+import type { ParsedRequest, RunSummary } from '../contract.ts'
+import type { RunRow } from '../database/runs.ts'
+import type { Context, Handlers } from './context.ts'
+import { exists } from './files.ts'
+import type { Library } from './library.ts'
+import { notFound, ProblemError } from './problems.ts'
+import { settleFromFolder } from './run-folders.ts'
+import type { RunQueue } from './run-queue.ts'
+import { busyStates, detailOf, restingStates, summaryOf } from './run-summary.ts'
+import { settingsOf } from './run-values.ts'
+
+type RunMethod = keyof Handlers & `runs.${string}`
+type Archived = 'runs.export' | 'runs.importArchive'
+
+/** Everything that is asked of runs; the queue does the work. */
+export class Runs {
+  readonly #context: Context
+  readonly #library: Library
+  readonly #queue: RunQueue
+
+  constructor(context: Context, library: Library, queue: RunQueue) {
+    this.#context = context
+    this.#library = library
+    this.#queue = queue
+  }
+
+  readonly handlers: Handlers<Exclude<RunMethod, Archived>> = {
+    'runs.estimate': async (input) => {
+      const job = await this.#jobOf(input)
+      return await this.#context.engine.request('estimate', { job })
+    },
+    'runs.create': (input) => this.#create(input),
+    'runs.active': () => {
+      const { runs } = this.#context
+      return runs.inStates(['queued', ...busyStates]).map((row) => summaryOf(row, runs))
+    },
+    'runs.get': ({ id }) => detailOf(this.row(id), this.#context.runs),
+    'runs.pause': ({ id }) => this.#stop(this.row(id), 'pause'),
+    'runs.cancel': ({ id }) => this.#stop(this.row(id), 'cancel'),
+    'runs.resume': ({ id }) => this.#resume(this.row(id)),
+    'runs.retry': ({ id }) => this.#retry(this.row(id)),
+    'runs.move': ({ id, position }) => {
+      this.row(id)
+      const { db, runs } = this.#context
+      const order = runs.queued().map((row) => row.id)
+      if (!order.includes(id)) throw new ProblemError('conflict', 'This run does not wait in the queue.')
+      const others = order.filter((other) => other !== id)
+      others.splice(position, 0, id)
+      db.transaction(() => {
+        for (const [place, other] of others.entries()) runs.update(other, { queue_position: place + 1 })
+      })()
+      for (const other of others) this.#queue.tell(other)
+      return undefined
+    },
+    'runs.update': ({ id, tags, ...changes }) => {
+      this.row(id)
+      const { db, runs } = this.#context
+      db.transaction(() => {
+        runs.update(id, changes)
+        if (tags) runs.tags.set(id, tags)
+        runs.index(id)
+      })()
+      return this.#told(id)
+    },
+    'runs.archive': ({ ids, archived }) => {
+      for (const id of ids) this.row(id)
+      this.#all(ids, (id) => this.#context.runs.update(id, { archived: Number(archived) }))
+      return undefined
+    },
+    'runs.remove': ({ ids, files }) => this.#remove(ids, files),
+    'runs.restore': ({ ids }) => {
+      for (const id of ids) if (!this.#context.runs.get(id)) throw notFound('run', id)
+      this.#all(ids, (id) => this.#context.runs.update(id, { removed: null }))
+      return undefined
+    },
+    'runs.series': ({ id, names, from, to, points }) => {
+      this.row(id)
+      return this.#context.runs.metrics.series(id, {
+        points,
+        ...(names && { names }),
+        ...(from !== undefined && { from }),
+        ...(to !== undefined && { to }),
+      })
+    },
+    'runs.snapshot': ({ id, step }) => {
+      this.row(id)
+      return this.#context.runs.snapshot(id, step)
+    },
+    'runs.samples': ({ id }) => {
+      this.row(id)
+      return this.#context.runs.samples(id)
+    },
+    'runs.log': ({ id, after }) => {
+      this.row(id)
+      return this.#context.runs.log(id, after)
+    },
+    'runs.importFolder': ({ path }) => this.importFolder(path),
+  }
+
+  /** @throws ProblemError where it is not in the history */
+  row(id: number): RunRow {
+    const row = this.#context.runs.get(id)
+    if (!row || row.removed !== null) throw notFound('run', id)
+    return row
+  }
+
+  #told(id: number): RunSummary {
+    this.#queue.tell(id)
+    return summaryOf(this.row(id), this.#context.runs)
+  }
+
+  #all(ids: readonly number[], change: (id: number) => void): void {
+    this.#context.db.transaction(() => {
+      for (const id of ids) change(id)
+    })()
+    this.#context.emit('runsChanged', { ids: [...ids] })
+  }
+
+  /** The job with what the settings say and, where it names none, the folder that the run would get. */
+  async #jobOf({ job, name }: ParsedRequest<'runs.create'>): Promise<Job> {
+    const { device, threads, runsFolder } = this.#context.settings()
+    const kind = typeof job['kind'] === 'string' ? job['kind'] : 'run'
+    const empty = job['out'] === undefined || job['out'] === ''
+    const folder = empty ? await this.#newFolder(join(runsFolder, slug(name ?? kind))) : undefined
+    // A merge writes its checkpoint where the others have a run folder.
+    const out = folder && (kind === 'merge' ? join(folder, 'output') : folder)
+    const machine = kind === 'merge' ? {} : { device, ...(threads === undefined ? {} : { threads }) }
+    return jobSchema.parse({ ...machine, ...job, ...(out && { out }) })
+  }
+
+  async #newFolder(path: string): Promise<string> {
+    const { runs } = this.#context
+    let free = path
+    for (let number = 2; runs.byFolder(free) || (await exists(free)); number++) free = `${path}-${number}`
+    return free
+  }
+
+  async #create(input: ParsedRequest<'runs.create'>): Promise<RunSummary> {
+    const job = await this.#jobOf(input)
+    if (input.parentId !== undefined) this.row(input.parentId)
+    await checkInputs(job)
+    const checkpoint = await this.#library.add(job.checkpoint, 'in-place')
+    const name = input.name ?? `${job.kind} ${checkpoint.name}`
+    return this.#told(this.#insert(job, name, checkpoint, input.parentId ?? null))
+  }
+
+  #insert(job: Job, name: string, checkpoint: { id: number; name: string }, parentId: number | null): number {
+    const { db, runs } = this.#context
+    const out = resolve(job.out ?? '')
+    const folder = job.kind === 'merge' && out.endsWith('output') ? join(out, '..') : out
+    if (runs.byFolder(folder))
+      throw new ProblemError('conflict', `${folder} is the folder of another run: name a new one.`, { field: 'out' })
+    const id = db.transaction(() => {
+      const row = runs.insert({
+        ...emptyRow,
+        name,
+        kind: job.kind,
+        state: 'queued',
+        folder,
+        device: 'device' in job ? job.device : null,
+        checkpoint_id: checkpoint.id,
+        checkpoint_name: checkpoint.name,
+        parent_id: parentId,
+        created: Date.now(),
+        job: JSON.stringify(job),
+        queue_position: runs.endOfQueue(),
+      })
+      runs.putValues(row, 'setting', settingsOf(job))
+      return row
+    })()
+    this.#queue.schedule()
+    return id
+  }
+
+  #stop(row: RunRow, intent: 'pause' | 'cancel'): RunSummary {
+    const { runs } = this.#context
+    const target = intent === 'pause' ? 'paused' : 'cancelled'
+    const process = this.#queue.process(row.id)
+    if (process) {
+      process.stop(intent)
+      runs.update(row.id, { state: 'stopping' })
+    } else if (row.state === 'queued' || row.state === 'starting') {
+      runs.update(row.id, { state: target })
+    } else if (
+      intent === 'cancel' &&
+      restingStates.includes(row.state) &&
+      row.state !== 'done' &&
+      row.state !== 'failed'
+    ) {
+      runs.update(row.id, { state: 'cancelled' })
+    } else if (!busyStates.includes(row.state)) {
+      throw new ProblemError('conflict', `${row.name} does not run: it is ${row.state}.`)
+    }
+    return this.#told(row.id)
+  }
+
+  #resume(row: RunRow): RunSummary {
+    const { runs } = this.#context
+    if (!summaryOf(row, runs).resumable)
+      throw new ProblemError(
+        'conflict',
+        row.state === 'failed'
+          ? `${row.name} has no saved state to go on from: try it again instead.`
+          : `${row.name} cannot be resumed: it is ${row.state}.`,
+      )
+    runs.update(row.id, { state: 'queued', reason: null, queue_position: runs.endOfQueue() })
+    this.#queue.schedule()
+    return this.#told(row.id)
+  }
+
+  async #retry(row: RunRow): Promise<RunSummary> {
+    const { out: _, ...job } = JSON.parse(row.job) as Record<string, unknown>
+    return await this.#create({ name: nextName(row.name), job, parentId: row.id })
+  }
+
+  async #remove(ids: readonly number[], files: 'keep' | 'trash'): Promise<undefined> {
+    const { runs, checkpoints, options, emit } = this.#context
+    const rows = ids.map((id) => this.row(id))
+    for (const { name, state } of rows)
+      if (state === 'queued' || busyStates.includes(state))
+        throw new ProblemError('in-use', `${name} is ${state}: cancel it first.`)
+    if (files === 'trash') {
+      for (const row of rows) {
+        const user = runs
+          .inStates(['queued', ...busyStates, 'paused', 'interrupted'])
+          .find((run) => run.id !== row.id && row.output_id !== null && run.checkpoint_id === row.output_id)
+        if (user) throw new ProblemError('in-use', `The output of ${row.name} is needed by the run ${user.name}.`)
+      }
+      for (const row of rows) {
+        if (await exists(row.folder)) await options.platform.trash(row.folder)
+        if (row.output_id === null) continue
+        checkpoints.update(row.output_id, { status: 'missing' })
+        emit('checkpoint', { id: row.output_id, removed: false })
+      }
+    }
+    this.#all(ids, (id) => runs.update(id, { removed: Date.now() }))
+    return undefined
+  }
+
+  /** Takes a run folder into the history that the command line, or another computer, wrote. */
+  async importFolder(path: string): Promise<RunSummary> {
+    const { db, engine, runs } = this.#context
+    const folder = await realpath(resolve(path))
+    const report = await engine.request('readRunFolder', { path: folder })
+    if (report.state === 'running')
+      throw new ProblemError('in-use', `A process is writing ${folder} right now: import it when it has ended.`, {
+        file: folder,
+      })
+    const known = runs.byFolder(folder)
+    if (known) {
+      if (known.removed !== null) this.#all([known.id], (id) => runs.update(id, { removed: null }))
+      return this.#told(known.id)
+    }
+    const checkpoint = (await exists(report.job.checkpoint))
+      ? await this.#library.add(report.job.checkpoint, 'in-place').catch(() => null)
+      : null
+    const started = Date.parse(report.started)
+    const id = db.transaction(() => {
+      const row = runs.insert({
+        ...emptyRow,
+        name: folder.split(/[\\/]/).at(-1) ?? folder,
+        kind: report.job.kind,
+        state: 'interrupted',
+        folder,
+        device: 'device' in report.job ? report.job.device : null,
+        checkpoint_id: checkpoint?.id ?? null,
+        checkpoint_name: checkpoint?.name ?? report.job.checkpoint.split(/[\\/]/).at(-1) ?? '',
+        created: started,
+        started,
+        job: JSON.stringify({ ...report.job, out: folder }),
+      })
+      runs.putValues(row, 'setting', settingsOf(report.job))
+      return row
+    })()
+    await settleFromFolder(
+      this.#context,
+      this.#library,
+      runs.get(id)!,
+      report,
+      'It had not ended when it was imported.',
+    )
+    return this.#told(id)
+  }
+}
+
+const emptyRow = {
+  reason: null,
+  output_id: null,
+  parent_id: null,
+  started: null,
+  finished: null,
+  last_saved_step: null,
+  progress: null,
+  archived: 0,
+  notes: '',
+  estimate: null,
+  software: '{}',
+  hardware: '{}',
+  result: null,
+  queue_position: null,
+  pid: null,
+  pid_started: null,
+  removed: null,
+} satisfies Partial<RunRow>
+
+/** A name as a folder's name. */
+const slug = (name: string): string =>
+  name
+    .normalize('NFKD')
+    .replaceAll(/[^\w.-]+/g, '-')
+    .replaceAll(/^[-.]+|[-.]+$/g, '')
+    .slice(0, 60)
+    .toLowerCase() || 'run'
+
+/** `first` becomes `first (2)`, and that `first (3)`. */
+function nextName(name: string): string {
+  const numbered = / \((\d+)\)$/.exec(name)
+  return numbered ? `${name.slice(0, numbered.index)} (${Number(numbered[1]) + 1})` : `${name} (2)`
+}
+
+/** Refuses at once what would fail when the run's turn comes. */
+async function checkInputs(job: Job): Promise<void> {
+  const files: [string, string][] = []
+  if ('data' in job) for (const file of job.data) files.push(['data', file])
+  if ('adapter' in job && job.adapter !== undefined) files.push(['adapter', job.adapter])
+  const evaluation = 'evaluation' in job ? job.evaluation : undefined
+  for (const [name, file] of Object.entries(evaluation?.tasks ?? {})) files.push([`evaluation.tasks.${name}`, file])
+  for (const [name, file] of Object.entries(evaluation?.perplexity ?? {}))
+    files.push([`evaluation.perplexity.${name}`, file])
+  for (const [field, file] of files) {
+    try {
+      await access(file, constants.R_OK)
+    } catch {
+      throw new ProblemError('bad-file', `${file} does not exist or may not be read.`, { file, field })
+    }
+  }
+}
