@@ -1,4 +1,4 @@
-// npm run demo / test / check / format / make-sample / bench: sets up, then runs the steps on the pinned Node 24.
+// npm run demo / test / check / format / make-sample / bench / install-cuda: sets up, then runs the steps on the pinned Node 24.
 import { spawnSync } from 'node:child_process'
 import { globSync } from './glob.mjs'
 import { join } from 'node:path'
@@ -18,6 +18,7 @@ const commands = {
   demo: () => [['demo', [node, join(root, 'scripts/demo.ts'), ...rest]]],
   'make-sample': () => [['make-sample', [node, join(root, 'scripts/make-sample/main.ts'), ...rest]]],
   bench: () => [['bench', [node, join(root, 'test/bench/training.ts'), ...rest]]],
+  'install-cuda': () => [['install-cuda', [node, join(root, 'scripts/install-cuda.mjs')]]],
   check: () => checks,
   test: () => [...(rest.length ? [] : checks), ['tests', [node, '--test', '--test-reporter=spec', ...tests()]]],
   format: () => [['format', [...prettier, '--write', '.']]],
