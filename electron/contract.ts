@@ -45,6 +45,7 @@ import {
 
 export * from './contract/app.ts'
 export * from './contract/common.ts'
+export * from './contract/connection.ts'
 export * from './contract/datasets.ts'
 export * from './contract/library.ts'
 export * from './contract/runs.ts'

@@ -25,16 +25,8 @@ export { type Failure, failureSchema, taskName } from './contract/names.ts'
 
 const fraction = z.number().min(0).max(1)
 
-/** Back ends that a job can ask for by name. */
-export const backendName = z.enum(['tensorflow', 'webgpu', 'onnx', 'cpu'])
-export type BackendName = z.infer<typeof backendName>
-
-/** Settings of everything that computes. */
-export const machineSettings = {
-  device: z
-    .enum(['auto', ...backendName.options])
-    .default('auto')
-    .describe('back end that computes'),
+const machine = {
+  device: z.enum(['auto', 'onnx', 'cpu']).default('auto').describe('back end that computes'),
   threads: z.int().min(1).max(1024).optional().describe('threads of one operator; default: all cores'),
 }
 
@@ -100,7 +92,7 @@ export const finetuneSchema = z.strictObject({
   kind: z.literal('finetune'),
   checkpoint: path,
   out: path.describe('run folder'),
-  ...machineSettings,
+  ...machine,
   ...training,
 })
 
@@ -108,7 +100,7 @@ export const pruneSchema = z.strictObject({
   kind: z.literal('prune'),
   checkpoint: path,
   out: path.describe('run folder; the smaller checkpoint is in its output/'),
-  ...machineSettings,
+  ...machine,
   ...training,
   criterion: z.enum(['loraprune']).default('loraprune').describe('how importance is scored'),
   ratio: z.number().gt(0).max(0.95).default(0.5).describe('fraction of heads and channels to remove'),
@@ -154,7 +146,7 @@ export const evaluateSchema = z.strictObject({
   checkpoint: path,
   adapter: path.optional().describe('PEFT adapter folder to apply'),
   out: path.optional().describe('folder that takes the scores, task by task'),
-  ...machineSettings,
+  ...machine,
   evaluation: evaluationSchema,
 })
 
@@ -377,16 +369,10 @@ export const devicesSchema = z.object({
   chosen: z.string(),
   backends: z.array(
     z.object({
-      name: backendName,
+      name: z.string(),
       works: z.boolean(),
-      /** Why it is not used, or what it computes on, in words for a person. */
+      /** Why it does not work, or what it computes on, in words for a person. */
       detail: z.string(),
-      /** The processor or graphics card. */
-      device: z.string().nullable(),
-      /** Memory of the device, where it can be told. */
-      memoryBytes: z.number().nullable(),
-      /** Speed of a frozen linear layer, where it was measured to choose. */
-      gigaflops: z.number().nullable(),
     }),
   ),
   processor: z.string(),

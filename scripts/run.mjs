@@ -1,5 +1,5 @@
-// npm run demo / test / check / format / make-sample / bench / install-cuda: sets up, then runs the steps on the pinned Node 24.
-import { spawnSync } from 'node:child_process'
+// npm run demo / test / check / ...: sets up, then runs the steps on the pinned Node 24.
+import { spawn } from 'node:child_process'
 import { globSync } from './glob.mjs'
 import { join } from 'node:path'
 import { root, setUp } from './setup.mjs'
@@ -7,31 +7,54 @@ import { root, setUp } from './setup.mjs'
 const [command, ...rest] = process.argv.slice(2)
 const node = setUp()
 const bin = (path) => [node, join(root, 'node_modules', path)]
+const script = (path) => [node, join(root, path), ...rest]
 const prettier = bin('prettier/bin/prettier.cjs')
+const svelteCheck = [...bin('svelte-check/bin/svelte-check'), '--workspace', 'renderer', '--tsconfig', 'tsconfig.json']
 const checks = [
   ['formatting', [...prettier, '--check', '.']],
   ['lint', [...bin('oxlint/bin/oxlint'), '--deny-warnings']],
   ['types', [...bin('typescript/bin/tsc'), '--noEmit']],
+  ['types of the renderer', [...svelteCheck, '--fail-on-warnings', '--output', 'human']],
 ]
 const tests = () => (rest.length ? rest : globSync(join(root, 'test'), /\.test\.ts$/))
 const commands = {
-  demo: () => [['demo', [node, join(root, 'scripts/demo.ts'), ...rest]]],
-  'make-sample': () => [['make-sample', [node, join(root, 'scripts/make-sample/main.ts'), ...rest]]],
-  bench: () => [['bench', [node, join(root, 'test/bench/training.ts'), ...rest]]],
-  'install-cuda': () => [['install-cuda', [node, join(root, 'scripts/install-cuda.mjs')]]],
+  start: () => [['start', script('scripts/start.ts')]],
+  dev: () => [['dev', script('scripts/dev.ts')]],
+  build: () => [['build', script('scripts/build.ts')]],
+  demo: () => [['demo', script('scripts/demo.ts')]],
+  'make-sample': () => [['make-sample', script('scripts/make-sample/main.ts')]],
+  bench: () => [['bench', script('test/bench/training.ts')]],
   check: () => checks,
   test: () => [...(rest.length ? [] : checks), ['tests', [node, '--test', '--test-reporter=spec', ...tests()]]],
   format: () => [['format', [...prettier, '--write', '.']]],
 }
+const silent = ['demo', 'start', 'dev']
 if (!Object.hasOwn(commands, command ?? '')) {
   console.error(`secateur: unknown command "${command}"; use one of ${Object.keys(commands).join(', ')}`)
   process.exit(2)
 }
-for (const [name, [executable, ...args]] of commands[command]()) {
-  if (command !== 'demo') console.error(`secateur: ${name}`)
-  const { status, signal } = spawnSync(executable, args, { cwd: root, stdio: 'inherit' })
+for (const [name, line] of commands[command]()) {
+  if (!silent.includes(command)) console.error(`secateur: ${name}`)
+  const { status, signal } = await run(line)
   if (status !== 0) {
-    console.error(`secateur: ${name} failed${signal ? ` (${signal})` : ''}`)
+    if (!silent.includes(command)) console.error(`secateur: ${name} failed${signal ? ` (${signal})` : ''}`)
     process.exit(status ?? 1)
   }
+}
+
+/** Runs a step to its end. A terminal's Ctrl-C reaches it by itself; signals that a program sends are passed on. */
+function run([executable, ...args]) {
+  const child = spawn(executable, args, { cwd: root, stdio: 'inherit' })
+  const interrupt = () => process.stdin.isTTY || child.kill('SIGINT')
+  const terminate = () => child.kill('SIGTERM')
+  process.on('SIGINT', interrupt)
+  process.on('SIGTERM', terminate)
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('exit', (status, signal) => {
+      process.off('SIGINT', interrupt)
+      process.off('SIGTERM', terminate)
+      resolve({ status, signal })
+    })
+  })
 }

@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 // The `secateur` command: runs the engine on the pinned Node 24, whatever Node started this.
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root, setUp } from './setup.mjs'
 
 // ONNX Runtime allocates and frees the same large blocks at every step. glibc is told to keep them instead of handing
 // each back to the system and having every page zeroed again: measured, this is worth a factor of two on small models.
-const memory = { MALLOC_MMAP_MAX_: '0', MALLOC_TRIM_THRESHOLD_: '4000000000', MALLOC_TOP_PAD_: '67108864' }
+const memory = JSON.parse(readFileSync(join(root, 'resources/engine-environment.json'), 'utf8'))
 
 const child = spawn(setUp(), [join(root, 'engine/main.ts'), ...process.argv.slice(2)], {
   stdio: 'inherit',

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
+import environment from '../../resources/engine-environment.json' with { type: 'json' }
 
 const { values } = parseArgs({
   options: {
@@ -27,14 +28,12 @@ interface Worker {
   run(): Promise<z.infer<typeof answer>>
   stop(): void
 }
-
-const memory = { MALLOC_MMAP_MAX_: '0', MALLOC_TRIM_THRESHOLD_: '4000000000', MALLOC_TOP_PAD_: '67108864' }
 const ours = (shape: number[], mode: string) =>
   start(
     `Secateur ${mode}`,
     process.execPath,
     [join(import.meta.dirname, 'worker.ts'), '--shape', shape.join(','), '--mode', mode],
-    memory,
+    environment,
   )
 const theirs = ([width, layers, heads, keyValueHeads, channels, vocabulary, rows, length]: number[], mode: string) => {
   const flags = { width, layers, heads, 'kv-heads': keyValueHeads, channels, vocab: vocabulary, rows, length, mode }

@@ -1,0 +1,41 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import environment from '../../resources/engine-environment.json' with { type: 'json' }
+import type { ServiceOptions } from '../services/types.ts'
+
+/**
+ * How engine processes start from the repository: its sources, on the Node 24 that the lockfile pins, or on the Node that
+ * runs this where the platform has no packaged one.
+ *
+ * @param root folder of package.json
+ */
+export function engineOfRepository(root: string): ServiceOptions['engine'] {
+  return {
+    node: pinnedNode(root) ?? process.execPath,
+    run: join(root, 'engine/run.ts'),
+    service: join(root, 'engine/service.ts'),
+    env: environment,
+  }
+}
+
+/**
+ * How they start from a package: built, on the Node that lies beside the app's archive. They are not in the archive, since
+ * Node itself cannot read one.
+ *
+ * @param resources Electron's `process.resourcesPath`
+ */
+export function engineOfPackage(resources: string): ServiceOptions['engine'] {
+  const built = join(resources, 'app.asar.unpacked/out/engine')
+  return {
+    node: join(resources, process.platform === 'win32' ? 'node.exe' : 'node'),
+    run: join(built, 'run.js'),
+    service: join(built, 'service.js'),
+    env: environment,
+  }
+}
+
+function pinnedNode(root: string): string | undefined {
+  if (!process.versions.electron) return process.execPath
+  const file = join(root, 'node_modules/.bin', process.platform === 'win32' ? 'node.cmd' : 'node')
+  return existsSync(file) ? file : undefined
+}

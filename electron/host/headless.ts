@@ -1,0 +1,140 @@
+import { Command, InvalidArgumentError } from 'commander'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import packageJson from '../../package.json' with { type: 'json' }
+import { openServices } from '../services/index.ts'
+import { ProblemError } from '../services/problems.ts'
+import type { Services } from '../services/types.ts'
+import { defaultDataFolder, prepareDataFolder } from './data-folder.ts'
+import { hasDisplay, openWithSystem } from './desktop.ts'
+import { engineOfRepository } from './engine.ts'
+import { allowedFolders, headlessPlatform } from './headless-platform.ts'
+import { openLog } from './log.ts'
+import { type Server, startServer } from './server.ts'
+
+/** `npm start -- --headless`: the app for a browser on the same machine, or at the other end of a tunnel. */
+
+export interface HeadlessOptions {
+  data: string
+  port: number
+  allow: string[]
+  /** Whether a browser is opened where there is a display. */
+  open: boolean
+}
+
+export interface Headless {
+  server: Server
+  close(): Promise<void>
+}
+
+/** Says where the app listens while it runs; read by a second start on the same data folder. */
+const whereabouts = 'headless.json'
+const whereaboutsSchema = z.object({ pid: z.int(), address: z.string() })
+
+/**
+ * Opens the services on a data folder and serves them.
+ *
+ * @param root folder of package.json, with the renderer built in out/renderer
+ * @throws ProblemError of kind `in-use` where the folder has another Secateur, with its address where it is known
+ */
+export async function startHeadless(root: string, options: HeadlessOptions): Promise<Headless> {
+  const data = prepareDataFolder(options.data)
+  const log = openLog(join(data, 'headless.log'))
+  const file = join(data, whereabouts)
+  const services = await openUnlessRunning(root, data, options.allow, file, log)
+  let server: Server
+  try {
+    server = await startServer({ services, renderer: join(root, 'out/renderer'), port: options.port, log })
+  } catch (error) {
+    await services.close()
+    const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+    if (!taken) throw error
+    throw new ProblemError('in-use', `Port ${options.port} is taken: give another one with --port.`, { cause: error })
+  }
+  writeFileSync(file, JSON.stringify({ pid: process.pid, address: server.address }), { mode: 0o600 })
+  log(`started ${packageJson.version} on port ${server.port} with ${data}`)
+  return {
+    server,
+    async close() {
+      rmSync(file, { force: true })
+      await Promise.all([server.close(), services.close()])
+      log('closed')
+    },
+  }
+}
+
+async function openUnlessRunning(
+  root: string,
+  dataFolder: string,
+  allow: readonly string[],
+  file: string,
+  log: (message: string) => void,
+): Promise<Services> {
+  const platform = headlessPlatform(allowedFolders(dataFolder, allow), log)
+  try {
+    return await openServices({ dataFolder, platform, engine: engineOfRepository(root) })
+  } catch (error) {
+    if (!(error instanceof ProblemError) || error.problem.kind !== 'in-use') throw error
+    const running = runningAt(file)
+    throw running
+      ? new ProblemError('in-use', `Secateur runs already with ${dataFolder}: open ${running}`, { cause: error })
+      : error
+  }
+}
+
+function runningAt(file: string): string | null {
+  try {
+    return whereaboutsSchema.parse(JSON.parse(readFileSync(file, 'utf8'))).address
+  } catch {
+    return null
+  }
+}
+
+const port = (text: string): number => {
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || value > 65_535) throw new InvalidArgumentError('It is a whole number from 0 to 65535.')
+  return value
+}
+
+/** Reads the flags of the headless host. Wrong ones end the process with a message, as `--help` does. */
+export function parseFlags(args: readonly string[]): HeadlessOptions {
+  const command = new Command('npm start --')
+    .description('Secateur for a browser on this machine; nobody else can reach it.')
+    .option('--headless', 'serve a browser even where Electron could start')
+    .option('--data <folder>', 'folder of the database, runs and copied checkpoints', defaultDataFolder())
+    .option('--port <number>', 'port to listen on; 0 for any free one', port, 0)
+    .option(
+      '--allow <folder>',
+      'folder that may be browsed beside home and data (repeat)',
+      (value, previous: string[]) => [...previous, value],
+      [],
+    )
+    .option('--no-open', 'print the address alone, and open no browser')
+    .allowExcessArguments(false)
+  return command.parse(args, { from: 'user' }).opts<HeadlessOptions>()
+}
+
+/** Runs until a signal says stop; then runs that are active are stopped with their state saved. */
+export async function main(root: string, args: readonly string[]): Promise<void> {
+  const options = parseFlags(args)
+  const app = await startHeadless(root, options)
+  console.log(`Secateur listens on ${app.server.address}`)
+  console.log('Open that address in a browser on this machine. Ctrl-C stops Secateur and saves what runs.')
+  if (options.open && hasDisplay()) await openWithSystem(app.server.address).catch(() => {})
+  let stopping = false
+  const stop = () => {
+    if (stopping) return
+    stopping = true
+    console.log('Stopping; runs save their state.')
+    app.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        console.error(error)
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+}
