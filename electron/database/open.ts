@@ -9,6 +9,8 @@ export type Connection = Database.Database
 export const databaseName = 'secateur.sqlite'
 /** A bigger file is looked through only after it was not closed properly, since that takes seconds. */
 const checkedBytes = 256e6
+/** Milliseconds that an app which is just closing has to give the file free. */
+const patience = 1000
 
 /**
  * Opens the database of a data folder, and brings it to this version's schema after a copy of the old file was kept.
@@ -32,7 +34,7 @@ function openSound(file: string): Connection {
   const unclean = existsSync(`${file}-wal`) && statSync(`${file}-wal`).size > 0
   const existed = existsSync(file) && statSync(file).size > 0
   if (existed) refuseNewer(file)
-  const db = new Database(file)
+  const db = new Database(file, { timeout: patience })
   try {
     // Held from here to the end of the process: a second Secateur on the same folder would run the same queue.
     db.pragma('locking_mode = EXCLUSIVE')
@@ -53,7 +55,7 @@ function openSound(file: string): Connection {
 
 /** Looks at the version through a connection that cannot write. */
 function refuseNewer(file: string): void {
-  const db = new Database(file, { readonly: true })
+  const db = new Database(file, { readonly: true, timeout: patience })
   try {
     const version = versionOf(db)
     if (version > migrations.length)

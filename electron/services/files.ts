@@ -34,11 +34,11 @@ export const exists = async (path: string): Promise<boolean> =>
     () => false,
   )
 
-/** The path, or the path with the first number that makes it new. */
-export async function freeName(path: string): Promise<string> {
+/** The path, or the path with the first number that makes it new; `extension` comes after the number. */
+export async function freeName(path: string, extension = ''): Promise<string> {
   let free = path
-  for (let number = 2; await exists(free); number++) free = `${path}-${number}`
-  return free
+  for (let number = 2; await exists(free + extension); number++) free = `${path}-${number}`
+  return free + extension
 }
 
 /** Fills a folder beside its final name and renames it; nothing is left behind where that fails or is cancelled. */

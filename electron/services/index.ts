@@ -15,6 +15,7 @@ import { HistoryService } from './history.ts'
 import { Library } from './library.ts'
 import { ProblemError, toProblem, wasAborted } from './problems.ts'
 import { RunQueue } from './run-queue.ts'
+import { RunTransfer } from './run-transfer.ts'
 import { Runs } from './runs.ts'
 import { AppSettings } from './settings.ts'
 import { Tasks } from './tasks.ts'
@@ -51,13 +52,14 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
   const queue = new RunQueue(context, library)
   const runs = new Runs(context, library, queue)
   const history = new History(db)
-  const handlers: Omit<Handlers, 'folders.list' | 'runs.export' | 'runs.importArchive'> = {
+  const handlers: Omit<Handlers, 'folders.list'> = {
     ...appHandlers(context, keptAside),
     ...settings.handlers,
     ...context.tasks.handlers,
     ...library.handlers,
     ...datasets.handlers,
     ...runs.handlers,
+    ...new RunTransfer(context, library, runs).handlers,
     ...new HistoryService(context, history).handlers,
     ...new Compare(context, runs, history).handlers,
   }

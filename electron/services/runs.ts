@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { access, realpath } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type Job, jobSchema } from '../../engine/contract.ts'
 import type { ParsedRequest, RunSummary } from '../contract.ts'
@@ -8,13 +8,13 @@ import type { Context, Handlers } from './context.ts'
 import { exists } from './files.ts'
 import type { Library } from './library.ts'
 import { notFound, ProblemError } from './problems.ts'
-import { settleFromFolder } from './run-folders.ts'
 import type { RunQueue } from './run-queue.ts'
 import { busyStates, detailOf, restingStates, summaryOf } from './run-summary.ts'
 import { settingsOf } from './run-values.ts'
 
 type RunMethod = keyof Handlers & `runs.${string}`
-type Archived = 'runs.export' | 'runs.importArchive'
+/** Those of run-transfer.ts. */
+type Transfer = 'runs.export' | 'runs.importArchive' | 'runs.importFolder'
 
 /** Everything that is asked of runs; the queue does the work. */
 export class Runs {
@@ -28,7 +28,7 @@ export class Runs {
     this.#queue = queue
   }
 
-  readonly handlers: Handlers<Exclude<RunMethod, Archived>> = {
+  readonly handlers: Handlers<Exclude<RunMethod, Transfer>> = {
     'runs.estimate': async (input) => {
       const job = await this.#jobOf(input)
       return await this.#context.engine.request('estimate', { job })
@@ -64,7 +64,7 @@ export class Runs {
         if (tags) runs.tags.set(id, tags)
         runs.index(id)
       })()
-      return this.#told(id)
+      return this.told(id)
     },
     'runs.archive': ({ ids, archived }) => {
       for (const id of ids) this.row(id)
@@ -98,7 +98,6 @@ export class Runs {
       this.row(id)
       return this.#context.runs.log(id, after)
     },
-    'runs.importFolder': ({ path }) => this.importFolder(path),
   }
 
   /** @throws ProblemError where it is not in the history */
@@ -108,7 +107,8 @@ export class Runs {
     return row
   }
 
-  #told(id: number): RunSummary {
+  /** How a run stands, after everybody was told. */
+  told(id: number): RunSummary {
     this.#queue.tell(id)
     return summaryOf(this.row(id), this.#context.runs)
   }
@@ -125,14 +125,15 @@ export class Runs {
     const { device, threads, runsFolder } = this.#context.settings()
     const kind = typeof job['kind'] === 'string' ? job['kind'] : 'run'
     const empty = job['out'] === undefined || job['out'] === ''
-    const folder = empty ? await this.#newFolder(join(runsFolder, slug(name ?? kind))) : undefined
+    const folder = empty ? await this.newFolder(join(runsFolder, slug(name ?? kind))) : undefined
     // A merge writes its checkpoint where the others have a run folder.
     const out = folder && (kind === 'merge' ? join(folder, 'output') : folder)
     const machine = kind === 'merge' ? {} : { device, ...(threads === undefined ? {} : { threads }) }
     return jobSchema.parse({ ...machine, ...job, ...(out && { out }) })
   }
 
-  async #newFolder(path: string): Promise<string> {
+  /** The path, or the first numbered one that neither the disk nor the history has. */
+  async newFolder(path: string): Promise<string> {
     const { runs } = this.#context
     let free = path
     for (let number = 2; runs.byFolder(free) || (await exists(free)); number++) free = `${path}-${number}`
@@ -145,7 +146,7 @@ export class Runs {
     await checkInputs(job)
     const checkpoint = await this.#library.add(job.checkpoint, 'in-place')
     const name = input.name ?? `${job.kind} ${checkpoint.name}`
-    return this.#told(this.#insert(job, name, checkpoint, input.parentId ?? null))
+    return this.told(this.#insert(job, name, checkpoint, input.parentId ?? null))
   }
 
   #insert(job: Job, name: string, checkpoint: { id: number; name: string }, parentId: number | null): number {
@@ -195,7 +196,7 @@ export class Runs {
     } else if (!busyStates.includes(row.state)) {
       throw new ProblemError('conflict', `${row.name} does not run: it is ${row.state}.`)
     }
-    return this.#told(row.id)
+    return this.told(row.id)
   }
 
   #resume(row: RunRow): RunSummary {
@@ -209,7 +210,7 @@ export class Runs {
       )
     runs.update(row.id, { state: 'queued', reason: null, queue_position: runs.endOfQueue() })
     this.#queue.schedule()
-    return this.#told(row.id)
+    return this.told(row.id)
   }
 
   async #retry(row: RunRow): Promise<RunSummary> {
@@ -240,54 +241,10 @@ export class Runs {
     this.#all(ids, (id) => runs.update(id, { removed: Date.now() }))
     return undefined
   }
-
-  /** Takes a run folder into the history that the command line, or another computer, wrote. */
-  async importFolder(path: string): Promise<RunSummary> {
-    const { db, engine, runs } = this.#context
-    const folder = await realpath(resolve(path))
-    const report = await engine.request('readRunFolder', { path: folder })
-    if (report.state === 'running')
-      throw new ProblemError('in-use', `A process is writing ${folder} right now: import it when it has ended.`, {
-        file: folder,
-      })
-    const known = runs.byFolder(folder)
-    if (known) {
-      if (known.removed !== null) this.#all([known.id], (id) => runs.update(id, { removed: null }))
-      return this.#told(known.id)
-    }
-    const checkpoint = (await exists(report.job.checkpoint))
-      ? await this.#library.add(report.job.checkpoint, 'in-place').catch(() => null)
-      : null
-    const started = Date.parse(report.started)
-    const id = db.transaction(() => {
-      const row = runs.insert({
-        ...emptyRow,
-        name: folder.split(/[\\/]/).at(-1) ?? folder,
-        kind: report.job.kind,
-        state: 'interrupted',
-        folder,
-        device: 'device' in report.job ? report.job.device : null,
-        checkpoint_id: checkpoint?.id ?? null,
-        checkpoint_name: checkpoint?.name ?? report.job.checkpoint.split(/[\\/]/).at(-1) ?? '',
-        created: started,
-        started,
-        job: JSON.stringify({ ...report.job, out: folder }),
-      })
-      runs.putValues(row, 'setting', settingsOf(report.job))
-      return row
-    })()
-    await settleFromFolder(
-      this.#context,
-      this.#library,
-      runs.get(id)!,
-      report,
-      'It had not ended when it was imported.',
-    )
-    return this.#told(id)
-  }
 }
 
-const emptyRow = {
+/** A run that nothing has happened to yet. */
+export const emptyRow = {
   reason: null,
   output_id: null,
   parent_id: null,
@@ -307,8 +264,8 @@ const emptyRow = {
   removed: null,
 } satisfies Partial<RunRow>
 
-/** A name as a folder's name. */
-const slug = (name: string): string =>
+/** A name as the name of a file or folder. */
+export const slug = (name: string): string =>
   name
     .normalize('NFKD')
     .replaceAll(/[^\w.-]+/g, '-')

@@ -1,0 +1,139 @@
+import { realpath, rm, stat } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
+import type { ParsedRequest, RunSummary } from '../contract.ts'
+import type { Context, Handlers } from './context.ts'
+import { exists, freeName } from './files.ts'
+import type { Library } from './library.ts'
+import { ProblemError } from './problems.ts'
+import { type Manifest, packRun, unpackRun } from './run-archive.ts'
+import { settleFromFolder } from './run-folders.ts'
+import { busyStates } from './run-summary.ts'
+import { settingsOf } from './run-values.ts'
+import { emptyRow, type Runs, slug } from './runs.ts'
+
+const extension = '.secateur-run.tar.gz'
+/** Lines of a log that go into an archive. */
+const loggedLines = 50_000
+
+/** Runs that come from, or go to, other computers and the command line. */
+export class RunTransfer {
+  readonly #context: Context
+  readonly #library: Library
+  readonly #runs: Runs
+
+  constructor(context: Context, library: Library, runs: Runs) {
+    this.#context = context
+    this.#library = library
+    this.#runs = runs
+  }
+
+  readonly handlers: Handlers<'runs.export' | 'runs.importArchive' | 'runs.importFolder'> = {
+    'runs.export': (input) => this.#export(input),
+    'runs.importArchive': ({ path }) => this.#importArchive(path),
+    'runs.importFolder': ({ path }) => this.#importFolder(path),
+  }
+
+  async #export({ id, to, includeOutput }: ParsedRequest<'runs.export'>): Promise<string> {
+    const { runs, tasks } = this.#context
+    const row = this.#runs.row(id)
+    if (busyStates.includes(row.state))
+      throw new ProblemError('in-use', `${row.name} is ${row.state}: pause it first, so that its state is saved.`)
+    if (!(await exists(row.folder)))
+      throw new ProblemError('bad-file', `${row.folder} does not exist: the run cannot be exported.`, {
+        file: row.folder,
+      })
+    const target = resolve(to)
+    const found = await stat(target).catch(() => null)
+    if (found?.isFile())
+      throw new ProblemError('conflict', `${target} exists already: choose another name.`, { file: target })
+    const file = found ? await freeName(join(target, slug(row.name)), extension) : target
+    const log: Manifest['log'] = []
+    for (let after = 0; log.length < loggedLines;) {
+      const lines = runs.log(id, after)
+      if (lines.length === 0) break
+      for (const { id: line, ...rest } of lines) {
+        after = line
+        log.push(rest)
+      }
+    }
+    const { name, notes, created, started, finished } = row
+    const tags = runs.tags.of(id)
+    const manifest = { format: 'secateur-run', version: 1, name, notes, tags, created, started, finished, log } as const
+    await tasks.run({ kind: 'export', title: `Packing ${name}`, subject: { kind: 'run', id } }, (control) =>
+      packRun(row.folder, manifest, file, { includeOutput }, control),
+    )
+    return file
+  }
+
+  async #importArchive(path: string): Promise<RunSummary> {
+    const { db, runs, settings, tasks } = this.#context
+    const archive = resolve(path)
+    const folder = await this.#runs.newFolder(
+      join(settings().runsFolder, slug(basename(archive).split('.')[0] ?? 'run')),
+    )
+    const manifest = await tasks.run(
+      { kind: 'import', title: `Unpacking ${basename(archive)}`, subject: null },
+      (control) => unpackRun(archive, folder, control),
+    )
+    const { id } = await this.#importFolder(folder).catch(async (error: unknown) => {
+      await rm(folder, { recursive: true, force: true })
+      throw error
+    })
+    const { name, notes, tags, created, started, finished, log } = manifest
+    db.transaction(() => {
+      runs.update(id, { name, notes, created, started, ...(finished !== null && { finished }) })
+      runs.tags.set(id, tags)
+      for (const line of log) runs.addLog(id, line)
+      runs.index(id)
+    })()
+    return this.#runs.told(id)
+  }
+
+  /** Takes a run folder into the history that the command line, or another computer, wrote. */
+  async #importFolder(path: string): Promise<RunSummary> {
+    const { db, engine, runs } = this.#context
+    const folder = await realpath(resolve(path))
+    const report = await engine.request('readRunFolder', { path: folder })
+    if (report.state === 'running')
+      throw new ProblemError('in-use', `A process is writing ${folder} right now: import it when it has ended.`, {
+        file: folder,
+      })
+    const known = runs.byFolder(folder)
+    if (known) {
+      if (known.removed !== null) {
+        runs.update(known.id, { removed: null })
+        this.#context.emit('runsChanged', { ids: [known.id] })
+      }
+      return this.#runs.told(known.id)
+    }
+    const checkpoint = (await exists(report.job.checkpoint))
+      ? await this.#library.add(report.job.checkpoint, 'in-place').catch(() => null)
+      : null
+    const started = Date.parse(report.started)
+    const id = db.transaction(() => {
+      const row = runs.insert({
+        ...emptyRow,
+        name: folder.split(/[\\/]/).at(-1) ?? folder,
+        kind: report.job.kind,
+        state: 'interrupted',
+        folder,
+        device: 'device' in report.job ? report.job.device : null,
+        checkpoint_id: checkpoint?.id ?? null,
+        checkpoint_name: checkpoint?.name ?? report.job.checkpoint.split(/[\\/]/).at(-1) ?? '',
+        created: started,
+        started,
+        job: JSON.stringify({ ...report.job, out: folder }),
+      })
+      runs.putValues(row, 'setting', settingsOf(report.job))
+      return row
+    })()
+    await settleFromFolder(
+      this.#context,
+      this.#library,
+      runs.get(id)!,
+      report,
+      'It had not ended when it was imported.',
+    )
+    return this.#runs.told(id)
+  }
+}

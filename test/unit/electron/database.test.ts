@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict'
+import Database from 'better-sqlite3'
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { migrations } from '../../../electron/database/migrations/index.ts'
+import { databaseName, openDatabase } from '../../../electron/database/open.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'secateur-database-'))
+after(() => rmSync(root, { recursive: true, force: true }))
+const newFolder = () => mkdtempSync(join(root, 'data-'))
+
+/** Everything that makes up the schema, however it came about. */
+function schemaOf(db: Database.Database): unknown {
+  const tables = db
+    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+    .pluck()
+    .all() as string[]
+  return tables.map((table) => [
+    table,
+    db.pragma(`table_xinfo(${table})`),
+    db.pragma(`foreign_key_list(${table})`),
+    (db.pragma(`index_list(${table})`) as { name: string }[]).map(({ name }) => name).sort(),
+  ])
+}
+
+test('a new database has the newest schema, and settings that lose nothing', () => {
+  const { db, keptAside } = openDatabase(newFolder())
+  assert.equal(keptAside, undefined)
+  assert.equal(db.pragma('user_version', { simple: true }), migrations.length)
+  assert.equal(db.pragma('journal_mode', { simple: true }), 'wal')
+  assert.equal(db.pragma('synchronous', { simple: true }), 2)
+  assert.equal(db.pragma('foreign_keys', { simple: true }), 1)
+  db.close()
+})
+
+for (let version = 1; version < migrations.length; version++)
+  test(`a database of schema ${version} is brought to the newest one, and a copy is kept`, () => {
+    const folder = newFolder()
+    const file = join(folder, databaseName)
+    const old = new Database(file)
+    for (const migration of migrations.slice(0, version)) old.exec(migration)
+    old.pragma(`user_version = ${version}`)
+    old.exec(
+      `INSERT INTO runs (name, kind, state, folder, checkpoint_name, created, job) VALUES ('kept', 'prune', 'done', '/x', 'c', 1, '{}')`,
+    )
+    const oldSchema = schemaOf(old)
+    old.close()
+
+    const { db } = openDatabase(folder)
+    const { db: fresh } = openDatabase(newFolder())
+    assert.deepEqual(schemaOf(db), schemaOf(fresh))
+    assert.equal(db.prepare('SELECT name FROM runs').pluck().get(), 'kept')
+    assert.equal(db.pragma('user_version', { simple: true }), migrations.length)
+    db.close()
+    fresh.close()
+
+    const copy = new Database(`${file}.schema-${version}`, { readonly: true })
+    assert.deepEqual(schemaOf(copy), oldSchema)
+    assert.equal(copy.prepare('SELECT name FROM runs').pluck().get(), 'kept')
+    copy.close()
+  })
+
+test('a migration that fails leaves the database as it was', () => {
+  const folder = newFolder()
+  const file = join(folder, databaseName)
+  const old = new Database(file)
+  old.exec('CREATE TABLE checkpoints (stands TEXT)')
+  old.close()
+  assert.throws(() => openDatabase(folder), /checkpoints already exists/)
+  const again = new Database(file)
+  assert.equal(again.pragma('user_version', { simple: true }), 0)
+  assert.deepEqual(again.prepare('SELECT name FROM sqlite_schema').pluck().all(), ['checkpoints'])
+  again.close()
+})
+
+test('a database of a newer version is refused and not touched', () => {
+  const folder = newFolder()
+  const file = join(folder, databaseName)
+  const newer = new Database(file)
+  newer.pragma('journal_mode = WAL')
+  newer.exec('CREATE TABLE future (x)')
+  newer.pragma(`user_version = ${migrations.length + 1}`)
+  newer.close()
+  const bytes = readFileSync(file)
+  assert.throws(() => openDatabase(folder), {
+    name: 'ProblemError',
+    message: /newer Secateur \(schema \d+; this one knows \d+\).*Update the app/,
+  })
+  assert.ok(readFileSync(file).equals(bytes))
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => !/-(wal|shm)$/.test(name)),
+    [databaseName],
+  )
+})
+
+/** Damages a database in some way. */
+const damages: Record<string, (file: string) => void> = {
+  'is no database': (file) =>
+    writeFileSync(file, 'this was never a database, and is long enough to be looked at '.repeat(40)),
+  'is cut short': (file) => writeFileSync(file, readFileSync(file).subarray(0, 20_000)),
+  'has pages of noise': (file) => {
+    const bytes = readFileSync(file)
+    for (let at = 4096; at < bytes.length; at++) bytes[at] = (at * 7919) & 255
+    writeFileSync(file, bytes)
+  },
+  'has one damaged page': (file) => {
+    const bytes = readFileSync(file)
+    bytes.fill(0xff, 3 * 4096, 3 * 4096 + 400)
+    writeFileSync(file, bytes)
+  },
+}
+for (const [what, damage] of Object.entries(damages))
+  test(`a database that ${what} is kept aside, byte for byte, and a new one takes its place`, () => {
+    const folder = newFolder()
+    const file = join(folder, databaseName)
+    openDatabase(folder).db.close()
+    damage(file)
+    const copy = join(root, 'copy')
+    copyFileSync(file, copy)
+    const { db, keptAside } = openDatabase(folder)
+    assert.ok(keptAside?.startsWith(`${file}.damaged-`))
+    assert.ok(readFileSync(keptAside!).equals(readFileSync(copy)))
+    assert.equal(db.prepare('SELECT count(*) FROM runs').pluck().get(), 0)
+    db.close()
+    assert.equal(openDatabase(folder).keptAside, undefined)
+  })
+
+test('a second process, or connection, is told that the folder is in use', () => {
+  const folder = newFolder()
+  const { db } = openDatabase(folder)
+  assert.throws(() => openDatabase(folder), /Another Secateur has .* open/)
+  db.close()
+  const { db: again } = openDatabase(folder)
+  again.close()
+  assert.ok(existsSync(join(folder, databaseName)))
+})

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import Database from 'better-sqlite3'
+import { test } from 'node:test'
+import { type MetricRow, metricNames, MetricStore } from '../../../electron/database/metrics.ts'
+import { migrations } from '../../../electron/database/migrations/index.ts'
+
+function open(): { db: Database.Database; store: MetricStore } {
+  const db = new Database(':memory:')
+  for (const migration of migrations) db.exec(migration)
+  for (const id of [1, 2])
+    db.exec(
+      `INSERT INTO runs (id, name, kind, state, folder, checkpoint_name, created, job) VALUES (${id}, 'r', 'prune', 'done', '/${id}', 'c', 1, '{}')`,
+    )
+  return { db, store: new MetricStore(db) }
+}
+
+/** Loss is known at every step, the gradient's norm at every third; whole numbers, so that sums are exact. */
+const lossAt = (step: number) => (step * 37) % 101
+const row = (step: number): MetricRow => ({
+  step,
+  values: Float64Array.from(metricNames, (name) =>
+    name === 'loss' ? lossAt(step) : name === 'gradientNorm' && step % 3 === 0 ? step : NaN,
+  ),
+})
+const rows = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => row(from + at))
+const everything = (db: Database.Database, id: number) =>
+  db.prepare('SELECT level, bucket, data FROM metrics WHERE run_id = ? ORDER BY level, bucket').all(id)
+
+test('few points come back as they went in, and only those that are known', () => {
+  const { store } = open()
+  store.append(1, rows(1, 10))
+  const [loss, norm, ...others] = store.series(1, { points: 10 })
+  assert.deepEqual(others, [])
+  assert.equal(loss!.name, 'loss')
+  assert.deepEqual(loss!.steps, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+  assert.deepEqual(loss!.mean, loss!.steps.map(lossAt))
+  assert.deepEqual([norm!.steps, norm!.mean, norm!.points], [[3, 6, 9], [3, 6, 9], 3])
+  assert.deepEqual(store.series(1, { points: 10, names: ['gradientNorm'], from: 4, to: 7 })[0]!.steps, [6])
+  assert.deepEqual(store.series(2, { points: 10 }), [])
+})
+
+test('many points come back as pieces with exact means and ranges, whatever the batches they came in', () => {
+  const { store } = open()
+  for (let from = 1; from <= 9000;) {
+    const to = Math.min(9000, from + ((from * 31) % 700))
+    store.append(1, rows(from, to))
+    from = to + 1
+  }
+  for (const points of [7, 100, 1000]) {
+    const [loss] = store.series(1, { points })
+    assert.ok(loss!.steps.length <= points && loss!.steps.length > points / 4, `${loss!.steps.length} of ${points}`)
+    assert.equal(loss!.points, 9000)
+    const all = Array.from({ length: 9000 }, (_, at) => lossAt(at + 1))
+    assert.equal(Math.min(...(loss!.min as number[])), Math.min(...all))
+    assert.equal(Math.max(...(loss!.max as number[])), Math.max(...all))
+    for (const [at, mean] of loss!.mean.entries()) assert.ok(loss!.min[at]! <= mean! && mean! <= loss!.max[at]!)
+  }
+  // Norms are the steps themselves: a piece's mean must be its place.
+  const [norm] = store.series(1, { points: 50, names: ['gradientNorm'] })
+  for (const [at, mean] of norm!.mean.entries()) assert.ok(Math.abs(mean! - norm!.steps[at]!) <= 2)
+  const [zoomed] = store.series(1, { points: 50, names: ['gradientNorm'], from: 4000, to: 4200 })
+  assert.ok(zoomed!.min[0]! >= 4000 - 16 && (zoomed!.max.at(-1) ?? 0) <= 4200 + 16)
+})
+
+test('a rewound curve is the one that was never longer', () => {
+  for (const step of [0, 1, 63, 64, 1000, 4096, 4999]) {
+    const { db, store } = open()
+    store.append(1, rows(1, 5000))
+    store.rewind(1, step)
+    if (step > 0) store.append(2, rows(1, step))
+    assert.deepEqual(everything(db, 1), everything(db, 2), `rewound to ${step}`)
+    assert.equal(store.lastStep(1), step)
+    store.append(1, rows(step + 1, 5000))
+    store.rewind(2, 0)
+    store.append(2, rows(1, 5000))
+    assert.deepEqual(store.series(1, { points: 20 }), store.series(2, { points: 20 }))
+  }
+})
