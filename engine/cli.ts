@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander'
 import { z } from 'zod'
+import { listDevices } from './backends/devices.ts'
 import { collectAssignments, jobFrom, schemaOptions, settingError } from './command-line/options.ts'
 import { type Reporter, makeReporter } from './command-line/report.ts'
 import {
@@ -62,6 +63,12 @@ A first run:
     .option('--json', 'one JSON object a line on standard output')
     .description('says what a checkpoint is, from its headers alone')
     .action(action(async (checkpoint: string) => reporter.finish(inspect(checkpoint))))
+
+  program
+    .command('devices')
+    .option('--json', 'one JSON object a line on standard output')
+    .description('says what can compute on this computer, how fast, and why anything else is not used')
+    .action(action(async () => reporter.finish(await listDevices())))
 
   const jobCommand = (name: string, description: string, schema: z.ZodObject, evaluation: boolean) => {
     const command = program

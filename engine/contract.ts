@@ -25,8 +25,16 @@ export { type Failure, failureSchema, taskName } from './contract/names.ts'
 
 const fraction = z.number().min(0).max(1)
 
-const machine = {
-  device: z.enum(['auto', 'onnx', 'cpu']).default('auto').describe('back end that computes'),
+/** Back ends that a job can ask for by name. */
+export const backendName = z.enum(['tensorflow', 'webgpu', 'onnx', 'cpu'])
+export type BackendName = z.infer<typeof backendName>
+
+/** Settings of everything that computes. */
+export const machineSettings = {
+  device: z
+    .enum(['auto', ...backendName.options])
+    .default('auto')
+    .describe('back end that computes'),
   threads: z.int().min(1).max(1024).optional().describe('threads of one operator; default: all cores'),
 }
 
@@ -92,7 +100,7 @@ export const finetuneSchema = z.strictObject({
   kind: z.literal('finetune'),
   checkpoint: path,
   out: path.describe('run folder'),
-  ...machine,
+  ...machineSettings,
   ...training,
 })
 
@@ -100,7 +108,7 @@ export const pruneSchema = z.strictObject({
   kind: z.literal('prune'),
   checkpoint: path,
   out: path.describe('run folder; the smaller checkpoint is in its output/'),
-  ...machine,
+  ...machineSettings,
   ...training,
   criterion: z.enum(['loraprune']).default('loraprune').describe('how importance is scored'),
   ratio: z.number().gt(0).max(0.95).default(0.5).describe('fraction of heads and channels to remove'),
@@ -146,7 +154,7 @@ export const evaluateSchema = z.strictObject({
   checkpoint: path,
   adapter: path.optional().describe('PEFT adapter folder to apply'),
   out: path.optional().describe('folder that takes the scores, task by task'),
-  ...machine,
+  ...machineSettings,
   evaluation: evaluationSchema,
 })
 
@@ -369,10 +377,16 @@ export const devicesSchema = z.object({
   chosen: z.string(),
   backends: z.array(
     z.object({
-      name: z.string(),
+      name: backendName,
       works: z.boolean(),
-      /** Why it does not work, or what it computes on, in words for a person. */
+      /** Why it is not used, or what it computes on, in words for a person. */
       detail: z.string(),
+      /** The processor or graphics card. */
+      device: z.string().nullable(),
+      /** Memory of the device, where it can be told. */
+      memoryBytes: z.number().nullable(),
+      /** Speed of a frozen linear layer, where it was measured to choose. */
+      gigaflops: z.number().nullable(),
     }),
   ),
   processor: z.string(),

@@ -1,48 +1,129 @@
-import { availableParallelism } from 'node:os'
+import { availableParallelism, cpus } from 'node:os'
+import type { BackendName } from '../contract.ts'
 import { badSetting, SecateurError } from '../errors.ts'
 import { tf } from '../tf.ts'
+import type { DeviceFacts } from './facts.ts'
 import { registerFrozenComposites } from './frozen-composite.ts'
 import { registerOnnxBackend } from './onnx/index.ts'
+import { measureSpeed } from './speed.ts'
+import { startTensorFlow } from './tensorflow.ts'
+import { startWebGpu, stopWebGpu } from './webgpu/index.ts'
 
-export type Device = 'onnx' | 'cpu'
-
-export interface Choice {
-  name: Device
-  threads: number
-  /** Back ends that were tried first, with the reason why each cannot be used here. */
-  refused: { name: string; reason: string }[]
+export interface Refusal {
+  name: BackendName
+  reason: string
 }
 
+export interface Choice extends DeviceFacts {
+  name: BackendName
+  /** Back ends that are not used, with the reason why. */
+  refused: Refusal[]
+}
+
+export interface ChoiceOptions {
+  device?: 'auto' | BackendName
+  threads?: number | undefined
+}
+
+/** What `auto` tries. `cpu` is the reference, for tests and where nothing else works. */
+const candidates = ['tensorflow', 'webgpu', 'onnx'] as const
+
 /**
- * Makes the best back end that works here the current one.
+ * Makes the fastest back end that works here the current one, or the one that is asked for.
  *
- * @param options.device one back end by name, or `auto` for the best. `cpu` is the reference: exact, single-threaded, slow.
+ * @param options.device one back end by name, or `auto`: where several work, a short measurement decides, which is kept for
+ *   the device and its driver. `cpu` is the reference: exact, single-threaded, slow.
  * @param options.threads threads of one operator; every core that this process may use by default.
  * @throws SecateurError where the setting is wrong or the back end asked for does not work.
  */
-export async function chooseBackend(options: { device?: 'auto' | Device; threads?: number } = {}): Promise<Choice> {
-  const threads = options.threads ?? availableParallelism()
-  if (!Number.isInteger(threads) || threads < 1 || threads > 1024)
-    throw badSetting('threads', `${threads} is not a number of threads: give a whole number from 1 to 1024`)
+export async function chooseBackend(options: ChoiceOptions = {}): Promise<Choice> {
+  const threads = threadsOf(options)
   const device = options.device ?? 'auto'
-  // Otherwise the reference back end advertises another package on standard error.
-  tf.enableProdMode()
-  const refused: Choice['refused'] = []
-  for (const name of device === 'auto' ? (['onnx', 'cpu'] as const) : [device]) {
+  if (device !== 'auto') {
     try {
-      await use(name, threads)
-      return { name, threads: name === 'cpu' ? 1 : threads, refused }
+      return { name: device, ...(await startBackend(device, threads)), refused: [] }
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
-      if (device !== 'auto') throw new SecateurError('unsupported', reason, { field: 'device', cause })
-      refused.push({ name, reason })
+      throw new SecateurError('unsupported', reasonOf(cause), { field: 'device', cause })
     }
   }
-  throw new SecateurError('unsupported', refused.map(({ name, reason }) => `${name}: ${reason}`).join('; '))
+  const { chosen, refused } = await rankBackends(threads)
+  return { name: chosen.name, ...(await startBackend(chosen.name, threads)), refused }
 }
 
-async function use(name: Device, threads: number): Promise<void> {
-  if (name === 'onnx') registerOnnxBackend({ threads })
-  else registerFrozenComposites(name)
-  if (!(await tf.setBackend(name))) throw new Error(`TensorFlow.js could not start its back end ${name}`)
+export interface Contender {
+  name: BackendName
+  facts: DeviceFacts
+  /** Measured where there is a choice. */
+  gigaflops: number | null
 }
+
+/** Every back end that works, the one that `auto` takes, and why the others are not taken. */
+export async function rankBackends(
+  threads: number,
+  measureAll = false,
+): Promise<{ chosen: Contender; contenders: Contender[]; refused: Refusal[] }> {
+  const contenders: Contender[] = []
+  const refused: Refusal[] = []
+  const passed = (name: BackendName, reason: string) => void refused.push({ name, reason })
+  for (const name of candidates) {
+    try {
+      const facts = await startBackend(name, threads)
+      if (facts.software)
+        passed(name, `${facts.device} is a processor that plays a graphics card: it is used only when it is asked for`)
+      else contenders.push({ name, facts, gigaflops: null })
+    } catch (error) {
+      passed(name, reasonOf(error))
+    }
+  }
+  if (contenders.length > 1 || measureAll) {
+    for (const contender of contenders) {
+      const { name, facts } = contender
+      contender.gigaflops = await measureSpeed(name, facts, () => startBackend(name, threads))
+    }
+    contenders.sort((one, other) => other.gigaflops! - one.gigaflops!)
+  }
+  if (contenders.length === 0) contenders.push({ name: 'cpu', facts: await startBackend('cpu', 1), gigaflops: null })
+  const [chosen, ...slower] = contenders as [Contender, ...Contender[]]
+  for (const { name, gigaflops } of slower)
+    passed(
+      name,
+      `${chosen.name} is faster here: ${Math.round(chosen.gigaflops!)} against ${Math.round(gigaflops!)} GFLOP/s in a frozen linear layer`,
+    )
+  if (chosen.name !== 'webgpu') stopWebGpu()
+  return { chosen, contenders, refused }
+}
+
+/** Starts a back end, if it has not been, and makes it the current one. */
+async function startBackend(name: BackendName, threads: number): Promise<DeviceFacts> {
+  // Otherwise the reference back end advertises another package on standard error.
+  tf.enableProdMode()
+  const facts = await start[name](threads)
+  if (!(await tf.setBackend(name))) throw new Error(`TensorFlow.js could not start its back end ${name}`)
+  return facts
+}
+
+const start: Record<BackendName, (threads: number) => DeviceFacts | Promise<DeviceFacts>> = {
+  tensorflow: () => startTensorFlow(),
+  webgpu: () => startWebGpu(),
+  onnx: (threads) => {
+    registerOnnxBackend({ threads })
+    return processorFacts(threads)
+  },
+  cpu: () => {
+    registerFrozenComposites('cpu')
+    return processorFacts(1)
+  },
+}
+
+const processorFacts = (threads: number): DeviceFacts => {
+  const model = cpus()[0]?.model.trim() ?? process.arch
+  return { device: model, driver: `${model} ${threads}`, memoryBytes: null, software: false, threads }
+}
+
+export function threadsOf({ threads = availableParallelism() }: ChoiceOptions): number {
+  if (!Number.isInteger(threads) || threads < 1 || threads > 1024)
+    throw badSetting('threads', `${threads} is not a number of threads: give a whole number from 1 to 1024`)
+  return threads
+}
+
+const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error))

@@ -1,10 +1,10 @@
 import { SingleBar } from 'cli-progress'
-import { type EngineEvent, type ResultEvent, type StepMetrics } from '../contract.ts'
+import { type Devices, type EngineEvent, type ResultEvent, type StepMetrics } from '../contract.ts'
 import { exitCodeOf, failureOf } from '../errors.ts'
 import type { GenerateResult } from '../jobs/generate.ts'
 import type { Inspection } from '../jobs/inspect.ts'
 
-export type Outcome = ResultEvent | Inspection | GenerateResult
+export type Outcome = ResultEvent | Inspection | GenerateResult | Devices
 
 export interface Reporter {
   event(event: EngineEvent): void
@@ -163,6 +163,7 @@ function stepText({ loss, sparsity }: StepMetrics, tokensPerSecond: number): str
 function describe(result: Outcome): string {
   const lines: string[] = []
   if ('text' in result) return ''
+  if ('backends' in result) return describeDevices(result)
   if ('layers' in result) {
     lines.push(`${result.family}, ${number(result.parameters)} parameters, ${result.dtype}, ${bytes(result.bytes)}`)
     lines.push(
@@ -190,6 +191,17 @@ function describe(result: Outcome): string {
   if (result.adapter !== undefined) lines.push(`adapter: ${result.adapter}`)
   if (result.checkpoint !== undefined) lines.push(`checkpoint: ${result.checkpoint}`)
   return lines.join('\n')
+}
+
+function describeDevices({ chosen, backends }: Devices): string {
+  return backends
+    .map(({ name, works, detail, memoryBytes, gigaflops }) => {
+      const mark = name === chosen ? '*' : works ? ' ' : '-'
+      const memory = memoryBytes === null ? '' : `, ${bytes(memoryBytes)}`
+      const speed = gigaflops === null ? '' : `, ${number(Math.round(gigaflops))} GFLOP/s`
+      return `${mark} ${name.padEnd(11)} ${detail}${memory}${speed}`
+    })
+    .join('\n')
 }
 
 const part = (label: string, value: number, error: number | null | undefined) =>

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { chooseBackend } from '../backends/choose.ts'
 import { openCheckpoint } from '../checkpoint/checkpoint.ts'
 import { loadTokenizer } from '../checkpoint/tokenizer.ts'
+import { machineSettings } from '../contract.ts'
 import { encodePrompt, generate } from '../evaluation/generation.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { Random } from '../random.ts'
@@ -14,8 +15,7 @@ export const generateSchema = z.strictObject({
   temperature: z.number().positive().default(0.8).describe('above 1 more surprising, below 1 less'),
   topP: z.number().gt(0).max(1).default(0.95).describe('draw from the likeliest tokens that reach this probability'),
   seed: z.int().min(0).default(0).describe('seed of the draws'),
-  device: z.enum(['auto', 'onnx', 'cpu']).default('auto').describe('back end that computes'),
-  threads: z.int().min(1).max(1024).optional().describe('threads of one operator; default: all cores'),
+  ...machineSettings,
 })
 export type GenerateSettings = z.infer<typeof generateSchema>
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
-import { registerOnnxBackend } from '../../engine/backends/onnx/index.ts'
+import { chooseBackend } from '../../engine/backends/choose.ts'
 import { type DataType, type Tensor, tf } from '../../engine/tf.ts'
+import { testedBackend } from '../tested-backend.ts'
+import { toleranceOf, webGpuGap } from './webgpu-gaps.ts'
 
 /** A tensor of a case: numbers drawn from a seed, or given. */
 export interface Operand {
@@ -110,7 +112,15 @@ function evaluate({ operands, compute, gradient }: Case): Result[] {
       const outputs = [compute(...args)].flat()
       return tf.addN(
         outputs.map((output) =>
-          tf.sum(tf.mul(output, tf.cos(tf.reshape(tf.range(0, output.size, 1, 'float32'), output.shape)))),
+          tf.sum(
+            tf.mul(
+              output,
+              tf.tensor(
+                Float32Array.from({ length: output.size }, (_, i) => Math.cos(i)),
+                output.shape,
+              ),
+            ),
+          ),
         ),
       )
     }
@@ -134,19 +144,20 @@ function assertClose(actual: Result, expected: Result, tolerance: number, what: 
   }
 }
 
-/** Declares a test for each case: our back end against tfjs's own on the processor. */
+/** Declares a test for each case: the back end that is tested against tfjs's own on the processor. */
 export function conform(cases: Case[]): void {
-  before(() => registerOnnxBackend({ threads: 2 }))
+  before(() => chooseBackend({ device: testedBackend, threads: 2 }))
   for (const item of cases) {
-    test(`${item.name}(${item.operands.map(({ dtype, shape }) => `${dtype}[${shape}]`).join(', ')})`, async () => {
+    const title = `${item.name}(${item.operands.map(({ dtype, shape }) => `${dtype}[${shape}]`).join(', ')})`
+    test(title, { skip: webGpuGap(item) }, async () => {
       tf.enableProdMode()
       await tf.setBackend('cpu')
       const expected = evaluate(item)
-      await tf.setBackend('onnx')
+      await tf.setBackend(testedBackend)
       const actual = evaluate(item)
       assert.equal(actual.length, expected.length)
       for (const [i, result] of actual.entries()) {
-        assertClose(result, expected[i]!, item.tolerance ?? 2e-6, i === 0 ? 'result' : `result or gradient ${i}`)
+        assertClose(result, expected[i]!, toleranceOf(item), i === 0 ? 'result' : `result or gradient ${i}`)
       }
     })
   }

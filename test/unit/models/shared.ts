@@ -11,9 +11,10 @@ import { loadModel, type LoadModelOptions } from '../../../engine/models/load.ts
 import { embed } from '../../../engine/ops/linear.ts'
 import { tf } from '../../../engine/tf.ts'
 import { passOf } from '../../../engine/training/gradients.ts'
+import { testedBackend } from '../../tested-backend.ts'
 import { type Fixture, type FixtureName, fixtureModel, loadFixture } from '../../fixtures/read.ts'
 
-export const startBackend = () => chooseBackend({ device: 'onnx', threads: 2 })
+export const startBackend = () => chooseBackend({ device: testedBackend, threads: 2 })
 
 /** A fixture with its checkpoint, read the way a job reads it. */
 export function openFixture(name: FixtureName, options: LoadModelOptions = {}) {

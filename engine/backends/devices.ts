@@ -1,0 +1,38 @@
+import { cpus, totalmem } from 'node:os'
+import type { Devices } from '../contract.ts'
+import { rankBackends, threadsOf } from './choose.ts'
+
+/** Every back end: what it computes on and how fast, or why it is not used. The one that `auto` takes is current afterwards. */
+export async function listDevices(): Promise<Devices> {
+  const threads = threadsOf({})
+  const { chosen, contenders, refused } = await rankBackends(threads, true)
+  return {
+    chosen: chosen.name,
+    backends: [
+      ...contenders.map(({ name, facts, gigaflops }) => ({
+        name,
+        works: true,
+        detail:
+          name === chosen.name
+            ? `computes on ${facts.device}`
+            : refused.find((refusal) => refusal.name === name)!.reason,
+        device: facts.device,
+        memoryBytes: facts.memoryBytes,
+        gigaflops,
+      })),
+      ...refused
+        .filter(({ name }) => contenders.every((contender) => contender.name !== name))
+        .map(({ name, reason }) => ({
+          name,
+          works: false,
+          detail: reason,
+          device: null,
+          memoryBytes: null,
+          gigaflops: null,
+        })),
+    ],
+    processor: cpus()[0]?.model.trim() ?? process.arch,
+    cores: threads,
+    memoryBytes: totalmem(),
+  }
+}

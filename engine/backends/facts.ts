@@ -1,0 +1,12 @@
+/** What a back end that works computes on. */
+export interface DeviceFacts {
+  /** The processor or graphics card, and its driver, in words for a person. */
+  device: string
+  /** Changes when a speed that was measured earlier no longer holds. */
+  driver: string
+  /** Memory of the device; null where it cannot be told. */
+  memoryBytes: number | null
+  /** Set where a processor only plays the part of a graphics card. */
+  software: boolean
+  threads: number
+}

@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { BackendName } from '../contract.ts'
+import { readJson, writeJson } from '../files.ts'
+import { frozenWeight, type FrozenWeight } from '../frozen-weight.ts'
+import { tf } from '../tf.ts'
+import type { DeviceFacts } from './facts.ts'
+
+/** Speeds by a hash of back end, device and driver, in GFLOP/s. */
+const cacheSchema = z.record(z.string(), z.number().positive())
+
+/** Folder for what can be measured or fetched again; XDG_CACHE_HOME, or what the system has in its place. */
+export function cacheFolder(): string {
+  const { XDG_CACHE_HOME: xdg, LOCALAPPDATA: local } = process.env
+  if (xdg) return join(xdg, 'secateur')
+  if (process.platform === 'win32' && local) return join(local, 'secateur', 'cache')
+  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'secateur')
+  return join(homedir(), '.cache', 'secateur')
+}
+
+/**
+ * Speed of a frozen linear layer in GFLOP/s: what was measured before on this device with this driver, or what a few hundred
+ * milliseconds of products say now.
+ *
+ * @param start makes the back end the current one
+ */
+export async function measureSpeed(
+  name: BackendName,
+  { device, driver }: DeviceFacts,
+  start: () => Promise<unknown>,
+): Promise<number> {
+  const file = join(cacheFolder(), 'speeds.json')
+  const key = createHash('sha256')
+    .update(JSON.stringify([name, device, driver]))
+    .digest('hex')
+    .slice(0, 16)
+  const known = readCache(file)
+  if (known[key] !== undefined) return known[key]
+  await start()
+  const speed = await measureProducts()
+  try {
+    writeJson(file, { ...readCache(file), [key]: speed })
+  } catch {
+    // A folder that cannot be written costs a measurement at the next start, nothing else.
+  }
+  return speed
+}
+
+function readCache(file: string): z.infer<typeof cacheSchema> {
+  try {
+    return readJson(file, cacheSchema)
+  } catch {
+    // Missing at first, and a damaged one is measured again.
+    return {}
+  }
+}
+
+const [rows, width] = [512, 1024]
+
+/** Products of [512, 1024] with a float16 weight [1024, 1024], for about 200 ms after the first. */
+async function measureProducts(): Promise<number> {
+  const weight = ones()
+  const x = tf.ones([rows, width])
+  const product = async () => {
+    const y = tf.engine().runKernel('FrozenLinear', { x }, { weight, transposed: false } as never) as ReturnType<
+      typeof tf.ones
+    >
+    await y.data()
+    y.dispose()
+  }
+  // The first one compiles and uploads.
+  await product()
+  const started = performance.now()
+  let products = 0
+  do {
+    await product()
+    products++
+  } while (performance.now() - started < 200)
+  const seconds = (performance.now() - started) / 1000
+  x.dispose()
+  return (2 * rows * width * width * products) / seconds / 1e9
+}
+
+function ones(): FrozenWeight {
+  const bytes = new Uint8Array(new Float16Array(width * width).fill(1).buffer)
+  return frozenWeight({ name: 'measured', dtype: 'float16', shape: [width, width], bytes })
+}

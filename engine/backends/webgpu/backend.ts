@@ -1,0 +1,93 @@
+import type * as Package from '@tensorflow/tfjs-backend-webgpu'
+import type { Tensor } from '../../tf.ts'
+import type { Card } from './dawn.ts'
+
+/** What the back end of TensorFlow.js keeps to itself and our kernels need. Its release is pinned; there will be no other. */
+interface Internals {
+  commandEncoder: GPUCommandEncoder | null
+  computePassEncoder: GPUComputePassEncoder | null
+  dispatchCountInPass: number
+  commandQueueOwnedIds: WeakSet<object>
+  uniformPendingDisposal: GPUBuffer[]
+}
+
+type PackageBackend = InstanceType<typeof Package.WebGPUBackend>
+
+/** The back end of TensorFlow.js on a card, with what our own kernels and synchronous code need. */
+export type CardBackend = Omit<PackageBackend, keyof Internals> &
+  Internals & {
+    readonly card: Card
+    /** Compute work that was recorded so far. */
+    dispatches: number
+    flush(): void
+  }
+
+/**
+ * The back end of TensorFlow.js for WebGPU, made to work in Node.
+ *
+ * @param load `require` of the module that asks: only the package's CommonJS bundle can be loaded by Node
+ */
+export function createBackend(card: Card, load: NodeJS.Require): CardBackend {
+  // It looks for the browser's navigator.gpu when it is loaded and would register a back end of its own; when one is made
+  // it only wants to see it there.
+  const { WebGPUBackend } = load('@tensorflow/tfjs-backend-webgpu') as typeof Package
+  Object.defineProperty(globalThis.navigator, 'gpu', { value: {}, configurable: true })
+
+  class NodeBackend extends WebGPUBackend {
+    readonly card = card
+    dispatches = 0
+
+    /** Reads a tensor without giving way to the event loop. */
+    override readSync(dataId: object): ReturnType<PackageBackend['readSync']> {
+      const data = this.tensorMap.get(dataId)
+      if (data.values !== null && data.values !== undefined) return data.values
+      if (data.dtype === 'complex64' || data.dtype === 'string' || !data.resource) return super.readSync(dataId)
+      const bytes = readBuffer(this as unknown as CardBackend, data.resource as GPUBuffer)
+      const size = data.shape.reduce((product, length) => product * length, 1)
+      const values =
+        data.dtype === 'float32'
+          ? new Float32Array(bytes, 0, size)
+          : data.dtype === 'bool'
+            ? Uint8Array.from(new Int32Array(bytes, 0, size))
+            : new Int32Array(bytes, 0, size)
+      data.values = values
+      return values
+    }
+
+    override async read(dataId: object): ReturnType<PackageBackend['read']> {
+      const values = await super.read(dataId)
+      card.check()
+      return values
+    }
+
+    /** Sends what is recorded to the card, so that it computes while the host records on. */
+    flush(): void {
+      card.check()
+      const internals = this as unknown as CardBackend
+      if (!internals.commandEncoder) return
+      this.endComputePassEncoder()
+      this.submitQueue()
+    }
+  }
+  return new NodeBackend(card.device, card.info) as unknown as CardBackend
+}
+
+/** The bytes of a buffer on the card. */
+export function readBuffer(backend: CardBackend, buffer: GPUBuffer): ArrayBuffer {
+  const staging = backend.bufferManager.acquireBuffer(buffer.size, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ)
+  backend.ensureCommandEncoderReady()
+  backend.endComputePassEncoder()
+  backend.commandEncoder!.copyBufferToBuffer(buffer, 0, staging, 0, buffer.size)
+  backend.submitQueue()
+  backend.card.mapNow(staging)
+  const bytes = staging.getMappedRange().slice(0)
+  staging.unmap()
+  backend.bufferManager.releaseBuffer(staging)
+  return bytes
+}
+
+/** The buffer of a tensor, uploaded if need be. */
+export function bufferOf(backend: CardBackend, { dataId }: Pick<Tensor, 'dataId'>): GPUBuffer {
+  backend.uploadToGPU(dataId)
+  return backend.tensorMap.get(dataId).resource as GPUBuffer
+}

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { chooseBackend } from '../../../engine/backends/choose.ts'
+import { listDevices } from '../../../engine/backends/devices.ts'
+import { devicesSchema } from '../../../engine/contract.ts'
+
+const cache = mkdtempSync(join(tmpdir(), 'secateur-cache-'))
+after(() => rmSync(cache, { recursive: true }))
+process.env['XDG_CACHE_HOME'] = cache
+const speeds = join(cache, 'secateur/speeds.json')
+
+test('every back end is listed, with what it computes on or why it is not used', async () => {
+  const devices = devicesSchema.parse(await listDevices())
+  assert.deepEqual(devices.backends.map(({ name }) => name).toSorted(), ['onnx', 'tensorflow', 'webgpu'])
+  assert.ok(devices.backends.every(({ detail }) => detail.length > 10))
+  assert.equal(devices.backends.find(({ name }) => name === devices.chosen)?.works, true)
+})
+
+test('a speed is measured once for a device and its driver', async () => {
+  const measured = JSON.parse(readFileSync(speeds, 'utf8')) as Record<string, number>
+  const [key] = Object.keys(measured)
+  assert.ok(measured[key!]! > 0)
+  writeFileSync(speeds, JSON.stringify({ ...measured, [key!]: 123456 }))
+  const { backends } = await listDevices()
+  assert.ok(backends.some(({ gigaflops }) => gigaflops === 123456))
+})
+
+test('a damaged cache is measured again', async () => {
+  writeFileSync(speeds, '{"x": "fast"')
+  const { backends } = await listDevices()
+  assert.ok(backends.some(({ gigaflops }) => gigaflops !== null && gigaflops !== 123456))
+})
+
+test('auto takes what works and says why the rest is not used', async () => {
+  const { name, refused } = await chooseBackend({ threads: 2 })
+  assert.notEqual(name, 'cpu')
+  assert.deepEqual([name, ...refused.map((refusal) => refusal.name)].toSorted(), ['onnx', 'tensorflow', 'webgpu'])
+})
+
+test('a back end that is asked for and does not work is an error of the setting', async (context) => {
+  const { refused } = await chooseBackend({ threads: 2 })
+  const refusal = refused.find(({ name }) => name === 'tensorflow')
+  if (!refusal) return context.skip('TensorFlow works here')
+  await assert.rejects(chooseBackend({ device: 'tensorflow' }), { kind: 'unsupported', field: 'device' })
+})
