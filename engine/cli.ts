@@ -4,6 +4,7 @@ import { listDevices } from './backends/devices.ts'
 import { collectAssignments, jobFrom, schemaOptions, settingError } from './command-line/options.ts'
 import { type Reporter, makeReporter } from './command-line/report.ts'
 import {
+  criteria,
   type EngineEvent,
   evaluateSchema,
   evaluationSchema,
@@ -113,11 +114,13 @@ A first run:
       runReported(jobFrom('finetune', finetuneSchema, { checkpoint }, flags), flags, reporter),
     ),
   )
-  jobCommand('prune', 'fine-tunes, prunes, merges and writes a smaller checkpoint', pruneSchema, true).action(
-    action(async (checkpoint: string | undefined, flags: CommonFlags) =>
-      runReported(jobFrom('prune', pruneSchema, { checkpoint }, flags), flags, reporter),
-    ),
-  )
+  jobCommand('prune', 'fine-tunes, prunes, merges and writes a smaller checkpoint', pruneSchema, true)
+    .addHelpText('after', `\nCriteria:\n${criteriaHelp}`)
+    .action(
+      action(async (checkpoint: string | undefined, flags: CommonFlags) =>
+        runReported(jobFrom('prune', pruneSchema, { checkpoint }, flags), flags, reporter),
+      ),
+    )
   jobCommand('merge', "adds an adapter to a checkpoint's weights", mergeSchema, false).action(
     action(async (checkpoint: string | undefined, adapter: string | undefined, flags: CommonFlags) =>
       runReported(jobFrom('merge', mergeSchema, { checkpoint, adapter }, flags), flags, reporter),
@@ -157,6 +160,13 @@ A first run:
   }
   return code
 }
+
+const criteriaHelp = Object.entries(criteria)
+  .map(
+    ([name, { sentence, needs, memory }]) =>
+      `  ${name}: ${sentence} Looks at ${needs}; memory beyond training: ${memory}.`,
+  )
+  .join('\n')
 
 async function runReported(job: Job, flags: CommonFlags, reporter: Reporter): Promise<void> {
   const parsed = jobSchema.parse(job)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { folderHashSchema, inspectionSchema, layerSchema } from './contract/checkpoint.ts'
+import { criterionName } from './contract/criteria.ts'
 import {
   datasetKind,
   datasetSchema,
@@ -11,6 +12,7 @@ import {
 import { failureSchema, path, projection, taskName } from './contract/names.ts'
 
 export * from './contract/checkpoint.ts'
+export * from './contract/criteria.ts'
 export * from './contract/dataset.ts'
 export { type Failure, failureSchema, taskName } from './contract/names.ts'
 
@@ -110,7 +112,24 @@ export const pruneSchema = z.strictObject({
   out: path.describe('run folder; the smaller checkpoint is in its output/'),
   ...machineSettings,
   ...training,
-  criterion: z.enum(['loraprune']).default('loraprune').describe('how importance is scored'),
+  criterion: criterionName.default('loraprune').describe('how importance is scored'),
+  schedule: z
+    .enum(['iterative', 'one-shot'])
+    .default('iterative')
+    .describe('remove step by step while training, or all at once before it'),
+  healing: z.boolean().default(true).describe('train the adapter, so that it makes up for what is removed'),
+  calibration: z
+    .array(path)
+    .max(100)
+    .default([])
+    .describe('texts that scoring looks at before training, one a language for example; default: the training data'),
+  calibrationShares: z
+    .array(z.coerce.number().positive())
+    .max(100)
+    .default([])
+    .describe('parts of the calibration rows that come from each text; default: equal'),
+  calibrationRows: z.int().min(1).max(4096).default(32).describe('rows of calibration text'),
+  calibrationLength: z.int().min(2).optional().describe('tokens in a row of calibration text; default: as in training'),
   ratio: z.number().gt(0).max(0.95).default(0.5).describe('fraction of heads and channels to remove'),
   targetFraction: z.number().gt(0).lt(1).optional().describe('fraction of all parameters to keep, in place of ratio'),
   targetParameters: z.int().min(1).optional().describe('parameters to keep at most, in place of ratio'),
@@ -123,6 +142,15 @@ export const pruneSchema = z.strictObject({
     .default(1)
     .describe('1: absolute value (the published code); 2: square'),
   normalise: z.enum(['none', 'module']).default('module').describe("divide each projection's scores by their norm"),
+  reduction: z
+    .enum(['sum', 'mean', 'max', 'product', 'last'])
+    .default('sum')
+    .describe("how the projections' scores of a group become one; last: that of o or down"),
+  norm: z.enum(['l1', 'l2']).default('l1').describe('magnitude: sum of absolute values, or root of the sum of squares'),
+  weights: z
+    .enum(['merged', 'base'])
+    .default('merged')
+    .describe('magnitude: of the weights with the adapter or without'),
   headGroups: z
     .enum(['key-value-heads', 'query-heads'])
     .default('key-value-heads')

@@ -25,11 +25,9 @@ import {
 } from '../contract.ts'
 import { badFile, badSetting, failureOf } from '../errors.ts'
 import { readJson, writeJson } from '../files.ts'
+import type { SavedValues } from '../saved-values.ts'
 import { Journal } from './journal.ts'
 import { lockName, RunLock } from './run-lock.ts'
-
-/** Values of a run at the end of a step, by name. */
-export type SavedValues = Map<string, { shape: number[]; data: Float32Array }>
 
 /** Settings that may differ between a run and its continuation: they do not enter the numbers. */
 const free = new Set(['out', 'saveEvery', 'sampleEvery', 'samplePrompts', 'sampleTokens'])

@@ -4,7 +4,7 @@ import type { Projection } from '../checkpoint/projections.ts'
 import { loadTokenizer } from '../checkpoint/tokenizer.ts'
 import type { Tokenizer } from '../checkpoint/tokenizer-type.ts'
 import type { FinetuneJob, JobContext, PruneJob, StepMetrics } from '../contract.ts'
-import { makeBatches } from '../data/batches.ts'
+import { makeBatches, type TrainingBatch } from '../data/batches.ts'
 import { loadTrainingData } from '../data/load.ts'
 import { badFile, SecateurError } from '../errors.ts'
 import {
@@ -18,9 +18,10 @@ import {
 import { loadModelInSlices } from '../models/load.ts'
 import type { LlamaModel } from '../models/llama.ts'
 import { Random } from '../random.ts'
+import type { SavedValues } from '../saved-values.ts'
 import { tf } from '../tf.ts'
 import { type StepResult, Trainer } from '../training/trainer.ts'
-import type { RunFolder, SavedValues } from './run-folder.ts'
+import type { RunFolder } from './run-folder.ts'
 import { checkSampleSettings, Sampler } from './samples.ts'
 import { StageProgress } from './stage-progress.ts'
 
@@ -62,7 +63,10 @@ export async function prepareTraining(
     mode: job.packing,
     padId: tokenizer.padId ?? tokenizer.eosId ?? 0,
   })
-  const steps = job.steps ?? Math.max(1, Math.ceil((job.epochs * batches.perEpoch) / job.accumulation))
+  const planned = job.steps ?? Math.max(1, Math.ceil((job.epochs * batches.perEpoch) / job.accumulation))
+  const update = job.kind === 'finetune' || job.healing
+  // What is removed at once and not healed needs no steps.
+  const steps = !update && job.schedule === 'one-shot' ? 0 : planned
 
   const weights = new StageProgress('reading weights', emit)
   let bytes = 0
@@ -85,7 +89,7 @@ export async function prepareTraining(
         b: savedValue(state.values, folder, `adapter.${layer}.${projection}.b`),
       }))
     : createAdapter(model.config, settings, new Random(job.seed).fork('adapter'))
-  const trainer = new Trainer(model, adapter, batches, { ...job, steps })
+  const trainer = new Trainer(model, adapter, batches, { ...job, steps, update })
   if (state) restoreMoments(trainer, state.values, folder)
   const done = state?.step ?? 0
   folder.metrics.start(done)
@@ -95,9 +99,9 @@ export async function prepareTraining(
 
 export interface StepHooks {
   /** Sees the gradients of a step before the adapter changes. */
-  observe?: (step: number, gradients: LayerMatrices[]) => void
+  observe?: (step: number, gradients: LayerMatrices[], batches: readonly TrainingBatch[]) => void
   /** Called after the update. */
-  after?: (step: number) => void
+  after?: (step: number) => Promise<void>
   /** What the metrics say beyond the loss. */
   describe?: (step: number) => Pick<StepMetrics, 'sparsity'>
   /** What else to save. */
@@ -138,14 +142,14 @@ export async function train(
       )
     }
     const stepStarted = performance.now()
-    last = trainer.step(step, (gradients) => hooks.observe?.(step, gradients))
+    last = trainer.step(step, (gradients, micro) => hooks.observe?.(step, gradients, micro))
     bad = Number.isFinite(last.loss) ? 0 : bad + 1
     if (bad >= 3)
       throw new SecateurError(
         'bad-setting',
         `the loss has not been a number for three steps, up to step ${step}: take a smaller learning rate than ${job.learningRate}`,
       )
-    hooks.after?.(step)
+    await hooks.after?.(step)
     pace.add(last.tokens, (performance.now() - stepStarted) / 1000)
     const seconds = (performance.now() - started) / 1000
     const metrics: StepMetrics = {

@@ -4,13 +4,15 @@ import { fused } from './fused.ts'
 import type { Weight } from './linear.ts'
 
 /** Elements of a tile: small enough that every pass over it stays in the cache. */
-const tileElements = 2 ** 18
+export const tileElements = 2 ** 18
 
-function tileOf(weight: Weight, start: number, rows: number): Tensor {
+/** Rows of a weight in float32, as a tensor [rows, in]. */
+export function tileOf(weight: Weight, start: number, rows: number): Tensor {
   if ('dataId' in weight) return tf.slice(weight, [start, 0], [rows, weight.shape[1]!])
   return tf.engine().runKernel('FrozenTile', {}, { weight, start, rows } as never) as Tensor
 }
-const sizeOf = (weight: Weight | FrozenWeight): [number, number] =>
+/** [out, in] */
+export const sizeOf = (weight: Weight | FrozenWeight): [number, number] =>
   'dataId' in weight ? (weight.shape as [number, number]) : [weight.rows, weight.columns]
 
 /**

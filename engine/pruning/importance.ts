@@ -1,17 +1,19 @@
-import type { LayerScores } from './criteria/loraprune.ts'
+import type { LayerScores } from './criteria/criterion.ts'
 import { kinds } from './groups.ts'
 
 /**
- * The moving average of group scores, G_t = lambda G_{t-1} + (1 - lambda) G^_t from zero (arXiv 2305.18403, equation 11).
- * A step whose scores contain NaN is skipped whole.
+ * Group scores gathered over steps, from zero: their moving average G_t = lambda G_{t-1} + (1 - lambda) G^_t
+ * (arXiv 2305.18403, equation 11), or their sum. A step whose scores contain NaN is skipped whole.
  */
 export class ImportanceAverage {
-  readonly lambda: number
+  readonly #keep: number
+  readonly #take: number
   layers: LayerScores[] | null = null
   skipped = 0
 
-  constructor(lambda: number) {
-    this.lambda = lambda
+  constructor(lambda: number, gather: 'average' | 'sum' = 'average') {
+    this.#keep = gather === 'average' ? lambda : 1
+    this.#take = gather === 'average' ? 1 - lambda : 1
   }
 
   update(scores: readonly LayerScores[]): void {
@@ -28,7 +30,7 @@ export class ImportanceAverage {
         const fresh = scores[index]![kind]
         const average = layer[kind]
         for (let group = 0; group < average.length; group++)
-          average[group] = this.lambda * average[group]! + (1 - this.lambda) * fresh[group]!
+          average[group] = this.#keep * average[group]! + this.#take * fresh[group]!
       }
     }
   }

@@ -1,7 +1,7 @@
 import type { ModelConfig } from '../checkpoint/model-config.ts'
 import type { LayerMask } from '../models/llama.ts'
 import { tf } from '../tf.ts'
-import type { LayerScores } from './criteria/loraprune.ts'
+import type { LayerScores } from './criteria/criterion.ts'
 import { groupCount, type HeadGroups, type Kind, kinds } from './groups.ts'
 import { isPruned, queryHeadStep, removalCounts, type TargetSettings } from './targets.ts'
 
@@ -15,8 +15,7 @@ export const fullMasks = (config: ModelConfig, headGroups: HeadGroups): GroupMas
   }))
 
 /**
- * The masks at a sparsity: the least important groups leave. A group that has left scores zero and is chosen first, so it
- * never comes back.
+ * The masks at a sparsity: the least important groups leave. A group that has left is chosen first, so it never comes back.
  *
  * @param sparsity fraction of groups that must be gone in the layers that are pruned
  */
@@ -39,10 +38,13 @@ export function selectMasks(
   return next
 }
 
+/** Unlike a difference, right for two infinities too. */
+const compare = (one: number, other: number): number => (one < other ? -1 : one > other ? 1 : 0)
+
 /** Order of a layer's groups, those that have left first and then by score; equal scores by number. */
 function order(mask: Uint8Array, scores: Float32Array): number[] {
-  const score = (group: number) => (mask[group] === 0 ? -1 : scores[group]!)
-  return Array.from(mask.keys()).sort((one, other) => score(one) - score(other) || one - other)
+  const score = (group: number) => (mask[group] === 0 ? -Infinity : scores[group]!)
+  return Array.from(mask.keys()).sort((one, other) => compare(score(one), score(other)) || one - other)
 }
 
 function rankLayer(
@@ -86,10 +88,10 @@ function rankGlobally(
     return order(mask, scores).map((group) => ({
       layer,
       group,
-      score: mask[group] === 0 ? -1 : scores[group]! / norm,
+      score: mask[group] === 0 ? -Infinity : scores[group]! / norm,
     }))
   })
-  candidates.sort((one, other) => one.score - other.score || one.layer - other.layer || one.group - other.group)
+  candidates.sort((one, other) => compare(one.score, other.score) || one.layer - other.layer || one.group - other.group)
   let left = counts.reduce((sum, count) => sum + count, 0)
   for (const { layer, group } of candidates) {
     if (left === 0) break

@@ -1,5 +1,5 @@
 import type { PruningSnapshot } from '../contract.ts'
-import type { LayerScores } from './criteria/loraprune.ts'
+import type { LayerScores } from './criteria/criterion.ts'
 import type { GroupMasks } from './masks.ts'
 
 const mostBins = 64

@@ -1,5 +1,5 @@
 import { projectionShape } from '../checkpoint/projections.ts'
-import type { Batches } from '../data/batches.ts'
+import type { Batches, TrainingBatch } from '../data/batches.ts'
 import { type Adapter, disposeMatrices, type LayerMatrices, pairsOf } from '../lora/adapter.ts'
 import type { LayerMask, LlamaModel } from '../models/llama.ts'
 import { Random } from '../random.ts'
@@ -16,6 +16,8 @@ export interface TrainerSettings extends AdamWSettings, LearningRateSettings {
   seed: number
   /** Whether a block's activations are kept for the backward pass or computed again; `auto` by their size. */
   activations?: 'auto' | 'keep' | 'recompute'
+  /** Whether steps change the adapter (default), or are only looked at. */
+  update?: boolean
 }
 
 export interface StepResult {
@@ -47,20 +49,22 @@ export class Trainer {
    * Optimiser step number `step`, counted from 1.
    *
    * @param observe sees the step's gradients, clipped and summed over micro-batches, before the adapter changes: this is
-   *   where a criterion takes its scores
+   *   where a criterion takes its scores; and the step's micro-batches
    */
-  step(step: number, observe?: (gradients: LayerMatrices[]) => void): StepResult {
-    const { loss, gradients, tokens } = this.#accumulate(step)
+  step(step: number, observe?: (gradients: LayerMatrices[], batches: readonly TrainingBatch[]) => void): StepResult {
+    const { loss, gradients, batches } = this.#accumulate(step)
     const gradientNorm = clipGradients(gradients, this.settings.clipNorm)
-    observe?.(gradients)
+    observe?.(gradients, batches)
     const learningRate = learningRateAt(step, this.settings.steps, this.settings)
     // One step that overflows must not spoil the adapter for good.
-    if (Number.isFinite(gradientNorm)) this.optimiser.apply(this.adapter.layers, gradients, step, learningRate)
+    if (Number.isFinite(gradientNorm) && this.settings.update !== false)
+      this.optimiser.apply(this.adapter.layers, gradients, step, learningRate)
     disposeMatrices(gradients)
+    const tokens = batches.reduce((sum, { ids }) => sum + ids.length, 0)
     return { loss, gradientNorm, learningRate, tokens }
   }
 
-  #accumulate(step: number): { loss: number; gradients: LayerMatrices[]; tokens: number } {
+  #accumulate(step: number): { loss: number; gradients: LayerMatrices[]; batches: TrainingBatch[] } {
     const { accumulation, seed } = this.settings
     const first = (step - 1) * accumulation
     const batches = Array.from({ length: accumulation }, (_, i) => this.#batches.at(first + i))
@@ -90,7 +94,7 @@ export class Trainer {
       total = total ? addMatrices(total, part.gradients) : part.gradients
     }
     divisor.dispose()
-    return { loss, gradients: total!, tokens: batches.reduce((sum, { ids }) => sum + ids.length, 0) }
+    return { loss, gradients: total!, batches }
   }
 
   dispose(): void {
@@ -99,7 +103,7 @@ export class Trainer {
 }
 
 /** The sum of two sets of gradients, which are disposed of. */
-function addMatrices(one: LayerMatrices[], other: LayerMatrices[]): LayerMatrices[] {
+export function addMatrices(one: LayerMatrices[], other: LayerMatrices[]): LayerMatrices[] {
   const sums = one.map((matrices, index) => {
     const sum: LayerMatrices = {}
     for (const [projection, { a, b }] of pairsOf(matrices)) {

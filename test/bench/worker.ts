@@ -111,7 +111,12 @@ async function work(): Promise<number> {
     let scored = 0
     const observe = (gradients: LayerMatrices[]) => {
       const before = performance.now()
-      loraPruneScores(model, adapter, gradients, { power: 1, normalise: 'module', headGroups: 'key-value-heads' })
+      loraPruneScores(model, adapter, gradients, {
+        power: 1,
+        normalise: 'module',
+        reduction: 'sum',
+        headGroups: 'key-value-heads',
+      })
       scored = performance.now() - before
     }
     trainer.step(++step, values.mode === 'score' ? observe : undefined)

@@ -1,20 +1,20 @@
-import { flushBackend } from '../../backends/flush.ts'
-import type { Adapter, LayerMatrices, MatrixPair } from '../../lora/adapter.ts'
+import type { Adapter, LayerMatrices } from '../../lora/adapter.ts'
 import type { LlamaModel } from '../../models/llama.ts'
 import { adapterImportance } from '../../ops/importance.ts'
-import { type Tensor, tf } from '../../tf.ts'
-import { groupCount, groupMembers, type HeadGroups, type Kind, kinds } from '../groups.ts'
+import { type GroupSettings, groupScores } from '../group-scores.ts'
+import type { LayerScores, StepCriterion } from './criterion.ts'
 
-export interface LoraPruneSettings {
+export interface LoraPruneSettings extends GroupSettings {
   /** Exponent of |g_hat * W_m|: 1 as in the official code, 2 as in the paper. */
   power: 1 | 2
-  /** Whether each projection's group vector is divided by its L2 norm before projections are added up. */
-  normalise: 'none' | 'module'
-  headGroups: HeadGroups
 }
 
-/** One score a group, of each kind. */
-export type LayerScores = Record<Kind, Float32Array>
+/** LoRAPrune: scores of every step, averaged (arXiv 2305.18403). */
+export const loraPrune = (model: LlamaModel, adapter: Adapter, settings: LoraPruneSettings): StepCriterion => ({
+  when: 'step',
+  gather: 'average',
+  score: ({ gradients }) => loraPruneScores(model, adapter, gradients, settings),
+})
 
 /**
  * LoRAPrune's scores of every group of every layer (arXiv 2305.18403, equations 7 to 10): per weight
@@ -29,30 +29,12 @@ export function loraPruneScores(
   gradients: LayerMatrices[],
   settings: LoraPruneSettings,
 ): LayerScores[] {
-  return model.layers.map((layer, index) => {
-    const scores = kinds.map((kind) =>
-      tf.tidy(() => {
-        const groups = groupCount(layer.shape, kind, settings.headGroups)
-        const members = groupMembers(layer.shape, kind, settings.headGroups).filter(
-          ({ projection }) => adapter.layers[index]![projection],
-        )
-        if (members.length === 0) return tf.zeros([groups])
-        const vectors = members.map(({ projection, along }) => {
-          const { weight } = layer.projections[projection]
-          const pair: MatrixPair = adapter.layers[index]![projection]!
-          const gradient: MatrixPair = gradients[index]![projection]!
-          const importance = adapterImportance(weight, pair, gradient, adapter.scale, settings.power, along)
-          const sums = tf.sum(tf.reshape(importance, [groups, -1]), 1)
-          return settings.normalise === 'module' ? normalised(sums) : sums
-        })
-        return tf.addN(vectors)
-      }),
-    )
-    flushBackend()
-    const [heads, channels] = scores.map((tensor) => Float32Array.from(tensor.dataSync()))
-    tf.dispose(scores)
-    return { heads: heads!, channels: channels! }
-  })
+  return model.layers.map(({ shape, projections }, layer) =>
+    groupScores(shape, settings, ({ projection, along }) => {
+      const pair = adapter.layers[layer]![projection]
+      const gradient = gradients[layer]![projection]
+      if (!pair || !gradient) return null
+      return adapterImportance(projections[projection].weight, pair, gradient, adapter.scale, settings.power, along)
+    }),
+  )
 }
-
-const normalised = (vector: Tensor): Tensor => tf.div(vector, tf.add(tf.sqrt(tf.sum(tf.square(vector))), 1e-8))

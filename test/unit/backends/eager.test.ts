@@ -15,7 +15,12 @@ test('the fused operations come out right where they are made of plain ones', ()
   const { loss, gradients } = lossAndGradients(model, adapter, batch, tf.scalar(batch.targets))
   assertWithin(loss.dataSync(), [fixture.lora.loss], 1e-5, 'loss')
   assertMatrices(gradients, fixture.lora.gradients, 1e-5, 'gradient')
-  const scores = loraPruneScores(model, adapter, gradients, { power: 1, normalise: 'none', headGroups: 'query-heads' })
+  const scores = loraPruneScores(model, adapter, gradients, {
+    power: 1,
+    normalise: 'none',
+    reduction: 'sum',
+    headGroups: 'query-heads',
+  })
   assert.ok(
     scores.every(({ heads, channels }) => heads.every((score) => score > 0) && channels.every((score) => score > 0)),
   )

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { frozenFloats } from '../../../engine/frozen-weight.ts'
 import { adapterImportance } from '../../../engine/ops/importance.ts'
-import { type LayerScores, loraPruneScores } from '../../../engine/pruning/criteria/loraprune.ts'
+import type { LayerScores } from '../../../engine/pruning/criteria/criterion.ts'
+import { loraPruneScores } from '../../../engine/pruning/criteria/loraprune.ts'
 import { kinds } from '../../../engine/pruning/groups.ts'
 import { ImportanceAverage } from '../../../engine/pruning/importance.ts'
 import { Random } from '../../../engine/random.ts'
@@ -109,7 +110,7 @@ for (const name of ['llama_mha', 'llama_gqa'] as const) {
     assert.equal(fixture.scores!.length, 4)
     for (const { power, normalise, groups } of fixture.scores!) {
       assert.ok(power === 1 || power === 2)
-      const settings = { power, normalise, headGroups: 'key-value-heads' } as const
+      const settings = { power, normalise, reduction: 'sum', headGroups: 'key-value-heads' } as const
       assertScores(loraPruneScores(model, adapter, gradients, settings), groups, `power ${power}, ${normalise}`)
     }
   })
@@ -127,7 +128,12 @@ for (const name of ['llama_mha', 'llama_gqa'] as const) {
       decay: 'constant',
     })
     const average = new ImportanceAverage(movingAverage.lambda)
-    const settings = { power: 1, normalise: movingAverage.normalise, headGroups: 'key-value-heads' } as const
+    const settings = {
+      power: 1,
+      normalise: movingAverage.normalise,
+      reduction: 'sum',
+      headGroups: 'key-value-heads',
+    } as const
     for (const step of [1, 2])
       trainer.step(step, (gradients) => average.update(loraPruneScores(model, adapter, gradients, settings)))
     assertScores(average.layers!, movingAverage.scores, 'moving average')
@@ -137,7 +143,7 @@ for (const name of ['llama_mha', 'llama_gqa'] as const) {
 test("query heads' own scores add up to those of their key/value heads without keys and values", () => {
   const { model, adapter, batch } = openFixture('llama_gqa')
   const { gradients } = lossAndGradients(model, adapter, batch, tf.scalar(batch.targets))
-  const settings = { power: 1, normalise: 'none' } as const
+  const settings = { power: 1, normalise: 'none', reduction: 'sum' } as const
   // Keys and values out of the adapter are out of the scores.
   const without = {
     ...adapter,
@@ -183,6 +189,7 @@ test('weights in 8 bits rank groups almost as float32 does', (context) => {
       return loraPruneScores(model, adapter, gradients, {
         power: 1,
         normalise: 'module',
+        reduction: 'sum',
         headGroups: 'query-heads',
       })
     }) as [LayerScores[], LayerScores[]]

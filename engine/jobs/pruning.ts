@@ -1,0 +1,176 @@
+import type { TrainingBatch } from '../data/batches.ts'
+import type { JobContext, PruneJob } from '../contract.ts'
+import { SecateurError } from '../errors.ts'
+import { disposeMatrices, type LayerMatrices } from '../lora/adapter.ts'
+import type { LayerMask } from '../models/llama.ts'
+import { adapterGradients } from '../pruning/calibration-gradients.ts'
+import type { Criterion, LayerScores } from '../pruning/criteria/criterion.ts'
+import { makeCriterion } from '../pruning/criteria/index.ts'
+import { kinds } from '../pruning/groups.ts'
+import { ImportanceAverage } from '../pruning/importance.ts'
+import { fullMasks, type GroupMasks, maskTensors, selectMasks, sparsityOf } from '../pruning/masks.ts'
+import { plannedRatio, type Schedule } from '../pruning/schedule.ts'
+import { pruningSnapshot } from '../pruning/snapshot.ts'
+import type { TargetSettings } from '../pruning/targets.ts'
+import type { SavedValues } from '../saved-values.ts'
+import { tf } from '../tf.ts'
+import { calibrationBatches } from './calibration.ts'
+import type { RunFolder } from './run-folder.ts'
+import { savedValue, type StepHooks, type TrainingRun } from './training-run.ts'
+
+/** The part of a run that is about pruning: scores at every step or when groups are chosen, masks at some steps. */
+export class Pruning {
+  readonly #job: PruneJob
+  readonly #target: TargetSettings
+  readonly #run: TrainingRun
+  readonly #criterion: Criterion
+  readonly #importance: ImportanceAverage
+  readonly #schedule: Schedule
+  readonly #folder: RunFolder
+  readonly #context: JobContext
+  masks: GroupMasks
+  #tensors: LayerMask[] = []
+  #calibration: Promise<TrainingBatch[]> | null = null
+
+  constructor(job: PruneJob, target: TargetSettings, run: TrainingRun, folder: RunFolder, context: JobContext) {
+    this.#folder = folder
+    this.#context = context
+    this.#job = job
+    this.#target = target
+    this.#run = run
+    this.#criterion = makeCriterion(run.model, run.adapter, job)
+    this.#importance = new ImportanceAverage(
+      job.lambda,
+      this.#criterion.when === 'step' ? this.#criterion.gather : 'average',
+    )
+    this.#schedule = {
+      steps: run.steps,
+      warmUp: job.pruneWarmUp,
+      coolDown: job.pruneCoolDown,
+      initialRatio: 0,
+      finalRatio: target.ratio,
+      frequency: job.frequency,
+    }
+    this.masks = fullMasks(run.model.config, job.headGroups)
+    if (run.done > 0) this.#restore()
+    this.#apply(this.masks)
+  }
+
+  /** Removes everything before the first step, where that is what is wanted. */
+  async start(): Promise<void> {
+    if (this.#job.schedule === 'one-shot' && this.#run.done === 0) await this.#select(0, this.#target.ratio)
+  }
+
+  readonly hooks = {
+    observe: (step: number, gradients: LayerMatrices[], batches: readonly TrainingBatch[]) => {
+      if (this.#criterion.when !== 'step' || this.#frozen(step)) return
+      this.#importance.update(this.#criterion.score({ gradients, batches }))
+    },
+    after: async (step: number) => {
+      const planned = this.#planned(step)
+      if (planned !== null) await this.#select(step, planned)
+    },
+    describe: (step: number) => ({
+      sparsity: {
+        planned: this.#job.schedule === 'one-shot' ? this.#target.ratio : plannedRatio(this.#schedule, step),
+        heads: sparsityOf(this.#run.model.config, this.masks, 'heads', this.#target),
+        channels: sparsityOf(this.#run.model.config, this.masks, 'channels', this.#target),
+      },
+    }),
+    state: (): SavedValues => this.#state(),
+  } satisfies StepHooks
+
+  /** First step of the cool-down: the last selection is made there, at exactly the target. */
+  get #lastSelection(): number {
+    const { steps, coolDown } = this.#schedule
+    return Math.min(steps, Math.floor(steps - coolDown * steps) + 1)
+  }
+
+  /** Whether nothing more is chosen after a step. */
+  #frozen(step: number): boolean {
+    return this.#job.schedule === 'one-shot' || step > this.#lastSelection
+  }
+
+  /** Sparsity to select at after a step, or null where the masks stay as they are. */
+  #planned(step: number): number | null {
+    if (this.#frozen(step)) return null
+    if (step === this.#lastSelection) return this.#target.ratio
+    if (step % this.#schedule.frequency !== 0) return null
+    const planned = plannedRatio(this.#schedule, step)
+    return planned > 0 ? planned : null
+  }
+
+  /** Lets the least important groups leave. */
+  async #select(step: number, sparsity: number): Promise<void> {
+    const scores = await this.#scores()
+    if (scores === null) return
+    const { config } = this.#run.model
+    const before = this.masks
+    this.#apply(selectMasks(config, before, scores, sparsity, this.#target))
+    const snapshot = pruningSnapshot(step, sparsity, scores, this.masks)
+    this.#folder.snapshots.append(snapshot)
+    this.#context.emit({ type: 'pruned', snapshot })
+  }
+
+  /** What groups are chosen by; null where no step has given scores yet. */
+  async #scores(): Promise<LayerScores[] | null> {
+    if (this.#criterion.when === 'step') {
+      // Where all leaves at once no step has been seen: gradients of calibration text stand in.
+      if (this.#job.schedule === 'one-shot') await this.#observeCalibration()
+      return this.#importance.layers
+    }
+    const scores = await this.#criterion.score(this.masks)
+    if (scores.some((layer) => kinds.some((kind) => layer[kind].some(Number.isNaN))))
+      throw new SecateurError('bad-file', 'the model gives scores that are not numbers; are its weights damaged?')
+    return scores
+  }
+
+  async #observeCalibration(): Promise<void> {
+    if (this.#criterion.when !== 'step') return
+    const { model, adapter } = this.#run
+    const batches = await this.#calibrationRows()
+    const gradients = adapterGradients(model, adapter, batches)
+    this.#importance.update(this.#criterion.score({ gradients, batches }))
+    disposeMatrices(gradients)
+  }
+
+  #calibrationRows(): Promise<TrainingBatch[]> {
+    this.#calibration ??= calibrationBatches(this.#job, this.#run.tokenizer, this.#context)
+    return this.#calibration
+  }
+
+  #apply(masks: GroupMasks): void {
+    for (const { heads, channels } of this.#tensors) tf.dispose([heads, channels])
+    this.masks = masks
+    this.#tensors = maskTensors(this.#run.model.config, masks)
+    this.#run.trainer.masks = this.#tensors
+  }
+
+  #state(): SavedValues {
+    const values: SavedValues = new Map()
+    const put = (name: string, data: Float32Array) => values.set(name, { shape: [data.length], data })
+    for (const [layer, { heads, channels }] of this.masks.entries()) {
+      put(`mask.${layer}.heads`, Float32Array.from(heads))
+      put(`mask.${layer}.channels`, Float32Array.from(channels))
+    }
+    for (const [layer, { heads, channels }] of (this.#importance.layers ?? []).entries()) {
+      put(`importance.${layer}.heads`, heads)
+      put(`importance.${layer}.channels`, channels)
+    }
+    return values
+  }
+
+  #restore(): void {
+    const { saved, model } = this.#run
+    const value = (name: string) => savedValue(saved, this.#folder, name)
+    this.masks = model.layers.map((_, layer) => ({
+      heads: Uint8Array.from(value(`mask.${layer}.heads`)),
+      channels: Uint8Array.from(value(`mask.${layer}.channels`)),
+    }))
+    if (saved.has('importance.0.heads'))
+      this.#importance.layers = model.layers.map((_, layer): LayerScores => ({
+        heads: value(`importance.${layer}.heads`),
+        channels: value(`importance.${layer}.channels`),
+      }))
+  }
+}

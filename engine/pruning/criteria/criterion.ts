@@ -1,0 +1,37 @@
+import type { TrainingBatch } from '../../data/batches.ts'
+import type { LayerMatrices } from '../../lora/adapter.ts'
+import type { SavedValues } from '../../saved-values.ts'
+import type { Kind } from '../groups.ts'
+import type { GroupMasks } from '../masks.ts'
+
+/** One score a group, of each kind; the lowest leave first. */
+export type LayerScores = Record<Kind, Float32Array>
+
+/** What a step shows before the adapter changes. */
+export interface StepView {
+  /** Of the adapter, clipped and summed over micro-batches. */
+  gradients: LayerMatrices[]
+  /** The step's micro-batches. */
+  batches: readonly TrainingBatch[]
+}
+
+/** Scores at every step, gathered until groups are chosen. */
+export interface StepCriterion {
+  when: 'step'
+  /** How steps are gathered: a moving average, or their sum. */
+  gather: 'average' | 'sum'
+  score(step: StepView): LayerScores[]
+}
+
+/** Scores anew whenever groups are chosen. */
+export interface SelectionCriterion {
+  when: 'selection'
+  score(masks: GroupMasks): Promise<LayerScores[]>
+  /** Called when the masks have changed, before the model is used with them. */
+  removed?: (before: GroupMasks, after: GroupMasks) => void
+  /** What it must find again when the run is resumed. */
+  state?: () => SavedValues
+  restore?: (saved: SavedValues) => void
+}
+
+export type Criterion = StepCriterion | SelectionCriterion

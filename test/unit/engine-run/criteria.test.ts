@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { openCheckpoint } from '../../../engine/checkpoint/checkpoint.ts'
+import { criterionName, type EngineEvent, jobSchema, type ResultEvent } from '../../../engine/contract.ts'
+import { runJob } from '../../../engine/jobs/index.ts'
+import { sample } from '../../e2e/secateur.ts'
+
+let folder = ''
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'secateur-criteria-'))
+})
+after(() => rm(folder, { recursive: true }))
+
+const jobFor = (name: string, more: object) =>
+  jobSchema.parse({
+    kind: 'prune',
+    checkpoint: sample('model'),
+    out: join(folder, name),
+    data: [sample('train.jsonl')],
+    documents: 60,
+    device: 'onnx',
+    threads: 2,
+    rows: 2,
+    length: 48,
+    steps: 6,
+    frequency: 2,
+    saveEvery: 3,
+    learningRate: 1e-3,
+    calibrationRows: 4,
+    ...more,
+  })
+
+async function run(name: string, { resume = false, stopAfter = 0, ...settings }: Record<string, unknown> = {}) {
+  const stop = new AbortController()
+  const events: EngineEvent[] = []
+  let result: ResultEvent | null = null
+  let error: unknown = null
+  try {
+    result = await runJob(jobFor(name, settings), {
+      emit: (event) => {
+        events.push(event)
+        if (event.type === 'step' && event.metrics.step === stopAfter) stop.abort()
+      },
+      signal: stop.signal,
+      resume: resume === true,
+    })
+  } catch (caught) {
+    error = caught
+  }
+  return { result, error, events, weights: () => readFileSync(join(folder, name, 'output/model.safetensors')) }
+}
+
+for (const criterion of criterionName.options) {
+  test(`${criterion}: prunes the sample to what was foretold, and goes on after a stop to the same bytes`, async () => {
+    const whole = await run(`${criterion}-whole`, { criterion })
+    assert.equal(whole.error, null)
+    const estimate = whole.events.find((event) => event.type === 'estimate')!.estimate
+    assert.deepEqual(whole.result!.parameters, estimate.parameters)
+    using pruned = openCheckpoint(whole.result!.checkpoint!)
+    assert.equal(pruned.parameters, estimate.parameters.after)
+    const stopped = await run(`${criterion}-stopped`, { criterion, stopAfter: 4 })
+    assert.match(String(stopped.error), /the state is saved/)
+    const resumed = await run(`${criterion}-stopped`, { criterion, resume: true })
+    assert.equal(resumed.error, null)
+    assert.ok(resumed.weights().equals(whole.weights()))
+  })
+
+  test(`${criterion}: removes all at once without training`, async () => {
+    const { result, error, events } = await run(`${criterion}-once`, {
+      criterion,
+      schedule: 'one-shot',
+      healing: false,
+    })
+    assert.equal(error, null)
+    assert.equal(events.filter(({ type }) => type === 'step').length, 0)
+    assert.equal(events.filter(({ type }) => type === 'pruned').length, 1)
+    using pruned = openCheckpoint(result!.checkpoint!)
+    assert.equal(pruned.parameters, result!.parameters!.after)
+  })
+}
