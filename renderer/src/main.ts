@@ -1,4 +1,13 @@
 import { mount } from 'svelte'
 import App from './App.svelte'
+import { connect } from './client/index.ts'
+import { router } from './router/router.svelte.ts'
+import { app } from './state/app.svelte.ts'
+import './styles/tokens.css'
+import './styles/base.css'
+import './styles/controls.css'
 
-mount(App, { target: document.querySelector('#app')! })
+connect()
+router.start()
+app.start()
+mount(App, { target: document.getElementById('app')! })

@@ -1,0 +1,18 @@
+import { call } from '../client/index.ts'
+import { app } from '../state/app.svelte.ts'
+
+export type ChooseKind = 'folder' | 'file' | 'archive'
+
+/** What the folder browser of the shell is asked for. */
+class PathRequest {
+  current = $state.raw<{ title: string; kind: ChooseKind; resolve: (path: string | null) => void }>()
+}
+export const pathRequest = new PathRequest()
+
+/** Lets the user choose a path: in the system's own dialog where there is one, else in the folder browser. Null: none. */
+export function choosePath(kind: ChooseKind, title: string): Promise<string | null> {
+  if (app.info?.nativeDialogs) return call('folders.choose', { kind, title })
+  return new Promise((resolve) => {
+    pathRequest.current = { title, kind, resolve }
+  })
+}

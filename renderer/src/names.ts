@@ -1,0 +1,68 @@
+/** What the contract's words are called on screens. */
+
+const runKinds: Record<string, string> = {
+  finetune: 'Fine-tune',
+  prune: 'Prune',
+  merge: 'Merge',
+  evaluate: 'Evaluate',
+  sweep: 'Sweep',
+}
+const runStates: Record<string, string> = {
+  queued: 'Queued',
+  starting: 'Starting',
+  running: 'Running',
+  stopping: 'Stopping',
+  paused: 'Paused',
+  cancelled: 'Cancelled',
+  failed: 'Failed',
+  interrupted: 'Interrupted',
+  done: 'Done',
+}
+const checkpointKinds: Record<string, string> = {
+  base: 'Base',
+  finetuned: 'Fine-tuned',
+  pruned: 'Pruned',
+  merged: 'Merged',
+  adapter: 'Adapter',
+}
+const datasetKinds: Record<string, string> = {
+  text: 'Text',
+  instruction: 'Instructions',
+  'multiple-choice': 'Multiple choice',
+  images: 'Images',
+}
+const formats: Record<string, string> = {
+  jsonl: 'JSON lines',
+  json: 'JSON',
+  parquet: 'Parquet',
+  text: 'Plain text',
+  images: 'Image folder',
+}
+const families: Record<string, string> = {
+  llama: 'Llama',
+  mistral: 'Mistral',
+  qwen2: 'Qwen 2',
+  qwen3: 'Qwen 3',
+  vit: 'ViT',
+}
+const tasks: Record<string, string> = {
+  boolq: 'BoolQ',
+  piqa: 'PIQA',
+  hellaswag: 'HellaSwag',
+  winogrande: 'WinoGrande',
+  arc_easy: 'ARC-easy',
+  arc_challenge: 'ARC-challenge',
+  openbookqa: 'OpenBookQA',
+}
+
+const named = (names: Record<string, string>) => (key: string) => (Object.hasOwn(names, key) ? names[key]! : key)
+export const runKindName = named(runKinds)
+export const runStateName = named(runStates)
+export const checkpointKindName = named(checkpointKinds)
+export const datasetKindName = named(datasetKinds)
+export const formatName = named(formats)
+export const familyName = named(families)
+export const taskTitle = named(tasks)
+
+/** Runs that are doing something or will by themselves. */
+export const activeStates: readonly string[] = ['queued', 'starting', 'running', 'stopping']

@@ -1,0 +1,6 @@
+/** What of the shell is open. */
+class Shell {
+  palette = $state(false)
+  help = $state(false)
+}
+export const shell = new Shell()
