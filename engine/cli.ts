@@ -20,6 +20,7 @@ import { exitCodes, SecateurError } from './errors.ts'
 import { generateSchema, generateText } from './jobs/generate.ts'
 import { inspect } from './jobs/inspect.ts'
 import { runJob } from './jobs/index.ts'
+import { StopSwitch } from './process/stop-switch.ts'
 
 interface CommonFlags {
   json?: boolean
@@ -183,24 +184,6 @@ async function runReported(job: Job, flags: CommonFlags, reporter: Reporter): Pr
 
 /** Runs with a signal that the first Ctrl-C raises; the second one ends the process at once. */
 async function stoppable(reporter: Reporter, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  const controller = new AbortController()
-  let first = 0
-  const stop = () => {
-    if (controller.signal.aborted) {
-      // A signal to the whole process group can arrive twice at once: that is still the first.
-      if (performance.now() - first > 500) process.exit(exitCodes.interrupted)
-      return
-    }
-    first = performance.now()
-    reporter.note('stopping after this step; press Ctrl-C again to end at once')
-    controller.abort(new SecateurError('interrupted', 'stopped; nothing was left half written'))
-  }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
-  try {
-    await run(controller.signal)
-  } finally {
-    process.off('SIGINT', stop)
-    process.off('SIGTERM', stop)
-  }
+  using stop = new StopSwitch(() => reporter.note('stopping after this step; press Ctrl-C again to end at once'))
+  await run(stop.signal)
 }

@@ -1,0 +1,3 @@
+import { runProcess } from './process/run-process.ts'
+
+runProcess()
