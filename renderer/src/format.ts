@@ -21,6 +21,12 @@ const dateOnly = new Intl.DateTimeFormat(locale, { dateStyle: 'medium' })
 const timeOnly = new Intl.DateTimeFormat(locale, { timeStyle: 'medium' })
 const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' })
 
+/** What stands between a number's whole part and its decimals. */
+export const decimalSeparator =
+  formatter({})
+    .formatToParts(1.5)
+    .find(({ type }) => type === 'decimal')?.value ?? '.'
+
 /** What stands where there is no value. */
 export const none = '–'
 type Maybe = number | null | undefined

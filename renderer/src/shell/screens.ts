@@ -1,4 +1,8 @@
 import type { LucideIcon } from '@lucide/svelte'
+import ChartSpline from '@lucide/svelte/icons/chart-spline'
+import CirclePlus from '@lucide/svelte/icons/circle-plus'
+import Columns2 from '@lucide/svelte/icons/columns-2'
+import HistoryIcon from '@lucide/svelte/icons/history'
 import Settings from '@lucide/svelte/icons/settings'
 import type { Component } from 'svelte'
 import type { Route, ScreenName } from '../router/routes.ts'
@@ -19,6 +23,34 @@ export interface Screen {
 
 /** The screens, in the order of the navigation. Each is loaded when it is first opened. */
 export const screens: readonly Screen[] = [
+  {
+    name: 'new',
+    title: 'New run',
+    icon: CirclePlus,
+    inNavigation: true,
+    load: () => import('../screens/new-run/NewRunScreen.svelte'),
+  },
+  {
+    name: 'runs',
+    title: 'Run',
+    icon: ChartSpline,
+    inNavigation: false,
+    load: () => import('../screens/run/RunScreen.svelte'),
+  },
+  {
+    name: 'history',
+    title: 'History',
+    icon: HistoryIcon,
+    inNavigation: true,
+    load: () => import('../screens/history/HistoryScreen.svelte'),
+  },
+  {
+    name: 'compare',
+    title: 'Compare',
+    icon: Columns2,
+    inNavigation: true,
+    load: () => import('../screens/compare/CompareScreen.svelte'),
+  },
   {
     name: 'settings',
     title: 'Settings',

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { filterOf, queryOf } from '../../../renderer/src/screens/history/history-filter.ts'
 import { Windows } from '../../../renderer/src/screens/history/windows.ts'
 
 /** A table of 10,000 rows whose answers come when the test says so. */
@@ -62,7 +63,7 @@ test('an answer to an older question is dropped, and a reload keeps what is in v
   const late = windows.show(150, 180)
   const lost = asked.splice(0)
   rename('b')
-  const reload = windows.reload(0, 30, true)
+  const reload = windows.reload(0, 30)
   assert.equal(windows.row(5), 'a5')
   for (const { answer } of lost) answer()
   await late
@@ -70,10 +71,6 @@ test('an answer to an older question is dropped, and a reload keeps what is in v
   answerAll()
   await reload
   assert.equal(windows.row(5), 'b5')
-  const other = windows.reload(0, 30, false)
-  assert.equal(windows.row(5), undefined)
-  answerAll()
-  await other
 })
 
 test('what is held stays small, and a failed window is asked for again', async () => {
@@ -98,4 +95,40 @@ test('what is held stays small, and a failed window is asked for again', async (
   await retried
   assert.equal(windows.problem, null)
   assert.equal(windows.row(5005), 'a5005')
+})
+
+test('the rest of a table is fetched until as much is held as may be', async () => {
+  const { windows, asked, answerAll } = table()
+  const first = windows.show(0, 30)
+  answerAll()
+  await first
+  const filled = windows.fill()
+  while (asked.length > 0) {
+    assert.equal(asked.length, 1)
+    answerAll()
+    await new Promise((resolve) => void setImmediate(resolve))
+  }
+  await filled
+  for (let row = 0; row < 500; row++) assert.equal(windows.row(row), `a${row}`)
+  assert.equal(windows.row(500), undefined)
+})
+
+test('the address of the history says what it shows, and what is no filter is passed over', () => {
+  const filter = {
+    search: 'a & b',
+    states: ['done' as const],
+    kinds: [],
+    tags: ['x|y', '50 %'],
+    archived: 'all' as const,
+  }
+  const query = queryOf(filter, { column: 'metric.piqa.acc', descending: true })
+  const address = new URLSearchParams()
+  for (const [name, value] of Object.entries(query))
+    if (value !== null && value !== undefined) address.set(name, String(value))
+  assert.deepEqual(filterOf(address), { filter, sort: { column: 'metric.piqa.acc', descending: true } })
+  const odd = filterOf(new URLSearchParams('states=done|melted&archived=perhaps&sort=a b&tags=%25'))
+  assert.deepEqual(odd, {
+    filter: { search: '', states: [], kinds: [], tags: [], archived: 'no' },
+    sort: undefined,
+  })
 })

@@ -40,20 +40,30 @@ export class Windows<Row> {
     await Promise.all([...wanted, ...ahead.map((window) => this.#need(window))])
   }
 
-  /**
-   * Asks everything anew, while what is there stays in view until the answer comes.
-   *
-   * @param keep false where the question is another one, so that no old row must be taken for an answer.
-   */
-  async reload(first: number, last: number, keep: boolean): Promise<void> {
+  /** Asks for what is in view anew, which stays there until the answer comes; everything else is forgotten. */
+  async reload(first: number, last: number): Promise<void> {
     this.#question++
     this.#loading.clear()
-    const old = [...this.#windows.keys()]
-    if (!keep) this.#windows.clear()
     const from = Math.max(0, Math.floor(first / this.#size))
     const to = Math.floor(Math.max(first, last) / this.#size)
-    for (const window of old) if (window < from || window > to) this.#windows.delete(window)
+    for (const window of this.#windows.keys()) if (window < from || window > to) this.#windows.delete(window)
     await Promise.all(range(from, to).map((window) => this.#fetch(window)))
+  }
+
+  /** Fetches the rest of the table, one window after the other, as far as it can be held: then no scrolling waits. */
+  async fill(): Promise<void> {
+    const question = this.#question
+    const windows = Math.min(this.#held, Math.ceil((this.total ?? 0) / this.#size))
+    for (let window = 0; window < windows; window++) {
+      if (question !== this.#question || this.problem !== null) return
+      if (!this.#windows.has(window)) await (this.#loading.get(window) ?? this.#fetch(window))
+    }
+  }
+
+  /** Drops every answer that is still on its way. */
+  close(): void {
+    this.#question++
+    this.#loading.clear()
   }
 
   #need(window: number): Promise<void> {

@@ -1,3 +1,7 @@
+import { engine } from '../../../../electron/contract.ts'
+import { number } from '../../format.ts'
+import { taskTitle } from '../../names.ts'
+
 /**
  * How the settings of a job are shown: their order, groups, labels and units. What a setting means, its default and its
  * range come from the job's schema alone; a setting that is new there and not named here appears under "Other settings".
@@ -159,16 +163,24 @@ const valueNames: Readonly<Record<string, string>> = {
   webgpu: 'WebGPU',
   tensorflow: 'TensorFlow (CUDA)',
   same: 'As in the checkpoint',
-  boolq: 'BoolQ',
-  piqa: 'PIQA',
-  hellaswag: 'HellaSwag',
-  winogrande: 'WinoGrande',
-  arc_easy: 'ARC Easy',
-  arc_challenge: 'ARC Challenge',
-  openbookqa: 'OpenBookQA',
 }
 
-export const valueName = (value: string): string => valueNames[value] ?? value
+export function valueName(value: string): string {
+  if (Object.hasOwn(valueNames, value)) return valueNames[value] ?? value
+  const criterion = engine.criterionName.safeParse(value)
+  return criterion.success ? engine.criteria[criterion.data].title : taskTitle(value)
+}
+
+/** What is said of the choices of a setting, by their values. */
+export const choiceDetails = (key: string): Readonly<Record<string, string>> =>
+  key === 'criterion'
+    ? Object.fromEntries(
+        Object.entries(engine.criteria).map(([name, { sentence, memory }]) => [
+          name,
+          `${sentence} Memory beyond training: ${memory}.`,
+        ]),
+      )
+    : {}
 
 /** `gradientNorm` as `Gradient norm`. */
 export function humanise(name: string): string {
@@ -186,3 +198,13 @@ export function presentationOf(key: string): Presentation & { group: { name: str
 
 /** The label of a setting, wherever it is shown. */
 export const settingLabel = (key: string): string => presentationOf(key).label ?? humanise(key)
+
+/** The value of a setting as text: switches as words, lists with commas, what is not set as a dash. */
+export function settingValue(value: unknown): string {
+  if (value === undefined || value === null) return '–'
+  if (typeof value === 'boolean') return value ? 'yes' : 'no'
+  if (typeof value === 'string') return value === '' ? '(empty)' : valueName(value)
+  if (typeof value === 'number') return number(value, 6)
+  if (Array.isArray(value)) return value.length > 0 ? value.map(settingValue).join(', ') : 'none'
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}

@@ -1,0 +1,25 @@
+import { bytes, count, decimals, duration, number, percent, perSecond } from '../../format.ts'
+import type { MetricType, MetricValue } from './metrics.ts'
+
+/** A metric's value with its unit. */
+export function metricText(type: MetricType, value: number): string {
+  switch (type) {
+    case 'count':
+      return count(value)
+    case 'bytes':
+      return bytes(value)
+    case 'seconds':
+      return duration(value)
+    case 'accuracy':
+      return percent(value, 1)
+    case 'speed':
+      return perSecond(value, 'tokens')
+    case 'perplexity':
+    case 'loss':
+      return number(value)
+  }
+}
+
+/** The standard error of a metric, as it stands behind "±"; empty where none is known. */
+export const errorText = (type: MetricType, { error }: MetricValue): string =>
+  error === null ? '' : type === 'accuracy' ? decimals(100 * error, 1) : number(error, 2)

@@ -1,0 +1,87 @@
+import type { Column, HistoryRow } from '../../../../electron/contract.ts'
+import { bytes, count, date, duration, none, number, percent } from '../../format.ts'
+import { runKindName, runStateName, taskTitle } from '../../names.ts'
+import type { Better } from '../compare/pareto.ts'
+import { humanise, settingLabel, valueName } from '../new-run/presentation.ts'
+
+/** What is shown until the user chooses. The name always stands first and is no choice. */
+export const defaultColumns: readonly string[] = [
+  'state',
+  'kind',
+  'checkpoint',
+  'created',
+  'duration',
+  'setting.ratio',
+  'metric.parametersKept',
+  'metric.loss',
+  'tags',
+]
+
+const metricLabels: Readonly<Record<string, string>> = {
+  loss: 'Loss at the end',
+  seconds: 'Time of the run',
+  peakMemoryBytes: 'Peak memory',
+  parametersBefore: 'Parameters before',
+  parametersAfter: 'Parameters after',
+  parametersKept: 'Parameters kept',
+  promptTokensPerSecond: 'Speed, prompt (tokens/s)',
+  generatedTokensPerSecond: 'Speed, generation (tokens/s)',
+}
+
+/** What a column is called, from the names that its setting or metric has everywhere. */
+export function columnLabel({ key, label }: Pick<Column, 'key' | 'label'>): string {
+  if (key.startsWith('setting.')) return settingLabel(key.slice('setting.'.length))
+  if (!key.startsWith('metric.')) return label
+  const name = key.slice('metric.'.length)
+  return name.startsWith('dense.') ? `${metricLabel(name.slice('dense.'.length))}, dense` : metricLabel(name)
+}
+
+function metricLabel(name: string): string {
+  if (Object.hasOwn(metricLabels, name)) return metricLabels[name] ?? name
+  if (name.startsWith('perplexity.')) return `Perplexity, ${name.slice('perplexity.'.length)}`
+  const score = /^(.+)\.(acc|accNorm)$/.exec(name)
+  if (score?.[1]) return `${taskTitle(score[1])} ${score[2] === 'acc' ? 'accuracy' : 'accuracy, length-normalised'}`
+  return humanise(name)
+}
+
+/** In which direction a column's values are better. */
+export const betterOf = (key: string): Better => (/\.(acc|accNorm)$|TokensPerSecond$/.test(key) ? 'higher' : 'lower')
+
+const widths: Record<Column['type'], number> = {
+  text: 170,
+  number: 130,
+  time: 180,
+  state: 130,
+  tags: 180,
+  bytes: 110,
+  seconds: 120,
+  fraction: 110,
+}
+/** In pixels: fixed by type, so that no column jumps while rows come and go. Long headings get what they need. */
+export const columnWidth = (column: Column): number =>
+  Math.max(widths[column.type], Math.min(260, 8 * columnLabel(column).length + 44))
+
+const numeric: readonly Column['type'][] = ['number', 'bytes', 'seconds', 'fraction']
+export const isNumeric = ({ type }: Pick<Column, 'type'>): boolean => numeric.includes(type)
+
+/** A cell as text, with its unit. */
+export function cellText({ key, type }: Column, value: HistoryRow['values'][number] | undefined): string {
+  if (value === null || value === undefined || value === '') return none
+  if (Array.isArray(value)) return value.join(', ')
+  if (typeof value === 'string') {
+    if (key === 'kind') return runKindName(value)
+    return type === 'state' ? runStateName(value) : key.startsWith('setting.') ? valueName(value) : value
+  }
+  switch (type) {
+    case 'time':
+      return date(value)
+    case 'bytes':
+      return bytes(value)
+    case 'seconds':
+      return duration(value)
+    case 'fraction':
+      return percent(value, 1)
+    default:
+      return Number.isInteger(value) ? count(value) : number(value)
+  }
+}
