@@ -130,7 +130,12 @@ export const pruneSchema = z.strictObject({
     .describe('parts of the calibration rows that come from each text; default: equal'),
   calibrationRows: z.int().min(1).max(4096).default(32).describe('rows of calibration text'),
   calibrationLength: z.int().min(2).optional().describe('tokens in a row of calibration text; default: as in training'),
-  ratio: z.number().gt(0).max(0.95).default(0.5).describe('fraction of heads and channels to remove'),
+  ratio: z
+    .number()
+    .gt(0)
+    .max(0.95)
+    .default(0.5)
+    .describe('fraction of heads and channels, of layers or of weights to remove'),
   targetFraction: z.number().gt(0).lt(1).optional().describe('fraction of all parameters to keep, in place of ratio'),
   targetParameters: z.int().min(1).optional().describe('parameters to keep at most, in place of ratio'),
   frequency: z.int().min(1).default(10).describe('optimiser steps between two prunings'),
@@ -151,6 +156,18 @@ export const pruneSchema = z.strictObject({
     .enum(['merged', 'base'])
     .default('merged')
     .describe('magnitude: of the weights with the adapter or without'),
+  movementGradients: z
+    .enum(['adapter', 'weights'])
+    .default('adapter')
+    .describe("movement: estimated from the adapter's gradients, or the weights' own (more memory and time)"),
+  gradientForm: z
+    .enum(['element-wise', 'vector-wise', 'mixed'])
+    .default('element-wise')
+    .describe('gradient: absolute values added up, absolute value of the sum, or with a second-order term'),
+  biasCompensation: z
+    .boolean()
+    .default(true)
+    .describe('flap: keep what removed groups give on average as biases (Llama only)'),
   headGroups: z
     .enum(['key-value-heads', 'query-heads'])
     .default('key-value-heads')
@@ -283,6 +300,8 @@ const resultEvent = z.object({
   latency: scoresSchema.shape.latency,
   /** Scores of the checkpoint before pruning, where `evaluateDense` asked for them. */
   dense: scoresSchema.optional(),
+  /** Fraction of the projections' weights that are not zero, before the adapter is merged and after; unstructured only. */
+  density: z.object({ before: z.number(), after: z.number() }).optional(),
   peakMemoryBytes: z.number().optional(),
   seconds: z.number().optional(),
   loss: z.number().nullable().optional(),

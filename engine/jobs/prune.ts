@@ -1,12 +1,10 @@
 import { existsSync } from 'node:fs'
 import { chooseBackend } from '../backends/choose.ts'
 import { type Checkpoint, openCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.ts'
-import { countParameters } from '../checkpoint/expected-tensors.ts'
 import type { ModelConfig } from '../checkpoint/model-config.ts'
-import type { JobContext, PruneJob, ResultEvent } from '../contract.ts'
+import { criteria, type JobContext, type PruneJob, type ResultEvent } from '../contract.ts'
 import { badSetting } from '../errors.ts'
 import { disposeModel } from '../models/load.ts'
-import type { GroupMasks } from '../pruning/masks.ts'
 import { shrunkConfig, shrunkTensors } from '../pruning/shrink.ts'
 import { ratioForParameters, type TargetSettings } from '../pruning/targets.ts'
 import { estimateJob, refuseIfTooLarge } from './estimate.ts'
@@ -16,6 +14,7 @@ import { Pruning } from './pruning.ts'
 import { inRunFolder, type RunFolder } from './run-folder.ts'
 import { StageProgress } from './stage-progress.ts'
 import { adapterValues, prepareTraining, train, type TrainingRun } from './training-run.ts'
+import { densityOf, UnstructuredPruning } from './unstructured-pruning.ts'
 
 /**
  * Pruning as LoRAPrune does it (arXiv 2305.18403), by any criterion: fine-tune with LoRA, score, mask step by step or at
@@ -34,16 +33,26 @@ export async function prune(job: PruneJob, context: JobContext): Promise<ResultE
     context.emit({ type: 'started', job, backend: name, threads })
     const dense = job.evaluateDense ? await evaluateInRun(checkpoint, job.evaluation!, 'dense', folder, context) : null
     const run = await prepareTraining(job, checkpoint, folder, context)
-    const pruning = new Pruning(job, target, run, folder, context)
+    const pruning =
+      target.removes === 'weights'
+        ? new UnstructuredPruning(job, checkpoint, run, context)
+        : new Pruning(job, target, checkpoint, run, folder, context)
     await pruning.start()
     const loss = await train(job, run, folder, context, pruning.hooks)
-    if (!existsSync(folder.output)) await write(job, checkpoint, pruning.masks, run, folder, context)
+    if (!existsSync(folder.output)) await write(job, checkpoint, pruning, run, folder, context)
     disposeModel(run.model)
     using pruned = openCheckpoint(folder.output)
+    const density =
+      target.removes === 'weights'
+        ? {
+            before: densityOf({ config: checkpoint.config, read: pruning.read }),
+            after: densityOf({ config: pruned.config, read: (tensor) => pruned.read(tensor) }),
+          }
+        : null
     const scores = job.evaluation ? await evaluateInRun(pruned, job.evaluation, 'result', folder, context) : {}
     const parameters = {
       before: checkpoint.parameters,
-      after: countParameters(shrunkConfig(checkpoint.config, pruning.masks)),
+      after: pruned.parameters,
     }
     return {
       type: 'result',
@@ -51,6 +60,7 @@ export async function prune(job: PruneJob, context: JobContext): Promise<ResultE
       parameters,
       ...scores,
       ...(dense ? { dense } : {}),
+      ...(density ? { density } : {}),
       loss,
       ...peakMemory(),
       seconds: (performance.now() - started) / 1000,
@@ -62,13 +72,28 @@ export async function prune(job: PruneJob, context: JobContext): Promise<ResultE
 export function targetOf(job: PruneJob, { config, parameters }: Checkpoint): TargetSettings {
   refuseContradictions(job, config)
   // Layers that are ranked together end up with different counts.
-  const settings: TargetSettings = { ...job, uniform: job.uniform && job.ranking === 'local' }
+  const settings: TargetSettings = {
+    ...job,
+    removes: criteria[job.criterion].removes,
+    addsBiases: job.criterion === 'flap' && job.biasCompensation,
+    uniform: job.uniform && job.ranking === 'local',
+  }
   const wanted =
     job.targetParameters ?? (job.targetFraction === undefined ? undefined : Math.floor(job.targetFraction * parameters))
   return wanted === undefined ? settings : { ...settings, ratio: ratioForParameters(config, settings, wanted) }
 }
 
-function refuseContradictions(job: PruneJob, { layers }: ModelConfig): void {
+function refuseContradictions(job: PruneJob, { layers, family, bias }: ModelConfig): void {
+  const { removes } = criteria[job.criterion]
+  if (removes === 'weights' && job.schedule === 'iterative')
+    throw badSetting('schedule', `${job.criterion} sets weights to zero all at once: use one-shot`)
+  if (removes === 'layers' && (bias.output || bias.feedForward))
+    throw badSetting('criterion', 'layers of this checkpoint have biases, so that none can be masked away: use another')
+  if (job.criterion === 'flap' && job.biasCompensation && family !== 'llama')
+    throw badSetting(
+      'biasCompensation',
+      `a ${family} checkpoint has no place for the biases: use --no-bias-compensation`,
+    )
   const grouped = layers.some(({ heads, keyValueHeads }) => heads !== keyValueHeads)
   if (job.headGroups === 'key-value-heads' && layers.some(({ keyValueHeadOf }) => keyValueHeadOf))
     throw badSetting(
@@ -86,20 +111,14 @@ function refuseContradictions(job: PruneJob, { layers }: ModelConfig): void {
 async function write(
   job: PruneJob,
   checkpoint: Checkpoint,
-  masks: GroupMasks,
+  { masks, compensation, read }: Pick<Pruning, 'masks' | 'compensation' | 'read'>,
   { adapter }: TrainingRun,
   folder: RunFolder,
   { emit, signal }: JobContext,
 ): Promise<void> {
   const dtype = job.dtype === 'same' ? checkpoint.dtype : job.dtype
-  const config = shrunkConfig(checkpoint.config, masks)
-  const tensors = shrunkTensors(
-    checkpoint.config,
-    (name) => checkpoint.read(name),
-    masks,
-    adapterValues(adapter),
-    dtype,
-  )
+  const config = shrunkConfig(checkpoint.config, masks, compensation !== null)
+  const tensors = shrunkTensors(checkpoint.config, read, masks, adapterValues(adapter), dtype, compensation)
   const writing = new StageProgress('writing', emit)
   await writeCheckpoint(folder.output, {
     config,

@@ -1,11 +1,14 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import type { StoredTensor } from '../checkpoint/model-config.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import type { JobContext, PruneJob } from '../contract.ts'
 import { SecateurError } from '../errors.ts'
 import { disposeMatrices, type LayerMatrices } from '../lora/adapter.ts'
 import type { LayerMask } from '../models/llama.ts'
 import { adapterGradients } from '../pruning/calibration-gradients.ts'
-import type { Criterion, LayerScores } from '../pruning/criteria/criterion.ts'
-import { makeCriterion } from '../pruning/criteria/index.ts'
+import type { Criterion, LayerScores, ModelView } from '../pruning/criteria/criterion.ts'
+import { type Compensation, Flap } from '../pruning/criteria/flap.ts'
+import { type GroupCriterionName, makeCriterion } from '../pruning/criteria/index.ts'
 import { kinds } from '../pruning/groups.ts'
 import { ImportanceAverage } from '../pruning/importance.ts'
 import { fullMasks, type GroupMasks, maskTensors, selectMasks, sparsityOf } from '../pruning/masks.ts'
@@ -20,9 +23,11 @@ import { savedValue, type StepHooks, type TrainingRun } from './training-run.ts'
 
 /** The part of a run that is about pruning: scores at every step or when groups are chosen, masks at some steps. */
 export class Pruning {
+  readonly #checkpoint: Checkpoint
   readonly #job: PruneJob
   readonly #target: TargetSettings
   readonly #run: TrainingRun
+  readonly #view: ModelView
   readonly #criterion: Criterion
   readonly #importance: ImportanceAverage
   readonly #schedule: Schedule
@@ -32,13 +37,29 @@ export class Pruning {
   #tensors: LayerMask[] = []
   #calibration: Promise<TrainingBatch[]> | null = null
 
-  constructor(job: PruneJob, target: TargetSettings, run: TrainingRun, folder: RunFolder, context: JobContext) {
+  constructor(
+    job: PruneJob,
+    target: TargetSettings,
+    checkpoint: Checkpoint,
+    run: TrainingRun,
+    folder: RunFolder,
+    context: JobContext,
+  ) {
+    this.#checkpoint = checkpoint
     this.#folder = folder
     this.#context = context
     this.#job = job
     this.#target = target
     this.#run = run
-    this.#criterion = makeCriterion(run.model, run.adapter, job)
+    const { model, adapter } = run
+    const view: ModelView = {
+      model,
+      adapter,
+      masks: () => this.#tensors,
+      calibration: () => (this.#calibration ??= calibrationBatches(job, run.tokenizer, context)),
+    }
+    this.#view = view
+    this.#criterion = makeCriterion(job.criterion as GroupCriterionName, view, job)
     this.#importance = new ImportanceAverage(
       job.lambda,
       this.#criterion.when === 'step' ? this.#criterion.gather : 'average',
@@ -60,6 +81,14 @@ export class Pruning {
   async start(): Promise<void> {
     if (this.#job.schedule === 'one-shot' && this.#run.done === 0) await this.#select(0, this.#target.ratio)
   }
+
+  /** Biases that make up for what was removed; null where there are none. */
+  get compensation(): Compensation | null {
+    return this.#criterion instanceof Flap && this.#target.addsBiases ? this.#criterion.compensation : null
+  }
+
+  /** The weights are the checkpoint's own. */
+  readonly read = (name: string): StoredTensor => this.#checkpoint.read(name)
 
   readonly hooks = {
     observe: (step: number, gradients: LayerMatrices[], batches: readonly TrainingBatch[]) => {
@@ -107,6 +136,7 @@ export class Pruning {
     const { config } = this.#run.model
     const before = this.masks
     this.#apply(selectMasks(config, before, scores, sparsity, this.#target))
+    if (this.#criterion.when === 'selection') this.#criterion.removed?.(before, this.masks)
     const snapshot = pruningSnapshot(step, sparsity, scores, this.masks)
     this.#folder.snapshots.append(snapshot)
     this.#context.emit({ type: 'pruned', snapshot })
@@ -128,15 +158,10 @@ export class Pruning {
   async #observeCalibration(): Promise<void> {
     if (this.#criterion.when !== 'step') return
     const { model, adapter } = this.#run
-    const batches = await this.#calibrationRows()
+    const batches = await this.#view.calibration()
     const gradients = adapterGradients(model, adapter, batches)
     this.#importance.update(this.#criterion.score({ gradients, batches }))
     disposeMatrices(gradients)
-  }
-
-  #calibrationRows(): Promise<TrainingBatch[]> {
-    this.#calibration ??= calibrationBatches(this.#job, this.#run.tokenizer, this.#context)
-    return this.#calibration
   }
 
   #apply(masks: GroupMasks): void {
@@ -157,7 +182,8 @@ export class Pruning {
       put(`importance.${layer}.heads`, heads)
       put(`importance.${layer}.channels`, channels)
     }
-    return values
+    const more = this.#criterion.when === 'selection' ? this.#criterion.state?.() : undefined
+    return new Map([...values, ...(more ?? [])])
   }
 
   #restore(): void {
@@ -172,5 +198,6 @@ export class Pruning {
         heads: value(`importance.${layer}.heads`),
         channels: value(`importance.${layer}.channels`),
       }))
+    if (this.#criterion.when === 'selection') this.#criterion.restore?.(value)
   }
 }

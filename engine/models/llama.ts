@@ -61,6 +61,8 @@ export interface BlockExtras {
   mask?: LayerMask | undefined
   /** Takes this pass's keys and values [rows, length, keyValueHeads, headSize] and returns all that are to be looked at. */
   remember?: ((keys: Tensor, values: Tensor) => LayerCache) | undefined
+  /** Sees what goes into the projections: of q (k and v have the same input), o, gate (and up) and down. */
+  observe?: ((projection: Projection, input: Tensor) => void) | undefined
 }
 
 const forbidden = -1e9
@@ -131,8 +133,9 @@ function attentionBranch(
   { shape, projections, queryNorm, keyNorm }: LlamaLayer,
   { headSize, normEpsilon }: ModelConfig,
   { rows, length, queryRotary, keyRotary, bias }: PassContext,
-  { lowRank, mask, remember }: BlockExtras,
+  { lowRank, mask, remember, observe }: BlockExtras,
 ): Tensor {
+  observe?.('q', x)
   const split = (y: Tensor, heads: number, norm: Tensor | null) =>
     tf.reshape(norm ? rmsNorm(tf.reshape(y, [-1, headSize]), norm, normEpsilon) : y, [rows, length, heads, headSize])
   const [queries, ownKeys, ownValues] = linears(x, [
@@ -155,16 +158,19 @@ function attentionBranch(
   let context = attention(q, k, v, bias, { rows, queries: length, keys, heads: shape.heads, keyValueHeads, headSize })
   // Masking a head's q, k and v outputs leaves exactly this: its context is zero, and so are the gradients behind it.
   if (mask) context = tf.mul(context, mask.heads)
+  observe?.('o', context)
   return linear(context, projections.o, lowRank?.o)
 }
 
-function feedForwardBranch(x: Tensor, { projections }: LlamaLayer, { lowRank, mask }: BlockExtras): Tensor {
+function feedForwardBranch(x: Tensor, { projections }: LlamaLayer, { lowRank, mask, observe }: BlockExtras): Tensor {
+  observe?.('gate', x)
   const [gate, up] = linears(x, [
     { linear: projections.gate, lowRank: lowRank?.gate },
     { linear: projections.up, lowRank: lowRank?.up },
   ]) as [Tensor, Tensor]
   let inner = swiglu(gate, up)
   if (mask) inner = tf.mul(inner, mask.channels)
+  observe?.('down', inner)
   return linear(inner, projections.down, lowRank?.down)
 }
 

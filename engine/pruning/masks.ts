@@ -3,7 +3,7 @@ import type { LayerMask } from '../models/llama.ts'
 import { tf } from '../tf.ts'
 import type { LayerScores } from './criteria/criterion.ts'
 import { groupCount, type HeadGroups, type Kind, kinds } from './groups.ts'
-import { isPruned, queryHeadStep, removalCounts, type TargetSettings } from './targets.ts'
+import { isPruned, layersRemoved, queryHeadStep, removalCounts, type TargetSettings } from './targets.ts'
 
 /** 1 for a group that stays and 0 for one that has left, layer by layer. */
 export type GroupMasks = Record<Kind, Uint8Array>[]
@@ -26,6 +26,7 @@ export function selectMasks(
   sparsity: number,
   settings: TargetSettings,
 ): GroupMasks {
+  if (settings.removes === 'layers') return selectLayers(config, masks, importance, sparsity, settings)
   const next = masks.map(({ heads, channels }) => ({ heads: heads.slice(), channels: channels.slice() }))
   for (const kind of kinds) {
     const counts = removalCounts(config, kind, settings, sparsity)
@@ -37,6 +38,28 @@ export function selectMasks(
   }
   return next
 }
+
+/** Whole layers: all groups of a layer have its score. */
+function selectLayers(
+  config: ModelConfig,
+  masks: GroupMasks,
+  importance: readonly LayerScores[],
+  sparsity: number,
+  settings: TargetSettings,
+): GroupMasks {
+  const candidates = [...masks.keys()].filter((layer) => isPruned(config, layer, settings))
+  const score = (layer: number) => (isEmptyLayer(masks[layer]!) ? -Infinity : importance[layer]!.heads[0]!)
+  candidates.sort((one, other) => compare(score(one), score(other)) || one - other)
+  const leaving = new Set(candidates.slice(0, layersRemoved(config, settings, sparsity)))
+  return masks.map((mask, layer) => {
+    const kept = { heads: mask.heads.slice(), channels: mask.channels.slice() }
+    if (leaving.has(layer)) for (const kind of kinds) kept[kind].fill(0)
+    return kept
+  })
+}
+
+/** Whether nothing is left of a layer: it hands on what it is given, and is left out of the file. */
+export const isEmptyLayer = (mask: GroupMasks[number]): boolean => kinds.every((kind) => !mask[kind].includes(1))
 
 /** Unlike a difference, right for two infinities too. */
 const compare = (one: number, other: number): number => (one < other ? -1 : one > other ? 1 : 0)

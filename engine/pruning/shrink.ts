@@ -1,8 +1,10 @@
 import type { LayerShape, ModelConfig, StoredTensor, WeightType } from '../checkpoint/model-config.ts'
 import { fromFloat32, toFloat32 } from '../checkpoint/dtype.ts'
 import { expectedTensors } from '../checkpoint/expected-tensors.ts'
-import { type Projection, projections, projectionBias, projectionTensor } from '../checkpoint/projections.ts'
-import type { GroupMasks } from './masks.ts'
+import { hasBias, type Projection, projections, projectionBias, projectionTensor } from '../checkpoint/projections.ts'
+import type { Compensation } from './criteria/flap.ts'
+import { type GroupMasks, isEmptyLayer } from './masks.ts'
+import { withBiases } from './targets.ts'
 
 /** An adapter's values on the host: a [rank, in] and b [out, rank] a projection, layer by layer. */
 export interface AdapterValues {
@@ -49,9 +51,13 @@ function keptFeatures(config: ModelConfig, shape: LayerShape, masks: GroupMasks[
   }
 }
 
-export const shrunkConfig = (config: ModelConfig, masks: GroupMasks): ModelConfig => ({
-  ...config,
-  layers: config.layers.map((shape, layer) => keptFeatures(config, shape, masks[layer]!).shape),
+/** Layers of which something stays, by their number before. */
+const layersLeft = (masks: GroupMasks): number[] => [...masks.keys()].filter((layer) => !isEmptyLayer(masks[layer]!))
+
+/** @param addsBiases whether what removed groups gave on average is written as biases */
+export const shrunkConfig = (config: ModelConfig, masks: GroupMasks, addsBiases = false): ModelConfig => ({
+  ...(addsBiases ? withBiases(config) : config),
+  layers: layersLeft(masks).map((layer) => keptFeatures(config, config.layers[layer]!, masks[layer]!).shape),
 })
 
 /** Rows and columns of a projection's weight that stay; null for all. */
@@ -77,9 +83,10 @@ function keptSides(
 
 /**
  * The tensors of the merged and shrunk model, one at a time: W + scale * B A in float32 without the rows and columns of
- * masked groups, rounded once to `dtype`.
+ * masked groups, rounded once to `dtype`. Layers of which nothing stays are left out.
  *
  * @param read reads a tensor of the checkpoint that is shrunk
+ * @param compensation what is added to the biases of o and down
  */
 export function* shrunkTensors(
   config: ModelConfig,
@@ -87,31 +94,46 @@ export function* shrunkTensors(
   masks: GroupMasks,
   adapter: AdapterValues | null,
   dtype: WeightType,
+  compensation: Compensation | null = null,
 ): Generator<StoredTensor> {
   const changed = new Map<string, () => StoredTensor>()
-  for (const [layer, shape] of config.layers.entries()) {
-    const features = keptFeatures(config, shape, masks[layer]!)
+  const moved = new Map<string, string>()
+  for (const [layer, source] of layersLeft(masks).entries()) {
+    const features = keptFeatures(config, config.layers[source]!, masks[source]!)
+    for (const name of layerTensors(config, source)) moved.set(name.replace(prefix(source), prefix(layer)), name)
     for (const projection of projections) {
       const { rows, columns } = keptSides(projection, features)
-      const pair = adapter?.layers[layer]?.[projection]
-      changed.set(projectionTensor(layer, projection), () =>
-        mergeAndCut(read(projectionTensor(layer, projection)), pair, adapter?.scale ?? 0, rows, columns, dtype),
-      )
-      changed.set(projectionBias(layer, projection), () => {
-        const bias = read(projectionBias(layer, projection))
-        return mergeAndCut({ ...bias, shape: [bias.shape[0]!, 1] }, undefined, 0, rows, null, dtype, true)
+      const pair = adapter?.layers[source]?.[projection]
+      const [weight, bias] = [projectionTensor(layer, projection), projectionBias(layer, projection)]
+      changed.set(weight, () => ({
+        ...mergeAndCut(read(projectionTensor(source, projection)), pair, adapter?.scale ?? 0, rows, columns, dtype),
+        name: weight,
+      }))
+      changed.set(bias, () => {
+        const own = hasBias(config, projection) ? toFloat32(read(projectionBias(source, projection))) : null
+        const added = projection === 'o' || projection === 'down' ? compensation?.[source]?.[projection] : undefined
+        const length = own?.length ?? rows?.length ?? config.hiddenSize
+        const whole = Float32Array.from({ length }, (_, i) => (own?.[i] ?? 0) + (added?.[i] ?? 0))
+        const left = own && rows ? Float32Array.from(rows, (row) => whole[row]!) : whole
+        return { name: bias, dtype, shape: [left.length], bytes: fromFloat32(left, dtype) }
       })
     }
   }
-  for (const name of expectedTensors(config).keys()) {
+  for (const name of expectedTensors(shrunkConfig(config, masks, compensation !== null)).keys()) {
     const make = changed.get(name)
     if (make) yield make()
     else {
-      const stored = read(name)
+      const stored = { ...read(moved.get(name) ?? name), name }
       yield stored.dtype === dtype ? stored : { ...stored, dtype, bytes: fromFloat32(toFloat32(stored), dtype) }
     }
   }
 }
+
+const prefix = (layer: number): string => `model.layers.${layer}.`
+
+/** Names of a layer's tensors. */
+const layerTensors = (config: ModelConfig, layer: number): string[] =>
+  [...expectedTensors(config).keys()].filter((name) => name.startsWith(prefix(layer)))
 
 function mergeAndCut(
   stored: StoredTensor,
@@ -120,7 +142,6 @@ function mergeAndCut(
   rows: number[] | null,
   columns: number[] | null,
   dtype: WeightType,
-  vector = false,
 ): StoredTensor {
   const [outputs, inputs] = stored.shape as [number, number]
   const whole = toFloat32(stored)
@@ -141,6 +162,5 @@ function mergeAndCut(
     if (columns) for (let j = 0; j < columnCount; j++) result[i * columnCount + j] = line[columns[j]!]!
     else result.set(line, i * columnCount)
   }
-  const shape = vector ? [rowCount] : [rowCount, columnCount]
-  return { name: stored.name, dtype, shape, bytes: fromFloat32(result, dtype) }
+  return { name: stored.name, dtype, shape: [rowCount, columnCount], bytes: fromFloat32(result, dtype) }
 }

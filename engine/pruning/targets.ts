@@ -4,7 +4,11 @@ import { badSetting } from '../errors.ts'
 import { groupCount, type HeadGroups, type Kind, kinds, parametersPerGroup } from './groups.ts'
 
 export interface TargetSettings {
-  /** Fraction of groups to remove from the layers that are pruned. */
+  /** Heads and channels, whole layers, or single weights. */
+  removes: 'groups' | 'layers' | 'weights'
+  /** Whether o and down get biases, for what removed groups gave on average. */
+  addsBiases: boolean
+  /** Fraction of groups (layers, weights) to remove from the layers that are pruned. */
   ratio: number
   headGroups: HeadGroups
   /** Same counts in every layer and no layer protected: the result is a stock config that other programs load. */
@@ -56,16 +60,34 @@ function mostRemoved(shape: LayerShape, kind: Kind, settings: TargetSettings): n
   return Math.max(0, groups - kept)
 }
 
-/** What a run will leave: exact, since groups of a kind weigh the same in every layer of a model not pruned before. */
+/** How many whole layers leave when `ratio` of those that are pruned must go; one is always left. */
+export function layersRemoved(config: ModelConfig, settings: TargetSettings, ratio: number): number {
+  const pruned = config.layers.filter((_, layer) => isPruned(config, layer, settings)).length
+  return Math.min(Math.floor(pruned * ratio + 1e-9), config.layers.length - 1)
+}
+
+/** The config of a model that is given biases where Llama's config can say so: in all projections. */
+export const withBiases = (config: ModelConfig): ModelConfig => ({
+  ...config,
+  bias: { queryKeyValue: true, output: true, feedForward: true },
+})
+
+/** What a run will leave: exact, since layers and groups of a kind weigh the same in a model not pruned before. */
 export function estimateParameters(config: ModelConfig, settings: TargetSettings): { before: number; after: number } {
   const before = countParameters(config)
+  if (settings.removes === 'weights') return { before, after: before }
+  if (settings.removes === 'layers') {
+    const kept = config.layers.slice(layersRemoved(config, settings, settings.ratio))
+    return { before, after: countParameters({ ...config, layers: kept }) }
+  }
+  const written = settings.addsBiases ? withBiases(config) : config
   let removed = 0
   for (const kind of kinds) {
     const counts = removalCounts(config, kind, settings, settings.ratio)
     for (const [layer, shape] of config.layers.entries())
-      removed += counts[layer]! * parametersPerGroup(config, shape, kind, settings.headGroups)
+      removed += counts[layer]! * parametersPerGroup(written, shape, kind, settings.headGroups)
   }
-  return { before, after: before - removed }
+  return { before, after: countParameters(written) - removed }
 }
 
 /**
@@ -74,6 +96,8 @@ export function estimateParameters(config: ModelConfig, settings: TargetSettings
  * @throws SecateurError where even the largest ratio leaves more.
  */
 export function ratioForParameters(config: ModelConfig, settings: TargetSettings, target: number): number {
+  if (settings.removes === 'weights')
+    throw badSetting('targetParameters', 'single weights become zero and stay in the file: say a ratio')
   const after = (ratio: number) => estimateParameters(config, { ...settings, ratio }).after
   let low = 0
   let high = 0.95

@@ -121,7 +121,7 @@ function keepingActivations(
 }
 
 /** The input of every block, and the last one's output. */
-function forwardKeepingInputs(
+export function forwardKeepingInputs(
   model: LlamaModel,
   adapter: Adapter,
   batch: TrainingBatch,
@@ -197,7 +197,7 @@ export function headRows(n: number, vocabulary: number): number {
 }
 
 /** The loss and its gradient with respect to the last block's output, in pieces so that all logits never exist at once. */
-function headLoss(
+export function headLoss(
   x: Tensor,
   model: LlamaModel,
   labels: Int32Array,

@@ -1,11 +1,22 @@
 import type { TrainingBatch } from '../../data/batches.ts'
-import type { LayerMatrices } from '../../lora/adapter.ts'
+import type { Adapter, LayerMatrices } from '../../lora/adapter.ts'
+import type { LayerMask, LlamaModel } from '../../models/llama.ts'
 import type { SavedValues } from '../../saved-values.ts'
 import type { Kind } from '../groups.ts'
 import type { GroupMasks } from '../masks.ts'
 
 /** One score a group, of each kind; the lowest leave first. */
 export type LayerScores = Record<Kind, Float32Array>
+
+/** What a criterion may look at. */
+export interface ModelView {
+  model: LlamaModel
+  adapter: Adapter
+  /** The masks that the model is used with at present. */
+  masks: () => LayerMask[] | undefined
+  /** Rows of calibration text. */
+  calibration: () => Promise<TrainingBatch[]>
+}
 
 /** What a step shows before the adapter changes. */
 export interface StepView {
@@ -28,10 +39,10 @@ export interface SelectionCriterion {
   when: 'selection'
   score(masks: GroupMasks): Promise<LayerScores[]>
   /** Called when the masks have changed, before the model is used with them. */
-  removed?: (before: GroupMasks, after: GroupMasks) => void
+  removed?(before: GroupMasks, after: GroupMasks): void
   /** What it must find again when the run is resumed. */
-  state?: () => SavedValues
-  restore?: (saved: SavedValues) => void
+  state?(): SavedValues
+  restore?(value: (name: string) => Float32Array): void
 }
 
 export type Criterion = StepCriterion | SelectionCriterion

@@ -1,21 +1,26 @@
 import type { CriterionName } from '../../contract.ts'
-import type { Adapter } from '../../lora/adapter.ts'
-import type { LlamaModel } from '../../models/llama.ts'
 import { Random } from '../../random.ts'
-import type { Criterion } from './criterion.ts'
+import type { Criterion, ModelView } from './criterion.ts'
+import { depth } from './depth.ts'
+import { Flap, type FlapSettings } from './flap.ts'
+import { gradientGuided, type GradientSettings } from './gradient.ts'
 import { loraPrune, type LoraPruneSettings } from './loraprune.ts'
 import { magnitude, type MagnitudeSettings } from './magnitude.ts'
-import { movement } from './movement.ts'
+import { movement, type MovementSettings } from './movement.ts'
 import { randomCriterion } from './random.ts'
+import { wanda } from './wanda.ts'
 
-export interface CriterionSettings extends LoraPruneSettings, MagnitudeSettings {
-  criterion: CriterionName
+export interface CriterionSettings
+  extends LoraPruneSettings, MagnitudeSettings, MovementSettings, GradientSettings, FlapSettings {
   seed: number
 }
 
-/** The criterion that the settings name. */
-export function makeCriterion(model: LlamaModel, adapter: Adapter, settings: CriterionSettings): Criterion {
-  switch (settings.criterion) {
+/** A criterion that scores groups, by name; single weights are another matter (see unstructured.ts). */
+export type GroupCriterionName = Exclude<CriterionName, `${string}-unstructured`>
+
+export function makeCriterion(name: GroupCriterionName, view: ModelView, settings: CriterionSettings): Criterion {
+  const { model, adapter } = view
+  switch (name) {
     case 'loraprune':
       return loraPrune(model, adapter, settings)
     case 'random':
@@ -23,6 +28,14 @@ export function makeCriterion(model: LlamaModel, adapter: Adapter, settings: Cri
     case 'magnitude':
       return magnitude(model, adapter, settings)
     case 'movement':
-      return movement(model, adapter, settings)
+      return movement(view, settings)
+    case 'gradient':
+      return gradientGuided(view, settings)
+    case 'wanda':
+      return wanda(view, settings)
+    case 'flap':
+      return new Flap(view, settings)
+    case 'depth':
+      return depth(view, settings.headGroups)
   }
 }

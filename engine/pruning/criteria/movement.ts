@@ -1,16 +1,38 @@
+import type { TrainingBatch } from '../../data/batches.ts'
 import { type Adapter, type LayerMatrices, lowRankOf } from '../../lora/adapter.ts'
 import type { LlamaModel } from '../../models/llama.ts'
 import { rowsOf, weightSums } from '../../ops/weight-sums.ts'
 import { tf } from '../../tf.ts'
 import { type GroupSettings, groupScores } from '../group-scores.ts'
-import type { LayerScores, StepCriterion } from './criterion.ts'
+import { mapWeightGradients } from '../weight-gradients.ts'
+import type { LayerScores, ModelView, StepCriterion } from './criterion.ts'
+
+export interface MovementSettings extends GroupSettings {
+  /** Whether g is estimated from the adapter's gradients, or the true gradient of the weights. */
+  movementGradients: 'adapter' | 'weights'
+}
 
 /** Movement pruning (Sanh et al., arXiv 2005.07683): - g * W, added up over the steps. */
-export const movement = (model: LlamaModel, adapter: Adapter, settings: GroupSettings): StepCriterion => ({
+export const movement = (view: ModelView, settings: MovementSettings): StepCriterion => ({
   when: 'step',
   gather: 'sum',
-  score: ({ gradients }) => movementScores(model, adapter, gradients, settings),
+  score: ({ gradients, batches }) =>
+    settings.movementGradients === 'adapter'
+      ? movementScores(view.model, view.adapter, gradients, settings)
+      : trueMovementScores(view, batches, settings),
 })
+
+/** The same with the true gradient, formed one block at a time. */
+export const trueMovementScores = (
+  { model, adapter, masks }: Pick<ModelView, 'model' | 'adapter' | 'masks'>,
+  batches: readonly TrainingBatch[],
+  settings: GroupSettings,
+): LayerScores[] =>
+  mapWeightGradients(model, adapter, batches, { masks: masks() }, (layer, { weights, gradients }) =>
+    groupScores(model.layers[layer]!.shape, settings, ({ projection, along }) =>
+      tf.tidy(() => tf.neg(tf.sum(tf.mul(gradients[projection], weights[projection]), along === 'rows' ? 1 : 0))),
+    ),
+  )
 
 /**
  * A step's share of movement: the sum of - g_hat * W_m over each group, where g_hat = gB A + B gA - gB gA stands for the

@@ -31,6 +31,8 @@ const wide: ModelConfig = {
 }
 
 const plain: TargetSettings = {
+  removes: 'groups',
+  addsBiases: false,
   ratio: 0.5,
   headGroups: 'key-value-heads',
   uniform: true,
