@@ -24,6 +24,7 @@ const commands = {
   demo: () => [['demo', script('scripts/demo.ts')]],
   'make-sample': () => [['make-sample', script('scripts/make-sample/main.ts')]],
   bench: () => [['bench', script('test/bench/training.ts')]],
+  'bench:app': () => [['bench:app', script('test/bench/app.ts')]],
   'install-cuda': () => [['install-cuda', script('scripts/install-cuda.mjs')]],
   check: () => checks,
   test: () => [...(rest.length ? [] : checks), ['tests', [node, '--test', '--test-reporter=spec', ...tests()]]],

@@ -38,15 +38,16 @@ export class History {
 
   constructor(db: Connection) {
     this.#db = db
-    this.#names = db.prepare<[], { name: string; text: number }>(
-      `SELECT name, EXISTS (SELECT 1 FROM run_values WHERE name_id = value_names.id AND typeof(value) = 'text') AS text
-       FROM value_names WHERE EXISTS (SELECT 1 FROM run_values WHERE name_id = value_names.id) ORDER BY name`,
+    // Texts sort after numbers: where there is one, it is the largest value.
+    this.#names = db.prepare<[], { name: string; type: string }>(
+      `SELECT name, typeof((SELECT max(value) FROM run_values WHERE name_id = value_names.id)) AS type
+       FROM value_names ORDER BY name`,
     )
   }
 
-  /** Names of all settings and metrics that any run has, and whether some value is text. */
-  valueNames(): { name: string; text: number }[] {
-    return this.#names.all()
+  /** Names of all settings and metrics that any run has, and whether some value is a text. */
+  valueNames(): { name: string; isText: boolean }[] {
+    return this.#names.all().flatMap(({ name, type }) => (type === 'null' ? [] : [{ name, isText: type === 'text' }]))
   }
 
   count(filter: Filter): number {

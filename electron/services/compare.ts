@@ -1,11 +1,14 @@
+import { setImmediate } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
-import type { Comparison, ParsedRequest, RunDetail } from '../contract.ts'
+import { type Answer, type Comparison, historyFilterSchema, type ParsedRequest, type RunDetail } from '../contract.ts'
 import type { History } from '../database/history.ts'
 import type { Context, Handlers } from './context.ts'
+import { slice } from './history.ts'
 import { inspectionOf } from './library.ts'
 import { detailOf } from './run-summary.ts'
 import type { Runs } from './runs.ts'
 
+type ScatterPoint = Answer<'compare.scatter'>[number]
 type KeptLayers = Comparison['layers'][number]['layers']
 
 /** Runs side by side. */
@@ -22,14 +25,22 @@ export class Compare {
 
   readonly handlers: Handlers<keyof Handlers & `compare.${string}`> = {
     'compare.get': (input) => this.#get(input),
-    'compare.scatter': ({ ids, filter, x, y }) => {
-      const wanted = ids ?? this.#history.ids(filter ?? anyRun, { limit: -1, offset: 0 })
-      return this.#history
-        .rows(wanted, [x, y])
-        .flatMap(({ run, values: [atX, atY] }) =>
-          typeof atX === 'number' && typeof atY === 'number' ? [{ id: run.id, name: run.name, x: atX, y: atY }] : [],
-        )
-    },
+    'compare.scatter': (input) => this.#scatter(input),
+  }
+
+  async #scatter({ ids, filter, x, y }: ParsedRequest<'compare.scatter'>): Promise<ScatterPoint[]> {
+    const everything = historyFilterSchema.parse({})
+    const wanted = ids ?? this.#history.ids(filter ?? everything, { limit: -1, offset: 0 })
+    const points: ScatterPoint[] = []
+    for (let start = 0; start < wanted.length; start += slice) {
+      for (const { run, values } of this.#history.rows(wanted.slice(start, start + slice), [x, y])) {
+        const [atX, atY] = values
+        if (typeof atX === 'number' && typeof atY === 'number')
+          points.push({ id: run.id, name: run.name, x: atX, y: atY })
+      }
+      await setImmediate()
+    }
+    return points
   }
 
   #get({ ids, points }: ParsedRequest<'compare.get'>): Comparison {
@@ -40,7 +51,7 @@ export class Compare {
       settings: settingsOf(runs),
       series: ids.map((runId) => ({ runId, series: store.metrics.series(runId, { points }) })),
       layers: runs.map((run) => ({ runId: run.id, layers: this.#layers(run) })),
-      samples: samplesOf(ids.map((id) => store.samples(id))),
+      samples: samplesOf(ids.map((id) => store.records.samples(id))),
     }
   }
 
@@ -55,7 +66,7 @@ export class Compare {
         channels,
         channelsOf: before[layer]!.channels,
       }))
-    const snapshot = this.#context.runs.snapshot(run.id, Number.MAX_SAFE_INTEGER)
+    const snapshot = this.#context.runs.records.snapshot(run.id, Number.MAX_SAFE_INTEGER)
     return (snapshot?.layers ?? []).map(({ heads, channels }) => ({
       heads: heads.kept.filter((kept) => kept > 0).length,
       headsOf: heads.kept.length,
@@ -70,8 +81,6 @@ export class Compare {
     return inspection?.kind === 'checkpoint' ? inspection.layers : null
   }
 }
-
-const anyRun = { search: '', states: [], kinds: [], tags: [], archived: 'no' } as const satisfies object as never
 
 const mean = (values: readonly number[]): number =>
   values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length

@@ -20,8 +20,8 @@ const factColumns: Record<keyof typeof facts, Omit<Column, 'key'>> = {
   reason: { label: 'Reason', type: 'text' },
 }
 
-/** Runs that are read and written out at once in an export. */
-const exportSlice = 500
+/** Runs that are read at once where all are wanted. */
+export const slice = 200
 
 export class HistoryService {
   readonly #context: Context
@@ -43,9 +43,9 @@ export class HistoryService {
   }
 
   #columns(): Column[] {
-    const values = this.#history.valueNames().map(({ name, text }): Column => {
+    const values = this.#history.valueNames().map(({ name, isText }): Column => {
       const label = name.slice(name.indexOf('.') + 1)
-      return { key: name, label, type: text === 1 ? 'text' : typeOf(name) }
+      return { key: name, label, type: isText ? 'text' : typeOf(name) }
     })
     return [...Object.entries(factColumns).map(([key, column]) => ({ key, ...column })), ...values]
   }
@@ -72,8 +72,8 @@ export class HistoryService {
     const parts: string[] = []
     if (format === 'csv')
       parts.push(csvRow(['id', ...columns.map((key) => (key in factColumns ? (labels.get(key) ?? key) : key))]))
-    for (let start = 0; start < ids.length; start += exportSlice) {
-      for (const row of this.#rows(ids.slice(start, start + exportSlice), columns)) {
+    for (let start = 0; start < ids.length; start += slice) {
+      for (const row of this.#rows(ids.slice(start, start + slice), columns)) {
         if (format === 'csv') parts.push(csvRow([row.id, ...row.values.map((value, at) => cell(value, columns[at]!))]))
         else
           parts.push(

@@ -265,7 +265,7 @@ export class Library {
             }
           : null,
       files: inspection.files.map(({ name, bytes }) => ({ name, bytes })),
-      evaluations: runs
+      evaluations: runs.records
         .evaluationsOf(row.id)
         .map(({ scores, ...rest }) => ({ ...rest, scores: scoresSchema.parse(JSON.parse(scores)) })),
       runs: runs.ofCheckpoint(row.id).map((run) => ({

@@ -23,8 +23,8 @@ export async function enterResult(
   const scored = row.kind === 'evaluate' ? row.checkpoint_id : output
   db.transaction(() => {
     runs.putValues(row.id, 'metric', metricsOf(result))
-    if (scores) runs.putEvaluation(row.id, 'result', scored, finished, scores)
-    if (result.dense) runs.putEvaluation(row.id, 'dense', row.checkpoint_id, finished, result.dense)
+    if (scores) runs.records.putEvaluation(row.id, 'result', scored, finished, scores)
+    if (result.dense) runs.records.putEvaluation(row.id, 'dense', row.checkpoint_id, finished, result.dense)
     const { parameters, loss, seconds, peakMemoryBytes, dense } = result
     runs.update(row.id, {
       output_id: output,
@@ -58,7 +58,7 @@ async function enterOutput(
     return id
   } catch (error) {
     const { message } = toProblem(error)
-    context.runs.addLog(row.id, {
+    context.runs.records.addLog(row.id, {
       time: Date.now(),
       level: 'error',
       message: `the output is not in the library: ${message}`,

@@ -148,7 +148,7 @@ export class RunProcess {
 
   log(level: 'info' | 'warning' | 'error', message: string): void {
     const { runs, emit } = this.#context
-    emit('log', { id: this.id, lines: [runs.addLog(this.id, { time: Date.now(), level, message })] })
+    emit('log', { id: this.id, lines: [runs.records.addLog(this.id, { time: Date.now(), level, message })] })
   }
 
   #change(changes: Partial<RunRow>): void {

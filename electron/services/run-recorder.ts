@@ -37,8 +37,8 @@ export class RunRecorder {
     this.#samples = new JsonLines(join(folder, 'samples.jsonl'))
     const { runs } = context
     this.#lastStep = runs.metrics.lastStep(id)
-    this.#lastSnapshot = runs.snapshotSteps(id).at(-1) ?? -1
-    this.#lastSample = runs.samples(id).at(-1)?.step ?? -1
+    this.#lastSnapshot = runs.records.snapshotSteps(id).at(-1) ?? -1
+    this.#lastSample = runs.records.samples(id).at(-1)?.step ?? -1
   }
 
   noteSpeed(step: number, speed: Speed): void {
@@ -73,8 +73,8 @@ export class RunRecorder {
       const newSamples = samples.values.filter(({ step }) => step >= this.#lastSample)
       db.transaction(() => {
         if (rows.length > 0) runs.metrics.append(this.#id, rows)
-        for (const snapshot of newSnapshots) runs.addSnapshot(this.#id, snapshot)
-        for (const sample of newSamples) runs.addSample(this.#id, sample)
+        for (const snapshot of newSnapshots) runs.records.addSnapshot(this.#id, snapshot)
+        for (const sample of newSamples) runs.records.addSample(this.#id, sample)
         if (ended) runs.update(this.#id, changes)
       })()
       this.#lastSnapshot = newSnapshots.at(-1)?.step ?? this.#lastSnapshot

@@ -56,8 +56,8 @@ export function detailOf(row: RunRow, store: RunStore): RunDetail {
     estimate: parsed(estimateSchema, row.estimate),
     parentId: row.parent_id,
     metricNames: [...store.metrics.counts(row.id).keys()],
-    samplePrompts: store.prompts(row.id),
-    pruningSteps: store.snapshotSteps(row.id),
+    samplePrompts: store.records.prompts(row.id),
+    pruningSteps: store.records.snapshotSteps(row.id),
     software: parsed(softwareSchema, row.software) ?? {},
     hardware: parsed(hardwareSchema, row.hardware) ?? {},
   }

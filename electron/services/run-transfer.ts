@@ -49,7 +49,7 @@ export class RunTransfer {
     const file = found ? await freeName(join(target, slug(row.name)), extension) : target
     const log: Manifest['log'] = []
     for (let after = 0; log.length < loggedLines;) {
-      const lines = runs.log(id, after)
+      const lines = runs.records.log(id, after)
       if (lines.length === 0) break
       for (const { id: line, ...rest } of lines) {
         after = line
@@ -83,7 +83,7 @@ export class RunTransfer {
     db.transaction(() => {
       runs.update(id, { name, notes, created, started, ...(finished !== null && { finished }) })
       runs.tags.set(id, tags)
-      for (const line of log) runs.addLog(id, line)
+      for (const line of log) runs.records.addLog(id, line)
       runs.index(id)
     })()
     return this.#runs.told(id)

@@ -88,15 +88,15 @@ export class Runs {
     },
     'runs.snapshot': ({ id, step }) => {
       this.row(id)
-      return this.#context.runs.snapshot(id, step)
+      return this.#context.runs.records.snapshot(id, step)
     },
     'runs.samples': ({ id }) => {
       this.row(id)
-      return this.#context.runs.samples(id)
+      return this.#context.runs.records.samples(id)
     },
     'runs.log': ({ id, after }) => {
       this.row(id)
-      return this.#context.runs.log(id, after)
+      return this.#context.runs.records.log(id, after)
     },
   }
 

@@ -1,4 +1,5 @@
 import { first } from './0001-first.ts'
+import { valueIndex } from './0002-value-index.ts'
 
 /** In order; the schema's version is the number of those that were applied. What has been released is never edited. */
-export const migrations: readonly string[] = [first]
+export const migrations: readonly string[] = [first, valueIndex]
