@@ -48,7 +48,18 @@ export function headlessPlatform(allowedFolders: readonly string[], log: Log): P
   }
 }
 
-/** The folders that may be browsed, without links: home, the data folder and those that were named. */
-export const allowedFolders = (dataFolder: string, named: readonly string[]): string[] => [
-  ...new Set([homedir(), dataFolder, ...named].map((folder) => realpathSync(folder))),
-]
+/**
+ * The folders that may be browsed, without links: home, the data folder, the sample, and those that were named.
+ *
+ * @throws ProblemError where one of them does not exist
+ */
+export function allowedFolders(dataFolder: string, sample: string, named: readonly string[]): string[] {
+  const found = [homedir(), dataFolder, sample, ...named].map((folder) => {
+    try {
+      return realpathSync(folder)
+    } catch (error) {
+      throw new ProblemError('bad-setting', `--allow ${folder}: there is no such folder.`, { cause: error })
+    }
+  })
+  return [...new Set(found)]
+}

@@ -71,7 +71,7 @@ async function openUnlessRunning(
   file: string,
   log: (message: string) => void,
 ): Promise<Services> {
-  const platform = headlessPlatform(allowedFolders(dataFolder, allow), log)
+  const platform = headlessPlatform(allowedFolders(dataFolder, join(root, 'resources/sample'), allow), log)
   try {
     return await openServices({ dataFolder, platform, engine: engineOfRepository(root) })
   } catch (error) {

@@ -6,11 +6,13 @@ import { openDatabase } from '../database/open.ts'
 import { RunStore } from '../database/runs.ts'
 import { SettingStore } from '../database/settings.ts'
 import { EngineService } from '../engine-client.ts'
+import { pathsOfRequest, requireAllowed } from './allowed-paths.ts'
 import { appHandlers } from './app.ts'
 import { Compare } from './compare.ts'
 import type { Context, Handlers } from './context.ts'
 import { Datasets } from './datasets.ts'
 import { EventHub } from './events.ts'
+import { folderHandlers } from './folders.ts'
 import { HistoryService } from './history.ts'
 import { Library } from './library.ts'
 import { ProblemError, toProblem, wasAborted } from './problems.ts'
@@ -52,7 +54,8 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
   const queue = new RunQueue(context, library)
   const runs = new Runs(context, library, queue)
   const history = new History(db)
-  const handlers: Omit<Handlers, 'folders.list'> = {
+  const handlers: Handlers = {
+    ...folderHandlers(context),
     ...appHandlers(context, keptAside),
     ...settings.handlers,
     ...context.tasks.handlers,
@@ -75,7 +78,9 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
         if (!Object.hasOwn(methods, method)) throw new ProblemError('refused', `There is no request "${method}".`)
         const name = method as Method
         const handler = (handlers as Record<string, unknown>)[name] as (input: unknown) => unknown
-        return { ok: await handler(methods[name][0].parse(input)) }
+        const parsed = methods[name][0].parse(input)
+        await requireAllowed(options.platform, pathsOfRequest(name, parsed as never))
+        return { ok: await handler(parsed) }
       } catch (error) {
         return { problem: toProblem(error) }
       }

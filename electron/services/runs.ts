@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { type Job, jobSchema } from '../../engine/contract.ts'
 import type { ParsedRequest, RunSummary } from '../contract.ts'
 import type { RunRow } from '../database/runs.ts'
+import { pathsOfJob, requireAllowed } from './allowed-paths.ts'
 import type { Context, Handlers } from './context.ts'
 import { exists } from './files.ts'
 import type { Library } from './library.ts'
@@ -129,7 +130,9 @@ export class Runs {
     // A merge writes its checkpoint where the others have a run folder.
     const out = folder && (kind === 'merge' ? join(folder, 'output') : folder)
     const machine = kind === 'merge' ? {} : { device, ...(threads === undefined ? {} : { threads }) }
-    return jobSchema.parse({ ...machine, ...job, ...(out && { out }) })
+    const parsed = jobSchema.parse({ ...machine, ...job, ...(out && { out }) })
+    await requireAllowed(this.#context.options.platform, pathsOfJob(parsed))
+    return parsed
   }
 
   /** The path, or the first numbered one that neither the disk nor the history has. */

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { folderListingSchema } from '../../../electron/contract.ts'
+import { headlessPlatform } from '../../../electron/host/headless-platform.ts'
+import { pathsOfRequest, requireAllowed } from '../../../electron/services/allowed-paths.ts'
+import { folderHandlers } from '../../../electron/services/folders.ts'
+
+const base = realpathSync(mkdtempSync(join(tmpdir(), 'secateur-folders-')))
+after(() => rmSync(base, { recursive: true }))
+const home = join(base, 'home')
+const outside = join(base, 'outside')
+const file = (path: string, text = '{}') => {
+  mkdirSync(join(path, '..'), { recursive: true })
+  writeFileSync(path, text)
+}
+file(join(home, 'models/llama/config.json'))
+file(join(home, 'models/llama/model.safetensors'))
+file(join(home, 'models/half/config.json'))
+file(join(home, 'runs/first/run.json'))
+file(join(home, 'text.txt'), 'hello')
+file(join(home, '.ssh/id'))
+file(join(outside, 'secret.txt'))
+symlinkSync(outside, join(home, 'way-out'))
+symlinkSync(join(home, 'models'), join(home, 'way-in'))
+symlinkSync(join(home, 'nowhere'), join(home, 'broken'))
+
+const platform = headlessPlatform([home], () => {})
+const list = async (path?: string, showFiles = true) =>
+  folderListingSchema.parse(
+    await folderHandlers({
+      options: { platform, dataFolder: home, engine: { node: '', run: '', service: '', env: {} } },
+    })['folders.list']({ path, showFiles }),
+  )
+
+test('without a path the allowed folders are listed', async () => {
+  const { path, parent, entries } = await list()
+  assert.deepEqual([path, parent], ['', null])
+  assert.deepEqual(
+    entries.map(({ path: entry, kind }) => [entry, kind]),
+    [[home, 'folder']],
+  )
+})
+
+test('a folder lists folders first, without hidden files, broken links and links that lead out', async () => {
+  const { entries, parent, truncated } = await list(home)
+  assert.equal(parent, null)
+  assert.equal(truncated, false)
+  assert.deepEqual(
+    entries.map(({ name }) => name),
+    ['models', 'runs', 'way-in', 'text.txt'],
+  )
+  assert.equal(entries[2]!.path, join(home, 'models'))
+  assert.equal(entries[3]!.bytes, 5)
+  assert.ok((await list(home, false)).entries.every(({ kind }) => kind === 'folder'))
+})
+
+test('checkpoints and run folders are told from other folders', async () => {
+  const models = await list(join(home, 'models'))
+  assert.equal(models.parent, home)
+  assert.deepEqual(
+    models.entries.map(({ name, isCheckpoint }) => [name, isCheckpoint]),
+    [
+      ['half', false],
+      ['llama', true],
+    ],
+  )
+  assert.equal((await list(join(home, 'runs'))).entries[0]!.isRun, true)
+})
+
+test('what is outside is refused by its real path', async () => {
+  for (const path of [outside, join(home, '../outside'), join(home, 'way-out'), '/', `${home}-sibling`])
+    await assert.rejects(list(path), /outside the folders that Secateur may read here\. Start it with --allow/, path)
+  await assert.rejects(list(join(home, 'text.txt')), /is a file/)
+  await requireAllowed(platform, [join(home, 'new/folder')])
+  await assert.rejects(requireAllowed(platform, [join(home, 'way-out/new')]), /outside/)
+})
+
+test('a folder with very many entries is cut short and says so', async () => {
+  for (let i = 0; i < 2050; i++) file(join(home, 'many', `file-${i}`), '')
+  const { entries, truncated } = await list(join(home, 'many'))
+  assert.equal(truncated, true)
+  assert.equal(entries.length, 2000)
+})
+
+test('requests are asked for the paths that they carry', () => {
+  assert.deepEqual(pathsOfRequest('library.import', { path: '/a', mode: 'in-place' } as never), ['/a'])
+  assert.deepEqual(pathsOfRequest('settings.set', { theme: 'dark' }), [])
+  assert.deepEqual(pathsOfRequest('settings.set', { runsFolder: '/runs' }), ['/runs'])
+  assert.deepEqual(pathsOfRequest('app.info', undefined), [])
+})
