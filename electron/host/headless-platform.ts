@@ -53,7 +53,7 @@ export function headlessPlatform(allowedFolders: readonly string[], log: Log): P
  *
  * @throws ProblemError where one of them does not exist
  */
-export function allowedFolders(dataFolder: string, sample: string, named: readonly string[]): string[] {
+export function foldersToAllow(dataFolder: string, sample: string, named: readonly string[]): string[] {
   const found = [homedir(), dataFolder, sample, ...named].map((folder) => {
     try {
       return realpathSync(folder)

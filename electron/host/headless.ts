@@ -9,7 +9,7 @@ import type { Services } from '../services/types.ts'
 import { defaultDataFolder, prepareDataFolder } from './data-folder.ts'
 import { hasDisplay, openWithSystem } from './desktop.ts'
 import { engineOfRepository } from './engine.ts'
-import { allowedFolders, headlessPlatform } from './headless-platform.ts'
+import { foldersToAllow, headlessPlatform } from './headless-platform.ts'
 import { openLog } from './log.ts'
 import { type Server, startServer } from './server.ts'
 
@@ -71,7 +71,7 @@ async function openUnlessRunning(
   file: string,
   log: (message: string) => void,
 ): Promise<Services> {
-  const platform = headlessPlatform(allowedFolders(dataFolder, join(root, 'resources/sample'), allow), log)
+  const platform = headlessPlatform(foldersToAllow(dataFolder, join(root, 'resources/sample'), allow), log)
   try {
     return await openServices({ dataFolder, platform, engine: engineOfRepository(root) })
   } catch (error) {
