@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { id, name, notes, path, tags, time } from './common.ts'
+import { id, name, notes, path, problemSchema, tags, time } from './common.ts'
 
 export const datasetKind = z.enum(['text', 'instruction', 'multiple-choice', 'images'])
 export const datasetFormat = z.enum(['jsonl', 'json', 'parquet', 'text', 'images'])
@@ -46,7 +46,13 @@ export const previewRowSchema = z.object({
   index: z.int(),
   /** `target`: loss is taken on it. */
   tokens: z.array(z.object({ id: z.int(), text: z.string(), target: z.boolean() })),
+  /** Of the whole row; more than `tokens` has where `truncated`. */
+  tokenCount: z.int(),
   truncated: z.boolean(),
+  /** Multiple choice: all answers; the tokens are those of the context with the right one. */
+  choices: z.array(z.object({ text: z.string(), correct: z.boolean() })).optional(),
+  /** Why this row cannot be used. */
+  error: problemSchema.optional(),
 })
 export const previewResultSchema = z.object({ rows: z.array(previewRowSchema), total: z.int().nullable() })
 export type PreviewRow = z.infer<typeof previewRowSchema>

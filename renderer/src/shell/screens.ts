@@ -3,6 +3,8 @@ import ChartSpline from '@lucide/svelte/icons/chart-spline'
 import CirclePlus from '@lucide/svelte/icons/circle-plus'
 import Columns2 from '@lucide/svelte/icons/columns-2'
 import HistoryIcon from '@lucide/svelte/icons/history'
+import Box from '@lucide/svelte/icons/box'
+import Database from '@lucide/svelte/icons/database'
 import Settings from '@lucide/svelte/icons/settings'
 import type { Component } from 'svelte'
 import type { Route, ScreenName } from '../router/routes.ts'
@@ -23,6 +25,20 @@ export interface Screen {
 
 /** The screens, in the order of the navigation. Each is loaded when it is first opened. */
 export const screens: readonly Screen[] = [
+  {
+    name: 'library',
+    title: 'Library',
+    icon: Box,
+    inNavigation: true,
+    load: () => import('../screens/library/LibraryScreen.svelte'),
+  },
+  {
+    name: 'datasets',
+    title: 'Data sets',
+    icon: Database,
+    inNavigation: true,
+    load: () => import('../screens/datasets/DatasetsScreen.svelte'),
+  },
   {
     name: 'new',
     title: 'New run',

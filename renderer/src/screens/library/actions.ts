@@ -1,0 +1,89 @@
+import Copy from '@lucide/svelte/icons/copy'
+import FlaskConical from '@lucide/svelte/icons/flask-conical'
+import FolderOpen from '@lucide/svelte/icons/folder-open'
+import Gauge from '@lucide/svelte/icons/gauge'
+import MapPin from '@lucide/svelte/icons/map-pin'
+import Merge from '@lucide/svelte/icons/merge'
+import Pencil from '@lucide/svelte/icons/pencil'
+import Scissors from '@lucide/svelte/icons/scissors'
+import Trash from '@lucide/svelte/icons/trash-2'
+import type { CheckpointSummary } from '../../../../electron/contract.ts'
+import { call } from '../../client/index.ts'
+import { choosePath } from '../../components/choose-path.svelte.ts'
+import type { MenuItem } from '../../components/Menu.svelte'
+import { href } from '../../router/routes.ts'
+import { app } from '../../state/app.svelte.ts'
+import { attempt } from '../../state/attempt.ts'
+import { toasts } from '../../state/toasts.svelte.ts'
+
+/** What can be started with a checkpoint. */
+export function runActions({ id, kind }: CheckpointSummary) {
+  if (kind === 'adapter') {
+    return [
+      { label: 'Merge', icon: Merge, href: href('new', null, { kind: 'merge', adapter: id }) },
+      { label: 'Evaluate', icon: Gauge, href: href('new', null, { kind: 'evaluate', adapter: id }) },
+    ]
+  }
+  return [
+    { label: 'Prune', icon: Scissors, href: href('new', null, { kind: 'prune', checkpoint: id }) },
+    { label: 'Fine-tune', icon: FlaskConical, href: href('new', null, { kind: 'finetune', checkpoint: id }) },
+    { label: 'Evaluate', icon: Gauge, href: href('new', null, { kind: 'evaluate', checkpoint: id }) },
+  ]
+}
+
+/** What can be done with its files and its entry. `rename` and `remove` open dialogs of the screen. */
+export function entryActions(
+  checkpoint: CheckpointSummary,
+  { rename, remove }: { rename: () => void; remove: () => void },
+): MenuItem[] {
+  return [
+    { label: 'Rename…', icon: Pencil, run: rename },
+    {
+      label: 'Export a copy…',
+      icon: Copy,
+      disabled: checkpoint.status === 'missing',
+      run: () => void exportCopy(checkpoint),
+    },
+    ...(app.info?.canOpenFolders
+      ? [
+          {
+            label: 'Open folder',
+            icon: FolderOpen,
+            disabled: checkpoint.status === 'missing',
+            run: () => void attempt(() => call('folders.open', { path: checkpoint.path })),
+          },
+        ]
+      : []),
+    { label: 'Relocate…', icon: MapPin, run: () => void relocate(checkpoint) },
+    'separator',
+    { label: 'Remove…', icon: Trash, danger: true, run: remove },
+  ]
+}
+
+/** Lets the user say where a checkpoint's folder is now. */
+export async function relocate({ id, name }: CheckpointSummary): Promise<void> {
+  const path = await choosePath('folder', `Where is ${name} now?`)
+  if (path && (await attempt(() => call('library.relocate', { id, path })))) {
+    toasts.show({ level: 'success', message: `${name} was found again in ${path}.` })
+  }
+}
+
+async function exportCopy({ id, name, path: from }: CheckpointSummary): Promise<void> {
+  const folder = await choosePath('folder', `Put a copy of ${name} in`)
+  if (!folder) return
+  const to = `${folder.replace(/[/\\]$/, '')}/${folderName(name, from)}`
+  toasts.show({ message: `Copying ${name} to ${to}.` })
+  if (await attempt(() => call('library.export', { id, to }))) {
+    toasts.show({ level: 'success', message: `${name} was copied to ${to}.` })
+  }
+}
+
+/** The checkpoint's name as a folder's; that of its own folder where nothing of it can be one. */
+export function folderName(name: string, path: string): string {
+  const plain = name.replaceAll(/[^\p{L}\p{N}._ -]+/gu, '-').replaceAll(/^[. -]+|[. -]+$/g, '')
+  return plain || (/[^/\\]+(?=[/\\]*$)/.exec(path)?.[0] ?? 'checkpoint')
+}
+
+export async function setFavourite({ id }: CheckpointSummary, favourite: boolean): Promise<void> {
+  await attempt(() => call('library.update', { id, favourite }))
+}

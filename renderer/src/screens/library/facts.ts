@@ -1,0 +1,65 @@
+import type { CheckpointDetail } from '../../../../electron/contract.ts'
+import { bytes, count, date, none, number, parameters } from '../../format.ts'
+import { familyName } from '../../names.ts'
+
+const storages = {
+  'in-place': 'Where it was found',
+  copied: 'Copied into the folder of checkpoints',
+  'run-output': 'Written by a run',
+}
+
+/** What a checkpoint is, as names and values with their units. */
+export function factsOf(checkpoint: CheckpointDetail): { name: string; value: string; path?: boolean }[] {
+  const { adapter, layers } = checkpoint
+  const size = [
+    { name: 'Parameters', value: `${parameters(checkpoint.parameters)} (${count(checkpoint.parameters)})` },
+    { name: 'Type of weights', value: checkpoint.dtype },
+    { name: 'Size on disk', value: bytes(checkpoint.bytes) },
+  ]
+  const entry = [
+    { name: 'Files', value: storages[checkpoint.storage] },
+    { name: 'Added', value: date(checkpoint.added) },
+    ...(checkpoint.contentHash
+      ? [{ name: 'Content (SHA-256)', value: checkpoint.contentHash, path: true }]
+      : [{ name: 'Content (SHA-256)', value: 'being computed…' }]),
+  ]
+  if (adapter) {
+    return [
+      { name: 'Adapter', value: `LoRA, rank ${adapter.rank}, alpha ${number(adapter.alpha)}` },
+      { name: 'On', value: adapter.projections.join(', ') },
+      { name: 'Base', value: adapter.base ?? none, path: true },
+      ...size,
+      ...entry,
+    ]
+  }
+  return [
+    { name: 'Architecture', value: familyName(checkpoint.family) },
+    ...size,
+    { name: 'Layers', value: count(layers.length) },
+    { name: 'Attention heads', value: heads(layers) },
+    { name: 'Feed-forward channels', value: range(layers.map(({ channels }) => channels)) },
+    { name: 'Hidden size', value: `${count(checkpoint.hiddenSize)}, heads of ${count(checkpoint.headSize)}` },
+    { name: 'Vocabulary', value: `${count(checkpoint.vocabularySize)} tokens` },
+    { name: 'Longest context', value: `${count(checkpoint.maxPositions)} tokens` },
+    {
+      name: 'Embeddings',
+      value: checkpoint.tiedEmbeddings ? 'Shared by input and output' : 'Of input and output apart',
+    },
+    { name: 'Tokenizer', value: checkpoint.tokenizer ?? 'None that works: it can be neither trained nor scored' },
+    ...entry,
+  ]
+}
+
+function heads(layers: CheckpointDetail['layers']): string {
+  const query = range(layers.map((layer) => layer.heads))
+  const keyValue = range(layers.map((layer) => layer.keyValueHeads))
+  return query === keyValue ? query : `${query} (${keyValue} key/value)`
+}
+
+/** "11,008" where all are the same, else "5,504 to 11,008". */
+export function range(values: readonly number[]): string {
+  if (values.length === 0) return none
+  const least = Math.min(...values)
+  const most = Math.max(...values)
+  return least === most ? count(least) : `${count(least)} to ${count(most)}`
+}
