@@ -155,7 +155,15 @@ function attentionBranch(
     keyValueHeads = shape.heads
   }
   const keys = k.shape[1]!
-  let context = attention(q, k, v, bias, { rows, queries: length, keys, heads: shape.heads, keyValueHeads, headSize })
+  let context = attention(q, k, v, bias, {
+    rows,
+    queries: length,
+    keys,
+    heads: shape.heads,
+    keyValueHeads,
+    headSize,
+    causal: !remember,
+  })
   // Masking a head's q, k and v outputs leaves exactly this: its context is zero, and so are the gradients behind it.
   if (mask) context = tf.mul(context, mask.heads)
   observe?.('o', context)

@@ -9,6 +9,8 @@ export interface AttentionShape {
   heads: number
   keyValueHeads: number
   headSize: number
+  /** Whether `bias` forbids every key after its query, so that a kernel may leave those out. */
+  causal: boolean
 }
 
 /**

@@ -12,10 +12,7 @@ export function crossEntropy(logits: Tensor, labels: Tensor, divisor: Tensor): T
   const [loss] = differentiable(
     { logits },
     (save) => {
-      const [value, ...extra] = fused('CrossEntropy', { logits, labels, divisor }, {}, () => {
-        const chosen = tf.mul(tf.logSoftmax(logits), oneHot(labels, logits.shape[1]!))
-        return [tf.neg(tf.div(tf.sum(chosen), divisor))]
-      })
+      const [value, ...extra] = lossOfLogits(logits, labels, divisor)
       save([logits, ...extra])
       return [value!]
     },
@@ -26,7 +23,21 @@ export function crossEntropy(logits: Tensor, labels: Tensor, divisor: Tensor): T
   return loss!
 }
 
-function logitsGradient(dy: Tensor, logits: Tensor, labels: Tensor, divisor: Tensor, logSumExp?: Tensor): Tensor {
+/** The loss, and perhaps what a kernel wants to see again in the gradient. */
+export const lossOfLogits = (logits: Tensor, labels: Tensor, divisor: Tensor): Tensor[] =>
+  fused('CrossEntropy', { logits, labels, divisor }, {}, () => {
+    const chosen = tf.mul(tf.logSoftmax(logits), oneHot(labels, logits.shape[1]!))
+    return [tf.neg(tf.div(tf.sum(chosen), divisor))]
+  })
+
+/** Gradient with respect to the logits. */
+export function logitsGradient(
+  dy: Tensor,
+  logits: Tensor,
+  labels: Tensor,
+  divisor: Tensor,
+  logSumExp?: Tensor,
+): Tensor {
   const inputs = { dy, logits, labels, divisor, ...(logSumExp && { logSumExp }) }
   const [gradient] = fused('CrossEntropyGrad', inputs, {}, () => {
     const valid = tf.cast(tf.greaterEqual(labels, tf.scalar(0, 'int32')), 'float32')

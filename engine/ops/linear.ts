@@ -30,15 +30,16 @@ export interface AdaptedLinear {
 
 const isTensor = (weight: Weight): weight is Tensor => 'dataId' in weight
 
-const runFrozen = (x: Tensor, weight: FrozenWeight, transposed: boolean): Tensor =>
+/** x W^T, or x W where transposed; no gradient passes. */
+export const frozenProduct = (x: Tensor, weight: FrozenWeight, transposed: boolean): Tensor =>
   runFused('FrozenLinear', { x }, { weight, transposed })[0]!
 
 /** x W^T for a frozen W [out, in]. The gradient is with respect to x alone: no gradient of W is ever formed. */
 function frozenLinear(x: Tensor, weight: FrozenWeight): Tensor {
   const [y] = differentiable(
     { x },
-    () => [runFrozen(x, weight, false)],
-    ([dy]) => ({ x: () => runFrozen(dy!, weight, true) }),
+    () => [frozenProduct(x, weight, false)],
+    ([dy]) => ({ x: () => frozenProduct(dy!, weight, true) }),
   )
   return y!
 }

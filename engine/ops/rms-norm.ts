@@ -11,17 +11,14 @@ export function rmsNorm(x: Tensor, weight: Tensor, epsilon: number): Tensor {
   const [y] = differentiable(
     { x, weight },
     (save) => {
-      const [value, inverse] = fused('RmsNorm', { x, weight }, { epsilon }, () => {
-        const factor = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), epsilon))
-        return [tf.mul(tf.mul(x, factor), weight), factor]
-      })
-      save([x, weight, inverse!])
-      return [value!]
+      const [value, inverse] = normalised(x, weight, epsilon)
+      save([x, weight, inverse])
+      return [value]
     },
     ([dy], saved) => {
       const [input, scale, inverse] = saved as [Tensor, Tensor, Tensor]
       return {
-        x: () => inputGradient(dy!, input, scale, inverse),
+        x: () => normGradient(dy!, input, scale, inverse),
         weight: () => tf.sum(tf.mul(tf.mul(dy!, input), inverse), 0),
       }
     },
@@ -29,7 +26,15 @@ export function rmsNorm(x: Tensor, weight: Tensor, epsilon: number): Tensor {
   return y!
 }
 
-function inputGradient(dy: Tensor, x: Tensor, weight: Tensor, inverse: Tensor): Tensor {
+/** The normed x, and the factor [n, 1] that its rows were multiplied with. */
+export const normalised = (x: Tensor, weight: Tensor, epsilon: number): [Tensor, Tensor] =>
+  fused('RmsNorm', { x, weight }, { epsilon }, () => {
+    const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), epsilon))
+    return [tf.mul(tf.mul(x, inverse), weight), inverse]
+  }) as [Tensor, Tensor]
+
+/** Gradient with respect to x. */
+export function normGradient(dy: Tensor, x: Tensor, weight: Tensor, inverse: Tensor): Tensor {
   const [dx] = fused('RmsNormGrad', { dy, x, weight, inverse }, {}, () => {
     const weighted = tf.mul(dy, weight)
     const inner = tf.sum(tf.mul(weighted, x), -1, true)

@@ -3,16 +3,8 @@ import type { ModelConfig } from '../checkpoint/model-config.ts'
 import type { Projection } from '../checkpoint/projections.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { type Adapter, type LayerMatrices, lowRankOf, type MatrixPair, pairsOf } from '../lora/adapter.ts'
-import {
-  block,
-  disposePass,
-  type LayerMask,
-  type LlamaModel,
-  logits,
-  makePass,
-  type PassContext,
-} from '../models/llama.ts'
-import { crossEntropy } from '../ops/cross-entropy.ts'
+import { block, disposePass, type LayerMask, type LlamaModel, makePass, type PassContext } from '../models/llama.ts'
+import { type Head, headLossAndGradient, lossOfHead } from '../ops/head-loss.ts'
 import { embed } from '../ops/linear.ts'
 import { type Tensor, tf } from '../tf.ts'
 import { type DropoutSource } from './dropout.ts'
@@ -68,6 +60,11 @@ export function lossAndGradients(
   return { loss, gradients }
 }
 
+const headOf = ({ norm, head, config }: LlamaModel): Head => {
+  if ('dataId' in head.weight) throw new TypeError('an adapter is trained over frozen weights')
+  return { norm, epsilon: config.normEpsilon, weight: head.weight }
+}
+
 /** Floats of activations that may be kept; a fixed number, so that a resumed run decides as the first one did. */
 const mostKept = 2 ** 28
 
@@ -79,11 +76,9 @@ export const keptFloats = (config: ModelConfig, rows: number, length: number): n
     0,
   )
 
-/** Whether the activations of all blocks, and all logits, are few enough to be kept: nothing is computed twice then. */
-export function keepsActivations(config: ModelConfig, rows: number, length: number): boolean {
-  const tokens = rows * length
-  return keptFloats(config, rows, length) <= mostKept && tokens * config.vocabularySize <= largestLogits
-}
+/** Whether the activations of all blocks are few enough to be kept: nothing is computed twice then. */
+export const keepsActivations = (config: ModelConfig, rows: number, length: number): boolean =>
+  keptFloats(config, rows, length) <= mostKept
 
 /** The whole model as one graph, forward and backward. */
 function keepingActivations(
@@ -110,7 +105,7 @@ function keepingActivations(
         lowRank: lowRankOf(adapter, index, layers[index]!, dropoutOf(options, index, batch)),
         mask: options.masks?.[index],
       })
-    return crossEntropy(logits(x, model), labels, divisor) as never
+    return lossOfHead(x, headOf(model), labels, divisor, headRows(x.shape[0]!, model.config.vocabularySize)) as never
   })(pairs.flatMap(({ pair }) => [pair.a, pair.b]))
   tf.dispose([labels, ids, start])
   const gradients: LayerMatrices[] = adapter.layers.map(() => ({}))
@@ -186,40 +181,33 @@ function backward(
   return gradients
 }
 
-/** Logits that are held at once while the loss is taken. */
+/** Logits of a piece of the head's work: few enough to stay in a processor's last cache. */
+const handyLogits = 2 ** 21
+/** Logits that are held at once at most, where vocabularies are large, and rows that a product is worth its while with. */
 const largestLogits = 2 ** 23
+const handyRows = 128
 
 /** Rows of the head's input that are computed at once: the largest divisor of n whose logits are few enough. */
 export function headRows(n: number, vocabulary: number): number {
-  const most = Math.max(1, Math.min(n, Math.floor(largestLogits / vocabulary)))
+  const handy = Math.max(handyLogits / vocabulary, Math.min(handyRows, largestLogits / vocabulary))
+  const most = Math.max(1, Math.min(n, Math.floor(handy)))
   for (let rows = most; rows > 1; rows--) if (n % rows === 0) return rows
   return 1
 }
 
-/** The loss and its gradient with respect to the last block's output, in pieces so that all logits never exist at once. */
+/**
+ * The loss and its gradient with respect to the last block's output, in pieces so that all logits never exist at once;
+ * disposes of x.
+ */
 export function headLoss(
   x: Tensor,
   model: LlamaModel,
   labels: Int32Array,
   divisor: Tensor,
 ): { loss: Tensor; gradient: Tensor } {
-  const [n, hidden] = x.shape as [number, number]
-  const rows = headRows(n, model.config.vocabularySize)
-  const losses: Tensor[] = []
-  const pieces: Tensor[] = []
-  for (let start = 0; start < n; start += rows) {
-    const { value, grad } = tf.tidy(() => {
-      const target = tf.tensor1d(labels.slice(start, start + rows), 'int32')
-      return tf.valueAndGrad((piece: Tensor) => crossEntropy(logits(piece, model), target, divisor) as never)(
-        tf.slice(x, [start, 0], [rows, hidden]),
-      )
-    })
-    losses.push(value)
-    pieces.push(grad)
-    flushBackend()
-  }
-  const loss = tf.addN(losses)
-  const gradient = tf.concat(pieces, 0)
-  tf.dispose([x, ...losses, ...pieces])
-  return { loss, gradient }
+  const target = tf.tensor1d(labels, 'int32')
+  const rows = headRows(x.shape[0]!, model.config.vocabularySize)
+  const result = headLossAndGradient(x, headOf(model), target, divisor, rows, flushBackend)
+  tf.dispose([x, target])
+  return result
 }

@@ -12,10 +12,7 @@ export function registerFrozen(): void {
     const x = float(backend, inputs.x!)
     const shape = [...x.shape.slice(0, -1), transposed ? weight.columns : weight.rows]
     if (isEmpty({ shape })) return filled(backend, shape, 0, 'float32')
-    const dense = widened(weight, backend)
-    if (transposed) return backend.output(backend.graph.node('MatMul', [x, dense], 'float32', shape))
-    const settings = { transA: 0, transB: 1 }
-    return backend.output(backend.graph.node('FusedMatMul', [x, dense], 'float32', shape, settings, 'com.microsoft'))
+    return backend.output(frozenProduct(x, weight, transposed, backend))
   })
   // indices [...] -> rows [..., columns]
   register<{ weight: FrozenWeight }>('FrozenRows', ({ inputs, attributes, backend }) => {
@@ -36,8 +33,17 @@ export function registerFrozen(): void {
   })
 }
 
+/** x W^T, or x W where transposed. */
+export function frozenProduct(x: Value, weight: FrozenWeight, transposed: boolean, backend: OnnxBackend): Value {
+  const { graph } = backend
+  const shape = [...x.shape.slice(0, -1), transposed ? weight.columns : weight.rows]
+  const dense = widened(weight, backend)
+  if (transposed) return graph.node('MatMul', [x, dense], 'float32', shape)
+  return graph.node('FusedMatMul', [x, dense], 'float32', shape, { transA: 0, transB: 1 }, 'com.microsoft')
+}
+
 /** The weight as float32 [rows, columns]. */
-function widened(weight: FrozenWeight, backend: OnnxBackend): Value {
+export function widened(weight: FrozenWeight, backend: OnnxBackend): Value {
   const { graph } = backend
   const shape = [weight.rows, weight.columns]
   if (weight.form === 'int8') {

@@ -2,6 +2,11 @@ import { tf } from '../../tf.ts'
 import { OnnxBackend } from './backend.ts'
 import { registerBlocks } from './blocks.ts'
 import { registerBinary } from './binary.ts'
+import { registerFusedAttention } from './fused-attention.ts'
+import { registerFusedElementwise } from './fused-elementwise.ts'
+import { registerFusedImportance } from './fused-importance.ts'
+import { registerFusedLinears } from './fused-linear.ts'
+import { registerFusedLoss } from './fused-loss.ts'
 import { registerGathers } from './gather.ts'
 import { registerFrozen } from './frozen.ts'
 import { backendName } from './kernel.ts'
@@ -27,5 +32,10 @@ export function registerOnnxBackend(options: { threads: number }): void {
   registerNeural()
   registerBlocks()
   registerFrozen()
+  registerFusedLinears()
+  registerFusedAttention()
+  registerFusedElementwise()
+  registerFusedLoss()
+  registerFusedImportance()
   tf.registerBackend(backendName, () => new OnnxBackend(options))
 }

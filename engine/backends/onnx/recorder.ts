@@ -41,7 +41,7 @@ export class Recorder {
   readonly #inputs: RecordedInput[] = []
   readonly #inputOf = new Map<HostArray, RecordedInput[]>()
   readonly #constants = new Map<string, GraphConstant & { value: Value }>()
-  readonly #reshaped = new Map<string, Value>()
+  readonly #calls = new Map<string, Value[]>()
   readonly #producer = new Map<number, RecordedNode>()
   #nextId = 0
 
@@ -121,26 +121,24 @@ export class Recorder {
     attributes: Record<string, AttributeValue> = {},
     domain: '' | 'com.microsoft' = '',
   ): Value[] {
+    const types = outputs.map(({ type, shape }) => `${type}[${shape}]`)
+    const call = `${operator}(${inputs.map((value) => value?.id)})${JSON.stringify(attributes)}${types}`
+    // What is asked for twice is computed once: a gradient often begins by repeating its forward pass.
+    const known = this.#calls.get(call)
+    if (known) return known
     const values = outputs.map(({ type, shape }) => this.#value(type, shape))
     const node = { operator, domain, inputs, outputs: values, attributes }
+    this.#calls.set(call, values)
     this.#nodes.push(node)
     for (const value of values) this.#producer.set(value.id, node)
-    this.#lines.push(
-      `${values.map((value) => `${value.id}:${value.type}[${value.shape}]`)}=${operator}(${inputs.map((value) => value?.id)})${JSON.stringify(attributes)}`,
-    )
+    this.#lines.push(call)
     return values
   }
 
   /** The value in another shape of the same size. */
   reshape(value: Value, shape: readonly number[]): Value {
     if (value.shape.length === shape.length && value.shape.every((size, i) => size === shape[i])) return value
-    const key = `${value.id}:${shape}`
-    let reshaped = this.#reshaped.get(key)
-    if (!reshaped) {
-      reshaped = this.node('Reshape', [value, this.ints(...shape)], value.type, shape, { allowzero: 1 })
-      this.#reshaped.set(key, reshaped)
-    }
-    return reshaped
+    return this.node('Reshape', [value, this.ints(...shape)], value.type, shape, { allowzero: 1 })
   }
 
   cast(value: Value, type: ElementType): Value {

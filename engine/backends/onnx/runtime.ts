@@ -64,6 +64,9 @@ export class OnnxSession {
       logSeverityLevel: 3,
       // An arena a session would hold the most that each graph ever needed, all at once: memory is the allocator's to share.
       enableCpuMemArena: false,
+      // Nor is a graph's memory laid out as one block: blocks of many sizes, freed and taken again at every step among arrays
+      // that stay, leave holes that nothing fits into, and the process grows.
+      enableMemPattern: false,
       extra: {
         // Every session has threads of its own; those of the last one must not spin while the next one computes.
         session: { force_spinning_stop: '1' },

@@ -1,0 +1,81 @@
+import type { TensorInfo } from '../../tf.ts'
+import type { OnnxBackend } from './backend.ts'
+import { filled, float, isEmpty, register } from './kernel.ts'
+import type { Value } from './recorder.ts'
+
+/** Cross-entropy without a one-hot matrix; `engine/ops/fused.ts` says what each kernel takes and gives. */
+export function registerFusedLoss(): void {
+  register('CrossEntropy', ({ inputs, backend }) => {
+    const { graph } = backend
+    if (isEmpty(inputs.logits!)) return filled(backend, [], 0, 'float32')
+    const rows = new LabelledRows(inputs.logits!, inputs.labels!, backend)
+    const losses = graph.node('Mul', [rows.valid(), rows.surprise()], 'float32', rows.column)
+    const sum = graph.node('ReduceSum', [losses, graph.ints(0, 1)], 'float32', [], { keepdims: 0 })
+    return backend.output(graph.node('Div', [sum, float(backend, inputs.divisor!)], 'float32', []))
+  })
+  register('CrossEntropyGrad', ({ inputs, backend }) => {
+    const { graph } = backend
+    const { shape } = inputs.logits!
+    if (isEmpty(inputs.logits!)) return filled(backend, shape, 0, 'float32')
+    const rows = new LabelledRows(inputs.logits!, inputs.labels!, backend)
+    const share = graph.node('Div', [float(backend, inputs.dy!), float(backend, inputs.divisor!)], 'float32', [])
+    const weight = graph.node('Mul', [rows.valid(), share], 'float32', rows.column)
+    const less = graph.node('Neg', [weight], 'float32', rows.column)
+    const weighted = graph.node('Mul', [rows.probabilities(), weight], 'float32', shape)
+    const settings = { axis: 1, reduction: 'add' }
+    return backend.output(graph.node('ScatterElements', [weighted, rows.index(), less], 'float32', shape, settings))
+  })
+  register('LabelLogLikelihoods', ({ inputs, backend }) => {
+    const { graph } = backend
+    const n = inputs.logits!.shape[0]!
+    if (n === 0) return filled(backend, [0], 0, 'float32')
+    const rows = new LabelledRows(inputs.logits!, inputs.labels!, backend)
+    return backend.output(graph.reshape(graph.node('Neg', [rows.surprise()], 'float32', rows.column), [n]))
+  })
+}
+
+/** Rows of logits, each with a label, or -1 where it has none. Columns are [n, 1]. */
+class LabelledRows {
+  readonly #backend: OnnxBackend
+  readonly #logits: Value
+  readonly #labels: Value
+  readonly column: number[]
+
+  constructor(logits: TensorInfo, labels: TensorInfo, backend: OnnxBackend) {
+    this.#backend = backend
+    this.#logits = float(backend, logits)
+    this.column = [logits.shape[0]!, 1]
+    this.#labels = backend.graph.reshape(backend.graph.cast(backend.input(labels), 'int32'), this.column)
+  }
+
+  /** 1 for a row that has a label. */
+  valid(): Value {
+    const { graph } = this.#backend
+    const none = graph.constant('int32', [0], [])
+    return graph.cast(graph.node('GreaterOrEqual', [this.#labels, none], 'bool', this.column), 'float32')
+  }
+
+  /** The label, or 0 where there is none. */
+  index(): Value {
+    const { graph } = this.#backend
+    return graph.node('Max', [this.#labels, graph.constant('int32', [0], [])], 'int32', this.column)
+  }
+
+  probabilities(): Value {
+    return this.#backend.graph.node('Softmax', [this.#logits], 'float32', this.#logits.shape, { axis: 1 })
+  }
+
+  /**
+   * -log softmax(logits)[label]. The probability of the largest logit is exp(largest - logSumExp) and never small, so
+   * logSumExp follows from it without another pass of exponentials.
+   */
+  surprise(): Value {
+    const { graph } = this.#backend
+    const largest = (value: Value) =>
+      graph.node('ReduceMax', [value, graph.ints(1)], 'float32', this.column, { keepdims: 1 })
+    const log = graph.node('Log', [largest(this.probabilities())], 'float32', this.column)
+    const logSumExp = graph.node('Sub', [largest(this.#logits), log], 'float32', this.column)
+    const picked = graph.node('GatherElements', [this.#logits, this.index()], 'float32', this.column, { axis: 1 })
+    return graph.node('Sub', [logSumExp, picked], 'float32', this.column)
+  }
+}
