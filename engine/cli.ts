@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { z } from 'zod'
 import { listDevices } from './backends/devices.ts'
-import { collectAssignments, jobFrom, schemaOptions, settingError } from './command-line/options.ts'
+import { collectAssignments, jobFrom, optionFor, schemaOptions, settingError } from './command-line/options.ts'
 import { type Reporter, makeReporter } from './command-line/report.ts'
 import {
   criteria,
@@ -14,6 +14,7 @@ import {
   type JobContext,
   mergeSchema,
   pruneSchema,
+  sweepSchema,
   type ResultEvent,
 } from './contract.ts'
 import { exitCodes, SecateurError } from './errors.ts'
@@ -132,6 +133,20 @@ A first run:
       runReported(jobFrom('evaluate', evaluateSchema, { checkpoint }, flags), flags, reporter),
     ),
   )
+  program
+    .command('sweep')
+    .description('runs a pruning for every combination of settings, and reports on all of them')
+    .argument('<file>', 'JSON sweep: checkpoint, out, base, values, variants; see docs/experiments.md')
+    .option('--json', 'one JSON object an event on standard output')
+    .option('--resume', 'go on with the sweep in the out folder')
+    .addOption(optionFor(sweepSchema, 'preset'))
+    .addOption(optionFor(sweepSchema, 'out'))
+    .addOption(optionFor(sweepSchema, 'parallel'))
+    .action(
+      action(async (file: string, flags: CommonFlags) =>
+        runReported(jobFrom('sweep', sweepSchema, {}, { ...flags, job: file }), flags, reporter),
+      ),
+    )
   const generation = program
     .command('generate')
     .description('continues a prompt')

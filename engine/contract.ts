@@ -10,10 +10,12 @@ import {
   tokenLengthsSchema,
 } from './contract/dataset.ts'
 import { failureSchema, path, projection, taskName } from './contract/names.ts'
+import { sweepSchema } from './contract/sweep.ts'
 
 export * from './contract/checkpoint.ts'
 export * from './contract/criteria.ts'
 export * from './contract/dataset.ts'
+export * from './contract/sweep.ts'
 export { type Failure, failureSchema, taskName } from './contract/names.ts'
 
 /**
@@ -52,6 +54,17 @@ export const evaluationSchema = z.strictObject({
   batchTokens: z.int().min(1).default(2048).describe('tokens in a scoring batch'),
   rows: path.optional().describe('file that takes one JSON line a scored row'),
   latency: z.boolean().default(false).describe('measure tokens per second'),
+  latencyLengths: z
+    .array(z.coerce.number().int().min(1).max(1e6))
+    .max(20)
+    .default([])
+    .describe('lengths of prompts that speed is measured at; default: 128 tokens'),
+  prompts: z
+    .array(z.string().max(10_000).meta({ text: true }))
+    .max(20)
+    .default([])
+    .describe('prompts to continue greedily, as examples (repeat)'),
+  promptTokens: z.int().min(1).max(2048).default(48).describe('tokens of an example at most'),
 })
 
 const training = {
@@ -203,7 +216,13 @@ export const evaluateSchema = z.strictObject({
   evaluation: evaluationSchema,
 })
 
-export const jobSchema = z.discriminatedUnion('kind', [finetuneSchema, pruneSchema, mergeSchema, evaluateSchema])
+export const jobSchema = z.discriminatedUnion('kind', [
+  finetuneSchema,
+  pruneSchema,
+  mergeSchema,
+  evaluateSchema,
+  sweepSchema,
+])
 export type Job = z.infer<typeof jobSchema>
 export type FinetuneJob = z.infer<typeof finetuneSchema>
 export type PruneJob = z.infer<typeof pruneSchema>
@@ -226,10 +245,18 @@ const perplexity = z.object({
   window: z.int(),
   protocol: z.string(),
 })
+const speed = z.object({ promptTokensPerSecond: z.number(), generatedTokensPerSecond: z.number() })
 export const scoresSchema = z.object({
   tasks: z.partialRecord(taskName, taskScore),
   perplexity: z.record(z.string(), perplexity),
-  latency: z.object({ promptTokensPerSecond: z.number(), generatedTokensPerSecond: z.number() }).optional(),
+  latency: speed
+    .extend({
+      /** At each length of the prompt that was asked for. */
+      byLength: z.array(speed.extend({ prompt: z.int() })).optional(),
+    })
+    .optional(),
+  /** What was written after each prompt. */
+  examples: z.array(z.object({ prompt: z.string(), text: z.string() })).optional(),
 })
 export type Scores = z.infer<typeof scoresSchema>
 
@@ -287,6 +314,7 @@ export const stageSchema = z.enum([
   'writing',
   'scoring',
   'measuring speed',
+  'sweeping',
 ])
 export type Stage = z.infer<typeof stageSchema>
 
@@ -298,6 +326,9 @@ const resultEvent = z.object({
   tasks: scoresSchema.shape.tasks.optional(),
   perplexity: scoresSchema.shape.perplexity.optional(),
   latency: scoresSchema.shape.latency,
+  examples: scoresSchema.shape.examples,
+  /** Of a sweep: report.md with its table and figures. */
+  report: z.string().optional(),
   /** Scores of the checkpoint before pruning, where `evaluateDense` asked for them. */
   dense: scoresSchema.optional(),
   /** Fraction of the projections' weights that are not zero, before the adapter is merged and after; unstructured only. */

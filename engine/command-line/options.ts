@@ -25,6 +25,10 @@ export function schemaOptions(schema: z.ZodObject, without: readonly string[]): 
     .map(([name, field]) => optionOf(name, field))
 }
 
+/** The flag of one field of a job's schema. */
+export const optionFor = (schema: z.ZodObject, name: string): Option =>
+  optionOf(name, (schema.shape as Record<string, z.ZodType>)[name]!)
+
 function optionOf(name: string, field: z.ZodType): Option {
   const type = inner(field)
   const standard = field instanceof z.ZodDefault ? `, default ${describeDefault(field.def.defaultValue)}` : ''
@@ -71,7 +75,19 @@ export const collectAssignments =
   }
 
 const control = new Set(['json', 'job', 'resume'])
-const evaluationFlags = ['mode', 'limit', 'shots', 'window', 'windows', 'batchTokens', 'rows', 'latency']
+const evaluationFlags = [
+  'mode',
+  'limit',
+  'shots',
+  'window',
+  'windows',
+  'batchTokens',
+  'rows',
+  'latency',
+  'latencyLengths',
+  'prompts',
+  'promptTokens',
+]
 
 /**
  * The job that flags describe, over the one in the --job file where there is one.

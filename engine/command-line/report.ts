@@ -188,6 +188,12 @@ function describe(result: Outcome): string {
       `prompt ${number(Math.round(result.latency.promptTokensPerSecond))} tokens/s, generation ${number(Math.round(result.latency.generatedTokensPerSecond))} tokens/s`,
     )
   if (result.peakMemoryBytes !== undefined) lines.push(`peak memory: ${bytes(result.peakMemoryBytes)}`)
+  if (result.density)
+    lines.push(
+      `density: ${(100 * result.density.before).toFixed(1)} % before merging, ${(100 * result.density.after).toFixed(1)} % after`,
+    )
+  for (const { prompt, text } of result.examples ?? []) lines.push(`${prompt} >${text}`)
+  if (result.report !== undefined) lines.push(`report: ${result.report}`)
   if (result.adapter !== undefined) lines.push(`adapter: ${result.adapter}`)
   if (result.checkpoint !== undefined) lines.push(`checkpoint: ${result.checkpoint}`)
   return lines.join('\n')

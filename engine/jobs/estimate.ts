@@ -2,9 +2,10 @@ import { existsSync, statfsSync } from 'node:fs'
 import { freemem } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
-import { projectionShape } from '../checkpoint/projections.ts'
+import { projections, projectionShape } from '../checkpoint/projections.ts'
+import { elementsOf } from '../checkpoint/safetensors-header.ts'
 import type { ModelConfig } from '../checkpoint/model-config.ts'
-import type { Estimate, FinetuneJob, Job, PruneJob } from '../contract.ts'
+import { criteria, type Estimate, type FinetuneJob, type Job, type PruneJob, type SweepJob } from '../contract.ts'
 import { SecateurError } from '../errors.ts'
 import { keepsActivations, keptFloats } from '../training/gradients.ts'
 import { estimateParameters, type TargetSettings } from '../pruning/targets.ts'
@@ -13,8 +14,11 @@ const bytesOf = { float32: 4, float16: 2, bfloat16: 2 } as const
 /** Node, ONNX Runtime and the code itself, measured on an empty job. */
 const programBytes = 250e6
 
+/** The runs of a sweep are estimated one by one. */
+type SingleJob = Exclude<Job, SweepJob>
+
 /** What a job will leave and need, from headers alone. */
-export function estimateJob(job: Job, checkpoint: Checkpoint, target?: TargetSettings): Estimate {
+export function estimateJob(job: SingleJob, checkpoint: Checkpoint, target?: TargetSettings): Estimate {
   const { config, parameters: before, dtype } = checkpoint
   const after = target ? estimateParameters(config, target).after : before
   const stored = 'dtype' in job && job.dtype !== 'same' ? bytesOf[job.dtype] : bytesOf[dtype]
@@ -24,7 +28,12 @@ export function estimateJob(job: Job, checkpoint: Checkpoint, target?: TargetSet
     parameters: { before, after },
     // The saved state holds values and two moments; while a new one is written the old one is still there.
     diskBytes: writes + adapter * 4 * 7,
-    memoryBytes: programBytes + weightBytes(job, checkpoint) + adapter * 20 + activationBytes(job, checkpoint),
+    memoryBytes:
+      programBytes +
+      weightBytes(job, checkpoint) +
+      adapter * 20 +
+      activationBytes(job, checkpoint) +
+      scoringBytes(job, checkpoint),
     freeDiskBytes: 'out' in job && job.out !== undefined ? freeDisk(job.out) : freeDisk('.'),
     freeMemoryBytes: availableMemory(),
   }
@@ -41,7 +50,7 @@ const adapterSize = (job: { rank: number; projections: string[] }, { config }: C
     0,
   )
 
-function weightBytes(job: Job, { bytes, config, parameters, dtype }: Checkpoint): number {
+function weightBytes(job: SingleJob, { bytes, config, parameters, dtype }: Checkpoint): number {
   if (job.kind === 'merge') return 3 * 4 * config.vocabularySize * config.hiddenSize
   if (!('int8' in job) || !job.int8) return bytes
   const tables = (config.tiedEmbeddings ? 1 : 2) * config.vocabularySize * config.hiddenSize
@@ -49,7 +58,7 @@ function weightBytes(job: Job, { bytes, config, parameters, dtype }: Checkpoint)
 }
 
 /** One block's values in the backward pass, every block's input, and a piece of the logits with its gradient. */
-function activationBytes(job: Job, { config }: Checkpoint): number {
+function activationBytes(job: SingleJob, { config }: Checkpoint): number {
   if (job.kind === 'merge') return 0
   const tokens = job.kind === 'evaluate' ? job.evaluation.batchTokens : job.rows * job.length
   const length = job.kind === 'evaluate' ? Math.min(tokens, config.maxPositions) : job.length
@@ -64,6 +73,23 @@ function activationBytes(job: Job, { config }: Checkpoint): number {
   const widened = Math.max(...config.layers.map(({ channels }) => channels)) * config.hiddenSize
   const kept = job.kind !== 'evaluate' && keeps(job, config) ? keptFloats(config, job.rows, job.length) : 0
   return 4 * (block + inputs * config.hiddenSize + logits + widened + kept)
+}
+
+/** What a criterion holds beyond the training: see `criteria` in the contract. */
+function scoringBytes(job: SingleJob, { config }: Checkpoint): number {
+  if (job.kind !== 'prune') return 0
+  const { needs } = criteria[job.criterion]
+  const tokens = job.calibrationRows * (job.calibrationLength ?? job.length)
+  const block = Math.max(
+    ...config.layers.map((_, layer) =>
+      projections.reduce((sum, projection) => sum + elementsOf(projectionShape(config, layer, projection)), 0),
+    ),
+  )
+  const inputs = tokens * config.hiddenSize * (config.layers.length + 1)
+  const byBatch = { 'element-wise': 3, 'vector-wise': 3, mixed: 5 }[job.gradientForm]
+  if (needs === 'weight gradients') return 4 * (byBatch * block + inputs)
+  if (job.criterion === 'movement' && job.movementGradients === 'weights') return 4 * 3 * block
+  return needs === 'activations' ? 16 * config.layers.length * (config.hiddenSize * 3 + block / config.hiddenSize) : 0
 }
 
 const keeps = (job: FinetuneJob | PruneJob, config: ModelConfig): boolean =>

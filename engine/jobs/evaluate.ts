@@ -3,9 +3,11 @@ import { chooseBackend } from '../backends/choose.ts'
 import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint.ts'
 import { checkAdapter, readAdapter } from '../checkpoint/peft.ts'
 import { loadTokenizer } from '../checkpoint/tokenizer.ts'
+import type { Tokenizer } from '../checkpoint/tokenizer-type.ts'
 import type { EvaluateJob, EvaluationSettings, JobContext, ResultEvent, Scores, Stage } from '../contract.ts'
 import { badSetting } from '../errors.ts'
 import { corpusKind } from '../evaluation/corpus.ts'
+import { encodePrompt, generate } from '../evaluation/generation.ts'
 import { measureLatency } from '../evaluation/latency.ts'
 import { type ScoredRow, scoreTask } from '../evaluation/likelihood.ts'
 import { LlamaScoring } from '../evaluation/llama-scoring.ts'
@@ -13,7 +15,9 @@ import { measurePerplexity } from '../evaluation/perplexity.ts'
 import { readTask } from '../evaluation/read-task.ts'
 import type { TaskName } from '../evaluation/tasks/index.ts'
 import { type Adapter, adapterFrom } from '../lora/adapter.ts'
+import type { LlamaModel } from '../models/llama.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
+import { Random } from '../random.ts'
 import { estimateJob, refuseIfTooLarge } from './estimate.ts'
 import { peakMemory } from './memory.ts'
 import { inRunFolder, type RunFolder } from './run-folder.ts'
@@ -99,7 +103,8 @@ async function score(
   const tasks = (Object.entries(settings.tasks) as [TaskName, string][]).filter(([name]) => !scores.tasks[name])
   const texts = Object.entries(settings.perplexity).filter(([name]) => !scores.perplexity[name])
   const latency = settings.latency && !scores.latency
-  if (tasks.length + texts.length === 0 && !latency) return scores
+  const examples = settings.prompts.length > 0 && !scores.examples
+  if (tasks.length + texts.length === 0 && !latency && !examples) return scores
 
   const { emit, signal } = context
   const tokenizer = await loadTokenizer(checkpoint.folder)
@@ -154,13 +159,49 @@ async function score(
     }
     if (latency) {
       emit({ type: 'progress', stage: 'measuring speed', done: 0, total: 0 })
-      scores.latency = await measureLatency(model, { signal })
+      scores.latency = await measureSpeed(model, settings.latencyLengths, signal)
+      onScore?.(scores)
+    }
+    if (examples) {
+      emit({ type: 'progress', stage: 'generating samples', done: 0, total: 0 })
+      scores.examples = await writeExamples(model, tokenizer, settings, signal)
       onScore?.(scores)
     }
     return scores
   } finally {
     disposeModel(model)
   }
+}
+
+/** Speed at 128 tokens, or at each length that is asked for. */
+async function measureSpeed(
+  model: LlamaModel,
+  lengths: readonly number[],
+  signal: AbortSignal,
+): Promise<NonNullable<Scores['latency']>> {
+  if (lengths.length === 0) return await measureLatency(model, { signal })
+  const byLength = []
+  for (const prompt of lengths) byLength.push({ prompt, ...(await measureLatency(model, { prompt, signal })) })
+  const { prompt: _, ...first } = byLength[0]!
+  return { ...first, byLength }
+}
+
+/** Greedy continuations of the prompts. */
+async function writeExamples(
+  model: LlamaModel,
+  tokenizer: Tokenizer,
+  { prompts, promptTokens }: EvaluationSettings,
+  signal: AbortSignal,
+): Promise<NonNullable<Scores['examples']>> {
+  const examples = []
+  for (const prompt of prompts) {
+    const ids = encodePrompt(tokenizer, prompt)
+    const settings = { temperature: 0, topP: 1, random: new Random(0), stop: model.config.eosIds }
+    const written = await generate(model, ids, { tokens: promptTokens, ...settings, signal })
+    const before = tokenizer.decode(ids)
+    examples.push({ prompt, text: tokenizer.decode([...ids, ...written.ids]).slice(before.length) })
+  }
+  return examples
 }
 
 /** JSON lines of scored rows, where they are wanted. */

@@ -3,6 +3,7 @@ import { evaluate } from './evaluate.ts'
 import { finetune } from './finetune.ts'
 import { merge } from './merge.ts'
 import { prune } from './prune.ts'
+import { sweep } from './sweep.ts'
 
 /** Runs a job; its events go to the context, and its result is returned. */
 export function runJob(job: Job, context: JobContext): Promise<ResultEvent> {
@@ -15,5 +16,7 @@ export function runJob(job: Job, context: JobContext): Promise<ResultEvent> {
       return merge(job, context)
     case 'evaluate':
       return evaluate(job, context)
+    case 'sweep':
+      return sweep(job, context)
   }
 }

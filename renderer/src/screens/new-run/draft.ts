@@ -154,7 +154,8 @@ export function messageOf(issue: z.core.$ZodIssue): string {
 export function draftOf(job: engine.Job, run: { id: number; name: string }): Draft {
   const evaluation = 'evaluation' in job ? job.evaluation : undefined
   const pipeline = job.kind === 'prune' && evaluation !== undefined && job.evaluateDense
-  const mode: Mode = pipeline ? 'pipeline' : job.kind
+  // A sweep is written as a file: what its form would be is that of one of its runs.
+  const mode: Mode = pipeline ? 'pipeline' : job.kind === 'sweep' ? 'prune' : job.kind
   const draft: Draft = {
     ...emptyDraft(),
     mode,

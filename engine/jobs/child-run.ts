@@ -1,0 +1,44 @@
+import { fork } from 'node:child_process'
+import { join } from 'node:path'
+import { type Command, eventSchema, type Job, type ResultEvent } from '../contract.ts'
+import { type ErrorKind, exitCodes, SecateurError } from '../errors.ts'
+
+/**
+ * Runs a job in an engine process of its own, whose memory is its own too.
+ *
+ * @param signal stops the process, which saves its state first
+ * @throws SecateurError that the job ended with.
+ */
+export function runInChild({ job, resume }: { job: Job; resume: boolean }, signal: AbortSignal): Promise<ResultEvent> {
+  return new Promise((done, failed) => {
+    const child = fork(join(import.meta.dirname, '../run.ts'), {
+      execPath: process.execPath,
+      execArgv: [],
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    })
+    const send = (command: Command) => void (child.connected && child.send(command))
+    const stop = () => send({ type: 'stop' })
+    let result: ResultEvent | null = null
+    let failure: SecateurError | null = null
+    child.on('message', (message) => {
+      const event = eventSchema.parse(message)
+      if (event.type === 'result') result = event
+      if (event.type === 'error') {
+        const kind = Object.hasOwn(exitCodes, event.kind) ? (event.kind as ErrorKind) : 'unsupported'
+        failure = new SecateurError(kind, event.message)
+      }
+    })
+    child.on('error', failed)
+    child.on('exit', (code, killed) => {
+      signal.removeEventListener('abort', stop)
+      if (failure) failed(failure)
+      else if (result && code === 0) done(result)
+      else
+        failed(new SecateurError('unsupported', `the run's process ended with ${killed ?? code} and without a result`))
+    })
+    signal.addEventListener('abort', stop, { once: true })
+    send({ type: 'run', job, resume })
+    if (signal.aborted) stop()
+  })
+}

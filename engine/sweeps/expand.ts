@@ -1,0 +1,87 @@
+import { type PruneJob, pruneSchema, type SweepJob } from '../contract.ts'
+import { badSetting } from '../errors.ts'
+import { presets } from './presets.ts'
+
+/** A run of a sweep. */
+export interface SweepRun {
+  /** Names its folder. */
+  name: string
+  /** What distinguishes it from the others, seed and all, as it is shown. */
+  varied: Record<string, string | number | boolean>
+  /** Everything but where it is written. */
+  job: Omit<PruneJob, 'out'>
+}
+
+type Settings = Record<string, unknown>
+const mostRuns = 10_000
+
+/**
+ * The runs of a sweep: every variant with every combination of values, in the order in which these are written.
+ *
+ * @throws SecateurError that names the run and its setting where one is not a pruning job.
+ */
+export function expandSweep(sweep: SweepJob): SweepRun[] {
+  const preset = sweep.preset ? presets[sweep.preset] : {}
+  const base = merged(preset.base ?? {}, sweep.base)
+  const values = { ...preset.values, ...sweep.values }
+  const given = sweep.variants.length > 0 ? sweep.variants : (preset.variants ?? [])
+  const variants = given.length > 0 ? given : [{}]
+  const size = Object.values(values).reduce((product, list) => product * list.length, variants.length)
+  if (size > mostRuns) throw badSetting('values', `${size} runs come of this; ${mostRuns} are the most`)
+  const combinations = Object.entries(values).reduce<Settings[]>(
+    (all, [name, list]) => all.flatMap((one) => list.map((value) => ({ ...one, [name]: value }))),
+    [{}],
+  )
+  const runs = variants.flatMap((variant) => combinations.map((combination) => ({ ...variant, ...combination })))
+  const names = variedNames(runs)
+  return runs.map((own, index) => {
+    const varied = Object.fromEntries(names.map((name) => [name, shown(own[name])]))
+    const text = names.map((name) => `${name} ${String(varied[name])}`).join(', ')
+    return {
+      name: [String(index + 1).padStart(String(runs.length).length, '0'), ...names.map((name) => slug(varied[name]))]
+        .join('-')
+        .slice(0, 100),
+      varied,
+      job: jobOf(sweep, merged(base, own), text),
+    }
+  })
+}
+
+/** Settings that are not the same in all runs. */
+function variedNames(runs: readonly Settings[]): string[] {
+  const names = [...new Set(runs.flatMap((run) => Object.keys(run)))]
+  return names.filter((name) => new Set(runs.map((run) => JSON.stringify(run[name]))).size > 1)
+}
+
+function jobOf(sweep: SweepJob, settings: Settings, run: string): Omit<PruneJob, 'out'> {
+  const parsed = pruneSchema.omit({ out: true }).safeParse({ ...settings, kind: 'prune', checkpoint: sweep.checkpoint })
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]!
+  const field =
+    issue.path.map(String).join('.') || (issue.code === 'unrecognized_keys' ? issue.keys.join(', ') : 'base')
+  throw badSetting(`base.${field}`, `${issue.message}${run ? ` (in the run with ${run})` : ''}`)
+}
+
+/** Settings over others; those of the evaluation are put together too. */
+function merged(under: Settings, over: Settings): Settings {
+  const evaluation =
+    isObject(under.evaluation) && isObject(over.evaluation) ? { ...under.evaluation, ...over.evaluation } : undefined
+  const all = { ...under, ...over, ...(evaluation ? { evaluation } : {}) }
+  // A preset that wants none says so.
+  if ('evaluation' in under && under.evaluation === undefined) delete all.evaluation
+  return all
+}
+
+const isObject = (value: unknown): value is Settings => typeof value === 'object' && value !== null
+
+const shown = (value: unknown): string | number | boolean =>
+  typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string'
+    ? value
+    : value === undefined
+      ? 'default'
+      : JSON.stringify(value)
+
+const slug = (value: unknown): string =>
+  String(value)
+    .replaceAll(/[^\w.]+/g, '_')
+    .slice(0, 24)

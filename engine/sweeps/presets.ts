@@ -1,0 +1,43 @@
+import type { SweepJob, SweepPreset } from '../contract.ts'
+
+type Plan = Partial<Pick<SweepJob, 'base' | 'values' | 'variants'>>
+
+const seeds = [0, 1, 2]
+const groupCriteria = ['loraprune', 'random', 'magnitude', 'movement', 'gradient', 'wanda', 'flap', 'depth']
+const once = { schedule: 'one-shot' }
+
+/** What each preset varies. Checkpoint, data and evaluation are the user's. */
+export const presets: Record<SweepPreset, Plan> = {
+  /** The zero-shot table: every criterion with fine-tuning and without. */
+  criteria: {
+    values: { criterion: groupCriteria, ratio: [0.2, 0.5], seed: seeds },
+    variants: [{ healing: true }, { healing: false, ...once }],
+  },
+  lambda: { values: { lambda: [0, 0.3, 0.6, 0.9, 0.99], seed: seeds } },
+  frequency: { values: { frequency: [1, 5, 10, 20, 50], seed: seeds } },
+  steps: { values: { steps: [25, 50, 100, 200, 400], seed: seeds } },
+  /** Scoring alone, so that the peak of each process is that of its criterion. */
+  memory: {
+    base: { ...once, healing: false, evaluation: undefined },
+    values: { criterion: ['loraprune', 'gradient'] },
+  },
+  speed: {
+    base: { evaluation: { latency: true, latencyLengths: [32, 128, 256] } },
+    values: { ratio: [0.2, 0.5] },
+  },
+  examples: {
+    base: { evaluation: { prompts: ['Once upon a time', 'The old man said that', 'In the morning'] } },
+    values: { criterion: ['loraprune', 'magnitude', 'random'], ratio: [0.2, 0.5] },
+  },
+  /** What merging an adapter does to zeros, at the same ratio. */
+  unstructured: {
+    values: { ratio: [0.5], seed: seeds },
+    variants: [
+      ...['loraprune', 'magnitude', 'wanda'].map((criterion) => ({ criterion, healing: true })),
+      ...['magnitude-unstructured', 'wanda-unstructured'].flatMap((criterion) => [
+        { criterion, healing: false, ...once },
+        { criterion, healing: true, ...once },
+      ]),
+    ],
+  },
+}

@@ -1,0 +1,67 @@
+import { existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Scores, SweepJob } from '../contract.ts'
+import { writeFileAtomically } from '../files.ts'
+import { figuresOf } from './figures.ts'
+import { type Metrics, type RunResult, summarise } from './summary.ts'
+import { markdownTable, runsCsv, summaryCsv } from './table.ts'
+
+export interface SweepOutcome {
+  sweep: SweepJob
+  results: readonly RunResult[]
+  /** Runs in all, and those that ended in an error, with its words. */
+  runs: number
+  failures: readonly { name: string; message: string }[]
+  dense: Metrics | null
+  /** Texts that the dense checkpoint and the runs wrote for the same prompts. */
+  examples: readonly { name: string; examples: NonNullable<Scores['examples']> }[]
+}
+
+/** Files of a sweep's report. */
+export const reportFiles = { report: 'report.md', runs: 'runs.csv', table: 'table.csv', figures: 'figures' } as const
+
+/**
+ * Writes report.md (the table with its figures), table.csv (means and standard deviations over seeds), runs.csv (every
+ * run) and figures/ into a sweep's folder. Returns the path of the report.
+ */
+export function writeReport(folder: string, outcome: SweepOutcome): string {
+  const { results, dense } = outcome
+  const rows = summarise(results)
+  const figures = figuresOf(rows, dense)
+  const figureFolder = join(folder, reportFiles.figures)
+  if (existsSync(figureFolder)) rmSync(figureFolder, { recursive: true })
+  for (const { name, svg } of figures) writeFileAtomically(join(figureFolder, `${name}.svg`), svg)
+  writeFileAtomically(join(folder, reportFiles.table), summaryCsv(rows))
+  writeFileAtomically(join(folder, reportFiles.runs), runsCsv(results, dense))
+  const report = join(folder, reportFiles.report)
+  writeFileAtomically(
+    report,
+    `${[
+      `# ${outcome.sweep.preset ? `Sweep: ${outcome.sweep.preset}` : 'Sweep'}`,
+      `${results.length} of ${outcome.runs} runs on \`${outcome.sweep.checkpoint}\`. Where a setting was run with several seeds, figures are mean ± standard deviation.`,
+      ...(rows.length > 0 ? [markdownTable(rows, dense)] : []),
+      ...figures.map(({ name, title }) => `![${title}](${reportFiles.figures}/${name}.svg)`),
+      ...(outcome.failures.length > 0
+        ? ['## Runs that failed', outcome.failures.map(({ name, message }) => `- ${name}: ${message}`).join('\n')]
+        : []),
+      ...examplesText(outcome.examples),
+    ].join('\n\n')}\n`,
+  )
+  return report
+}
+
+function examplesText(all: SweepOutcome['examples']): string[] {
+  const prompts = [...new Set(all.flatMap(({ examples }) => examples.map(({ prompt }) => prompt)))]
+  if (prompts.length === 0) return []
+  return [
+    '## Examples',
+    ...prompts.flatMap((prompt) => [
+      `### ${JSON.stringify(prompt)}`,
+      ...all.flatMap(({ name, examples }) =>
+        examples
+          .filter((example) => example.prompt === prompt)
+          .map(({ text }) => `**${name}:** ${text.replaceAll('\n', ' ')}`),
+      ),
+    ]),
+  ]
+}

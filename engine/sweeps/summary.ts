@@ -1,0 +1,81 @@
+import type { ResultEvent } from '../contract.ts'
+import { macroAverage, mean } from '../evaluation/statistics.ts'
+import { columnsOf } from './columns.ts'
+import type { SweepRun } from './expand.ts'
+
+/** What a run came to. */
+export interface RunResult {
+  varied: SweepRun['varied']
+  metrics: Metrics
+}
+
+/** Numbers by column. */
+export type Metrics = Record<string, number>
+
+export interface Statistic {
+  mean: number
+  /** Sample standard deviation over seeds; null for one run. */
+  deviation: number | null
+  n: number
+}
+
+/** Runs that differ in their seed alone. */
+export interface SummaryRow {
+  varied: SweepRun['varied']
+  metrics: Record<string, Statistic>
+}
+
+/** The numbers of a result, by the names of their columns. */
+export function metricsOf(result: ResultEvent, multiplyAdds: number | null): Metrics {
+  const metrics: Metrics = {}
+  if (result.parameters) metrics['parameters'] = result.parameters.after
+  if (multiplyAdds !== null) metrics['multiply-adds'] = multiplyAdds
+  for (const [name, { value }] of Object.entries(result.perplexity ?? {})) metrics[`perplexity ${name}`] = value
+  const tasks = result.tasks ?? {}
+  const names = Object.keys(tasks) as (keyof typeof tasks)[]
+  if (names.length > 1) metrics['mean accuracy'] = macroAverage(tasks, 'acc')
+  for (const name of names) metrics[name] = tasks[name]!.acc
+  if (result.density) {
+    metrics['density before merging'] = result.density.before
+    metrics['density after merging'] = result.density.after
+  }
+  for (const { prompt, promptTokensPerSecond, generatedTokensPerSecond } of result.latency?.byLength ?? []) {
+    metrics[`prompt of ${prompt}, tokens/s`] = promptTokensPerSecond
+    metrics[`generation after ${prompt}, tokens/s`] = generatedTokensPerSecond
+  }
+  if (result.latency && !result.latency.byLength) {
+    metrics['prompt, tokens/s'] = result.latency.promptTokensPerSecond
+    metrics['generation, tokens/s'] = result.latency.generatedTokensPerSecond
+  }
+  if (result.loss !== undefined && result.loss !== null) metrics['loss'] = result.loss
+  if (result.peakMemoryBytes !== undefined) metrics['peak memory'] = result.peakMemoryBytes
+  if (result.seconds !== undefined) metrics['seconds'] = result.seconds
+  return metrics
+}
+
+/** Puts runs together that differ in their seed alone. */
+export function summarise(results: readonly RunResult[]): SummaryRow[] {
+  const rows = new Map<string, RunResult[]>()
+  for (const result of results) {
+    const { seed: _, ...rest } = result.varied
+    const key = JSON.stringify(rest)
+    rows.set(key, [...(rows.get(key) ?? []), { ...result, varied: rest }])
+  }
+  return [...rows.values()].map((same) => ({
+    varied: same[0]!.varied,
+    metrics: Object.fromEntries(
+      columnsOf(same).map((column) => [
+        column,
+        statistic(same.flatMap(({ metrics }) => (metrics[column] === undefined ? [] : [metrics[column]]))),
+      ]),
+    ),
+  }))
+}
+
+/** Mean and sample standard deviation (n - 1). */
+export function statistic(values: readonly number[]): Statistic {
+  const centre = mean(values)
+  const n = values.length
+  const deviation = n < 2 ? null : Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (n - 1))
+  return { mean: centre, deviation, n }
+}
