@@ -1,7 +1,9 @@
 // npm run demo / test / check / ...: sets up, then runs the steps on the pinned Node 24.
 import { spawn } from 'node:child_process'
-import { globSync } from './glob.mjs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { globSync } from './glob.mjs'
 import { root, setUp } from './setup.mjs'
 
 const [command, ...rest] = process.argv.slice(2)
@@ -16,7 +18,28 @@ const checks = [
   ['types', [...bin('typescript/bin/tsc'), '--noEmit']],
   ['types of the renderer', [...svelteCheck, '--fail-on-warnings', '--output', 'human']],
 ]
-const tests = () => (rest.length ? rest : globSync(join(root, 'test'), /\.test\.ts$/))
+const specs = rest.filter((path) => path.endsWith('.spec.ts'))
+const named = rest.filter((path) => !path.endsWith('.spec.ts'))
+const totals = mkdtempSync(join(tmpdir(), 'secateur-totals-'))
+const totalsOf = (name) => join(totals, `${name}.json`)
+
+/** Tests of node:test, then the specs that drive the app; without names, all of both. */
+function tests() {
+  const files = rest.length ? named : globSync(join(root, 'test'), /\.test\.ts$/)
+  const reporters = [
+    '--test-reporter=spec',
+    '--test-reporter-destination=stdout',
+    '--test-reporter=./scripts/test-totals.mjs',
+    `--test-reporter-destination=${totalsOf('tests')}`,
+  ]
+  const config = join(root, 'test/e2e/app/playwright.config.ts')
+  return [
+    ...(files.length ? [['tests', [node, '--test', ...reporters, ...files]]] : []),
+    ...(!rest.length || specs.length
+      ? [['tests of the app', [...bin('@playwright/test/cli.js'), 'test', '-c', config, ...specs]]]
+      : []),
+  ]
+}
 const commands = {
   start: () => [['start', script('scripts/start.ts')]],
   dev: () => [['dev', script('scripts/dev.ts')]],
@@ -27,7 +50,7 @@ const commands = {
   'bench:app': () => [['bench:app', script('test/bench/app.ts')]],
   'install-cuda': () => [['install-cuda', script('scripts/install-cuda.mjs')]],
   check: () => checks,
-  test: () => [...(rest.length ? [] : checks), ['tests', [node, '--test', '--test-reporter=spec', ...tests()]]],
+  test: () => [...(rest.length ? [] : checks), ...tests()],
   format: () => [['format', [...prettier, '--write', '.']]],
 }
 const silent = ['demo', 'start', 'dev']
@@ -35,18 +58,31 @@ if (!Object.hasOwn(commands, command ?? '')) {
   console.error(`secateur: unknown command "${command}"; use one of ${Object.keys(commands).join(', ')}`)
   process.exit(2)
 }
+let failure = 0
 for (const [name, line] of commands[command]()) {
   if (!silent.includes(command)) console.error(`secateur: ${name}`)
-  const { status, signal } = await run(line)
-  if (status !== 0) {
-    if (!silent.includes(command)) console.error(`secateur: ${name} failed${signal ? ` (${signal})` : ''}`)
-    process.exit(status ?? 1)
-  }
+  const { status, signal } = await run(line, { SECATEUR_TEST_TOTALS: totalsOf(name) })
+  if (status === 0) continue
+  if (!silent.includes(command)) console.error(`secateur: ${name} failed${signal ? ` (${signal})` : ''}`)
+  failure = status ?? 1
+  // The tests of the app say something even where others failed.
+  if (name !== 'tests') break
+}
+if (command === 'test') printTotals()
+rmSync(totals, { recursive: true })
+process.exit(failure)
+
+/** How many tests there were in all, as the last line. */
+function printTotals() {
+  const counts = globSync(totals, /\.json$/).map((file) => JSON.parse(readFileSync(file, 'utf8')))
+  const sum = (key) => counts.reduce((total, count) => total + count[key], 0)
+  const missing = failure !== 0 && sum('failed') === 0 ? 1 : 0
+  console.log(`${sum('passed')} passed, ${sum('failed') + missing} failed, ${sum('skipped')} skipped`)
 }
 
 /** Runs a step to its end. A terminal's Ctrl-C reaches it by itself; signals that a program sends are passed on. */
-function run([executable, ...args]) {
-  const child = spawn(executable, args, { cwd: root, stdio: 'inherit' })
+function run([executable, ...args], env) {
+  const child = spawn(executable, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } })
   const interrupt = () => process.stdin.isTTY || child.kill('SIGINT')
   const terminate = () => child.kill('SIGTERM')
   process.on('SIGINT', interrupt)

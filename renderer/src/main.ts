@@ -7,7 +7,7 @@ import './styles/tokens.css'
 import './styles/base.css'
 import './styles/controls.css'
 
-connect()
+await connect()
 router.start()
 app.start()
 mount(App, { target: document.getElementById('app')! })

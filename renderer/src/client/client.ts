@@ -24,9 +24,9 @@ const listeners = new Map<EventName, Set<(payload: never) => void>>()
 let transport: Transport | null = null
 
 /** Opens the way to the main side: the window's bridge where there is one, else a WebSocket. Called once, at start. */
-export function connect(): void {
+export async function connect(): Promise<void> {
   const listener = { event: dispatch, state: connection.moved.bind(connection) }
-  transport = window.secateur ? openBridge(window.secateur, listener) : openSocket(takeToken(), listener)
+  transport = window.secateur ? openBridge(window.secateur, listener) : openSocket(await takeToken(), listener)
 }
 
 /** Asks the main side. Throws a `Problem`. Before the first connection it waits; while the connection is lost it fails. */

@@ -2,14 +2,47 @@ import { splitToken } from './split-token.ts'
 
 const key = 'secateur.token'
 
+/** Milliseconds that another tab has to answer. */
+const patience = 300
+
 /**
  * The token of the host. It comes in the fragment, which no server sees, and is taken out of the address at once; this
- * tab keeps it over a reload.
+ * tab keeps it over a reload. A copied address carries none: then another tab of the app hands it over.
  */
-export function takeToken(): string | null {
+export async function takeToken(): Promise<string | null> {
   const found = splitToken(location.hash)
-  if (!found) return sessionStorage.getItem(key)
-  sessionStorage.setItem(key, found.token)
-  history.replaceState(null, '', found.rest ? `#${found.rest}` : location.pathname)
-  return found.token
+  if (found) {
+    sessionStorage.setItem(key, found.token)
+    history.replaceState(null, '', found.rest ? `#${found.rest}` : location.pathname)
+  } else if (!sessionStorage.getItem(key)) {
+    const token = await tokenOfAnotherTab()
+    if (token) sessionStorage.setItem(key, token)
+  }
+  answerOtherTabs()
+  // The address of a later start, put into the same tab, changes the fragment alone.
+  addEventListener('hashchange', () => {
+    if (splitToken(location.hash)) location.reload()
+  })
+  return sessionStorage.getItem(key)
+}
+
+/** Only pages of this very origin hear each other. */
+const channel = () => new BroadcastChannel(key)
+
+function tokenOfAnotherTab(): Promise<string | null> {
+  const others = channel()
+  return new Promise<string | null>((resolve) => {
+    setTimeout(resolve, patience, null)
+    others.addEventListener('message', ({ data }) => {
+      if (typeof data === 'string') resolve(data)
+    })
+    others.postMessage(null)
+  }).finally(() => others.close())
+}
+
+function answerOtherTabs() {
+  const others = channel()
+  others.addEventListener('message', ({ data }) => {
+    if (data === null) others.postMessage(sessionStorage.getItem(key))
+  })
 }

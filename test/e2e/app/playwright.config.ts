@@ -1,0 +1,21 @@
+import { defineConfig } from '@playwright/test'
+import { join } from 'node:path'
+import { tmpdir } from 'node:os'
+import type { AppOptions } from './fixtures.ts'
+
+/** The app as its users have it: real SQLite, the real engine, a real browser or Electron. */
+export default defineConfig<object, AppOptions>({
+  testDir: import.meta.dirname,
+  outputDir: join(tmpdir(), 'secateur-app-results'),
+  reporter: join(import.meta.dirname, 'reporter.ts'),
+  // Two cores are shared by the engine, the host and the browser.
+  workers: 1,
+  timeout: 60_000,
+  expect: { timeout: 10_000 },
+  forbidOnly: true,
+  use: { actionTimeout: 10_000 },
+  projects: [
+    { name: 'browser', use: { shell: 'browser' } },
+    { name: 'electron', use: { shell: 'electron' } },
+  ],
+})

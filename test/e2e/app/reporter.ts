@@ -1,0 +1,41 @@
+import type { FullConfig, FullResult, Reporter, Suite, TestCase, TestResult } from '@playwright/test/reporter'
+import { writeFileSync } from 'node:fs'
+
+/** One line a test, the whole error of one that failed, and why tests were skipped, which the built-in reporters hide. */
+export default class PlainReporter implements Reporter {
+  #suite: Suite | undefined
+  readonly #skipped = new Map<string, number>()
+
+  onBegin(_config: FullConfig, suite: Suite): void {
+    this.#suite = suite
+  }
+
+  onTestEnd(test: TestCase, result: TestResult): void {
+    if (result.status === 'skipped') {
+      const reason =
+        test.annotations.find(({ type }) => type === 'skip' || type === 'fixme')?.description ?? 'no reason'
+      this.#skipped.set(reason, (this.#skipped.get(reason) ?? 0) + 1)
+      return
+    }
+    const [, project, , ...title] = test.titlePath()
+    const passed = result.status === test.expectedStatus
+    console.log(`${passed ? '✔' : '✖'} ${title.join(' > ')} (${project}, ${(result.duration / 1000).toFixed(1)} s)`)
+    if (!passed) for (const { stack, message } of result.errors) console.log(`${stack ?? message ?? 'no message'}\n`)
+  }
+
+  /** What went wrong outside any test. */
+  onError({ stack, message }: { stack?: string; message?: string }): void {
+    console.log(stack ?? message)
+  }
+
+  onEnd({ status }: FullResult): void {
+    for (const [reason, count] of this.#skipped) console.log(`skipped ${count}: ${reason}`)
+    const outcomes = this.#suite?.allTests().map((test) => test.outcome()) ?? []
+    const count = (...wanted: string[]) => outcomes.filter((outcome) => wanted.includes(outcome)).length
+    const failed = count('unexpected') || (status === 'passed' ? 0 : 1)
+    const totals = { passed: count('expected', 'flaky'), failed, skipped: count('skipped') }
+    const file = process.env['SECATEUR_TEST_TOTALS']
+    if (file) writeFileSync(file, JSON.stringify(totals))
+    else console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`)
+  }
+}

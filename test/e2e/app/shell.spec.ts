@@ -1,0 +1,30 @@
+import { expect, test } from './fixtures.ts'
+
+test('the app opens without an error and says that it is connected', async ({ app }) => {
+  const errors: string[] = []
+  app.page.on('pageerror', (error) => errors.push(error.message))
+  app.page.on('console', (line) => {
+    if (line.type() === 'error') errors.push(line.text())
+  })
+  await app.page.reload()
+  await expect(app.page.getByRole('navigation').getByText('Connected')).toBeVisible()
+  await expect(app.page.getByRole('heading', { level: 1 })).toBeVisible()
+  expect(errors).toEqual([])
+})
+
+test('after the main side was killed and started again, the page is back on the same data', async ({ app }) => {
+  await app.restart()
+  await expect(app.page.getByRole('navigation').getByText('Connected')).toBeVisible()
+})
+
+test('a copied address opens in another tab, and an address with a wrong key is told what to do', async ({ app }) => {
+  test.skip(app.shell === 'electron', 'Electron: its window has no address')
+  await app.page.goto(`${new URL(app.page.url()).origin}/#/settings`)
+  const second = await app.page.context().newPage()
+  await second.goto(app.page.url())
+  await expect(second.getByRole('heading', { name: 'Settings', level: 1 })).toBeVisible()
+  await expect(second.getByRole('navigation').getByText('Connected')).toBeVisible()
+  await second.goto(`${new URL(app.page.url()).origin}/#token=wrong`)
+  await expect(second.getByRole('heading', { name: 'Open the address that Secateur printed' })).toBeVisible()
+  await second.close()
+})
