@@ -59,6 +59,8 @@ test('ranges, choices and defaults come from the schema', () => {
     kind: 'choice',
     options: engine.pruneSchema.shape.criterion.unwrap().options,
   })
+  assert.deepEqual(setting('samplePrompts')?.input, { kind: 'lines', most: 20, paths: false })
+  assert.deepEqual(setting('calibration')?.input, { kind: 'lines', most: 100, paths: true })
   assert.deepEqual(setting('seed')?.input, { kind: 'number', whole: true, minimum: 0 })
   assert.equal(humanise('evaluation.batchTokens'), 'Batch tokens')
 })

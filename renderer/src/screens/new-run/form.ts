@@ -13,7 +13,8 @@ export type Input =
   | { kind: 'choice'; options: readonly (string | number)[] }
   | { kind: 'several'; options: readonly string[] }
   | { kind: 'switch' }
-  | { kind: 'lines'; most: number | undefined }
+  /** One item a line: free text, numbers, or paths, which can be browsed for. */
+  | { kind: 'lines'; most: number | undefined; paths: boolean }
   | { kind: 'text' }
 
 /** A setting of a job, as a form shows it. */
@@ -94,8 +95,11 @@ function inputOf(field: JsonSchema): Input {
   const options = optionsOf(field)
   if (options) return { kind: 'choice', options }
   if (field.type === 'array') {
-    const items = typeof field.items === 'object' && !Array.isArray(field.items) ? optionsOf(field.items) : undefined
-    return items ? { kind: 'several', options: items.map(String) } : { kind: 'lines', most: field.maxItems }
+    const item = typeof field.items === 'object' && !Array.isArray(field.items) ? field.items : {}
+    const choices = optionsOf(item)
+    if (choices) return { kind: 'several', options: choices.map(String) }
+    // The contract marks texts that are no paths.
+    return { kind: 'lines', most: field.maxItems, paths: item.type === 'string' && item['text'] !== true }
   }
   return { kind: 'text' }
 }
