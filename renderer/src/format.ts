@@ -127,3 +127,9 @@ export function ago(time: Maybe, now = Date.now()): string {
 
 /** The last part of a path, whatever its separators. */
 export const baseName = (path: string): string => /[^/\\]+(?=[/\\]*$)/.exec(path)?.[0] ?? path
+
+/** Name of the folder that a path is in, so that files of one name can be told apart. */
+export const folderName = (path: string): string => {
+  const [, parent = ''] = /([^/\\]+)[/\\]+[^/\\]+[/\\]*$/.exec(path) ?? []
+  return parent
+}

@@ -7,6 +7,7 @@ import {
   count,
   counted,
   duration,
+  folderName,
   none,
   number,
   parameters,
@@ -70,4 +71,7 @@ test('the name of a path is its last part, on any system', () => {
   assert.equal(baseName('/models/llama/'), 'llama')
   assert.equal(baseName('C:\\models\\llama'), 'llama')
   assert.equal(baseName('/'), '/')
+  assert.equal(folderName('/models/llama/'), 'models')
+  assert.equal(folderName('C:\\models\\llama'), 'models')
+  assert.equal(folderName('/llama'), '')
 })

@@ -11,6 +11,7 @@ import type { CheckpointSummary } from '../../../../electron/contract.ts'
 import { call } from '../../client/index.ts'
 import { choosePath } from '../../components/choose-path.svelte.ts'
 import type { MenuItem } from '../../components/Menu.svelte'
+import { baseName } from '../../format.ts'
 import { href } from '../../router/routes.ts'
 import { app } from '../../state/app.svelte.ts'
 import { attempt } from '../../state/attempt.ts'
@@ -71,7 +72,7 @@ export async function relocate({ id, name }: CheckpointSummary): Promise<void> {
 async function exportCopy({ id, name, path: from }: CheckpointSummary): Promise<void> {
   const folder = await choosePath('folder', `Put a copy of ${name} in`)
   if (!folder) return
-  const to = `${folder.replace(/[/\\]$/, '')}/${folderName(name, from)}`
+  const to = `${folder.replace(/[/\\]$/, '')}/${nameForFolder(name, from)}`
   toasts.show({ message: `Copying ${name} to ${to}.` })
   if (await attempt(() => call('library.export', { id, to }))) {
     toasts.show({ level: 'success', message: `${name} was copied to ${to}.` })
@@ -79,9 +80,9 @@ async function exportCopy({ id, name, path: from }: CheckpointSummary): Promise<
 }
 
 /** The checkpoint's name as a folder's; that of its own folder where nothing of it can be one. */
-export function folderName(name: string, path: string): string {
+export function nameForFolder(name: string, path: string): string {
   const plain = name.replaceAll(/[^\p{L}\p{N}._ -]+/gu, '-').replaceAll(/^[. -]+|[. -]+$/g, '')
-  return plain || (/[^/\\]+(?=[/\\]*$)/.exec(path)?.[0] ?? 'checkpoint')
+  return plain || baseName(path)
 }
 
 export async function setFavourite({ id }: CheckpointSummary, favourite: boolean): Promise<void> {

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { CheckpointSummary } from '../../../electron/contract.ts'
+import { filterCheckpoints, isFiltered, readFilter, writeFilter } from '../../../renderer/src/screens/library/filter.ts'
+import { layerBars, summary } from '../../../renderer/src/screens/library/layer-bars.ts'
+import { layOut } from '../../../renderer/src/screens/library/lineage-layout.ts'
+import { meanOf, tasksOf } from '../../../renderer/src/screens/library/scores.ts'
+import { parseRoute, href } from '../../../renderer/src/router/routes.ts'
+
+const checkpoint = (id: number, facts: Partial<CheckpointSummary>): CheckpointSummary => ({
+  id,
+  name: `model ${id}`,
+  path: `/models/${id}`,
+  storage: 'in-place',
+  kind: 'base',
+  family: 'llama',
+  parameters: id * 1e6,
+  dtype: 'float16',
+  bytes: id * 1e9,
+  tokenizer: 'tokenizer.json',
+  status: 'present',
+  runId: null,
+  tags: [],
+  notes: '',
+  favourite: false,
+  added: id,
+  duplicates: [],
+  contentHash: null,
+  ...facts,
+})
+const all = [
+  checkpoint(1, { name: 'Llama 7B', tags: ['paper'], bytes: 13.5e9 }),
+  checkpoint(2, { name: 'Llama 7B pruned', kind: 'pruned', bytes: 7e9 }),
+  checkpoint(3, { name: 'Qwen 10', family: 'qwen2', favourite: true, bytes: 0.5e9 }),
+  checkpoint(4, { name: 'Qwen 2', family: 'qwen2', bytes: 0.6e9, notes: 'from the paper' }),
+]
+const names = (query: string) => filterCheckpoints(all, readFilter(new URLSearchParams(query))).map((one) => one.name)
+
+test('every word of a search is looked for in names, notes and tags', () => {
+  assert.deepEqual(names('search=paper'), ['Qwen 2', 'Llama 7B'])
+  assert.deepEqual(names('search=llama+PRUNED'), ['Llama 7B pruned'])
+  assert.deepEqual(names('search=llama+qwen'), [])
+})
+
+test('filters narrow together', () => {
+  assert.deepEqual(names('family=qwen2&size=small'), ['Qwen 10', 'Qwen 2'])
+  assert.deepEqual(names('size=large'), ['Llama 7B'])
+  assert.deepEqual(names('kind=pruned&tag=paper'), [])
+})
+
+test('favourites come first, whatever the order', () => {
+  assert.deepEqual(names(''), ['Qwen 10', 'Qwen 2', 'Llama 7B pruned', 'Llama 7B'])
+  assert.deepEqual(names('sort=size'), ['Qwen 10', 'Llama 7B', 'Llama 7B pruned', 'Qwen 2'])
+})
+
+test('numbers in names are ordered as numbers', () => {
+  const unstarred = [checkpoint(1, { name: 'v10' }), checkpoint(2, { name: 'v9' })]
+  const sorted = filterCheckpoints(unstarred, readFilter(new URLSearchParams('sort=name')))
+  assert.deepEqual(
+    sorted.map((one) => one.name),
+    ['v9', 'v10'],
+  )
+})
+
+test('a filter survives its address, and what is no filter is left out of it', () => {
+  const filter = readFilter(new URLSearchParams('search=a b&size=huge&sort=name&kind=pruned'))
+  assert.deepEqual(readFilter(parseRoute(href('library', null, writeFilter(filter)))!.query), filter)
+  assert.equal(
+    href('library', null, writeFilter(readFilter(new URLSearchParams('size=constructor&sort=x')))),
+    '#/library',
+  )
+  assert.ok(isFiltered(filter))
+  assert.ok(!isFiltered(readFilter(new URLSearchParams('sort=name'))))
+})
+
+test('layers are drawn against what they had before pruning', () => {
+  const layers = [
+    { heads: 4, keyValueHeads: 2, channels: 100 },
+    { heads: 8, keyValueHeads: 4, channels: 50 },
+  ]
+  const dense = { heads: 8, keyValueHeads: 4, channels: 100 }
+  const bars = layerBars(layers, [dense, dense])
+  assert.deepEqual(bars[0], { heads: { kept: 4, of: 8 }, channels: { kept: 100, of: 100 } })
+  assert.match(summary(bars.map(({ heads }) => heads)), /^12 of 16 kept \(75\s?%\), 4 to 8 a layer$/)
+  assert.equal(summary(layerBars([dense, dense], null).map(({ heads }) => heads)), '8 in each layer')
+})
+
+test('a lineage runs from left to right, with an edge only between nodes that are there', () => {
+  const node = (key: string) => ({ key, kind: 'checkpoint' as const, id: 1, name: key, detail: 'base' })
+  const { nodes, edges, width } = layOut({
+    nodes: [node('c'), node('a'), node('b')],
+    edges: [
+      { from: 'a', to: 'b' },
+      { from: 'b', to: 'c' },
+      { from: 'b', to: 'gone' },
+    ],
+  })
+  assert.deepEqual(
+    nodes.map(({ key }) => key),
+    ['a', 'b', 'c'],
+  )
+  assert.equal(edges.length, 2)
+  assert.ok(edges.every(({ path }) => /^M[\d.]+,[\d.]+ [CL]/.test(path)))
+  assert.ok(nodes.every(({ x, y, width: own }) => x >= 0 && y >= 0 && x + own <= width))
+})
+
+test('a mean is of all tasks or of none', () => {
+  const task = { acc: 0.5, stderr: 0.1, n: 10 }
+  const scores = { tasks: { boolq: task, piqa: { ...task, acc: 0.7 } }, perplexity: {} }
+  const order = tasksOf([{ scores: { tasks: { piqa: task }, perplexity: {} } }, { scores }])
+  assert.deepEqual(order, ['boolq', 'piqa'])
+  assert.ok(Math.abs(meanOf(scores, order)! - 0.6) < 1e-12)
+  assert.equal(meanOf({ tasks: { piqa: task }, perplexity: {} }, order), null)
+})
