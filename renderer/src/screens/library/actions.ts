@@ -80,7 +80,7 @@ async function exportCopy({ id, name, path: from }: CheckpointSummary): Promise<
 }
 
 /** The checkpoint's name as a folder's; that of its own folder where nothing of it can be one. */
-export function nameForFolder(name: string, path: string): string {
+function nameForFolder(name: string, path: string): string {
   const plain = name.replaceAll(/[^\p{L}\p{N}._ -]+/gu, '-').replaceAll(/^[. -]+|[. -]+$/g, '')
   return plain || baseName(path)
 }
