@@ -7,7 +7,7 @@ import { fromFloat32, toFloat32 } from './dtype.ts'
 import type { ModelConfig, StoredTensor } from './model-config.ts'
 import { type AdapterConfig, adapterConfigJson, readAdapterConfig } from './peft-config.ts'
 import { modulePath, type Projection, projections, projectionShape } from './projections.ts'
-import type { TensorEntry } from './safetensors-header.ts'
+import { elementsOf, type TensorEntry } from './safetensors-header.ts'
 import { writeSafetensors } from './safetensors-writer.ts'
 import { SafetensorsFile } from './safetensors.ts'
 
@@ -45,18 +45,39 @@ export const matrixKey = (layer: number, projection: Projection) => `layers.${la
  */
 export function readAdapter(folder: string): ReadAdapter {
   const config = readAdapterConfig(join(folder, configName))
+  using file = openWeights(folder)
+  const matrices = new Map<string, LowRankMatrices>()
+  for (const [key, { a, b }] of pairFactors(file)) matrices.set(key, readPair(file, config.rank, a, b))
+  return { ...config, folder, projections: projectionsOf(matrices), matrices }
+}
+
+/** What an adapter is, from its config and the header of its weights. Errors are those of `readAdapter`. */
+export function inspectAdapter(folder: string) {
+  const { base, ...config } = readAdapterConfig(join(folder, configName))
+  using file = openWeights(folder)
+  const pairs = pairFactors(file)
+  for (const { a, b } of pairs.values()) checkPair(file, config.rank, a, b)
+  const tensors = [...pairs.values()].flatMap(({ a, b }) => [a, b])
+  return {
+    ...config,
+    base: base ?? null,
+    projections: projectionsOf(pairs),
+    layers: new Set([...pairs.keys()].map((key) => partsOf(key)[0])).size,
+    parameters: tensors.reduce((sum, { shape }) => sum + elementsOf(shape), 0),
+    bytes: tensors.reduce((sum, { begin, end }) => sum + end - begin, 0),
+  }
+}
+
+function openWeights(folder: string): SafetensorsFile {
   const path = join(folder, weightsName)
   if (!existsSync(path) && existsSync(join(folder, 'adapter_model.bin'))) {
     throw badFile(folder, 'adapter_model.bin', `can run code and is not read; save the adapter as ${weightsName}`)
   }
-  using file = new SafetensorsFile(path)
-  const pairs = pairFactors(file)
-  const matrices = new Map<string, LowRankMatrices>()
-  for (const [key, { a, b }] of pairs) matrices.set(key, readPair(file, config.rank, a, b))
-  if (matrices.size === 0) throw badFile(path, undefined, 'holds no LoRA matrices')
-  const used = projections.filter((projection) => [...matrices.keys()].some((key) => key.endsWith(`.${projection}`)))
-  return { ...config, folder, projections: used, matrices }
+  return new SafetensorsFile(path)
 }
+
+const projectionsOf = (byKey: ReadonlyMap<string, unknown>): Projection[] =>
+  projections.filter((projection) => [...byKey.keys()].some((key) => key.endsWith(`.${projection}`)))
 
 interface Pair {
   a: TensorEntry
@@ -87,10 +108,11 @@ function pairFactors(file: SafetensorsFile): Map<string, Pair> {
     if (!a || !b) throw badFile(file.path, (a ?? b)!.name, `has no lora_${a ? 'B' : 'A'} beside it`)
     pairs.set(key, { a, b })
   }
+  if (pairs.size === 0) throw badFile(file.path, undefined, 'holds no LoRA matrices')
   return pairs
 }
 
-function readPair(file: SafetensorsFile, rank: number, a: TensorEntry, b: TensorEntry): LowRankMatrices {
+function checkPair(file: SafetensorsFile, rank: number, a: TensorEntry, b: TensorEntry) {
   const [inputs, outputs] = [a.shape[1], b.shape[0]]
   if (a.shape.length !== 2 || a.shape[0] !== rank || inputs === undefined) {
     throw badFile(file.path, a.name, `has shape [${a.shape}]; with rank ${rank} it must be [${rank}, inputs]`)
@@ -98,6 +120,11 @@ function readPair(file: SafetensorsFile, rank: number, a: TensorEntry, b: Tensor
   if (b.shape.length !== 2 || b.shape[1] !== rank || outputs === undefined) {
     throw badFile(file.path, b.name, `has shape [${b.shape}]; with rank ${rank} it must be [outputs, ${rank}]`)
   }
+  return { inputs, outputs }
+}
+
+function readPair(file: SafetensorsFile, rank: number, a: TensorEntry, b: TensorEntry): LowRankMatrices {
+  const { inputs, outputs } = checkPair(file, rank, a, b)
   const floats = ({ name }: TensorEntry) => {
     const stored = file.read(name)
     checkFinite(file.path, stored)

@@ -4,8 +4,10 @@ import {
   type Compressors,
   type FileMetaData,
   type RowGroup,
+  type SchemaTree,
   parquetMetadataAsync,
   parquetReadObjects,
+  parquetSchema,
 } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
 import { badFile } from '../errors.ts'
@@ -21,6 +23,8 @@ const valueLimit = 2 ** 27
 export interface ParquetFile {
   /** Rows of each row group, and the bytes that its columns unpack to. */
   groups: { rows: number; unpackedBytes: number }[]
+  /** A row as its columns' types have it, with values that mean nothing: empty lists have one entry, texts are empty. */
+  blankRow: Row
   /** One row group, its values as plain JSON. Throws an Error that says what is wrong, without the place. */
   readGroup(index: number): Promise<Row[]>
 }
@@ -35,6 +39,7 @@ export async function openParquet(handle: FileHandle, file: string): Promise<Par
   const rows = metadata.row_groups.map((group) => Number(group.num_rows))
   return {
     groups: metadata.row_groups.map((group, index) => ({ rows: rows[index]!, unpackedBytes: unpackedBytesOf(group) })),
+    blankRow: blankOf(parquetSchema(metadata)) as Row,
     async readGroup(index) {
       const rowStart = rows.slice(0, index).reduce((sum, count) => sum + count, 0)
       const rowEnd = rowStart + rows[index]!
@@ -45,6 +50,22 @@ export async function openParquet(handle: FileHandle, file: string): Promise<Par
       return found.map((row) => plain(row) as Row)
     },
   }
+}
+
+function blankOf({ element, children }: SchemaTree): unknown {
+  const inner = children.map((child): [string, unknown] => [child.element.name, blankOf(child)])
+  const isList = element.converted_type === 'LIST' || element.logical_type?.type === 'LIST'
+  // A list is a group around a repeated group around its entries.
+  if (isList) return [children[0]?.children[0] ? blankOf(children[0].children[0]) : '']
+  const value =
+    children.length > 0
+      ? Object.fromEntries(inner)
+      : element.type === 'BYTE_ARRAY' || element.type === 'FIXED_LEN_BYTE_ARRAY'
+        ? ''
+        : element.type === 'BOOLEAN'
+          ? false
+          : 0
+  return element.repetition_type === 'REPEATED' ? [value] : value
 }
 
 const unpackedBytesOf = (group: RowGroup) =>

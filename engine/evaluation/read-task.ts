@@ -48,9 +48,13 @@ interface Labels {
   values: string[]
 }
 
+/** Where the answers of a task lie whose rows do not hold them: `NAME-labels.lst` beside `NAME.jsonl`. */
+export const labelFileOf = (file: string): string =>
+  `${file.replace(/\.gz$/, '').replace(/\.[^./\\]+$/, '')}-labels.lst`
+
 /** Labels of `NAME.jsonl` from `NAME-labels.lst`; none where there is no such file. */
 async function readLabels(file: string, signal?: AbortSignal): Promise<Labels> {
-  const labelFile = `${file.replace(/\.gz$/, '').replace(/\.[^./\\]+$/, '')}-labels.lst`
+  const labelFile = labelFileOf(file)
   const values: string[] = []
   if (existsSync(labelFile)) {
     for await (const row of readRows(labelFile, signal ? { signal } : {})) values.push(String(row['text']).trim())

@@ -92,7 +92,8 @@ function scoringBytes(job: SingleJob, { config }: Checkpoint): number {
   return needs === 'activations' ? 16 * config.layers.length * (config.hiddenSize * 3 + block / config.hiddenSize) : 0
 }
 
-const keeps = (job: FinetuneJob | PruneJob, config: ModelConfig): boolean =>
+/** Whether a step keeps the blocks' activations for its backward pass, rather than computing the blocks again. */
+export const keeps = (job: FinetuneJob | PruneJob, config: ModelConfig): boolean =>
   job.activations === 'keep' || (job.activations === 'auto' && keepsActivations(config, job.rows, job.length))
 
 function freeDisk(path: string): number {

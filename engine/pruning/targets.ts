@@ -90,6 +90,21 @@ export function estimateParameters(config: ModelConfig, settings: TargetSettings
   return { before, after: countParameters(written) - removed }
 }
 
+/** Layers that a run will leave. Under global ranking the layers will differ; these are as if all lost the same. */
+export function layersAfter(config: ModelConfig, settings: TargetSettings): LayerShape[] {
+  const heads = removalCounts(config, 'heads', settings, settings.ratio)
+  const channels = removalCounts(config, 'channels', settings, settings.ratio)
+  return config.layers.map((shape, layer) => {
+    const wholeGroups = settings.headGroups === 'key-value-heads'
+    const left = groupCount(shape, 'heads', settings.headGroups) - heads[layer]!
+    return {
+      heads: wholeGroups ? left * (shape.heads / shape.keyValueHeads) : left,
+      keyValueHeads: wholeGroups || shape.heads === shape.keyValueHeads ? left : shape.keyValueHeads,
+      channels: shape.channels - channels[layer]!,
+    }
+  })
+}
+
 /**
  * The ratio of groups that leaves at most `target` parameters, found by halving.
  *

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { before, describe, test } from 'node:test'
 import { type EngineEvent, resultFileSchema, scoresFileSchema } from '../../engine/contract.ts'
+import { readRunFolder } from '../../engine/service/run-report.ts'
 import { type EngineRun, runInProcess } from './run-process.ts'
 import { sample, temporaryFolder } from './secateur.ts'
 
@@ -42,6 +43,9 @@ const files = ['output/model.safetensors', 'metrics.jsonl', 'pruning.jsonl', 'sa
 const bytes = (name: string) => files.map((file) => readFileSync(out(name, file)))
 const outcome = (name: string) =>
   resultFileSchema.parse(JSON.parse(readFileSync(out(name, 'result.json'), 'utf8'))).outcome
+
+const reportOf = (name: string) =>
+  readRunFolder({ path: out(name) }, { signal: new AbortController().signal, progress: () => {} })
 
 const resultOf = ({ code, events, errors }: EngineRun) => {
   assert.equal(code, 0, JSON.stringify(events.at(-1)) + errors)
@@ -95,12 +99,19 @@ describe('the run process', () => {
     assert.equal(result.tasks!.piqa!.n, 8)
   })
 
-  test('leaves a folder that tells it again', () => {
+  test('leaves a folder that tells it again', async () => {
     const scores = scoresFileSchema.parse(JSON.parse(readFileSync(out('whole', 'scores.json'), 'utf8')))
     const result = resultOf(whole)
     assert.deepEqual(scores.dense, result.dense)
     assert.deepEqual(scores.result!.tasks, result.tasks)
     assert.deepEqual(outcome('whole'), result)
+    const report = await reportOf('whole')
+    assert.deepEqual(
+      [report.state, report.lastStep, report.lastSavedStep, report.error, report.result, report.scores],
+      ['done', 12, 12, null, result, scores],
+    )
+    assert.deepEqual(report.counts, { metrics: 12, snapshots: 6, samples: 4 })
+    assert.ok(report.bytes > 1e6 && report.job.kind === 'prune' && report.job.steps === 12)
     assert.deepEqual(
       readdirSync(out('whole')).filter((name) => /lock|partial/.test(name)),
       [],
@@ -123,6 +134,9 @@ describe('the run process', () => {
     assert.equal(failureOf(ran).kind, 'interrupted')
     const left = outcome('stopped')
     assert.ok(left.type === 'error' && left.kind === 'interrupted')
+    const report = await reportOf('stopped')
+    assert.deepEqual([report.state, report.error?.kind, report.result], ['interrupted', 'interrupted', null])
+    assert.ok(report.lastSavedStep === report.lastStep && report.lastStep >= 4)
     const resumed = await runInProcess(command('stopped', { resume: true }))
     resultOf(resumed)
     // What was scored before the stop is not scored again.
@@ -185,9 +199,12 @@ describe('the run process', () => {
     const first = await runInProcess(command('shared', { steps: 60 }), (event, child) => {
       if (event.type !== 'started' || second) return
       second = runInProcess(command('shared', { steps: 60, resume: true }))
-      void second.then(() => child.send({ type: 'stop' }))
+      void second
+        .then(async () => assert.equal((await reportOf('shared')).state, 'running'))
+        .finally(() => child.send({ type: 'stop' }))
     })
     assert.equal(first.code, 130)
+    assert.equal((await reportOf('shared')).state, 'interrupted')
     const refused = await second!
     assert.equal(refused.code, 2)
     assert.match(failureOf(refused).message, /process \d+ is writing the run/)
@@ -197,6 +214,10 @@ describe('the run process', () => {
     const wrong = await runInProcess({ type: 'run', job: job('never', { ratio: 3 }) })
     assert.equal(wrong.code, 2)
     assert.equal(failureOf(wrong).field, 'job.ratio')
+    const missing = await runInProcess(command('fruitless', { data: [out('no data')], evaluateDense: false }))
+    assert.equal(missing.code, 3)
+    const { state, error } = await reportOf('fruitless')
+    assert.deepEqual([state, error?.kind, error?.file], ['never-started', 'bad-file', out('no data')])
     const unknown = await runInProcess({ type: 'dance' })
     assert.equal(unknown.code, 2)
   })

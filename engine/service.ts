@@ -1,0 +1,3 @@
+import { serveRequests } from './service/serve.ts'
+
+serveRequests()
