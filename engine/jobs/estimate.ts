@@ -15,7 +15,7 @@ const bytesOf = { float32: 4, float16: 2, bfloat16: 2 } as const
 const programBytes = 250e6
 
 /** The runs of a sweep are estimated one by one. */
-type SingleJob = Exclude<Job, SweepJob>
+export type SingleJob = Exclude<Job, SweepJob>
 
 /** What a job will leave and need, from headers alone. */
 export function estimateJob(job: SingleJob, checkpoint: Checkpoint, target?: TargetSettings): Estimate {

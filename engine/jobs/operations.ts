@@ -1,12 +1,10 @@
-import { projections, projectionShape } from '../checkpoint/projections.ts'
 import type { ModelConfig } from '../checkpoint/model-config.ts'
 import type { FinetuneJob, PruneJob } from '../contract.ts'
+import { multiplyAdds } from '../sweeps/multiply-adds.ts'
 import { keeps } from './estimate.ts'
 
 /** Multiplications and additions of one token's forward pass, its attention over `length` positions. */
-export function forwardOperations(config: ModelConfig, length: number): number {
-  return blockOperations(config, length) + headOperations(config)
-}
+export const forwardOperations = (config: ModelConfig, length: number): number => 2 * multiplyAdds(config, length)
 
 /**
  * Operations of one optimiser step. The backward pass goes through the frozen weights once, for the gradient of the input
@@ -15,18 +13,7 @@ export function forwardOperations(config: ModelConfig, length: number): number {
  */
 export function stepOperations(job: FinetuneJob | PruneJob, config: ModelConfig): number {
   const tokens = job.rows * job.length * job.accumulation
-  const passes = keeps(job, config) ? 2 : 3
-  return tokens * (passes * blockOperations(config, job.length) + 2 * headOperations(config))
+  const head = 2 * config.vocabularySize * config.hiddenSize
+  const blocks = forwardOperations(config, job.length) - head
+  return tokens * ((keeps(job, config) ? 2 : 3) * blocks + 2 * head)
 }
-
-function blockOperations(config: ModelConfig, length: number): number {
-  return config.layers.reduce((sum, { heads }, layer) => {
-    const weights = projections.reduce((total, projection) => {
-      const [outputs, inputs] = projectionShape(config, layer, projection)
-      return total + outputs * inputs
-    }, 0)
-    return sum + 2 * weights + 4 * length * heads * config.headSize
-  }, 0)
-}
-
-const headOperations = ({ vocabularySize, hiddenSize }: ModelConfig) => 2 * vocabularySize * hiddenSize

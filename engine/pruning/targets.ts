@@ -92,6 +92,8 @@ export function estimateParameters(config: ModelConfig, settings: TargetSettings
 
 /** Layers that a run will leave. Under global ranking the layers will differ; these are as if all lost the same. */
 export function layersAfter(config: ModelConfig, settings: TargetSettings): LayerShape[] {
+  if (settings.removes === 'weights') return config.layers
+  if (settings.removes === 'layers') return config.layers.slice(layersRemoved(config, settings, settings.ratio))
   const heads = removalCounts(config, 'heads', settings, settings.ratio)
   const channels = removalCounts(config, 'channels', settings, settings.ratio)
   return config.layers.map((shape, layer) => {

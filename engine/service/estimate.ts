@@ -2,11 +2,12 @@ import { chooseBackend } from '../backends/choose.ts'
 import { measureSpeed } from '../backends/speed.ts'
 import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint.ts'
 import { checkAdapter, readAdapter } from '../checkpoint/peft.ts'
-import type { Estimate, EvaluationSettings, FinetuneJob, Job, JobEstimate, Layer, PruneJob } from '../contract.ts'
-import { estimateJob, refuseIfTooLarge } from '../jobs/estimate.ts'
+import type { Estimate, EvaluationSettings, FinetuneJob, JobEstimate, Layer, PruneJob, SweepJob } from '../contract.ts'
+import { estimateJob, refuseIfTooLarge, type SingleJob } from '../jobs/estimate.ts'
 import { forwardOperations, stepOperations } from '../jobs/operations.ts'
 import { targetOf } from '../jobs/prune.ts'
 import { layersAfter } from '../pruning/targets.ts'
+import { expandSweep } from '../sweeps/expand.ts'
 import { SecateurError } from '../errors.ts'
 import { detectDataset } from './detect.ts'
 import type { Parsed, RequestContext } from './methods.ts'
@@ -18,18 +19,50 @@ const bytesPerToken = 4
 const sampledRows = 100
 
 /** What a job leaves, needs and takes on this computer. Errors are those that would refuse the job itself. */
-export async function estimate({ job }: Parsed<'estimate'>, context: RequestContext): Promise<JobEstimate> {
+export const estimate = ({ job }: Parsed<'estimate'>, context: RequestContext): Promise<JobEstimate> =>
+  job.kind === 'sweep' ? estimateSweep(job, context) : estimateOne(job, context)
+
+async function estimateOne(job: SingleJob, context: RequestContext): Promise<JobEstimate> {
   using checkpoint = openCheckpoint(job.checkpoint)
   if ('adapter' in job && job.adapter !== undefined) checkAdapter(readAdapter(job.adapter), checkpoint.config)
   const target = job.kind === 'prune' ? targetOf(job, checkpoint) : undefined
   const known = estimateJob(job, checkpoint, target)
   const layers = target ? layersAfter(checkpoint.config, target) : checkpoint.config.layers
   const time = await timeOf(job, checkpoint, layers, context)
+  const warnings =
+    job.kind === 'prune' && job.ranking === 'global'
+      ? ['Layers are ranked together: how many groups each one loses is known only afterwards.']
+      : []
+  return { ...known, layersAfter: layers, ...time, ...fitOf(known, warnings) }
+}
+
+/** The runs of a sweep together: the time of all, and the memory of as many as run at once. */
+async function estimateSweep(job: SweepJob, context: RequestContext): Promise<JobEstimate> {
+  const runs: JobEstimate[] = []
+  const expanded = expandSweep(job)
+  for (const run of expanded) {
+    context.signal.throwIfAborted()
+    runs.push(await estimateOne({ ...run.job, out: job.out }, context))
+    context.progress(runs.length, expanded.length)
+  }
+  using checkpoint = openCheckpoint(job.checkpoint)
+  const sum = (of: (run: JobEstimate) => number) => runs.reduce((total, run) => total + of(run), 0)
+  const most = (of: (run: JobEstimate) => number) => Math.max(...runs.map(of))
+  const known: Estimate = {
+    ...runs[0]!,
+    parameters: { before: checkpoint.parameters, after: most(({ parameters }) => parameters.after) },
+    diskBytes: job.keepCheckpoints
+      ? sum(({ diskBytes }) => diskBytes)
+      : most(({ diskBytes }) => diskBytes) * job.parallel,
+    memoryBytes: most(({ memoryBytes }) => memoryBytes) * Math.min(job.parallel, runs.length),
+  }
   return {
     ...known,
-    layersAfter: layers,
-    ...time,
-    ...fitOf(known, job),
+    layersAfter: checkpoint.config.layers,
+    // Runs side by side share the machine: together they are no faster.
+    seconds: sum(({ seconds }) => seconds ?? 0),
+    secondsFrom: `For ${runs.length} runs. ${runs[0]!.secondsFrom}`,
+    ...fitOf(known, [...new Set(runs.flatMap(({ warnings }) => warnings))]),
   }
 }
 
@@ -43,7 +76,7 @@ const startSeconds = 3
 /** Bytes a second at which weights are read, merged and written. */
 const diskSpeed = 200e6
 
-async function timeOf(job: Job, checkpoint: Checkpoint, layers: Layer[], context: RequestContext): Promise<Time> {
+async function timeOf(job: SingleJob, checkpoint: Checkpoint, layers: Layer[], context: RequestContext): Promise<Time> {
   const { config, bytes } = checkpoint
   const moved = (job.kind === 'merge' || job.kind === 'prune' ? 2 * bytes : bytes) / diskSpeed
   if (job.kind === 'merge') return { seconds: startSeconds + moved, secondsFrom: 'From the size of the checkpoint.' }
@@ -57,7 +90,9 @@ async function timeOf(job: Job, checkpoint: Checkpoint, layers: Layer[], context
   let steps = 0
   let guessed = scored > 0
   if (job.kind !== 'evaluate') {
-    steps = job.steps ?? (await stepsOf(job, context))
+    // What is removed at once and not healed is not trained.
+    const isTrained = job.kind === 'finetune' || job.healing || job.schedule === 'iterative'
+    steps = isTrained ? (job.steps ?? (await stepsOf(job, context))) : 0
     guessed ||= job.steps === undefined
     operations += steps * stepOperations(job, config)
   }
@@ -112,20 +147,18 @@ async function scoredTokens(settings: EvaluationSettings, context: RequestContex
 }
 
 /** Whether the job is refused for its size, and what a person should know before starting it. */
-function fitOf(known: Estimate, job: Job): Pick<JobEstimate, 'fits' | 'warnings'> {
-  const warnings: string[] = []
-  if (known.memoryBytes > 0.8 * known.freeMemoryBytes)
-    warnings.push(
-      'Memory will be tight: other programs may be pushed out of it. Fewer rows or a shorter length need less.',
-    )
-  if (known.diskBytes > 0.8 * known.freeDiskBytes) warnings.push('The disk will be almost full.')
-  if (job.kind === 'prune' && job.ranking === 'global')
-    warnings.push('Layers are ranked together: how many groups each one loses is known only afterwards.')
+function fitOf(known: Estimate, warnings: readonly string[]): Pick<JobEstimate, 'fits' | 'warnings'> {
   try {
     refuseIfTooLarge(known)
-    return { fits: true, warnings }
   } catch (error) {
     if (!(error instanceof SecateurError)) throw error
     return { fits: false, warnings: [error.message, ...warnings] }
   }
+  const tight: string[] = []
+  if (known.memoryBytes > 0.8 * known.freeMemoryBytes)
+    tight.push(
+      'Memory will be tight: other programs may be pushed out of it. Fewer rows or a shorter length need less.',
+    )
+  if (known.diskBytes > 0.8 * known.freeDiskBytes) tight.push('The disk will be almost full.')
+  return { fits: true, warnings: [...tight, ...warnings] }
 }

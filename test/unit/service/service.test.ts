@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import sharp from 'sharp'
 import { writeAdapter } from '../../../engine/checkpoint/peft.ts'
-import { pruneSchema } from '../../../engine/contract.ts'
+import { pruneSchema, sweepSchema } from '../../../engine/contract.ts'
 import { histogram } from '../../../engine/service/token-lengths.ts'
 import { sample } from '../../e2e/secateur.ts'
 import { data, needsData } from '../evaluation/shared.ts'
@@ -299,6 +299,18 @@ describe('estimate', () => {
     const passes = await request('estimate', { job: job({ steps: undefined, epochs: 1 }) })
     assert.ok(passes.seconds! > 0)
     assert.match(passes.secondsFrom, /first rows/)
+  })
+
+  test('adds up the runs of a sweep', async () => {
+    const base = { data: [sample('train.jsonl')], steps: 100, device: 'onnx', threads: 1 }
+    const values = { ratio: [0.2, 0.5], seed: [0, 1, 2] }
+    const sweep = sweepSchema.parse({ kind: 'sweep', checkpoint: model, out: made('sweep'), base, values })
+    const all = await request('estimate', { job: sweep })
+    const one = await request('estimate', { job: job() })
+    assert.ok(Math.abs(all.seconds! / one.seconds! - 6) < 1, `${all.seconds} and ${one.seconds} s`)
+    assert.match(all.secondsFrom, /^For 6 runs/)
+    const wrong = await failureOf(request('estimate', { job: { ...sweep, values: { ratio: [7] } } }))
+    assert.equal(wrong.kind, 'bad-setting')
   })
 
   test('says what does not fit', async () => {
