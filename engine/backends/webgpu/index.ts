@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { tf } from '../../tf.ts'
 import type { DeviceFacts } from '../facts.ts'
 import { registerFrozenComposites } from '../frozen-composite.ts'
+import { registerOurKernels } from './kernels/index.ts'
 import { createBackend, type CardBackend } from './backend.ts'
 import { type Card, describeCard, isSoftware, openCard } from './dawn.ts'
 
@@ -21,6 +22,7 @@ export async function startWebGpu(): Promise<DeviceFacts> {
     const backend = createBackend(card, createRequire(import.meta.url))
     tf.registerBackend(backendName, () => backend)
     registerFrozenComposites(backendName)
+    registerOurKernels()
     running = { card, backend }
   }
   const { info, memoryBytes } = running.card

@@ -1,0 +1,22 @@
+import { registerAdamW } from './adamw.ts'
+import { registerAddN } from './add-n.ts'
+import { registerAttention } from './attention.ts'
+import { registerCrossEntropy } from './cross-entropy.ts'
+import { registerFrozenRows } from './frozen-rows.ts'
+import { registerFrozenLinear } from './product.ts'
+import { registerRmsNorm } from './rms-norm.ts'
+import { registerRotary } from './rotary.ts'
+import { registerSwiGlu } from './swiglu.ts'
+
+/** Registers every kernel of our own for the back end `webgpu`, in place of TensorFlow.js's where it has one. */
+export function registerOurKernels(): void {
+  registerAddN()
+  registerRmsNorm()
+  registerRotary()
+  registerSwiGlu()
+  registerAttention()
+  registerCrossEntropy()
+  registerAdamW()
+  registerFrozenRows()
+  registerFrozenLinear()
+}

@@ -1,0 +1,76 @@
+import { dispatch, groupsFor, output, register, sizeOf } from '../record.ts'
+import { declarations, floats, lanesFor, reductions, rowwise } from '../wgsl.ts'
+
+const forward = (lanes: number) => `
+${declarations(floats('x', 'weight'), floats('y', 'inverse'), [
+  ['rows', 'u32'],
+  ['size', 'u32'],
+  ['epsilon', 'f32'],
+])}
+${reductions(lanes)}
+${rowwise(
+  lanes,
+  `
+  let start = row * params.size;
+  var squares = 0.0;
+  for (var i = lane; i < params.size; i += LANES) { squares += x[start + i] * x[start + i]; }
+  let factor = inverseSqrt(total(squares, lane) / f32(params.size) + params.epsilon);
+  if (lane == 0u) { inverse[row] = factor; }
+  for (var i = lane; i < params.size; i += LANES) { y[start + i] = x[start + i] * factor * weight[i]; }
+`,
+)}`
+
+// dx = r w dy - x r^3 / size * sum(w dy x)
+const backward = (lanes: number) => `
+${declarations(floats('dy', 'x', 'weight', 'inverse'), floats('dx'), [
+  ['rows', 'u32'],
+  ['size', 'u32'],
+])}
+${reductions(lanes)}
+${rowwise(
+  lanes,
+  `
+  let start = row * params.size;
+  var inner = 0.0;
+  for (var i = lane; i < params.size; i += LANES) { inner += dy[start + i] * weight[i] * x[start + i]; }
+  let r = inverse[row];
+  let pull = total(inner, lane) * r * r * r / f32(params.size);
+  for (var i = lane; i < params.size; i += LANES) {
+    dx[start + i] = dy[start + i] * weight[i] * r - x[start + i] * pull;
+  }
+`,
+)}`
+
+export function registerRmsNorm(): void {
+  register<{ epsilon: number }>('RmsNorm', ({ inputs, attributes, backend }) => {
+    const x = inputs.x!
+    const size = x.shape.at(-1)!
+    const rows = sizeOf(x.shape) / size
+    const lanes = lanesFor(size)
+    const y = output(backend, x.shape)
+    const inverse = output(backend, [...x.shape.slice(0, -1), 1])
+    dispatch(
+      backend,
+      { key: `RmsNorm ${lanes}`, code: () => forward(lanes) },
+      [x, inputs.weight!, y, inverse],
+      [rows, size, { float: attributes.epsilon }],
+      groupsFor(rows, 1),
+    )
+    return [y, inverse]
+  })
+  register('RmsNormGrad', ({ inputs, backend }) => {
+    const x = inputs.x!
+    const size = x.shape.at(-1)!
+    const rows = sizeOf(x.shape) / size
+    const lanes = lanesFor(size)
+    const dx = output(backend, x.shape)
+    dispatch(
+      backend,
+      { key: `RmsNormGrad ${lanes}`, code: () => backward(lanes) },
+      [inputs.dy!, x, inputs.weight!, inputs.inverse!, dx],
+      [rows, size],
+      groupsFor(rows, 1),
+    )
+    return dx
+  })
+}

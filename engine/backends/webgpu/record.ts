@@ -1,0 +1,114 @@
+import { tf, type DataType, type TensorInfo } from '../../tf.ts'
+import { bufferOf, type CardBackend } from './backend.ts'
+
+/** A compute shader: `code` is asked for only the first time that the key is met. */
+export interface Program {
+  /** Name and everything that the code was made from. */
+  key: string
+  code: () => string
+}
+
+/** What a shader reads or writes, in the order of its bindings: tensors, or buffers that are none. */
+export type Binding = TensorInfo | GPUBuffer
+
+/** A uniform value: whole numbers travel as u32, others say that they are floats. */
+export type Uniform = number | { float: number }
+
+/** Work for the card, in workgroups. */
+export type Groups = [x: number, y?: number, z?: number]
+
+/** Most workgroups along one axis that every card takes. */
+const mostGroups = 65535
+
+const pipelines = new WeakMap<GPUDevice, Map<string, { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }>>()
+
+/** Adds one dispatch to what the back end has recorded. Bindings are numbered in order; the uniforms come last. */
+export function dispatch(
+  backend: CardBackend,
+  program: Program,
+  bindings: readonly Binding[],
+  uniforms: readonly Uniform[],
+  groups: Groups,
+): void {
+  const { pipeline, layout } = pipelineOf(backend.device, program)
+  const buffers = bindings.map((binding) => (isTensor(binding) ? bufferOf(backend, binding) : binding))
+  const entries = [...buffers, uniformBuffer(backend, uniforms)].map((buffer, binding) => ({
+    binding,
+    resource: { buffer },
+  }))
+  const bindGroup = backend.device.createBindGroup({ layout, entries })
+  backend.ensureCommandEncoderReady()
+  backend.computePassEncoder ??= backend.commandEncoder!.beginComputePass()
+  const pass = backend.computePassEncoder
+  pass.setPipeline(pipeline)
+  pass.setBindGroup(0, bindGroup)
+  pass.dispatchWorkgroups(...groups)
+  // The back end frees what was used by recorded work only after it is sent.
+  for (const binding of bindings) if (isTensor(binding)) backend.commandQueueOwnedIds.add(binding.dataId)
+  backend.dispatches++
+  backend.dispatchCountInPass++
+  if (backend.dispatchCountInPass >= tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE')) backend.flush()
+}
+
+/** One invocation an element: workgroups of `size`, on two axes where one is too short. See `elementIndex`. */
+export function groupsFor(elements: number, size: number): Groups {
+  const count = Math.ceil(elements / size)
+  return count <= mostGroups ? [count] : [mostGroups, Math.ceil(count / mostGroups)]
+}
+
+/** A tensor on the card whose values a dispatch writes. */
+export function output(backend: CardBackend, shape: readonly number[], dtype: DataType = 'float32'): TensorInfo {
+  return backend.makeTensorInfo([...shape], dtype)
+}
+
+/** Registers a kernel of ours for this back end. */
+export function register<Attributes = Record<string, never>>(
+  kernelName: string,
+  kernel: (call: {
+    inputs: Record<string, TensorInfo>
+    attributes: Attributes
+    backend: CardBackend
+  }) => TensorInfo | TensorInfo[],
+): void {
+  if (tf.getKernel(kernelName, 'webgpu')) tf.unregisterKernel(kernelName, 'webgpu')
+  tf.registerKernel({
+    kernelName,
+    backendName: 'webgpu',
+    kernelFunc: ({ inputs, attrs, backend }) =>
+      kernel({
+        inputs: inputs as unknown as Record<string, TensorInfo>,
+        attributes: attrs as unknown as Attributes,
+        backend: backend as CardBackend,
+      }),
+  })
+}
+
+export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1)
+
+const isTensor = (binding: Binding): binding is TensorInfo => 'dataId' in binding
+
+function pipelineOf(device: GPUDevice, { key, code }: Program) {
+  let known = pipelines.get(device)
+  if (!known) pipelines.set(device, (known = new Map()))
+  let found = known.get(key)
+  if (!found) {
+    const module = device.createShaderModule({ code: code(), label: key })
+    const pipeline = device.createComputePipeline({ layout: 'auto', compute: { module }, label: key })
+    found = { pipeline, layout: pipeline.getBindGroupLayout(0) }
+    known.set(key, found)
+  }
+  return found
+}
+
+function uniformBuffer(backend: CardBackend, values: readonly Uniform[]): GPUBuffer {
+  const bytes = new ArrayBuffer(16 * Math.ceil(values.length / 4))
+  const view = new DataView(bytes)
+  for (const [i, value] of values.entries()) {
+    if (typeof value === 'number') view.setUint32(4 * i, value, true)
+    else view.setFloat32(4 * i, value.float, true)
+  }
+  const buffer = backend.bufferManager.acquireBuffer(bytes.byteLength, GPUBufferUsage.COPY_DST | GPUBufferUsage.UNIFORM)
+  backend.device.queue.writeBuffer(buffer, 0, bytes)
+  backend.uniformPendingDisposal.push(buffer)
+  return buffer
+}

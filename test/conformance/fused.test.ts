@@ -1,0 +1,204 @@
+import { before } from 'node:test'
+import { registerFrozenComposites } from '../../engine/backends/frozen-composite.ts'
+import { type FrozenForm, frozenFloats, type FrozenWeight, frozenWeight, quantise } from '../../engine/frozen-weight.ts'
+import { attention } from '../../engine/ops/attention.ts'
+import { crossEntropy, labelLogLikelihoods } from '../../engine/ops/cross-entropy.ts'
+import { adapterImportance } from '../../engine/ops/importance.ts'
+import { embed, linears } from '../../engine/ops/linear.ts'
+import { rmsNorm } from '../../engine/ops/rms-norm.ts'
+import { rotary, rotaryFrequencies, rotaryTable } from '../../engine/ops/rotary.ts'
+import { swiglu } from '../../engine/ops/swiglu.ts'
+import { adamStep, stepScalars } from '../../engine/training/adamw.ts'
+import { type Tensor, tf } from '../../engine/tf.ts'
+import { type Case, conform, floats, given, integers, type Operand, positive } from './compare.ts'
+
+const cases: Case[] = []
+const add = (name: string, operands: Case['operands'], compute: Case['compute'], gradient = true, tolerance = 1e-5) =>
+  cases.push({ name, operands, compute, gradient, tolerance })
+
+/** A tensor that gradients may read after the operation that took it. */
+const constant = ({ values, shape, dtype }: Operand) => tf.keep(tf.tensor(values, shape, dtype))
+before(() => registerFrozenComposites('cpu'))
+
+for (const shape of [
+  [1, 1],
+  [5, 7],
+  [3, 64],
+  [70, 130],
+  [2, 1500],
+]) {
+  add('rmsNorm', [floats(shape), floats([shape[1]!], 2)], (x, weight) => rmsNorm(x, weight, 1e-5))
+  add('swiglu', [floats(shape), floats(shape, 2)], (gate, up) => swiglu(gate, up))
+}
+
+for (const [rows, length, heads, headSize, tableRows] of [
+  [1, 1, 1, 2, 1],
+  [2, 3, 5, 6, 1],
+  [3, 7, 2, 10, 3],
+] as const) {
+  const positions = Array.from({ length: tableRows * length }, (_, i) => (i * 7) % 11)
+  add('rotary', [floats([rows, length, heads, headSize])], (x) => {
+    const table = rotaryTable(rotaryFrequencies(headSize, 10000, null), positions, tableRows, 0.5)
+    tf.keep(table.cosine)
+    tf.keep(table.sine)
+    return rotary(x, table)
+  })
+}
+
+for (const [rows, queries, keys, heads, keyValueHeads, headSize, biasRows] of [
+  [1, 1, 1, 1, 1, 1, 1],
+  [2, 5, 5, 4, 2, 6, 1],
+  [1, 19, 19, 3, 1, 33, 1],
+  [2, 1, 40, 6, 3, 8, 2],
+  [1, 35, 35, 2, 2, 64, 1],
+  [1, 3, 21, 2, 1, 130, 1],
+] as const) {
+  const bias = given(
+    Array.from({ length: biasRows * queries * keys }, (_, i) => {
+      const [query, key] = [Math.floor(i / keys) % queries, i % keys]
+      // Causal where the queries are the last positions, with a hole in every row but the first.
+      return key <= query + keys - queries && (key === 0 || key % 5 !== 3) ? 0 : -1e9
+    }),
+    [biasRows, 1, queries, keys],
+  )
+  const operands = [
+    floats([rows, queries, heads, headSize]),
+    floats([rows, keys, keyValueHeads, headSize], 2, 1),
+    floats([rows, keys, keyValueHeads, headSize], 3),
+  ]
+  add(
+    `attention with ${keyValueHeads} key/value heads`,
+    operands,
+    (q, k, v) => attention(q, k, v, constant(bias), { rows, queries, keys, heads, keyValueHeads, headSize }),
+    true,
+    3e-5,
+  )
+}
+
+for (const [n, vocabulary] of [
+  [1, 2],
+  [3, 7],
+  [5, 300],
+  [2, 1200],
+] as const) {
+  const labels = given(
+    Array.from({ length: n }, (_, i) => (i === 1 ? -1 : (i * 37) % vocabulary)),
+    [n],
+    'int32',
+  )
+  add('crossEntropy', [floats([n, vocabulary], 1, 9)], (logits) =>
+    crossEntropy(logits, constant(labels), constant(given([3], []))),
+  )
+  const known = labels.values.map((label) => Math.max(0, label))
+  add(
+    'labelLogLikelihoods',
+    [floats([n, vocabulary], 1, 9)],
+    (logits) => labelLogLikelihoods(logits, tf.tensor1d(known, 'int32')),
+    false,
+  )
+}
+
+for (const shape of [[1], [3, 5], [300, 7]]) {
+  const settings = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1 }
+  add(
+    'adamStep',
+    [floats(shape), floats(shape, 2), positive(shape, 3), floats(shape, 4)],
+    (value, first, second, gradient) =>
+      adamStep(value, first, second, gradient, settings, stepScalars(settings, 3, 0.01)),
+    false,
+  )
+}
+
+/** A frozen weight of a form, with the same values in every test. */
+function weightOf(rows: number, columns: number, form: FrozenForm, seed = 9): FrozenWeight {
+  const values = Float32Array.from(floats([rows, columns], seed, 0.1).values)
+  if (form === 'float32') return frozenFloats(values, rows, columns)
+  if (form === 'int8') return quantise(frozenFloats(values, rows, columns))
+  const bits =
+    form === 'float16'
+      ? new Uint16Array(Float16Array.from(values).buffer)
+      : Uint16Array.from(new Uint32Array(values.buffer), (word) => word >>> 16)
+  return frozenWeight({ name: 'weight', dtype: form, shape: [rows, columns], bytes: new Uint8Array(bits.buffer) })
+}
+const forms: FrozenForm[] = ['float32', 'float16', 'bfloat16', 'int8']
+
+for (const form of forms) {
+  for (const [n, inputs, outputs] of [
+    [1, 1, 1],
+    [3, 5, 7],
+    [70, 36, 68],
+    [65, 130, 90],
+  ] as const) {
+    const weight = weightOf(outputs, inputs, form)
+    add(`frozen linear layer in ${form} [${outputs}, ${inputs}]`, [floats([n, inputs])], (x) =>
+      linears(x, [{ linear: { weight, bias: null } }]),
+    )
+  }
+  const table = weightOf(11, 13, form)
+  add(`embedding in ${form}`, [integers([9], 11)], (ids) => embed(ids, table), false)
+}
+
+for (const form of forms) {
+  for (const keep of [false, true]) {
+    for (const [n, inputs, outputs, rank] of [
+      [3, 5, [7], 1],
+      [21, 68, [36, 12, 12], 8],
+      [66, 33, [40, 70], 5],
+      [2, 300, [260], 20],
+    ] as const) {
+      const weights = outputs.map((size, i) => weightOf(size, inputs, form, 10 + i))
+      const mask = given(
+        floats([n, inputs], 5).values.map((value) => (value > -1 ? 1.25 : 0)),
+        [n, inputs],
+      )
+      const layersOf = (matrices: Tensor[]) =>
+        weights.map((weight, i) => ({
+          linear: { weight, bias: null },
+          lowRank: {
+            a: matrices[2 * i]!,
+            b: matrices[2 * i + 1]!,
+            scale: 0.5 + i,
+            ...(keep && { keep: constant(mask) }),
+          },
+        }))
+      add(
+        `${outputs.length} adapted linear layers in ${form}${keep ? ' with dropout' : ''}`,
+        [
+          floats([n, inputs]),
+          ...outputs.flatMap((size, i) => [floats([rank, inputs], 20 + i, 0.5), floats([size, rank], 30 + i, 0.5)]),
+        ],
+        (x, ...matrices) => linears(x, layersOf(matrices)),
+        true,
+        3e-5,
+      )
+    }
+  }
+}
+
+for (const form of forms) {
+  for (const along of ['rows', 'columns'] as const) {
+    for (const [outputs, inputs, rank] of [
+      [1, 1, 1],
+      [7, 5, 3],
+      [70, 300, 8],
+      [300, 34, 17],
+    ] as const) {
+      const weight = weightOf(outputs, inputs, form)
+      for (const power of [1, 2] as const)
+        add(
+          `importance of ${along} in ${form}, power ${power}`,
+          [
+            floats([rank, inputs], 1, 0.3),
+            floats([outputs, rank], 2, 0.3),
+            floats([rank, inputs], 3, 0.3),
+            floats([outputs, rank], 4, 0.3),
+          ],
+          (a, b, gradientA, gradientB) =>
+            adapterImportance(weight, { a, b }, { a: gradientA, b: gradientB }, 2, power, along),
+          false,
+        )
+    }
+  }
+}
+
+conform(cases)
