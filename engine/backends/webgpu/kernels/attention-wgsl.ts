@@ -12,6 +12,7 @@ const uniforms: [string, 'u32'][] = [
   ['heads', 'u32'],
   ['shared_by', 'u32'],
   ['bias_rows', 'u32'],
+  ['causal', 'u32'],
 ]
 
 /**
@@ -92,7 +93,8 @@ ${main(
   var top = FAR;
   var weight = 0.0;
   ${fill('own', 'q', 'query_at', 'group.x * TILE', 'queries', 'head')}
-  for (var first = 0u; first < params.keys; first += TILE) {
+  let end = select(params.keys, min(params.keys, (group.x + 1u) * TILE), params.causal == 1u);
+  for (var first = 0u; first < end; first += TILE) {
     let b = bias_at(row, query, first + j);
     if (!any_visible(b, lane)) { continue; }
     ${fill('other', 'k', 'key_at', 'first', 'keys', 'key_head(head)')}
@@ -145,7 +147,8 @@ ${main(
     logSum = logSumExp[statistic_at(row, query, head)];
     if (j == 0u) { delta[statistic_at(row, query, head)] = mean; }
   }
-  for (var first = 0u; first < params.keys; first += TILE) {
+  let end = select(params.keys, min(params.keys, (group.x + 1u) * TILE), params.causal == 1u);
+  for (var first = 0u; first < end; first += TILE) {
     let b = bias_at(row, query, first + j);
     if (!any_visible(b, lane)) { continue; }
     ${fill('other', 'v', 'key_at', 'first', 'keys', 'key_head(head)')}
@@ -175,7 +178,7 @@ ${main(
   ${fill('own_value', 'v', 'key_at', 'group.x * TILE', 'keys', 'own_head')}
   for (var shared_head = 0u; shared_head < params.shared_by; shared_head++) {
     let head = own_head * params.shared_by + shared_head;
-    for (var first = 0u; first < params.queries; first += TILE) {
+    for (var first = select(0u, group.x * TILE, params.causal == 1u); first < params.queries; first += TILE) {
       let query = first + j;
       let b = bias_at(row, query, key);
       if (!any_visible(b, lane)) { continue; }

@@ -51,12 +51,13 @@ export function registerAttention(): void {
   })
 }
 
-const uniforms = ({ queries, keys, heads, keyValueHeads }: AttentionShape, biasRows: number) => [
+const uniforms = ({ queries, keys, heads, keyValueHeads, causal }: AttentionShape, biasRows: number) => [
   queries,
   keys,
   heads,
   heads / keyValueHeads,
   biasRows,
+  causal ? 1 : 0,
 ]
 
 /** The widest tile of queries and keys of which `matrices` fit into a workgroup's memory, with two of scores. */

@@ -3,6 +3,8 @@ import { registerAddN } from './add-n.ts'
 import { registerAttention } from './attention.ts'
 import { registerCrossEntropy } from './cross-entropy.ts'
 import { registerFrozenRows } from './frozen-rows.ts'
+import { registerImportance } from './importance.ts'
+import { registerLora } from './lora.ts'
 import { registerFrozenLinear } from './product.ts'
 import { registerRmsNorm } from './rms-norm.ts'
 import { registerRotary } from './rotary.ts'
@@ -19,4 +21,6 @@ export function registerOurKernels(): void {
   registerAdamW()
   registerFrozenRows()
   registerFrozenLinear()
+  registerLora()
+  registerImportance()
 }
