@@ -91,3 +91,7 @@ export function bufferOf(backend: CardBackend, { dataId }: Pick<Tensor, 'dataId'
   backend.uploadToGPU(dataId)
   return backend.tensorMap.get(dataId).resource as GPUBuffer
 }
+
+/** The float32 values of a tensor that is on the card. */
+export const readTensor = (backend: CardBackend, { dataId }: Pick<Tensor, 'dataId'>): Float32Array =>
+  backend.readSync(dataId) as Float32Array

@@ -13,6 +13,8 @@ export interface Card {
   mapNow(buffer: GPUBuffer): void
   /** @throws SecateurError where the card was lost, ran out of memory or refused a command since the last call. */
   check(): void
+  /** Passes over what was refused so far, where that was a trial. */
+  forget(): void
   close(): void
 }
 
@@ -130,6 +132,9 @@ function makeCard(gpu: GPU, adapter: GPUAdapter, device: GPUDevice, poll: Poll):
       throw failure
     },
     check,
+    forget() {
+      if (!lost) failure = null
+    },
     close() {
       open = false
       device.destroy()
