@@ -1,117 +1,121 @@
-// npm run bench: a training step, a forward pass and LoRAPrune's scoring beside PyTorch, turn by turn on the same threads.
-import { spawn } from 'node:child_process'
+// npm run bench: a training step, a forward pass and LoRAPrune's scoring beside PyTorch, turn by turn on the same threads,
+// and peak memory against the number of layers.
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
-import { z } from 'zod'
-import environment from '../../resources/engine-environment.json' with { type: 'json' }
+import { type Answer, median, ours, type Shape, theirs, whyNoPyTorch, type Worker } from './workers.ts'
 
 const { values } = parseArgs({
   options: {
     widths: { type: 'string', default: '288,768,2048' },
+    layers: { type: 'string', default: '2,6,12,24' },
     repeats: { type: 'string', default: '5' },
+    steps: { type: 'string', default: '12' },
     threads: { type: 'string', default: String(availableParallelism()) },
     python: { type: 'string', default: '/usr/bin/python3' },
     json: { type: 'boolean', default: false },
   },
 })
-/** width, layers, heads, key/value heads, channels, vocabulary, rows, length */
-const shapes: Record<string, number[]> = {
-  288: [288, 6, 6, 6, 768, 8192, 4, 256],
-  768: [768, 4, 12, 12, 2048, 8192, 4, 256],
-  2048: [2048, 2, 32, 8, 5632, 8192, 2, 256],
-}
-const answer = z.object({ seconds: z.number(), tokens: z.number(), peakBytes: z.number() })
-interface Worker {
+const shapes: Record<string, Shape> = Object.fromEntries(
+  [
+    { width: 288, layers: 6, heads: 6, keyValueHeads: 6, channels: 768, rows: 4 },
+    { width: 768, layers: 4, heads: 12, keyValueHeads: 12, channels: 2048, rows: 4 },
+    { width: 2048, layers: 2, heads: 32, keyValueHeads: 8, channels: 5632, rows: 2 },
+  ].map(({ rows, ...shape }) => [String(shape.width), { ...shape, vocabulary: 8192, rows, length: 256 }]),
+)
+const ourModes = ['step-keep', 'step-recompute', 'forward', 'score']
+const theirModes = ['step', 'step-checkpointing', 'forward', 'score']
+
+const noPyTorch = whyNoPyTorch(values.python)
+if (noPyTorch) console.error(`PyTorch is left out, there are no ratios: ${noPyTorch}`)
+const list = (text: string) => text.split(',').filter((each) => each !== '')
+const speed = []
+for (const width of list(values.widths)) speed.push(...(await measureSpeed(width)))
+const memory = []
+for (const layers of list(values.layers)) memory.push(await measureMemory(Number(layers)))
+if (values.json) console.log(JSON.stringify({ threads: values.threads, speed, memory }))
+
+interface Measured {
+  width: string
   name: string
-  run(): Promise<z.infer<typeof answer>>
-  stop(): void
-}
-const ours = (shape: number[], mode: string) =>
-  start(
-    `Secateur ${mode}`,
-    process.execPath,
-    [join(import.meta.dirname, 'worker.ts'), '--shape', shape.join(','), '--mode', mode],
-    environment,
-  )
-const theirs = ([width, layers, heads, keyValueHeads, channels, vocabulary, rows, length]: number[], mode: string) => {
-  const flags = { width, layers, heads, 'kv-heads': keyValueHeads, channels, vocab: vocabulary, rows, length, mode }
-  const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)])
-  // Waiting threads of one worker must not take the cores of the one whose turn it is.
-  return start(`PyTorch ${mode}`, values.python, [join(import.meta.dirname, 'torch_step.py'), ...args], {
-    OMP_WAIT_POLICY: 'passive',
-  })
+  seconds: number
+  tokensPerSecond: number
+  peakBytes: number
 }
 
-async function start(
-  name: string,
-  command: string,
-  args: string[],
-  env: Record<string, string>,
-): Promise<Worker | null> {
-  const child = spawn(command, [...args, '--threads', values.threads], {
-    stdio: ['pipe', 'pipe', 'ignore'],
-    env: { ...process.env, ...env },
-  })
-  child.on('error', () => {})
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  if ((await lines.next()).done) return null
-  return {
-    name,
-    run: async () => {
-      child.stdin.write('run\n')
-      const { value } = await lines.next()
-      return answer.parse(JSON.parse(String(value)))
-    },
-    stop: () => child.kill(),
-  }
-}
-
-const median = (numbers: number[]) => numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)]!
-
-const results: object[] = []
-for (const width of values.widths.split(',')) {
+async function measureSpeed(width: string): Promise<Measured[]> {
   const shape = shapes[width]
   if (!shape) throw new Error(`no shape of width ${width}; there are ${Object.keys(shapes).join(', ')}`)
-  const found = await Promise.all([
-    ...['step', 'step-recompute', 'forward', 'score'].map((mode) => ours(shape, mode)),
-    ...['step', 'step-checkpointing', 'forward', 'score'].map((mode) => theirs(shape, mode)),
+  const workers = await Promise.all([
+    ...ourModes.map((mode) => ours(shape, mode, values.threads)),
+    ...(noPyTorch ? [] : theirModes.map((mode) => theirs(shape, mode, values.threads, values.python))),
   ])
-  const workers = found.filter((worker) => worker !== null)
-  const measured = new Map<string, { seconds: number[]; tokens: number; peakBytes: number }>()
-  for (let turn = 0; turn <= Number(values.repeats); turn++) {
-    for (const worker of workers) {
-      const { seconds, tokens, peakBytes } = await worker.run()
-      const earlier = measured.get(worker.name)?.seconds ?? []
-      // The first turn compiles and warms up.
-      measured.set(worker.name, { seconds: turn === 0 ? [] : [...earlier, seconds], tokens, peakBytes })
-    }
-  }
-  for (const worker of workers) worker.stop()
-  report(width, measured)
+  const turns = await takeTurns(workers, Number(values.repeats))
+  const results = workers.map(({ name }): Measured => {
+    const answers = turns.get(name)!
+    const seconds = median(answers.map((answer) => answer.seconds))
+    const { tokens, peakBytes } = answers.at(-1)!
+    return { width, name, seconds, tokensPerSecond: tokens / seconds, peakBytes }
+  })
+  report(width, results)
+  return results
 }
-if (values.json) console.log(JSON.stringify(results))
 
-function report(width: string, measured: Map<string, { seconds: number[]; tokens: number; peakBytes: number }>): void {
-  const line = (text: string) => void (values.json || console.log(text))
-  const secondsOf = (name: string) => median(measured.get(name)?.seconds ?? [Number.NaN])
-  line(`\nwidth ${width}, ${values.threads} threads, median of ${values.repeats}`)
-  for (const [name, { tokens, peakBytes }] of measured) {
-    const seconds = secondsOf(name)
-    results.push({ width, name, seconds, tokensPerSecond: tokens / seconds, peakBytes })
-    line(
-      `${name.padEnd(28)}${(1000 * seconds).toFixed(1).padStart(10)} ms${Math.round(tokens / seconds)
-        .toString()
-        .padStart(9)} tokens/s${(peakBytes / 1e6).toFixed(0).padStart(7)} MB`,
+/** Every worker's answers, in turn; the first turn compiles and warms up. */
+async function takeTurns(workers: readonly Worker[], repeats: number): Promise<Map<string, Answer[]>> {
+  const answers = new Map<string, Answer[]>(workers.map(({ name }) => [name, []]))
+  for (const worker of workers) await worker.run()
+  for (let turn = 0; turn < repeats; turn++)
+    for (const worker of workers) answers.get(worker.name)!.push(await worker.run())
+  for (const worker of workers) worker.stop()
+  return answers
+}
+
+function report(width: string, results: readonly Measured[]): void {
+  if (values.json) return
+  console.log(`\nwidth ${width}, ${values.threads} threads, median of ${values.repeats}\n`)
+  console.log('| work | ms | tokens/s | peak memory, MB |\n| --- | --- | --- | --- |')
+  for (const { name, seconds, tokensPerSecond, peakBytes } of results)
+    console.log(
+      `| ${name} | ${(1000 * seconds).toFixed(1)} | ${Math.round(tokensPerSecond)} | ${megabytes(peakBytes)} |`,
     )
+  const secondsOf = (...names: string[]) =>
+    results.reduce((least, { name, seconds }) => (names.includes(name) ? Math.min(least, seconds) : least), Infinity)
+  const step = secondsOf('Secateur step-keep', 'Secateur step-recompute')
+  console.log(`\nscoring every group: ${((100 * secondsOf('Secateur score')) / step).toFixed(1)} % of a step`)
+  if (noPyTorch) return
+  console.log(`step: ${ratio(secondsOf('PyTorch step', 'PyTorch step-checkpointing'), step)} times PyTorch's speed`)
+  console.log(
+    `step, both computing again: ${ratio(secondsOf('PyTorch step-checkpointing'), secondsOf('Secateur step-recompute'))} times`,
+  )
+  console.log(`forward pass: ${ratio(secondsOf('PyTorch forward'), secondsOf('Secateur forward'))} times`)
+}
+
+const ratio = (theirSeconds: number, ourSeconds: number): string => (theirSeconds / ourSeconds).toFixed(2)
+
+/** Peak memory of a training step with that many layers, after few steps and after many: it must not go on growing. */
+async function measureMemory(layers: number): Promise<object> {
+  const shape = { ...shapes['288']!, layers }
+  const row: Record<string, number> = { layers }
+  for (const mode of ['step-recompute', 'step-keep']) {
+    const worker = await ours(shape, mode, values.threads)
+    for (let step = 1; step <= Number(values.steps); step++) {
+      const { peakBytes } = await worker.run()
+      if (step === 3) row[`${mode} after 3`] = peakBytes
+      row[mode] = peakBytes
+    }
+    worker.stop()
   }
-  const step = secondsOf('Secateur step')
-  line(`scoring every group: ${((100 * secondsOf('Secateur score')) / step).toFixed(1)} % of a step`)
-  const best = Math.min(secondsOf('PyTorch step'), secondsOf('PyTorch step-checkpointing'))
-  if (Number.isNaN(best)) line(`PyTorch was not found at ${values.python}: no ratios`)
-  else {
-    line(`step: ${(best / step).toFixed(2)} times the speed of PyTorch's better mode`)
-    line(`forward: ${(secondsOf('PyTorch forward') / secondsOf('Secateur forward')).toFixed(2)} times`)
+  if (!values.json) {
+    if (memory.length === 0)
+      console.log(
+        `\nPeak memory in MB of training steps at width 288, after 3 and after ${values.steps} steps\n\n| layers | computed again, 3 | ${values.steps} | kept, 3 | ${values.steps} |\n| --- | --- | --- | --- | --- |`,
+      )
+    const cells = ['step-recompute after 3', 'step-recompute', 'step-keep after 3', 'step-keep']
+    console.log(`| ${[layers, ...cells.map((cell) => megabytes(row[cell]!))].join(' | ')} |`)
   }
+  return row
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(0)
 }

@@ -1,4 +1,5 @@
 // A process that does one kind of work on a Llama with random weights whenever a line arrives, as torch_step.py does.
+import { existsSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { chooseBackend } from '../../engine/backends/choose.ts'
@@ -93,7 +94,7 @@ const trainer = new Trainer(
     beta1: 0.9,
     beta2: 0.999,
     epsilon: 1e-8,
-    activations: values.mode === 'step-recompute' ? 'recompute' : 'auto',
+    activations: values.mode === 'step-keep' ? 'keep' : 'recompute',
   },
 )
 const scoring = new LlamaScoring(model)
@@ -126,6 +127,8 @@ async function work(): Promise<number> {
 }
 
 const weights = countParameters(config) * 4
+// The peak is that of the work, as PyTorch's is: it starts again from what is resident now.
+if (existsSync('/proc/self/clear_refs')) writeFileSync('/proc/self/clear_refs', '5')
 console.log(JSON.stringify({ ready: true, weights }))
 for await (const _ of createInterface({ input: process.stdin }))
   console.log(JSON.stringify({ seconds: await work(), tokens: ids.length, peakBytes: peakMemory().peakMemoryBytes }))
