@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import sharp from 'sharp'
+import { parseConfig } from '../../../engine/checkpoint/config.ts'
+import { expectedTensors } from '../../../engine/checkpoint/expected-tensors.ts'
 import { writeAdapter } from '../../../engine/checkpoint/peft.ts'
+import { layOut } from '../../../engine/checkpoint/safetensors-header.ts'
 import { pruneSchema, sweepSchema } from '../../../engine/contract.ts'
 import { histogram } from '../../../engine/service/token-lengths.ts'
 import { sample } from '../../e2e/secateur.ts'
@@ -59,6 +62,25 @@ const parquetOf = async (name: string) => {
   return [format, kind, task, rows]
 }
 
+/** A checkpoint of the size that its config says, whose weights are holes in its files. */
+function writeHollowCheckpoint(name: string, config: Record<string, unknown>, shards: number): string {
+  mkdirSync(made(name))
+  writeFileSync(made(name, 'config.json'), JSON.stringify(config))
+  const tensors = [...expectedTensors(parseConfig(config, 'config.json'))]
+  const map: Record<string, string> = {}
+  for (let shard = 0; shard < shards; shard++) {
+    const part = `model-${String(shard + 1).padStart(5, '0')}-of-${String(shards).padStart(5, '0')}.safetensors`
+    const own = tensors.filter((_, index) => Math.floor((index * shards) / tensors.length) === shard)
+    const planned = own.map(([tensor, shape]) => ({ name: tensor, dtype: 'float16' as const, shape }))
+    const { header, bytes } = layOut(planned, { format: 'pt' })
+    writeFileSync(made(name, part), header)
+    truncateSync(made(name, part), bytes)
+    for (const [tensor] of own) map[tensor] = part
+  }
+  writeFileSync(made(name, 'model.safetensors.index.json'), JSON.stringify({ weight_map: map }))
+  return made(name)
+}
+
 describe('inspect', () => {
   test('says what a checkpoint is', async () => {
     const found = await request('inspect', { checkpoint: model })
@@ -71,6 +93,25 @@ describe('inspect', () => {
     )
     assert.ok(found.tokenizer && 'kind' in found.tokenizer)
     assert.equal(found.tokenizer.vocabulary, found.vocabularySize)
+  })
+
+  test('reads no weights: a sharded checkpoint of 13 GB takes less than two seconds', async () => {
+    const config = {
+      model_type: 'llama',
+      vocab_size: 32_000,
+      hidden_size: 4096,
+      intermediate_size: 11_008,
+      num_hidden_layers: 32,
+      num_attention_heads: 32,
+    }
+    const path = writeHollowCheckpoint('llama-7b', config, 3)
+    const started = performance.now()
+    const found = await request('inspect', { checkpoint: path })
+    const seconds = (performance.now() - started) / 1000
+    assert.ok(found.kind === 'checkpoint')
+    assert.deepEqual([found.parameters, found.bytes, found.tokenizer], [6_738_415_616, 13_476_831_232, null])
+    assert.ok(seconds < 2, `it took ${seconds} s`)
+    rmSync(path, { recursive: true })
   })
 
   test('says what is wrong with a tokenizer and reads the rest', async () => {
