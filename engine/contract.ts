@@ -49,6 +49,10 @@ export const evaluationSchema = z.strictObject({
   mode: z.enum(['modern', 'legacy']).default('modern').describe("harness to follow: today's, or that of the papers"),
   limit: z.int().min(1).optional().describe('rows scored of each task'),
   shots: z.int().min(0).max(64).default(0).describe('solved examples in front of each row'),
+  shotsFrom: z
+    .partialRecord(taskName, path)
+    .default({})
+    .describe("train files that a task's solved examples are drawn from; default: its scored rows"),
   window: z.int().min(2).default(128).describe('tokens in a perplexity window'),
   windows: z.int().min(1).optional().describe('perplexity windows at most'),
   batchTokens: z.int().min(1).default(2048).describe('tokens in a scoring batch'),

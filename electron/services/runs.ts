@@ -289,6 +289,8 @@ async function checkInputs(job: Job): Promise<void> {
   if ('adapter' in job && job.adapter !== undefined) files.push(['adapter', job.adapter])
   const evaluation = 'evaluation' in job ? job.evaluation : undefined
   for (const [name, file] of Object.entries(evaluation?.tasks ?? {})) files.push([`evaluation.tasks.${name}`, file])
+  for (const [name, file] of Object.entries(evaluation?.shotsFrom ?? {}))
+    files.push([`evaluation.shotsFrom.${name}`, file])
   for (const [name, file] of Object.entries(evaluation?.perplexity ?? {}))
     files.push([`evaluation.perplexity.${name}`, file])
   for (const [field, file] of files) {

@@ -38,6 +38,8 @@ function optionOf(name: string, field: z.ZodType): Option {
     return isOn(field) ? new Option(`--no-${kebab(name)}`, `do not: ${field.description}`) : new Option(flag, text)
   }
   if (type instanceof z.ZodEnum) return new Option(`${flag} <name>`, text).choices(type.options.map(String))
+  if (type instanceof z.ZodRecord)
+    return new Option(`${flag} <name=file>`, `${field.description} (repeat)`).argParser(collectAssignments(kebab(name)))
   if (type instanceof z.ZodNumber || type instanceof z.ZodUnion)
     return new Option(`${flag} <number>`, text).argParser(asNumber)
   if (type instanceof z.ZodArray) {
@@ -79,6 +81,7 @@ const evaluationFlags = [
   'mode',
   'limit',
   'shots',
+  'shotsFrom',
   'window',
   'windows',
   'batchTokens',

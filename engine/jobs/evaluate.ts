@@ -7,6 +7,7 @@ import type { Tokenizer } from '../checkpoint/tokenizer-type.ts'
 import type { EvaluateJob, EvaluationSettings, JobContext, ResultEvent, Scores, Stage } from '../contract.ts'
 import { badSetting } from '../errors.ts'
 import { corpusKind } from '../evaluation/corpus.ts'
+import type { FewShot } from '../evaluation/few-shot.ts'
 import { encodePrompt, generate } from '../evaluation/generation.ts'
 import { measureLatency } from '../evaluation/latency.ts'
 import { type ScoredRow, scoreTask } from '../evaluation/likelihood.ts'
@@ -99,6 +100,7 @@ async function score(
   context: JobContext,
   { adapter, stage = 'scoring', earlier, onScore }: ScoreOptions,
 ): Promise<Scores> {
+  checkShots(settings)
   const scores: Scores = earlier ?? { tasks: {}, perplexity: {} }
   const tasks = (Object.entries(settings.tasks) as [TaskName, string][]).filter(([name]) => !scores.tasks[name])
   const texts = Object.entries(settings.perplexity).filter(([name]) => !scores.perplexity[name])
@@ -136,7 +138,7 @@ async function score(
       const { rows, warnings, ...result } = await scoreTask(scoring, tokenizer, name, task, {
         mode: settings.mode,
         ...(settings.limit === undefined ? {} : { limit: settings.limit }),
-        ...(settings.shots === 0 ? {} : { shots: { count: settings.shots } }),
+        ...(settings.shots === 0 ? {} : { shots: await shotsOf(name, settings, signal) }),
         ...options(name),
       })
       scores.tasks[name] = result
@@ -170,6 +172,25 @@ async function score(
     return scores
   } finally {
     disposeModel(model)
+  }
+}
+
+/** Solved examples of a task: drawn from its train file where one is named, and otherwise from what is scored. */
+async function shotsOf(
+  name: TaskName,
+  { shots, shotsFrom }: EvaluationSettings,
+  signal: AbortSignal,
+): Promise<FewShot> {
+  const file = shotsFrom[name]
+  return { count: shots, ...(file !== undefined && { examples: await readTask(name, file, signal) }) }
+}
+
+/** @throws SecateurError where a train file would have no effect. */
+function checkShots({ shots, shotsFrom, tasks }: EvaluationSettings): void {
+  for (const name of Object.keys(shotsFrom) as TaskName[]) {
+    if (shots === 0) throw badSetting('shots-from', 'examples are drawn with --shots only: say how many a row gets')
+    if (tasks[name] === undefined)
+      throw badSetting('shots-from', `${name} is not scored: give its file with --task ${name}=FILE`)
   }
 }
 

@@ -3,6 +3,7 @@ import { registerFrozenComposites } from '../../engine/backends/frozen-composite
 import { type FrozenForm, frozenFloats, type FrozenWeight, frozenWeight, quantise } from '../../engine/frozen-weight.ts'
 import { attention } from '../../engine/ops/attention.ts'
 import { crossEntropy, labelLogLikelihoods } from '../../engine/ops/cross-entropy.ts'
+import { lossOfHead } from '../../engine/ops/head-loss.ts'
 import { adapterImportance } from '../../engine/ops/importance.ts'
 import { embed, linears } from '../../engine/ops/linear.ts'
 import { rmsNorm } from '../../engine/ops/rms-norm.ts'
@@ -49,6 +50,9 @@ for (const [rows, queries, keys, heads, keyValueHeads, headSize, biasRows] of [
   [2, 5, 5, 4, 2, 6, 1],
   [1, 19, 19, 3, 1, 33, 1],
   [2, 1, 40, 6, 3, 6, 2],
+  // Long enough to be taken in two and three pieces.
+  [1, 128, 128, 2, 2, 4, 1],
+  [2, 192, 192, 4, 2, 3, 2],
 ] as const) {
   const bias = given(
     Array.from({ length: biasRows * queries * keys }, (_, i) => {
@@ -102,6 +106,15 @@ for (const [n, vocabulary] of [
     (logits) => labelLogLikelihoods(logits, tf.tensor1d(known, 'int32')),
     false,
   )
+}
+
+for (const rows of [8, 2, 1]) {
+  const weight = weightOf(40, 12, 'float32')
+  const labels = given([3, -1, 39, 0, 7, -1, 12, 20], [8], 'int32')
+  add(`loss of the head, ${rows} rows at once`, [floats([8, 12])], (x) => {
+    const head = { norm: constant(positive([12], 2)), epsilon: 1e-5, weight }
+    return lossOfHead(x, head, constant(labels), constant(given([6], [])), rows)
+  })
 }
 
 for (const shape of [[1], [3, 5], [300, 7]]) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
@@ -101,6 +101,35 @@ describe('calls that other programs make', () => {
         assert.ok(score.stderr !== null && score.stderr >= 0 && score.stderr < 0.16)
       }
     })
+
+  test('eval draws solved examples from a train file', async () => {
+    const questions = sample('tasks/arc/ARC-Easy-Test.jsonl')
+    const lines = readFileSync(questions, 'utf8').trimEnd().split('\n')
+    // Two rows that are not scored: both stand in front of every row, so the order they are drawn in is all that varies.
+    const trainFile = join(folder, 'arc-train.jsonl')
+    writeFileSync(trainFile, `${lines.slice(-2).join('\n')}\n`)
+    const likelihoods = async (...flags: string[]) => {
+      const rows = join(folder, 'shots.jsonl')
+      const args = ['eval', model, '--task', `arc_easy=${questions}`, '--limit', '4', '--rows', rows, '--threads', '2']
+      await succeed([...args, ...flags])
+      return readFileSync(rows, 'utf8')
+    }
+    const alone = await likelihoods()
+    const fromScored = await likelihoods('--shots', '2')
+    const fromTrain = await likelihoods('--shots', '2', '--shots-from', `arc_easy=${trainFile}`)
+    assert.equal(new Set([alone, fromScored, fromTrain]).size, 3)
+
+    const asked = ['eval', model, '--task', `arc_easy=${questions}`, '--json', '--shots-from']
+    for (const [flags, said] of [
+      [[`arc_easy=${trainFile}`], /--shots only/],
+      [[`piqa=${trainFile}`, '--shots', '2'], /piqa is not scored/],
+      [[`arc_easy=${trainFile}`, '--shots', '3'], /3 examples a row cannot be drawn from 2 rows/],
+    ] as const) {
+      const ran = await secateur([...asked, ...flags])
+      assert.equal(ran.code, 2, ran.stdout + ran.stderr)
+      assert.match(ran.stdout, said)
+    }
+  })
 
   test('eval measures perplexity', async () => {
     const { result } = await succeed(

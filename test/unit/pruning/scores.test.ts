@@ -93,6 +93,45 @@ test('a weight that is walked in tiles scores as the dense product does', () => 
   }
 })
 
+test('scores move with the weights when a layer is permuted together with its neighbours', () => {
+  // A hidden layer of six channels: two weights make it, from five inputs, and a third reads it.
+  const random = new Random(5)
+  const normal = (name: string, rows: number, columns: number) => {
+    const stream = random.fork(name)
+    return Array.from({ length: rows }, () => Array.from({ length: columns }, () => stream.normal()))
+  }
+  const [channels, inputs, rank] = [6, 5, 2]
+  const order = [3, 0, 5, 1, 4, 2]
+  const byRow = (matrix: number[][]) => order.map((row) => matrix[row]!)
+  const byColumn = (matrix: number[][]) => matrix.map((row) => order.map((column) => row[column]!))
+  const same = (matrix: number[][]) => matrix
+  const channelScores = (rowsOf: typeof byRow, columnsOf: typeof byColumn): number[] => {
+    const scores = (name: string, along: 'rows' | 'columns') => {
+      const [outputs, columns] = along === 'rows' ? [channels, inputs] : [inputs, channels]
+      // Where the layer is made its rows move, with those of B; where it is read its columns, with those of A.
+      const moveA = along === 'rows' ? same : columnsOf
+      const moveB = along === 'rows' ? rowsOf : same
+      const pair = (kind: string) => ({
+        a: tf.tensor2d(moveA(normal(`${name} a ${kind}`, rank, columns))),
+        b: tf.tensor2d(moveB(normal(`${name} b ${kind}`, outputs, rank))),
+      })
+      const weight = moveB(moveA(normal(name, outputs, columns))).flat()
+      const frozen = frozenFloats(Float32Array.from(weight), outputs, columns)
+      return adapterImportance(frozen, pair('value'), pair('gradient'), 2, 1, along).dataSync()
+    }
+    const members = [scores('gate', 'rows'), scores('up', 'rows'), scores('down', 'columns')]
+    return Array.from({ length: channels }, (_, i) => members.reduce((sum, each) => sum + each[i]!, 0))
+  }
+  const straight = channelScores(same, same)
+  assert.ok(new Set(straight).size === channels)
+  assertWithin(
+    channelScores(byRow, byColumn),
+    order.map((channel) => straight[channel]!),
+    1e-5,
+    'permuted',
+  )
+})
+
 function assertScores(actual: LayerScores[], expected: Record<string, Fixture['logits']>, what: string): void {
   assert.equal(Object.keys(expected).length, 2 * actual.length)
   for (const [layer, scores] of actual.entries())

@@ -28,6 +28,8 @@ export const picked: readonly string[] = [
   'data',
   'evaluation.tasks',
   'evaluation.perplexity',
+  // For the command line: the app draws examples from what is scored.
+  'evaluation.shotsFrom',
 ]
 
 export const otherGroup = { name: 'other', title: 'Other settings' }
