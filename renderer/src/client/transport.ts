@@ -1,4 +1,4 @@
-import type { AppEvent, MainSide } from '../../../electron/contract.ts'
+import type { AppEvent, MainSide, WindowBridge } from '../../../electron/contract.ts'
 
 /**
  * `connecting`: not there yet, requests wait. `lost`: was there, and is being sought again; requests fail. `refused`: the
@@ -14,14 +14,6 @@ export interface TransportListener {
 /** What carries contract A. */
 export interface Transport {
   call: MainSide['call']
-}
-
-/** What Electron's preload script puts on the window. */
-export interface WindowBridge {
-  call: MainSide['call']
-  subscribe(listener: (event: AppEvent) => void): () => void
-  /** Path of a file or folder that was dropped on the window. */
-  pathOf?(file: File): string
 }
 
 declare global {
