@@ -123,7 +123,7 @@ test('a clone makes the same job again, and says what was changed', () => {
     ...jobOf(filled({ values: { ratio: '0.3', uniform: false, samplePrompts: ['Once'], 'evaluation.limit': '20' } })),
     out: '/runs/1',
   })
-  const clone = draftOf(job, { id: 12, name: 'first' })
+  const clone = draftOf(job, { id: 12 })
   assert.equal(clone.mode, 'pipeline')
   assert.deepEqual(clone.values, { ratio: '0.3', uniform: false, samplePrompts: ['Once'], 'evaluation.limit': '20' })
   assert.deepEqual(changesBetween(job, again(clone)), [])

@@ -151,7 +151,7 @@ export function messageOf(issue: z.core.$ZodIssue): string {
 }
 
 /** A draft that would make the same job, with everything that stands at its default left out. */
-export function draftOf(job: engine.Job, run: { id: number; name: string }): Draft {
+export function draftOf(job: engine.Job, run: { id: number }): Draft {
   const evaluation = 'evaluation' in job ? job.evaluation : undefined
   const pipeline = job.kind === 'prune' && evaluation !== undefined && job.evaluateDense
   // A sweep is written as a file: what its form would be is that of one of its runs.
@@ -159,7 +159,6 @@ export function draftOf(job: engine.Job, run: { id: number; name: string }): Dra
   const draft: Draft = {
     ...emptyDraft(),
     mode,
-    name: run.name,
     checkpoint: job.checkpoint,
     adapter: 'adapter' in job ? (job.adapter ?? '') : '',
     data: 'data' in job ? job.data : [],
