@@ -80,6 +80,16 @@ export function bytes(value: Maybe): string {
   return `${value < 0 ? '-' : ''}${text} ${byteUnits[unit]}`
 }
 
+/** Sizes along an axis: one unit for all of them, and as many decimals as tell neighbours apart. */
+export function byteTicks(ticks: readonly number[]): string[] {
+  const largest = Math.max(0, ...ticks.map(Math.abs))
+  const power = Math.min(byteUnits.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, largest)) / 3)))
+  const unit = 1000 ** power
+  const step = ticks.length > 1 ? Math.abs((ticks[1] ?? 0) - (ticks[0] ?? 0)) / unit : 1
+  const digits = step > 0 ? Math.min(6, Math.max(0, Math.ceil(-Math.log10(step) - 1e-9))) : 0
+  return ticks.map((tick) => `${decimals(tick / unit, digits)} ${byteUnits[power]}`)
+}
+
 /** Seconds as the two largest units: "2 h 5 min", "45 s", "320 ms". */
 export function duration(seconds: Maybe): string {
   if (missing(seconds) || !Number.isFinite(seconds)) return none

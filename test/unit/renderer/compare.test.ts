@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RunDetail } from '../../../electron/contract.ts'
+import { byteTicks } from '../../../renderer/src/format.ts'
 import { metricRows, standing } from '../../../renderer/src/screens/compare/metrics.ts'
 import { toCsv, toMarkdown } from '../../../renderer/src/screens/compare/table.ts'
 
@@ -56,4 +57,11 @@ test('a comparison survives a spreadsheet and a Markdown page', () => {
   assert.equal(head, '|  | first, "half" | =1+1 |')
   assert.equal(rule, '| --- | ---: | ---: |')
   assert.equal(row, '| a\\|b | -0.5 | two lines |')
+})
+
+test('sizes along an axis share a unit and differ where their places do', () => {
+  assert.deepEqual(byteTicks([9.05e9, 9.052e9, 9.054e9]), ['9.050 GB', '9.052 GB', '9.054 GB'])
+  assert.deepEqual(byteTicks([0, 100e6, 200e6]), ['0 MB', '100 MB', '200 MB'])
+  assert.deepEqual(byteTicks([0, 0.5, 1]), ['0.0 B', '0.5 B', '1.0 B'])
+  assert.deepEqual(byteTicks([]), [])
 })
