@@ -32,11 +32,14 @@ test('every setting of every job can be reached, and says what it is', () => {
     for (const name of Object.keys(schema.shape))
       assert.ok(reached.includes(name) || picked.includes(name), `${mode}: ${name} has no field`)
   }
-  for (const mode of modes)
+  for (const mode of modes) {
+    const labels = settingsOf(mode).map(({ label }) => label)
+    assert.equal(new Set(labels).size, labels.length, `two settings of ${mode} are called the same`)
     for (const { key, sentence, label } of settingsOf(mode)) {
       assert.match(sentence, /^[\p{Lu}\d].*[.]$/u, `${key} is not explained`)
       assert.match(label, /^[\p{Lu}]/u)
     }
+  }
   const shown = sectionsOf('prune').flatMap(({ settings }) => settings)
   assert.equal(shown.length, settingsOf('prune').length)
 })
@@ -124,6 +127,10 @@ test('a clone makes the same job again, and says what was changed', () => {
     out: '/runs/1',
   })
   const clone = draftOf(job, { id: 12 })
+  const examples = { piqa: '/data/piqa-train.jsonl', boolq: '/not/scored' }
+  const shot = engine.jobSchema.parse({ ...jobOf({ ...clone, shotsFrom: examples }), out: '/runs/1' })
+  assert.deepEqual(shot.kind === 'prune' && shot.evaluation?.shotsFrom, { piqa: '/data/piqa-train.jsonl' })
+  assert.deepEqual(draftOf(shot, { id: 13 }).shotsFrom, { piqa: '/data/piqa-train.jsonl' })
   assert.equal(clone.mode, 'pipeline')
   assert.deepEqual(clone.values, { ratio: '0.3', uniform: false, samplePrompts: ['Once'], 'evaluation.limit': '20' })
   assert.deepEqual(changesBetween(job, again(clone)), [])

@@ -12,6 +12,8 @@ export const draftSchema = z.object({
   /** Whether a prune run scores its result. */
   evaluate: z.boolean(),
   tasks: z.record(z.string(), z.string()),
+  /** Train files that solved examples come from, by task. */
+  shotsFrom: z.record(z.string(), z.string()).default({}),
   perplexity: z.array(z.object({ name: z.string(), path: z.string() })),
   /** By the dotted path of the setting. */
   values: z.record(z.string(), z.union([z.string(), z.boolean(), z.array(z.string())])),
@@ -30,6 +32,7 @@ export const emptyDraft = (): Draft => ({
   data: [],
   evaluate: false,
   tasks: {},
+  shotsFrom: {},
   perplexity: [],
   values: {},
   preset: null,
@@ -69,6 +72,9 @@ export function jobOf(draft: Draft, decimal = '.'): JobDraft {
   job['evaluation'] = {
     ...evaluation,
     tasks: Object.fromEntries(Object.entries(draft.tasks).filter(([, path]) => path !== '')),
+    ...(Object.keys(draft.shotsFrom).length > 0 && {
+      shotsFrom: Object.fromEntries(Object.entries(draft.shotsFrom).filter(([task]) => draft.tasks[task])),
+    }),
     perplexity: Object.fromEntries(draft.perplexity.map(({ name, path }) => [name.trim(), path])),
   }
   return job
@@ -118,10 +124,11 @@ function addEvaluationProblems(draft: Draft, problems: Map<string, string>): voi
 /** Lists are one field of the form, whichever item is wrong; so are the pickers. */
 function keyOf(draft: Draft, path: readonly string[]): string {
   const dotted = path.join('.')
-  const keys = ['evaluation.tasks', 'evaluation.perplexity', 'data', ...settingsOf(draft.mode).map(({ key }) => key)]
+  const keys = [...pickedLists, ...settingsOf(draft.mode).map(({ key }) => key)]
   return keys.find((key) => dotted === key || dotted.startsWith(`${key}.`)) ?? dotted
 }
 
+const pickedLists = ['evaluation.tasks', 'evaluation.perplexity', 'evaluation.shotsFrom', 'data']
 const missing: Readonly<Record<string, string>> = {
   checkpoint: 'Choose a checkpoint.',
   adapter: 'Choose an adapter.',
@@ -164,6 +171,7 @@ export function draftOf(job: engine.Job, run: { id: number }): Draft {
     data: 'data' in job ? job.data : [],
     evaluate: evaluation !== undefined,
     tasks: { ...evaluation?.tasks },
+    shotsFrom: { ...evaluation?.shotsFrom },
     perplexity: Object.entries(evaluation?.perplexity ?? {}).map(([name, path]) => ({ name, path })),
     parentId: run.id,
   }

@@ -28,7 +28,6 @@ export const picked: readonly string[] = [
   'data',
   'evaluation.tasks',
   'evaluation.perplexity',
-  // For the command line: the app draws examples from what is scored.
   'evaluation.shotsFrom',
 ]
 
@@ -168,6 +167,15 @@ export const groups: readonly SettingGroup[] = [
       'evaluation.window': { label: 'Perplexity window', unit: 'tokens' },
       'evaluation.windows': { label: 'Perplexity windows', unit: 'windows' },
       'evaluation.latency': { label: 'Measure speed' },
+      'evaluation.latencyLengths': {
+        label: 'Lengths of prompts',
+        sentence: 'Tokens in the prompts that speed is measured at, one number a line; left empty, 128.',
+      },
+      'evaluation.prompts': {
+        label: 'Prompts of examples',
+        sentence: 'Prompts that the scored checkpoint continues, as examples, one a line.',
+      },
+      'evaluation.promptTokens': { label: 'Longest example', unit: 'tokens' },
       'evaluation.batchTokens': { label: 'Scoring batch', unit: 'tokens' },
       'evaluation.rows': { label: 'File of scored rows' },
     },
