@@ -1,3 +1,6 @@
-import { runProcess } from './process/run-process.ts'
+import { keepCompiled } from './process/compile-cache.ts'
 
+keepCompiled()
+
+const { runProcess } = await import('./process/run-process.ts')
 runProcess()

@@ -1,3 +1,6 @@
-import { serveRequests } from './service/serve.ts'
+import { keepCompiled } from './process/compile-cache.ts'
 
+keepCompiled()
+
+const { serveRequests } = await import('./service/serve.ts')
 serveRequests()

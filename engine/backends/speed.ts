@@ -1,24 +1,15 @@
 import { createHash } from 'node:crypto'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { BackendName } from '../contract.ts'
 import { readJson, writeJson } from '../files.ts'
 import { frozenWeight, type FrozenWeight } from '../frozen-weight.ts'
+import { cacheFolder } from '../cache-folder.ts'
 import { tf } from '../tf.ts'
 import type { DeviceFacts } from './facts.ts'
 
 /** Speeds by a hash of back end, device and driver, in GFLOP/s. */
 const cacheSchema = z.record(z.string(), z.number().positive())
-
-/** Folder for what can be measured or fetched again; XDG_CACHE_HOME, or what the system has in its place. */
-export function cacheFolder(): string {
-  const { XDG_CACHE_HOME: xdg, LOCALAPPDATA: local } = process.env
-  if (xdg) return join(xdg, 'secateur')
-  if (process.platform === 'win32' && local) return join(local, 'secateur', 'cache')
-  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'secateur')
-  return join(homedir(), '.cache', 'secateur')
-}
 
 /**
  * Speed of a frozen linear layer in GFLOP/s: what was measured before on this device with this driver, or what a few hundred

@@ -31,7 +31,8 @@ export const optionFor = (schema: z.ZodObject, name: string): Option =>
 
 function optionOf(name: string, field: z.ZodType): Option {
   const type = inner(field)
-  const standard = field instanceof z.ZodDefault ? `, default ${describeDefault(field.def.defaultValue)}` : ''
+  const given = field instanceof z.ZodDefault ? describeDefault(field.def.defaultValue) : ''
+  const standard = given === '' ? '' : `, default ${given}`
   const text = `${field.description ?? ''}${standard}`
   const flag = `--${kebab(name)}`
   if (type instanceof z.ZodBoolean) {
