@@ -19,6 +19,8 @@ import { type Tensor, tf } from '../tf.ts'
  * CrossEntropy        logits [n, vocabulary], labels int32 [n] (-1: takes no part), divisor scalar -> loss scalar and, if it
  *                     likes, logSumExp [n]
  * CrossEntropyGrad    dy scalar, logits, labels, divisor, logSumExp where CrossEntropy gave it -> dLogits [n, vocabulary]
+ * HeadLoss            x [n, hidden], norm [hidden], labels int32 [n], divisor scalar; weight: FrozenWeight [vocabulary, hidden],
+ *                     epsilon -> the CrossEntropy of what norm and weight make of x, scalar, and its gradient dx [n, hidden]
  * LabelLogLikelihoods logits [n, vocabulary], labels int32 [n] -> log softmax(logits)[label] [n]
  * FrozenLinear        x [..., in]; weight: FrozenWeight [out, in], transposed -> x W^T [..., out], or x W where transposed
  * FrozenRows          indices int32 [...]; weight -> rows of it [..., columns]

@@ -1,7 +1,7 @@
 import type { FrozenWeight } from '../frozen-weight.ts'
 import { type Tensor, tf } from '../tf.ts'
 import { lossOfLogits, logitsGradient } from './cross-entropy.ts'
-import { differentiable } from './fused.ts'
+import { differentiable, fused } from './fused.ts'
 import { frozenProduct } from './linear.ts'
 import { normalised, normGradient } from './rms-norm.ts'
 
@@ -36,11 +36,14 @@ export function headLossAndGradient(
     const [loss, gradient] = tf.tidy(() => {
       const piece = tf.slice(x, [start, 0], [rows, hidden])
       const target = tf.slice(labels, [start], [rows])
-      const [normed, inverse] = normalised(piece, head.norm, head.epsilon)
-      const logits = frozenProduct(normed, head.weight, false)
-      const [value, logSumExp] = lossOfLogits(logits, target, divisor)
-      const dNormed = frozenProduct(logitsGradient(one, logits, target, divisor, logSumExp), head.weight, true)
-      return [value!, normGradient(dNormed, piece, head.norm, inverse)]
+      const inputs = { x: piece, norm: head.norm, labels: target, divisor }
+      return fused('HeadLoss', inputs, { weight: head.weight, epsilon: head.epsilon }, () => {
+        const [normed, inverse] = normalised(piece, head.norm, head.epsilon)
+        const logits = frozenProduct(normed, head.weight, false)
+        const [value, logSumExp] = lossOfLogits(logits, target, divisor)
+        const dNormed = frozenProduct(logitsGradient(one, logits, target, divisor, logSumExp), head.weight, true)
+        return [value!, normGradient(dNormed, piece, head.norm, inverse)]
+      })
     }) as [Tensor, Tensor]
     losses.push(loss)
     gradients.push(gradient)

@@ -1,5 +1,8 @@
+import type { FrozenWeight } from '../../frozen-weight.ts'
 import type { TensorInfo } from '../../tf.ts'
 import type { OnnxBackend } from './backend.ts'
+import { frozenProduct } from './frozen.ts'
+import { inverseRoot, normGradient } from './fused-norm.ts'
 import { filled, float, isEmpty, register } from './kernel.ts'
 import type { Value } from './recorder.ts'
 
@@ -8,7 +11,7 @@ export function registerFusedLoss(): void {
   register('CrossEntropy', ({ inputs, backend }) => {
     const { graph } = backend
     if (isEmpty(inputs.logits!)) return filled(backend, [], 0, 'float32')
-    const rows = new LabelledRows(inputs.logits!, inputs.labels!, backend)
+    const rows = new LabelledRows(float(backend, inputs.logits!), inputs.labels!, backend)
     const losses = graph.node('Mul', [rows.valid(), rows.surprise()], 'float32', rows.column)
     const sum = graph.node('ReduceSum', [losses, graph.ints(0, 1)], 'float32', [], { keepdims: 0 })
     return backend.output(graph.node('Div', [sum, float(backend, inputs.divisor!)], 'float32', []))
@@ -17,7 +20,7 @@ export function registerFusedLoss(): void {
     const { graph } = backend
     const { shape } = inputs.logits!
     if (isEmpty(inputs.logits!)) return filled(backend, shape, 0, 'float32')
-    const rows = new LabelledRows(inputs.logits!, inputs.labels!, backend)
+    const rows = new LabelledRows(float(backend, inputs.logits!), inputs.labels!, backend)
     const share = graph.node('Div', [float(backend, inputs.dy!), float(backend, inputs.divisor!)], 'float32', [])
     const weight = graph.node('Mul', [rows.valid(), share], 'float32', rows.column)
     const less = graph.node('Neg', [weight], 'float32', rows.column)
@@ -25,11 +28,33 @@ export function registerFusedLoss(): void {
     const settings = { axis: 1, reduction: 'add' }
     return backend.output(graph.node('ScatterElements', [weighted, rows.index(), less], 'float32', shape, settings))
   })
+  register<{ weight: FrozenWeight; epsilon: number }>('HeadLoss', ({ inputs, attributes, backend }) => {
+    const { graph } = backend
+    const x = float(backend, inputs.x!)
+    const apply = (operator: string, a: Value, b: Value) => graph.node(operator, [a, b], 'float32', x.shape)
+    const norm = float(backend, inputs.norm!)
+    const inverse = inverseRoot(x, attributes.epsilon, backend)
+    const scaled = apply('Mul', x, inverse)
+    const logits = frozenProduct(apply('Mul', scaled, norm), attributes.weight, false, backend)
+    const rows = new LabelledRows(logits, inputs.labels!, backend)
+    const divisor = float(backend, inputs.divisor!)
+    const losses = graph.node('Mul', [rows.valid(), rows.surprise()], 'float32', rows.column)
+    const sum = graph.node('ReduceSum', [losses, graph.ints(0, 1)], 'float32', [], { keepdims: 0 })
+    const loss = graph.node('Div', [sum, divisor], 'float32', [])
+    // The label's own probability less one; rows get their weight where they are short again, behind the product.
+    const less = graph.node('Expand', [graph.scalar(-1), graph.ints(...rows.column)], 'float32', rows.column)
+    const settings = { axis: 1, reduction: 'add' }
+    const operands = [rows.probabilities(), rows.index(), less]
+    const difference = graph.node('ScatterElements', operands, 'float32', logits.shape, settings)
+    const weight = graph.node('Div', [rows.valid(), divisor], 'float32', rows.column)
+    const dNormed = apply('Mul', frozenProduct(difference, attributes.weight, true, backend), weight)
+    return [backend.output(loss), backend.output(normGradient(dNormed, x, norm, inverse, backend))]
+  })
   register('LabelLogLikelihoods', ({ inputs, backend }) => {
     const { graph } = backend
     const n = inputs.logits!.shape[0]!
     if (n === 0) return filled(backend, [0], 0, 'float32')
-    const rows = new LabelledRows(inputs.logits!, inputs.labels!, backend)
+    const rows = new LabelledRows(float(backend, inputs.logits!), inputs.labels!, backend)
     return backend.output(graph.reshape(graph.node('Neg', [rows.surprise()], 'float32', rows.column), [n]))
   })
 }
@@ -41,9 +66,9 @@ class LabelledRows {
   readonly #labels: Value
   readonly column: number[]
 
-  constructor(logits: TensorInfo, labels: TensorInfo, backend: OnnxBackend) {
+  constructor(logits: Value, labels: TensorInfo, backend: OnnxBackend) {
     this.#backend = backend
-    this.#logits = float(backend, logits)
+    this.#logits = logits
     this.column = [logits.shape[0]!, 1]
     this.#labels = backend.graph.reshape(backend.graph.cast(backend.input(labels), 'int32'), this.column)
   }

@@ -7,6 +7,7 @@ import { registerFusedElementwise } from './fused-elementwise.ts'
 import { registerFusedImportance } from './fused-importance.ts'
 import { registerFusedLinears } from './fused-linear.ts'
 import { registerFusedLoss } from './fused-loss.ts'
+import { registerFusedNorm } from './fused-norm.ts'
 import { registerGathers } from './gather.ts'
 import { registerFrozen } from './frozen.ts'
 import { backendName } from './kernel.ts'
@@ -36,6 +37,7 @@ export function registerOnnxBackend(options: { threads: number }): void {
   registerFusedAttention()
   registerFusedElementwise()
   registerFusedLoss()
+  registerFusedNorm()
   registerFusedImportance()
   tf.registerBackend(backendName, () => new OnnxBackend(options))
 }

@@ -93,6 +93,8 @@ test('a weight that is walked in tiles scores as the dense product does', () => 
   }
 })
 
+const same = (matrix: number[][]) => matrix
+
 test('scores move with the weights when a layer is permuted together with its neighbours', () => {
   // A hidden layer of six channels: two weights make it, from five inputs, and a third reads it.
   const random = new Random(5)
@@ -104,7 +106,6 @@ test('scores move with the weights when a layer is permuted together with its ne
   const order = [3, 0, 5, 1, 4, 2]
   const byRow = (matrix: number[][]) => order.map((row) => matrix[row]!)
   const byColumn = (matrix: number[][]) => matrix.map((row) => order.map((column) => row[column]!))
-  const same = (matrix: number[][]) => matrix
   const channelScores = (rowsOf: typeof byRow, columnsOf: typeof byColumn): number[] => {
     const scores = (name: string, along: 'rows' | 'columns') => {
       const [outputs, columns] = along === 'rows' ? [channels, inputs] : [inputs, channels]
