@@ -37,6 +37,27 @@ export interface RunRow {
   removed: number | null
 }
 
+/** A run that nothing has happened to yet. */
+export const emptyRow = {
+  reason: null,
+  output_id: null,
+  parent_id: null,
+  started: null,
+  finished: null,
+  last_saved_step: null,
+  progress: null,
+  archived: 0,
+  notes: '',
+  estimate: null,
+  software: '{}',
+  hardware: '{}',
+  result: null,
+  queue_position: null,
+  pid: null,
+  pid_started: null,
+  removed: null,
+} satisfies Partial<RunRow>
+
 /** A setting or a result of a run. */
 export type RunValue = string | number | null
 
@@ -67,7 +88,8 @@ export class RunStore extends Table<RunRow> {
     this.records = new RunRecords(db)
     this.#byFolder = db.prepare<[string], RunRow>('SELECT * FROM runs WHERE folder = ?')
     this.#inStates = db.prepare<[string], RunRow>(
-      'SELECT * FROM runs WHERE removed IS NULL AND state IN (SELECT value FROM json_each(?)) ORDER BY queue_position, id',
+      'SELECT * FROM runs WHERE removed IS NULL AND state IN (SELECT value FROM json_each(?)) ' +
+        "ORDER BY state = 'queued', queue_position, id",
     )
     this.#nextQueued = db.prepare<[], RunRow>(
       "SELECT * FROM runs WHERE state = 'queued' AND removed IS NULL ORDER BY queue_position, id",
@@ -101,6 +123,7 @@ export class RunStore extends Table<RunRow> {
     return this.#byFolder.get(folder)
   }
 
+  /** Those that wait come last, in the order of the queue. */
   inStates(states: readonly RunState[]): RunRow[] {
     return this.#inStates.all(JSON.stringify(states))
   }

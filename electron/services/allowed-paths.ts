@@ -1,6 +1,5 @@
 import { realpath } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path'
-import type { Job } from '../../engine/contract.ts'
 import type { Method, ParsedRequest } from '../contract.ts'
 import type { Platform } from '../platform.ts'
 import { ProblemError } from './problems.ts'
@@ -43,7 +42,7 @@ async function realPathOf(path: string): Promise<string> {
 
 type PathsOf = { [M in Method]?: (input: ParsedRequest<M>) => (string | undefined)[] }
 
-/** Where requests carry paths; those of a job are known once it was parsed. */
+/** Where requests carry paths; those of a job are known once it was parsed: see job-paths.ts. */
 const pathsIn: PathsOf = {
   'folders.open': ({ path }) => [path],
   'settings.set': ({ runsFolder, checkpointsFolder }) => [runsFolder, checkpointsFolder],
@@ -60,18 +59,4 @@ const pathsIn: PathsOf = {
 /** The paths that a request carries. */
 export function pathsOfRequest<M extends Method>(method: M, input: ParsedRequest<M>): string[] {
   return (pathsIn[method]?.(input) ?? []).filter((path) => path !== undefined)
-}
-
-/** Every path that a job reads or writes. */
-export function pathsOfJob(job: Job): string[] {
-  const evaluation = 'evaluation' in job ? job.evaluation : undefined
-  return [
-    job.checkpoint,
-    job.out,
-    ...('data' in job ? job.data : []),
-    'adapter' in job ? job.adapter : undefined,
-    ...Object.values(evaluation?.tasks ?? {}),
-    ...Object.values(evaluation?.perplexity ?? {}),
-    evaluation?.rows,
-  ].filter((path) => path !== undefined)
 }

@@ -67,9 +67,12 @@ export class Compare {
         channelsOf: before[layer]!.channels,
       }))
     const snapshot = this.#context.runs.records.snapshot(run.id, Number.MAX_SAFE_INTEGER)
-    return (snapshot?.layers ?? []).map(({ heads, channels }) => ({
-      heads: heads.kept.filter((kept) => kept > 0).length,
-      headsOf: heads.kept.length,
+    return (snapshot?.layers ?? []).map(({ heads, channels }, layer) => ({
+      // A snapshot may count groups of heads that leave together.
+      heads:
+        (heads.kept.filter((kept) => kept > 0).length * (before?.[layer]?.heads ?? heads.kept.length)) /
+        heads.kept.length,
+      headsOf: before?.[layer]?.heads ?? heads.kept.length,
       channels: Math.round(channels.count * mean(channels.kept)),
       channelsOf: channels.count,
     }))

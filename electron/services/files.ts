@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs'
-import { lstat, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises'
+import { lstat, mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -12,8 +12,11 @@ export interface FoundFile {
   bytes: number
 }
 
-/** Regular files of a folder and its subfolders. Links are left out, so that nothing outside is read. */
-export async function filesOf(folder: string): Promise<FoundFile[]> {
+/**
+ * Regular files of a folder and its subfolders. Links to files count as files where they are followed, as in the cache of
+ * the Hugging Face hub; otherwise they are left out, so that nothing outside is read.
+ */
+export async function filesOf(folder: string, links: 'follow' | 'leave out'): Promise<FoundFile[]> {
   const found: FoundFile[] = []
   const walk = async (relative: string, depth: number): Promise<void> => {
     if (depth > 16)
@@ -21,7 +24,10 @@ export async function filesOf(folder: string): Promise<FoundFile[]> {
     for (const entry of await readdir(join(folder, relative), { withFileTypes: true })) {
       const name = join(relative, entry.name)
       if (entry.isDirectory()) await walk(name, depth + 1)
-      else if (entry.isFile()) found.push({ name, bytes: (await lstat(join(folder, name))).size })
+      else if (entry.isFile() || (entry.isSymbolicLink() && links === 'follow')) {
+        const file = await stat(join(folder, name)).catch(() => null)
+        if (file?.isFile()) found.push({ name, bytes: file.size })
+      }
     }
   }
   await walk('', 0)
@@ -61,7 +67,7 @@ export async function createFolder(to: string, fill: (temporary: string) => Prom
 export async function copyFolder(from: string, to: string, { signal, progress }: TaskControl): Promise<void> {
   if (`${resolve(to)}${sep}`.startsWith(`${resolve(from)}${sep}`))
     throw new ProblemError('bad-setting', `${to} is within ${from}: choose a folder outside it.`, { field: 'to' })
-  const files = await filesOf(from)
+  const files = await filesOf(from, 'follow')
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0)
   let done = 0
   progress(done, total)

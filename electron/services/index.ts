@@ -16,6 +16,7 @@ import { folderHandlers } from './folders.ts'
 import { HistoryService } from './history.ts'
 import { Library } from './library.ts'
 import { ProblemError, toProblem, wasAborted } from './problems.ts'
+import { purge } from './purge.ts'
 import { RunQueue } from './run-queue.ts'
 import { RunTransfer } from './run-transfer.ts'
 import { Runs } from './runs.ts'
@@ -71,10 +72,12 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
   queue.schedule()
   context.inBackground(library.check().then(() => library.hashInBackground()))
   context.inBackground(datasets.check())
+  context.inBackground(purge(context))
 
   return {
     async call(method, input): Promise<{ ok: unknown } | { problem: Problem }> {
       try {
+        if (closing) throw new ProblemError('interrupted', 'The app is closing.')
         if (!Object.hasOwn(methods, method)) throw new ProblemError('refused', `There is no request "${method}".`)
         const name = method as Method
         const handler = (handlers as Record<string, unknown>)[name] as (input: unknown) => unknown

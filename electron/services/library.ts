@@ -148,7 +148,8 @@ export class Library {
         )
         const others = checkpoints.withHash(hash)
         checkpoints.update(row.id, { content_hash: hash })
-        for (const id of new Set([row.id, ...others])) this.#changed(id)
+        // It may have been removed meanwhile.
+        for (const id of new Set([row.id, ...others])) if (checkpoints.get(id)?.removed === null) this.#changed(id)
       } catch (error) {
         // The task says what went wrong; the next start tries again.
         if (!wasAborted(error)) console.error(`${row.path} could not be hashed`, error)

@@ -45,7 +45,7 @@ export async function packRun(
   { includeOutput }: { includeOutput: boolean },
   { signal, progress }: TaskControl,
 ): Promise<void> {
-  const all = await filesOf(folder)
+  const all = await filesOf(folder, 'leave out')
   const files = all.filter(({ name: file }) => !left(file) && (includeOutput || !/^output[\\/]/.test(file)))
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0)
   const temporary = `${to}.${process.pid}.partial`

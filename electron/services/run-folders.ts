@@ -1,11 +1,15 @@
+import { readdir, realpath } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import type { ResultEvent, RunReport } from '../../engine/contract.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
-import type { RunRow } from '../database/runs.ts'
+import { emptyRow, type RunRow } from '../database/runs.ts'
+import { isWithin, requireAllowed } from './allowed-paths.ts'
 import type { Context } from './context.ts'
+import { exists } from './files.ts'
 import type { Library } from './library.ts'
 import { toProblem } from './problems.ts'
 import { RunRecorder } from './run-recorder.ts'
-import { metricsOf, scoresOf } from './run-values.ts'
+import { metricsOf, scoresOf, settingsOf } from './run-values.ts'
 
 const kindOfOutput: Record<string, CheckpointRow['kind']> = { prune: 'pruned', finetune: 'adapter', merge: 'merged' }
 
@@ -16,8 +20,9 @@ export async function enterResult(
   row: RunRow,
   result: ResultEvent,
   finished: number,
-) {
+): Promise<void> {
   const { db, runs } = context
+  if (row.kind === 'sweep') await enterSweep(context, library, row)
   const output = row.kind === 'evaluate' ? null : await enterOutput(context, library, row, result)
   const scores = scoresOf(result)
   const scored = row.kind === 'evaluate' ? row.checkpoint_id : output
@@ -46,9 +51,13 @@ async function enterOutput(
   row: RunRow,
   result: ResultEvent,
 ): Promise<number | null> {
-  const folder = result.checkpoint ?? result.adapter
-  if (folder === undefined) return null
+  const named = result.checkpoint ?? result.adapter
+  if (named === undefined) return null
   try {
+    // A folder that was moved, or came from another computer, names the place where it was made.
+    const inFolder = join(row.folder, 'output')
+    const folder = (await exists(inFolder)) ? inFolder : named
+    if (!isWithin(folder, [row.folder])) return null
     const { id } = await library.add(folder, 'run-output', {
       run: row,
       parents: row.checkpoint_id === null ? [] : [row.checkpoint_id],
@@ -65,6 +74,62 @@ async function enterOutput(
     })
     return null
   }
+}
+
+/** Every run of a sweep is a run of its own, to be found and compared. */
+async function enterSweep(context: Context, library: Library, row: RunRow): Promise<void> {
+  const folder = join(row.folder, 'runs')
+  for (const name of await readdir(folder).catch(() => [])) {
+    try {
+      const report = await context.engine.request('readRunFolder', { path: join(folder, name) })
+      if (context.runs.byFolder(join(folder, name))) continue
+      await enterFolder(context, library, join(folder, name), report, {
+        name: `${row.name}: ${name}`,
+        parentId: row.id,
+      })
+    } catch (error) {
+      const { message } = toProblem(error)
+      context.runs.records.addLog(row.id, { time: Date.now(), level: 'warning', message: `${name}: ${message}` })
+    }
+  }
+}
+
+/** Takes a run folder into the history that no process writes. @returns the run's id */
+export async function enterFolder(
+  context: Context,
+  library: Library,
+  path: string,
+  report: RunReport,
+  { name, parentId = null }: { name?: string; parentId?: number | null } = {},
+): Promise<number> {
+  const { db, runs, options } = context
+  const folder = await realpath(path)
+  const { job } = report
+  const checkpoint = await requireAllowed(options.platform, [job.checkpoint])
+    .then(() => library.add(job.checkpoint, 'in-place'))
+    .catch(() => null)
+  const started = Date.parse(report.started)
+  const id = db.transaction(() => {
+    const inserted = runs.insert({
+      ...emptyRow,
+      name: name ?? basename(folder),
+      kind: job.kind,
+      state: 'interrupted',
+      folder,
+      device: 'device' in job ? job.device : null,
+      checkpoint_id: checkpoint?.id ?? null,
+      checkpoint_name: checkpoint?.name ?? job.checkpoint.split(/[\\/]/).at(-1) ?? '',
+      parent_id: parentId,
+      created: started,
+      started,
+      job: JSON.stringify({ ...job, out: folder }),
+    })
+    runs.putValues(inserted, 'setting', settingsOf(job))
+    return inserted
+  })()
+  await settleFromFolder(context, library, runs.get(id)!, report, 'It had not ended when it was imported.')
+  context.emit('runsChanged', { ids: [id] })
+  return id
 }
 
 /** Brings the database in line with a run folder that no process writes any more, and says how the run stands. */

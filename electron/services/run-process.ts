@@ -17,6 +17,8 @@ export interface Outcome {
   state: Extract<RunState, 'done' | 'failed' | 'paused' | 'cancelled' | 'interrupted'>
   reason: string | null
   result: ResultEvent | null
+  /** Whether the process was lost, rather than ended by a job that cannot be done. */
+  crashed?: boolean
 }
 type Intent = 'pause' | 'cancel' | 'close'
 
@@ -72,7 +74,7 @@ export class RunProcess {
   /** Asks it to end with its state saved. Cancelling, also of one that is pausing already, does not wait for ever. */
   stop(intent: Intent): void {
     const first = this.#intent === null
-    this.#intent = intent
+    if (first || intent === 'cancel') this.#intent = intent
     if (first) this.#engine.stop()
     if (intent !== 'pause')
       this.#patience ??= setTimeout(() => {
@@ -93,7 +95,7 @@ export class RunProcess {
     if (this.#intent !== null && (interrupted || this.#killed)) return stopped(this.#intent)
     if (interrupted) return { state: 'interrupted', reason: this.#error!.message, result: null }
     if (this.#error) return { state: 'failed', reason: this.#error.message, result: null }
-    return { state: 'failed', reason: explainEnd(end), result: null }
+    return { state: 'failed', reason: explainEnd(end), result: null, crashed: true }
   }
 
   #hear(event: EngineEvent): void {

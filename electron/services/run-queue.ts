@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { jobSchema } from '../../engine/contract.ts'
+import { type Job, jobSchema } from '../../engine/contract.ts'
 import type { RunRow } from '../database/runs.ts'
 import type { Context } from './context.ts'
 import type { Library } from './library.ts'
-import { toProblem } from './problems.ts'
+import { toProblem, wasAborted } from './problems.ts'
 import { processStart } from './process-identity.ts'
 import { enterResult, settleFromFolder } from './run-folders.ts'
 import { type Outcome, RunProcess } from './run-process.ts'
@@ -80,7 +81,7 @@ export class RunQueue {
 
   async #deviceOf(row: RunRow): Promise<string> {
     const job = jobSchema.safeParse(JSON.parse(row.job))
-    const asked = job.success && 'device' in job.data ? job.data.device : 'cpu'
+    const asked = job.success ? askedDevice(job.data) : 'cpu'
     const device = asked === 'auto' ? await this.#chosen() : asked
     return onProcessor.includes(device) ? 'processor' : 'graphics'
   }
@@ -101,8 +102,9 @@ export class RunQueue {
     const job = jobSchema.parse(JSON.parse(row.job))
     runs.update(row.id, { state: 'starting', reason: null, started: row.started ?? Date.now(), finished: null })
     this.tell(row.id)
-    const resume = existsSync(join(row.folder, 'run.json'))
-    if (resume) {
+    const resume = isRunFolder(row.folder)
+    if (!resume) await removeBegun(row.folder)
+    else {
       const { lastSavedStep } = await engine.request('readRunFolder', { path: row.folder })
       const rewound = runs.metrics.lastStep(row.id) > lastSavedStep
       runs.rewind(row.id, lastSavedStep)
@@ -126,10 +128,35 @@ export class RunQueue {
     const row = runs.get(id)!
     const finished = Date.now()
     if (outcome.result) await enterResult(this.#context, this.#library, row, outcome.result, finished)
-    runs.update(id, { state: outcome.state, reason: outcome.reason, finished, pid: null, pid_started: null })
+    runs.update(id, {
+      state: outcome.state,
+      reason: outcome.reason,
+      finished,
+      pid: null,
+      pid_started: null,
+      ...(await this.#factsOf(row, outcome)),
+    })
     if (!settings().notifications || this.#closing) return
     if (outcome.state === 'done') options.platform.notify(`${row.name} is done`, 'Its result is in the library.', id)
     if (outcome.state === 'failed') options.platform.notify(`${row.name} failed`, outcome.reason ?? '', id)
+  }
+
+  /** What the folder says of a run that has ended. A crash before the first saved state can start over in it. */
+  async #factsOf(row: RunRow, { crashed }: Outcome): Promise<Partial<RunRow>> {
+    const nothing = crashed ? 0 : null
+    if (!isRunFolder(row.folder)) return { last_saved_step: nothing }
+    try {
+      const report = await this.#context.engine.request('readRunFolder', { path: row.folder })
+      return {
+        last_saved_step: report.lastSavedStep > 0 ? report.lastSavedStep : nothing,
+        software: JSON.stringify(report.software),
+        hardware: JSON.stringify(report.hardware),
+      }
+    } catch (error) {
+      // The app is closing, or the folder has gone: what the events said stays.
+      if (!wasAborted(error)) console.error(error)
+      return {}
+    }
   }
 
   /** Takes up runs that were busy when the app ended: waits for their processes, then says how they stand. */
@@ -148,7 +175,7 @@ export class RunQueue {
     }
     const { engine, runs } = this.#context
     const reason = 'The app ended while it ran.'
-    if (!existsSync(join(row.folder, 'run.json')))
+    if (!isRunFolder(row.folder))
       return runs.update(row.id, { state: 'interrupted', reason, finished: Date.now(), pid: null })
     for (;;) {
       const report = await engine.request('readRunFolder', { path: row.folder })
@@ -175,6 +202,22 @@ export class RunQueue {
     const sum = fractions.reduce((total, fraction) => total + fraction, 0)
     platform.showProgress(fractions.length === 0 ? null : sum / fractions.length)
   }
+}
+
+/** A sweep's runs say where they work; a merge needs no device and is done by the processor. */
+function askedDevice(job: Job): string {
+  if ('device' in job) return job.device
+  const base = job.kind === 'sweep' ? job.base['device'] : 'cpu'
+  return typeof base === 'string' ? base : 'auto'
+}
+
+const isRunFolder = (folder: string): boolean => existsSync(join(folder, 'run.json'))
+
+/** Takes away a folder in which a killed process left no more than its lock. */
+async function removeBegun(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => [])
+  if (names.length > 0 && names.every((name) => name === 'lock.json' || name.endsWith('.partial')))
+    await rm(folder, { recursive: true })
 }
 
 async function stillRuns({ pid, pid_started }: RunRow): Promise<boolean> {

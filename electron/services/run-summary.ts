@@ -16,12 +16,12 @@ const parsed = <S extends z.ZodType>(schema: S, text: string | null): z.output<S
 const softwareSchema = z.record(z.string(), z.string())
 const hardwareSchema = z.record(z.string(), z.union([z.string(), z.number()]))
 
-/** A run that failed without a saved state fails the same way again; it is tried again as a new run. */
+/** A run whose job cannot be done, and which has no saved state, fails the same way again. */
 const isResumable = ({ state, last_saved_step }: RunRow): boolean =>
   state === 'paused' ||
   state === 'cancelled' ||
   state === 'interrupted' ||
-  (state === 'failed' && (last_saved_step ?? 0) > 0)
+  (state === 'failed' && last_saved_step !== null)
 
 export function summaryOf(row: RunRow, store: RunStore): RunSummary {
   return {

@@ -6,10 +6,9 @@ import { exists, freeName } from './files.ts'
 import type { Library } from './library.ts'
 import { ProblemError } from './problems.ts'
 import { type Manifest, packRun, unpackRun } from './run-archive.ts'
-import { settleFromFolder } from './run-folders.ts'
+import { enterFolder } from './run-folders.ts'
 import { busyStates } from './run-summary.ts'
-import { settingsOf } from './run-values.ts'
-import { emptyRow, type Runs, slug } from './runs.ts'
+import { type Runs, slug } from './runs.ts'
 
 const extension = '.secateur-run.tar.gz'
 /** Lines of a log that go into an archive. */
@@ -91,7 +90,7 @@ export class RunTransfer {
 
   /** Takes a run folder into the history that the command line, or another computer, wrote. */
   async #importFolder(path: string): Promise<RunSummary> {
-    const { db, engine, runs } = this.#context
+    const { engine, runs } = this.#context
     const folder = await realpath(resolve(path))
     const report = await engine.request('readRunFolder', { path: folder })
     if (report.state === 'running')
@@ -106,34 +105,6 @@ export class RunTransfer {
       }
       return this.#runs.told(known.id)
     }
-    const checkpoint = (await exists(report.job.checkpoint))
-      ? await this.#library.add(report.job.checkpoint, 'in-place').catch(() => null)
-      : null
-    const started = Date.parse(report.started)
-    const id = db.transaction(() => {
-      const row = runs.insert({
-        ...emptyRow,
-        name: folder.split(/[\\/]/).at(-1) ?? folder,
-        kind: report.job.kind,
-        state: 'interrupted',
-        folder,
-        device: 'device' in report.job ? report.job.device : null,
-        checkpoint_id: checkpoint?.id ?? null,
-        checkpoint_name: checkpoint?.name ?? report.job.checkpoint.split(/[\\/]/).at(-1) ?? '',
-        created: started,
-        started,
-        job: JSON.stringify({ ...report.job, out: folder }),
-      })
-      runs.putValues(row, 'setting', settingsOf(report.job))
-      return row
-    })()
-    await settleFromFolder(
-      this.#context,
-      this.#library,
-      runs.get(id)!,
-      report,
-      'It had not ended when it was imported.',
-    )
-    return this.#runs.told(id)
+    return this.#runs.told(await enterFolder(this.#context, this.#library, folder, report))
   }
 }

@@ -3,10 +3,11 @@ import { access } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type Job, jobSchema } from '../../engine/contract.ts'
 import type { ParsedRequest, RunSummary } from '../contract.ts'
-import type { RunRow } from '../database/runs.ts'
-import { pathsOfJob, requireAllowed } from './allowed-paths.ts'
+import { emptyRow, type RunRow } from '../database/runs.ts'
+import { requireAllowed } from './allowed-paths.ts'
 import type { Context, Handlers } from './context.ts'
 import { exists } from './files.ts'
+import { pathsOfJob } from './job-paths.ts'
 import type { Library } from './library.ts'
 import { notFound, ProblemError } from './problems.ts'
 import type { RunQueue } from './run-queue.ts'
@@ -129,9 +130,12 @@ export class Runs {
     const folder = empty ? await this.newFolder(join(runsFolder, slug(name ?? kind))) : undefined
     // A merge writes its checkpoint where the others have a run folder.
     const out = folder && (kind === 'merge' ? join(folder, 'output') : folder)
-    const machine = kind === 'merge' ? {} : { device, ...(threads === undefined ? {} : { threads }) }
-    const parsed = jobSchema.parse({ ...machine, ...job, ...(out && { out }) })
-    await requireAllowed(this.#context.options.platform, pathsOfJob(parsed))
+    const machine = { device, ...(threads === undefined ? {} : { threads }) }
+    const asked = { ...(kind === 'merge' || kind === 'sweep' ? {} : machine), ...job, ...(out && { out }) }
+    const parsed = jobSchema.parse(asked)
+    if (parsed.kind === 'sweep') parsed.base = { ...machine, ...parsed.base }
+    const paths = pathsOfJob(parsed).map(({ path }) => path)
+    await requireAllowed(this.#context.options.platform, paths)
     return parsed
   }
 
@@ -246,27 +250,6 @@ export class Runs {
   }
 }
 
-/** A run that nothing has happened to yet. */
-export const emptyRow = {
-  reason: null,
-  output_id: null,
-  parent_id: null,
-  started: null,
-  finished: null,
-  last_saved_step: null,
-  progress: null,
-  archived: 0,
-  notes: '',
-  estimate: null,
-  software: '{}',
-  hardware: '{}',
-  result: null,
-  queue_position: null,
-  pid: null,
-  pid_started: null,
-  removed: null,
-} satisfies Partial<RunRow>
-
 /** A name as the name of a file or folder. */
 export const slug = (name: string): string =>
   name
@@ -284,20 +267,12 @@ function nextName(name: string): string {
 
 /** Refuses at once what would fail when the run's turn comes. */
 async function checkInputs(job: Job): Promise<void> {
-  const files: [string, string][] = []
-  if ('data' in job) for (const file of job.data) files.push(['data', file])
-  if ('adapter' in job && job.adapter !== undefined) files.push(['adapter', job.adapter])
-  const evaluation = 'evaluation' in job ? job.evaluation : undefined
-  for (const [name, file] of Object.entries(evaluation?.tasks ?? {})) files.push([`evaluation.tasks.${name}`, file])
-  for (const [name, file] of Object.entries(evaluation?.shotsFrom ?? {}))
-    files.push([`evaluation.shotsFrom.${name}`, file])
-  for (const [name, file] of Object.entries(evaluation?.perplexity ?? {}))
-    files.push([`evaluation.perplexity.${name}`, file])
-  for (const [field, file] of files) {
+  for (const { field, path, use } of pathsOfJob(job)) {
+    if (use === 'written') continue
     try {
-      await access(file, constants.R_OK)
+      await access(path, constants.R_OK)
     } catch {
-      throw new ProblemError('bad-file', `${file} does not exist or may not be read.`, { file, field })
+      throw new ProblemError('bad-file', `${path} does not exist or may not be read.`, { file: path, field })
     }
   }
 }

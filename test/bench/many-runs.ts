@@ -4,9 +4,8 @@ import { type Job, jobSchema, type ResultEvent } from '../../engine/contract.ts'
 import { CheckpointStore } from '../../electron/database/checkpoints.ts'
 import { metricNames, type MetricRow } from '../../electron/database/metrics.ts'
 import { openDatabase } from '../../electron/database/open.ts'
-import { type RunRow, RunStore } from '../../electron/database/runs.ts'
+import { emptyRow, type RunRow, RunStore } from '../../electron/database/runs.ts'
 import { metricsOf, settingsOf } from '../../electron/services/run-values.ts'
-import { emptyRow } from '../../electron/services/runs.ts'
 
 export interface ManyRuns {
   /** Runs in all; the long ones are the newest. */

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { sample, TestApp } from './services.ts'
+
+let app: TestApp
+before(async () => void (app = await TestApp.open()))
+after(() => app.remove())
+
+const copyOfSample = (name: string): string => {
+  const folder = join(app.dataFolder, name)
+  cpSync(join(sample, 'model'), folder, { recursive: true })
+  return folder
+}
+/** Waits until an entry has its hash. */
+async function hashed(id: number): Promise<string> {
+  for (;;) {
+    const { contentHash } = await app.ask('library.get', { id })
+    if (contentHash !== null) return contentHash
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+test('a checkpoint is imported in place, with what its headers say, and its duplicate is found', async () => {
+  const one = await app.ask('library.import', { path: copyOfSample('one') })
+  assert.equal(one.storage, 'in-place')
+  assert.equal(one.family, 'llama')
+  assert.equal(one.kind, 'base')
+  assert.equal(one.tokenizer, 'tokenizer.json')
+  assert.equal(
+    one.bytes,
+    readdirSync(one.path).reduce((sum, name) => sum + readFileSync(join(one.path, name)).length, 0),
+  )
+  const detail = await app.ask('library.get', { id: one.id })
+  assert.ok(detail.layers.length > 0 && detail.layers.every(({ heads, channels }) => heads > 0 && channels > 0))
+
+  const two = await app.ask('library.import', { path: copyOfSample('two') })
+  assert.equal(await hashed(two.id), await hashed(one.id))
+  assert.deepEqual((await app.ask('library.get', { id: one.id })).duplicates, [two.id])
+  assert.ok(app.told('task').some(({ kind, state }) => kind === 'hash' && state === 'done'))
+  assert.equal((await app.ask('library.import', { path: one.path })).id, one.id, 'the same folder is the same entry')
+})
+
+test('a folder that is no checkpoint is refused with a reason, and copies nothing', async () => {
+  for (const mode of ['in-place', 'copy'] as const) {
+    const problem = await app.problem('library.import', { path: sample, mode })
+    assert.equal(problem.kind, 'bad-file')
+    assert.match(problem.message, /config\.json/)
+  }
+  assert.match(
+    (await app.problem('library.import', { path: join(sample, 'nowhere') })).message,
+    /nowhere.*does not exist/,
+  )
+  assert.equal(existsSync(join(app.dataFolder, 'checkpoints')), false)
+})
+
+test('a copy goes to the folder of the settings, through links as the hub lays them, with progress', async () => {
+  const hub = join(app.dataFolder, 'hub/snapshots/abc')
+  mkdirSync(hub, { recursive: true })
+  for (const name of readdirSync(join(sample, 'model'))) symlinkSync(join(sample, 'model', name), join(hub, name))
+  const copy = await app.ask('library.import', { path: hub, mode: 'copy' })
+  assert.equal(copy.path, join(app.dataFolder, 'checkpoints/abc'))
+  assert.equal(copy.storage, 'copied')
+  assert.deepEqual(readdirSync(copy.path).sort(), readdirSync(hub).sort())
+  assert.ok(
+    app.told('task').some(({ kind, state, done, total }) => kind === 'copy' && state === 'done' && done === total),
+  )
+})
+
+test('a copy that is cancelled leaves nothing', async () => {
+  const cancel = (async () => {
+    for (;;) {
+      const task = (await app.ask('tasks.list')).find(({ kind, state }) => kind === 'export' && state === 'running')
+      if (task) return await app.ask('tasks.cancel', { id: task.id })
+      await new Promise(setImmediate)
+    }
+  })()
+  const { id } = (await app.ask('library.list'))[0]!
+  const to = join(app.dataFolder, 'exported')
+  assert.equal((await app.problem('library.export', { id, to })).kind, 'interrupted')
+  await cancel
+  assert.deepEqual(
+    readdirSync(app.dataFolder).filter((name) => name.includes('exported')),
+    [],
+  )
+})
+
+test('files that vanish, change or move are noticed; a moved checkpoint is found again, another one is not', async () => {
+  const { id, path } = await app.ask('library.import', { path: copyOfSample('restless') })
+  await hashed(id)
+  const elsewhere = join(app.dataFolder, 'elsewhere')
+  renameSync(path, elsewhere)
+  assert.deepEqual(
+    (await app.ask('library.check')).map((entry) => [entry.id, entry.status]),
+    [[id, 'missing']],
+  )
+  assert.deepEqual(await app.ask('library.check'), [])
+
+  const other = copyOfSample('other')
+  const config = join(other, 'config.json')
+  writeFileSync(config, readFileSync(config, 'utf8').replace('"rms_norm_eps"', '"comment": 1, "rms_norm_eps"'))
+  const problem = await app.problem('library.relocate', { id, path: other })
+  assert.equal(problem.kind, 'conflict')
+  assert.match(problem.message, /does not hold what/)
+
+  const found = await app.ask('library.relocate', { id, path: elsewhere })
+  assert.deepEqual([found.path, found.status], [elsewhere, 'present'])
+  utimesSync(join(elsewhere, 'config.json'), 1, 1)
+  assert.deepEqual(
+    (await app.ask('library.check')).map(({ status }) => status),
+    ['changed'],
+  )
+  assert.equal(
+    (await app.ask('library.import', { path: elsewhere })).status,
+    'present',
+    'imported again, it is taken as it is',
+  )
+})
+
+test('what is removed comes back; what goes to the trash is told to the host; names, tags and notes stay', async () => {
+  const { id, path } = await app.ask('library.import', { path: copyOfSample('doomed') })
+  await app.ask('library.update', { id, name: 'a better name', tags: ['b', 'a'], notes: 'x', favourite: true })
+  await app.ask('library.remove', { id, files: 'keep' })
+  assert.ok(existsSync(path))
+  assert.equal((await app.problem('library.get', { id })).kind, 'not-found')
+  const back = await app.ask('library.restore', { id })
+  assert.deepEqual(
+    [back.name, back.tags, back.notes, back.favourite, back.status],
+    ['a better name', ['a', 'b'], 'x', true, 'present'],
+  )
+  await app.ask('library.remove', { id, files: 'trash' })
+  assert.deepEqual(app.platform.trashed, [path])
+  assert.ok(!existsSync(path))
+})
+
+test('data sets are told by their content, can be corrected, previewed, measured, removed and found again', async () => {
+  const { id: checkpoint } = (await app.ask('library.list'))[0]!
+  const file = join(app.dataFolder, 'train.jsonl')
+  cpSync(join(sample, 'train.jsonl'), file)
+  const data = await app.ask('datasets.register', { path: file })
+  assert.deepEqual([data.format, data.kind, data.status], ['jsonl', 'text', 'present'])
+  assert.equal(data.rows, readFileSync(file, 'utf8').trim().split('\n').length)
+  const { rows, total } = await app.ask('datasets.preview', { id: data.id, checkpoint, limit: 2 })
+  assert.deepEqual([rows.length, total], [2, data.rows])
+  assert.ok(rows[0]!.tokens.length > 3)
+  const lengths = await app.ask('datasets.lengths', { id: data.id, checkpoint, sample: 50 })
+  assert.equal(
+    lengths.counts.reduce((sum, count) => sum + count),
+    50,
+  )
+
+  const questions = await app.ask('datasets.register', { path: join(sample, 'tasks/piqa/valid.jsonl') })
+  assert.deepEqual([questions.kind, questions.task], ['multiple-choice', 'piqa'])
+  assert.equal((await app.ask('datasets.update', { id: questions.id, kind: 'text' })).kind, 'text')
+
+  rmSync(file)
+  await app.ask('datasets.remove', { id: data.id })
+  assert.equal((await app.ask('datasets.restore', { id: data.id })).status, 'missing')
+  const moved = await app.ask('datasets.relocate', { id: data.id, path: join(sample, 'train.jsonl') })
+  assert.equal(moved.status, 'present')
+  assert.match((await app.problem('datasets.register', { path: join(app.dataFolder, 'none') })).message, /none/)
+})
+
+test('requests are held to the contract', async () => {
+  assert.equal((await app.problem('library.get', { id: 'one' })).kind, 'bad-setting')
+  assert.equal((await app.problem('library.get', { id: 1, more: 2 })).kind, 'bad-setting')
+  assert.equal((await app.problem('toString', undefined)).kind, 'refused')
+  assert.equal((await app.problem('library.get', { id: 999 })).kind, 'not-found')
+  assert.equal((await app.problem('settings.set', { theme: 'pink' })).field, 'theme')
+  assert.equal((await app.ask('settings.set', { theme: 'dark' })).theme, 'dark')
+  assert.equal((await app.ask('settings.get')).theme, 'dark')
+})

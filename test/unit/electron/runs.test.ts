@@ -1,0 +1,295 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import type { RunDetail } from '../../../electron/contract.ts'
+import { root, sample, TestApp } from './services.ts'
+
+let app: TestApp
+before(async () => void (app = await TestApp.open()))
+after(() => app.remove())
+
+const tiny = (changes: object = {}) => ({
+  kind: 'prune',
+  checkpoint: join(sample, 'model'),
+  data: [join(sample, 'train.jsonl')],
+  documents: 100,
+  steps: 12,
+  rows: 1,
+  length: 16,
+  rank: 2,
+  frequency: 2,
+  saveEvery: 4,
+  threads: 1,
+  device: 'onnx',
+  ...changes,
+})
+/** Takes long enough to be stopped on the way. */
+const long = (changes: object = {}) => tiny({ steps: 100_000, ...changes })
+const stepsOf = (run: RunDetail) =>
+  readFileSync(join(run.folder, 'metrics.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { step: number }).step)
+const curve = async (id: number, name = 'loss') =>
+  (await app.ask('runs.series', { id, names: [name], points: 5000 }))[0]!
+const oneTo = (last: number) => Array.from({ length: last }, (_, at) => at + 1)
+
+let first: RunDetail
+
+test('a run goes through the queue to its result, and everything of it is kept', async () => {
+  const job = tiny({
+    sampleEvery: 6,
+    samplePrompts: ['Once'],
+    sampleTokens: 4,
+    evaluateDense: true,
+    evaluation: { perplexity: { held: join(sample, 'heldout.txt') }, windows: 2, window: 16 },
+  })
+  const estimate = await app.ask('runs.estimate', { job })
+  assert.ok(estimate.fits && estimate.parameters.after < estimate.parameters.before)
+  const { id, name, state } = await app.ask('runs.create', { job })
+  assert.deepEqual([name, state], ['prune model', 'queued'])
+  first = await app.until(id, (run) => run.state === 'done')
+
+  assert.deepEqual((await curve(id)).steps, oneTo(12))
+  assert.deepEqual(stepsOf(first), oneTo(12))
+  assert.deepEqual(first.metricNames, [
+    'loss',
+    'learningRate',
+    'gradientNorm',
+    'tokensPerSecond',
+    'memoryBytes',
+    'sparsity.planned',
+    'sparsity.heads',
+    'sparsity.channels',
+  ])
+  const told = app.told('metrics').filter((event) => event.id === id)
+  assert.deepEqual(
+    told.flatMap(({ points }) => points.find((point) => point.name === 'loss')?.steps ?? []),
+    oneTo(12),
+  )
+  assert.ok(first.pruningSteps.length > 1)
+  const snapshot = await app.ask('runs.snapshot', { id, step: 100 })
+  assert.equal(snapshot?.step, first.pruningSteps.at(-1))
+  assert.ok((await app.ask('runs.samples', { id })).some(({ prompt, step }) => prompt === 'Once' && step === 12))
+  assert.ok((first.result?.scores?.perplexity['held']?.value ?? 0) > 0)
+  assert.ok(first.result?.denseScores?.perplexity['held'])
+  assert.equal(first.software['secateur'], '0.1.0')
+
+  const output = await app.ask('library.get', { id: first.outputId! })
+  assert.deepEqual([output.kind, output.storage, output.runId], ['pruned', 'run-output', id])
+  assert.equal(output.evaluations[0]?.runId, id)
+  assert.ok(output.originalLayers![0]!.heads > output.layers[0]!.heads)
+  const { nodes, edges } = await app.ask('library.lineage', { id: first.checkpointId! })
+  assert.deepEqual(edges, [
+    { from: `run-${id}`, to: `checkpoint-${output.id}` },
+    { from: `checkpoint-${first.checkpointId}`, to: `run-${id}` },
+  ])
+  assert.deepEqual(nodes.map(({ detail }) => detail).sort(), ['base', 'prune', 'pruned'])
+  assert.deepEqual(app.platform.notifications, [['prune model is done', 'Its result is in the library.', id]])
+  assert.deepEqual([app.platform.awake, app.platform.progress], [false, null])
+})
+
+test('a run is paused with its state saved, goes on from there, and ends as one that never stopped', async () => {
+  const { id } = await app.ask('runs.create', { job: tiny({ steps: 24 }), name: 'stopped' })
+  await app.until(id, (run) => (run.progress?.step ?? 0) >= 5)
+  assert.equal(app.platform.awake, true)
+  assert.equal((await app.ask('runs.pause', { id })).state, 'stopping')
+  const paused = await app.until(id, (run) => run.state === 'paused')
+  assert.equal(paused.resumable, true)
+  assert.equal(paused.lastSavedStep, stepsOf(paused).at(-1))
+  assert.deepEqual((await curve(id)).steps, oneTo(paused.lastSavedStep!))
+  await app.ask('runs.resume', { id })
+  const done = await app.until(id, (run) => run.state === 'done')
+  assert.deepEqual((await curve(id)).steps, oneTo(24))
+  assert.deepEqual(stepsOf(done), oneTo(24))
+})
+
+test('one run at a time has the device; the queue can be put in another order, and cancelled', async () => {
+  const [a, b, c] = [
+    await app.ask('runs.create', { job: long(), name: 'a' }),
+    await app.ask('runs.create', { job: long(), name: 'b' }),
+    await app.ask('runs.create', { job: tiny({ steps: 2 }), name: 'c' }),
+  ]
+  await app.until(a.id, (run) => run.state === 'running')
+  await app.ask('runs.move', { id: c.id, position: 0 })
+  assert.deepEqual(
+    (await app.ask('runs.active')).map(({ name, state }) => [name, state]),
+    [
+      ['a', 'running'],
+      ['c', 'queued'],
+      ['b', 'queued'],
+    ],
+  )
+  await app.ask('runs.cancel', { id: b.id })
+  assert.equal((await app.ask('runs.get', { id: b.id })).state, 'cancelled')
+  assert.equal((await app.problem('library.remove', { id: a.checkpointId, files: 'trash' })).kind, 'in-use')
+  assert.match((await app.problem('library.remove', { id: a.checkpointId, files: 'trash' })).message, /the run a/)
+  await app.ask('runs.cancel', { id: a.id })
+  await app.until(a.id, (run) => run.state === 'cancelled')
+  await app.until(c.id, (run) => run.state === 'done')
+  assert.equal((await app.ask('runs.active')).length, 0)
+})
+
+test('an engine that is killed fails its run with a reason and the last saved state, and the run goes on from it', async () => {
+  const { id } = await app.ask('runs.create', { job: tiny({ steps: 24 }), name: 'killed' })
+  await app.until(id, (run) => (run.lastSavedStep ?? 0) >= 4)
+  execFileSync('pkill', ['-9', '-P', String(process.pid), '-f', 'engine/run.ts'])
+  const failed = await app.until(id, (run) => run.state === 'failed')
+  assert.match(failed.reason!, /killed, most likely by the system because memory ran out/)
+  assert.ok(failed.resumable && failed.lastSavedStep! >= 4)
+  assert.ok(app.platform.notifications.some(([title, , run]) => run === id && title === 'killed failed'))
+  await app.ask('runs.resume', { id })
+  await app.until(id, (run) => run.state === 'done')
+  assert.deepEqual((await curve(id)).steps, oneTo(24))
+})
+
+test('jobs that cannot work are refused before they are queued, with the field and the file', async () => {
+  assert.equal((await app.problem('runs.create', { job: tiny({ ratio: 2 }) })).field, 'ratio')
+  assert.equal((await app.problem('runs.create', { job: tiny({ colour: 'red' }) })).kind, 'bad-setting')
+  const missing = await app.problem('runs.create', { job: tiny({ data: ['/no/such/file'] }) })
+  assert.deepEqual([missing.kind, missing.field, missing.file], ['bad-file', 'data', '/no/such/file'])
+  assert.equal((await app.problem('runs.create', { job: tiny({ checkpoint: sample }) })).kind, 'bad-file')
+  const empty = join(app.dataFolder, 'empty.jsonl')
+  writeFileSync(empty, '')
+  const { id } = await app.ask('runs.create', { job: tiny({ data: [empty] }), name: 'impossible' })
+  const failed = await app.until(id, (run) => run.state === 'failed')
+  assert.match(failed.reason!, /empty\.jsonl/)
+  assert.equal(failed.resumable, false)
+  assert.ok(
+    (await app.ask('runs.log', { id })).some(({ level, message }) => level === 'error' && message === failed.reason),
+  )
+})
+
+test('every run of a sweep is a run of the history', async () => {
+  const { kind: _, checkpoint, device: __, ...base } = tiny({ steps: 2, evaluation: { perplexity: {} } })
+  const job = { kind: 'sweep', checkpoint, base, values: { ratio: [0.3, 0.6] }, dense: false }
+  const { id } = await app.ask('runs.create', { job, name: 'both' })
+  await app.until(id, (run) => run.state === 'done')
+  const { rows } = await app.ask('history.query', {
+    search: 'both',
+    kinds: ['prune'],
+    columns: ['setting.ratio', 'state'],
+  })
+  assert.deepEqual(rows.map(({ values }) => values).sort(), [
+    [0.3, 'done'],
+    [0.6, 'done'],
+  ])
+  assert.equal((await app.ask('runs.get', { id: rows[0]!.id })).parentId, id)
+})
+
+test('a run is tried again under a new name, removed, restored and archived', async () => {
+  const again = await app.ask('runs.retry', { id: first.id })
+  assert.equal(again.name, 'prune model (2)')
+  assert.notEqual(again.folder, first.folder)
+  assert.equal((await app.ask('runs.get', { id: again.id })).parentId, first.id)
+  assert.equal((await app.problem('runs.remove', { ids: [again.id], files: 'keep' })).kind, 'in-use')
+  await app.ask('runs.cancel', { id: again.id })
+  await app.until(again.id, (run) => run.state === 'cancelled')
+  await app.ask('runs.remove', { ids: [again.id], files: 'keep' })
+  assert.equal((await app.problem('runs.get', { id: again.id })).kind, 'not-found')
+  await app.ask('runs.restore', { ids: [again.id] })
+  await app.ask('runs.archive', { ids: [again.id], archived: true })
+  assert.equal((await app.ask('history.query', { archived: 'only' })).rows[0]!.id, again.id)
+})
+
+test('the history searches, filters, sorts and exports', async () => {
+  await app.ask('runs.update', { id: first.id, name: '=SUM(A1), "quoted"', notes: 'a naïve idea', tags: ['paper'] })
+  const find = async (search: string) => (await app.ask('history.query', { search })).rows.map(({ id }) => id)
+  assert.deepEqual(await find('naive id'), [first.id])
+  assert.deepEqual(await find('paper'), [first.id])
+  assert.ok((await find('loraprune frequency 2')).includes(first.id))
+  assert.deepEqual(await find('"unbalanced OR ('), [])
+  const sorted = await app.ask('history.query', {
+    columns: ['setting.steps', 'metric.loss', 'tags'],
+    sort: { column: 'setting.steps', descending: false },
+    states: ['done'],
+    kinds: ['prune'],
+  })
+  const steps = sorted.rows.map(({ values }) => values[0] as number)
+  assert.deepEqual(
+    steps,
+    steps.toSorted((a, b) => a - b),
+  )
+  assert.deepEqual((await app.ask('history.query', { tags: ['paper'], columns: ['tags'] })).rows[0]!.values, [
+    ['paper'],
+  ])
+  const keys = (await app.ask('history.columns')).map(({ key }) => key)
+  assert.ok(
+    ['name', 'setting.lambda', 'metric.perplexity.held', 'metric.dense.perplexity.held'].every((key) =>
+      keys.includes(key),
+    ),
+  )
+  const csv = await app.ask('history.export', {
+    tags: ['paper'],
+    columns: ['name', 'created', 'setting.ratio'],
+    format: 'csv',
+  })
+  const created = new Date(first.created).toISOString()
+  assert.equal(csv, `id,Name,Created,setting.ratio\r\n${first.id},"'=SUM(A1), ""quoted""",${created},0.5\r\n`)
+  const json: unknown = JSON.parse(
+    await app.ask('history.export', { tags: ['paper'], columns: ['setting.ratio'], format: 'json' }),
+  )
+  assert.deepEqual(json, [{ id: first.id, 'setting.ratio': 0.5 }])
+})
+
+test('runs are compared: what differs, curves, layers, samples and a scatter', async () => {
+  const [other] = (await app.ask('history.query', { search: 'stopped' })).rows
+  const comparison = await app.ask('compare.get', { ids: [first.id, other!.id] })
+  assert.deepEqual(
+    comparison.settings.find(({ name }) => name === 'steps'),
+    { name: 'steps', values: [12, 24], differs: true },
+  )
+  assert.equal(comparison.settings.find(({ name }) => name === 'ratio')?.differs, false)
+  assert.equal(comparison.series[1]!.series[0]!.points, 24)
+  for (const { layers } of comparison.layers)
+    for (const layer of layers) assert.ok(layer.heads < layer.headsOf && layer.channels < layer.channelsOf)
+  assert.deepEqual(
+    comparison.samples.map(({ prompt, texts }) => [prompt, texts[1]]),
+    [['Once', null]],
+  )
+  const points = await app.ask('compare.scatter', {
+    x: 'metric.parametersAfter',
+    y: 'metric.loss',
+    ids: [first.id, other!.id],
+  })
+  assert.deepEqual(
+    points.map(({ id }) => id),
+    [first.id, other!.id],
+  )
+})
+
+test('a run goes into an archive and comes back, and a folder of the command line is taken in', async () => {
+  const archive = await app.ask('runs.export', { id: first.id, to: app.dataFolder })
+  assert.ok(existsSync(archive))
+  const imported = await app.ask('runs.importArchive', { path: archive })
+  assert.notEqual(imported.folder, first.folder)
+  assert.deepEqual([imported.state, imported.name, imported.tags], ['done', '=SUM(A1), "quoted"', ['paper']])
+  assert.deepEqual((await curve(imported.id)).mean, (await curve(first.id)).mean)
+  assert.equal((await app.ask('runs.get', { id: imported.id })).result?.loss, first.result?.loss)
+
+  const folder = join(app.dataFolder, 'by-hand')
+  const flags = [
+    '--data',
+    join(sample, 'train.jsonl'),
+    '--steps',
+    '4',
+    '--rows',
+    '1',
+    '--length',
+    '16',
+    '--threads',
+    '1',
+  ]
+  execFileSync(
+    process.execPath,
+    [join(root, 'engine/main.ts'), 'prune', join(sample, 'model'), '--out', folder, ...flags],
+    { stdio: 'ignore' },
+  )
+  const taken = await app.ask('runs.importFolder', { path: folder })
+  assert.deepEqual([taken.state, taken.name, taken.kind], ['done', 'by-hand', 'prune'])
+  assert.deepEqual((await curve(taken.id)).steps, oneTo(4))
+  assert.equal((await app.ask('runs.importFolder', { path: folder })).id, taken.id)
+  assert.match((await app.problem('runs.importFolder', { path: sample })).message, /run\.json/)
+})
