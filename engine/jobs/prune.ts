@@ -37,8 +37,7 @@ export async function prune(job: PruneJob, context: JobContext): Promise<ResultE
       target.removes === 'weights'
         ? new UnstructuredPruning(job, checkpoint, run, context)
         : new Pruning(job, target, checkpoint, run, folder, context)
-    await pruning.start()
-    const loss = await train(job, run, folder, context, pruning.hooks)
+    const loss = await train(job, run, folder, context, { ...pruning.hooks, begin: () => pruning.start() })
     if (!existsSync(folder.output)) await write(job, checkpoint, pruning, run, folder, context)
     disposeModel(run.model)
     using pruned = openCheckpoint(folder.output)

@@ -93,11 +93,14 @@ export async function prepareTraining(
   if (state) restoreMoments(trainer, state.values, folder)
   const done = state?.step ?? 0
   folder.metrics.start(done)
-  folder.snapshots.start(done)
+  // What is removed before the first step is removed again.
+  folder.snapshots.start(done === 0 ? -1 : done)
   return { model, tokenizer, adapter, trainer, steps, done, saved: state?.values ?? new Map() }
 }
 
 export interface StepHooks {
+  /** Called before the first step, after the samples of the model as it came. */
+  begin?: () => Promise<void>
   /** Sees the gradients of a step before the adapter changes. */
   observe?: (step: number, gradients: LayerMatrices[], batches: readonly TrainingBatch[]) => void
   /** Called after the update. */
@@ -129,6 +132,7 @@ export async function train(
   }
   const sampler = new Sampler(job, run, folder, context)
   await sampler.start(run.done)
+  await hooks.begin?.()
   const started = performance.now()
   const pace = new Pace()
   let bad = 0

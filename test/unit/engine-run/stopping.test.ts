@@ -95,3 +95,21 @@ test('a run that is stopped while it reads its data can be started again', async
   assert.equal((await run(job, { at: isStage('reading data') })).stopped, true)
   assert.equal((await run({ ...job, data: data.slice(0, 1), length: 16 })).stopped, false)
 })
+
+test('a run that is stopped between its one pruning and its first step is told as if it had not been', async () => {
+  const small = { data: [sample('heldout.txt')], steps: 2, length: 16, rows: 1 }
+  const samples = { sampleEvery: 2, samplePrompts: ['The baker'], sampleTokens: 8 }
+  const once = { schedule: 'one-shot', criterion: 'magnitude', calibrationRows: 2 }
+  const job = { kind: 'prune', checkpoint: sample('model'), ...once, ...machine, ...small, ...samples }
+  await run({ ...job, out: out('once') })
+  const at = (event: EngineEvent) => event.type === 'pruned'
+  assert.equal((await run({ ...job, out: out('twice') }, { at })).stopped, true)
+  await run({ ...job, out: out('twice') }, { resume: true })
+  const files = ['pruning.jsonl', 'samples.jsonl', 'metrics.jsonl', 'output/model.safetensors']
+  for (const name of files) assert.ok(readFileSync(out('twice', name)).equals(readFileSync(out('once', name))), name)
+  // The first sample is of the model before anything left it.
+  const whole = { ...small, ...samples, kind: 'finetune', checkpoint: sample('model'), out: out('whole'), ...machine }
+  await run(whole)
+  const first = (name: string) => readFileSync(out(name, 'samples.jsonl'), 'utf8').split('\n')[0]
+  assert.equal(first('once'), first('whole'))
+})
