@@ -76,7 +76,7 @@ export const parts = {
     from: ['engine'],
     config: forNode(
       'engine',
-      { run: 'engine/run.ts', service: 'engine/service.ts', 'parquet-worker': 'engine/data/parquet-worker.ts' },
+      { run: 'engine/run.ts', service: 'engine/service.ts', 'data/parquet-worker': 'engine/data/parquet-worker.ts' },
       { external: [/^[^./]/], keep: 'engine' },
     ),
   },

@@ -13,7 +13,7 @@ export default defineConfig<object, AppOptions>({
   timeout: 60_000,
   expect: { timeout: 10_000 },
   forbidOnly: true,
-  use: { actionTimeout: 10_000 },
+  use: { actionTimeout: 10_000, screenshot: 'only-on-failure' },
   projects: [
     { name: 'browser', use: { shell: 'browser' } },
     { name: 'electron', use: { shell: 'electron' } },
