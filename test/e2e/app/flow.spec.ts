@@ -11,7 +11,7 @@ test.describe.configure({ mode: 'serial' })
 const scratch = mkdtempSync(join(tmpdir(), 'secateur-bad-'))
 test.afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
-const go = (page: Page, hash: string) => page.evaluate((to) => void (location.hash = to), hash)
+const go = (page: Page, hash: string) => page.goto(new URL(hash, page.url()).href)
 const stateOf = (page: Page, state: string) => page.getByRole('main').getByText(state, { exact: true }).first()
 const step = async (page: Page) =>
   Number(

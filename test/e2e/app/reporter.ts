@@ -13,7 +13,8 @@ export default class PlainReporter implements Reporter {
   onTestEnd(test: TestCase, result: TestResult): void {
     if (result.status === 'skipped') {
       const reason =
-        test.annotations.find(({ type }) => type === 'skip' || type === 'fixme')?.description ?? 'a test that they build on failed'
+        test.annotations.find(({ type }) => type === 'skip' || type === 'fixme')?.description ??
+        'a test that they build on failed'
       this.#skipped.set(reason, (this.#skipped.get(reason) ?? 0) + 1)
       return
     }

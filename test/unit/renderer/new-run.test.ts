@@ -145,12 +145,14 @@ test('a preset sets what it is about, leaves what it is not, and is noticed to b
   for (const preset of presets) {
     const draft = applyPreset(filled({ values: { samplePrompts: ['Once'], ratio: '0.3' } }), preset)
     assert.equal(problemsOf(draft).size, 0, preset.name)
+    assert.equal(problemsOf(applyPreset(filled({ values: {} }), preset)).size, 0, `${preset.name} without a prompt`)
     assert.deepEqual(draft.values['samplePrompts'], ['Once'])
     assert.equal(draft.values['ratio'], undefined)
     assert.ok(isPreset(draft, preset))
     assert.ok(!isPreset({ ...draft, values: { ...draft.values, ratio: '0.25' } }, preset))
     assert.ok(isPreset({ ...draft, values: { ...draft.values, ratio: '0.5', lambda: '' } }, preset))
   }
+  assert.ok(problemsOf(filled({ values: { sampleEvery: '5' } })).has('samplePrompts'))
   assert.deepEqual(presetsFor('merge'), [])
   assert.ok(presets[0] && !Object.hasOwn(valuesFor(presets[0], 'finetune'), 'uniform'))
 })

@@ -108,6 +108,9 @@ export function problemsOf(draft: Draft, decimal = '.'): Map<string, string> {
     if (!problems.has(key)) problems.set(key, missing[key] && isMissing(issue) ? missing[key] : messageOf(issue))
   }
   if (evaluates(draft)) addEvaluationProblems(draft, problems)
+  const { sampleEvery, samplePrompts } = job
+  if (typeof sampleEvery === 'number' && sampleEvery > 0 && !(Array.isArray(samplePrompts) && samplePrompts.length > 0))
+    problems.set('samplePrompts', 'Give the samples at least one prompt to continue, or write none.')
   return problems
 }
 

@@ -72,7 +72,12 @@ const kept = ['samplePrompts', 'device', 'threads', 'field', 'criterion']
 /** Sets everything that a preset is about and puts every other setting back to its default. */
 export function applyPreset(draft: Draft, preset: Preset): Draft {
   const own = Object.entries(draft.values).filter(([key]) => kept.includes(key))
-  return { ...draft, preset: preset.name, values: { ...Object.fromEntries(own), ...preset.values } }
+  const values: Draft['values'] = { ...Object.fromEntries(own), ...preset.values }
+  // Samples need something to continue.
+  const prompts = values['samplePrompts']
+  if (values['sampleEvery'] && !(Array.isArray(prompts) && prompts.length > 0))
+    values['samplePrompts'] = ['Once upon a time']
+  return { ...draft, preset: preset.name, values }
 }
 
 /** Whether the settings are still those of the preset. */
