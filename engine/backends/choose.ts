@@ -67,10 +67,7 @@ export async function rankBackends(
   const passed = (name: BackendName, reason: string) => void refused.push({ name, reason })
   for (const name of candidates) {
     try {
-      const facts = await startBackend(name, threads)
-      if (facts.software)
-        passed(name, `${facts.device} is a processor that plays a graphics card: it is used only when it is asked for`)
-      else contenders.push({ name, facts, gigaflops: null })
+      contenders.push({ name, facts: await startBackend(name, threads, 'auto'), gigaflops: null })
     } catch (error) {
       passed(name, reasonOf(error))
     }
@@ -94,17 +91,17 @@ export async function rankBackends(
 }
 
 /** Starts a back end, if it has not been, and makes it the current one. */
-async function startBackend(name: BackendName, threads: number): Promise<DeviceFacts> {
+async function startBackend(name: BackendName, threads: number, by: 'name' | 'auto' = 'name'): Promise<DeviceFacts> {
   // Otherwise the reference back end advertises another package on standard error.
   tf.enableProdMode()
-  const facts = await start[name](threads)
+  const facts = await start[name](threads, by)
   if (!(await tf.setBackend(name))) throw new Error(`TensorFlow.js could not start its back end ${name}`)
   return facts
 }
 
-const start: Record<BackendName, (threads: number) => DeviceFacts | Promise<DeviceFacts>> = {
+const start: Record<BackendName, (threads: number, by: 'name' | 'auto') => DeviceFacts | Promise<DeviceFacts>> = {
   tensorflow: () => startTensorFlow(),
-  webgpu: () => startWebGpu(),
+  webgpu: (_, by) => startWebGpu({ software: by === 'name' }),
   onnx: (threads) => {
     registerOnnxBackend({ threads })
     return processorFacts(threads)
@@ -117,7 +114,7 @@ const start: Record<BackendName, (threads: number) => DeviceFacts | Promise<Devi
 
 const processorFacts = (threads: number): DeviceFacts => {
   const model = cpus()[0]?.model.trim() ?? process.arch
-  return { device: model, driver: `${model} ${threads}`, memoryBytes: null, software: false, threads }
+  return { device: model, driver: `${model} ${threads}`, memoryBytes: null, threads }
 }
 
 export function threadsOf({ threads = availableParallelism() }: ChoiceOptions): number {

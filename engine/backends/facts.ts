@@ -6,7 +6,5 @@ export interface DeviceFacts {
   driver: string
   /** Memory of the device; null where it cannot be told. */
   memoryBytes: number | null
-  /** Set where a processor only plays the part of a graphics card. */
-  software: boolean
   threads: number
 }

@@ -26,7 +26,7 @@ export async function startTensorFlow(load: Loader = createRequire(import.meta.u
     )
   registerFrozenComposites('tensorflow')
   checkProduct()
-  return { device: 'NVIDIA graphics card, CUDA', driver: version, memoryBytes: null, software: false, threads: 1 }
+  return { device: 'NVIDIA graphics card, CUDA', driver: version, memoryBytes: null, threads: 1 }
 }
 
 function requireLibrary(load: Loader): string {

@@ -60,6 +60,13 @@ export function createBackend(card: Card, load: NodeJS.Require): CardBackend {
       return values
     }
 
+    override runWebGPUProgram(
+      ...call: Parameters<PackageBackend['runWebGPUProgram']>
+    ): ReturnType<PackageBackend['runWebGPUProgram']> {
+      this.dispatches++
+      return super.runWebGPUProgram(...call)
+    }
+
     /** Sends what is recorded to the card, so that it computes while the host records on. */
     flush(): void {
       card.check()

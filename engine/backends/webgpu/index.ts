@@ -1,36 +1,51 @@
 import { createRequire } from 'node:module'
 import { tf } from '../../tf.ts'
 import type { DeviceFacts } from '../facts.ts'
-import { registerFrozenComposites } from '../frozen-composite.ts'
+import { setArithmetic } from './arithmetic.ts'
 import { registerOurKernels } from './kernels/index.ts'
 import { createBackend, type CardBackend } from './backend.ts'
+import { chooseArithmetic } from './self-test.ts'
 import { type Card, describeCard, isSoftware, openCard } from './dawn.ts'
 
 export const backendName = 'webgpu'
 
+/** They outlive a card that is closed: TensorFlow.js keeps them by the back end's name. */
+let kernelsRegistered = false
 let running: { card: Card; backend: CardBackend } | null = null
 
 /**
  * Opens the graphics card through Dawn and makes it known to TensorFlow.js as the back end `webgpu`, with the kernels of
  * TensorFlow.js and our own. A second call changes nothing.
  *
+ * @param options.software takes a processor that plays a graphics card too
  * @throws Error that says why no card can be used.
  */
-export async function startWebGpu(): Promise<DeviceFacts> {
+export async function startWebGpu(options: { software: boolean }): Promise<DeviceFacts> {
   if (!running) {
     const card = await openCard()
+    if (isSoftware(card.info) && !options.software) {
+      card.close()
+      throw new Error(
+        `${describeCard(card.info)} is a processor that plays a graphics card: it is used only when it is asked for with --device webgpu`,
+      )
+    }
     const backend = createBackend(card, createRequire(import.meta.url))
     tf.registerBackend(backendName, () => backend)
-    registerFrozenComposites(backendName)
-    registerOurKernels()
+    if (!kernelsRegistered) registerOurKernels()
+    kernelsRegistered = true
     running = { card, backend }
+    try {
+      setArithmetic(backend, chooseArithmetic(backend))
+    } catch (error) {
+      stopWebGpu()
+      throw error
+    }
   }
   const { info, memoryBytes } = running.card
   return {
     device: describeCard(info),
     driver: `${info.vendor} ${info.architecture} ${info.description}`,
     memoryBytes,
-    software: isSoftware(info),
     threads: 1,
   }
 }

@@ -1,0 +1,214 @@
+// What is promised of graphics cards alone. Run by test/gpu/swiftshader.test.ts and `npm run test:gpu`.
+import assert from 'node:assert/strict'
+import { before, beforeEach, test } from 'node:test'
+import { chooseBackend } from '../../engine/backends/choose.ts'
+import type { CardBackend } from '../../engine/backends/webgpu/backend.ts'
+import { stopWebGpu } from '../../engine/backends/webgpu/index.ts'
+import { multipliesRightly } from '../../engine/backends/webgpu/self-test.ts'
+import { setWeightStore, weightsOf, WeightStore } from '../../engine/backends/webgpu/weights.ts'
+import { frozenFloats, quantise } from '../../engine/frozen-weight.ts'
+import { lowRankOf, pairsOf } from '../../engine/lora/adapter.ts'
+import { block } from '../../engine/models/llama.ts'
+import { crossEntropy } from '../../engine/ops/cross-entropy.ts'
+import { adapterImportance } from '../../engine/ops/importance.ts'
+import { embed, linears } from '../../engine/ops/linear.ts'
+import { rmsNorm } from '../../engine/ops/rms-norm.ts'
+import { swiglu } from '../../engine/ops/swiglu.ts'
+import { adamStep, stepScalars } from '../../engine/training/adamw.ts'
+import { passOf } from '../../engine/training/gradients.ts'
+import { type Tensor, tf } from '../../engine/tf.ts'
+import { floats } from '../conformance/compare.ts'
+import { assertWithin, forward, openFixture } from '../unit/models/shared.ts'
+
+const start = () => chooseBackend({ device: 'webgpu' })
+const card = () => tf.backend() as unknown as CardBackend
+const values = (shape: number[], seed: number, scale = 1) => tf.tensor(floats(shape, seed, scale).values, shape)
+const weight = (rows: number, columns: number, seed: number) =>
+  frozenFloats(Float32Array.from(floats([rows, columns], seed, 0.3).values), rows, columns)
+
+before(start)
+beforeEach(() => tf.setBackend('webgpu'))
+
+test('one layer, forward and backward with an adapter on all seven projections, is fewer than 60 dispatches', () => {
+  const { model, adapter, batch } = openFixture('llama_gqa')
+  const pass = passOf(model, batch)
+  const pairs = pairsOf(adapter.layers[0]!)
+  assert.equal(pairs.length, 7)
+  const x = values([batch.rows * batch.length, model.config.hiddenSize], 1)
+  const run = () =>
+    tf.grads((...args: Tensor[]) => {
+      const matrices = Object.fromEntries(
+        pairs.map(([projection], i) => [projection, { a: args[2 * i]!, b: args[2 * i + 1]! }]),
+      )
+      return block(args.at(-1)!, model.layers[0]!, model.config, pass, { lowRank: lowRankOf(adapter, 0, matrices) })
+    })([...pairs.flatMap(([, { a, b }]) => [a, b]), x], x)
+  tf.dispose(run())
+  const before = card().dispatches
+  const gradients = run()
+  const dispatches = card().dispatches - before
+  assert.equal(gradients.length, 15)
+  assert.ok(dispatches < 60, `${dispatches} dispatches`)
+  assert.ok(dispatches > 20, `only ${dispatches}: not everything was counted`)
+})
+
+test('memory of the card does not grow over 500 steps', () => {
+  const [gate, up, head] = [weight(12, 8, 1), quantise(weight(12, 8, 2)), weight(9, 12, 3)]
+  const settings = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.01 }
+  let matrices = [
+    [2, 8],
+    [12, 2],
+    [2, 8],
+    [12, 2],
+  ].map((shape, i) => values(shape, 4 + i))
+  let moments = matrices.flatMap((tensor) => [tf.zerosLike(tensor), tf.zerosLike(tensor)])
+  const x = values([6, 8], 8)
+  const norm = tf.ones([8])
+  const labels = tf.tensor1d([0, 3, -1, 8, 2, 1], 'int32')
+  const divisor = tf.scalar(5)
+  const step = (number: number): number => {
+    const { value, grads } = tf.valueAndGrads((a0: Tensor, b0: Tensor, a1: Tensor, b1: Tensor) => {
+      const [y0, y1] = linears(rmsNorm(x, norm as Tensor, 1e-5), [
+        { linear: { weight: gate, bias: null }, lowRank: { a: a0, b: b0, scale: 1 } },
+        { linear: { weight: up, bias: null }, lowRank: { a: a1, b: b1, scale: 1 } },
+      ])
+      const [logits] = linears(swiglu(y0!, y1!), [{ linear: { weight: head, bias: null } }])
+      return crossEntropy(logits!, labels, divisor) as never
+    })(matrices as never)
+    const scalars = stepScalars(settings, number, 0.01)
+    const next = matrices.map((matrix, i) =>
+      adamStep(matrix, moments[2 * i]!, moments[2 * i + 1]!, grads[i]!, settings, scalars),
+    )
+    tf.dispose([...matrices, ...moments, ...grads, ...Object.values(scalars)])
+    matrices = next.map((updated) => updated[2])
+    moments = next.flatMap(([first, second]) => [first, second])
+    const loss = (value as Tensor).dataSync()[0]!
+    tf.dispose(value)
+    return loss
+  }
+  const first = step(1)
+  for (let i = 2; i <= 20; i++) step(i)
+  const memory = () => {
+    const { numTensors } = tf.memory()
+    const { numBytesAllocated, numBytesUsed } = card().bufferManager
+    return { numTensors, numBytesAllocated, numBytesUsed, weights: weightsOf(card()).bytes }
+  }
+  const early = memory()
+  let last = 0
+  for (let i = 21; i <= 500; i++) last = step(i)
+  assert.deepEqual(memory(), early)
+  assert.ok(last < first / 2, `the loss went from ${first} to ${last}`)
+})
+
+test('weights that do not fit are streamed, and come out the same', () => {
+  const { model, batch } = openFixture('llama_gqa')
+  setWeightStore(card(), new WeightStore(card()))
+  const whole = forward(model, batch)
+  const { bytes } = weightsOf(card())
+  const budget = Math.floor(bytes / 2)
+  setWeightStore(card(), new WeightStore(card(), { budget }))
+  for (let i = 0; i < 2; i++) assertWithin(forward(model, batch), whole, 0, 'streamed logits')
+  const streamed = weightsOf(card())
+  assert.ok(streamed.bytes <= budget, `${streamed.bytes} bytes lie on the card, more than ${budget}`)
+  assert.ok(streamed.uploaded > bytes, `${streamed.uploaded} bytes were uploaded in all`)
+  setWeightStore(card(), new WeightStore(card()))
+})
+
+test('weights larger than a buffer may be are split, and compute the same', () => {
+  const one = weight(23, 10, 1)
+  const int8 = quantise(weight(23, 10, 2))
+  const [a, b, gradientA, gradientB] = [
+    [3, 10],
+    [23, 3],
+    [3, 10],
+    [23, 3],
+  ].map((shape, i) => values(shape, 3 + i))
+  const x = values([5, 10], 9)
+  const ids = tf.tensor1d([22, 0, 7, 8, 15], 'int32')
+  const compute = () =>
+    tf.tidy(() => {
+      const layers = (low: Tensor[]) =>
+        linears(x, [
+          { linear: { weight: one, bias: null }, lowRank: { a: low[0]!, b: low[1]!, scale: 2 } },
+          { linear: { weight: int8, bias: null } },
+        ])
+      const gradient = tf.grads((input: Tensor) => {
+        const [first, second] = linears(input, [
+          { linear: { weight: one, bias: null }, lowRank: { a: a!, b: b!, scale: 2 } },
+          { linear: { weight: int8, bias: null } },
+        ])
+        return tf.mul(first!, second!)
+      })([x])
+      const importances = [one, int8].flatMap((matrix) =>
+        (['rows', 'columns'] as const).map((along) =>
+          adapterImportance(matrix, { a: a!, b: b! }, { a: gradientA!, b: gradientB! }, 2, 1, along),
+        ),
+      )
+      return [...layers([a!, b!]), ...gradient, ...importances, embed(ids, one), embed(ids, int8)].map((tensor) =>
+        Float32Array.from(tensor.dataSync()),
+      )
+    })
+  setWeightStore(card(), new WeightStore(card()))
+  const whole = compute()
+  setWeightStore(card(), new WeightStore(card(), { largestPart: 400 }))
+  assert.deepEqual(
+    weightsOf(card())
+      .get(one)
+      .parts.map(({ start, rows }) => [start, rows]),
+    [
+      [0, 8],
+      [8, 8],
+      [16, 7],
+    ],
+  )
+  for (const [i, result] of compute().entries()) assertWithin(result, whole[i]!, 1e-4, `result ${i}`)
+  setWeightStore(card(), new WeightStore(card()))
+})
+
+test('a way to multiply that the card does not have fails its test, and nothing else suffers', () => {
+  assert.equal(multipliesRightly(card(), { kind: 'matrix', m: 16, n: 32, k: 16, subgroup: 3 }), false)
+  assert.deepEqual(
+    [...tf.add(values([2], 1), values([2], 1)).dataSync()],
+    floats([2], 1, 1).values.map((v) => Math.fround(2 * Math.fround(v))),
+  )
+})
+
+// A start compiles its kernels anew, which takes seconds where a processor plays the card.
+const cycles = process.env['SECATEUR_GPU_LONG'] ? 20 : 5
+
+test(`${cycles} starts that are given up in the middle leave the card as it was`, async () => {
+  const lone = weight(8, 8, 1)
+  let expected: Float32Array | null = null
+  let early = 0
+  for (let cycle = 0; cycle < cycles; cycle++) {
+    await start()
+    await tf.setBackend('webgpu')
+    // Nothing of this is disposed of, as when a run is stopped.
+    const [y] = linears(values([4, 8], 2), [
+      { linear: { weight: lone, bias: null }, lowRank: { a: values([2, 8], 3), b: values([8, 2], 4), scale: 1 } },
+    ])
+    const result = Float32Array.from(y!.dataSync())
+    expected ??= result
+    assert.deepEqual(result, expected)
+    await tf.setBackend('cpu')
+    stopWebGpu()
+    globalThis.gc?.()
+    if (cycle === Math.floor(cycles / 2)) early = process.memoryUsage.rss()
+  }
+  const grown = (process.memoryUsage.rss() - early) / 1e6
+  assert.ok(grown < 60, `the process grew by ${grown.toFixed(0)} MB over the second half`)
+  await start()
+})
+
+test('a card that is lost is an error in words, and the next start opens it again', async () => {
+  const tensor = swiglu(values([4], 1), values([4], 2))
+  card().device.destroy()
+  assert.throws(() => tensor.dataSync(), {
+    name: 'SecateurError',
+    kind: 'unsupported',
+    message: /graphics card was lost/,
+  })
+  await tf.setBackend('cpu')
+  stopWebGpu()
+  await start()
+  assert.deepEqual([...tf.add(tf.tensor1d([1]), tf.tensor1d([2])).dataSync()], [3])
+})

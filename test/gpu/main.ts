@@ -1,0 +1,29 @@
+// npm run test:gpu: everything that is tested of the back end webgpu, once for each way that a card may multiply.
+import { failuresIn, longFiles, quickFiles, runOnCard } from './run-on-card.ts'
+
+/** A command that runs its arguments on the driver to be tested; unset, the system's own driver is tested. */
+const runner = (process.env['SECATEUR_GPU_RUNNER'] ?? '').split(' ').filter((word) => word !== '')
+/** Only the files that concern how products are computed are run for every way. */
+const aboutProducts = ['test/conformance/fused.test.ts', 'test/unit/models/llama.test.ts', 'test/gpu/card.ts']
+
+let failures = 0
+for (const arithmetic of ['f32', 'f16', 'matrix']) {
+  const known = runOnCard('test/gpu/has-arithmetic.ts', { SECATEUR_GPU_ARITHMETIC: arithmetic }, runner)
+  if (!known.passed) {
+    console.log(`${arithmetic}: skipped, ${known.output.trim().split('\n').at(-1)}`)
+    if (arithmetic === 'f32') failures++
+    continue
+  }
+  for (const file of arithmetic === 'f32' ? [...quickFiles, ...longFiles] : aboutProducts) {
+    const { passed, seconds, output } = runOnCard(
+      file,
+      { SECATEUR_GPU_ARITHMETIC: arithmetic, SECATEUR_GPU_LONG: arithmetic === 'f32' ? '1' : '' },
+      runner,
+    )
+    console.log(`${arithmetic}: ${passed ? 'passed' : 'FAILED'} ${file} (${seconds.toFixed(0)} s)`)
+    if (passed) continue
+    failures++
+    console.log(failuresIn(output))
+  }
+}
+process.exitCode = failures === 0 ? 0 : 1

@@ -1,0 +1,48 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+
+const root = join(import.meta.dirname, '../..')
+
+/** Test files that hold on any back end, and those about graphics cards alone. */
+export const quickFiles = [
+  'test/conformance/binary.test.ts',
+  'test/conformance/fused.test.ts',
+  'test/conformance/matmul.test.ts',
+  'test/conformance/reduce.test.ts',
+  'test/conformance/shape.test.ts',
+  'test/conformance/unary.test.ts',
+  'test/unit/models/llama.test.ts',
+  'test/gpu/card.ts',
+]
+/** What takes minutes on a processor that plays a graphics card. */
+export const longFiles = ['test/unit/training/trainer.test.ts', 'test/unit/pruning/scores.test.ts', 'test/gpu/runs.ts']
+
+export interface Ran {
+  passed: boolean
+  seconds: number
+  output: string
+}
+
+/**
+ * Runs a test file with the back end `webgpu` in a process of its own.
+ *
+ * @param runner a command that runs its arguments on the driver to be tested, where one is needed
+ */
+export function runOnCard(file: string, env: Record<string, string>, runner: readonly string[] = []): Ran {
+  const started = performance.now()
+  // Without it the child would believe that it is part of this test.
+  const { NODE_TEST_CONTEXT: _, ...inherited } = process.env
+  const [command, ...args] = [...runner, process.execPath, '--expose-gc', join(root, file)]
+  const { status, stdout, stderr, error } = spawnSync(command!, args, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+    env: { ...inherited, SECATEUR_TEST_BACKEND: 'webgpu', ...env },
+  })
+  const output = error ? error.message : `${stdout}\n${stderr}`
+  return { passed: status === 0, seconds: (performance.now() - started) / 1000, output }
+}
+
+/** What a failed file says at its end. */
+export const failuresIn = (output: string): string =>
+  output.slice(Math.max(0, output.indexOf('failing tests:'))).slice(0, 6000)

@@ -1,0 +1,82 @@
+// Whole runs on a graphics card. Run by test/gpu/swiftshader.test.ts and `npm run test:gpu`.
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { chooseBackend } from '../../engine/backends/choose.ts'
+import type { CardBackend } from '../../engine/backends/webgpu/backend.ts'
+import { stopWebGpu } from '../../engine/backends/webgpu/index.ts'
+import { openCheckpoint } from '../../engine/checkpoint/checkpoint.ts'
+import { type EngineEvent, type PruneJob, jobSchema } from '../../engine/contract.ts'
+import { runJob } from '../../engine/jobs/index.ts'
+import { RunFolder } from '../../engine/jobs/run-folder.ts'
+import { tf } from '../../engine/tf.ts'
+import { data, needsData } from '../unit/evaluation/shared.ts'
+
+let folder = ''
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'secateur-card-'))
+})
+after(() => rm(folder, { recursive: true }))
+
+const jobFor = (name: string, device: 'webgpu' | 'onnx') =>
+  jobSchema.parse({
+    kind: 'prune',
+    checkpoint: data('stories260K'),
+    out: join(folder, name),
+    data: [data('text/c4_demo.jsonl')],
+    documents: 20,
+    device,
+    threads: 2,
+    rows: 1,
+    length: 32,
+    steps: 6,
+    frequency: 2,
+    saveEvery: 2,
+    learningRate: 1e-3,
+    activations: 'recompute',
+  }) as PruneJob
+
+async function run(job: PruneJob, onEvent: (event: EngineEvent) => void = () => {}, resume = false) {
+  return runJob(job, { emit: onEvent, signal: new AbortController().signal, resume })
+}
+
+/** The masks that a run ended with. */
+function masksOf(job: PruneJob): Record<string, number[]> {
+  using opened = closing(RunFolder.open(job.out, job))
+  const { values } = opened.folder.load()!
+  return Object.fromEntries(
+    [...values].filter(([name]) => name.startsWith('mask.')).map(([name, { data: mask }]) => [name, [...mask]]),
+  )
+}
+const closing = (opened: RunFolder) => ({ folder: opened, [Symbol.dispose]: () => opened.close() })
+
+test('a LoRAPrune run keeps the same heads and channels as on the processor', needsData, async () => {
+  const [here, there] = [jobFor('card', 'webgpu'), jobFor('processor', 'onnx')]
+  const losses: (number | null)[] = []
+  await run(here, (event) => event.type === 'step' && losses.push(event.metrics.loss))
+  const expected: (number | null)[] = []
+  await run(there, (event) => event.type === 'step' && expected.push(event.metrics.loss))
+  for (const [i, loss] of losses.entries())
+    assert.ok(Math.abs(loss! - expected[i]!) < 1e-3, `step ${i + 1}: ${loss}, not ${expected[i]}`)
+  assert.deepEqual(masksOf(here), masksOf(there))
+  using pruned = openCheckpoint(join(here.out, 'output'))
+  assert.ok(pruned.config.layers.every(({ heads, channels }) => heads === 4 && channels === 86))
+})
+
+test('a card that is lost ends the run in words, with the last saved state to go on from', needsData, async () => {
+  const job = jobFor('lost', 'webgpu')
+  const events: EngineEvent[] = []
+  const lose = (event: EngineEvent) => {
+    events.push(event)
+    if (event.type === 'step' && event.metrics.step === 3) (tf.backend() as unknown as CardBackend).device.destroy()
+  }
+  await assert.rejects(run(job, lose), { name: 'SecateurError', kind: 'unsupported', message: /graphics card was lost.*--resume/s })
+  await tf.setBackend('onnx')
+  stopWebGpu()
+  await chooseBackend({ device: 'webgpu' })
+  const steps: number[] = []
+  await run(job, (event) => event.type === 'step' && steps.push(event.metrics.step), true)
+  assert.deepEqual(steps, [3, 4, 5, 6])
+})
