@@ -48,6 +48,7 @@ const commands = {
   'make-sample': () => [['make-sample', script('scripts/make-sample/main.ts')]],
   bench: () => [['bench', script('test/bench/training.ts')]],
   'bench:app': () => [['bench:app', script('test/bench/app.ts')]],
+  'test-gpu': () => [['test:gpu', [node, join(root, 'test/gpu/main.ts'), ...rest]]],
   'install-cuda': () => [['install-cuda', script('scripts/install-cuda.mjs')]],
   check: () => checks,
   test: () => [...(rest.length ? [] : checks), ...tests()],

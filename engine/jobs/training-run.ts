@@ -124,6 +124,30 @@ export async function train(
   context: JobContext,
   hooks: StepHooks = {},
 ): Promise<number | null> {
+  try {
+    return await takeSteps(job, run, folder, context, hooks)
+  } catch (error) {
+    throw withSavedStep(error, folder)
+  }
+}
+
+/** What a graphics card complained of, with the step that the run can go on from. */
+function withSavedStep(error: unknown, folder: RunFolder): unknown {
+  if (!(error instanceof SecateurError) || !['unsupported', 'does-not-fit'].includes(error.kind)) return error
+  const step = folder.load()?.step ?? 0
+  const saved = step > 0 ? `the state after step ${step} is saved in ${folder.path}` : 'no state was saved yet'
+  return new SecateurError(error.kind, `${error.message}; ${saved}: start the command again with --resume`, {
+    cause: error,
+  })
+}
+
+async function takeSteps(
+  job: FinetuneJob | PruneJob,
+  run: TrainingRun,
+  folder: RunFolder,
+  context: JobContext,
+  hooks: StepHooks,
+): Promise<number | null> {
   const { trainer, steps } = run
   const { emit, signal } = context
   const save = (step: number) => {

@@ -13,9 +13,10 @@ export const quickFiles = [
   'test/conformance/unary.test.ts',
   'test/unit/models/llama.test.ts',
   'test/gpu/card.ts',
+  'test/gpu/runs.ts',
 ]
 /** What takes minutes on a processor that plays a graphics card. */
-export const longFiles = ['test/unit/training/trainer.test.ts', 'test/unit/pruning/scores.test.ts', 'test/gpu/runs.ts']
+export const longFiles = ['test/unit/training/trainer.test.ts', 'test/unit/pruning/scores.test.ts']
 
 export interface Ran {
   passed: boolean

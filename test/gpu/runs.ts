@@ -72,7 +72,11 @@ test('a card that is lost ends the run in words, with the last saved state to go
     events.push(event)
     if (event.type === 'step' && event.metrics.step === 3) (tf.backend() as unknown as CardBackend).device.destroy()
   }
-  await assert.rejects(run(job, lose), { name: 'SecateurError', kind: 'unsupported', message: /graphics card was lost.*--resume/s })
+  await assert.rejects(run(job, lose), {
+    name: 'SecateurError',
+    kind: 'unsupported',
+    message: /graphics card was lost.*--resume/s,
+  })
   await tf.setBackend('onnx')
   stopWebGpu()
   await chooseBackend({ device: 'webgpu' })
