@@ -58,6 +58,9 @@ export const emptyRow = {
   removed: null,
 } satisfies Partial<RunRow>
 
+/** What is looked at where many runs are changed at once. */
+export type RunOutline = Pick<RunRow, 'id' | 'name' | 'state' | 'folder' | 'output_id'>
+
 /** A setting or a result of a run. */
 export type RunValue = string | number | null
 
@@ -79,6 +82,7 @@ export class RunStore extends Table<RunRow> {
   readonly #clearSearch
   readonly #valuesText
   readonly #ofCheckpoint
+  readonly #outlines
   readonly #nameIds = new Map<string, number>()
 
   constructor(db: Connection) {
@@ -114,6 +118,9 @@ export class RunStore extends Table<RunRow> {
       "SELECT substr(name, 9) || ' ' || value FROM run_values JOIN value_names ON value_names.id = name_id WHERE run_id = ? AND name LIKE 'setting.%'",
     )
     this.#valuesText.pluck()
+    this.#outlines = db.prepare<[string], RunOutline>(
+      'SELECT id, name, state, folder, output_id FROM runs WHERE id IN (SELECT value FROM json_each(?))',
+    )
     this.#ofCheckpoint = db.prepare<[{ id: number }], RunRow>(
       'SELECT * FROM runs WHERE (checkpoint_id = @id OR output_id = @id) AND removed IS NULL ORDER BY created DESC',
     )
@@ -134,6 +141,11 @@ export class RunStore extends Table<RunRow> {
 
   endOfQueue(): number {
     return (this.#lastPosition.get() ?? 0) + 1
+  }
+
+  /** Those of the runs that there are, removed ones too. */
+  outlines(ids: readonly number[]): RunOutline[] {
+    return this.#outlines.all(JSON.stringify(ids))
   }
 
   /** Runs that read the checkpoint or wrote it. */

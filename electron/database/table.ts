@@ -27,10 +27,14 @@ export class Table<Row extends { id: number }> {
   }
 
   update(id: number, changes: Partial<Omit<Row, 'id'>>): void {
-    const columns = Object.keys(changes)
-    if (columns.length === 0) return
-    const set = columns.map((column) => `${column} = @${column}`).join(', ')
-    this.#statement(`UPDATE ${this.#name} SET ${set} WHERE id = @id`).run({ ...changes, id })
+    if (Object.keys(changes).length === 0) return
+    this.#statement(`UPDATE ${this.#name} SET ${assigned(changes)} WHERE id = @id`).run({ ...changes, id })
+  }
+
+  updateAll(ids: readonly number[], changes: Partial<Omit<Row, 'id'>>): void {
+    const where = 'WHERE id IN (SELECT value FROM json_each(@ids))'
+    const statement = this.#statement(`UPDATE ${this.#name} SET ${assigned(changes)} ${where}`)
+    statement.run({ ...changes, ids: JSON.stringify(ids) })
   }
 
   #statement(sql: string): Statement<[object]> {
@@ -39,3 +43,8 @@ export class Table<Row extends { id: number }> {
     return statement
   }
 }
+
+const assigned = (changes: object): string =>
+  Object.keys(changes)
+    .map((column) => `${column} = @${column}`)
+    .join(', ')

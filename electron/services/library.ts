@@ -4,8 +4,10 @@ import { type Inspection, inspectionSchema, scoresSchema } from '../../engine/co
 import type { CheckpointDetail, CheckpointSummary, Lineage } from '../contract.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import type { RunRow } from '../database/runs.ts'
+import { isWithin } from './allowed-paths.ts'
 import type { Context, Handlers } from './context.ts'
 import { copyFolder, freeName } from './files.ts'
+import { pathsOfJob } from './job-paths.ts'
 import { notFound, ProblemError, wasAborted } from './problems.ts'
 
 type LibraryMethod = keyof Handlers & `library.${string}`
@@ -224,7 +226,7 @@ export class Library {
     const { checkpoints, runs, options } = this.#context
     const user = runs
       .inStates(['queued', 'starting', 'running', 'stopping', 'paused', 'interrupted'])
-      .find((run) => run.checkpoint_id === row.id || run.output_id === row.id)
+      .find((run) => run.output_id === row.id || readsFrom(run, row))
     if (user)
       throw new ProblemError('in-use', `${row.name} is needed by the run ${user.name}: cancel or remove that first.`)
     if (files === 'trash' && (await statusOf(row)) !== 'missing') await options.platform.trash(row.path)
@@ -305,6 +307,10 @@ export class Library {
     return lineage
   }
 }
+
+/** Whether a run's job names the checkpoint, as what it works on or as an adapter. */
+const readsFrom = (run: RunRow, { id, path }: CheckpointRow): boolean =>
+  run.checkpoint_id === id || pathsOfJob(JSON.parse(run.job) as object).some((used) => isWithin(used.path, [path]))
 
 export const inspectionOf = (row: CheckpointRow): Inspection => inspectionSchema.parse(JSON.parse(row.inspection))
 

@@ -6,6 +6,7 @@ import { emptyRow, type RunRow } from '../database/runs.ts'
 import { isWithin, requireAllowed } from './allowed-paths.ts'
 import type { Context } from './context.ts'
 import { exists } from './files.ts'
+import { pathsOfJob } from './job-paths.ts'
 import type { Library } from './library.ts'
 import { toProblem } from './problems.ts'
 import { RunRecorder } from './run-recorder.ts'
@@ -60,7 +61,7 @@ async function enterOutput(
     if (!isWithin(folder, [row.folder])) return null
     const { id } = await library.add(folder, 'run-output', {
       run: row,
-      parents: row.checkpoint_id === null ? [] : [row.checkpoint_id],
+      parents: await parentsOf(context, row),
       name: row.name,
       kind: result.checkpoint === undefined ? 'adapter' : (kindOfOutput[row.kind] ?? 'base'),
     })
@@ -74,6 +75,16 @@ async function enterOutput(
     })
     return null
   }
+}
+
+/** The checkpoint that a run read, and the adapter that it merged. */
+async function parentsOf({ checkpoints }: Context, row: RunRow): Promise<number[]> {
+  const parents = row.checkpoint_id === null ? [] : [row.checkpoint_id]
+  for (const { field, path } of pathsOfJob(JSON.parse(row.job) as object)) {
+    const adapter = field === 'adapter' && checkpoints.byPath(await realpath(path).catch(() => path))
+    if (adapter) parents.push(adapter.id)
+  }
+  return parents
 }
 
 /** Every run of a sweep is a run of its own, to be found and compared. */

@@ -1,5 +1,6 @@
 import { realpath, rm, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import type { ParsedRequest, RunSummary } from '../contract.ts'
 import type { Context, Handlers } from './context.ts'
 import { exists, freeName } from './files.ts'
@@ -13,6 +14,8 @@ import { type Runs, slug } from './runs.ts'
 const extension = '.secateur-run.tar.gz'
 /** Lines of a log that go into an archive. */
 const loggedLines = 50_000
+/** Lines that are written at once. */
+const logSlice = 1000
 
 /** Runs that come from, or go to, other computers and the command line. */
 export class RunTransfer {
@@ -82,9 +85,14 @@ export class RunTransfer {
     db.transaction(() => {
       runs.update(id, { name, notes, created, started, ...(finished !== null && { finished }) })
       runs.tags.set(id, tags)
-      for (const line of log) runs.records.addLog(id, line)
       runs.index(id)
     })()
+    for (let start = 0; start < log.length; start += logSlice) {
+      db.transaction(() => {
+        for (const line of log.slice(start, start + logSlice)) runs.records.addLog(id, line)
+      })()
+      await setImmediate()
+    }
     return this.#runs.told(id)
   }
 

@@ -3,7 +3,7 @@ import { access } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type Job, jobSchema } from '../../engine/contract.ts'
 import type { ParsedRequest, RunSummary } from '../contract.ts'
-import { emptyRow, type RunRow } from '../database/runs.ts'
+import { emptyRow, type RunOutline, type RunRow } from '../database/runs.ts'
 import { requireAllowed } from './allowed-paths.ts'
 import type { Context, Handlers } from './context.ts'
 import { exists } from './files.ts'
@@ -69,14 +69,12 @@ export class Runs {
       return this.told(id)
     },
     'runs.archive': ({ ids, archived }) => {
-      for (const id of ids) this.row(id)
-      this.#all(ids, (id) => this.#context.runs.update(id, { archived: Number(archived) }))
+      this.#all(ids, { archived: Number(archived) })
       return undefined
     },
     'runs.remove': ({ ids, files }) => this.#remove(ids, files),
     'runs.restore': ({ ids }) => {
-      for (const id of ids) if (!this.#context.runs.get(id)) throw notFound('run', id)
-      this.#all(ids, (id) => this.#context.runs.update(id, { removed: null }))
+      this.#all(ids, { removed: null })
       return undefined
     },
     'runs.series': ({ id, names, from, to, points }) => {
@@ -115,11 +113,21 @@ export class Runs {
     return summaryOf(this.row(id), this.#context.runs)
   }
 
-  #all(ids: readonly number[], change: (id: number) => void): void {
-    this.#context.db.transaction(() => {
-      for (const id of ids) change(id)
-    })()
-    this.#context.emit('runsChanged', { ids: [...ids] })
+  /** Changes many runs at once. */
+  #all(ids: readonly number[], changes: Partial<RunRow>): void {
+    const { runs, emit } = this.#context
+    this.#outlines(ids)
+    runs.updateAll(ids, changes)
+    emit('runsChanged', { ids: [...ids] })
+  }
+
+  /** @throws ProblemError where one of them is not there */
+  #outlines(ids: readonly number[]): RunOutline[] {
+    const found = this.#context.runs.outlines(ids)
+    const known = new Set(found.map(({ id }) => id))
+    const missing = ids.find((id) => !known.has(id))
+    if (missing !== undefined) throw notFound('run', missing)
+    return found
   }
 
   /** The job with what the settings say and, where it names none, the folder that the run would get. */
@@ -152,6 +160,7 @@ export class Runs {
     if (input.parentId !== undefined) this.row(input.parentId)
     await checkInputs(job)
     const checkpoint = await this.#library.add(job.checkpoint, 'in-place')
+    if ('adapter' in job && job.adapter !== undefined) await this.#library.add(job.adapter, 'in-place')
     const name = input.name ?? `${job.kind} ${checkpoint.name}`
     return this.told(this.#insert(job, name, checkpoint, input.parentId ?? null))
   }
@@ -227,25 +236,26 @@ export class Runs {
 
   async #remove(ids: readonly number[], files: 'keep' | 'trash'): Promise<undefined> {
     const { runs, checkpoints, options, emit } = this.#context
-    const rows = ids.map((id) => this.row(id))
-    for (const { name, state } of rows)
+    const outlines = this.#outlines(ids)
+    for (const { name, state } of outlines)
       if (state === 'queued' || busyStates.includes(state))
         throw new ProblemError('in-use', `${name} is ${state}: cancel it first.`)
     if (files === 'trash') {
-      for (const row of rows) {
-        const user = runs
-          .inStates(['queued', ...busyStates, 'paused', 'interrupted'])
-          .find((run) => run.id !== row.id && row.output_id !== null && run.checkpoint_id === row.output_id)
-        if (user) throw new ProblemError('in-use', `The output of ${row.name} is needed by the run ${user.name}.`)
+      const waiting = runs.inStates(['queued', ...busyStates, 'paused', 'interrupted'])
+      for (const run of outlines) {
+        const user = waiting.find(
+          ({ id, checkpoint_id }) => id !== run.id && checkpoint_id !== null && checkpoint_id === run.output_id,
+        )
+        if (user) throw new ProblemError('in-use', `The output of ${run.name} is needed by the run ${user.name}.`)
       }
-      for (const row of rows) {
-        if (await exists(row.folder)) await options.platform.trash(row.folder)
-        if (row.output_id === null) continue
-        checkpoints.update(row.output_id, { status: 'missing' })
-        emit('checkpoint', { id: row.output_id, removed: false })
+      for (const { folder, output_id } of outlines) {
+        if (await exists(folder)) await options.platform.trash(folder)
+        if (output_id === null) continue
+        checkpoints.update(output_id, { status: 'missing' })
+        emit('checkpoint', { id: output_id, removed: false })
       }
     }
-    this.#all(ids, (id) => runs.update(id, { removed: Date.now() }))
+    this.#all(ids, { removed: Date.now() })
     return undefined
   }
 }

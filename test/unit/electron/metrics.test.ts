@@ -76,3 +76,37 @@ test('a rewound curve is the one that was never longer', () => {
     assert.deepEqual(store.series(1, { points: 20 }), store.series(2, { points: 20 }))
   }
 })
+
+/** Every metric is known. */
+const fullRow = (step: number): MetricRow => ({ step, values: Float64Array.from(metricNames, () => lossAt(step)) })
+
+/** The fastest of five goes, in milliseconds. */
+const timed = (work: () => void) => {
+  const times = Array.from({ length: 5 }, () => {
+    const started = performance.now()
+    work()
+    return performance.now() - started
+  })
+  return Math.min(...times)
+}
+
+test('a run of 1,000,000 points is opened from a few thousand rows, and grows by a few at each step', () => {
+  const { db, store } = open()
+  const steps = 1_000_000 / metricNames.length
+  const batch = db.transaction((from: number) =>
+    store.append(
+      1,
+      Array.from({ length: 5000 }, (_, at) => fullRow(from + at)),
+    ),
+  )
+  for (let from = 1; from <= steps; from += 5000) batch(from)
+  assert.equal(
+    store.series(1, { points: 1000 }).reduce((sum, { points }) => sum + points, 0),
+    1_000_000,
+  )
+  const open1000 = timed(() => store.series(1, { points: 1000 }))
+  assert.ok(open1000 < 150, `${open1000} ms`)
+  let next = steps
+  const step = timed(() => store.append(1, [fullRow(++next)]))
+  assert.ok(step < 20, `${step} ms`)
+})

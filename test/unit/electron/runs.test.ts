@@ -179,6 +179,26 @@ test('every run of a sweep is a run of the history', async () => {
   assert.equal((await app.ask('runs.get', { id: rows[0]!.id })).parentId, id)
 })
 
+test('an adapter and what it is merged into go into the library, with both parents', async () => {
+  const { frequency: _, ...settings } = tiny({ kind: 'finetune', steps: 2 })
+  const tuned = await app.ask('runs.create', { job: settings, name: 'tuned' })
+  const { outputId: adapterId, checkpointId } = await app.until(tuned.id, (run) => run.state === 'done')
+  const adapter = await app.ask('library.get', { id: adapterId! })
+  assert.deepEqual([adapter.kind, adapter.adapter?.rank], ['adapter', 2])
+
+  const job = { kind: 'merge', checkpoint: settings.checkpoint, adapter: adapter.path }
+  const merging = await app.ask('runs.create', { job, name: 'merged' })
+  assert.match(
+    (await app.problem('library.remove', { id: adapterId, files: 'trash' })).message,
+    /needed by the run merged/,
+  )
+  const { outputId } = await app.until(merging.id, (run) => run.state === 'done')
+  assert.equal((await app.ask('library.get', { id: outputId! })).kind, 'merged')
+  const { edges } = await app.ask('library.lineage', { id: outputId! })
+  for (const from of [checkpointId, adapterId])
+    assert.ok(edges.some((edge) => edge.from === `checkpoint-${from}` && edge.to === `run-${merging.id}`))
+})
+
 test('a run is tried again under a new name, removed, restored and archived', async () => {
   const again = await app.ask('runs.retry', { id: first.id })
   assert.equal(again.name, 'prune model (2)')
