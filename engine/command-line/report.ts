@@ -89,6 +89,8 @@ class HumanReporter implements Reporter {
         )
       case 'warning':
         return this.note(`warning: ${event.message}`)
+      case 'sample':
+        return this.note(`after step ${event.sample.step}: ${event.sample.prompt}${event.sample.text}`)
       case 'log':
         return this.note(event.message)
       default:

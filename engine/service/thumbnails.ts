@@ -14,6 +14,11 @@ const atOnce = 4
 
 sharp.cache(false)
 sharp.concurrency(1)
+// Files are read by what they hold, not by their names: only what the names promise may be in them, and no SVG or PDF.
+sharp.block({ operation: ['VipsForeignLoad'] })
+sharp.unblock({
+  operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].map((format) => `VipsForeignLoad${format}File`),
+})
 
 /** Small pictures of a folder's images, upright, as data addresses. One that is damaged has an error in its place. */
 export async function imageThumbnails(

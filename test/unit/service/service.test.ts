@@ -323,6 +323,25 @@ test('imageThumbnails shows what can be read and says what cannot', async () => 
   const small = await sharp(Buffer.from(good.dataUrl.split(',')[1]!, 'base64')).metadata()
   assert.deepEqual([small.width, small.height], [20, 10])
   assert.equal(bad.error.file, made('pictures/dog/broken.jpg'))
+  mkdirSync(made('formats'))
+  for (const format of ['jpeg', 'webp', 'gif', 'tiff', 'avif'])
+    await picture
+      .clone()
+      .toFormat(format as 'jpeg')
+      .toFile(made('formats', `a.${format}`))
+  writeFileSync(made('formats', 'drawn.png'), '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
+  const { images: all } = await request('imageThumbnails', { path: made('formats') })
+  assert.deepEqual(
+    all.map((image) => [image.name, 'dataUrl' in image]),
+    [
+      ['a.avif', true],
+      ['a.gif', true],
+      ['a.jpeg', true],
+      ['a.tiff', true],
+      ['a.webp', true],
+      ['drawn.png', false],
+    ],
+  )
 })
 
 describe('estimate', () => {
