@@ -11,3 +11,7 @@ const labels: Readonly<Record<string, string>> = {
 }
 
 export const metricLabel = (name: string): string => (Object.hasOwn(labels, name) ? (labels[name] ?? name) : name)
+
+/** What a chart of one curve is called. */
+export const chartTitle = (name: string): string =>
+  name.startsWith('sparsity.') ? `Sparsity: ${metricLabel(name).toLowerCase()}` : metricLabel(name)

@@ -12,7 +12,9 @@ import {
 } from '../../../renderer/src/screens/new-run/draft.ts'
 import { modes, rangeOf, sectionsOf, settingsOf } from '../../../renderer/src/screens/new-run/form.ts'
 import { applyPreset, isPreset, presets, presetsFor, valuesFor } from '../../../renderer/src/screens/new-run/presets.ts'
-import { groups, humanise, picked } from '../../../renderer/src/screens/new-run/presentation.ts'
+import { percent } from '../../../renderer/src/format.ts'
+import { settingText } from '../../../renderer/src/screens/new-run/setting-text.ts'
+import { groups, humanise, picked, settingLabel } from '../../../renderer/src/screens/new-run/presentation.ts'
 
 const filled = (changes: Partial<Draft> = {}): Draft => ({
   ...emptyDraft(),
@@ -155,4 +157,17 @@ test('a preset sets what it is about, leaves what it is not, and is noticed to b
   assert.ok(problemsOf(filled({ values: { sampleEvery: '5' } })).has('samplePrompts'))
   assert.deepEqual(presetsFor('merge'), [])
   assert.ok(presets[0] && !Object.hasOwn(valuesFor(presets[0], 'finetune'), 'uniform'))
+})
+
+test('values of settings are told as people say them, and texts of the user as they wrote them', () => {
+  assert.equal(settingText('dtype', 'same'), 'As in the checkpoint')
+  assert.equal(settingText('samplePrompts', ['same', 'none']), 'same, none')
+  assert.equal(settingText('ratio', 0.5), percent(0.5, 1))
+  assert.equal(settingText('length', 512), '512 tokens')
+  assert.equal(settingText('uniform', false), 'no')
+  assert.equal(settingText('calibration', []), 'none')
+  assert.equal(settingText('steps', undefined), '–')
+  assert.equal(settingText('criterion', 'loraprune'), 'LoRAPrune')
+  assert.equal(settingLabel('evaluation.tasks.arc_easy'), 'Task file, ARC-easy')
+  assert.equal(settingLabel('evaluation.perplexity.wiki text'), 'Text, wiki text')
 })

@@ -16,16 +16,9 @@ const line = 24
 /** Beyond it browsers refuse a canvas. */
 const tallest = 16_000
 
-/** One picture of a comparison: its runs, its charts two by two, and its table. In the colours of the theme. */
+/** One picture of a comparison: its runs, its charts and its table. In the colours of the theme. */
 export async function drawPicture(parts: PictureParts): Promise<Blob> {
-  const chartWidth = (width - 2 * margin - gap) / 2
-  const rows = Array.from({ length: Math.ceil(parts.charts.length / 2) }, (_, row) =>
-    parts.charts.slice(2 * row, 2 * row + 2).map(({ title, canvas }) => ({
-      title,
-      canvas,
-      height: canvas.width > 0 ? (canvas.height / canvas.width) * chartWidth : 0,
-    })),
-  )
+  const rows = rowsOf(parts.charts)
   const rowHeights = rows.map((row) => Math.max(...row.map(({ height }) => height)) + line + gap)
   const lines = parts.table.sections.reduce((sum, { rows: own }) => sum + own.length + 3, 0)
   const height = margin * 2 + 60 + parts.runs.length * line + sum(rowHeights) + lines * line
@@ -48,10 +41,11 @@ export async function drawPicture(parts: PictureParts): Promise<Blob> {
   }
   y += gap
   for (const [index, row] of rows.entries()) {
-    for (const [column, chart] of row.entries()) {
-      const x = margin + column * (chartWidth + gap)
+    let x = margin
+    for (const chart of row) {
       text(context, chart.title, x, y, 14, 650)
-      if (chart.height > 0) context.drawImage(chart.canvas, x, y + line - 8, chartWidth, chart.height)
+      context.drawImage(chart.canvas, x, y + line - 8, chart.width, chart.height)
+      x += chart.width + gap
     }
     y += rowHeights[index] ?? 0
   }
@@ -59,6 +53,31 @@ export async function drawPicture(parts: PictureParts): Promise<Blob> {
   return new Promise((resolve, reject) => {
     canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('The picture could not be made.'))), 'image/png')
   })
+}
+
+interface Placed {
+  readonly title: string
+  readonly canvas: HTMLCanvasElement
+  readonly width: number
+  readonly height: number
+}
+
+/** As many charts beside each other as there is room for, each as large as on the screen. */
+function rowsOf(charts: PictureParts['charts']): Placed[][] {
+  const rows: Placed[][] = []
+  let room = 0
+  for (const { title, canvas } of charts) {
+    if (canvas.clientWidth === 0) continue
+    const size = Math.min(1, (width - 2 * margin) / canvas.clientWidth)
+    const placed = { title, canvas, width: canvas.clientWidth * size, height: canvas.clientHeight * size }
+    if (rows.length === 0 || placed.width > room) {
+      rows.push([])
+      room = width - 2 * margin
+    }
+    rows.at(-1)?.push(placed)
+    room -= placed.width + gap
+  }
+  return rows
 }
 
 function drawTable(context: CanvasRenderingContext2D, { columns, sections }: ComparisonTable, top: number): void {

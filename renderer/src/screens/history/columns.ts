@@ -2,7 +2,8 @@ import type { Column, HistoryRow } from '../../../../electron/contract.ts'
 import { bytes, count, date, duration, none, number, percent } from '../../format.ts'
 import { runKindName, runStateName, taskTitle } from '../../names.ts'
 import type { Better } from '../compare/pareto.ts'
-import { humanise, settingLabel, valueName } from '../new-run/presentation.ts'
+import { humanise, settingLabel } from '../new-run/presentation.ts'
+import { settingText } from '../new-run/setting-text.ts'
 
 /** What is shown until the user chooses. The name always stands first and is no choice. */
 export const defaultColumns: readonly string[] = [
@@ -70,7 +71,8 @@ export function cellText({ key, type }: Column, value: HistoryRow['values'][numb
   if (Array.isArray(value)) return value.join(', ')
   if (typeof value === 'string') {
     if (key === 'kind') return runKindName(value)
-    return type === 'state' ? runStateName(value) : key.startsWith('setting.') ? valueName(value) : value
+    if (type === 'state') return runStateName(value)
+    return key.startsWith('setting.') ? settingText(key.slice('setting.'.length), value) : value
   }
   switch (type) {
     case 'time':

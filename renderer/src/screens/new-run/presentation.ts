@@ -1,5 +1,4 @@
 import { engine } from '../../../../electron/contract.ts'
-import { number } from '../../format.ts'
 import { taskTitle } from '../../names.ts'
 
 /**
@@ -260,15 +259,10 @@ export function presentationOf(key: string): Presentation & { group: { name: str
   return { ...group?.settings[key], group: group ?? otherGroup }
 }
 
-/** The label of a setting, wherever it is shown. */
-export const settingLabel = (key: string): string => presentationOf(key).label ?? humanise(key)
-
-/** The value of a setting as text: switches as words, lists with commas, what is not set as a dash. */
-export function settingValue(value: unknown): string {
-  if (value === undefined || value === null) return '–'
-  if (typeof value === 'boolean') return value ? 'yes' : 'no'
-  if (typeof value === 'string') return value === '' ? '(empty)' : valueName(value)
-  if (typeof value === 'number') return number(value, 6)
-  if (Array.isArray(value)) return value.length > 0 ? value.map(settingValue).join(', ') : 'none'
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+/** The label of a setting, wherever it is shown; the files of an evaluation are called after what they score. */
+export function settingLabel(key: string): string {
+  const file = /^evaluation\.(tasks|shotsFrom|perplexity)\.(.+)$/.exec(key)
+  if (!file?.[2]) return presentationOf(key).label ?? humanise(key)
+  if (file[1] === 'perplexity') return `Text, ${file[2]}`
+  return `${file[1] === 'tasks' ? 'Task file' : 'Examples'}, ${taskTitle(file[2])}`
 }

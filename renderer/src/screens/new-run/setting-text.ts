@@ -1,0 +1,34 @@
+import { number, percent } from '../../format.ts'
+import { runKindName } from '../../names.ts'
+import { modes, settingsOf } from './form.ts'
+import { presentationOf, valueName } from './presentation.ts'
+
+/** Settings whose values are choices: those have names, other texts stand as they were written. */
+const choices = new Set(
+  modes
+    .flatMap((mode) => settingsOf(mode))
+    .filter(({ input }) => input.kind === 'choice' || input.kind === 'several')
+    .map(({ key }) => key),
+)
+
+/** The value of a setting as text with its unit: switches as words, lists with commas, what is not set as a dash. */
+export function settingText(key: string, value: unknown): string {
+  if (value === undefined || value === null) return '–'
+  if (typeof value === 'boolean') return value ? 'yes' : 'no'
+  if (typeof value === 'number') return numberText(key, value)
+  if (typeof value === 'string') return value === '' ? '(empty)' : named(key, value)
+  if (Array.isArray(value)) return value.length > 0 ? value.map((item) => settingText(key, item)).join(', ') : 'none'
+  return JSON.stringify(value)
+}
+
+function named(key: string, value: string): string {
+  if (key === 'kind') return runKindName(value)
+  return choices.has(key) ? valueName(value) : value
+}
+
+function numberText(key: string, value: number): string {
+  if (choices.has(key)) return valueName(String(value))
+  const { unit } = presentationOf(key)
+  if (unit === 'fraction') return percent(value, 1)
+  return unit ? `${number(value, 6)} ${unit}` : number(value, 6)
+}
