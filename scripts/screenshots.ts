@@ -1,0 +1,123 @@
+// npm run screenshots: makes the README's pictures of the app out of real runs on the sample, in the installed Chromium.
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { chromium, type Page } from '@playwright/test'
+import sharp from 'sharp'
+import { HeadlessHost, root, sample } from '../test/e2e/app/host.ts'
+import { AppClient } from './app-client.ts'
+
+const { values } = parseArgs({
+  options: {
+    out: { type: 'string', default: join(root, 'docs/images') },
+    chromium: { type: 'string', default: '/usr/bin/chromium' },
+    steps: { type: 'string', default: '200' },
+    /** Every screen in both sizes and both themes, to look at. */
+    all: { type: 'boolean', default: false },
+  },
+})
+mkdirSync(values.out, { recursive: true })
+
+const host = new HeadlessHost()
+await host.start('--allow', sample)
+const app = await AppClient.connect(host.address)
+const browser = await chromium.launch({ executablePath: values.chromium, args: ['--no-sandbox', '--disable-gpu'] })
+try {
+  const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, locale: 'en-GB' })
+  await page.goto(host.address)
+  if (values.all) await shoot(page, 'library-empty', 'library')
+  const model = await app.call('library.import', { path: join(sample, 'model') })
+  await app.call('library.update', { id: model.id, name: 'sample', favourite: true, tags: ['sample'] })
+  const data = await app.call('datasets.register', { path: join(sample, 'train.jsonl') })
+  await app.call('datasets.register', { path: join(sample, 'instructions.json') })
+
+  const first = await prune('LoRAPrune, half', {})
+  await running(first.id, Number(values.steps) / 2)
+  await shoot(page, 'live-run', `runs/${first.id}`)
+  await finished(first.id)
+  const second = await prune('Magnitude, half', { criterion: 'magnitude' })
+  const third = await prune('LoRAPrune, a third', { ratio: 1 / 3 })
+  await finished(second.id)
+  await finished(third.id)
+  const ids = [first.id, second.id, third.id]
+
+  await shoot(page, 'library', 'library')
+  await shoot(page, 'compare', `compare?runs=${ids.join(',')}`)
+  if (values.all) {
+    const [output] = (await app.call('library.list', undefined)).filter(({ kind }) => kind === 'pruned')
+    await shoot(page, 'checkpoint', `library/${output!.id}`)
+    await shoot(page, 'datasets', 'datasets')
+    await shoot(page, 'dataset', `datasets/${data.id}`)
+    await shoot(page, 'new-run', `new?kind=prune&checkpoint=${model.id}`)
+    await shoot(page, 'run-done', `runs/${first.id}`)
+    await shoot(page, 'history', 'history')
+    await shoot(page, 'settings', 'settings')
+  }
+} finally {
+  await browser.close()
+  app.close()
+  await host.remove()
+}
+
+function prune(name: string, settings: Record<string, unknown>) {
+  const task = (file: string) => join(sample, 'tasks', file)
+  const job = {
+    kind: 'prune',
+    checkpoint: join(sample, 'model'),
+    data: [join(sample, 'train.jsonl')],
+    out: '',
+    steps: Number(values.steps),
+    rows: 8,
+    length: 64,
+    learningRate: 2e-3,
+    rank: 16,
+    alpha: 32,
+    seed: 1,
+    saveEvery: 20,
+    sampleEvery: 20,
+    samplePrompts: ['The baker of'],
+    evaluateDense: true,
+    evaluation: {
+      tasks: { piqa: task('piqa/valid.jsonl'), arc_easy: task('arc/ARC-Easy-Test.jsonl') },
+      perplexity: { heldout: join(sample, 'heldout.txt') },
+      limit: 80,
+      latency: true,
+    },
+    ...settings,
+  }
+  return app.call('runs.create', { name, job })
+}
+
+async function running(id: number, step: number): Promise<void> {
+  for (;;) {
+    const run = await app.call('runs.get', { id })
+    if (['failed', 'done'].includes(run.state) || (run.progress?.step ?? 0) >= step) return
+    await sleep(100)
+  }
+}
+
+async function finished(id: number): Promise<void> {
+  for (;;) {
+    const run = await app.call('runs.get', { id })
+    if (run.state === 'failed') throw new Error(run.reason ?? 'the run failed')
+    if (run.state === 'done') return
+    await sleep(250)
+  }
+}
+
+async function shoot(page: Page, name: string, address: string): Promise<void> {
+  await page.goto(`${host.origin}/#/${address}`)
+  for (const [width, height] of values.all ? [[1440, 900] as const, [1024, 700] as const] : [[1440, 900] as const]) {
+    for (const theme of values.all ? (['light', 'dark'] as const) : (['light'] as const)) {
+      await page.setViewportSize({ width, height })
+      await page.emulateMedia({ colorScheme: theme })
+      // Charts draw once they know their size.
+      await sleep(700)
+      const picture = await page.screenshot()
+      const file = values.all ? `${name}-${width}-${theme}.png` : `${name}.png`
+      await sharp(picture).png({ palette: true, effort: 10 }).toFile(join(values.out, file))
+      console.error(file)
+    }
+  }
+}
