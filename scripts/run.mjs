@@ -50,6 +50,7 @@ const commands = {
   'bench:app': () => [['bench:app', script('test/bench/app.ts')]],
   'test-gpu': () => [['test:gpu', [node, join(root, 'test/gpu/main.ts'), ...rest]]],
   'install-cuda': () => [['install-cuda', script('scripts/install-cuda.mjs')]],
+  screenshots: () => [['screenshots', script('scripts/screenshots.ts')]],
   check: () => checks,
   test: () => [...(rest.length ? [] : checks), ...tests()],
   format: () => [['format', [...prettier, '--write', '.']]],
