@@ -6,6 +6,13 @@ export type ChooseKind = 'folder' | 'file' | 'archive'
 /** What the folder browser of the shell is asked for. */
 class PathRequest {
   current = $state.raw<{ title: string; kind: ChooseKind; resolve: (path: string | null) => void }>()
+
+  /** Ends it with a path, or with null for none. */
+  answer(path: string | null) {
+    const request = this.current
+    this.current = undefined
+    request?.resolve(path)
+  }
 }
 export const pathRequest = new PathRequest()
 
