@@ -54,14 +54,23 @@ const tasks: Record<string, string> = {
   arc_challenge: 'ARC-challenge',
   openbookqa: 'OpenBookQA',
 }
+/** Back ends that compute. */
+export const deviceNames: Readonly<Record<string, string>> = {
+  onnx: 'ONNX Runtime (CPU)',
+  cpu: 'Reference (CPU, slow)',
+  webgpu: 'WebGPU',
+  tensorflow: 'TensorFlow (CUDA)',
+}
 
-const named = (names: Record<string, string>) => (key: string) => (Object.hasOwn(names, key) ? names[key]! : key)
+const named = (names: Readonly<Record<string, string>>) => (key: string) =>
+  Object.hasOwn(names, key) ? names[key]! : key
 export const runKindName = named(runKinds)
 export const runStateName = named(runStates)
 export const checkpointKindName = named(checkpointKinds)
 export const datasetKindName = named(datasetKinds)
 export const formatName = named(formats)
 export const familyName = named(families)
+export const deviceName = named(deviceNames)
 export const taskTitle = named(tasks)
 
 /** Runs that are doing something or will by themselves. */

@@ -17,8 +17,15 @@ import { app } from '../../state/app.svelte.ts'
 import { attempt } from '../../state/attempt.ts'
 import { toasts } from '../../state/toasts.svelte.ts'
 
-/** What can be started with a checkpoint. */
-export function runActions({ id, kind }: CheckpointSummary) {
+/** Dialogs of the list, opened for one checkpoint of it. */
+export interface Dialogs {
+  rename: (checkpoint: CheckpointSummary) => void
+  remove: (checkpoint: CheckpointSummary) => void
+}
+
+/** What can be started with a checkpoint: nothing where its files are gone. */
+export function runActions({ id, kind, status }: CheckpointSummary) {
+  if (status === 'missing') return []
   if (kind === 'adapter') {
     return [
       { label: 'Merge', icon: Merge, href: href('new', null, { kind: 'merge', adapter: id }) },
@@ -29,6 +36,19 @@ export function runActions({ id, kind }: CheckpointSummary) {
     { label: 'Prune', icon: Scissors, href: href('new', null, { kind: 'prune', checkpoint: id }) },
     { label: 'Fine-tune', icon: FlaskConical, href: href('new', null, { kind: 'finetune', checkpoint: id }) },
     { label: 'Evaluate', icon: Gauge, href: href('new', null, { kind: 'evaluate', checkpoint: id }) },
+  ]
+}
+
+/** Everything that can be done with a checkpoint, as a menu. */
+export function menuOf(checkpoint: CheckpointSummary, dialogs: Dialogs): MenuItem[] {
+  const runs = runActions(checkpoint)
+  return [
+    ...runs,
+    ...(runs.length > 0 ? (['separator'] as const) : []),
+    ...entryActions(checkpoint, {
+      rename: () => dialogs.rename(checkpoint),
+      remove: () => dialogs.remove(checkpoint),
+    }),
   ]
 }
 

@@ -1,5 +1,5 @@
 import { engine } from '../../../../electron/contract.ts'
-import { taskTitle } from '../../names.ts'
+import { deviceNames, taskTitle } from '../../names.ts'
 
 /**
  * How the settings of a job are shown: their order, groups, labels and units. What a setting means, its default and its
@@ -195,10 +195,7 @@ export const groups: readonly SettingGroup[] = [
 const valueNames: Readonly<Record<string, string>> = {
   loraprune: 'LoRAPrune',
   auto: 'Chosen automatically',
-  onnx: 'ONNX Runtime (CPU)',
-  cpu: 'Reference (CPU, slow)',
-  webgpu: 'WebGPU',
-  tensorflow: 'TensorFlow (CUDA)',
+  ...deviceNames,
   same: 'As in the checkpoint',
   'key-value-heads': 'Key/value heads with their query heads',
   'query-heads': 'Query heads',
