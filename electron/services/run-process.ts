@@ -29,11 +29,15 @@ export class RunProcess {
   progress: RunProgress
   readonly #context: Context
   readonly #engine: EngineRun
-  readonly #recorder: RunRecorder
+  readonly #folder: string
+  #recorder: RunRecorder
   readonly #changed: () => void
   #intent: Intent | null = null
   #changes: Partial<RunRow> = {}
   #dirty = false
+  #failing = false
+  /** One at a time: lines that one has read and could not write are read again by the next. */
+  #flushing: Promise<void> | null = null
   /** Once a step is done in this attempt, the folder's files go on from the saved step. */
   #stepping = false
   #result: ResultEvent | null = null
@@ -47,6 +51,7 @@ export class RunProcess {
     this.id = row.id
     this.#context = context
     this.#changed = options.changed
+    this.#folder = row.folder
     this.#recorder = new RunRecorder(context, row.id, row.folder)
     this.progress = {
       stage: 'starting',
@@ -58,12 +63,20 @@ export class RunProcess {
       tokensPerSecond: null,
       memoryBytes: null,
     }
-    this.#engine = new EngineRun(context.options.engine, job, options.resume, (event) => this.#hear(event))
+    this.#engine = new EngineRun(context.options.engine, job, options.resume, (event) => {
+      try {
+        this.#hear(event)
+      } catch (error) {
+        context.inBackground(Promise.reject(error))
+      }
+    })
     context.runs.update(row.id, { pid: this.#engine.pid })
     context.inBackground(
       processStart(this.#engine.pid).then((start) => context.runs.update(row.id, { pid_started: start })),
     )
-    this.#timer = setInterval(() => context.inBackground(this.#flush()), period)
+    this.#timer = setInterval(() => {
+      if (this.#dirty && !this.#flushing) context.inBackground(this.#startFlush())
+    }, period)
     this.outcome = this.#wait()
   }
 
@@ -87,7 +100,7 @@ export class RunProcess {
     const end = await this.#engine.ended
     clearInterval(this.#timer)
     clearTimeout(this.#patience)
-    this.#dirty = true
+    await this.#flushing
     await this.#flush()
     await this.#recorder.close()
     if (this.#result && end.code === 0) return { state: 'done', reason: null, result: this.#result }
@@ -158,13 +171,28 @@ export class RunProcess {
     this.#dirty = true
   }
 
+  #startFlush(): Promise<void> {
+    this.#flushing = this.#flush().finally(() => (this.#flushing = null))
+    return this.#flushing
+  }
+
+  /** What cannot be written, since the disk is full for example, is tried again with the next: the folder has it. */
   async #flush(): Promise<void> {
-    if (!this.#dirty) return
     this.#dirty = false
     const changes = { ...this.#changes, progress: JSON.stringify(this.progress) }
     this.#changes = {}
-    if (this.#stepping) await this.#recorder.read(true, changes)
-    else this.#context.runs.update(this.id, changes)
+    try {
+      if (this.#stepping) await this.#recorder.read(true, changes)
+      else this.#context.runs.update(this.id, changes)
+      this.#failing = false
+    } catch (error) {
+      this.#changes = { ...changes, ...this.#changes }
+      await this.#recorder.close()
+      this.#recorder = new RunRecorder(this.#context, this.id, this.#folder)
+      this.#dirty = true
+      if (!this.#failing) this.#context.inBackground(Promise.reject(error))
+      this.#failing = true
+    }
     this.#changed()
   }
 }
