@@ -164,6 +164,7 @@ test('values of settings are told as people say them, and texts of the user as t
   assert.equal(settingText('samplePrompts', ['same', 'none']), 'same, none')
   assert.equal(settingText('ratio', 0.5), percent(0.5, 1))
   assert.equal(settingText('length', 512), '512 tokens')
+  assert.deepEqual([settingText('protectLast', 1), settingText('epochs', 1)], ['1 layer', '1 pass'])
   assert.equal(settingText('uniform', false), 'no')
   assert.equal(settingText('calibration', []), 'none')
   assert.equal(settingText('steps', undefined), '–')

@@ -49,7 +49,6 @@ export const groups: readonly SettingGroup[] = [
       protectLast: { unit: 'layers' },
       floor: { label: 'Kept in every layer', unit: fraction },
       channelMultiple: { unit: 'channels' },
-      dtype: { label: 'Written as' },
     },
   },
   {
@@ -177,6 +176,13 @@ export const groups: readonly SettingGroup[] = [
       'evaluation.promptTokens': { label: 'Longest example', unit: 'tokens' },
       'evaluation.batchTokens': { label: 'Scoring batch', unit: 'tokens' },
       'evaluation.rows': { label: 'File of scored rows' },
+    },
+  },
+  {
+    name: 'output',
+    title: 'What is written',
+    settings: {
+      dtype: { label: 'Written as' },
     },
   },
   {

@@ -30,5 +30,6 @@ function numberText(key: string, value: number): string {
   if (choices.has(key)) return valueName(String(value))
   const { unit } = presentationOf(key)
   if (unit === 'fraction') return percent(value, 1)
-  return unit ? `${number(value, 6)} ${unit}` : number(value, 6)
+  if (!unit) return number(value, 6)
+  return `${number(value, 6)} ${value === 1 ? unit.replace(/(?<=ss)es$|s$/, '') : unit}`
 }
