@@ -141,7 +141,16 @@ interface Worker extends AppOptions {
 }
 
 /** `app` is started anew for each file of specs, which goes through it test by test. */
-export const test = base.extend<object, Worker & { app: App }>({
+export const test = base.extend<{ skipWhereMissing: void }, Worker & { app: App }>({
+  // Not a hook, which would belong to the first file of specs alone.
+  skipWhereMissing: [
+    async ({ shell }, use, { skip }) => {
+      const reason = missing(shell)
+      skip(reason !== null, reason ?? '')
+      await use()
+    },
+    { auto: true },
+  ],
   shell: ['browser', { option: true, scope: 'worker' }],
   browserOfTests: [
     async ({ shell }, use) => {
@@ -156,7 +165,7 @@ export const test = base.extend<object, Worker & { app: App }>({
     async ({ shell, browserOfTests }, use) => {
       const reason = missing(shell)
       if (reason) {
-        // The specs' own hook skips them before they would miss it.
+        // The specs are skipped before they would miss it.
         await use(undefined as never)
         return
       }
@@ -170,9 +179,5 @@ export const test = base.extend<object, Worker & { app: App }>({
     },
     { scope: 'worker', timeout: 60_000 },
   ],
-})
-test.beforeEach(({ shell }) => {
-  const reason = missing(shell)
-  test.skip(reason !== null, reason ?? '')
 })
 export { expect } from '@playwright/test'

@@ -1,0 +1,101 @@
+import { AxeBuilder } from '@axe-core/playwright'
+import type { Page } from '@playwright/test'
+import { expect, test } from './fixtures.ts'
+import { sample } from './host.ts'
+import { pressOn } from './keyboard.ts'
+import { join } from 'node:path'
+
+// After flow.spec.ts, so that every screen has something to show.
+
+const go = (page: Page, hash: string) => page.goto(new URL(hash, page.url()).href)
+const screens = [
+  ['Library', '#/library'],
+  ['a checkpoint', '#/library/1'],
+  ['Data sets', '#/datasets'],
+  ['New run', '#/new'],
+  ['a run', '#/runs/1'],
+  ['History', '#/history'],
+  ['Compare', '#/compare?runs=1,2'],
+  ['Settings', '#/settings'],
+] as const
+
+for (const scheme of ['light', 'dark'] as const) {
+  test(`no screen has a serious accessibility fault, ${scheme}`, async ({ app: { page, shell } }) => {
+    test.setTimeout(120_000)
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' })
+    const found: string[] = []
+    for (const [name, hash] of screens) {
+      await go(page, hash)
+      await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
+      await expect(page.getByRole('main').locator('[aria-busy="true"]')).toHaveCount(0)
+      const { violations } = await new AxeBuilder({ page })
+        .setLegacyMode(shell === 'electron')
+        .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
+        .analyze()
+      for (const { id, impact, nodes } of violations)
+        if (impact === 'serious' || impact === 'critical')
+          found.push(
+            ...nodes
+              .slice(0, 3)
+              .map(({ html, failureSummary }) => `${name}: ${id}: ${html.slice(0, 200)}: ${failureSummary}`),
+          )
+    }
+    expect(found).toEqual([])
+  })
+}
+
+test('a run is started, cancelled, found again and compared with the keyboard alone', async ({ app: { page } }) => {
+  test.setTimeout(120_000)
+  await go(page, '#/library')
+  await page.keyboard.press('Control+k')
+  await page.keyboard.type('data sets')
+  await page.keyboard.press('Enter')
+  await expect(page.getByRole('heading', { level: 1, name: 'Data sets' })).toBeVisible()
+  await pressOn(page, page.getByRole('button', { name: /^Register/ }).first())
+  const dialog = page.getByRole('dialog')
+  await pressOn(page, dialog.getByRole('textbox').first(), 'Control+a')
+  await page.keyboard.type(join(sample, 'train.jsonl'))
+  await pressOn(page, dialog.getByRole('button', { name: /^Register/ }))
+  await expect(page.getByRole('main')).toContainText('train')
+  await expect(dialog).toBeHidden()
+
+  await page.keyboard.press('g')
+  await page.keyboard.press('n')
+  await expect(page.getByRole('heading', { level: 1, name: 'New run' })).toBeVisible()
+  const main = page.getByRole('main')
+  await pressOn(page, main.getByRole('radio').first(), 'ArrowDown')
+  await pressOn(page, main.getByRole('radio', { checked: true }), 'ArrowUp')
+  while (!(await main.getByRole('radio', { name: /^Prune/ }).isChecked())) await page.keyboard.press('ArrowDown')
+  await pressOn(page, main.getByRole('combobox', { name: 'Checkpoint' }), 'ArrowDown')
+  await expect(page.getByRole('option').first()).toBeVisible()
+  await page.keyboard.press('Enter')
+  await pressOn(page, main.getByRole('checkbox', { name: /train/ }), 'Space')
+  await pressOn(page, main.getByRole('button', { name: /^Quick look/ }), 'Enter')
+  await pressOn(page, page.getByLabel('Name'), 'Control+a')
+  await page.keyboard.type('By keyboard')
+  await pressOn(page, page.getByRole('button', { name: 'Start', exact: true }))
+  await expect(page.getByRole('heading', { level: 1, name: 'By keyboard' })).toBeVisible()
+  await expect(main.getByText('Running', { exact: true }).first()).toBeVisible({ timeout: 30_000 })
+  await pressOn(page, page.getByRole('button', { name: 'Cancel', exact: true }))
+  await pressOn(page, page.getByRole('alertdialog').getByRole('button', { name: 'Cancel the run' }))
+  await expect(main.getByText('Cancelled', { exact: true }).first()).toBeVisible({ timeout: 30_000 })
+
+  await page.keyboard.press('g')
+  await page.keyboard.press('h')
+  await expect(page.getByRole('heading', { level: 1, name: 'History' })).toBeVisible()
+  const grid = page.getByRole('grid')
+  await expect(grid.getByRole('row', { name: /By keyboard/ })).toBeVisible()
+  await pressOn(page, grid, 'Home')
+  await page.keyboard.press('Space')
+  await page.keyboard.press('ArrowDown')
+  await page.keyboard.press('Space')
+  await pressOn(
+    page,
+    main
+      .getByRole('button', { name: /^Compare/ })
+      .or(main.getByRole('link', { name: /^Compare/ }))
+      .first(),
+  )
+  await expect(page).toHaveURL(/#\/compare\?runs=/)
+  await expect(main).toContainText('By keyboard')
+})
