@@ -44,6 +44,11 @@ const commands = {
   start: () => [['start', script('scripts/start.ts')]],
   dev: () => [['dev', script('scripts/dev.ts')]],
   build: () => [['build', script('scripts/build.ts')]],
+  package: () => [
+    ['build', [node, join(root, 'scripts/build.ts')]],
+    ['package', [...bin('electron-builder/cli.js'), '--publish', 'never', ...rest]],
+  ],
+  'make-icons': () => [['make-icons', script('scripts/make-icons.ts')]],
   demo: () => [['demo', script('scripts/demo.ts')]],
   'make-sample': () => [['make-sample', script('scripts/make-sample/main.ts')]],
   bench: () => [['bench', script('test/bench/training.ts')]],
