@@ -18,6 +18,7 @@ import {
   type ResultEvent,
 } from './contract.ts'
 import { exitCodes, SecateurError } from './errors.ts'
+import { bench, benchSchema } from './jobs/bench.ts'
 import { generateSchema, generateText } from './jobs/generate.ts'
 import { inspect } from './jobs/inspect.ts'
 import { runJob } from './jobs/index.ts'
@@ -160,6 +161,22 @@ A first run:
       if (!parsed.success) throw settingError(parsed.error, settings)
       await stoppable(reporter, async (signal) =>
         reporter.finish(await generateText(parsed.data, signal, reporter.text)),
+      )
+    }),
+  )
+
+  const benchmark = program
+    .command('bench')
+    .description('measures products, copies and whole steps of work on Llamas with random weights')
+    .option('--json', 'one JSON object a line on standard output')
+  for (const option of schemaOptions(benchSchema, [])) benchmark.addOption(option)
+  benchmark.action(
+    action(async (flags: CommonFlags) => {
+      const { json: _json, ...settings } = flags
+      const parsed = benchSchema.safeParse(settings)
+      if (!parsed.success) throw settingError(parsed.error, settings)
+      await stoppable(reporter, async (signal) =>
+        reporter.finish(await bench(parsed.data, signal, (text) => reporter.note(text))),
       )
     }),
   )

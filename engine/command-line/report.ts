@@ -1,10 +1,11 @@
 import { SingleBar } from 'cli-progress'
 import { type Devices, type EngineEvent, type ResultEvent, type StepMetrics } from '../contract.ts'
 import { exitCodeOf, failureOf } from '../errors.ts'
+import type { BenchResult } from '../jobs/bench.ts'
 import type { GenerateResult } from '../jobs/generate.ts'
 import type { Inspection } from '../jobs/inspect.ts'
 
-export type Outcome = ResultEvent | Inspection | GenerateResult | Devices
+export type Outcome = ResultEvent | Inspection | GenerateResult | Devices | BenchResult
 
 export interface Reporter {
   event(event: EngineEvent): void
@@ -166,6 +167,7 @@ function describe(result: Outcome): string {
   const lines: string[] = []
   if ('text' in result) return ''
   if ('backends' in result) return describeDevices(result)
+  if ('models' in result) return describeBench(result)
   if ('layers' in result) {
     lines.push(`${result.family}, ${number(result.parameters)} parameters, ${result.dtype}, ${bytes(result.bytes)}`)
     lines.push(
@@ -198,6 +200,25 @@ function describe(result: Outcome): string {
   if (result.report !== undefined) lines.push(`report: ${result.report}`)
   if (result.adapter !== undefined) lines.push(`adapter: ${result.adapter}`)
   if (result.checkpoint !== undefined) lines.push(`checkpoint: ${result.checkpoint}`)
+  return lines.join('\n')
+}
+
+function describeBench({ backend, device, scale, products, copies, models }: BenchResult): string {
+  const lines = [`${backend} on ${device}${scale > 1 ? `, all sizes divided by ${scale}` : ''}`]
+  for (const { arithmetic, form, transposed, shape, teraflops } of products)
+    lines.push(
+      `product ${arithmetic.padEnd(7)}${form.padEnd(8)} [${shape.join(', ')}]${transposed ? ' transposed' : ''}: ${teraflops.toPrecision(3)} TFLOP/s`,
+    )
+  if (copies)
+    lines.push(
+      `copies: ${copies.uploadGigabytesPerSecond.toFixed(1)} GB/s to the card, ${copies.downloadGigabytesPerSecond.toFixed(1)} from it, ${copies.onCardGigabytesPerSecond.toFixed(1)} on it`,
+    )
+  for (const model of models) {
+    const rate = (value: number) => `${number(Number(value.toPrecision(3)))} tokens/s`
+    lines.push(
+      `${model.shape} in ${model.weights}, ${model.rows} x ${model.length} tokens: training ${rate(model.trainingTokensPerSecond)}, pruning ${rate(model.pruningTokensPerSecond)} (scoring ${model.scoringSeconds.toPrecision(3)} s), prompts ${rate(model.promptTokensPerSecond)}, generation ${rate(model.generatedTokensPerSecond)}${model.deviceBytes === null ? '' : `, ${bytes(model.deviceBytes)} on the card`}`,
+    )
+  }
   return lines.join('\n')
 }
 

@@ -6,6 +6,7 @@ import { Random } from '../../../engine/random.ts'
 import { tf } from '../../../engine/tf.ts'
 import { lossAndGradients } from '../../../engine/training/gradients.ts'
 import { FIXTURES } from '../../fixtures/read.ts'
+import { testsHalfPrecision } from '../../tested-backend.ts'
 import {
   assertMatrices,
   assertWithin,
@@ -31,7 +32,8 @@ for (const name of FIXTURES) {
   })
 }
 
-test('the gradient agrees with the slope of the loss', () => {
+const tooCoarse = testsHalfPrecision && 'a slope is too small a difference for products of 16-bit floats'
+test('the gradient agrees with the slope of the loss', { skip: tooCoarse }, () => {
   const { model, adapter, batch } = openFixture('qwen3_norm_headdim')
   const divisor = tf.scalar(batch.targets)
   const { gradients } = lossAndGradients(model, adapter, batch, divisor)

@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import { chooseBackend } from '../backends/choose.ts'
+import {
+  type CopySpeeds,
+  currentCard,
+  measureCopies,
+  measureProducts,
+  type ProductSpeed,
+} from '../backends/webgpu/measure.ts'
+import { machineSettings } from '../contract.ts'
+import { measureModel, type ModelSpeed } from './bench/model-work.ts'
+import { RandomWeights } from './bench/random-model.ts'
+import { shapeNames } from './bench/shapes.ts'
+
+export const benchSchema = z.strictObject({
+  shapes: z.array(z.enum(shapeNames)).min(1).default(shapeNames).describe('sizes of Llamas with random weights'),
+  scale: z.number().min(1).default(1).describe('divides all sizes, to try it on a slow machine'),
+  rows: z.int().min(1).default(4).describe('rows in a micro-batch'),
+  length: z.int().min(2).default(512).describe('tokens in a row'),
+  repeats: z.int().min(1).default(3).describe('times that each piece of work is measured'),
+  int8: z.boolean().default(false).describe('hold the frozen weights in 8 bits'),
+  ...machineSettings,
+})
+export type BenchSettings = z.infer<typeof benchSchema>
+
+export interface BenchResult {
+  type: 'bench'
+  backend: string
+  device: string
+  scale: number
+  /** Of a graphics card alone. */
+  products: ProductSpeed[]
+  copies: CopySpeeds | null
+  models: ModelSpeed[]
+}
+
+/** Speed of products, copies and whole steps of work on this computer. */
+export async function bench(
+  settings: BenchSettings,
+  signal: AbortSignal,
+  note: (text: string) => void,
+): Promise<BenchResult> {
+  const { name, device } = await chooseBackend(settings)
+  note(`measuring ${name} on ${device}`)
+  const card = currentCard()
+  const { scale, repeats } = settings
+  const size = (full: number) => 8 * Math.max(1, Math.round(full / scale / 8))
+  const weights = [false, true].flatMap((int8) =>
+    [
+      [4096, 4096],
+      [11008, 4096],
+      [4096, 11008],
+    ].map(([rows, columns]) => new RandomWeights(int8).matrix(size(rows!), size(columns!))),
+  )
+  const products = card ? measureProducts(card, size(2048), weights, repeats) : []
+  const copies = card ? measureCopies(card, 4 * size(2 ** 26), repeats) : null
+  const models: ModelSpeed[] = []
+  for (const shape of settings.shapes) {
+    note(`measuring the ${shape} shape`)
+    models.push(await measureModel(shape, { ...settings, signal }))
+  }
+  return { type: 'bench', backend: name, device, scale, products, copies, models }
+}
