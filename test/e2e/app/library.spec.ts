@@ -1,0 +1,112 @@
+import { cpSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from './fixtures.ts'
+import { sample } from './host.ts'
+
+// The life of one entry of the library and of one data set, each test from where the last one ended.
+test.describe.configure({ mode: 'serial' })
+
+const scratch = mkdtempSync(join(tmpdir(), 'secateur-library-'))
+test.beforeAll(() => cpSync(join(sample, 'model'), join(scratch, 'movable'), { recursive: true }))
+test.afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+const address = (page: { url(): string }, hash: string) => new URL(hash, page.url()).href
+
+test('a checkpoint is imported, starred and renamed, and found by its new name', async ({ app: { page } }) => {
+  await page.goto(address(page, '#/library'))
+  await page.getByRole('button', { name: 'Import checkpoint' }).first().click()
+  const dialog = page.getByRole('dialog', { name: 'Import a checkpoint' })
+  await dialog.getByLabel('Folder').fill(join(scratch, 'movable'))
+  await dialog.getByRole('button', { name: 'Import', exact: true }).click()
+  await page.getByRole('button', { name: 'Make movable a favourite' }).click()
+  await expect(page.getByRole('button', { name: 'Remove movable from favourites' })).toBeVisible()
+  await page.getByRole('button', { name: 'Actions for movable' }).click()
+  await page.getByRole('menuitem', { name: 'Rename…' }).click()
+  await page.getByRole('dialog', { name: 'Rename' }).getByLabel('Name').fill('Garden')
+  await page.keyboard.press('Enter')
+  await expect(page.getByRole('article')).toContainText(['Garden'])
+  await page.keyboard.press('Escape')
+  await page.keyboard.press('/')
+  await page.keyboard.type('gard')
+  await expect(page.getByRole('article')).toHaveCount(1)
+  await expect(page).toHaveURL(/search=gard/)
+  await page.getByRole('searchbox').press('Escape')
+})
+
+test('a removal can be undone', async ({ app: { page } }) => {
+  const garden = page.getByRole('link', { name: 'Garden', exact: true })
+  await page.getByRole('button', { name: 'Actions for Garden' }).click()
+  await page.getByRole('menuitem', { name: 'Remove…' }).click()
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Remove' }).click()
+  await expect(garden).toBeHidden()
+  await page.getByRole('button', { name: 'Undo' }).click()
+  await expect(garden).toBeVisible()
+})
+
+test('a folder that moved is missed, and found again where the user says', async ({ app }) => {
+  const { page } = app
+  renameSync(join(scratch, 'movable'), join(scratch, 'moved'))
+  await page.reload()
+  await page.getByRole('link', { name: 'Garden', exact: true }).click()
+  await expect(page.getByText('Everything known of it is kept')).toBeVisible()
+  await expect(page.getByRole('link', { name: 'Prune' })).toBeHidden()
+  await app.choose(join(scratch, 'moved'), () => page.getByRole('button', { name: 'Say where it is now…' }).click())
+  await expect(page.getByText('Everything known of it is kept')).toBeHidden({ timeout: 20_000 })
+  await expect(page.getByRole('main')).toContainText(join(scratch, 'moved'))
+})
+
+test('notes that were being typed survive leaving the page, and tags a reload', async ({ app: { page } }) => {
+  const notes = page.getByRole('textbox', { name: 'Notes' })
+  await page.getByLabel('Add a tag').fill('tiny, old')
+  await page.keyboard.press('Enter')
+  await expect(page.getByRole('button', { name: 'Remove tag old' })).toBeVisible()
+  await notes.fill('Prune by half first.')
+  await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name: 'Settings' }).click()
+  await expect(page.getByRole('heading', { level: 1, name: 'Settings' })).toBeVisible()
+  await page.goBack()
+  await expect(notes).toHaveValue('Prune by half first.')
+  await page.reload()
+  await expect(notes).toHaveValue('Prune by half first.')
+  await expect(page.getByRole('button', { name: 'Remove tag tiny' })).toBeVisible()
+})
+
+test('the checkpoint is taken out of the library again', async ({ app: { page } }) => {
+  await page.getByRole('button', { name: 'More' }).click()
+  await page.getByRole('menuitem', { name: 'Remove…' }).click()
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Remove' }).click()
+  await expect(page.getByRole('heading', { level: 1, name: 'Library' })).toBeVisible()
+  await expect(page.getByRole('link', { name: 'Garden', exact: true })).toBeHidden()
+})
+
+test('instructions are shown as the model sees them, and differently once their kind is corrected', async ({ app }) => {
+  const { page } = app
+  await page.goto(address(page, '#/library'))
+  const empty = page.getByText('No checkpoints yet')
+  await expect(empty.or(page.getByRole('article').first())).toBeVisible()
+  if (await empty.isVisible()) {
+    await page.getByRole('button', { name: 'Import checkpoint' }).first().click()
+    const dialog = page.getByRole('dialog', { name: 'Import a checkpoint' })
+    await dialog.getByLabel('Folder').fill(join(sample, 'model'))
+    await dialog.getByRole('button', { name: 'Import', exact: true }).click()
+    await expect(page.getByRole('article').first()).toBeVisible()
+  }
+  await page.goto(address(page, '#/datasets?register=1'))
+  const dialog = page.getByRole('dialog', { name: 'Register a data set' })
+  await app.choose(join(sample, 'instructions.json'), () => dialog.getByRole('button', { name: 'File…' }).click())
+  await dialog.getByRole('button', { name: 'Register', exact: true }).click()
+  await expect(page.getByRole('heading', { level: 1, name: 'instructions.json' })).toBeVisible()
+  const first = page.getByRole('group', { name: 'Tokens of row 1' })
+  await expect(first).toContainText('### Instruction:', { timeout: 20_000 })
+  await expect(first).toContainText('Target:')
+  await expect(page.getByRole('img', { name: /Histogram of lengths\. 300 examples/ })).toBeVisible({ timeout: 20_000 })
+  await page.getByRole('button', { name: 'Next rows' }).click()
+  await expect(page.getByRole('group', { name: 'Tokens of row 6' })).toBeVisible()
+  await page.getByLabel('Kind').click()
+  await page.getByRole('option', { name: 'Text' }).click()
+  await expect(page.getByText('Corrected by hand; detected: instructions.')).toBeVisible()
+  await page.getByRole('button', { name: 'More' }).click()
+  await page.getByRole('menuitem', { name: 'Take off the list' }).click()
+  await expect(page.getByRole('heading', { level: 1, name: 'Data sets' })).toBeVisible()
+  await expect(page.getByRole('button', { name: 'Undo' })).toBeVisible()
+})
