@@ -34,6 +34,7 @@ async function run(
   }
 }
 
+const isPruning = (event: EngineEvent) => event.type === 'pruned'
 const isStage = (stage: string) => (event: EngineEvent) => event.type === 'progress' && event.stage === stage
 
 /** What was scored. */
@@ -102,8 +103,7 @@ test('a run that is stopped between its one pruning and its first step is told a
   const once = { schedule: 'one-shot', criterion: 'magnitude', calibrationRows: 2 }
   const job = { kind: 'prune', checkpoint: sample('model'), ...once, ...machine, ...small, ...samples }
   await run({ ...job, out: out('once') })
-  const at = (event: EngineEvent) => event.type === 'pruned'
-  assert.equal((await run({ ...job, out: out('twice') }, { at })).stopped, true)
+  assert.equal((await run({ ...job, out: out('twice') }, { at: isPruning })).stopped, true)
   await run({ ...job, out: out('twice') }, { resume: true })
   const files = ['pruning.jsonl', 'samples.jsonl', 'metrics.jsonl', 'output/model.safetensors']
   for (const name of files) assert.ok(readFileSync(out('twice', name)).equals(readFileSync(out('once', name))), name)
