@@ -45,7 +45,7 @@ try {
   await shoot(page, 'library', 'library')
   await shoot(page, 'compare', `compare?runs=${ids.join(',')}`)
   if (values.all) {
-    const [output] = (await app.call('library.list', undefined)).filter(({ kind }) => kind === 'pruned')
+    const output = (await app.call('library.list', undefined)).find(({ kind }) => kind === 'pruned')
     await shoot(page, 'checkpoint', `library/${output!.id}`)
     await shoot(page, 'datasets', 'datasets')
     await shoot(page, 'dataset', `datasets/${data.id}`)
@@ -60,8 +60,11 @@ try {
   await host.remove()
 }
 
+function task(file: string) {
+  return join(sample, 'tasks', file)
+}
+
 function prune(name: string, settings: Record<string, unknown>) {
-  const task = (file: string) => join(sample, 'tasks', file)
   const job = {
     kind: 'prune',
     checkpoint: join(sample, 'model'),

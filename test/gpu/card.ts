@@ -22,6 +22,11 @@ import { assertWithin, forward, openFixture } from '../unit/models/shared.ts'
 
 const start = () => chooseBackend({ device: 'webgpu' })
 const card = () => tf.backend() as unknown as CardBackend
+const memory = () => {
+  const { numTensors } = tf.memory()
+  const { numBytesAllocated, numBytesUsed } = card().bufferManager
+  return { numTensors, numBytesAllocated, numBytesUsed, weights: weightsOf(card()).bytes }
+}
 const values = (shape: number[], seed: number, scale = 1) => tf.tensor(floats(shape, seed, scale).values, shape)
 const weight = (rows: number, columns: number, seed: number) =>
   frozenFloats(Float32Array.from(floats([rows, columns], seed, 0.3).values), rows, columns)
@@ -43,9 +48,9 @@ test('one layer, forward and backward with an adapter on all seven projections, 
       return block(args.at(-1)!, model.layers[0]!, model.config, pass, { lowRank: lowRankOf(adapter, 0, matrices) })
     })([...pairs.flatMap(([, { a, b }]) => [a, b]), x], x)
   tf.dispose(run())
-  const before = card().dispatches
+  const counted = card().dispatches
   const gradients = run()
-  const dispatches = card().dispatches - before
+  const dispatches = card().dispatches - counted
   assert.equal(gradients.length, 15)
   assert.ok(dispatches < 60, `${dispatches} dispatches`)
   assert.ok(dispatches > 20, `only ${dispatches}: not everything was counted`)
@@ -87,11 +92,6 @@ test('memory of the card does not grow over 500 steps', () => {
   }
   const first = step(1)
   for (let i = 2; i <= 20; i++) step(i)
-  const memory = () => {
-    const { numTensors } = tf.memory()
-    const { numBytesAllocated, numBytesUsed } = card().bufferManager
-    return { numTensors, numBytesAllocated, numBytesUsed, weights: weightsOf(card()).bytes }
-  }
   const early = memory()
   let last = 0
   for (let i = 21; i <= 500; i++) last = step(i)
@@ -153,7 +153,7 @@ test('weights larger than a buffer may be are split, and compute the same', () =
   assert.deepEqual(
     weightsOf(card())
       .get(one)
-      .parts.map(({ start, rows }) => [start, rows]),
+      .parts.map((part) => [part.start, part.rows]),
     [
       [0, 8],
       [8, 8],

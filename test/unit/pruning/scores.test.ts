@@ -222,7 +222,7 @@ const lowestHalf = (values: Float32Array) =>
   [...values.keys()].sort((one, other) => values[one]! - values[other]!).slice(0, Math.floor(values.length / 2))
 
 test('weights in 8 bits rank groups almost as float32 does', (context) => {
-  let [same, counted] = [0, 0]
+  let [shared, counted] = [0, 0]
   for (const name of FIXTURES) {
     const [whole, rounded] = [openFixture(name), openFixture(name, { int8: true })].map(({ model, adapter, batch }) => {
       const { gradients } = lossAndGradients(model, adapter, batch, tf.scalar(batch.targets))
@@ -237,11 +237,11 @@ test('weights in 8 bits rank groups almost as float32 does', (context) => {
       for (const kind of kinds) {
         const chosen = new Set(lowestHalf(rounded[layer]![kind]))
         const wanted = lowestHalf(scores[kind])
-        same += wanted.filter((group) => chosen.has(group)).length
+        shared += wanted.filter((group) => chosen.has(group)).length
         counted += wanted.length
         assert.notDeepEqual(rounded[layer]![kind], scores[kind])
       }
   }
-  context.diagnostic(`of the lower half of the groups ${same} of ${counted} are the same`)
-  assert.ok(same / counted > 0.8, `only ${same} of ${counted} groups are the same`)
+  context.diagnostic(`of the lower half of the groups ${shared} of ${counted} are the same`)
+  assert.ok(shared / counted > 0.8, `only ${shared} of ${counted} groups are the same`)
 })

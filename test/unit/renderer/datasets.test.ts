@@ -12,8 +12,9 @@ test('a bar covers the lengths from its own up to the next one', () => {
   assert.deepEqual(bars.at(-1), { from: 16, to: 24, count: 1 })
 })
 
+const token = (id: number, target: boolean) => ({ id, text: `t${id}`, target })
+
 test('neighbouring tokens of one sort are read together', () => {
-  const token = (id: number, target: boolean) => ({ id, text: `t${id}`, target })
   const groups = groupTokens([token(1, false), token(2, false), token(3, true), token(4, false)])
   assert.deepEqual(
     groups.map(({ target, tokens }) => [target, tokens.length]),
