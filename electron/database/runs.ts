@@ -34,6 +34,7 @@ export interface RunRow {
   /** The engine's process, and when the system says that it was started. */
   pid: number | null
   pid_started: string | null
+  /** When it was removed; 0 while it is being forgotten for good. */
   removed: number | null
 }
 
@@ -119,7 +120,7 @@ export class RunStore extends Table<RunRow> {
     )
     this.#valuesText.pluck()
     this.#outlines = db.prepare<[string], RunOutline>(
-      'SELECT id, name, state, folder, output_id FROM runs WHERE id IN (SELECT value FROM json_each(?))',
+      'SELECT id, name, state, folder, output_id FROM runs WHERE id IN (SELECT value FROM json_each(?)) AND removed IS NOT 0',
     )
     this.#ofCheckpoint = db.prepare<[{ id: number }], RunRow>(
       'SELECT * FROM runs WHERE (checkpoint_id = @id OR output_id = @id) AND removed IS NULL ORDER BY created DESC',
@@ -143,7 +144,7 @@ export class RunStore extends Table<RunRow> {
     return (this.#lastPosition.get() ?? 0) + 1
   }
 
-  /** Those of the runs that there are, removed ones too. */
+  /** Those of the runs that there are, removed ones too unless they are being forgotten for good. */
   outlines(ids: readonly number[]): RunOutline[] {
     return this.#outlines.all(JSON.stringify(ids))
   }

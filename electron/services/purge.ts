@@ -13,8 +13,9 @@ export async function purge({ db, runs }: Context): Promise<void> {
     db.prepare('DELETE FROM run_search WHERE rowid = ?').run(id)
     db.prepare('DELETE FROM runs WHERE id = ?').run(id)
   })
-  const removed = db.prepare<[number], number>('SELECT id FROM runs WHERE removed < ?')
-  for (const id of removed.pluck().all(before)) {
+  // From here on they cannot be brought back.
+  db.prepare('UPDATE runs SET removed = 0 WHERE removed < ?').run(before)
+  for (const id of db.prepare<[], number>('SELECT id FROM runs WHERE removed = 0').pluck().all()) {
     const last = runs.metrics.lastStep(id)
     for (let step = slice; step < last + slice; step += slice) {
       cut.run(id, step)
