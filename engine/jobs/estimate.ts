@@ -50,7 +50,8 @@ const adapterSize = (job: { rank: number; projections: string[] }, { config }: C
     0,
   )
 
-function weightBytes(job: SingleJob, { bytes, config, parameters, dtype }: Checkpoint): number {
+/** Bytes of the frozen weights in the form in which a job holds them. */
+export function weightBytes(job: SingleJob, { bytes, config, parameters, dtype }: Checkpoint): number {
   if (job.kind === 'merge') return 3 * 4 * config.vocabularySize * config.hiddenSize
   if (!('int8' in job) || !job.int8) return bytes
   const tables = (config.tiedEmbeddings ? 1 : 2) * config.vocabularySize * config.hiddenSize

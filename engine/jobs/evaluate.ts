@@ -19,7 +19,8 @@ import { type Adapter, adapterFrom } from '../lora/adapter.ts'
 import type { LlamaModel } from '../models/llama.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { Random } from '../random.ts'
-import { estimateJob, refuseIfTooLarge } from './estimate.ts'
+import { estimateJob, refuseIfTooLarge, weightBytes } from './estimate.ts'
+import { reportPlacement } from './placement.ts'
 import { peakMemory } from './memory.ts'
 import { inRunFolder, type RunFolder } from './run-folder.ts'
 import { StageProgress } from './stage-progress.ts'
@@ -34,6 +35,7 @@ export async function evaluate(job: EvaluateJob, context: JobContext): Promise<R
   const run = async (folder: RunFolder | null): Promise<ResultEvent> => {
     const { name, threads } = await chooseBackend(job)
     context.emit({ type: 'started', job, backend: name, threads })
+    reportPlacement(weightBytes(job, checkpoint), context)
     const scores = folder
       ? await evaluateInRun(checkpoint, job.evaluation, 'result', folder, context, job.adapter)
       : await score(checkpoint, job.evaluation, context, { adapter: job.adapter })

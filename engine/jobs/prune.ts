@@ -7,7 +7,8 @@ import { badSetting } from '../errors.ts'
 import { disposeModel } from '../models/load.ts'
 import { shrunkConfig, shrunkTensors } from '../pruning/shrink.ts'
 import { ratioForParameters, type TargetSettings } from '../pruning/targets.ts'
-import { estimateJob, refuseIfTooLarge } from './estimate.ts'
+import { estimateJob, refuseIfTooLarge, weightBytes } from './estimate.ts'
+import { reportPlacement } from './placement.ts'
 import { evaluateInRun } from './evaluate.ts'
 import { peakMemory } from './memory.ts'
 import { Pruning } from './pruning.ts'
@@ -31,6 +32,7 @@ export async function prune(job: PruneJob, context: JobContext): Promise<ResultE
   return await inRunFolder(job, context, async (folder) => {
     const { name, threads } = await chooseBackend(job)
     context.emit({ type: 'started', job, backend: name, threads })
+    reportPlacement(weightBytes(job, checkpoint), context)
     const dense = job.evaluateDense ? await evaluateInRun(checkpoint, job.evaluation!, 'dense', folder, context) : null
     const run = await prepareTraining(job, checkpoint, folder, context)
     const pruning =

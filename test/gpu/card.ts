@@ -20,18 +20,20 @@ import { type Tensor, tf } from '../../engine/tf.ts'
 import { floats } from '../conformance/compare.ts'
 import { assertWithin, forward, openFixture } from '../unit/models/shared.ts'
 
-const start = () => chooseBackend({ device: 'webgpu' })
+const open = () => chooseBackend({ device: 'webgpu' })
 const card = () => tf.backend() as unknown as CardBackend
+const values = (shape: number[], seed: number, scale = 1) => tf.tensor(floats(shape, seed, scale).values, shape)
+const weight = (rows: number, columns: number, seed: number) =>
+  frozenFloats(Float32Array.from(floats([rows, columns], seed, 0.3).values), rows, columns)
+
+/** Everything that could grow. */
 const memory = () => {
   const { numTensors } = tf.memory()
   const { numBytesAllocated, numBytesUsed } = card().bufferManager
   return { numTensors, numBytesAllocated, numBytesUsed, weights: weightsOf(card()).bytes }
 }
-const values = (shape: number[], seed: number, scale = 1) => tf.tensor(floats(shape, seed, scale).values, shape)
-const weight = (rows: number, columns: number, seed: number) =>
-  frozenFloats(Float32Array.from(floats([rows, columns], seed, 0.3).values), rows, columns)
 
-before(start)
+before(open)
 beforeEach(() => tf.setBackend('webgpu'))
 
 test('one layer, forward and backward with an adapter on all seven projections, is fewer than 60 dispatches', () => {
@@ -48,9 +50,9 @@ test('one layer, forward and backward with an adapter on all seven projections, 
       return block(args.at(-1)!, model.layers[0]!, model.config, pass, { lowRank: lowRankOf(adapter, 0, matrices) })
     })([...pairs.flatMap(([, { a, b }]) => [a, b]), x], x)
   tf.dispose(run())
-  const counted = card().dispatches
+  const earlier = card().dispatches
   const gradients = run()
-  const dispatches = card().dispatches - counted
+  const dispatches = card().dispatches - earlier
   assert.equal(gradients.length, 15)
   assert.ok(dispatches < 60, `${dispatches} dispatches`)
   assert.ok(dispatches > 20, `only ${dispatches}: not everything was counted`)
@@ -153,7 +155,7 @@ test('weights larger than a buffer may be are split, and compute the same', () =
   assert.deepEqual(
     weightsOf(card())
       .get(one)
-      .parts.map((part) => [part.start, part.rows]),
+      .parts.map(({ start, rows }) => [start, rows]),
     [
       [0, 8],
       [8, 8],
@@ -180,7 +182,7 @@ test(`${cycles} starts that are given up in the middle leave the card as it was`
   let expected: Float32Array | null = null
   let early = 0
   for (let cycle = 0; cycle < cycles; cycle++) {
-    await start()
+    await open()
     await tf.setBackend('webgpu')
     // Nothing of this is disposed of, as when a run is stopped.
     const [y] = linears(values([4, 8], 2), [
@@ -196,7 +198,7 @@ test(`${cycles} starts that are given up in the middle leave the card as it was`
   }
   const grown = (process.memoryUsage.rss() - early) / 1e6
   assert.ok(grown < 60, `the process grew by ${grown.toFixed(0)} MB over the second half`)
-  await start()
+  await open()
 })
 
 test('a card that is lost is an error in words, and the next start opens it again', async () => {
@@ -209,6 +211,6 @@ test('a card that is lost is an error in words, and the next start opens it agai
   })
   await tf.setBackend('cpu')
   stopWebGpu()
-  await start()
+  await open()
   assert.deepEqual([...tf.add(tf.tensor1d([1]), tf.tensor1d([2])).dataSync()], [3])
 })
