@@ -2,7 +2,7 @@
 
     python3 test/bench/torch_cuda.py --shapes 1B,3B,7B --scale 1 --rows 4 --length 512 --repeats 3
 
-Prints one JSON object. A Llama with random frozen weights and PEFT's LoRA on all seven projections (the classes of
+Needs PyTorch 2.5 or later. Prints one JSON object. A Llama with random frozen weights and PEFT's LoRA on all seven projections (the classes of
 torch_step.py, with PyTorch's own attention), gradient checkpointing, AdamW; eager and with torch.compile.
 """
 import argparse
