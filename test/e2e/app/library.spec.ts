@@ -1,3 +1,4 @@
+import type { Page } from '@playwright/test'
 import { cpSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,7 +12,10 @@ const scratch = mkdtempSync(join(tmpdir(), 'secateur-library-'))
 test.beforeAll(() => cpSync(join(sample, 'model'), join(scratch, 'movable'), { recursive: true }))
 test.afterAll(() => rmSync(scratch, { recursive: true, force: true }))
 
-const address = (page: { url(): string }, hash: string) => new URL(hash, page.url()).href
+/** The link on its card: cards of checkpoints with the same content name it too. */
+const card = (page: Page) => page.getByRole('heading', { level: 2 }).getByRole('link', { name: 'Garden', exact: true })
+
+const address = (page: Page, hash: string) => new URL(hash, page.url()).href
 
 test('a checkpoint is imported, starred and renamed, and found by its new name', async ({ app: { page } }) => {
   await page.goto(address(page, '#/library'))
@@ -35,7 +39,7 @@ test('a checkpoint is imported, starred and renamed, and found by its new name',
 })
 
 test('a removal can be undone', async ({ app: { page } }) => {
-  const garden = page.getByRole('link', { name: 'Garden', exact: true })
+  const garden = card(page)
   await page.getByRole('button', { name: 'Actions for Garden' }).click()
   await page.getByRole('menuitem', { name: 'Remove…' }).click()
   await page.getByRole('alertdialog').getByRole('button', { name: 'Remove' }).click()
@@ -48,7 +52,7 @@ test('a folder that moved is missed, and found again where the user says', async
   const { page } = app
   renameSync(join(scratch, 'movable'), join(scratch, 'moved'))
   await page.reload()
-  await page.getByRole('link', { name: 'Garden', exact: true }).click()
+  await card(page).click()
   await expect(page.getByText('Everything known of it is kept')).toBeVisible()
   await expect(page.getByRole('link', { name: 'Prune' })).toBeHidden()
   await app.choose(join(scratch, 'moved'), () => page.getByRole('button', { name: 'Say where it is now…' }).click())
@@ -76,7 +80,7 @@ test('the checkpoint is taken out of the library again', async ({ app: { page } 
   await page.getByRole('menuitem', { name: 'Remove…' }).click()
   await page.getByRole('alertdialog').getByRole('button', { name: 'Remove' }).click()
   await expect(page.getByRole('heading', { level: 1, name: 'Library' })).toBeVisible()
-  await expect(page.getByRole('link', { name: 'Garden', exact: true })).toBeHidden()
+  await expect(card(page)).toBeHidden()
 })
 
 test('instructions are shown as the model sees them, and differently once their kind is corrected', async ({ app }) => {
