@@ -7,20 +7,12 @@ import { makeReporter } from '../engine/command-line/report.ts'
 import { eventSchema, type ResultEvent } from '../engine/contract.ts'
 import { type TaskName, taskNames } from '../engine/evaluation/tasks/index.ts'
 import { macroAverage } from '../engine/evaluation/statistics.ts'
+import { sampleTaskFile } from './sample-tasks.ts'
 
 const root = join(import.meta.dirname, '..')
 const sample = join(root, 'resources/sample')
-const taskFiles: Record<TaskName, string> = {
-  boolq: 'boolq/dev.jsonl',
-  piqa: 'piqa/valid.jsonl',
-  hellaswag: 'hellaswag/hellaswag_val.jsonl',
-  winogrande: 'winogrande/dev.jsonl',
-  arc_easy: 'arc/ARC-Easy-Test.jsonl',
-  arc_challenge: 'arc/ARC-Challenge-Test.jsonl',
-  openbookqa: 'openbookqa/test.jsonl',
-}
 const scoring = [
-  ...taskNames.flatMap((name) => ['--task', `${name}=${join(sample, 'tasks', taskFiles[name])}`]),
+  ...taskNames.flatMap((name) => ['--task', `${name}=${sampleTaskFile(name)}`]),
   '--perplexity',
   `wikitext2=${join(sample, 'heldout.txt')}`,
   '--latency',

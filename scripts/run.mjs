@@ -50,6 +50,7 @@ const commands = {
   ],
   'make-icons': () => [['make-icons', script('scripts/make-icons.ts')]],
   demo: () => [['demo', script('scripts/demo.ts')]],
+  experiments: () => [['experiments', [node, join(root, 'scripts/experiments.ts'), ...rest]]],
   'make-sample': () => [['make-sample', script('scripts/make-sample/main.ts')]],
   bench: () => [['bench', script('test/bench/training.ts')]],
   'bench:app': () => [['bench:app', script('test/bench/app.ts')]],

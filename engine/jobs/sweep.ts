@@ -34,8 +34,10 @@ export async function sweep(job: SweepJob, context: JobContext): Promise<ResultE
   return await inRunFolder(job, context, async (folder) => {
     const runner = new Runner(job, folder.path, context)
     await runner.scoreDense(runs)
-    await runner.runAll(runs)
-    const report = writeReport(folder.path, runner.outcome(runs))
+    // The report grows with every run, so that a sweep that is stopped has one too.
+    const write = () => writeReport(folder.path, runner.outcome(runs))
+    await runner.runAll(runs, write)
+    const report = write()
     return { type: 'result', report, seconds: (performance.now() - started) / 1000 }
   })
 }
@@ -83,7 +85,7 @@ class Runner {
   }
 
   /** Works off the queue, as many at a time as is asked for. */
-  async runAll(runs: readonly SweepRun[]): Promise<void> {
+  async runAll(runs: readonly SweepRun[], afterEach: () => void): Promise<void> {
     const progress = new StageProgress('sweeping', this.#context.emit)
     const queue = [...runs]
     let done = 0
@@ -91,6 +93,7 @@ class Runner {
     const work = async () => {
       for (let run = queue.shift(); run; run = queue.shift()) {
         await this.#runOne(run)
+        afterEach()
         progress.report(++done, runs.length)
       }
     }

@@ -16,7 +16,7 @@ type Settings = Record<string, unknown>
 const mostRuns = 10_000
 
 /**
- * The runs of a sweep: every variant with every combination of values, in the order in which these are written.
+ * The runs of a sweep: every combination of values, in the order in which these are written, with every variant.
  *
  * @throws SecateurError that names the run and its setting where one is not a pruning job.
  */
@@ -32,18 +32,15 @@ export function expandSweep(sweep: SweepJob): SweepRun[] {
     (all, [name, list]) => all.flatMap((one) => list.map((value) => ({ ...one, [name]: value }))),
     [{}],
   )
-  const runs = variants.flatMap((variant) => combinations.map((combination) => ({ ...variant, ...combination })))
+  const runs = combinations.flatMap((combination) => variants.map((variant) => ({ ...variant, ...combination })))
   const names = variedNames(runs)
   return runs.map((own, index) => {
-    const varied = Object.fromEntries(names.map((name) => [name, shown(own[name])]))
-    const text = names.map((name) => `${name} ${String(varied[name])}`).join(', ')
-    return {
-      name: [String(index + 1).padStart(String(runs.length).length, '0'), ...names.map((name) => slug(varied[name]))]
-        .join('-')
-        .slice(0, 100),
-      varied,
-      job: jobOf(sweep, merged(base, own), text),
-    }
+    const text = names.map((name) => `${name} ${JSON.stringify(own[name])}`).join(', ')
+    const job = jobOf(sweep, merged(base, own), text)
+    const varied = Object.fromEntries(names.map((name) => [name, shown((job as Settings)[name])]))
+    const number = String(index + 1).padStart(String(runs.length).length, '0')
+    const name = [number, ...names.map((setting) => slug(varied[setting]))].join('-').slice(0, 100)
+    return { name, varied, job }
   })
 }
 
@@ -78,7 +75,7 @@ const shown = (value: unknown): string | number | boolean =>
   typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string'
     ? value
     : value === undefined
-      ? 'default'
+      ? 'none'
       : JSON.stringify(value)
 
 const slug = (value: unknown): string =>

@@ -6,16 +6,16 @@ const seeds = [0, 1, 2]
 const groupCriteria = ['loraprune', 'random', 'magnitude', 'movement', 'gradient', 'wanda', 'flap', 'depth']
 const once = { schedule: 'one-shot' }
 
-/** What each preset varies. Checkpoint, data and evaluation are the user's. */
+/** What each preset varies. Checkpoint, data and evaluation are the user's. Seeds go outermost: see scripts/experiments.ts. */
 export const presets: Record<SweepPreset, Plan> = {
   /** The zero-shot table: every criterion with fine-tuning and without. */
   criteria: {
-    values: { criterion: groupCriteria, ratio: [0.2, 0.5], seed: seeds },
+    values: { seed: seeds, ratio: [0.2, 0.5], criterion: groupCriteria },
     variants: [{ healing: true }, { healing: false, ...once }],
   },
-  lambda: { values: { lambda: [0, 0.3, 0.6, 0.9, 0.99], seed: seeds } },
-  frequency: { values: { frequency: [1, 5, 10, 20, 50], seed: seeds } },
-  steps: { values: { steps: [25, 50, 100, 200, 400], seed: seeds } },
+  lambda: { values: { seed: seeds, lambda: [0, 0.3, 0.6, 0.9, 0.99] } },
+  frequency: { values: { seed: seeds, frequency: [1, 5, 10, 20, 50] } },
+  steps: { values: { seed: seeds, steps: [25, 50, 100, 200, 400] } },
   /** Scoring alone, so that the peak of each process is that of its criterion. */
   memory: {
     base: { ...once, healing: false, evaluation: undefined },
@@ -31,7 +31,7 @@ export const presets: Record<SweepPreset, Plan> = {
   },
   /** What merging an adapter does to zeros, at the same ratio. */
   unstructured: {
-    values: { ratio: [0.5], seed: seeds },
+    values: { seed: seeds, ratio: [0.5] },
     variants: [
       ...['loraprune', 'magnitude', 'wanda'].map((criterion) => ({ criterion, healing: true })),
       ...['magnitude-unstructured', 'wanda-unstructured'].flatMap((criterion) => [

@@ -1,0 +1,79 @@
+// npm run experiments: every criterion at 20 % and 50 %, healed and not, with three seeds, on the shipped sample or on
+// another checkpoint. Leaves a sweep's folder with its report; run again, it goes on where it was stopped.
+import { existsSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { makeReporter } from '../engine/command-line/report.ts'
+import { criteria, criterionName, sweepSchema } from '../engine/contract.ts'
+import { taskNames } from '../engine/evaluation/tasks/index.ts'
+import { sweep } from '../engine/jobs/sweep.ts'
+import { sampleTaskFile } from './sample-tasks.ts'
+
+const root = join(import.meta.dirname, '..')
+const sample = join(root, 'resources/sample')
+const { values } = parseArgs({
+  options: {
+    checkpoint: { type: 'string', default: join(sample, 'model') },
+    data: { type: 'string', multiple: true, default: [join(sample, 'train.jsonl')] },
+    documents: { type: 'string' },
+    perplexity: { type: 'string', multiple: true },
+    windows: { type: 'string' },
+    out: { type: 'string', default: join(root, 'runs/experiments') },
+    steps: { type: 'string', default: '100' },
+    seeds: { type: 'string', default: '3' },
+    parallel: { type: 'string', default: String(availableParallelism()) },
+  },
+})
+const ofSample = resolve(values.checkpoint) === join(sample, 'model')
+
+const job = sweepSchema.parse({
+  kind: 'sweep',
+  checkpoint: values.checkpoint,
+  out: values.out,
+  parallel: Number(values.parallel),
+  keepCheckpoints: false,
+  base: {
+    data: values.data,
+    ...(values.documents === undefined ? {} : { documents: Number(values.documents) }),
+    steps: Number(values.steps),
+    rows: 8,
+    length: 64,
+    frequency: 5,
+    rank: 16,
+    alpha: 32,
+    dropout: 0,
+    learningRate: 2e-3,
+    saveEvery: 50,
+    evaluation: {
+      tasks: ofSample ? Object.fromEntries(taskNames.map((name) => [name, sampleTaskFile(name)])) : {},
+      limit: 40,
+      perplexity: Object.fromEntries(
+        (values.perplexity ?? [`heldout=${join(sample, 'heldout.txt')}`]).map((text) => text.split('=', 2)),
+      ),
+      ...(values.windows === undefined ? {} : { windows: Number(values.windows) }),
+    },
+  },
+  // Seeds go outermost: a sweep that is stopped has run everything equally often.
+  values: { seed: Array.from({ length: Number(values.seeds) }, (_, seed) => seed), ratio: [0.2, 0.5] },
+  variants: criterionName.options.flatMap((criterion) => {
+    const once = { schedule: 'one-shot' }
+    // Single weights leave all at once, and the adapter is trained over what is left.
+    const healed = criteria[criterion].removes === 'weights' ? once : {}
+    return [
+      { criterion, healing: true, ...healed },
+      { criterion, healing: false, ...once },
+    ]
+  }),
+})
+
+const reporter = makeReporter({ json: false })
+const controller = new AbortController()
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => controller.abort())
+try {
+  const resume = existsSync(join(values.out, 'run.json'))
+  const result = await sweep(job, { emit: (event) => reporter.event(event), signal: controller.signal, resume })
+  reporter.finish(result)
+} catch (error) {
+  process.exitCode = reporter.fail(error)
+}
