@@ -22,6 +22,7 @@ import { bench, benchSchema } from './jobs/bench.ts'
 import { generateSchema, generateText } from './jobs/generate.ts'
 import { inspect } from './jobs/inspect.ts'
 import { runJob } from './jobs/index.ts'
+import { measure, measureSchema } from './jobs/measure.ts'
 import { StopSwitch } from './process/stop-switch.ts'
 
 interface CommonFlags {
@@ -148,6 +149,20 @@ A first run:
         runReported(jobFrom('sweep', sweepSchema, {}, { ...flags, job: file }), flags, reporter),
       ),
     )
+  const measurement = program
+    .command('measure')
+    .description('measures every layer: how much it changes its input, how linear it is, how far criteria agree')
+    .argument('<checkpoint>', 'folder of a Hugging Face checkpoint')
+    .option('--json', 'one JSON object a line on standard output')
+  for (const option of schemaOptions(measureSchema, ['checkpoint'])) measurement.addOption(option)
+  measurement.action(
+    action(async (checkpoint: string, flags: CommonFlags) => {
+      const { json: _json, ...settings } = flags
+      const parsed = measureSchema.safeParse({ ...settings, checkpoint })
+      if (!parsed.success) throw settingError(parsed.error, settings)
+      await stoppable(reporter, async (signal) => reporter.finish(await measure(parsed.data, signal)))
+    }),
+  )
   const generation = program
     .command('generate')
     .description('continues a prompt')

@@ -4,8 +4,9 @@ import { exitCodeOf, failureOf } from '../errors.ts'
 import type { BenchResult } from '../jobs/bench.ts'
 import type { GenerateResult } from '../jobs/generate.ts'
 import type { Inspection } from '../jobs/inspect.ts'
+import type { Measurement } from '../jobs/measure.ts'
 
-export type Outcome = ResultEvent | Inspection | GenerateResult | Devices | BenchResult
+export type Outcome = ResultEvent | Inspection | GenerateResult | Measurement | Devices | BenchResult
 
 export interface Reporter {
   event(event: EngineEvent): void
@@ -166,6 +167,13 @@ function stepText({ loss, sparsity }: StepMetrics, tokensPerSecond: number): str
 function describe(result: Outcome): string {
   const lines: string[] = []
   if ('text' in result) return ''
+  if ('measurements' in result) {
+    for (const [index, { influence, linearity, overlap, correlation }] of result.measurements.entries())
+      lines.push(
+        `layer ${index}: influence ${influence.toFixed(4)}, linearity ${linearity.toFixed(4)}; LoRAPrune and true gradients agree on ${wholePercent(overlap.heads)} of heads and ${wholePercent(overlap.channels)} of channels (by lot ${wholePercent(result.chance)}), rank correlation ${correlation.heads.toFixed(2)} and ${correlation.channels.toFixed(2)}`,
+      )
+    return lines.join('\n')
+  }
   if ('backends' in result) return describeDevices(result)
   if ('models' in result) return describeBench(result)
   if ('layers' in result) {
@@ -232,6 +240,8 @@ function describeDevices({ chosen, backends }: Devices): string {
     })
     .join('\n')
 }
+
+const wholePercent = (value: number) => `${(100 * value).toFixed(0)} %`
 
 const part = (label: string, value: number, error: number | null | undefined) =>
   `${label} ${(100 * value).toFixed(2)} %${error == null ? '' : ` ± ${(100 * error).toFixed(2)}`}`

@@ -1,0 +1,147 @@
+import { z } from 'zod'
+import { chooseBackend } from '../backends/choose.ts'
+import { openCheckpoint } from '../checkpoint/checkpoint.ts'
+import { loadTokenizer } from '../checkpoint/tokenizer.ts'
+import { machineSettings, pruneSchema } from '../contract.ts'
+import { createAdapter, disposeMatrices } from '../lora/adapter.ts'
+import { disposeModel, loadModelInSlices } from '../models/load.ts'
+import { adapterGradients } from '../pruning/calibration-gradients.ts'
+import { blockInfluence } from '../pruning/criteria/depth.ts'
+import { gradientScores } from '../pruning/criteria/gradient.ts'
+import { loraPruneScores } from '../pruning/criteria/loraprune.ts'
+import type { LayerScores, ModelView } from '../pruning/criteria/criterion.ts'
+import type { Kind } from '../pruning/groups.ts'
+import { fullMasks, type GroupMasks, selectMasks } from '../pruning/masks.ts'
+import { blockLinearity } from '../pruning/linearity.ts'
+import { Random } from '../random.ts'
+import { calibrationBatches } from './calibration.ts'
+import { loadAdapter } from './evaluate.ts'
+
+const pruning = pruneSchema.shape
+
+export const measureSchema = z.strictObject({
+  checkpoint: z.string().min(1),
+  adapter: z.string().min(1).optional().describe('PEFT adapter folder to apply; default: a fresh one'),
+  data: pruning.data.describe('text to measure on'),
+  field: pruning.field,
+  documents: pruning.documents,
+  calibrationRows: pruning.calibrationRows.describe('rows of text to measure on'),
+  length: pruning.length,
+  rows: pruning.rows.describe('rows in a batch'),
+  ratio: pruning.ratio.describe('fraction removed, where masks are compared'),
+  rank: pruning.rank,
+  headGroups: pruning.headGroups,
+  seed: pruning.seed,
+  ...machineSettings,
+})
+export type MeasureSettings = z.infer<typeof measureSchema>
+
+export interface Measurement {
+  type: 'result'
+  /** What is found of each layer. */
+  measurements: LayerMeasurement[]
+  /** Overlap that is expected of masks drawn by lot. */
+  chance: number
+}
+
+export interface LayerMeasurement {
+  /** 1 - mean cosine between input and output. */
+  influence: number
+  /** How well a linear map reproduces the block: 1 is perfectly. */
+  linearity: number
+  /** Of the groups that gradient-guided scoring removes, the part that LoRAPrune removes too. */
+  overlap: Record<Kind, number>
+  /** Rank correlation (Spearman) of the two criteria's scores. */
+  correlation: Record<Kind, number>
+}
+
+/**
+ * What can be told of every layer before anything is pruned: how much it changes its input, how linear it is, and how far
+ * LoRAPrune's choice, from gradients of the adapter alone, is that of the true weight gradients on the same text.
+ */
+export async function measure(settings: MeasureSettings, signal: AbortSignal): Promise<Measurement> {
+  using checkpoint = openCheckpoint(settings.checkpoint)
+  await chooseBackend(settings)
+  const tokenizer = await loadTokenizer(checkpoint.folder)
+  const calibration = { ...settings, calibration: [], calibrationShares: [], calibrationLength: undefined }
+  const batches = await calibrationBatches(calibration, tokenizer, { signal })
+  const model = await loadModelInSlices(checkpoint, { signal })
+  const { alpha, projections } = pruneSchema.pick({ alpha: true, projections: true }).parse({})
+  const adapter =
+    settings.adapter === undefined
+      ? createAdapter(
+          model.config,
+          { rank: settings.rank, alpha, dropout: 0, rankStabilised: false, projections },
+          new Random(settings.seed).fork('adapter'),
+        )
+      : loadAdapter(settings.adapter, checkpoint)
+  const view: ModelView = { model, adapter, masks: () => undefined, calibration: async () => batches }
+  const scoring = { headGroups: settings.headGroups, normalise: 'module', reduction: 'sum' } as const
+
+  const gradients = adapterGradients(model, adapter, batches)
+  const estimated = loraPruneScores(model, adapter, gradients, { ...scoring, power: 1 })
+  disposeMatrices(gradients)
+  signal.throwIfAborted()
+  const exact = gradientScores(view, batches, { ...scoring, gradientForm: 'element-wise' })
+  signal.throwIfAborted()
+  const influence = blockInfluence(view, batches)
+  const linearity = blockLinearity(model, adapter, batches)
+
+  const target = {
+    removes: 'groups',
+    addsBiases: false,
+    ratio: settings.ratio,
+    headGroups: settings.headGroups,
+    uniform: true,
+    protectFirst: 0,
+    protectLast: 0,
+    channelMultiple: 1,
+    ranking: 'local',
+    floor: 0,
+  } as const
+  const chosen = (scores: LayerScores[]) =>
+    selectMasks(model.config, fullMasks(model.config, settings.headGroups), scores, settings.ratio, target)
+  const [ours, theirs] = [chosen(estimated), chosen(exact)]
+  disposeModel(model)
+  return {
+    type: 'result',
+    chance: settings.ratio,
+    measurements: model.layers.map((_, layer) => ({
+      influence: influence[layer]!,
+      linearity: linearity[layer]!,
+      overlap: byKind((kind) => overlap(ours[layer]!, theirs[layer]!, kind)),
+      correlation: byKind((kind) => rankCorrelation(estimated[layer]![kind], exact[layer]![kind])),
+    })),
+  }
+}
+
+const byKind = (value: (kind: Kind) => number): Record<Kind, number> => ({
+  heads: value('heads'),
+  channels: value('channels'),
+})
+
+/** Part of the groups that one mask removes that the other removes too. */
+function overlap(one: GroupMasks[number], other: GroupMasks[number], kind: Kind): number {
+  let [both, removed] = [0, 0]
+  for (const [group, kept] of other[kind].entries()) {
+    if (kept === 1) continue
+    removed++
+    if (one[kind][group] === 0) both++
+  }
+  return removed === 0 ? 1 : both / removed
+}
+
+/** Spearman's coefficient of two score vectors without ties. */
+export function rankCorrelation(one: Float32Array, other: Float32Array): number {
+  const [a, b] = [ranksOf(one), ranksOf(other)]
+  const n = a.length
+  const squares = a.reduce((sum, rank, i) => sum + (rank - b[i]!) ** 2, 0)
+  return n < 2 ? 1 : 1 - (6 * squares) / (n * (n * n - 1))
+}
+
+function ranksOf(values: Float32Array): Float64Array {
+  const order = [...values.keys()].sort((one, other) => values[one]! - values[other]! || one - other)
+  const ranks = new Float64Array(values.length)
+  for (const [rank, index] of order.entries()) ranks[index] = rank
+  return ranks
+}
