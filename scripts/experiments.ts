@@ -19,6 +19,7 @@ const { values } = parseArgs({
     documents: { type: 'string' },
     perplexity: { type: 'string', multiple: true },
     windows: { type: 'string' },
+    limit: { type: 'string', default: '20' },
     out: { type: 'string', default: join(root, 'runs/experiments') },
     steps: { type: 'string', default: '100' },
     seeds: { type: 'string', default: '3' },
@@ -47,24 +48,26 @@ const job = sweepSchema.parse({
     saveEvery: 50,
     evaluation: {
       tasks: ofSample ? Object.fromEntries(taskNames.map((name) => [name, sampleTaskFile(name)])) : {},
-      limit: 40,
+      limit: Number(values.limit),
       perplexity: Object.fromEntries(
-        (values.perplexity ?? [`heldout=${join(sample, 'heldout.txt')}`]).map((text) => text.split('=', 2)),
+        // Paragraphs of the sample's text stand apart as those of WikiText do; any other layout is foreign to its model.
+        (values.perplexity ?? [`wikitext2=${join(sample, 'heldout.txt')}`]).map((text) => text.split('=', 2)),
       ),
       ...(values.windows === undefined ? {} : { windows: Number(values.windows) }),
     },
   },
-  // Seeds go outermost: a sweep that is stopped has run everything equally often.
-  values: { seed: Array.from({ length: Number(values.seeds) }, (_, seed) => seed), ratio: [0.2, 0.5] },
-  variants: criterionName.options.flatMap((criterion) => {
-    const once = { schedule: 'one-shot' }
-    // Single weights leave all at once, and the adapter is trained over what is left.
-    const healed = criteria[criterion].removes === 'weights' ? once : {}
-    return [
-      { criterion, healing: true, ...healed },
-      { criterion, healing: false, ...once },
-    ]
-  }),
+  // Seeds go around criteria: a sweep that is stopped has run every criterion equally often.
+  variants: [true, false].flatMap((healing) =>
+    [0.5, 0.2].flatMap((ratio) =>
+      Array.from({ length: Number(values.seeds) }, (_, seed) => seed).flatMap((seed) =>
+        criterionName.options.map((criterion) => {
+          // Single weights leave all at once, and the adapter is trained over what is left.
+          const iterative = healing && criteria[criterion].removes !== 'weights'
+          return { criterion, ratio, healing, schedule: iterative ? 'iterative' : 'one-shot', seed }
+        }),
+      ),
+    ),
+  ),
 })
 
 const reporter = makeReporter({ json: false })

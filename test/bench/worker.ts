@@ -10,10 +10,13 @@ import type { TrainingBatch } from '../../engine/data/batches.ts'
 import { LlamaScoring } from '../../engine/evaluation/llama-scoring.ts'
 import { frozenFloats } from '../../engine/frozen-weight.ts'
 import { peakMemory } from '../../engine/jobs/memory.ts'
-import { createAdapter, type LayerMatrices } from '../../engine/lora/adapter.ts'
+import { createAdapter, disposeMatrices, type LayerMatrices } from '../../engine/lora/adapter.ts'
 import type { LlamaModel } from '../../engine/models/llama.ts'
 import type { Linear } from '../../engine/ops/linear.ts'
+import { adapterGradients } from '../../engine/pruning/calibration-gradients.ts'
+import { gradientScores } from '../../engine/pruning/criteria/gradient.ts'
 import { loraPruneScores } from '../../engine/pruning/criteria/loraprune.ts'
+import { mapWeightGradients } from '../../engine/pruning/weight-gradients.ts'
 import { Random } from '../../engine/random.ts'
 import { tf } from '../../engine/tf.ts'
 import { Trainer } from '../../engine/training/trainer.ts'
@@ -103,21 +106,39 @@ const items = Array.from({ length: rows }, (_, row) => {
   return { prefix: [first!], suffixes: [rest] }
 })
 
+/** Scoring alone, without a step of training, by what it is guided by. */
+const guides: Record<string, () => unknown> = {
+  'lora-guided': () => {
+    const gradients = adapterGradients(model, adapter, [batch])
+    loraPruneScores(model, adapter, gradients, { ...scores, power: 1 })
+    disposeMatrices(gradients)
+  },
+  'gradient-guided': () => {
+    const view = { model, adapter, masks: () => undefined, calibration: async () => [batch] }
+    gradientScores(view, [batch], { ...scores, gradientForm: 'element-wise' })
+  },
+  // As a program that calls backward() once has them.
+  'all weight gradients at once': () => {
+    const held = mapWeightGradients(model, adapter, [batch], {}, (_, { gradients }) =>
+      Object.values(gradients).map((gradient) => tf.clone(gradient)),
+    )
+    tf.dispose(held)
+  },
+}
+const scores = { normalise: 'module', reduction: 'sum', headGroups: 'key-value-heads' } as const
+
 let step = 0
 /** Seconds of one piece of work. */
 async function work(): Promise<number> {
   const started = performance.now()
-  if (values.mode === 'forward') await scoring.logLikelihoods(items)
+  const guide = guides[values.mode!]
+  if (guide) guide()
+  else if (values.mode === 'forward') await scoring.logLikelihoods(items)
   else {
     let scored = 0
     const observe = (gradients: LayerMatrices[]) => {
       const before = performance.now()
-      loraPruneScores(model, adapter, gradients, {
-        power: 1,
-        normalise: 'module',
-        reduction: 'sum',
-        headGroups: 'key-value-heads',
-      })
+      loraPruneScores(model, adapter, gradients, { ...scores, power: 1 })
       scored = performance.now() - before
     }
     trainer.step(++step, values.mode === 'score' ? observe : undefined)
