@@ -83,7 +83,7 @@ function prune(name: string, settings: Record<string, unknown>) {
     evaluateDense: true,
     evaluation: {
       tasks: { piqa: task('piqa/valid.jsonl'), arc_easy: task('arc/ARC-Easy-Test.jsonl') },
-      perplexity: { heldout: join(sample, 'heldout.txt') },
+      perplexity: { wikitext2: join(sample, 'heldout.txt') },
       limit: 80,
       latency: true,
     },

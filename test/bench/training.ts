@@ -90,7 +90,9 @@ function report(width: string, results: readonly Measured[]): void {
   console.log(`forward pass: ${ratio(secondsOf('PyTorch forward'), secondsOf('Secateur forward'))} times`)
 }
 
-const ratio = (theirSeconds: number, ourSeconds: number): string => (theirSeconds / ourSeconds).toFixed(2)
+function ratio(theirSeconds: number, ourSeconds: number): string {
+  return (theirSeconds / ourSeconds).toFixed(2)
+}
 
 /** Peak memory of a training step with that many layers, after few steps and after many: it must not go on growing. */
 async function measureMemory(layers: number): Promise<object> {
