@@ -114,8 +114,8 @@ async function shoot(page: Page, name: string, address: string): Promise<void> {
   for (const [width, height] of values.all ? [[1440, 900] as const, [1024, 700] as const] : [[1440, 900] as const]) {
     for (const theme of values.all ? (['light', 'dark'] as const) : (['light'] as const)) {
       await page.setViewportSize({ width, height })
-      await page.emulateMedia({ colorScheme: theme })
-      // Charts draw once they know their size.
+      await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' })
+      // Charts draw once they know their size, and bars have come to rest.
       await sleep(700)
       const picture = await page.screenshot()
       const file = values.all ? `${name}-${width}-${theme}.png` : `${name}.png`
