@@ -217,9 +217,15 @@ export function stepOf({ path, metadata }: SafetensorsFile): number {
 }
 
 /** Whether a run failed here before its first step, of missing data for example: there is nothing to lose or to resume. */
-const neverStarted = (path: string): boolean =>
-  readdirSync(path).every((name) => ([runFiles.run, runFiles.result, lockName] as string[]).includes(name)) &&
-  runOf(path) !== null
+const neverStarted = (path: string): boolean => {
+  const names: string[] = readdirSync(path)
+  // A process that was killed between taking its lock and writing the job leaves the lock alone.
+  if (!names.includes(runFiles.run)) return names.every((name) => name === lockName)
+  return (
+    names.every((name) => ([runFiles.run, runFiles.result, lockName] as string[]).includes(name)) &&
+    runOf(path) !== null
+  )
+}
 
 /** An evaluation may be done again over an earlier one: there is little to lose. */
 const isRepeated = (path: string, job: Job): boolean => job.kind === 'evaluate' && runOf(path)?.kind === 'evaluate'

@@ -50,7 +50,8 @@ test('numbers are read as people type them, and refused with the reason', () => 
   assert.match(JSON.stringify(parseNumber('11', limits)), /most that can be set is 10/)
   assert.match(JSON.stringify(parseNumber('-1', limits)), /least that can be set is 0/)
   assert.match(JSON.stringify(parseNumber('1.5', { ...limits, whole: true })), /whole number/)
-  for (const wrong of ['1.2.3', 'abc', '0x10', '1e999']) assert.ok('problem' in parseNumber(wrong, limits), wrong)
+  for (const wrong of ['1.2.3', 'abc', '0x10', '1e999', '1,000', '12,000,000'])
+    assert.ok('problem' in parseNumber(wrong, limits), wrong)
 })
 
 test('a tag is taken once, whatever its case', () => {

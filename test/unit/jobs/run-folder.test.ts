@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { finetuneSchema } from '../../../engine/contract.ts'
+import { RunFolder } from '../../../engine/jobs/run-folder.ts'
+import { lockName } from '../../../engine/jobs/run-lock.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'secateur-run-folder-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+const job = finetuneSchema.parse({ kind: 'finetune', checkpoint: 'model', data: ['text.txt'], out: folder })
+
+function folderWith(name: string, content: string): string {
+  const path = mkdtempSync(join(folder, 'run-'))
+  writeFileSync(join(path, name), content)
+  return path
+}
+
+test('a folder with nothing but the lock of a process that is gone takes a run', () => {
+  RunFolder.create(folderWith(lockName, ''), job).close()
+})
+
+test('a folder with a file of something else is refused', () => {
+  for (const name of ['result.json', 'holiday.jpg'])
+    assert.throws(() => RunFolder.create(folderWith(name, '{}'), job), /holds something already/)
+})
