@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import { datasetKind } from '../../engine/contract.ts'
 import { id, name, notes, path, problemSchema, tags, time } from './common.ts'
 
-export const datasetKind = z.enum(['text', 'instruction', 'multiple-choice', 'images'])
+export { datasetKind }
 export const datasetFormat = z.enum(['jsonl', 'json', 'parquet', 'text', 'images'])
 export const datasetSchema = z.object({
   id,

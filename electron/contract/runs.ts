@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { estimateSchema, jobSchema, scoresSchema } from '../../engine/contract.ts'
+import { estimateSchema, jobSchema, pruningSnapshotSchema, sampleSchema, scoresSchema } from '../../engine/contract.ts'
 import { id, name, notes, tags, time } from './common.ts'
 
 /**
@@ -102,20 +102,9 @@ export const seriesQuerySchema = z.strictObject({
   points: z.int().min(2).max(5000).default(1000),
 })
 
-export const pruningSnapshotSchema = z.object({
-  step: z.int(),
-  planned: z.number(),
-  layers: z.array(
-    z.object({
-      heads: z.object({ scores: z.array(z.number()), kept: z.array(z.number()) }),
-      /** Bins over the channels: mean score, and fraction that is kept. */
-      channels: z.object({ scores: z.array(z.number()), kept: z.array(z.number()), count: z.int() }),
-    }),
-  ),
-})
+export { pruningSnapshotSchema, sampleSchema }
 export type PruningSnapshot = z.infer<typeof pruningSnapshotSchema>
 
-export const sampleSchema = z.object({ step: z.int(), prompt: z.string(), text: z.string() })
 export const logLineSchema = z.object({
   id,
   time,

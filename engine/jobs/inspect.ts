@@ -1,12 +1,11 @@
-import { openCheckpoint } from '../checkpoint/checkpoint.ts'
+import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint.ts'
 import type { LayerShape } from '../checkpoint/model-config.ts'
 
-export interface Inspection {
-  type: 'result'
-  checkpoint: string
+/** What the headers of a checkpoint say of it. */
+export interface HeaderFacts {
   family: string
   parameters: number
-  dtype: string
+  dtype: Checkpoint['dtype']
   bytes: number
   hiddenSize: number
   headSize: number
@@ -16,14 +15,14 @@ export interface Inspection {
   layers: LayerShape[]
 }
 
-/** What a checkpoint is, from its headers alone: no weight is read. */
-export function inspect(folder: string): Inspection {
-  using checkpoint = openCheckpoint(folder)
-  const { config, parameters, dtype, bytes } = checkpoint
+export interface Inspection extends HeaderFacts {
+  type: 'result'
+  checkpoint: string
+}
+
+export function headerFacts({ config, parameters, dtype, bytes }: Checkpoint): HeaderFacts {
   const { family, hiddenSize, headSize, vocabularySize, maxPositions, tiedEmbeddings, layers } = config
   return {
-    type: 'result',
-    checkpoint: folder,
     family,
     parameters,
     dtype,
@@ -35,4 +34,10 @@ export function inspect(folder: string): Inspection {
     tiedEmbeddings,
     layers,
   }
+}
+
+/** What a checkpoint is, from its headers alone: no weight is read. */
+export function inspect(folder: string): Inspection {
+  using checkpoint = openCheckpoint(folder)
+  return { type: 'result', checkpoint: folder, ...headerFacts(checkpoint) }
 }

@@ -8,6 +8,7 @@ import { chatTemplate } from '../checkpoint/tokenizer-files.ts'
 import type { AdapterInspection, CheckpointInspection, Inspection } from '../contract.ts'
 import { badFile, failureOf } from '../errors.ts'
 import { explained } from '../files.ts'
+import { headerFacts } from '../jobs/inspect.ts'
 import type { Parsed } from './methods.ts'
 
 /** What a folder is: a checkpoint, or a PEFT adapter. No weight is read. */
@@ -19,23 +20,13 @@ export async function inspectFolder({ checkpoint: folder }: Parsed<'inspect'>): 
   }
   if (!has('config.json') && has('run.json')) throw badFile(folder, undefined, runHint(folder))
   using checkpoint = openCheckpoint(folder)
-  const { config, parameters, dtype, bytes } = checkpoint
-  const { family, hiddenSize, headSize, vocabularySize, maxPositions, tiedEmbeddings, layers, source } = config
+  const { family, source } = checkpoint.config
   const named = Array.isArray(source['architectures']) ? (source['architectures'] as unknown[])[0] : undefined
   return {
     kind: 'checkpoint',
     folder,
-    family,
     architecture: typeof named === 'string' ? named : architectureOf(family),
-    parameters,
-    dtype,
-    bytes,
-    hiddenSize,
-    headSize,
-    vocabularySize,
-    maxPositions,
-    tiedEmbeddings,
-    layers,
+    ...headerFacts(checkpoint),
     tokenizer: await tokenizerOf(folder, has),
     files,
   }

@@ -78,7 +78,7 @@ test('curves of different steps share one axis without inventing values', () => 
   assert.equal(valueAt(steps, second ?? [], 1), null)
 })
 
-const snapshot = (step: number, kept: number[]): PruningSnapshot => ({
+const snapshot = (step: number, kept: (0 | 1)[]): PruningSnapshot => ({
   step,
   planned: 0.25,
   layers: [
