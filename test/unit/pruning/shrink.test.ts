@@ -8,8 +8,10 @@ import { countParameters } from '../../../engine/checkpoint/expected-tensors.ts'
 import { adapterValues } from '../../../engine/jobs/training-run.ts'
 import type { Adapter } from '../../../engine/lora/adapter.ts'
 import { loadModel } from '../../../engine/models/load.ts'
+import { depth } from '../../../engine/pruning/criteria/depth.ts'
+import { type Compensation, Flap } from '../../../engine/pruning/criteria/flap.ts'
 import { groupCount, type HeadGroups } from '../../../engine/pruning/groups.ts'
-import { type GroupMasks, maskTensors } from '../../../engine/pruning/masks.ts'
+import { fullMasks, type GroupMasks, isEmptyLayer, maskTensors, selectMasks } from '../../../engine/pruning/masks.ts'
 import { shrunkConfig, shrunkTensors } from '../../../engine/pruning/shrink.ts'
 import { Random } from '../../../engine/random.ts'
 import { FIXTURES } from '../../fixtures/read.ts'
@@ -24,13 +26,19 @@ before(async () => {
 after(() => rm(folder, { recursive: true }))
 
 /** Writes what the masks leave and reads it back. */
-async function shrink(checkpoint: Checkpoint, masks: GroupMasks, adapter: Adapter | null) {
+async function shrink(
+  checkpoint: Checkpoint,
+  masks: GroupMasks,
+  adapter: Adapter | null,
+  compensation: Compensation | null = null,
+) {
   const { config, dtype } = checkpoint
   const path = join(folder, String(written++))
+  const values = adapter && adapterValues(adapter)
   await writeCheckpoint(path, {
-    config: shrunkConfig(config, masks),
+    config: shrunkConfig(config, masks, compensation !== null),
     dtype,
-    tensors: shrunkTensors(config, (name) => checkpoint.read(name), masks, adapter && adapterValues(adapter), dtype),
+    tensors: shrunkTensors(config, (name) => checkpoint.read(name), masks, values, dtype, compensation),
   })
   const shrunk = openCheckpoint(path)
   after(() => shrunk[Symbol.dispose]())
@@ -115,3 +123,56 @@ test('query heads leave evenly or raggedly, and what is left can be pruned again
     assert.equal(again.checkpoint.config.layers[0]!.heads, shape.heads - 1)
   }
 })
+
+const target = {
+  addsBiases: false,
+  ratio: 0.5,
+  headGroups: 'key-value-heads',
+  uniform: true,
+  protectFirst: 0,
+  protectLast: 0,
+  channelMultiple: 1,
+  ranking: 'local',
+  floor: 0,
+} as const
+
+for (const name of ['llama_mha', 'llama_gqa'] as const) {
+  test(`${name}: FLAP's biases are written as the masked model was used with them`, async () => {
+    const { checkpoint, model, adapter, batch } = openFixture(name)
+    let masks = fullMasks(model.config, 'key-value-heads')
+    const view = { model, adapter, masks: () => maskTensors(model.config, masks), calibration: async () => [batch] }
+    const flap = new Flap(view, { headGroups: 'key-value-heads', biasCompensation: true })
+    // Twice, so that the second choice is made on a model that has biases already.
+    for (const sparsity of [0.25, 0.5]) {
+      const scores = await flap.score(masks)
+      const after = selectMasks(model.config, masks, scores, sparsity, {
+        ...target,
+        removes: 'groups',
+        addsBiases: true,
+      })
+      flap.removed(masks, after)
+      masks = after
+    }
+    const masked = forward(model, batch, { adapter, masks: maskTensors(model.config, masks) })
+    const shrunk = await shrink(checkpoint, masks, adapter, flap.compensation)
+    assertWithin(forward(shrunk.model, batch), masked, 1e-4, 'logits of the shrunk checkpoint')
+    const without = await shrink(checkpoint, masks, adapter)
+    const missed = largestDifference(forward(without.model, batch), masked)
+    assert.ok(missed > 1e-2, `the biases change the logits by ${missed} only`)
+  })
+
+  test(`${name}: layers that depth pruning removes are left out, and the logits stay those of the masked model`, async () => {
+    const { checkpoint, model, adapter, batch } = openFixture(name)
+    const all = fullMasks(model.config, 'key-value-heads')
+    const view = { model, adapter, masks: () => undefined, calibration: async () => [batch] }
+    const scores = await depth(view, 'key-value-heads').score(all)
+    const masks = selectMasks(model.config, all, scores, 0.5, { ...target, removes: 'layers' })
+    const left = masks.filter((mask) => !isEmptyLayer(mask)).length
+    assert.equal(left, Math.ceil(model.config.layers.length / 2))
+    const masked = forward(model, batch, { adapter, masks: maskTensors(model.config, masks) })
+    assert.ok(largestDifference(masked, forward(model, batch, { adapter })) > 1e-2)
+    const shrunk = await shrink(checkpoint, masks, adapter)
+    assert.equal(shrunk.checkpoint.config.layers.length, left)
+    assertWithin(forward(shrunk.model, batch), masked, 1e-4, 'logits of the shrunk checkpoint')
+  })
+}
