@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { devicesSchema } from '../engine/contract.ts'
+import { devicesSchema, jobEstimateSchema } from '../engine/contract.ts'
 import { appInfoSchema, folderListingSchema, settingsSchema, taskSchema } from './contract/app.ts'
 import { id, nothing, path, type Problem } from './contract/common.ts'
 import {
@@ -29,7 +29,6 @@ import {
   pruningSnapshotSchema,
   runChangesSchema,
   runDetailSchema,
-  runEstimateSchema,
   runSchema,
   sampleSchema,
   scatterPointSchema,
@@ -108,7 +107,7 @@ export const methods = {
     z.array(thumbnailSchema),
   ],
 
-  'runs.estimate': [newRunSchema, runEstimateSchema],
+  'runs.estimate': [newRunSchema, jobEstimateSchema],
   /** Queues a run; it starts when its device is free. */
   'runs.create': [newRunSchema, runSchema],
   'runs.active': [nothing, z.array(runSchema)],

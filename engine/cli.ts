@@ -24,12 +24,16 @@ import { inspect } from './jobs/inspect.ts'
 import { runJob } from './jobs/index.ts'
 import { measure, measureSchema } from './jobs/measure.ts'
 import { StopSwitch } from './process/stop-switch.ts'
+import { estimate } from './service/estimate.ts'
 
 interface CommonFlags {
   json?: boolean
   job?: string
   resume?: boolean
+  estimate?: boolean
 }
+
+const estimateFlag = ['--estimate', 'only say what the job would leave, need and take on this computer'] as const
 
 /** Runs the command line; returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -84,6 +88,7 @@ A first run:
     command
       .option('--job <file>', 'JSON job description; flags go before it')
       .option('--json', 'one JSON object an event on standard output')
+      .option(...estimateFlag)
     if (name !== 'merge') command.option('--resume', 'continue the run in the --out folder')
     for (const option of schemaOptions(schema, [
       'kind',
@@ -140,6 +145,7 @@ A first run:
     .description('runs a pruning for every combination of settings, and reports on all of them')
     .argument('<file>', 'JSON sweep: checkpoint, out, base, values, variants; see docs/experiments.md')
     .option('--json', 'one JSON object an event on standard output')
+    .option(...estimateFlag)
     .option('--resume', 'go on with the sweep in the out folder')
     .addOption(optionFor(sweepSchema, 'preset'))
     .addOption(optionFor(sweepSchema, 'out'))
@@ -219,6 +225,10 @@ const criteriaHelp = Object.entries(criteria)
 async function runReported(job: Job, flags: CommonFlags, reporter: Reporter): Promise<void> {
   const parsed = jobSchema.parse(job)
   await stoppable(reporter, async (signal) => {
+    if (flags.estimate) {
+      const known = await estimate({ job: parsed }, { signal, progress: () => {} })
+      return reporter.finish({ type: 'result', criterion: parsed.kind === 'prune' ? parsed.criterion : null, ...known })
+    }
     const context: JobContext = {
       emit: (event: EngineEvent) => reporter.event(event),
       signal,

@@ -447,6 +447,8 @@ export const jobEstimateSchema = estimateSchema.extend({
   seconds: z.number().nullable(),
   /** How that was got, in a sentence. */
   secondsFrom: z.string(),
+  /** What scoring would cost beside the fine-tuning by each criterion, in all; null for a job that scores no groups. */
+  scoring: z.record(criterionName, z.object({ memoryBytes: z.number(), seconds: z.number() })).nullable(),
   /** Whether memory and disk suffice: a job that does not fit is refused. */
   fits: z.boolean(),
   warnings: z.array(z.string()),

@@ -162,17 +162,6 @@ export const newRunSchema = z.strictObject({
   parentId: id.optional(),
 })
 
-/** What an estimate says beyond the engine's own. */
-export const runEstimateSchema = estimateSchema.extend({
-  layersAfter: z.array(z.object({ heads: z.int(), keyValueHeads: z.int(), channels: z.int() })),
-  seconds: z.number().nullable(),
-  /** How the time was got. */
-  secondsFrom: z.string(),
-  fits: z.boolean(),
-  warnings: z.array(z.string()),
-})
-export type RunEstimate = z.infer<typeof runEstimateSchema>
-
 export const comparisonSchema = z.object({
   runs: z.array(runDetailSchema),
   /** Every setting of any of the jobs, with the value in each run. */

@@ -77,7 +77,7 @@ export const collectAssignments =
     return { ...(before as Record<string, string> | undefined), [text.slice(0, at)]: text.slice(at + 1) }
   }
 
-const control = new Set(['json', 'job', 'resume'])
+const control = new Set(['json', 'job', 'resume', 'estimate'])
 const evaluationFlags = [
   'mode',
   'limit',

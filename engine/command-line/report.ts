@@ -1,12 +1,22 @@
 import { SingleBar } from 'cli-progress'
-import { type Devices, type EngineEvent, type ResultEvent, type StepMetrics } from '../contract.ts'
+import {
+  type CriterionName,
+  type Devices,
+  type EngineEvent,
+  type Estimate,
+  type JobEstimate,
+  type ResultEvent,
+  type StepMetrics,
+} from '../contract.ts'
 import { exitCodeOf, failureOf } from '../errors.ts'
 import type { BenchResult } from '../jobs/bench.ts'
 import type { GenerateResult } from '../jobs/generate.ts'
 import type { Inspection } from '../jobs/inspect.ts'
 import type { Measurement } from '../jobs/measure.ts'
 
-export type Outcome = ResultEvent | Inspection | GenerateResult | Measurement | Devices | BenchResult
+/** What `--estimate` answers; the criterion is that of a pruning job. */
+export type EstimateResult = JobEstimate & { type: 'result'; criterion: CriterionName | null }
+export type Outcome = ResultEvent | EstimateResult | Inspection | GenerateResult | Measurement | Devices | BenchResult
 
 export interface Reporter {
   event(event: EngineEvent): void
@@ -71,14 +81,8 @@ class HumanReporter implements Reporter {
     switch (event.type) {
       case 'started':
         return this.note(`computing on ${event.backend} with ${event.threads} threads`)
-      case 'estimate': {
-        const { parameters, memoryBytes, diskBytes } = event.estimate
-        const change = parameters.after === parameters.before ? '' : ` -> ${number(parameters.after)}`
-        const disk = diskBytes > 0 ? `, ${bytes(diskBytes)} of disk` : ''
-        return this.note(
-          `${number(parameters.before)}${change} parameters; about ${bytes(memoryBytes)} of memory${disk}`,
-        )
-      }
+      case 'estimate':
+        return this.note(sizesOf(event.estimate))
       case 'progress':
         return this.#progress(event.item ?? event.stage, event.done, event.total, '')
       case 'step':
@@ -159,6 +163,29 @@ class HumanReporter implements Reporter {
   }
 }
 
+function sizesOf({ parameters, memoryBytes, diskBytes }: Estimate): string {
+  const change = parameters.after === parameters.before ? '' : ` -> ${number(parameters.after)}`
+  const disk = diskBytes > 0 ? `, ${bytes(diskBytes)} of disk` : ''
+  return `${number(parameters.before)}${change} parameters; about ${bytes(memoryBytes)} of memory${disk}`
+}
+
+function describeEstimate(result: EstimateResult): string {
+  const { seconds, secondsFrom, freeMemoryBytes, freeDiskBytes, scoring, criterion, warnings } = result
+  const lines = [
+    `${sizesOf(result)} (free: ${bytes(freeMemoryBytes)} of memory, ${bytes(freeDiskBytes)} of disk)`,
+    `time: ${seconds === null ? 'not known' : `about ${duration(seconds)}`}. ${secondsFrom}`,
+  ]
+  if (scoring) {
+    lines.push('scoring, beside the fine-tuning:')
+    for (const [name, cost] of Object.entries(scoring))
+      lines.push(
+        `${name === criterion ? '*' : ' '} ${name.padEnd(23)}${duration(cost.seconds).padStart(12)}, ${bytes(cost.memoryBytes)} of memory`,
+      )
+  }
+  for (const warning of warnings) lines.push(`warning: ${warning}`)
+  return lines.join('\n')
+}
+
 function stepText({ loss, sparsity }: StepMetrics, tokensPerSecond: number): string {
   const pruned = sparsity ? ` sparsity ${(100 * sparsity.channels).toFixed(1)} %` : ''
   return `loss ${loss?.toFixed(4) ?? 'not a number'}${pruned} ${number(Math.round(tokensPerSecond))} tokens/s`
@@ -176,6 +203,7 @@ function describe(result: Outcome): string {
   }
   if ('backends' in result) return describeDevices(result)
   if ('models' in result) return describeBench(result)
+  if ('secondsFrom' in result) return describeEstimate(result)
   if ('layers' in result) {
     lines.push(`${result.family}, ${number(result.parameters)} parameters, ${result.dtype}, ${bytes(result.bytes)}`)
     lines.push(

@@ -2,13 +2,13 @@ import { existsSync, statfsSync } from 'node:fs'
 import { freemem } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
-import { projections, projectionShape } from '../checkpoint/projections.ts'
-import { elementsOf } from '../checkpoint/safetensors-header.ts'
+import { projectionShape } from '../checkpoint/projections.ts'
 import type { ModelConfig } from '../checkpoint/model-config.ts'
-import { criteria, type Estimate, type FinetuneJob, type Job, type PruneJob, type SweepJob } from '../contract.ts'
+import type { Estimate, FinetuneJob, Job, PruneJob, SweepJob } from '../contract.ts'
 import { SecateurError } from '../errors.ts'
 import { keepsActivations, keptFloats } from '../training/gradients.ts'
 import { estimateParameters, type TargetSettings } from '../pruning/targets.ts'
+import { scoringBytes } from './scoring-cost.ts'
 
 const bytesOf = { float32: 4, float16: 2, bfloat16: 2 } as const
 /** Node, ONNX Runtime and the code itself, measured on an empty job. */
@@ -33,7 +33,7 @@ export function estimateJob(job: SingleJob, checkpoint: Checkpoint, target?: Tar
       weightBytes(job, checkpoint) +
       adapter * 20 +
       activationBytes(job, checkpoint) +
-      scoringBytes(job, checkpoint),
+      (job.kind === 'prune' ? scoringBytes(job, config) : 0),
     freeDiskBytes: 'out' in job && job.out !== undefined ? freeDisk(job.out) : freeDisk('.'),
     freeMemoryBytes: availableMemory(),
   }
@@ -74,23 +74,6 @@ function activationBytes(job: SingleJob, { config }: Checkpoint): number {
   const widened = Math.max(...config.layers.map(({ channels }) => channels)) * config.hiddenSize
   const kept = job.kind !== 'evaluate' && keeps(job, config) ? keptFloats(config, job.rows, job.length) : 0
   return 4 * (block + inputs * config.hiddenSize + logits + widened + kept)
-}
-
-/** What a criterion holds beyond the training: see `criteria` in the contract. */
-function scoringBytes(job: SingleJob, { config }: Checkpoint): number {
-  if (job.kind !== 'prune') return 0
-  const { needs } = criteria[job.criterion]
-  const tokens = job.calibrationRows * (job.calibrationLength ?? job.length)
-  const block = Math.max(
-    ...config.layers.map((_, layer) =>
-      projections.reduce((sum, projection) => sum + elementsOf(projectionShape(config, layer, projection)), 0),
-    ),
-  )
-  const inputs = tokens * config.hiddenSize * (config.layers.length + 1)
-  const byBatch = { 'element-wise': 3, 'vector-wise': 3, mixed: 5 }[job.gradientForm]
-  if (needs === 'weight gradients') return 4 * (byBatch * block + inputs)
-  if (job.criterion === 'movement' && job.movementGradients === 'weights') return 4 * 3 * block
-  return needs === 'activations' ? 16 * config.layers.length * (config.hiddenSize * 3 + block / config.hiddenSize) : 0
 }
 
 /** Whether a step keeps the blocks' activations for its backward pass, rather than computing the blocks again. */

@@ -12,7 +12,7 @@ import { type GroupCriterionName, makeCriterion } from '../pruning/criteria/inde
 import { kinds } from '../pruning/groups.ts'
 import { ImportanceAverage } from '../pruning/importance.ts'
 import { fullMasks, type GroupMasks, maskTensors, selectMasks, sparsityOf } from '../pruning/masks.ts'
-import { plannedRatio, type Schedule } from '../pruning/schedule.ts'
+import { lastSelection, plannedRatio, ratioToSelect, type Schedule, scheduleOf } from '../pruning/schedule.ts'
 import { pruningSnapshot } from '../pruning/snapshot.ts'
 import type { TargetSettings } from '../pruning/targets.ts'
 import type { SavedValues } from '../saved-values.ts'
@@ -64,14 +64,7 @@ export class Pruning {
       job.lambda,
       this.#criterion.when === 'step' ? this.#criterion.gather : 'average',
     )
-    this.#schedule = {
-      steps: run.steps,
-      warmUp: job.pruneWarmUp,
-      coolDown: job.pruneCoolDown,
-      initialRatio: 0,
-      finalRatio: target.ratio,
-      frequency: job.frequency,
-    }
+    this.#schedule = scheduleOf(job, run.steps, target.ratio)
     this.masks = fullMasks(run.model.config, job.headGroups)
     if (run.done > 0) this.#restore()
     this.#apply(this.masks)
@@ -96,8 +89,8 @@ export class Pruning {
       this.#importance.update(this.#criterion.score({ gradients, batches }))
     },
     after: async (step: number) => {
-      const planned = this.#planned(step)
-      if (planned !== null) await this.#select(step, planned)
+      const ratio = this.#frozen(step) ? null : ratioToSelect(this.#schedule, step)
+      if (ratio !== null) await this.#select(step, ratio)
     },
     describe: (step: number) => ({
       sparsity: {
@@ -109,24 +102,9 @@ export class Pruning {
     state: (): SavedValues => this.#state(),
   } satisfies StepHooks
 
-  /** First step of the cool-down: the last selection is made there, at exactly the target. */
-  get #lastSelection(): number {
-    const { steps, coolDown } = this.#schedule
-    return Math.min(steps, Math.floor(steps - coolDown * steps) + 1)
-  }
-
   /** Whether nothing more is chosen after a step. */
   #frozen(step: number): boolean {
-    return this.#job.schedule === 'one-shot' || step > this.#lastSelection
-  }
-
-  /** Sparsity to select at after a step, or null where the masks stay as they are. */
-  #planned(step: number): number | null {
-    if (this.#frozen(step)) return null
-    if (step === this.#lastSelection) return this.#target.ratio
-    if (step % this.#schedule.frequency !== 0) return null
-    const planned = plannedRatio(this.#schedule, step)
-    return planned > 0 ? planned : null
+    return this.#job.schedule === 'one-shot' || step > lastSelection(this.#schedule)
   }
 
   /** Lets the least important groups leave. */

@@ -12,6 +12,20 @@ export interface Schedule {
   frequency: number
 }
 
+/** A job's schedule, from nothing removed to `finalRatio`. */
+export const scheduleOf = (
+  job: { pruneWarmUp: number; pruneCoolDown: number; frequency: number },
+  steps: number,
+  finalRatio: number,
+): Schedule => ({
+  steps,
+  warmUp: job.pruneWarmUp,
+  coolDown: job.pruneCoolDown,
+  initialRatio: 0,
+  finalRatio,
+  frequency: job.frequency,
+})
+
 /**
  * Fraction of groups that must be gone at step t: cubic between warm-up and cool-down (LoRAPrune, arXiv 2305.18403).
  *
@@ -23,4 +37,25 @@ export function plannedRatio(schedule: Schedule, t: number): number {
   if (t > steps - coolDown * steps) return finalRatio
   const progress = (t - warmUp * steps) / (steps - (warmUp + coolDown) * steps)
   return finalRatio + (initialRatio - finalRatio) * (1 - Math.min(progress, 1)) ** 3
+}
+
+/** First step of the cool-down: the last groups leave there, and exactly as many are gone as were asked for. */
+export const lastSelection = ({ steps, coolDown }: Schedule): number =>
+  Math.min(steps, Math.floor(steps - coolDown * steps) + 1)
+
+/** Fraction of groups that must be gone after step t, or null where none are chosen then. */
+export function ratioToSelect(schedule: Schedule, t: number): number | null {
+  const last = lastSelection(schedule)
+  if (t === last) return schedule.finalRatio
+  if (t > last || t % schedule.frequency !== 0) return null
+  const planned = plannedRatio(schedule, t)
+  return planned > 0 ? planned : null
+}
+
+/** How often groups are chosen in the whole run. */
+export function selections(schedule: Schedule): number {
+  const last = lastSelection(schedule)
+  let count = 1
+  for (let t = schedule.frequency; t < last; t += schedule.frequency) if (ratioToSelect(schedule, t) !== null) count++
+  return count
 }

@@ -2,10 +2,20 @@ import { chooseBackend } from '../backends/choose.ts'
 import { measureSpeed } from '../backends/speed.ts'
 import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint.ts'
 import { checkAdapter, readAdapter } from '../checkpoint/peft.ts'
-import type { Estimate, EvaluationSettings, FinetuneJob, JobEstimate, Layer, PruneJob, SweepJob } from '../contract.ts'
+import {
+  criterionName,
+  type Estimate,
+  type EvaluationSettings,
+  type FinetuneJob,
+  type JobEstimate,
+  type Layer,
+  type PruneJob,
+  type SweepJob,
+} from '../contract.ts'
 import { estimateJob, refuseIfTooLarge, type SingleJob } from '../jobs/estimate.ts'
 import { forwardOperations, stepOperations } from '../jobs/operations.ts'
 import { targetOf } from '../jobs/prune.ts'
+import { scoringBytes, scoringOperations } from '../jobs/scoring-cost.ts'
 import { layersAfter } from '../pruning/targets.ts'
 import { expandSweep } from '../sweeps/expand.ts'
 import { SecateurError } from '../errors.ts'
@@ -61,12 +71,13 @@ async function estimateSweep(job: SweepJob, context: RequestContext): Promise<Jo
     layersAfter: checkpoint.config.layers,
     // Runs side by side share the machine: together they are no faster.
     seconds: sum(({ seconds }) => seconds ?? 0),
+    scoring: null,
     secondsFrom: `For ${runs.length} runs. ${runs[0]!.secondsFrom}`,
     ...fitOf(known, [...new Set(runs.flatMap(({ warnings }) => warnings))]),
   }
 }
 
-type Time = Pick<JobEstimate, 'seconds' | 'secondsFrom'>
+type Time = Pick<JobEstimate, 'seconds' | 'secondsFrom' | 'scoring'>
 
 /** Part of the speed of bare products that a step or a forward pass reaches: measured on models of width 288 and 768. */
 const efficiency = 0.6
@@ -79,7 +90,8 @@ const diskSpeed = 200e6
 async function timeOf(job: SingleJob, checkpoint: Checkpoint, layers: Layer[], context: RequestContext): Promise<Time> {
   const { config, bytes } = checkpoint
   const moved = (job.kind === 'merge' || job.kind === 'prune' ? 2 * bytes : bytes) / diskSpeed
-  if (job.kind === 'merge') return { seconds: startSeconds + moved, secondsFrom: 'From the size of the checkpoint.' }
+  if (job.kind === 'merge')
+    return { seconds: startSeconds + moved, secondsFrom: 'From the size of the checkpoint.', scoring: null }
 
   const after = { ...config, layers }
   const evaluation = 'evaluation' in job ? job.evaluation : undefined
@@ -98,14 +110,36 @@ async function timeOf(job: SingleJob, checkpoint: Checkpoint, layers: Layer[], c
   }
   const choice = await chooseBackend(job)
   const gigaflops = await measureSpeed(choice.name, choice, () => chooseBackend({ ...job, device: choice.name }))
-  const arithmetic = operations / (gigaflops * 1e9 * efficiency)
+  const secondsOf = (count: number) => count / (gigaflops * 1e9 * efficiency)
+  const scoring = job.kind === 'prune' ? scoringCosts(job, checkpoint, steps, secondsOf) : null
   return {
-    seconds: startSeconds + moved + arithmetic + steps * config.layers.length * secondsPerLayer,
+    scoring,
+    seconds:
+      startSeconds +
+      moved +
+      secondsOf(operations) +
+      steps * config.layers.length * secondsPerLayer +
+      (job.kind === 'prune' ? scoring![job.criterion].seconds : 0),
     secondsFrom:
       `From ${(operations / 1e12).toPrecision(2)} trillion operations at ${Math.round(gigaflops * efficiency)} billion a ` +
       `second, ${Math.round(100 * efficiency)} % of the measured speed of ${choice.device}.` +
       (guessed ? ' How many tokens there are is told from the first rows of the data.' : ''),
   }
+}
+
+/** What scoring would cost by each criterion, all else being as the job says. */
+function scoringCosts(
+  job: PruneJob,
+  { config }: Checkpoint,
+  steps: number,
+  secondsOf: (operations: number) => number,
+): NonNullable<JobEstimate['scoring']> {
+  const costs = criterionName.options.map((criterion) => {
+    const other = { ...job, criterion }
+    const seconds = secondsOf(scoringOperations(other, config, steps, job.ratio))
+    return [criterion, { memoryBytes: scoringBytes(other, config), seconds }]
+  })
+  return Object.fromEntries(costs) as NonNullable<JobEstimate['scoring']>
 }
 
 /** Optimiser steps of a job that says how many passes through its data it makes. */

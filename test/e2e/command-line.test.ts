@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
+import { jobEstimateSchema } from '../../engine/contract.ts'
 import { eventsOf, linesOf, sample, secateur, shared, temporaryFolder } from './secateur.ts'
 
 const folder = temporaryFolder()
@@ -176,6 +177,20 @@ describe('calls that other programs make', () => {
     assert.ok(Math.abs(loaded - result.perplexity!['heldout']!.value) < 1e-9 * loaded)
     const { result: generated } = await generate(result.checkpoint!, 'The', '4')
     assert.equal(generated.ids.length, 4)
+  })
+
+  test('--estimate tells what a job would leave, need and take, and starts nothing', async () => {
+    const out = join(folder, 'estimated')
+    const ran = await secateur(['prune', model, '--data', train, '--steps', '9', '--out', out, '--estimate', '--json'])
+    assert.equal(ran.code, 0, ran.stderr)
+    const [line, ...more] = linesOf(ran)
+    assert.deepEqual(more, [])
+    const estimate = jobEstimateSchema.parse(line)
+    assert.ok(estimate.parameters.after < estimate.parameters.before && estimate.seconds! > 0 && estimate.fits)
+    assert.ok(estimate.scoring!.gradient.seconds > estimate.scoring!.loraprune.seconds)
+    assert.equal(existsSync(out), false)
+    const words = await secateur(['prune', model, '--data', train, '--steps', '9', '--out', out, '--estimate'])
+    assert.match(words.stdout, /parameters.*\ntime: about .*\n(.*\n)*\* loraprune +\d+ s/)
   })
 
   test('finetune writes a PEFT folder that scores the same applied and merged', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { plannedRatio } from '../../../engine/pruning/schedule.ts'
+import { lastSelection, plannedRatio, ratioToSelect, selections } from '../../../engine/pruning/schedule.ts'
 
 test('the cubic schedule gives the worked values', () => {
   const schedule = { steps: 100, warmUp: 0.1, coolDown: 0.1, initialRatio: 0, finalRatio: 0.5, frequency: 10 }
@@ -22,4 +22,23 @@ test('the cubic schedule gives the worked values', () => {
       `t = ${t}: ${plannedRatio(schedule, Number(t))} is not ${ratio}`,
     )
   }
+})
+
+test('groups are chosen at every so many steps, and for the last time where the cool-down begins', () => {
+  for (const [steps, frequency, coolDown] of [
+    [100, 10, 0.1],
+    [100, 5, 0],
+    [7, 10, 0.1],
+    [61, 7, 0.3],
+  ] as const) {
+    const schedule = { steps, warmUp: 0.1, coolDown, initialRatio: 0, finalRatio: 0.5, frequency }
+    const chosen = Array.from({ length: steps }, (_, i) => i + 1).filter((t) => ratioToSelect(schedule, t) !== null)
+    assert.equal(chosen.length, selections(schedule))
+    assert.equal(chosen.at(-1), lastSelection(schedule))
+    assert.equal(ratioToSelect(schedule, lastSelection(schedule)), 0.5)
+    for (const t of chosen.slice(0, -1)) assert.equal(t % frequency, 0)
+  }
+  const schedule = { steps: 100, warmUp: 0.1, coolDown: 0.1, initialRatio: 0, finalRatio: 0.5, frequency: 10 }
+  // 20, 30, ... 90 and 91: at 10 nothing is to be removed yet.
+  assert.equal(selections(schedule), 9)
 })

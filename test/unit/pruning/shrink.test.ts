@@ -145,13 +145,13 @@ for (const name of ['llama_mha', 'llama_gqa'] as const) {
     // Twice, so that the second choice is made on a model that has biases already.
     for (const sparsity of [0.25, 0.5]) {
       const scores = await flap.score(masks)
-      const after = selectMasks(model.config, masks, scores, sparsity, {
+      const next = selectMasks(model.config, masks, scores, sparsity, {
         ...target,
         removes: 'groups',
         addsBiases: true,
       })
-      flap.removed(masks, after)
-      masks = after
+      flap.removed(masks, next)
+      masks = next
     }
     const masked = forward(model, batch, { adapter, masks: maskTensors(model.config, masks) })
     const shrunk = await shrink(checkpoint, masks, adapter, flap.compensation)

@@ -8,7 +8,7 @@ import { parseConfig } from '../../../engine/checkpoint/config.ts'
 import { expectedTensors } from '../../../engine/checkpoint/expected-tensors.ts'
 import { writeAdapter } from '../../../engine/checkpoint/peft.ts'
 import { layOut } from '../../../engine/checkpoint/safetensors-header.ts'
-import { pruneSchema, sweepSchema } from '../../../engine/contract.ts'
+import { criterionName, pruneSchema, sweepSchema } from '../../../engine/contract.ts'
 import { histogram } from '../../../engine/service/token-lengths.ts'
 import { sample } from '../../e2e/secateur.ts'
 import { data, needsData } from '../evaluation/shared.ts'
@@ -359,6 +359,24 @@ describe('estimate', () => {
     const passes = await request('estimate', { job: job({ steps: undefined, epochs: 1 }) })
     assert.ok(passes.seconds! > 0)
     assert.match(passes.secondsFrom, /first rows/)
+  })
+
+  test('tells what scoring costs by each criterion', async () => {
+    const costs = async (settings: object) => (await request('estimate', { job: job(settings) })).scoring!
+    const usual = await costs({ steps: 1000, schedule: 'iterative' })
+    assert.deepEqual(Object.keys(usual).sort(), [...criterionName.options].sort())
+    assert.equal(usual.random.seconds, 0)
+    for (const criterion of ['wanda', 'flap', 'depth'] as const)
+      assert.ok(usual[criterion].seconds < usual.gradient.seconds, `${criterion} needs no backward pass`)
+    assert.ok(usual.loraprune.memoryBytes < usual.gradient.memoryBytes)
+    const longer = await costs({ steps: 2000, schedule: 'iterative' })
+    assert.ok(Math.abs(longer.loraprune.seconds / usual.loraprune.seconds - 2) < 0.01)
+    const rows = await costs({ steps: 1000, schedule: 'iterative', calibrationRows: 64 })
+    assert.ok(rows.gradient.seconds > 1.5 * usual.gradient.seconds)
+    const chosen = await request('estimate', { job: job({ steps: 1000, criterion: 'gradient' }) })
+    const drawn = await request('estimate', { job: job({ steps: 1000, criterion: 'random' }) })
+    const difference = chosen.seconds! - drawn.seconds!
+    assert.ok(Math.abs(difference - usual.gradient.seconds) < 0.01 * chosen.seconds!, `${difference} s`)
   })
 
   test('adds up the runs of a sweep', async () => {
