@@ -11,6 +11,8 @@ import { rotary, rotaryFrequencies, rotaryTable } from '../../engine/ops/rotary.
 import { swiglu } from '../../engine/ops/swiglu.ts'
 import { adamStep, stepScalars } from '../../engine/training/adamw.ts'
 import { type Tensor, tf } from '../../engine/tf.ts'
+import { registerRoundedProducts } from '../rounded-products.ts'
+import { testsHalfPrecision } from '../tested-backend.ts'
 import { type Case, conform, floats, given, integers, type Operand, positive } from './compare.ts'
 
 const cases: Case[] = []
@@ -19,7 +21,11 @@ const add = (name: string, operands: Case['operands'], compute: Case['compute'],
 
 /** A tensor that gradients may read after the operation that took it. */
 const constant = ({ values, shape, dtype }: Operand) => tf.keep(tf.tensor(values, shape, dtype))
-before(() => registerFrozenComposites('cpu'))
+before(() => {
+  registerFrozenComposites('cpu')
+  // What a card computes of 16-bit floats is compared with what the processor computes of the same.
+  if (testsHalfPrecision) registerRoundedProducts()
+})
 
 for (const shape of [
   [1, 1],

@@ -21,6 +21,8 @@ export function webGpuGap({ name, operands }: Case): string | false {
 /** What a card may round more coarsely than a processor: WGSL's bounds for its own functions, and sums in any order. */
 export function toleranceOf({ name, tolerance = 2e-6 }: Case): number {
   if (testedBackend !== 'webgpu') return tolerance
-  if (testsHalfPrecision && /linear layer|loss of the head/.test(name)) return 5e-3
+  // The reference rounds the same factors (see test/rounded-products.ts). One beside a tie may go the other way: 2^-11 of a
+  // factor below 2, times one below 0.1.
+  if (testsHalfPrecision && /linear layer|loss of the head/.test(name)) return 1e-4
   return Math.max(tolerance, /^(a?sin|a?cos|a?tan)h?\b/.test(name) ? 1e-3 : 1e-5)
 }

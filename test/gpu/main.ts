@@ -3,8 +3,15 @@ import { failuresIn, longFiles, quickFiles, runOnCard } from './run-on-card.ts'
 
 /** A command that runs its arguments on the driver to be tested; unset, the system's own driver is tested. */
 const runner = (process.env['SECATEUR_GPU_RUNNER'] ?? '').split(' ').filter((word) => word !== '')
-/** Only the files that concern how products are computed are run for every way. */
-const aboutProducts = ['test/conformance/fused.test.ts', 'test/unit/models/llama.test.ts', 'test/gpu/card.ts']
+/** Only the files that concern how products are computed are run for the ways that round factors to 16 bits. */
+const aboutRoundedProducts = [
+  'test/conformance/fused.test.ts',
+  'test/unit/models/llama.test.ts',
+  'test/gpu/rounding.ts',
+  'test/gpu/card.ts',
+  'test/gpu/runs.ts',
+]
+const started = performance.now()
 
 let failures = 0
 for (const arithmetic of ['f32', 'f16', 'matrix']) {
@@ -14,7 +21,7 @@ for (const arithmetic of ['f32', 'f16', 'matrix']) {
     if (arithmetic === 'f32') failures++
     continue
   }
-  for (const file of arithmetic === 'f32' ? [...quickFiles, ...longFiles] : aboutProducts) {
+  for (const file of arithmetic === 'f32' ? [...quickFiles, ...longFiles] : aboutRoundedProducts) {
     const { passed, seconds, output } = runOnCard(
       file,
       { SECATEUR_GPU_ARITHMETIC: arithmetic, SECATEUR_GPU_LONG: arithmetic === 'f32' ? '1' : '' },
@@ -26,4 +33,7 @@ for (const arithmetic of ['f32', 'f16', 'matrix']) {
     console.log(failuresIn(output))
   }
 }
+console.log(
+  `${failures === 0 ? 'all passed' : `${failures} failed`} in ${((performance.now() - started) / 1000).toFixed(0)} s`,
+)
 process.exitCode = failures === 0 ? 0 : 1

@@ -12,6 +12,7 @@ import { type EngineEvent, type PruneJob, jobSchema } from '../../engine/contrac
 import { runJob } from '../../engine/jobs/index.ts'
 import { RunFolder } from '../../engine/jobs/run-folder.ts'
 import { tf } from '../../engine/tf.ts'
+import { testsHalfPrecision } from '../tested-backend.ts'
 import { data, needsData } from '../unit/evaluation/shared.ts'
 
 let folder = ''
@@ -58,9 +59,19 @@ test('a LoRAPrune run keeps the same heads and channels as on the processor', ne
   await run(here, (event) => event.type === 'step' && losses.push(event.metrics.loss))
   const expected: (number | null)[] = []
   await run(there, (event) => event.type === 'step' && expected.push(event.metrics.loss))
+  const [masks, expectedMasks] = [masksOf(here), masksOf(there)]
+  if (testsHalfPrecision) {
+    // Rounding factors to 16 bits moves scores by a percent or two: of the groups that lie so close to the cut, some change
+    // places. The processor does the same where it rounds the same factors: 8 of 880.
+    const different = Object.entries(masks).flatMap(([name, mask]) =>
+      mask.filter((kept, group) => kept !== expectedMasks[name]![group]),
+    )
+    assert.ok(different.length <= 880 * 0.02, `${different.length} groups are not those of the processor`)
+  } else assert.deepEqual(masks, expectedMasks)
+  // A group that changes places changes the losses after it.
+  const tolerance = testsHalfPrecision ? 0.2 : 1e-3
   for (const [i, loss] of losses.entries())
-    assert.ok(Math.abs(loss! - expected[i]!) < 1e-3, `step ${i + 1}: ${loss}, not ${expected[i]}`)
-  assert.deepEqual(masksOf(here), masksOf(there))
+    assert.ok(Math.abs(loss! - expected[i]!) < tolerance, `step ${i + 1}: ${loss}, not ${expected[i]}`)
   using pruned = openCheckpoint(join(here.out, 'output'))
   assert.ok(pruned.config.layers.every(({ heads, channels }) => heads === 4 && channels === 86))
 })

@@ -20,6 +20,8 @@ export type CardBackend = Omit<PackageBackend, keyof Internals> &
     /** Compute work that was recorded so far. */
     dispatches: number
     flush(): void
+    /** As `flush`, without asking whether the card refused anything. */
+    send(): void
   }
 
 /**
@@ -70,6 +72,10 @@ export function createBackend(card: Card, load: NodeJS.Require): CardBackend {
     /** Sends what is recorded to the card, so that it computes while the host records on. */
     flush(): void {
       card.check()
+      this.send()
+    }
+
+    send(): void {
       const internals = this as unknown as CardBackend
       if (!internals.commandEncoder) return
       this.endComputePassEncoder()

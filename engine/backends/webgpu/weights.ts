@@ -65,8 +65,9 @@ export class WeightStore {
   delete(id: number): void {
     const weight = this.#weights.get(id)
     if (!weight) return
-    // What is recorded may read it; once that is sent, the driver keeps the memory until it is done.
-    this.#backend.flush()
+    // What is recorded may read it; once that is sent, the driver keeps the memory until it is done. The garbage collector
+    // comes here too, where an error of the card would be nobody's to catch.
+    this.#backend.send()
     this.#weights.delete(id)
     this.bytes -= weight.bytes
     for (const { buffer } of weight.parts) buffer.destroy()
