@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { devicesSchema, jobEstimateSchema } from '../engine/contract.ts'
+import { devicesSchema, jobEstimateSchema, sweepListsSchema, sweepPlanSchema, sweepText } from '../engine/contract.ts'
 import { appInfoSchema, folderListingSchema, settingsSchema, taskSchema } from './contract/app.ts'
 import { id, nothing, path, type Problem } from './contract/common.ts'
 import {
@@ -35,6 +35,7 @@ import {
   scatterQuerySchema,
   seriesQuerySchema,
   seriesSchema,
+  sweepSchema,
 } from './contract/runs.ts'
 
 /**
@@ -108,6 +109,8 @@ export const methods = {
   ],
 
   'runs.estimate': [newRunSchema, jobEstimateSchema],
+  /** How many runs the lists of a sweep come to, and what these differ in. */
+  'runs.plan': [sweepListsSchema, sweepPlanSchema],
   /** Queues a run; it starts when its device is free. */
   'runs.create': [newRunSchema, runSchema],
   'runs.active': [nothing, z.array(runSchema)],
@@ -127,6 +130,10 @@ export const methods = {
   'runs.snapshot': [z.strictObject({ id, step: z.int().min(0) }), pruningSnapshotSchema.nullable()],
   'runs.samples': [byId, z.array(sampleSchema)],
   'runs.log': [z.strictObject({ id, after: z.int().min(0).default(0) }), z.array(logLineSchema)],
+  /** How a sweep stands: its runs, what they come to so far, and its figures. */
+  'runs.sweep': [byId, sweepSchema],
+  /** Its tables as text. */
+  'runs.sweepText': [z.strictObject({ id, as: sweepText }), z.string()],
   /** One archive of the whole run folder with what the history knows of it; progress comes as a task. */
   'runs.export': [z.strictObject({ id, to: path, includeOutput: z.boolean().default(true) }), path],
   'runs.importArchive': [z.strictObject({ path }), runSchema],

@@ -10,7 +10,7 @@ import {
   tokenLengthsSchema,
 } from './contract/dataset.ts'
 import { failureSchema, path, projection, taskName } from './contract/names.ts'
-import { sweepSchema } from './contract/sweep.ts'
+import { sweepListsSchema, sweepPlanSchema, sweepSchema, sweepStateSchema, sweepText } from './contract/sweep.ts'
 
 export * from './contract/checkpoint.ts'
 export * from './contract/criteria.ts'
@@ -520,6 +520,12 @@ export const serviceMethods = {
   devices: { params: z.strictObject({}), result: devicesSchema },
   /** What a run folder holds. */
   readRunFolder: { params: z.strictObject({ path }), result: runReportSchema },
+  /** How many runs lists come to, and what these differ in. */
+  planSweep: { params: sweepListsSchema, result: sweepPlanSchema },
+  /** How the sweep in a folder stands, whether or not it runs. */
+  readSweep: { params: z.strictObject({ path }), result: sweepStateSchema },
+  /** The same as a text to keep elsewhere. */
+  reportSweep: { params: z.strictObject({ path, as: sweepText }), result: z.string() },
 } as const satisfies Record<string, { params: z.ZodType; result: z.ZodType }>
 
 export type ServiceMethod = keyof typeof serviceMethods

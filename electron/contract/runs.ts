@@ -1,5 +1,12 @@
 import { z } from 'zod'
-import { estimateSchema, jobSchema, pruningSnapshotSchema, sampleSchema, scoresSchema } from '../../engine/contract.ts'
+import {
+  estimateSchema,
+  jobSchema,
+  pruningSnapshotSchema,
+  sampleSchema,
+  scoresSchema,
+  sweepStateSchema,
+} from '../../engine/contract.ts'
 import { id, name, notes, tags, time } from './common.ts'
 
 /**
@@ -161,6 +168,12 @@ export const newRunSchema = z.strictObject({
   job: z.record(z.string(), z.unknown()),
   parentId: id.optional(),
 })
+
+/** How a sweep stands: the engine's state, with the history's number of each run that has entered it. */
+export const sweepSchema = sweepStateSchema.extend({
+  runs: z.array(sweepStateSchema.shape.runs.element.extend({ runId: id.nullable() })),
+})
+export type Sweep = z.infer<typeof sweepSchema>
 
 export const comparisonSchema = z.object({
   runs: z.array(runDetailSchema),

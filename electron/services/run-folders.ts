@@ -23,7 +23,7 @@ export async function enterResult(
   finished: number,
 ): Promise<void> {
   const { db, runs } = context
-  if (row.kind === 'sweep') await enterSweep(context, library, row)
+  if (row.kind === 'sweep') await enterSweep(context, library, row, true)
   const output = row.kind === 'evaluate' ? null : await enterOutput(context, library, row, result)
   const scores = scoresOf(result)
   const scored = row.kind === 'evaluate' ? row.checkpoint_id : output
@@ -87,13 +87,16 @@ async function parentsOf({ checkpoints }: Context, row: RunRow): Promise<number[
   return parents
 }
 
-/** Every run of a sweep is a run of its own, to be found and compared. */
-async function enterSweep(context: Context, library: Library, row: RunRow): Promise<void> {
+/**
+ * Every run of a sweep is a run of its own, to be found and compared. Those that failed or were stopped are left out while
+ * the sweep can be resumed, since that goes on with them.
+ */
+export async function enterSweep(context: Context, library: Library, row: RunRow, isOver: boolean): Promise<void> {
   const folder = join(row.folder, 'runs')
   for (const name of await readdir(folder).catch(() => [])) {
     try {
       const report = await context.engine.request('readRunFolder', { path: join(folder, name) })
-      if (context.runs.byFolder(join(folder, name))) continue
+      if ((report.state !== 'done' && !isOver) || context.runs.byFolder(join(folder, name))) continue
       await enterFolder(context, library, join(folder, name), report, {
         name: `${row.name}: ${name}`,
         parentId: row.id,

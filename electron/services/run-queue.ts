@@ -8,7 +8,7 @@ import type { Context } from './context.ts'
 import type { Library } from './library.ts'
 import { toProblem, wasAborted } from './problems.ts'
 import { processStart } from './process-identity.ts'
-import { enterResult, settleFromFolder } from './run-folders.ts'
+import { enterResult, enterSweep, settleFromFolder } from './run-folders.ts'
 import { type Outcome, RunProcess } from './run-process.ts'
 import { busyStates, summaryOf } from './run-summary.ts'
 
@@ -128,6 +128,7 @@ export class RunQueue {
     const row = runs.get(id)!
     const finished = Date.now()
     if (outcome.result) await enterResult(this.#context, this.#library, row, outcome.result, finished)
+    else if (row.kind === 'sweep' && !this.#closing) await enterSweep(this.#context, this.#library, row, false)
     runs.update(id, {
       state: outcome.state,
       reason: outcome.reason,

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { access } from 'node:fs/promises'
+import { access, realpath } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type Job, jobSchema } from '../../engine/contract.ts'
 import type { ParsedRequest, RunSummary } from '../contract.ts'
@@ -35,6 +35,7 @@ export class Runs {
       const job = await this.#jobOf(input)
       return await this.#context.engine.request('estimate', { job })
     },
+    'runs.plan': (lists) => this.#context.engine.request('planSweep', lists),
     'runs.create': (input) => this.#create(input),
     'runs.active': () => {
       const { runs } = this.#context
@@ -98,6 +99,28 @@ export class Runs {
       this.row(id)
       return this.#context.runs.records.log(id, after)
     },
+    'runs.sweep': async ({ id }) => {
+      const { engine, runs } = this.#context
+      const state = await engine.request('readSweep', { path: await this.#sweepFolder(id) })
+      return {
+        ...state,
+        runs: state.runs.map((run) => {
+          const row = runs.byFolder(run.folder)
+          return { ...run, runId: row && row.removed === null ? row.id : null }
+        }),
+      }
+    },
+    'runs.sweepText': async ({ id, as }) =>
+      this.#context.engine.request('reportSweep', { path: await this.#sweepFolder(id), as }),
+  }
+
+  /** @throws ProblemError where the run is no sweep, or has not begun, so that its folder says nothing yet. */
+  async #sweepFolder(id: number): Promise<string> {
+    const { folder, kind, name } = this.row(id)
+    if (kind !== 'sweep') throw new ProblemError('bad-setting', `${name} is no sweep.`, { field: 'id' })
+    if (!(await exists(join(folder, 'run.json'))))
+      throw new ProblemError('not-found', `${name} has not begun: there is nothing in ${folder} yet.`, { file: folder })
+    return await realpath(folder)
   }
 
   /** @throws ProblemError where it is not in the history */

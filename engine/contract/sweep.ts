@@ -33,3 +33,106 @@ export const sweepSchema = z.strictObject({
   keepCheckpoints: z.boolean().default(true).describe('keep the weights of every run once it is scored'),
 })
 export type SweepJob = z.infer<typeof sweepSchema>
+
+/** What is told of each preset wherever one is chosen. */
+export const sweepPresets: Record<SweepPreset, { title: string; sentence: string }> = {
+  criteria: {
+    title: 'Criteria compared',
+    sentence:
+      'Every criterion at 20 % and 50 %, with fine-tuning and without, over three seeds: which one keeps most of the model.',
+  },
+  lambda: {
+    title: 'Moving average',
+    sentence: 'Five factors of the moving average of importance: how far scores must be smoothed over the steps.',
+  },
+  frequency: {
+    title: 'Pruning frequency',
+    sentence: 'Five numbers of steps between two prunings: whether rare and large removals cost more than small ones.',
+  },
+  steps: {
+    title: 'Fine-tuning steps',
+    sentence: 'From 25 to 400 optimiser steps: how much training it takes to make up for what is removed.',
+  },
+  memory: {
+    title: 'Memory of scoring',
+    sentence:
+      "LoRAPrune's scoring against true weight gradients, each in a process of its own: what each of them holds at its peak.",
+  },
+  speed: {
+    title: 'Speed and size',
+    sentence:
+      'The dense model against 20 % and 50 % removed: tokens a second of prompts and of generation, parameters and multiply-adds.',
+  },
+  examples: {
+    title: 'Generated examples',
+    sentence: 'What the dense and the pruned models write after the same prompts, by three criteria at 20 % and 50 %.',
+  },
+  unstructured: {
+    title: 'Single weights',
+    sentence:
+      'Groups against single weights at 50 %: what zeros cost in quality, and how merging an adapter fills them again.',
+  },
+}
+
+/** Lists and groups of settings, without the checkpoint that they are for. */
+export const sweepListsSchema = sweepSchema.pick({ preset: true, values: true, variants: true })
+export type SweepLists = z.infer<typeof sweepListsSchema>
+
+/** What lists come to, before anything is chosen to prune. */
+export const sweepPlanSchema = z.object({
+  runs: z.int(),
+  /**
+   * Settings that lists or variants say, whatever the base says of them, with whose lists they are; null stands for a
+   * run that leaves it to the base.
+   */
+  settings: z.array(
+    z.object({ name: z.string(), values: z.array(z.unknown()), from: z.enum(['values', 'variants', 'preset']) }),
+  ),
+  /** What the preset would have in the base where that says nothing, by dotted path. */
+  base: z.record(z.string(), z.unknown()),
+  /** Whether the runs are scored where the base says on what. */
+  scored: z.boolean(),
+})
+export type SweepPlan = z.infer<typeof sweepPlanSchema>
+
+/** What a number of a sweep's table is. */
+export const sweepColumnKind = z.enum(['perplexity', 'percent', 'count', 'bytes', 'seconds', 'speed', 'loss'])
+export type SweepColumnKind = z.infer<typeof sweepColumnKind>
+
+const varied = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+const metrics = z.record(z.string(), z.number())
+const examples = z.array(z.object({ prompt: z.string(), text: z.string() }))
+
+/** How a sweep stands, from its folder: every run, and what they come to so far. */
+export const sweepStateSchema = z.object({
+  runs: z.array(
+    z.object({
+      name: z.string(),
+      folder: z.string(),
+      /** Settings that tell it from the others. */
+      varied,
+      state: z.enum(['waiting', 'running', 'stopped', 'failed', 'done']),
+      /** Why it failed. */
+      message: z.string().nullable(),
+      metrics,
+    }),
+  ),
+  /** Numbers that any run, or the dense checkpoint, has. */
+  columns: z.array(z.object({ name: z.string(), kind: sweepColumnKind })),
+  dense: metrics.nullable(),
+  /** Mean and sample standard deviation over the seeds of a setting; no deviation for one run. */
+  rows: z.array(
+    z.object({
+      varied,
+      metrics: z.record(z.string(), z.object({ mean: z.number(), deviation: z.number().nullable(), n: z.int() })),
+    }),
+  ),
+  figures: z.array(z.object({ name: z.string(), title: z.string(), svg: z.string() })),
+  /** What the dense checkpoint and the runs wrote after the same prompts. */
+  examples: z.array(z.object({ name: z.string(), examples })),
+})
+export type SweepState = z.infer<typeof sweepStateSchema>
+
+/** Texts of a report: the tables as Markdown, means as CSV, every run as CSV. */
+export const sweepText = z.enum(['markdown', 'table', 'runs'])
+export type SweepText = z.infer<typeof sweepText>

@@ -1,15 +1,20 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
-import { type Command, eventSchema, type Job, type ResultEvent } from '../contract.ts'
+import { type Command, type EngineEvent, eventSchema, type Job, type ResultEvent } from '../contract.ts'
 import { type ErrorKind, exitCodes, SecateurError } from '../errors.ts'
 
 /**
  * Runs a job in an engine process of its own, whose memory is its own too.
  *
  * @param signal stops the process, which saves its state first
+ * @param hear is called with everything that the process says
  * @throws SecateurError that the job ended with.
  */
-export function runInChild({ job, resume }: { job: Job; resume: boolean }, signal: AbortSignal): Promise<ResultEvent> {
+export function runInChild(
+  { job, resume }: { job: Job; resume: boolean },
+  signal: AbortSignal,
+  hear: (event: EngineEvent) => void,
+): Promise<ResultEvent> {
   return new Promise((done, failed) => {
     const child = fork(join(import.meta.dirname, '../run.ts'), {
       execPath: process.execPath,
@@ -23,6 +28,7 @@ export function runInChild({ job, resume }: { job: Job; resume: boolean }, signa
     let failure: SecateurError | null = null
     child.on('message', (message) => {
       const event = eventSchema.parse(message)
+      hear(event)
       if (event.type === 'result') result = event
       if (event.type === 'error') {
         const kind = Object.hasOwn(exitCodes, event.kind) ? (event.kind as ErrorKind) : 'unsupported'

@@ -1,28 +1,32 @@
+import { rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { z } from 'zod'
-import { openCheckpoint } from '../checkpoint/checkpoint.ts'
 import {
+  type EngineEvent,
   type EvaluateJob,
   evaluateSchema,
   type JobContext,
   type PruneJob,
   type ResultEvent,
-  resultFileSchema,
   type RunFile,
   type SweepJob,
 } from '../contract.ts'
 import { SecateurError } from '../errors.ts'
-import { readJson, writeJson } from '../files.ts'
 import { expandSweep, type SweepRun } from '../sweeps/expand.ts'
-import { multiplyAdds } from '../sweeps/multiply-adds.ts'
 import { writeReport } from '../sweeps/report.ts'
-import { type Metrics, metricsOf, type RunResult } from '../sweeps/summary.ts'
 import { runInChild } from './child-run.ts'
-import { inRunFolder, readRunFile, runFiles } from './run-folder.ts'
-import { StageProgress } from './stage-progress.ts'
+import { inRunFolder, readRunFile } from './run-folder.ts'
+import {
+  denseFolderOf,
+  keepFailures,
+  keepSummary,
+  outcomeOf,
+  resultIn,
+  runFolderOf,
+  type SweepFailure,
+} from './sweep-folder.ts'
+import { SweepProgress } from './sweep-progress.ts'
 
 /**
  * A sweep: a pruning run for every combination of settings, each in a process and a run folder of its own, and one report.
@@ -42,17 +46,13 @@ export async function sweep(job: SweepJob, context: JobContext): Promise<ResultE
   })
 }
 
-/** What is kept of a run that is over, so that its checkpoint is not needed any more. */
-const summarySchema = z.object({ multiplyAdds: z.number() })
-const summaryFile = 'summary.json'
-
 class Runner {
   readonly #sweep: SweepJob
   readonly #folder: string
   readonly #context: JobContext
   readonly #threads: number
   readonly #results = new Map<string, ResultEvent>()
-  readonly #failures: { name: string; message: string }[] = []
+  readonly #failures: SweepFailure[] = []
   #dense: ResultEvent | null = null
 
   constructor(job: SweepJob, folder: string, context: JobContext) {
@@ -60,10 +60,6 @@ class Runner {
     this.#folder = folder
     this.#context = context
     this.#threads = Math.max(1, Math.floor(availableParallelism() / job.parallel))
-  }
-
-  #folderOf(name: string): string {
-    return join(this.#folder, 'runs', name)
   }
 
   /** Scores the checkpoint itself, once for all runs. */
@@ -76,64 +72,65 @@ class Runner {
     const job = evaluateSchema.parse({
       kind: 'evaluate',
       checkpoint: this.#sweep.checkpoint,
-      out: join(this.#folder, 'dense'),
+      out: denseFolderOf(this.#folder),
       device: first.job.device,
       threads: first.job.threads,
       evaluation: first.job.evaluation,
     })
-    this.#dense = await this.#finish('the dense checkpoint', { ...job, out: join(this.#folder, 'dense') })
+    const tell = (event: EngineEvent) => void (event.type === 'progress' && this.#context.emit(event))
+    this.#dense = await this.#finish('the dense checkpoint', { ...job, out: denseFolderOf(this.#folder) }, tell)
   }
 
   /** Works off the queue, as many at a time as is asked for. */
   async runAll(runs: readonly SweepRun[], afterEach: () => void): Promise<void> {
-    const progress = new StageProgress('sweeping', this.#context.emit)
+    const progress = new SweepProgress(runs.length, this.#sweep.parallel, this.#context.emit)
+    keepFailures(this.#folder, this.#failures)
     const queue = [...runs]
-    let done = 0
-    progress.report(done, runs.length)
     const work = async () => {
       for (let run = queue.shift(); run; run = queue.shift()) {
-        await this.#runOne(run)
+        const { name } = run
+        const isOver = resultIn(runFolderOf(this.#folder, name)) !== null
+        progress.begin(name)
+        await this.#runOne(run, (event) => progress.hear(name, event))
         afterEach()
-        progress.report(++done, runs.length)
+        progress.end(name, !isOver)
       }
     }
     const workers = await Promise.allSettled(Array.from({ length: this.#sweep.parallel }, work))
     for (const worker of workers) if (worker.status === 'rejected') throw worker.reason
   }
 
-  async #runOne({ name, job }: SweepRun): Promise<void> {
-    const out = this.#folderOf(name)
+  async #runOne({ name, job }: SweepRun, hear: (event: EngineEvent) => void): Promise<void> {
+    const out = runFolderOf(this.#folder, name)
     const threads = job.threads ?? (this.#sweep.parallel > 1 ? this.#threads : undefined)
     try {
-      const result = await this.#finish(name, { ...job, out, ...(threads === undefined ? {} : { threads }) })
+      const result = await this.#finish(name, { ...job, out, ...(threads === undefined ? {} : { threads }) }, hear)
       this.#results.set(name, result)
-      if (result.checkpoint !== undefined) this.#keepSummary(out, result.checkpoint)
+      if (result.checkpoint === undefined) return
+      keepSummary(out, result.checkpoint)
+      if (this.#sweep.keepCheckpoints) return
+      for (const part of ['output', 'state']) rmSync(join(out, part), { recursive: true, force: true })
     } catch (error) {
       // A run that cannot be done is told of in the report; the others go on. A stop ends them all.
       if (this.#context.signal.aborted || !(error instanceof SecateurError) || error.kind === 'interrupted') throw error
       this.#failures.push({ name, message: error.message })
+      keepFailures(this.#folder, this.#failures)
       this.#note(`${name}: ${error.message}`, 'error')
     }
   }
 
   /** The result of a run: of an earlier attempt at the sweep, or of a process that starts or continues it. */
-  async #finish(name: string, job: (PruneJob | EvaluateJob) & { out: string }): Promise<ResultEvent> {
+  async #finish(
+    name: string,
+    job: (PruneJob | EvaluateJob) & { out: string },
+    hear: (event: EngineEvent) => void,
+  ): Promise<ResultEvent> {
     this.#context.signal.throwIfAborted()
     const earlier = resultIn(job.out)
     if (earlier) return earlier
     const resume = startedIn(job.out)
     this.#note(`${resume ? 'continuing' : 'running'} ${name}`, 'info')
-    return await runInChild({ job, resume }, this.#context.signal)
-  }
-
-  #keepSummary(out: string, checkpoint: string): void {
-    const file = join(out, summaryFile)
-    if (!existsSync(file)) {
-      using pruned = openCheckpoint(checkpoint)
-      writeJson(file, { multiplyAdds: multiplyAdds(pruned.config) } satisfies z.infer<typeof summarySchema>)
-    }
-    if (this.#sweep.keepCheckpoints) return
-    for (const name of ['output', 'state']) rmSync(join(out, name), { recursive: true, force: true })
+    return await runInChild({ job, resume }, this.#context.signal, hear)
   }
 
   #note(message: string, level: 'info' | 'warning' | 'error'): void {
@@ -142,48 +139,9 @@ class Runner {
 
   /** Everything that the report is made of. */
   outcome(runs: readonly SweepRun[]) {
-    const results = runs.flatMap(({ name, varied }): RunResult[] => {
-      const result = this.#results.get(name)
-      const file = join(this.#folderOf(name), summaryFile)
-      const work = existsSync(file) ? readJson(file, summarySchema).multiplyAdds : null
-      return result ? [{ varied, metrics: metricsOf(result, work) }] : []
-    })
-    return {
-      sweep: this.#sweep,
-      results,
-      runs: runs.length,
-      failures: this.#failures,
-      dense: this.#denseMetrics(),
-      examples: [
-        ...(this.#dense?.examples ? [{ name: 'dense', examples: this.#dense.examples }] : []),
-        ...runs.flatMap((run) => {
-          const examples = this.#results.get(run.name)?.examples
-          return examples ? [{ name: titleOf(run), examples }] : []
-        }),
-      ],
-    }
+    const findings = { results: this.#results, dense: this.#dense, failures: this.#failures }
+    return outcomeOf(this.#sweep, this.#folder, runs, findings)
   }
-
-  /** The time that scoring took is not that of a pruning run. */
-  #denseMetrics(): Metrics | null {
-    if (!this.#dense) return null
-    using checkpoint = openCheckpoint(this.#sweep.checkpoint)
-    const { seconds: _, ...metrics } = metricsOf(this.#dense, multiplyAdds(checkpoint.config))
-    return metrics
-  }
-}
-
-const titleOf = ({ varied }: SweepRun): string =>
-  Object.entries(varied)
-    .map(([setting, value]) => `${setting} ${String(value)}`)
-    .join(', ')
-
-/** The result of a run that is over; null for one that failed, was stopped or never began. */
-function resultIn(folder: string): ResultEvent | null {
-  const file = join(folder, runFiles.result)
-  if (!existsSync(file)) return null
-  const { outcome } = readJson(file, resultFileSchema)
-  return outcome.type === 'result' ? outcome : null
 }
 
 /** Whether a run in the folder can be continued. */

@@ -23,5 +23,8 @@ export const handlers: { [Method in ServiceMethod]: () => Promise<Handler<Method
   imageThumbnails: async () => (await import('./thumbnails.ts')).imageThumbnails,
   estimate: async () => (await import('./estimate.ts')).estimate,
   devices: async () => (await import('./devices.ts')).devices,
+  planSweep: async () => (await import('./sweep.ts')).planSweep,
+  readSweep: async () => (await import('./sweep.ts')).readSweep,
+  reportSweep: async () => (await import('./sweep.ts')).reportSweep,
   readRunFolder: async () => (await import('./run-report.ts')).readRunFolder,
 }

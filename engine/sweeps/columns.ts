@@ -1,7 +1,6 @@
-/** How a column is shown. */
-export type ColumnKind = 'perplexity' | 'percent' | 'count' | 'bytes' | 'seconds' | 'speed' | 'loss'
+import type { SweepColumnKind } from '../contract.ts'
 
-export function kindOf(column: string): ColumnKind {
+export function kindOf(column: string): SweepColumnKind {
   if (column.startsWith('perplexity ')) return 'perplexity'
   if (column === 'parameters' || column === 'multiply-adds') return 'count'
   if (column === 'peak memory') return 'bytes'
@@ -12,7 +11,7 @@ export function kindOf(column: string): ColumnKind {
 
 const thousands = (value: number) => Math.round(value).toLocaleString('en-GB')
 
-const formats: Record<ColumnKind, (value: number) => string> = {
+const formats: Record<SweepColumnKind, (value: number) => string> = {
   perplexity: (value) => (value >= 1e5 ? value.toExponential(2) : value.toFixed(value >= 1000 ? 0 : 2)),
   percent: (value) => (100 * value).toFixed(1),
   count: thousands,
@@ -21,7 +20,7 @@ const formats: Record<ColumnKind, (value: number) => string> = {
   speed: thousands,
   loss: (value) => value.toFixed(3),
 }
-const units: Partial<Record<ColumnKind, string>> = { percent: '%', bytes: 'MB' }
+const units: Partial<Record<SweepColumnKind, string>> = { percent: '%', bytes: 'MB' }
 
 export const format = (column: string, value: number): string => formats[kindOf(column)](value)
 

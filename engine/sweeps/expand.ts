@@ -1,4 +1,4 @@
-import { type PruneJob, pruneSchema, type SweepJob } from '../contract.ts'
+import { type PruneJob, pruneSchema, type SweepJob, type SweepLists, type SweepPlan } from '../contract.ts'
 import { badSetting } from '../errors.ts'
 import { presets } from './presets.ts'
 
@@ -23,16 +23,7 @@ const mostRuns = 10_000
 export function expandSweep(sweep: SweepJob): SweepRun[] {
   const preset = sweep.preset ? presets[sweep.preset] : {}
   const base = merged(preset.base ?? {}, sweep.base)
-  const values = { ...preset.values, ...sweep.values }
-  const given = sweep.variants.length > 0 ? sweep.variants : (preset.variants ?? [])
-  const variants = given.length > 0 ? given : [{}]
-  const size = Object.values(values).reduce((product, list) => product * list.length, variants.length)
-  if (size > mostRuns) throw badSetting('values', `${size} runs come of this; ${mostRuns} are the most`)
-  const combinations = Object.entries(values).reduce<Settings[]>(
-    (all, [name, list]) => all.flatMap((one) => list.map((value) => ({ ...one, [name]: value }))),
-    [{}],
-  )
-  const runs = combinations.flatMap((combination) => variants.map((variant) => ({ ...variant, ...combination })))
+  const runs = combine(sweep)
   const names = variedNames(runs)
   return runs.map((own, index) => {
     const text = names.map((name) => `${name} ${JSON.stringify(own[name])}`).join(', ')
@@ -42,6 +33,42 @@ export function expandSweep(sweep: SweepJob): SweepRun[] {
     const name = [number, ...names.map((setting) => slug(varied[setting]))].join('-').slice(0, 100)
     return { name, varied, job }
   })
+}
+
+/** How many runs lists come to, and what these differ in. @throws SecateurError where they are too many */
+export function planSweep(lists: SweepLists): SweepPlan {
+  const runs = combine(lists)
+  const names = [...new Set(runs.flatMap((run) => Object.keys(run)))]
+  const { base = {}, values = {} } = lists.preset ? presets[lists.preset] : {}
+  const { evaluation, ...settings } = base
+  return {
+    runs: runs.length,
+    settings: names.map((name) => ({
+      name,
+      values: [...new Map(runs.map((run) => [JSON.stringify(run[name]), run[name] ?? null])).values()],
+      from: Object.hasOwn(lists.values, name) ? 'values' : Object.hasOwn(values, name) ? 'preset' : 'variants',
+    })),
+    base: {
+      ...settings,
+      ...Object.fromEntries(Object.entries(evaluation ?? {}).map(([name, value]) => [`evaluation.${name}`, value])),
+    },
+    scored: !('evaluation' in base) || evaluation !== undefined,
+  }
+}
+
+/** Every combination of values with every variant. */
+function combine(lists: SweepLists): Settings[] {
+  const preset = lists.preset ? presets[lists.preset] : {}
+  const values = { ...preset.values, ...lists.values }
+  const given = lists.variants.length > 0 ? lists.variants : (preset.variants ?? [])
+  const variants = given.length > 0 ? given : [{}]
+  const size = Object.values(values).reduce((product, list) => product * list.length, variants.length)
+  if (size > mostRuns) throw badSetting('values', `${size} runs come of this; ${mostRuns} are the most`)
+  const combinations = Object.entries(values).reduce<Settings[]>(
+    (all, [name, list]) => all.flatMap((one) => list.map((value) => ({ ...one, [name]: value }))),
+    [{}],
+  )
+  return combinations.flatMap((combination) => variants.map((variant) => ({ ...variant, ...combination })))
 }
 
 /** Settings that are not the same in all runs. */

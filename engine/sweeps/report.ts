@@ -2,8 +2,8 @@ import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Scores, SweepJob } from '../contract.ts'
 import { writeFileAtomically } from '../files.ts'
-import { figuresOf } from './figures.ts'
-import { type Metrics, type RunResult, summarise } from './summary.ts'
+import { type Figure, figuresOf } from './figures.ts'
+import { type Metrics, type RunResult, summarise, type SummaryRow } from './summary.ts'
 import { markdownTable, runsCsv, summaryCsv } from './table.ts'
 
 export interface SweepOutcome {
@@ -34,20 +34,27 @@ export function writeReport(folder: string, outcome: SweepOutcome): string {
   writeFileAtomically(join(folder, reportFiles.table), summaryCsv(rows))
   writeFileAtomically(join(folder, reportFiles.runs), runsCsv(results, dense))
   const report = join(folder, reportFiles.report)
-  writeFileAtomically(
-    report,
-    `${[
-      `# ${outcome.sweep.preset ? `Sweep: ${outcome.sweep.preset}` : 'Sweep'}`,
-      `${results.length} of ${outcome.runs} runs on \`${outcome.sweep.checkpoint}\`. Where a setting was run with several seeds, figures are mean ± standard deviation.`,
-      ...(rows.length > 0 ? [markdownTable(rows, dense)] : []),
-      ...figures.map(({ name, title }) => `![${title}](${reportFiles.figures}/${name}.svg)`),
-      ...(outcome.failures.length > 0
-        ? ['## Runs that failed', outcome.failures.map(({ name, message }) => `- ${name}: ${message}`).join('\n')]
-        : []),
-      ...examplesText(outcome.examples),
-    ].join('\n\n')}\n`,
-  )
+  writeFileAtomically(report, reportText(outcome, rows, figures))
   return report
+}
+
+/** The report as Markdown, with the figures that lie beside it. */
+export function reportText(
+  { sweep, results, runs, dense, failures, examples }: SweepOutcome,
+  rows: readonly SummaryRow[],
+  figures: readonly Figure[],
+): string {
+  const parts = [
+    `# ${sweep.preset ? `Sweep: ${sweep.preset}` : 'Sweep'}`,
+    `${results.length} of ${runs} runs on \`${sweep.checkpoint}\`. Where a setting was run with several seeds, figures are mean ± standard deviation.`,
+    ...(rows.length > 0 ? [markdownTable(rows, dense)] : []),
+    ...figures.map(({ name, title }) => `![${title}](${reportFiles.figures}/${name}.svg)`),
+    ...(failures.length > 0
+      ? ['## Runs that failed', failures.map(({ name, message }) => `- ${name}: ${message}`).join('\n')]
+      : []),
+    ...examplesText(examples),
+  ]
+  return `${parts.join('\n\n')}\n`
 }
 
 function examplesText(all: SweepOutcome['examples']): string[] {

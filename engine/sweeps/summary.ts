@@ -5,6 +5,7 @@ import type { SweepRun } from './expand.ts'
 
 /** What a run came to. */
 export interface RunResult {
+  name: string
   varied: SweepRun['varied']
   metrics: Metrics
 }

@@ -165,8 +165,10 @@ test('jobs that cannot work are refused before they are queued, with the field a
 test('every run of a sweep is a run of the history', async () => {
   const { kind: _, checkpoint, device: __, ...base } = tiny({ steps: 2, evaluation: { perplexity: {} } })
   const job = { kind: 'sweep', checkpoint, base, values: { ratio: [0.3, 0.6] }, dense: false }
+  assert.equal((await app.ask('runs.plan', { values: job.values })).runs, 2)
   const { id } = await app.ask('runs.create', { job, name: 'both' })
   await app.until(id, (run) => run.state === 'done')
+  assert.ok(app.told('run').some(({ progress }) => progress?.stage === 'sweeping: 2-0.6' && progress.total === 2))
   const { rows } = await app.ask('history.query', {
     search: 'both',
     kinds: ['prune'],
@@ -177,6 +179,21 @@ test('every run of a sweep is a run of the history', async () => {
     [0.6, 'done'],
   ])
   assert.equal((await app.ask('runs.get', { id: rows[0]!.id })).parentId, id)
+
+  const sweep = await app.ask('runs.sweep', { id })
+  assert.deepEqual(
+    sweep.runs.map(({ varied, state, runId }) => [varied['ratio'], state, rows.some((row) => row.id === runId)]),
+    [
+      [0.3, 'done', true],
+      [0.6, 'done', true],
+    ],
+  )
+  const [less, more] = sweep.rows.map(({ metrics }) => metrics['parameters']!.mean)
+  assert.ok(less! > more!, `${less} and ${more} parameters`)
+  assert.ok(sweep.figures.some(({ name, svg }) => name === 'parameters' && svg.startsWith('<svg')))
+  assert.match(await app.ask('runs.sweepText', { id, as: 'markdown' }), /2 of 2 runs[^]*\| 0\.6 \|/)
+  assert.match(await app.ask('runs.sweepText', { id, as: 'runs' }), /^ratio,parameters/)
+  assert.equal((await app.problem('runs.sweep', { id: rows[0]!.id })).kind, 'bad-setting')
 })
 
 test('an adapter and what it is merged into go into the library, with both parents', async () => {

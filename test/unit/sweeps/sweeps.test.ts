@@ -4,7 +4,7 @@ import { type ResultEvent, sweepPreset, sweepSchema } from '../../../engine/cont
 import { rowCounts } from '../../../engine/jobs/calibration.ts'
 import { rankCorrelation } from '../../../engine/jobs/measure.ts'
 import { drawChart, niceTicks } from '../../../engine/sweeps/chart.ts'
-import { expandSweep } from '../../../engine/sweeps/expand.ts'
+import { expandSweep, planSweep } from '../../../engine/sweeps/expand.ts'
 import { figuresOf } from '../../../engine/sweeps/figures.ts'
 import { metricsOf, type RunResult, statistic, summarise } from '../../../engine/sweeps/summary.ts'
 import { markdownTable, runsCsv, summaryCsv } from '../../../engine/sweeps/table.ts'
@@ -41,6 +41,19 @@ test('every preset makes runs of a base that says no more than its data', () => 
   assert.deepEqual([speed[0]!.job.evaluation!.window, speed[0]!.job.evaluation!.latency], [64, true])
 })
 
+test('a plan says how many runs come, and whose lists set what', () => {
+  const plan = planSweep({ preset: 'criteria', values: { seed: [5] }, variants: [] })
+  assert.equal(plan.runs, 2 * 8 * 2)
+  const from = Object.fromEntries(plan.settings.map(({ name, from: whose, values }) => [name, [whose, values]]))
+  assert.deepEqual(from['seed'], ['values', [5]])
+  assert.deepEqual(from['ratio'], ['preset', [0.2, 0.5]])
+  assert.deepEqual(from['schedule'], ['variants', [null, 'one-shot']])
+  const memory = planSweep({ preset: 'memory', values: {}, variants: [] })
+  assert.deepEqual([memory.scored, memory.base], [false, { schedule: 'one-shot', healing: false }])
+  const speed = planSweep({ preset: 'speed', values: {}, variants: [] })
+  assert.deepEqual([speed.scored, speed.base['evaluation.latency']], [true, true])
+})
+
 test('what is wrong in a sweep is named, with the run that it is wrong in', () => {
   assert.throws(() => expandSweep(sweepOf({ values: { ratio: [0.5, 2] } })), /base\.ratio.*ratio 2/)
   assert.throws(() => expandSweep(sweepOf({ base: { data: ['a'], ration: 1 } })), /ration/)
@@ -48,9 +61,9 @@ test('what is wrong in a sweep is named, with the run that it is wrong in', () =
 })
 
 const results: RunResult[] = [
-  { varied: { criterion: 'one', seed: 0 }, metrics: { 'perplexity a': 10, boolq: 0.5 } },
-  { varied: { criterion: 'one', seed: 1 }, metrics: { 'perplexity a': 14, boolq: 0.7 } },
-  { varied: { criterion: 'two, "three"', seed: 0 }, metrics: { 'perplexity a': 1000 } },
+  { name: '1', varied: { criterion: 'one', seed: 0 }, metrics: { 'perplexity a': 10, boolq: 0.5 } },
+  { name: '2', varied: { criterion: 'one', seed: 1 }, metrics: { 'perplexity a': 14, boolq: 0.7 } },
+  { name: '3', varied: { criterion: 'two, "three"', seed: 0 }, metrics: { 'perplexity a': 1000 } },
 ]
 
 test('tables give mean and deviation over seeds, and CSV quotes what it must', () => {
