@@ -9,11 +9,8 @@ interface Matrix {
   readonly id: number
 }
 
-/**
- * A matrix [rows, columns] of the base model, row-major, that never changes while LoRA trains. It is not a tensor: back
- * ends read it in whatever form it has, and no gradient of it is ever formed. 16-bit floats are held as their bits.
- */
-export type FrozenWeight = Matrix &
+/** A frozen weight in host memory, row-major; 16-bit floats are held as their bits. */
+export type HeldWeight = Matrix &
   (
     | { readonly form: 'float32'; readonly data: Float32Array }
     | { readonly form: 'float16' | 'bfloat16'; readonly data: Uint16Array }
@@ -21,7 +18,20 @@ export type FrozenWeight = Matrix &
     | { readonly form: 'int8'; readonly data: Int8Array; readonly scales: Float32Array }
   )
 
-export type FrozenForm = FrozenWeight['form']
+export type FrozenForm = HeldWeight['form']
+
+/** A frozen weight that stays in its file: for back ends that keep weights in memory of their own. */
+export type StoredWeight = Matrix & {
+  readonly form: FrozenForm
+  /** Reads rows first to first + count into memory that nobody else holds. */
+  readonly read: (first: number, count: number) => HeldWeight
+}
+
+/**
+ * A matrix [rows, columns] of the base model that never changes while LoRA trains. It is not a tensor: back ends read it in
+ * whatever form it has, and no gradient of it is ever formed.
+ */
+export type FrozenWeight = HeldWeight | StoredWeight
 
 let nextId = 1
 
@@ -30,10 +40,8 @@ let nextId = 1
  *
  * @throws SecateurError where the tensor is not a matrix or its bytes do not match its shape.
  */
-export function frozenWeight(tensor: StoredTensor, file = ''): FrozenWeight {
-  const [rows, columns, ...rest] = tensor.shape
-  if (rows === undefined || columns === undefined || rest.length > 0)
-    throw badFile(file, tensor.name, `a weight matrix has two dimensions, not [${tensor.shape}]`)
+export function frozenWeight(tensor: StoredTensor, file = ''): HeldWeight {
+  const [rows, columns] = matrixShape(tensor, file)
   const width = tensor.dtype === 'float32' ? 4 : 2
   if (tensor.bytes.byteLength !== rows * columns * width)
     throw badFile(
@@ -50,14 +58,45 @@ export function frozenWeight(tensor: StoredTensor, file = ''): FrozenWeight {
     : { ...matrix, form: tensor.dtype, data: new Uint16Array(...place) }
 }
 
+function matrixShape({ name, shape }: Pick<StoredTensor, 'name' | 'shape'>, file: string): [number, number] {
+  const [rows, columns, ...rest] = shape
+  if (rows === undefined || columns === undefined || rest.length > 0)
+    throw badFile(file, name, `a weight matrix has two dimensions, not [${shape}]`)
+  return [rows, columns]
+}
+
+/**
+ * A matrix of a file as a frozen weight of which nothing is held.
+ *
+ * @param readRows reads rows first to first + count from the file
+ * @param int8 gives rows as `quantise` does, in 8 bits
+ * @throws SecateurError where the tensor is not a matrix.
+ */
+export function storedWeight(
+  tensor: Pick<StoredTensor, 'name' | 'dtype'> & { shape: readonly number[]; file: string },
+  readRows: (first: number, count: number) => StoredTensor,
+  int8: boolean,
+): StoredWeight {
+  const [rows, columns] = matrixShape({ name: tensor.name, shape: [...tensor.shape] }, tensor.file)
+  const read = (first: number, count: number) => {
+    const held = frozenWeight(readRows(first, count), tensor.file)
+    return int8 ? quantise(held) : held
+  }
+  return { rows, columns, form: int8 ? 'int8' : tensor.dtype, id: nextId++, read }
+}
+
+/** The weight in host memory: itself, where it is there, or a copy of what is in the file. */
+export const inMemory = (weight: FrozenWeight): HeldWeight => ('read' in weight ? weight.read(0, weight.rows) : weight)
+
 /** A float32 matrix as a frozen weight, without a copy. */
-export function frozenFloats(data: Float32Array, rows: number, columns: number): FrozenWeight {
+export function frozenFloats(data: Float32Array, rows: number, columns: number): HeldWeight {
   if (data.length !== rows * columns) throw new RangeError(`${data.length} numbers do not fill [${rows}, ${columns}]`)
   return { rows, columns, form: 'float32', data, id: nextId++ }
 }
 
 /** The weight in 8 bits: each row divided by its largest magnitude / 127 and rounded to the nearest integer. */
-export function quantise(weight: FrozenWeight): FrozenWeight {
+export function quantise(original: FrozenWeight): HeldWeight {
+  const weight = inMemory(original)
   if (weight.form === 'int8') return weight
   const { rows, columns } = weight
   const data = new Int8Array(rows * columns)
@@ -76,7 +115,8 @@ export function quantise(weight: FrozenWeight): FrozenWeight {
 }
 
 /** The weight in float32 [rows * columns]: its own array where it is float32 already. */
-export function toFloat32(weight: FrozenWeight): Float32Array {
+export function toFloat32(original: FrozenWeight): Float32Array {
+  const weight = inMemory(original)
   if (weight.form === 'float32') return weight.data
   const { rows, columns } = weight
   const result = new Float32Array(rows * columns)
@@ -84,10 +124,11 @@ export function toFloat32(weight: FrozenWeight): Float32Array {
   return result
 }
 
-/** Some rows of a weight, over the same bytes. */
-export function rowsOf(weight: FrozenWeight, start: number, rows: number): FrozenWeight {
+/** Some rows of a weight, over the same bytes where they are in memory. */
+export function rowsOf(weight: FrozenWeight, start: number, rows: number): HeldWeight {
   if (start < 0 || rows < 0 || start + rows > weight.rows)
     throw new RangeError(`rows ${start} to ${start + rows} are not within [${weight.rows}, ${weight.columns}]`)
+  if ('read' in weight) return weight.read(start, rows)
   const [from, to] = [start * weight.columns, (start + rows) * weight.columns]
   const matrix = { rows, columns: weight.columns, id: nextId++ }
   switch (weight.form) {
@@ -102,11 +143,15 @@ export function rowsOf(weight: FrozenWeight, start: number, rows: number): Froze
   }
 }
 
-/** Bytes that the weight takes in host memory. */
-export const weightBytes = (weight: FrozenWeight): number =>
-  weight.data.byteLength + (weight.form === 'int8' ? weight.scales.byteLength : 0)
+/** Bytes of a row, without its scale. */
+export const rowBytes = ({ form, columns }: Pick<FrozenWeight, 'form' | 'columns'>): number =>
+  columns * { float32: 4, float16: 2, bfloat16: 2, int8: 1 }[form]
 
-function readRow(weight: FrozenWeight, row: number, into: Float32Array): void {
+/** Bytes that the weight takes in the memory where it lies. */
+export const weightBytes = (weight: Pick<FrozenWeight, 'form' | 'rows' | 'columns'>): number =>
+  weight.rows * (rowBytes(weight) + (weight.form === 'int8' ? 4 : 0))
+
+function readRow(weight: HeldWeight, row: number, into: Float32Array): void {
   const { columns } = weight
   const start = row * columns
   switch (weight.form) {

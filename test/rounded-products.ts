@@ -1,5 +1,4 @@
-import type { FrozenWeight } from '../engine/frozen-weight.ts'
-import { toFloat32 } from '../engine/frozen-weight.ts'
+import { type FrozenWeight, inMemory, toFloat32 } from '../engine/frozen-weight.ts'
 import { type Tensor, tf } from '../engine/tf.ts'
 
 /**
@@ -42,7 +41,8 @@ function roundedRows(x: Float32Array, width: number): Float32Array {
   return result
 }
 
-function roundedWeight(weight: FrozenWeight, transposed: boolean): Float32Array {
+function roundedWeight(frozen: FrozenWeight, transposed: boolean): Float32Array {
+  const weight = inMemory(frozen)
   const values = toFloat32(weight)
   if (weight.form !== 'int8') return rounded(values, 1)
   // Whole numbers up to 127 are 16-bit floats; not transposed, the rows' scales come after the sum.

@@ -6,16 +6,21 @@ import { bytesPerValue } from './safetensors-header.ts'
 /** Bits of the exponent. A number is NaN or infinite where all of them are set. */
 const exponents: Record<WeightType, number> = { float32: 0x7f800000, float16: 0x7c00, bfloat16: 0x7f80 }
 
-/** Throws where a weight is NaN or infinite, naming the file, the tensor and the place within it. */
-export function checkFinite(file: string, tensor: StoredTensor): void {
+/**
+ * Throws where a weight is NaN or infinite, naming the file, the tensor and the place within it.
+ *
+ * @param firstRow of the tensor's rows in the file, where these are some of them
+ */
+export function checkFinite(file: string, tensor: StoredTensor, firstRow = 0): void {
   const index = firstNonFinite(tensor)
   if (index === -1) return
   const width = bytesPerValue(tensor.dtype)
   const value = toFloat32({ ...tensor, bytes: tensor.bytes.slice(index * width, (index + 1) * width) })[0]!
+  const [row, ...rest] = placeOf(index, tensor.shape)
   throw badFile(
     file,
     tensor.name,
-    `holds ${value} at [${placeOf(index, tensor.shape)}]; every weight must be a finite number. ` +
+    `holds ${value} at [${[row! + firstRow, ...rest]}]; every weight must be a finite number. ` +
       `The file is damaged or comes from training that diverged`,
   )
 }

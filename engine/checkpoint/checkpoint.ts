@@ -41,6 +41,8 @@ export class Checkpoint {
   readonly bytes: number
   readonly #files: readonly SafetensorsFile[]
   readonly #places: ReadonlyMap<string, PlacedTensor>
+  /** How many rows of a weight, from its first, were found to be finite. */
+  readonly #checkedRows = new Map<string, number>()
 
   /** See `openCheckpoint`. Errors name the file and the field or tensor; no file stays open after one. */
   constructor(folder: string) {
@@ -75,6 +77,19 @@ export class Checkpoint {
   /** Reads rows [first, first + count) of a weight into `target`; see `SafetensorsFile.readRows`. */
   readRows(name: string, first: number, count: number, target: Uint8Array): void {
     this.#place(name).file.readRows(name, first, count, target)
+  }
+
+  /** Reads rows [first, first + count) of a weight, of its own type. Throws as `read` does, the first time they are read. */
+  rowsOf(name: string, first: number, count: number): StoredTensor {
+    const { file } = this.#place(name)
+    const { dtype, shape, bytes } = this.tensors.get(name)!
+    const rows = new Uint8Array((bytes / (shape[0] ?? 1)) * count)
+    file.readRows(name, first, count, rows)
+    const tensor = { name, dtype, shape: [count, ...shape.slice(1)], bytes: rows }
+    const checked = this.#checkedRows.get(name) ?? 0
+    if (first + count > checked) checkFinite(file.path, tensor, first)
+    if (first <= checked) this.#checkedRows.set(name, Math.max(checked, first + count))
+    return tensor
   }
 
   #place(name: string): PlacedTensor {

@@ -1,9 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
+import { weightHolder } from '../backends/weight-holder.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { toFloat32 } from '../checkpoint/dtype.ts'
 import type { StoredTensor } from '../checkpoint/model-config.ts'
 import { hasBias, type Projection, projectionBias, projections, projectionTensor } from '../checkpoint/projections.ts'
-import { type FrozenWeight, frozenWeight, quantise } from '../frozen-weight.ts'
+import { type FrozenWeight, frozenWeight, quantise, storedWeight } from '../frozen-weight.ts'
 import type { Linear } from '../ops/linear.ts'
 import { type Tensor, tf } from '../tf.ts'
 import type { LlamaLayer, LlamaModel } from './llama.ts'
@@ -14,7 +15,11 @@ export interface LoadModelOptions {
   onProgress?: (bytes: number) => void
 }
 
-/** Reads a checkpoint's weights into frozen handles, each in the form in which it is stored; norms become tensors. */
+/**
+ * Reads a checkpoint's weights into frozen handles, each in the form in which it is stored; norms become tensors. Where the
+ * back end has memory of its own for weights, they go there as they are read, and what it has no room for is read from the
+ * checkpoint again: it must stay open as long as the model.
+ */
 export function loadModel(checkpoint: Checkpoint, options: LoadModelOptions = {}): LlamaModel {
   const layers = layersOf(checkpoint, options)
   for (;;) {
@@ -45,16 +50,24 @@ function* layersOf(checkpoint: Checkpoint, options: LoadModelOptions): Generator
     options.onProgress?.(stored.bytes.byteLength)
     return stored
   }
-  const vector = (name: string): Tensor => tf.tensor1d(toFloat32(read(name)))
-  const table = (name: string): FrozenWeight => frozenWeight(read(name))
-  const projection = (layer: number, which: Projection): Linear => {
-    const weight = frozenWeight(read(projectionTensor(layer, which)))
-    return {
-      weight: options.int8 ? quantise(weight) : weight,
-      bias: hasBias(config, which) ? vector(projectionBias(layer, which)) : null,
+  const holder = weightHolder()
+  const matrix = (name: string, int8 = false): FrozenWeight => {
+    if (!holder) {
+      const weight = frozenWeight(read(name))
+      return int8 ? quantise(weight) : weight
     }
+    const tensor = checkpoint.tensors.get(name)!
+    const weight = storedWeight(tensor, (first, count) => checkpoint.rowsOf(name, first, count), int8)
+    holder.placeWeight(weight)
+    options.onProgress?.(tensor.bytes)
+    return weight
   }
-  const embedding = table('model.embed_tokens.weight')
+  const vector = (name: string): Tensor => tf.tensor1d(toFloat32(read(name)))
+  const projection = (layer: number, which: Projection): Linear => ({
+    weight: matrix(projectionTensor(layer, which), options.int8),
+    bias: hasBias(config, which) ? vector(projectionBias(layer, which)) : null,
+  })
+  const embedding = matrix('model.embed_tokens.weight')
   const layers: LlamaLayer[] = []
   for (const [index, shape] of config.layers.entries()) {
     const prefix = `model.layers.${index}`
@@ -76,12 +89,15 @@ function* layersOf(checkpoint: Checkpoint, options: LoadModelOptions): Generator
     embedding,
     layers,
     norm: vector('model.norm.weight'),
-    head: { weight: config.tiedEmbeddings ? embedding : table('lm_head.weight'), bias: null },
+    head: { weight: config.tiedEmbeddings ? embedding : matrix('lm_head.weight'), bias: null },
   }
 }
 
-/** Disposes of the tensors of a model; frozen weights are left to the garbage collector. */
+/** Disposes of the tensors of a model, and of what a back end holds of its weights. */
 export function disposeModel(model: LlamaModel): void {
+  const holder = weightHolder()
+  const matrices = [model.embedding, model.head.weight, ...model.layers.flatMap(weightsOfLayer)]
+  for (const weight of matrices) if (holder && !('dataId' in weight)) holder.dropWeight(weight)
   const tensors = [
     model.norm,
     ...model.layers.flatMap(({ inputNorm, feedForwardNorm, queryNorm, keyNorm, projections: linears }) => [
@@ -94,3 +110,5 @@ export function disposeModel(model: LlamaModel): void {
   ]
   tf.dispose(tensors.filter((tensor) => tensor !== null))
 }
+
+const weightsOfLayer = ({ projections: linears }: LlamaLayer) => Object.values(linears).map(({ weight }) => weight)

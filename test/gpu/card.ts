@@ -1,14 +1,20 @@
 // What is promised of graphics cards alone. Run by test/gpu/swiftshader.test.ts and `npm run test:gpu`.
 import assert from 'node:assert/strict'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { before, beforeEach, test } from 'node:test'
 import { chooseBackend } from '../../engine/backends/choose.ts'
 import type { CardBackend } from '../../engine/backends/webgpu/backend.ts'
 import { stopWebGpu } from '../../engine/backends/webgpu/index.ts'
 import { multipliesRightly } from '../../engine/backends/webgpu/self-test.ts'
 import { setWeightStore, weightsOf, WeightStore } from '../../engine/backends/webgpu/weights.ts'
-import { frozenFloats, quantise } from '../../engine/frozen-weight.ts'
+import { openCheckpoint } from '../../engine/checkpoint/checkpoint.ts'
+import { SafetensorsFile } from '../../engine/checkpoint/safetensors.ts'
+import { frozenFloats, type FrozenWeight, inMemory, quantise, weightBytes } from '../../engine/frozen-weight.ts'
 import { lowRankOf, pairsOf } from '../../engine/lora/adapter.ts'
 import { block } from '../../engine/models/llama.ts'
+import { disposeModel, loadModel } from '../../engine/models/load.ts'
 import { crossEntropy } from '../../engine/ops/cross-entropy.ts'
 import { adapterImportance } from '../../engine/ops/importance.ts'
 import { embed, linears } from '../../engine/ops/linear.ts'
@@ -18,6 +24,8 @@ import { adamStep, stepScalars } from '../../engine/training/adamw.ts'
 import { passOf } from '../../engine/training/gradients.ts'
 import { type Tensor, tf } from '../../engine/tf.ts'
 import { floats } from '../conformance/compare.ts'
+import { fixtureModel } from '../fixtures/read.ts'
+import { data, needsData } from '../unit/evaluation/shared.ts'
 import { assertWithin, forward, openFixture } from '../unit/models/shared.ts'
 
 const open = () => chooseBackend({ device: 'webgpu' })
@@ -113,6 +121,82 @@ test('weights that do not fit are streamed, and come out the same', () => {
   assert.ok(streamed.bytes <= budget, `${streamed.bytes} bytes lie on the card, more than ${budget}`)
   assert.ok(streamed.uploaded > bytes, `${streamed.uploaded} bytes were uploaded in all`)
   setWeightStore(card(), new WeightStore(card()))
+})
+
+for (const int8 of [false, true])
+  test(
+    `weights${int8 ? ' in int8' : ''} go from their file to the card: the host keeps what is streamed in int8 alone`,
+    needsData,
+    () => {
+      using checkpoint = openCheckpoint(data('stories260K'))
+      const ids = Int32Array.from({ length: 16 }, (_, i) => (i * 31) % 500)
+      const batch = { ids, labels: ids, segments: null, positions: null, rows: 1, length: 16, targets: 16 }
+      setWeightStore(card(), new WeightStore(card()))
+      globalThis.gc!()
+      const earlier = process.memoryUsage().arrayBuffers
+      const model = loadModel(checkpoint, { int8 })
+      globalThis.gc!()
+      const grown = process.memoryUsage().arrayBuffers - earlier
+      const { bytes, hostBytes } = weightsOf(card())
+      assert.ok(bytes > (int8 ? 0.25 : 0.95) * checkpoint.bytes, `${bytes} bytes lie on the card`)
+      assert.equal(hostBytes, 0)
+      assert.ok(grown < checkpoint.bytes / 20, `the host holds ${grown} bytes more, of a model of ${checkpoint.bytes}`)
+
+      // The same weights in host memory, as other back ends hold them.
+      const held = {
+        ...model,
+        embedding: inMemory(model.embedding as FrozenWeight),
+        head: { weight: inMemory(model.head.weight as FrozenWeight), bias: null },
+        layers: model.layers.map((layer) => ({
+          ...layer,
+          projections: Object.fromEntries(
+            Object.entries(layer.projections).map(([name, { weight: matrix, bias }]) => [
+              name,
+              { weight: inMemory(matrix as FrozenWeight), bias },
+            ]),
+          ) as typeof layer.projections,
+        })),
+      }
+      const expected = forward(held, batch)
+      assertWithin(forward(model, batch), expected, 0, 'logits')
+      disposeModel(model)
+
+      const budget = Math.floor(bytes / 2)
+      setWeightStore(card(), new WeightStore(card(), { budget }))
+      const streamed = loadModel(checkpoint, { int8 })
+      for (let i = 0; i < 3; i++) assertWithin(forward(streamed, batch), expected, 0, 'streamed logits')
+      const store = weightsOf(card())
+      assert.ok(store.bytes <= budget && store.uploaded > bytes, `${store.uploaded} bytes were uploaded in all`)
+      const projections = streamed.layers.flatMap((layer) => Object.values(layer.projections))
+      const inInt8 = projections.reduce((sum, { weight: matrix }) => sum + weightBytes(matrix as FrozenWeight), 0)
+      if (int8) assert.ok(store.hostBytes > 0 && store.hostBytes <= inInt8, `${store.hostBytes} bytes on the host`)
+      else assert.equal(store.hostBytes, 0)
+      disposeModel(streamed)
+      assert.deepEqual([store.bytes, store.hostBytes], [0, 0])
+      setWeightStore(card(), new WeightStore(card()))
+    },
+  )
+
+test('a number in a weight that is not finite is found while the weights go to the card, with its place', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'secateur-weights-'))
+  try {
+    cpSync(fixtureModel('llama_mha'), folder, { recursive: true })
+    const file = join(folder, 'model.safetensors')
+    const place = new SafetensorsFile(file)
+    const { begin, shape } = place.tensors.get('model.layers.1.mlp.up_proj.weight')!
+    place.close()
+    const bytes = readFileSync(file)
+    bytes.writeFloatLE(Number.NaN, begin + 4 * (3 * shape[1]! + 5))
+    writeFileSync(file, bytes)
+    for (const budget of [Number.POSITIVE_INFINITY, 1000]) {
+      using checkpoint = openCheckpoint(folder)
+      setWeightStore(card(), new WeightStore(card(), { budget }))
+      assert.throws(() => loadModel(checkpoint), /model\.layers\.1\.mlp\.up_proj\.weight.*holds NaN at \[3,5\]/s)
+    }
+  } finally {
+    setWeightStore(card(), new WeightStore(card()))
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test('weights larger than a buffer may be are split, and compute the same', () => {

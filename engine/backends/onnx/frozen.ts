@@ -1,4 +1,4 @@
-import { type FrozenWeight, rowsOf } from '../../frozen-weight.ts'
+import { type FrozenWeight, type HeldWeight, inMemory, rowsOf } from '../../frozen-weight.ts'
 import type { OnnxBackend } from './backend.ts'
 import { filled, float, isEmpty, register } from './kernel.ts'
 import { elementType } from './model-proto.ts'
@@ -43,8 +43,9 @@ export function frozenProduct(x: Value, weight: FrozenWeight, transposed: boolea
 }
 
 /** The weight as float32 [rows, columns]. */
-export function widened(weight: FrozenWeight, backend: OnnxBackend): Value {
+export function widened(frozen: FrozenWeight, backend: OnnxBackend): Value {
   const { graph } = backend
+  const weight = inMemory(frozen)
   const shape = [weight.rows, weight.columns]
   if (weight.form === 'int8') {
     const stored = graph.feed(weight.data, 'int8', shape)
@@ -55,8 +56,9 @@ export function widened(weight: FrozenWeight, backend: OnnxBackend): Value {
 }
 
 /** Rows of the weight: picked first, so that only these are widened. */
-function pickedRows(weight: FrozenWeight, indices: Value, shape: number[], backend: OnnxBackend): Value {
+function pickedRows(frozen: FrozenWeight, indices: Value, shape: number[], backend: OnnxBackend): Value {
   const { graph } = backend
+  const weight = inMemory(frozen)
   const pick = (value: Value, picked: number[]) =>
     graph.node('Gather', [value, indices], value.type, picked, { axis: 0 })
   if (weight.form === 'int8') {
@@ -68,7 +70,7 @@ function pickedRows(weight: FrozenWeight, indices: Value, shape: number[], backe
   return widenedFloats(pick(feedFloats(weight, backend), shape), weight.form, shape, backend)
 }
 
-function feedFloats(weight: Exclude<FrozenWeight, { form: 'int8' }>, backend: OnnxBackend): Value {
+function feedFloats(weight: Exclude<HeldWeight, { form: 'int8' }>, backend: OnnxBackend): Value {
   const type = weight.form === 'bfloat16' ? 'uint16' : weight.form
   return backend.graph.feed(weight.data, type, [weight.rows, weight.columns])
 }

@@ -1,10 +1,12 @@
 import { createRequire } from 'node:module'
 import { tf } from '../../tf.ts'
 import type { DeviceFacts } from '../facts.ts'
+import type { WeightHolder } from '../weight-holder.ts'
 import { setArithmetic } from './arithmetic.ts'
 import { registerOurKernels } from './kernels/index.ts'
 import { createBackend, type CardBackend } from './backend.ts'
 import { chooseArithmetic } from './self-test.ts'
+import { weightsOf } from './weights.ts'
 import { type Card, describeCard, isSoftware, openCard } from './dawn.ts'
 
 export const backendName = 'webgpu'
@@ -30,6 +32,11 @@ export async function startWebGpu(options: { software: boolean }): Promise<Devic
       )
     }
     const backend = createBackend(card, createRequire(import.meta.url))
+    const holder: WeightHolder = {
+      placeWeight: (weight) => weightsOf(backend).place(weight),
+      dropWeight: (weight) => weightsOf(backend).delete(weight.id),
+    }
+    Object.assign(backend, holder)
     tf.registerBackend(backendName, () => backend)
     if (!kernelsRegistered) registerOurKernels()
     kernelsRegistered = true

@@ -1,4 +1,4 @@
-import { type FrozenWeight, weightBytes } from '../../frozen-weight.ts'
+import { type FrozenWeight, type HeldWeight, inMemory, rowBytes, rowsOf, weightBytes } from '../../frozen-weight.ts'
 import { type CardBackend, readBuffer } from './backend.ts'
 
 /** Some rows of a frozen weight in a buffer of their own, as words of 32 bits. */
@@ -13,22 +13,35 @@ export interface CardWeight {
   parts: WeightPart[]
   /** Scales of the rows of an int8 weight, float32. */
   scales: GPUBuffer | null
+  /** Power of two that brings the largest value of an int8 weight near 1, so that 16-bit floats hold it well; 1 for others. */
+  boost: number
   bytes: number
 }
 
 const usage = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC
-/** Bytes that are sent at once: the driver keeps a copy of what is on its way. */
-const sliceBytes = 2 ** 26
+/** Bytes that are read and sent at once. */
+const sliceBytes = 2 ** 24
+/** Bytes that may be on their way while a model is loaded: the driver keeps a copy of them. */
+const mostOnTheWay = 2 ** 28
 
 /**
  * Frozen weights that lie on a card, by their identity on the host. Where they do not all fit, the ones that were used longest
  * ago make room. What is uploaded is sent while the card still computes what was recorded before, so a block's weights travel
  * while the block before it computes; a backward pass meets them in the opposite order and finds the last ones there.
+ *
+ * No copy of a weight that stays in its file is kept on the host: where one has to come again it is read again, from the
+ * system's memory of the file if that is large enough. Only weights in 8 bits that do not fit are kept, since making them of
+ * what is in the file takes longer than sending them.
  */
 export class WeightStore {
   readonly #backend: CardBackend
   /** In the order of their last use. */
   readonly #weights = new Map<number, CardWeight>()
+  /** Weights in 8 bits that do not stay on the card. */
+  readonly #kept = new Map<number, HeldWeight>()
+  /** Those that had to make room: they will come again. */
+  readonly #evicted = new Set<number>()
+  readonly #watched = new WeakSet<FrozenWeight>()
   /** Bytes that weights may take. */
   readonly budget: number
   /** Bytes of weights on the card, and bytes that were uploaded in all. */
@@ -36,6 +49,7 @@ export class WeightStore {
   uploaded = 0
   readonly #largestPart: number
   #evictedSinceWait = 0
+  #placedSinceWait = 0
 
   /** @param options.largestPart bytes of a buffer at most; larger weights are split by rows */
   constructor(backend: CardBackend, options: { budget?: number; largestPart?: number } = {}) {
@@ -45,24 +59,72 @@ export class WeightStore {
     this.#largestPart = Math.min(options.largestPart ?? 2 ** 30, maxStorageBufferBindingSize, maxBufferSize)
   }
 
+  /** Bytes of weights that are kept on the host. */
+  get hostBytes(): number {
+    return [...this.#kept.values()].reduce((sum, weight) => sum + weightBytes(weight), 0)
+  }
+
   /** The weight on the card, uploaded if it is not there. */
   get(weight: FrozenWeight): CardWeight {
-    let found = this.#weights.get(weight.id)
-    if (found) {
-      this.#weights.delete(weight.id)
-    } else {
+    const found = this.#weights.get(weight.id)
+    if (!found) {
       this.#makeRoom(weightBytes(weight))
-      found = upload(this.#backend.device, weight, this.#largestPart)
-      this.bytes += found.bytes
-      this.uploaded += found.bytes
-      // The card's memory goes back when the handle is collected on the host.
-      collected.register(weight, { store: this, id: weight.id })
+      return this.#upload(weight)
     }
+    this.#weights.delete(weight.id)
     this.#weights.set(weight.id, found)
     return found
   }
 
+  /** Uploads a weight that is being loaded, where there is room; otherwise makes ready what will be streamed. */
+  place(weight: FrozenWeight): void {
+    const bytes = weightBytes(weight)
+    if (this.bytes + bytes > this.budget) return this.#prepare(weight)
+    this.#upload(weight)
+    this.#placedSinceWait += bytes
+    if (this.#placedSinceWait <= mostOnTheWay) return
+    waitFor(this.#backend)
+    this.#placedSinceWait = 0
+  }
+
+  /** Reads a weight once, so that its file is known to be sound. */
+  #prepare(weight: FrozenWeight): void {
+    if (!('read' in weight)) return
+    if (weight.form === 'int8') return this.#keep(weight)
+    for (const { first, count } of slicesOf(weight, 0, weight.rows)) weight.read(first, count)
+  }
+
+  #keep(weight: FrozenWeight): void {
+    this.#kept.set(weight.id, inMemory(weight))
+    this.#watch(weight)
+  }
+
+  /** What is held of a weight goes back when its handle is collected on the host. */
+  #watch(weight: FrozenWeight): void {
+    if (this.#watched.has(weight)) return
+    this.#watched.add(weight)
+    collected.register(weight, { store: this, id: weight.id })
+  }
+
+  #upload(weight: FrozenWeight): CardWeight {
+    if ('read' in weight && weight.form === 'int8' && this.#evicted.has(weight.id)) this.#keep(weight)
+    const uploaded = upload(this.#backend.device, this.#kept.get(weight.id) ?? weight, this.#largestPart)
+    this.bytes += uploaded.bytes
+    this.uploaded += uploaded.bytes
+    this.#weights.set(weight.id, uploaded)
+    this.#watch(weight)
+    return uploaded
+  }
+
+  /** Gives back what is held of a weight, here and on the card. */
   delete(id: number): void {
+    this.#kept.delete(id)
+    this.#evicted.delete(id)
+    this.#takeOff(id)
+  }
+
+  /** Takes a weight off the card. */
+  #takeOff(id: number): void {
     const weight = this.#weights.get(id)
     if (!weight) return
     // What is recorded may read it; once that is sent, the driver keeps the memory until it is done. The garbage collector
@@ -77,7 +139,8 @@ export class WeightStore {
   #makeRoom(bytes: number): void {
     for (const [id, weight] of this.#weights) {
       if (this.bytes + bytes <= this.budget) break
-      this.delete(id)
+      this.#takeOff(id)
+      this.#evicted.add(id)
       this.#evictedSinceWait += weight.bytes
     }
     // The host must not run ahead of the card by more than this, since memory comes back only as the card gets there.
@@ -99,46 +162,54 @@ function waitFor(backend: CardBackend): void {
 
 const collected = new FinalizationRegistry<{ store: WeightStore; id: number }>(({ store, id }) => store.delete(id))
 
+/** Runs of rows that are read and sent at once, from `first` for `rows` rows. */
+function* slicesOf(weight: FrozenWeight, first: number, rows: number): Generator<{ first: number; count: number }> {
+  // Each begins at a whole word.
+  const most = Math.max(4, Math.floor(sliceBytes / rowBytes(weight) / 4) * 4)
+  for (let at = 0; at < rows; at += most) yield { first: first + at, count: Math.min(most, rows - at) }
+}
+
 function upload(device: GPUDevice, weight: FrozenWeight, most: number): CardWeight {
-  const { rows, columns, data } = weight
-  const bytesPerRow = columns * data.BYTES_PER_ELEMENT
+  const { rows, columns, form } = weight
+  const bytesPerRow = rowBytes(weight)
   // Parts begin at whole words.
   const rowsPerPart = Math.max(4, Math.floor(most / bytesPerRow / 4) * 4)
   if (rowsPerPart * bytesPerRow > most)
     throw new Error(`rows of ${columns} elements are too long for this graphics card`)
   const parts: WeightPart[] = []
+  const scales = form === 'int8' ? new Float32Array(rows) : null
   let bytes = 0
   for (let start = 0; start < rows; start += rowsPerPart) {
     const count = Math.min(rowsPerPart, rows - start)
-    const values = data.subarray(start * columns, (start + count) * columns)
-    const buffer = uploadBytes(device, new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+    const buffer = newBuffer(device, count * bytesPerRow)
+    for (const slice of slicesOf(weight, start, count)) {
+      const held = rowsOf(weight, slice.first, slice.count)
+      write(device, buffer, (slice.first - start) * bytesPerRow, held.data)
+      if (scales && held.form === 'int8') scales.set(held.scales, slice.first)
+    }
     parts.push({ buffer, start, rows: count })
     bytes += buffer.size
   }
-  const scales =
-    weight.form === 'int8'
-      ? uploadBytes(device, new Uint8Array(weight.scales.buffer, weight.scales.byteOffset, weight.scales.byteLength))
-      : null
-  return { parts, scales, bytes: bytes + (scales?.size ?? 0) }
+  if (!scales) return { parts, scales, boost: 1, bytes }
+  const scaleBuffer = newBuffer(device, scales.byteLength)
+  write(device, scaleBuffer, 0, scales)
+  const largest = scales.reduce((top, scale) => Math.max(top, scale), 0)
+  const boost = largest > 0 ? 2 ** -Math.ceil(Math.log2(127 * largest)) : 1
+  return { parts, scales: scaleBuffer, boost, bytes: bytes + scaleBuffer.size }
 }
 
-function uploadBytes(device: GPUDevice, bytes: Uint8Array): GPUBuffer {
+const newBuffer = (device: GPUDevice, bytes: number): GPUBuffer =>
+  device.createBuffer({ size: Math.max(16, 4 * Math.ceil(bytes / 4)), usage: usage() })
+
+/** Writes numbers at a whole word; the last word is filled up with zeros. */
+function write(device: GPUDevice, buffer: GPUBuffer, at: number, data: HeldWeight['data']): void {
+  const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength)
   const whole = bytes.byteLength - (bytes.byteLength % 4)
-  const buffer = device.createBuffer({ size: Math.max(16, 4 * Math.ceil(bytes.byteLength / 4)), usage: usage() })
-  for (let start = 0; start < whole; start += sliceBytes)
-    device.queue.writeBuffer(
-      buffer,
-      start,
-      bytes as Uint8Array<ArrayBuffer>,
-      start,
-      Math.min(sliceBytes, whole - start),
-    )
-  if (whole < bytes.byteLength) {
-    const last = new Uint8Array(4)
-    last.set(bytes.subarray(whole))
-    device.queue.writeBuffer(buffer, whole, last)
-  }
-  return buffer
+  device.queue.writeBuffer(buffer, at, bytes, 0, whole)
+  if (whole === bytes.byteLength) return
+  const last = new Uint8Array(4)
+  last.set(bytes.subarray(whole))
+  device.queue.writeBuffer(buffer, at + whole, last)
 }
 
 const stores = new WeakMap<CardBackend, WeightStore>()

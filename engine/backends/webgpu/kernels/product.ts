@@ -40,7 +40,7 @@ export function product(
   const n = transposed ? weight.columns : weight.rows
   const m = sizeOf(x.shape) / width
   const y = into ?? output(backend, [m, n])
-  const { parts, scales } = weightsOf(backend).get(weight)
+  const { parts, scales, boost } = weightsOf(backend).get(weight)
   const scaled = scalesRows({ arithmetic })
   const made = scaled && !rowScales ? rowScalesOf(backend, x, m, width) : null
   const used = rowScales ?? { scales: made!, offset: 0 }
@@ -78,7 +78,7 @@ export function product(
         lowRank?.rank ?? 0,
         lowRank?.offset ?? 0,
         used.offset,
-        { float: boostOf(weight) },
+        { float: boost },
       ],
       [Math.ceil((transposed ? n : part.rows) / tileSize), Math.ceil(m / tileSize)],
     )
@@ -86,20 +86,6 @@ export function product(
   if (made) backend.disposeData(made.dataId)
   return y
 }
-
-/** Power of two that brings the largest value of an int8 weight near 1, so that 16-bit floats hold it well. */
-function boostOf(weight: FrozenWeight): number {
-  if (weight.form !== 'int8') return 1
-  let boost = boosts.get(weight)
-  if (boost === undefined) {
-    let largest = 0
-    for (const scale of weight.scales) largest = Math.max(largest, scale)
-    boost = largest > 0 ? 2 ** -Math.ceil(Math.log2(127 * largest)) : 1
-    boosts.set(weight, boost)
-  }
-  return boost
-}
-const boosts = new WeakMap<FrozenWeight, number>()
 
 /** `scale_of(largest)`: the power of two that brings a row's largest magnitude below 1; 1 for a row of zeros. */
 export const scaleOf = `
