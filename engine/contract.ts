@@ -265,6 +265,23 @@ export const scoresSchema = z.object({
 export type Scores = z.infer<typeof scoresSchema>
 
 const parameters = z.object({ before: z.int(), after: z.int() })
+/** Where the frozen weights lie while a graphics card computes. */
+const placementSchema = z.object({
+  /** The card, in words. */
+  device: z.string(),
+  /** Whether the card has no memory of its own, but takes the computer's. */
+  sharesMemory: z.boolean(),
+  weightBytes: z.number(),
+  /** What weights may take of the card's memory; null where the card does not say how much it has. */
+  budgetBytes: z.number().nullable(),
+  /** What does not stay on the card and is sent to it anew in every pass through the model, and what each pass costs. */
+  streamedBytes: z.number(),
+  secondsPerPass: z.number(),
+  /** All of it in a sentence. */
+  detail: z.string(),
+})
+export type Placement = z.infer<typeof placementSchema>
+
 export const estimateSchema = z.object({
   parameters,
   /** Bytes that the run writes, and that its process holds at most. */
@@ -272,6 +289,8 @@ export const estimateSchema = z.object({
   memoryBytes: z.number(),
   freeDiskBytes: z.number(),
   freeMemoryBytes: z.number(),
+  /** Left out where no graphics card computes. */
+  placement: placementSchema.optional(),
 })
 export type Estimate = z.infer<typeof estimateSchema>
 

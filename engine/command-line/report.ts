@@ -82,7 +82,8 @@ class HumanReporter implements Reporter {
       case 'started':
         return this.note(`computing on ${event.backend} with ${event.threads} threads`)
       case 'estimate':
-        return this.note(sizesOf(event.estimate))
+        this.note(sizesOf(event.estimate))
+        return event.estimate.placement && this.note(event.estimate.placement.detail)
       case 'progress':
         return this.#progress(event.item ?? event.stage, event.done, event.total, '')
       case 'step':
@@ -170,11 +171,12 @@ function sizesOf({ parameters, memoryBytes, diskBytes }: Estimate): string {
 }
 
 function describeEstimate(result: EstimateResult): string {
-  const { seconds, secondsFrom, freeMemoryBytes, freeDiskBytes, scoring, criterion, warnings } = result
+  const { seconds, secondsFrom, freeMemoryBytes, freeDiskBytes, placement, scoring, criterion, warnings } = result
   const lines = [
     `${sizesOf(result)} (free: ${bytes(freeMemoryBytes)} of memory, ${bytes(freeDiskBytes)} of disk)`,
     `time: ${seconds === null ? 'not known' : `about ${duration(seconds)}`}. ${secondsFrom}`,
   ]
+  if (placement) lines.push(`weights: ${placement.detail}`)
   if (scoring) {
     lines.push('scoring, beside the fine-tuning:')
     for (const [name, cost] of Object.entries(scoring))

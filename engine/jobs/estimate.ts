@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { projectionShape } from '../checkpoint/projections.ts'
 import type { ModelConfig } from '../checkpoint/model-config.ts'
-import type { Estimate, FinetuneJob, Job, PruneJob, SweepJob } from '../contract.ts'
+import type { Estimate, FinetuneJob, Job, Placement, PruneJob, SweepJob } from '../contract.ts'
 import { SecateurError } from '../errors.ts'
 import { keepsActivations, keptFloats } from '../training/gradients.ts'
 import { estimateParameters, type TargetSettings } from '../pruning/targets.ts'
@@ -17,8 +17,17 @@ const programBytes = 250e6
 /** The runs of a sweep are estimated one by one. */
 export type SingleJob = Exclude<Job, SweepJob>
 
-/** What a job will leave and need, from headers alone. */
-export function estimateJob(job: SingleJob, checkpoint: Checkpoint, target?: TargetSettings): Estimate {
+/**
+ * What a job will leave and need, from headers alone.
+ *
+ * @param context.target what pruning removes
+ * @param context.placement where a graphics card that is in use holds the weights
+ */
+export function estimateJob(
+  job: SingleJob,
+  checkpoint: Checkpoint,
+  { target, placement }: { target?: TargetSettings | undefined; placement?: Placement | undefined } = {},
+): Estimate {
   const { config, parameters: before, dtype } = checkpoint
   const after = target ? estimateParameters(config, target).after : before
   const stored = 'dtype' in job && job.dtype !== 'same' ? bytesOf[job.dtype] : bytesOf[dtype]
@@ -28,15 +37,22 @@ export function estimateJob(job: SingleJob, checkpoint: Checkpoint, target?: Tar
     parameters: { before, after },
     // The saved state holds values and two moments; while a new one is written the old one is still there.
     diskBytes: writes + adapter * 4 * 7,
-    memoryBytes:
-      programBytes +
-      weightBytes(job, checkpoint) +
-      adapter * 20 +
-      activationBytes(job, checkpoint) +
-      (job.kind === 'prune' ? scoringBytes(job, config) : 0),
+    memoryBytes: programBytes + adapter * 20 + tensorBytes(job, checkpoint, placement),
     freeDiskBytes: 'out' in job && job.out !== undefined ? freeDisk(job.out) : freeDisk('.'),
     freeMemoryBytes: availableMemory(),
+    ...(placement && { placement }),
   }
+}
+
+/** What weights, activations and scores take of the computer's memory. */
+function tensorBytes(job: SingleJob, checkpoint: Checkpoint, placement: Placement | undefined): number {
+  // On a card with memory of its own, all of it is there; but streamed weights in 8 bits are kept here as well.
+  if (placement && !placement.sharesMemory) return 'int8' in job && job.int8 ? placement.streamedBytes : 0
+  return (
+    weightBytes(job, checkpoint) +
+    activationBytes(job, checkpoint) +
+    (job.kind === 'prune' ? scoringBytes(job, checkpoint.config) : 0)
+  )
 }
 
 const adapterSize = (job: { rank: number; projections: string[] }, { config }: Checkpoint): number =>

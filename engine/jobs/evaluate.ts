@@ -19,8 +19,8 @@ import { type Adapter, adapterFrom } from '../lora/adapter.ts'
 import type { LlamaModel } from '../models/llama.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { Random } from '../random.ts'
-import { estimateJob, refuseIfTooLarge, weightBytes } from './estimate.ts'
-import { reportPlacement } from './placement.ts'
+import { estimateJob, refuseIfTooLarge } from './estimate.ts'
+import { placementOf } from './placement.ts'
 import { peakMemory } from './memory.ts'
 import { inRunFolder, type RunFolder } from './run-folder.ts'
 import { StageProgress } from './stage-progress.ts'
@@ -29,13 +29,12 @@ import { StageProgress } from './stage-progress.ts'
 export async function evaluate(job: EvaluateJob, context: JobContext): Promise<ResultEvent> {
   const started = performance.now()
   using checkpoint = openCheckpoint(job.checkpoint)
-  const estimate = estimateJob(job, checkpoint)
+  const { name, threads } = await chooseBackend(job)
+  const estimate = estimateJob(job, checkpoint, { placement: placementOf(job, checkpoint) })
   context.emit({ type: 'estimate', estimate })
   refuseIfTooLarge(estimate)
   const run = async (folder: RunFolder | null): Promise<ResultEvent> => {
-    const { name, threads } = await chooseBackend(job)
     context.emit({ type: 'started', job, backend: name, threads })
-    reportPlacement(weightBytes(job, checkpoint), context)
     const scores = folder
       ? await evaluateInRun(checkpoint, job.evaluation, 'result', folder, context, job.adapter)
       : await score(checkpoint, job.evaluation, context, { adapter: job.adapter })

@@ -3,8 +3,8 @@ import { chooseBackend } from '../backends/choose.ts'
 import { openCheckpoint } from '../checkpoint/checkpoint.ts'
 import { adapterMatrices, writeAdapter } from '../checkpoint/peft.ts'
 import type { FinetuneJob, JobContext, ResultEvent } from '../contract.ts'
-import { estimateJob, refuseIfTooLarge, weightBytes } from './estimate.ts'
-import { reportPlacement } from './placement.ts'
+import { estimateJob, refuseIfTooLarge } from './estimate.ts'
+import { placementOf } from './placement.ts'
 import { peakMemory } from './memory.ts'
 import { inRunFolder } from './run-folder.ts'
 import { adapterValues, prepareTraining, train } from './training-run.ts'
@@ -13,13 +13,12 @@ import { adapterValues, prepareTraining, train } from './training-run.ts'
 export async function finetune(job: FinetuneJob, context: JobContext): Promise<ResultEvent> {
   const started = performance.now()
   using checkpoint = openCheckpoint(job.checkpoint)
-  const estimate = estimateJob(job, checkpoint)
+  const { name, threads } = await chooseBackend(job)
+  const estimate = estimateJob(job, checkpoint, { placement: placementOf(job, checkpoint) })
   context.emit({ type: 'estimate', estimate })
   refuseIfTooLarge(estimate)
   return await inRunFolder(job, context, async (folder) => {
-    const { name, threads } = await chooseBackend(job)
     context.emit({ type: 'started', job, backend: name, threads })
-    reportPlacement(weightBytes(job, checkpoint), context)
     const run = await prepareTraining(job, checkpoint, folder, context)
     const loss = await train(job, run, folder, context)
     if (!existsSync(folder.output)) {

@@ -1,30 +1,63 @@
+import { describeCard, sharesMemory } from '../backends/webgpu/dawn.ts'
 import { currentCard, measureCopies } from '../backends/webgpu/measure.ts'
 import { weightsOf } from '../backends/webgpu/weights.ts'
-import type { JobContext } from '../contract.ts'
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import type { Placement } from '../contract.ts'
+import { type SingleJob, weightBytes } from './estimate.ts'
 
 const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`
 /** Small enough to be copied in a moment. */
 const probeBytes = 2 ** 24
 
 /**
- * Says, where a graphics card computes, whether the frozen weights stay on it or are streamed to it, and what that costs.
- *
- * @param weightBytes of the frozen weights in the form in which they are held
+ * Whether the frozen weights of a job stay on the graphics card or are streamed to it, and what that costs; undefined where
+ * no card is the back end in use.
  */
-export function reportPlacement(weightBytes: number, { emit }: Pick<JobContext, 'emit'>): void {
+export function placementOf(job: SingleJob, checkpoint: Checkpoint): Placement | undefined {
   const card = currentCard()
-  if (!card) return
+  if (!card || job.kind === 'merge') return undefined
+  const device = describeCard(card.card.info)
+  const weights = weightBytes(job, checkpoint)
   const { budget } = weightsOf(card)
-  const say = (message: string) => emit({ type: 'log', level: 'info', message })
-  if (card.card.memoryBytes === null)
-    return say(
-      `the graphics card does not say how much memory it has: all weights (${gigabytes(weightBytes)}) go to it; set SECATEUR_GPU_MEMORY to its gigabytes to stream what does not fit`,
-    )
-  if (weightBytes <= budget) return say(`all weights (${gigabytes(weightBytes)}) stay on the graphics card`)
-  const missing = weightBytes - budget
-  const { uploadGigabytesPerSecond } = measureCopies(card, probeBytes, 2)
-  const seconds = missing / 1e9 / uploadGigabytesPerSecond
-  say(
-    `${gigabytes(missing)} of the weights (${gigabytes(weightBytes)}) do not fit on the graphics card beside the rest (it takes ${gigabytes(budget)}): they are streamed from memory, about ${seconds.toPrecision(2)} s in every pass through the model`,
-  )
+  const streamedBytes = Math.max(0, weights - budget)
+  const facts = { device, sharesMemory: sharesMemory(card.card), weightBytes: weights, streamedBytes }
+  if (budget === Number.POSITIVE_INFINITY)
+    return {
+      ...facts,
+      budgetBytes: null,
+      secondsPerPass: 0,
+      detail: `All weights (${gigabytes(weights)}) go to ${device}, which does not say how much memory it has: set SECATEUR_GPU_MEMORY to its gigabytes to stream what does not fit.`,
+    }
+  if (streamedBytes === 0)
+    return {
+      ...facts,
+      budgetBytes: budget,
+      secondsPerPass: 0,
+      detail: `All weights (${gigabytes(weights)}) stay on ${device}, which takes ${gigabytes(budget)}.`,
+    }
+  const sending = 1 / (1e9 * measureCopies(card, probeBytes, 2).uploadGigabytesPerSecond)
+  // Weights in 8 bits are kept in memory; others are read again.
+  const reading = 'int8' in job && job.int8 ? 0 : secondsToRead(checkpoint)
+  const secondsPerPass = streamedBytes * (sending + reading)
+  return {
+    ...facts,
+    budgetBytes: budget,
+    secondsPerPass,
+    detail: `${gigabytes(streamedBytes)} of the weights (${gigabytes(weights)}) do not fit on ${device} beside the rest (it takes ${gigabytes(budget)}): they are sent to it anew in every pass through the model, which takes about ${secondsPerPass.toPrecision(2)} s.`,
+  }
+}
+
+/** Seconds a byte, for what was read before. */
+function secondsToRead(checkpoint: Checkpoint): number {
+  const { name, shape, bytes } = checkpoint.tensors.get('model.embed_tokens.weight')!
+  const rowBytes = bytes / shape[0]!
+  const rows = Math.min(shape[0]!, Math.ceil(probeBytes / rowBytes))
+  const target = new Uint8Array(rows * rowBytes)
+  const read = () => {
+    const started = performance.now()
+    checkpoint.readRows(name, 0, rows, target)
+    return (performance.now() - started) / 1000
+  }
+  read()
+  return read() / target.length
 }

@@ -7,8 +7,8 @@ import { badSetting } from '../errors.ts'
 import { disposeModel } from '../models/load.ts'
 import { shrunkConfig, shrunkTensors } from '../pruning/shrink.ts'
 import { ratioForParameters, type TargetSettings } from '../pruning/targets.ts'
-import { estimateJob, refuseIfTooLarge, weightBytes } from './estimate.ts'
-import { reportPlacement } from './placement.ts'
+import { estimateJob, refuseIfTooLarge } from './estimate.ts'
+import { placementOf } from './placement.ts'
 import { evaluateInRun } from './evaluate.ts'
 import { peakMemory } from './memory.ts'
 import { Pruning } from './pruning.ts'
@@ -25,14 +25,13 @@ export async function prune(job: PruneJob, context: JobContext): Promise<ResultE
   const started = performance.now()
   using checkpoint = openCheckpoint(job.checkpoint)
   const target = targetOf(job, checkpoint)
-  const estimate = estimateJob(job, checkpoint, target)
+  const { name, threads } = await chooseBackend(job)
+  const estimate = estimateJob(job, checkpoint, { target, placement: placementOf(job, checkpoint) })
   context.emit({ type: 'estimate', estimate })
   refuseIfTooLarge(estimate)
   if (job.evaluateDense && !job.evaluation) throw badSetting('evaluateDense', 'say on what: give tasks or perplexity')
   return await inRunFolder(job, context, async (folder) => {
-    const { name, threads } = await chooseBackend(job)
     context.emit({ type: 'started', job, backend: name, threads })
-    reportPlacement(weightBytes(job, checkpoint), context)
     const dense = job.evaluateDense ? await evaluateInRun(checkpoint, job.evaluation!, 'dense', folder, context) : null
     const run = await prepareTraining(job, checkpoint, folder, context)
     const pruning =

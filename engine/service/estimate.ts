@@ -1,4 +1,4 @@
-import { chooseBackend } from '../backends/choose.ts'
+import { type Choice, chooseBackend } from '../backends/choose.ts'
 import { measureSpeed } from '../backends/speed.ts'
 import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint.ts'
 import { checkAdapter, readAdapter } from '../checkpoint/peft.ts'
@@ -14,6 +14,7 @@ import {
 } from '../contract.ts'
 import { estimateJob, refuseIfTooLarge, type SingleJob } from '../jobs/estimate.ts'
 import { forwardOperations, stepOperations } from '../jobs/operations.ts'
+import { placementOf } from '../jobs/placement.ts'
 import { targetOf } from '../jobs/prune.ts'
 import { scoringBytes, scoringOperations } from '../jobs/scoring-cost.ts'
 import { layersAfter } from '../pruning/targets.ts'
@@ -36,9 +37,12 @@ async function estimateOne(job: SingleJob, context: RequestContext): Promise<Job
   using checkpoint = openCheckpoint(job.checkpoint)
   if ('adapter' in job && job.adapter !== undefined) checkAdapter(readAdapter(job.adapter), checkpoint.config)
   const target = job.kind === 'prune' ? targetOf(job, checkpoint) : undefined
-  const known = estimateJob(job, checkpoint, target)
+  const choice = job.kind === 'merge' ? null : await chooseBackend(job)
+  const placement = placementOf(job, checkpoint)
+  const known = estimateJob(job, checkpoint, { target, placement })
   const layers = target ? layersAfter(checkpoint.config, target) : checkpoint.config.layers
-  const time = await timeOf(job, checkpoint, layers, context)
+  const secondsPerPass = placement?.secondsPerPass ?? 0
+  const time = await timeOf(job, checkpoint, layers, choice && { ...choice, secondsPerPass }, context)
   const warnings =
     job.kind === 'prune' && job.ranking === 'global'
       ? ['Layers are ranked together: how many groups each one loses is known only afterwards.']
@@ -87,10 +91,16 @@ const startSeconds = 3
 /** Bytes a second at which weights are read, merged and written. */
 const diskSpeed = 200e6
 
-async function timeOf(job: SingleJob, checkpoint: Checkpoint, layers: Layer[], context: RequestContext): Promise<Time> {
+async function timeOf(
+  job: SingleJob,
+  checkpoint: Checkpoint,
+  layers: Layer[],
+  choice: (Choice & { secondsPerPass: number }) | null,
+  context: RequestContext,
+): Promise<Time> {
   const { config, bytes } = checkpoint
   const moved = (job.kind === 'merge' || job.kind === 'prune' ? 2 * bytes : bytes) / diskSpeed
-  if (job.kind === 'merge')
+  if (job.kind === 'merge' || !choice)
     return { seconds: startSeconds + moved, secondsFrom: 'From the size of the checkpoint.', scoring: null }
 
   const after = { ...config, layers }
@@ -100,6 +110,7 @@ async function timeOf(job: SingleJob, checkpoint: Checkpoint, layers: Layer[], c
   let operations = scored * forwardOperations(after, window)
   if (job.kind === 'prune' && job.evaluateDense) operations += scored * forwardOperations(config, window)
   let steps = 0
+  let passes = evaluation ? scored / evaluation.batchTokens : 0
   let guessed = scored > 0
   if (job.kind !== 'evaluate') {
     // What is removed at once and not healed is not trained.
@@ -107,8 +118,8 @@ async function timeOf(job: SingleJob, checkpoint: Checkpoint, layers: Layer[], c
     steps = isTrained ? (job.steps ?? (await stepsOf(job, context))) : 0
     guessed ||= job.steps === undefined
     operations += steps * stepOperations(job, config)
+    passes += steps * job.accumulation * 2
   }
-  const choice = await chooseBackend(job)
   const gigaflops = await measureSpeed(choice.name, choice, () => chooseBackend({ ...job, device: choice.name }))
   const secondsOf = (count: number) => count / (gigaflops * 1e9 * efficiency)
   const scoring = job.kind === 'prune' ? scoringCosts(job, checkpoint, steps, secondsOf) : null
@@ -119,6 +130,7 @@ async function timeOf(job: SingleJob, checkpoint: Checkpoint, layers: Layer[], c
       moved +
       secondsOf(operations) +
       steps * config.layers.length * secondsPerLayer +
+      passes * choice.secondsPerPass +
       (job.kind === 'prune' ? scoring![job.criterion].seconds : 0),
     secondsFrom:
       `From ${(operations / 1e12).toPrecision(2)} trillion operations at ${Math.round(gigaflops * efficiency)} billion a ` +

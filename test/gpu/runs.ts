@@ -7,8 +7,9 @@ import { after, before, test } from 'node:test'
 import { chooseBackend } from '../../engine/backends/choose.ts'
 import type { CardBackend } from '../../engine/backends/webgpu/backend.ts'
 import { stopWebGpu } from '../../engine/backends/webgpu/index.ts'
+import { weightsOf } from '../../engine/backends/webgpu/weights.ts'
 import { openCheckpoint } from '../../engine/checkpoint/checkpoint.ts'
-import { type EngineEvent, type PruneJob, jobSchema } from '../../engine/contract.ts'
+import { type EngineEvent, type Estimate, type PruneJob, jobSchema } from '../../engine/contract.ts'
 import { runJob } from '../../engine/jobs/index.ts'
 import { RunFolder } from '../../engine/jobs/run-folder.ts'
 import { tf } from '../../engine/tf.ts'
@@ -39,6 +40,24 @@ const jobFor = (name: string, device: 'webgpu' | 'onnx') =>
     activations: 'recompute',
   }) as PruneJob
 
+const lossesOf = async (job: PruneJob, onEvent: (event: EngineEvent) => void = () => {}) => {
+  const losses: (number | null)[] = []
+  await run(job, (event) => {
+    onEvent(event)
+    if (event.type === 'step') losses.push(event.metrics.loss)
+  })
+  return losses
+}
+
+/** Closes the card and opens it as one of so many gigabytes, or as it is. */
+async function reopenCard(gigabytes: string | undefined): Promise<void> {
+  await tf.setBackend('onnx')
+  stopWebGpu()
+  if (gigabytes === undefined) delete process.env['SECATEUR_GPU_MEMORY']
+  else process.env['SECATEUR_GPU_MEMORY'] = gigabytes
+  await chooseBackend({ device: 'webgpu' })
+}
+
 async function run(job: PruneJob, onEvent: (event: EngineEvent) => void = () => {}, resume = false) {
   return runJob(job, { emit: onEvent, signal: new AbortController().signal, resume })
 }
@@ -55,10 +74,8 @@ const closing = (opened: RunFolder) => ({ folder: opened, [Symbol.dispose]: () =
 
 test('a LoRAPrune run keeps the same heads and channels as on the processor', needsData, async () => {
   const [here, there] = [jobFor('card', 'webgpu'), jobFor('processor', 'onnx')]
-  const losses: (number | null)[] = []
-  await run(here, (event) => event.type === 'step' && losses.push(event.metrics.loss))
-  const expected: (number | null)[] = []
-  await run(there, (event) => event.type === 'step' && expected.push(event.metrics.loss))
+  const losses = await lossesOf(here)
+  const expected = await lossesOf(there)
   const [masks, expectedMasks] = [masksOf(here), masksOf(there)]
   if (testsHalfPrecision) {
     // Rounding factors to 16 bits moves scores by a percent or two: of the groups that lie so close to the cut, some change
@@ -76,6 +93,30 @@ test('a LoRAPrune run keeps the same heads and channels as on the processor', ne
   assert.ok(pruned.config.layers.every(({ heads, channels }) => heads === 4 && channels === 86))
 })
 
+test(
+  'what does not fit is streamed, which the estimate says with what it costs, and the run is the same',
+  needsData,
+  async () => {
+    const estimates: Estimate[] = []
+    const keep = (event: EngineEvent) => event.type === 'estimate' && estimates.push(event.estimate)
+    const whole = { ...jobFor('whole', 'webgpu'), steps: 2, int8: true }
+    const losses = await lossesOf(whole, keep)
+    await reopenCard('0.0004')
+    const streamed = { ...whole, out: join(folder, 'streamed') }
+    assert.deepEqual(await lossesOf(streamed, keep), losses)
+    assert.deepEqual(masksOf(streamed), masksOf(whole))
+    const { uploaded } = weightsOf(tf.backend() as unknown as CardBackend)
+    await reopenCard(undefined)
+    const [fitting, large] = estimates.map(({ placement }) => placement!)
+    assert.deepEqual([fitting!.streamedBytes, fitting!.secondsPerPass], [0, 0])
+    assert.equal(large!.budgetBytes, 0.7 * 0.0004e9)
+    assert.ok(Math.abs(large!.streamedBytes - (large!.weightBytes - large!.budgetBytes!)) < 1)
+    assert.ok(large!.streamedBytes > 0 && large!.secondsPerPass > 0)
+    assert.ok(uploaded > 1.5 * large!.weightBytes, `${uploaded} bytes were uploaded in all`)
+    assert.match(large!.detail, /do not fit on .*sent to it anew in every pass.* about [\d.e-]+ s/)
+  },
+)
+
 test('a card that is lost ends the run in words, with the last saved state to go on from', needsData, async () => {
   const job = jobFor('lost', 'webgpu')
   const events: EngineEvent[] = []
@@ -88,9 +129,7 @@ test('a card that is lost ends the run in words, with the last saved state to go
     kind: 'unsupported',
     message: /graphics card was lost.*--resume/s,
   })
-  await tf.setBackend('onnx')
-  stopWebGpu()
-  await chooseBackend({ device: 'webgpu' })
+  await reopenCard(undefined)
   const steps: number[] = []
   await run(job, (event) => event.type === 'step' && steps.push(event.metrics.step), true)
   assert.deepEqual(steps, [3, 4, 5, 6])

@@ -187,6 +187,10 @@ export const isSoftware = ({ isFallbackAdapter, description, device, architectur
   isFallbackAdapter ||
   /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i.test(`${description} ${device} ${architecture}`)
 
+/** Whether what lies on the card lies in the computer's memory; what does not say how much it has is taken to do so. */
+export const sharesMemory = ({ info, memoryBytes }: Pick<Card, 'info' | 'memoryBytes'>): boolean =>
+  memoryBytes === null || isSoftware(info) || !/nvidia|amd/i.test(info.vendor)
+
 /** The card in words. */
 export function describeCard(info: GPUAdapterInfo): string {
   const name = info.description || [info.vendor, info.architecture, info.device].filter(Boolean).join(' ')
