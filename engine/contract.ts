@@ -466,8 +466,16 @@ export const jobEstimateSchema = estimateSchema.extend({
   seconds: z.number().nullable(),
   /** How that was got, in a sentence. */
   secondsFrom: z.string(),
-  /** What scoring would cost beside the fine-tuning by each criterion, in all; null for a job that scores no groups. */
+  /** What scoring would cost beside the fine-tuning by each criterion, in all (of a sweep: in its first run); null where nothing is scored. */
   scoring: z.record(criterionName, z.object({ memoryBytes: z.number(), seconds: z.number() })).nullable(),
+  /** Of a sweep: how many runs it is, and what is left by, and the time of, the smallest and the largest of them. */
+  sweep: z
+    .object({
+      runs: z.int(),
+      parameters: z.object({ least: z.int(), most: z.int() }),
+      seconds: z.object({ least: z.number(), most: z.number() }),
+    })
+    .optional(),
   /** Whether memory and disk suffice: a job that does not fit is refused. */
   fits: z.boolean(),
   warnings: z.array(z.string()),

@@ -34,43 +34,60 @@ export const sweepSchema = z.strictObject({
 })
 export type SweepJob = z.infer<typeof sweepSchema>
 
+export interface SweepPresetDescription {
+  title: string
+  /** What varies, and what that shows. */
+  sentence: string
+  /** Whether its figure needs scores of the user's choice, has figures of its own beside them, or takes none. */
+  scores: 'needed' | 'possible' | 'none'
+}
+
 /** What is told of each preset wherever one is chosen. */
-export const sweepPresets: Record<SweepPreset, { title: string; sentence: string }> = {
+export const sweepPresets: Record<SweepPreset, SweepPresetDescription> = {
   criteria: {
     title: 'Criteria compared',
     sentence:
-      'Every criterion at 20 % and 50 %, with fine-tuning and without, over three seeds: which one keeps most of the model.',
+      'Every criterion with a fifth and with half removed, with fine-tuning and without, over three seeds: which one keeps most of the model.',
+    scores: 'needed',
   },
   lambda: {
     title: 'Moving average',
     sentence: 'Five factors of the moving average of importance: how far scores must be smoothed over the steps.',
+    scores: 'needed',
   },
   frequency: {
     title: 'Pruning frequency',
     sentence: 'Five numbers of steps between two prunings: whether rare and large removals cost more than small ones.',
+    scores: 'needed',
   },
   steps: {
     title: 'Fine-tuning steps',
     sentence: 'From 25 to 400 optimiser steps: how much training it takes to make up for what is removed.',
+    scores: 'needed',
   },
   memory: {
     title: 'Memory of scoring',
     sentence:
       "LoRAPrune's scoring against true weight gradients, each in a process of its own: what each of them holds at its peak.",
+    scores: 'none',
   },
   speed: {
     title: 'Speed and size',
     sentence:
-      'The dense model against 20 % and 50 % removed: tokens a second of prompts and of generation, parameters and multiply-adds.',
+      'The dense model against a fifth and half removed: tokens a second of prompts and of generation, parameters and multiply-adds.',
+    scores: 'possible',
   },
   examples: {
     title: 'Generated examples',
-    sentence: 'What the dense and the pruned models write after the same prompts, by three criteria at 20 % and 50 %.',
+    sentence:
+      'What the dense and the pruned models write after the same prompts, by three criteria with a fifth and with half removed.',
+    scores: 'possible',
   },
   unstructured: {
     title: 'Single weights',
     sentence:
-      'Groups against single weights at 50 %: what zeros cost in quality, and how merging an adapter fills them again.',
+      'Groups against half of the single weights: what zeros cost in quality, and how merging an adapter fills them again.',
+    scores: 'needed',
   },
 }
 
@@ -90,8 +107,6 @@ export const sweepPlanSchema = z.object({
   ),
   /** What the preset would have in the base where that says nothing, by dotted path. */
   base: z.record(z.string(), z.unknown()),
-  /** Whether the runs are scored where the base says on what. */
-  scored: z.boolean(),
 })
 export type SweepPlan = z.infer<typeof sweepPlanSchema>
 
@@ -111,7 +126,7 @@ export const sweepStateSchema = z.object({
       folder: z.string(),
       /** Settings that tell it from the others. */
       varied,
-      state: z.enum(['waiting', 'running', 'stopped', 'failed', 'done']),
+      state: z.enum(['queued', 'running', 'interrupted', 'failed', 'done']),
       /** Why it failed. */
       message: z.string().nullable(),
       metrics,

@@ -54,6 +54,7 @@ class Runner {
   readonly #results = new Map<string, ResultEvent>()
   readonly #failures: SweepFailure[] = []
   #dense: ResultEvent | null = null
+  #hasStarted = false
 
   constructor(job: SweepJob, folder: string, context: JobContext) {
     this.#sweep = job
@@ -130,7 +131,17 @@ class Runner {
     if (earlier) return earlier
     const resume = startedIn(job.out)
     this.#note(`${resume ? 'continuing' : 'running'} ${name}`, 'info')
-    return await runInChild({ job, resume }, this.#context.signal, hear)
+    return await runInChild({ job, resume }, this.#context.signal, (event) => {
+      if (event.type === 'started') this.#tellStarted(event)
+      hear(event)
+    })
+  }
+
+  /** The sweep computes where its runs do. */
+  #tellStarted({ backend, threads }: Extract<EngineEvent, { type: 'started' }>): void {
+    if (this.#hasStarted) return
+    this.#hasStarted = true
+    this.#context.emit({ type: 'started', job: this.#sweep, backend, threads })
   }
 
   #note(message: string, level: 'info' | 'warning' | 'error'): void {

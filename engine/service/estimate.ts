@@ -18,7 +18,7 @@ import { placementOf } from '../jobs/placement.ts'
 import { targetOf } from '../jobs/prune.ts'
 import { scoringBytes, scoringOperations } from '../jobs/scoring-cost.ts'
 import { layersAfter } from '../pruning/targets.ts'
-import { expandSweep } from '../sweeps/expand.ts'
+import { expandSweep, type SweepRun } from '../sweeps/expand.ts'
 import { SecateurError } from '../errors.ts'
 import { detectDataset } from './detect.ts'
 import type { Parsed, RequestContext } from './methods.ts'
@@ -52,11 +52,16 @@ async function estimateOne(job: SingleJob, context: RequestContext): Promise<Job
 
 /** The runs of a sweep together: the time of all, and the memory of as many as run at once. */
 async function estimateSweep(job: SweepJob, context: RequestContext): Promise<JobEstimate> {
-  const runs: JobEstimate[] = []
   const expanded = expandSweep(job)
+  // Seeds change nothing of what a run needs.
+  const alike = new Map<string, JobEstimate>()
+  const runs: JobEstimate[] = []
   for (const run of expanded) {
     context.signal.throwIfAborted()
-    runs.push(await estimateOne({ ...run.job, out: job.out }, context))
+    const key = JSON.stringify({ ...run.job, seed: 0 })
+    const known = alike.get(key) ?? (await estimateRun(run, job.out, context))
+    alike.set(key, known)
+    runs.push(known)
     context.progress(runs.length, expanded.length)
   }
   using checkpoint = openCheckpoint(job.checkpoint)
@@ -70,14 +75,33 @@ async function estimateSweep(job: SweepJob, context: RequestContext): Promise<Jo
       : most(({ diskBytes }) => diskBytes) * job.parallel,
     memoryBytes: most(({ memoryBytes }) => memoryBytes) * Math.min(job.parallel, runs.length),
   }
+  const seconds = runs.map((run) => run.seconds ?? 0)
   return {
     ...known,
     layersAfter: checkpoint.config.layers,
     // Runs side by side share the machine: together they are no faster.
-    seconds: sum(({ seconds }) => seconds ?? 0),
-    scoring: null,
+    seconds: sum((run) => run.seconds ?? 0),
+    scoring: runs[0]!.scoring,
+    sweep: {
+      runs: runs.length,
+      parameters: { least: Math.min(...runs.map((run) => run.parameters.after)), most: known.parameters.after },
+      seconds: { least: Math.min(...seconds), most: Math.max(...seconds) },
+    },
     secondsFrom: `For ${runs.length} runs. ${runs[0]!.secondsFrom}`,
     ...fitOf(known, [...new Set(runs.flatMap(({ warnings }) => warnings))]),
+  }
+}
+
+/** @throws SecateurError that says in which run something is wrong. */
+async function estimateRun({ job, name }: SweepRun, out: string, context: RequestContext): Promise<JobEstimate> {
+  try {
+    return await estimateOne({ ...job, out }, context)
+  } catch (error) {
+    if (!(error instanceof SecateurError)) throw error
+    const { kind, message, file, field } = error
+    const place = [file, field].filter((part) => part !== undefined).join(': ')
+    const plain = place && message.startsWith(`${place}: `) ? message.slice(place.length + 2) : message
+    throw new SecateurError(kind, `${plain} (in the run ${name})`, { file, field, cause: error })
   }
 }
 

@@ -41,7 +41,7 @@ export function readSweep({ path }: Parsed<'readSweep'>): SweepState {
   }
 }
 
-const restingState = (folder: string) => (existsSync(join(folder, runFiles.run)) ? 'stopped' : 'waiting')
+const restingState = (folder: string) => (existsSync(join(folder, runFiles.run)) ? 'interrupted' : 'queued')
 
 /** A sweep's tables as a text to keep elsewhere; its figures are files beside report.md. */
 export function reportSweep({ path, as }: Parsed<'reportSweep'>): string {

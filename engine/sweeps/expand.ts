@@ -52,7 +52,6 @@ export function planSweep(lists: SweepLists): SweepPlan {
       ...settings,
       ...Object.fromEntries(Object.entries(evaluation ?? {}).map(([name, value]) => [`evaluation.${name}`, value])),
     },
-    scored: !('evaluation' in base) || evaluation !== undefined,
   }
 }
 

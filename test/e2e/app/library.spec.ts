@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from './fixtures.ts'
 import { sample } from './host.ts'
+import { importSample } from './import-sample.ts'
 
 // The life of one entry of the library and of one data set, each test from where the last one ended.
 test.describe.configure({ mode: 'serial' })
@@ -88,15 +89,7 @@ test('the checkpoint is taken out of the library again', async ({ app: { page } 
 test('instructions are shown as the model sees them, and differently once their kind is corrected', async ({ app }) => {
   const { page } = app
   await page.goto(address(page, '#/library'))
-  const empty = page.getByText('No checkpoints yet')
-  await expect(empty.or(page.getByRole('article').first())).toBeVisible()
-  if (await empty.isVisible()) {
-    await page.getByRole('button', { name: 'Import checkpoint' }).first().click()
-    const dialog = page.getByRole('dialog', { name: 'Import a checkpoint' })
-    await dialog.getByLabel('Folder').fill(join(sample, 'model'))
-    await dialog.getByRole('button', { name: 'Import', exact: true }).click()
-    await expect(page.getByRole('article').first()).toBeVisible()
-  }
+  await importSample(page)
   await page.goto(address(page, '#/datasets?register=1'))
   const dialog = page.getByRole('dialog', { name: 'Register a data set' })
   await app.choose(join(sample, 'instructions.json'), () => dialog.getByRole('button', { name: 'File…' }).click())

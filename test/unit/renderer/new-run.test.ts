@@ -7,13 +7,13 @@ import {
   draftOf,
   emptyDraft,
   jobOf,
-  parseNumber,
   problemsOf,
 } from '../../../renderer/src/screens/new-run/draft.ts'
 import { modes, rangeOf, sectionsOf, settingsOf } from '../../../renderer/src/screens/new-run/form.ts'
 import { applyPreset, isPreset, presets, presetsFor, valuesFor } from '../../../renderer/src/screens/new-run/presets.ts'
 import { percent } from '../../../renderer/src/format.ts'
 import { settingText } from '../../../renderer/src/screens/new-run/setting-text.ts'
+import { parseNumber } from '../../../renderer/src/screens/new-run/typed.ts'
 import { groups, humanise, picked, settingLabel } from '../../../renderer/src/screens/new-run/presentation.ts'
 
 const filled = (changes: Partial<Draft> = {}): Draft => ({
@@ -29,6 +29,7 @@ test('every setting of every job can be reached, and says what it is', () => {
     ['prune', engine.pruneSchema],
     ['finetune', engine.finetuneSchema],
     ['merge', engine.mergeSchema],
+    ['sweep', engine.sweepSchema],
   ] as const) {
     const reached = settingsOf(mode).map(({ key }) => key.split('.')[0])
     for (const name of Object.keys(schema.shape))
@@ -141,6 +142,70 @@ test('a clone makes the same job again, and says what was changed', () => {
     { key: 'ratio', before: 0.3, after: 0.5 },
     { key: 'evaluation.limit', before: 20, after: undefined },
   ])
+})
+
+const ofSweep = (changes: Partial<Draft['sweep']>, more: Partial<Draft> = {}): Draft =>
+  filled({ mode: 'sweep', evaluate: true, ...more, sweep: { preset: null, lists: {}, variants: [], ...changes } })
+
+test('the form of a sweep makes a job with its lists, and a clone of it makes the same', () => {
+  const draft = ofSweep(
+    { lists: { criterion: ['loraprune', 'magnitude'], seed: '0; 1', healing: ['false'] } },
+    { values: { seed: '7', steps: '20', parallel: '2', 'evaluation.limit': '5' } },
+  )
+  assert.deepEqual(Object.fromEntries(problemsOf(draft)), {})
+  const job = engine.jobSchema.parse({ ...jobOf(draft), out: '/runs/1' })
+  assert.deepEqual(jobOf(draft), {
+    kind: 'sweep',
+    checkpoint: '/models/small',
+    parallel: 2,
+    base: {
+      data: ['/data/train.jsonl'],
+      steps: 20,
+      evaluation: { limit: 5, tasks: { piqa: '/data/piqa.jsonl' }, perplexity: {} },
+    },
+    values: { criterion: ['loraprune', 'magnitude'], seed: [0, 1], healing: [false] },
+  })
+  const clone = draftOf(job, { id: 3 })
+  assert.equal(clone.mode, 'sweep')
+  assert.deepEqual(clone.sweep.lists, { criterion: ['loraprune', 'magnitude'], seed: '0; 1', healing: ['false'] })
+  assert.deepEqual(changesBetween(job, again(clone)), [])
+  const changes = changesBetween(job, again({ ...clone, sweep: { ...clone.sweep, lists: { seed: '4' } } }))
+  assert.deepEqual(
+    changes.map(({ key, after }) => `${settingLabel(key)}: ${settingText(key, after)}`),
+    ['Criterion, varied: –', 'Seed, varied: 4', 'Heal by training, varied: –'],
+  )
+  const file = engine.jobSchema.parse({
+    kind: 'sweep',
+    checkpoint: '/m',
+    out: '/o',
+    preset: 'lambda',
+    base: { data: ['/d'] },
+    variants: [{ healing: true }, { healing: false, schedule: 'one-shot' }],
+  })
+  assert.deepEqual(changesBetween(file, again(draftOf(file, { id: 4 }))), [])
+})
+
+test('lists are checked as the single settings are, and where the locale writes commas too', () => {
+  const wrong = problemsOf(
+    ofSweep({ lists: { ratio: '0.2; 7', seed: '1 1', steps: '', rank: '1.5', lambda: 'much', criterion: [] } }),
+  )
+  assert.deepEqual(Object.fromEntries(wrong), {
+    'values.ratio': '7: Must be 0.95 or less.',
+    'values.seed': '1 stands here twice.',
+    'values.steps': 'Give at least one value.',
+    'values.rank': '1.5: Must be a whole number.',
+    'values.lambda': 'much: Must be a number, written without thousands separators.',
+    'values.criterion': 'Give at least one value.',
+  })
+  const values = (list: string, decimal: string) => jobOf(ofSweep({ lists: { ratio: list } }), decimal)['values']
+  assert.deepEqual(values('0,2; 0,5', ','), { ratio: [0.2, 0.5] })
+  assert.deepEqual(values('0.2, 0.5', '.'), { ratio: [0.2, 0.5] })
+  assert.deepEqual(values('0.2,0.5', '.'), { ratio: ['0.2,0.5'] })
+  assert.match(problemsOf(ofSweep({})).get('sweep') ?? '', /figure to repeat/)
+  // A figure that measures something itself needs nothing to score, and one of memory takes nothing.
+  assert.equal(problemsOf(ofSweep({ preset: 'speed' }, { tasks: {} })).size, 0)
+  assert.match(problemsOf(ofSweep({ preset: 'lambda' }, { tasks: {} })).get('evaluation') ?? '', /at least one task/)
+  assert.equal(Object.hasOwn(jobOf(ofSweep({ preset: 'memory' }))['base'] as object, 'evaluation'), false)
 })
 
 test('a preset sets what it is about, leaves what it is not, and is noticed to be changed', () => {

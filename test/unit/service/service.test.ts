@@ -387,6 +387,17 @@ describe('estimate', () => {
     const one = await request('estimate', { job: job() })
     assert.ok(Math.abs(all.seconds! / one.seconds! - 6) < 1, `${all.seconds} and ${one.seconds} s`)
     assert.match(all.secondsFrom, /^For 6 runs/)
+    assert.equal(all.sweep?.runs, 6)
+    assert.ok(all.sweep.parameters.least < all.sweep.parameters.most && all.sweep.seconds.least < all.seconds! / 2)
+    const contradictory = { ...sweep, values: { criterion: ['loraprune', 'wanda-unstructured'] } }
+    const clash = await failureOf(request('estimate', { job: contradictory }))
+    assert.deepEqual(
+      [clash.field, clash.message],
+      [
+        'schedule',
+        'schedule: wanda-unstructured sets weights to zero all at once: use one-shot (in the run 2-wanda_unstructured)',
+      ],
+    )
     const wrong = await failureOf(request('estimate', { job: { ...sweep, values: { ratio: [7] } } }))
     assert.equal(wrong.kind, 'bad-setting')
   })

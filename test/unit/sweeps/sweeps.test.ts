@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type ResultEvent, sweepPreset, sweepSchema } from '../../../engine/contract.ts'
+import { type ResultEvent, sweepPreset, sweepPresets, sweepSchema } from '../../../engine/contract.ts'
 import { rowCounts } from '../../../engine/jobs/calibration.ts'
 import { rankCorrelation } from '../../../engine/jobs/measure.ts'
 import { drawChart, niceTicks } from '../../../engine/sweeps/chart.ts'
@@ -49,9 +49,13 @@ test('a plan says how many runs come, and whose lists set what', () => {
   assert.deepEqual(from['ratio'], ['preset', [0.2, 0.5]])
   assert.deepEqual(from['schedule'], ['variants', [null, 'one-shot']])
   const memory = planSweep({ preset: 'memory', values: {}, variants: [] })
-  assert.deepEqual([memory.scored, memory.base], [false, { schedule: 'one-shot', healing: false }])
+  assert.deepEqual(memory.base, { schedule: 'one-shot', healing: false })
   const speed = planSweep({ preset: 'speed', values: {}, variants: [] })
-  assert.deepEqual([speed.scored, speed.base['evaluation.latency']], [true, true])
+  assert.equal(speed.base['evaluation.latency'], true)
+  for (const [name, { scores }] of Object.entries(sweepPresets)) {
+    const { evaluation } = expandSweep(sweepOf({ preset: name, base: { data: ['a'] } }))[0]!.job
+    assert.equal(evaluation === undefined, scores !== 'possible', name)
+  }
 })
 
 test('what is wrong in a sweep is named, with the run that it is wrong in', () => {

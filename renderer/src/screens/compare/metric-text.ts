@@ -21,5 +21,5 @@ export function metricText(type: MetricType, value: number): string {
 }
 
 /** The standard error of a metric, as it stands behind "±"; empty where none is known. */
-export const errorText = (type: MetricType, { error }: MetricValue): string =>
+export const errorText = (type: MetricType, { error }: Pick<MetricValue, 'error'>): string =>
   error === null ? '' : type === 'accuracy' ? decimals(100 * error, 1) : number(error, 2)

@@ -1,3 +1,4 @@
+import ChartLine from '@lucide/svelte/icons/chart-line'
 import Copy from '@lucide/svelte/icons/copy'
 import FlaskConical from '@lucide/svelte/icons/flask-conical'
 import FolderOpen from '@lucide/svelte/icons/folder-open'
@@ -39,11 +40,19 @@ export function runActions({ id, kind, status }: CheckpointSummary) {
   ]
 }
 
+/** The form of a sweep, with the paper's comparison of criteria chosen. */
+export function figureActions({ id, kind, status }: CheckpointSummary): MenuItem[] {
+  if (kind === 'adapter' || status === 'missing') return []
+  const address = href('new', null, { kind: 'sweep', figure: 'criteria', checkpoint: id })
+  return [{ label: 'Repeat a figure of the paper…', icon: ChartLine, href: address }]
+}
+
 /** Everything that can be done with a checkpoint, as a menu. */
 export function menuOf(checkpoint: CheckpointSummary, dialogs: Dialogs): MenuItem[] {
   const runs = runActions(checkpoint)
   return [
     ...runs,
+    ...figureActions(checkpoint),
     ...(runs.length > 0 ? (['separator'] as const) : []),
     ...entryActions(checkpoint, {
       rename: () => dialogs.rename(checkpoint),

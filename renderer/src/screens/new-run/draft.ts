@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { engine } from '../../../../electron/contract.ts'
-import { kindOf, type Mode, modes, schemaOf, type Setting, settingsOf } from './form.ts'
+import { isOfSweep, kindOf, type Mode, modes, schemaOf, settingsOf } from './form.ts'
+import { addSweepProblems, emptySweep, listsOf, type SweepDraft, sweepDraftSchema, typedLists } from './sweep-draft.ts'
+import { messageOf, valueOf } from './typed.ts'
 
 /** What the user has put into the form. Numbers stand as they were typed; a setting that is not there has its default. */
 export const draftSchema = z.object({
@@ -18,6 +20,8 @@ export const draftSchema = z.object({
   /** By the dotted path of the setting. */
   values: z.record(z.string(), z.union([z.string(), z.boolean(), z.array(z.string())])),
   preset: z.string().nullable(),
+  /** What the runs of a sweep differ in. */
+  sweep: sweepDraftSchema.default(() => emptySweep()),
   /** Run that this one changes. */
   parentId: z.int().nullable(),
 })
@@ -36,14 +40,24 @@ export const emptyDraft = (): Draft => ({
   perplexity: [],
   values: {},
   preset: null,
+  sweep: emptySweep(),
   parentId: null,
 })
 
 export type JobDraft = Record<string, unknown> & { kind: string }
 
+/** Whether a job of this draft may have an evaluation, and whether that is the user's choice. */
+export const mayEvaluate = ({ mode, sweep }: Draft): 'always' | 'if wanted' | 'never' => {
+  if (mode === 'evaluate' || mode === 'pipeline') return 'always'
+  if (mode === 'sweep' && sweep.preset !== null && engine.sweepPresets[sweep.preset].scores === 'none') return 'never'
+  return mode === 'prune' || mode === 'sweep' ? 'if wanted' : 'never'
+}
+
 /** Whether a job of this draft has an evaluation. */
-export const evaluates = ({ mode, evaluate }: Draft): boolean =>
-  mode === 'evaluate' || mode === 'pipeline' || (mode === 'prune' && evaluate)
+export const evaluates = (draft: Draft): boolean => {
+  const may = mayEvaluate(draft)
+  return may === 'always' || (may === 'if wanted' && draft.evaluate)
+}
 
 /**
  * The job that the form describes, as far as it is filled in: what is empty is left out, and text that is no number stays
@@ -52,11 +66,31 @@ export const evaluates = ({ mode, evaluate }: Draft): boolean =>
  * @param decimal the decimal separator of the user's locale.
  */
 export function jobOf(draft: Draft, decimal = '.'): JobDraft {
+  return draft.mode === 'sweep' ? sweepOf(draft, decimal) : singleOf(draft, decimal)
+}
+
+/** The settings that the runs share are those of a pruning run; a setting that has a list of its own is in that alone. */
+function sweepOf(draft: Draft, decimal: string): JobDraft {
+  const { preset, lists, variants } = draft.sweep
+  const { kind, checkpoint, ...settings } = singleOf(draft, decimal)
+  const entries = Object.entries(settings)
+  return {
+    kind,
+    ...(checkpoint === undefined ? {} : { checkpoint }),
+    ...(preset === null ? {} : { preset }),
+    ...Object.fromEntries(entries.filter(([key]) => isOfSweep(key))),
+    base: Object.fromEntries(entries.filter(([key]) => !isOfSweep(key) && !Object.hasOwn(lists, key))),
+    values: listsOf(lists, decimal),
+    ...(variants.length > 0 ? { variants } : {}),
+  }
+}
+
+function singleOf(draft: Draft, decimal: string): JobDraft {
   const kind = kindOf(draft.mode)
   const job: JobDraft = { kind }
   if (draft.checkpoint) job['checkpoint'] = draft.checkpoint
   if (draft.adapter && (kind === 'merge' || kind === 'evaluate')) job['adapter'] = draft.adapter
-  if (draft.data.length > 0 && (kind === 'prune' || kind === 'finetune')) job['data'] = draft.data
+  if (draft.data.length > 0 && kind !== 'merge' && kind !== 'evaluate') job['data'] = draft.data
   const evaluation: Record<string, unknown> = {}
   for (const setting of settingsOf(draft.mode)) {
     const value = valueOf(setting, draft.values[setting.key], decimal)
@@ -80,49 +114,47 @@ export function jobOf(draft: Draft, decimal = '.'): JobDraft {
   return job
 }
 
-function valueOf({ input }: Setting, value: DraftValue | undefined, decimal: string): unknown {
-  if (value === undefined || value === '') return undefined
-  if (input.kind === 'number' && typeof value === 'string') return parseNumber(value, decimal) ?? value
-  if (input.kind === 'choice') return input.options.find((option) => String(option) === value) ?? value
-  if (input.kind === 'lines' && Array.isArray(value)) return value.filter((line) => line.trim() !== '')
-  return value
-}
-
-/** The number that was typed, or null where it is none. Thousands separators are refused: what they mean differs. */
-export function parseNumber(text: string, decimal = '.'): number | null {
-  const plain = text.trim().replace('−', '-')
-  const written = decimal === '.' ? plain : plain.replace(decimal, '.')
-  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(written) ? Number(written) : null
-}
-
 /** What is wrong with the job, by the dotted path of the setting; empty where nothing is. */
 export function problemsOf(draft: Draft, decimal = '.'): Map<string, string> {
   const job = jobOf(draft, decimal)
   const problems = new Map<string, string>()
-  // The services name the folder, so that the form need not.
-  const parsed = schemaOf(draft.mode).safeParse(
-    draft.mode === 'evaluate' ? job : { ...job, out: 'named by the services' },
-  )
-  for (const issue of parsed.error?.issues ?? []) {
-    const key = keyOf(draft, issue.path.map(String))
-    if (!problems.has(key)) problems.set(key, missing[key] && isMissing(issue) ? missing[key] : messageOf(issue))
+  const check = (schema: z.ZodType, checked: object) => {
+    // The services name the folder, so that the form need not.
+    const parsed = schema.safeParse(draft.mode === 'evaluate' ? checked : { ...checked, out: 'named by the services' })
+    for (const issue of parsed.error?.issues ?? []) {
+      const key = keyOf(draft, issue.path.map(String))
+      if (!problems.has(key)) problems.set(key, missing[key] && isMissing(issue) ? missing[key] : messageOf(issue))
+    }
+  }
+  check(schemaOf(draft.mode), job)
+  const run = draft.mode === 'sweep' ? runOf(job) : job
+  if (draft.mode === 'sweep') {
+    check(engine.pruneSchema, run)
+    addSweepProblems(draft.sweep, decimal, problems)
   }
   if (evaluates(draft)) addEvaluationProblems(draft, problems)
-  const { sampleEvery, samplePrompts } = job
+  const { sampleEvery, samplePrompts } = run
   if (typeof sampleEvery === 'number' && sampleEvery > 0 && !(Array.isArray(samplePrompts) && samplePrompts.length > 0))
     problems.set('samplePrompts', 'Give the samples at least one prompt to continue, or write none.')
   return problems
 }
+
+/** The pruning run that a sweep's runs are variations of. */
+const runOf = ({ checkpoint, base }: JobDraft): JobDraft => ({ ...(base as object), kind: 'prune', checkpoint })
 
 function addEvaluationProblems(draft: Draft, problems: Map<string, string>): void {
   const names = draft.perplexity.map(({ name }) => name.trim())
   if (names.includes('')) problems.set('evaluation.perplexity', 'Give each text a name.')
   else if (new Set(names).size < names.length)
     problems.set('evaluation.perplexity', 'Two texts have the same name: give each one of its own.')
-  const nothing = names.length === 0 && !Object.values(draft.tasks).some(Boolean)
+  // Some figures are measured without anything to score.
+  const isMeasured = draft.mode === 'sweep' && draft.sweep.preset !== null && mayMeasureAlone(draft.sweep.preset)
+  const nothing = names.length === 0 && !Object.values(draft.tasks).some(Boolean) && !isMeasured
   if (nothing && draft.values['evaluation.latency'] !== true)
     problems.set('evaluation', 'Choose at least one task file or text to score, or measure speed.')
 }
+
+const mayMeasureAlone = (preset: NonNullable<SweepDraft['preset']>) => engine.sweepPresets[preset].scores === 'possible'
 
 /** Lists are one field of the form, whichever item is wrong; so are the pickers. */
 function keyOf(draft: Draft, path: readonly string[]): string {
@@ -139,33 +171,45 @@ const missing: Readonly<Record<string, string>> = {
 }
 const isMissing = (issue: z.core.$ZodIssue) => issue.code === 'invalid_type' || issue.code === 'too_small'
 
-/** What a schema's issue means, in a sentence beside a field. */
-export function messageOf(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case 'too_small':
-      if (issue.origin === 'array') return `Choose at least ${issue.minimum}.`
-      if (issue.origin === 'string') return 'This must not be empty.'
-      return issue.inclusive ? `Must be ${issue.minimum} or more.` : `Must be more than ${issue.minimum}.`
-    case 'too_big':
-      if (issue.origin === 'array') return `At most ${issue.maximum} are allowed.`
-      if (issue.origin === 'string') return `At most ${issue.maximum} characters are allowed.`
-      return issue.inclusive ? `Must be ${issue.maximum} or less.` : `Must be less than ${issue.maximum}.`
-    case 'invalid_type':
-      if (issue.expected === 'int') return 'Must be a whole number.'
-      return issue.expected === 'number' ? 'Must be a number, written without thousands separators.' : 'This is needed.'
-    case 'invalid_value':
-      return `Must be one of ${issue.values.map(String).join(', ')}.`
-    default:
-      return `${issue.message}.`
-  }
-}
-
 /** A draft that would make the same job, with everything that stands at its default left out. */
 export function draftOf(job: engine.Job, run: { id: number }): Draft {
+  return job.kind === 'sweep' ? sweepDraftOf(job, run) : singleDraftOf(job, run)
+}
+
+/** What a sweep's base says stands in the form even where it is the default: a preset may have another. */
+function sweepDraftOf(job: engine.SweepJob, run: { id: number }): Draft {
+  const { base } = job
+  const evaluation = engine.evaluationSchema.safeParse(base['evaluation'])
+  const texts = z.array(z.string()).safeParse(base['data'])
+  const draft: Draft = {
+    ...emptyDraft(),
+    mode: 'sweep',
+    checkpoint: job.checkpoint,
+    data: texts.success ? texts.data : [],
+    ...(evaluation.success ? filesOf(evaluation.data) : {}),
+    evaluate: evaluation.success,
+    sweep: { preset: job.preset ?? null, lists: typedLists(job.values), variants: job.variants },
+    parentId: run.id,
+  }
+  for (const { key, standard } of settingsOf('sweep')) {
+    const value = at(isOfSweep(key) ? job : base, key)
+    if (value === undefined || (isOfSweep(key) && sameValue(value, standard))) continue
+    draft.values[key] = typedOf(value)
+  }
+  return draft
+}
+
+/** What an evaluation scores, as the pickers have it. */
+const filesOf = ({ tasks, shotsFrom, perplexity }: engine.EvaluationSettings) => ({
+  tasks: { ...tasks },
+  shotsFrom: { ...shotsFrom },
+  perplexity: Object.entries(perplexity).map(([name, path]) => ({ name, path })),
+})
+
+function singleDraftOf(job: Exclude<engine.Job, engine.SweepJob>, run: { id: number }): Draft {
   const evaluation = 'evaluation' in job ? job.evaluation : undefined
   const pipeline = job.kind === 'prune' && evaluation !== undefined && job.evaluateDense
-  // A sweep is written as a file: what its form would be is that of one of its runs.
-  const mode: Mode = pipeline ? 'pipeline' : job.kind === 'sweep' ? 'prune' : job.kind
+  const mode: Mode = pipeline ? 'pipeline' : job.kind
   const draft: Draft = {
     ...emptyDraft(),
     mode,
@@ -173,9 +217,7 @@ export function draftOf(job: engine.Job, run: { id: number }): Draft {
     adapter: 'adapter' in job ? (job.adapter ?? '') : '',
     data: 'data' in job ? job.data : [],
     evaluate: evaluation !== undefined,
-    tasks: { ...evaluation?.tasks },
-    shotsFrom: { ...evaluation?.shotsFrom },
-    perplexity: Object.entries(evaluation?.perplexity ?? {}).map(([name, path]) => ({ name, path })),
+    ...(evaluation ? filesOf(evaluation) : {}),
     parentId: run.id,
   }
   for (const setting of settingsOf(mode)) {

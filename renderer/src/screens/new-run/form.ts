@@ -3,7 +3,7 @@ import { engine } from '../../../../electron/contract.ts'
 import { groups, humanise, otherGroup, picked, presentationOf } from './presentation.ts'
 
 /** What can be started. The pipeline is a prune run that scores the dense checkpoint first and the result afterwards. */
-export const modes = ['pipeline', 'prune', 'finetune', 'evaluate', 'merge'] as const
+export const modes = ['pipeline', 'prune', 'sweep', 'finetune', 'evaluate', 'merge'] as const
 export type Mode = (typeof modes)[number]
 export type JobKind = Exclude<Mode, 'pipeline'>
 export const kindOf = (mode: Mode): JobKind => (mode === 'pipeline' ? 'prune' : mode)
@@ -40,6 +40,7 @@ const schemas: Record<JobKind, z.ZodObject> = {
   prune: engine.pruneSchema,
   merge: engine.mergeSchema,
   evaluate: engine.evaluateSchema,
+  sweep: engine.sweepSchema,
 }
 export const schemaOf = (mode: Mode): z.ZodObject => schemas[kindOf(mode)]
 
@@ -49,12 +50,23 @@ type JsonSchema = z.core.JSONSchema.BaseSchema
 export function settingsOf(mode: Mode): readonly Setting[] {
   const known = settingsByMode.get(mode)
   if (known) return known
-  const settings = fieldsOf(z.toJSONSchema(schemaOf(mode), { io: 'input' }), '').filter(
-    ({ key }) => !picked.includes(key) && !(mode === 'pipeline' && key === 'evaluateDense'),
+  const own = fieldsOf(z.toJSONSchema(schemaOf(mode), { io: 'input' }), '').filter(({ key }) => !picked.includes(key))
+  // The dense checkpoint is scored by the pipeline itself, and once for all runs of a sweep.
+  const settings = [...(mode === 'sweep' ? settingsOf('prune') : []), ...own].filter(
+    ({ key }) => !((mode === 'pipeline' || mode === 'sweep') && key === 'evaluateDense'),
   )
   settingsByMode.set(mode, settings)
   return settings
 }
+
+/** Whether a setting is one of the sweep itself, rather than of its runs. */
+export const isOfSweep = (key: string): boolean => Object.hasOwn(engine.sweepSchema.shape, key)
+
+/** Settings that a sweep can have a list of values for: those whose value is one thing. */
+export const listableSettings = (): readonly Setting[] =>
+  settingsOf('sweep').filter(
+    ({ key, input }) => !isOfSweep(key) && !key.includes('.') && input.kind !== 'lines' && input.kind !== 'several',
+  )
 const settingsByMode = new Map<Mode, readonly Setting[]>()
 
 /** The same in groups, in the order in which they are shown; groups without a setting are left out. */
@@ -130,6 +142,12 @@ function sentenceOf(description: string): string {
   const text = description.trim()
   if (text === '') return ''
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?!]$/.test(text) ? '' : '.'}`
+}
+
+/** What a setting means and which numbers it takes, in sentences. */
+export function hintOf({ sentence, input }: Setting, format: (value: number) => string): string {
+  const range = rangeOf(input, format)
+  return [sentence, range && `${range.charAt(0).toUpperCase()}${range.slice(1)}.`].filter(Boolean).join(' ')
 }
 
 /** The range of a number in words, for the hint beside its field; empty where there is none worth saying. */

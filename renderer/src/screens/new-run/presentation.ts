@@ -28,12 +28,25 @@ export const picked: readonly string[] = [
   'evaluation.tasks',
   'evaluation.perplexity',
   'evaluation.shotsFrom',
+  'preset',
+  'base',
+  'values',
+  'variants',
 ]
 
 export const otherGroup = { name: 'other', title: 'Other settings' }
 
 const fraction = 'fraction'
 export const groups: readonly SettingGroup[] = [
+  {
+    name: 'sweep',
+    title: 'How the sweep runs',
+    settings: {
+      parallel: { label: 'Runs at a time', unit: 'runs', sentence: 'Each of them has its share of the threads.' },
+      keepCheckpoints: { label: 'Keep the checkpoints' },
+      dense: { label: 'Score the dense checkpoint' },
+    },
+  },
   {
     name: 'pruning',
     title: 'What is pruned',
@@ -262,8 +275,16 @@ export function presentationOf(key: string): Presentation & { group: { name: str
   return { ...group?.settings[key], group: group ?? otherGroup }
 }
 
+/** A setting of a sweep's runs, in its base or in a list, and the setting itself. */
+export function ofRun(key: string): { place: 'base' | 'values'; key: string } | null {
+  const [, place, setting] = /^(base|values)\.(.+)$/.exec(key) ?? []
+  return setting ? { place: place as 'base' | 'values', key: setting } : null
+}
+
 /** The label of a setting, wherever it is shown; the files of an evaluation are called after what they score. */
 export function settingLabel(key: string): string {
+  const run = ofRun(key)
+  if (run) return run.place === 'values' ? `${settingLabel(run.key)}, varied` : settingLabel(run.key)
   const file = /^evaluation\.(tasks|shotsFrom|perplexity)\.(.+)$/.exec(key)
   if (!file?.[2]) return presentationOf(key).label ?? humanise(key)
   if (file[1] === 'perplexity') return `Text, ${file[2]}`

@@ -67,7 +67,7 @@ export const presetsFor = (mode: Mode): Preset[] =>
   presets.filter((preset) => Object.keys(valuesFor(preset, mode)).length > 0)
 
 /** Settings that a preset leaves as the user has them: what is sampled and where it runs is no matter of length. */
-const kept = ['samplePrompts', 'device', 'threads', 'field', 'criterion']
+const kept = ['samplePrompts', 'device', 'threads', 'field', 'criterion', 'parallel', 'keepCheckpoints', 'dense']
 
 /** Sets everything that a preset is about and puts every other setting back to its default. */
 export function applyPreset(draft: Draft, preset: Preset): Draft {

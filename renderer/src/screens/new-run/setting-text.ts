@@ -1,7 +1,8 @@
+import { engine } from '../../../../electron/contract.ts'
 import { number, percent } from '../../format.ts'
 import { runKindName } from '../../names.ts'
 import { modes, settingsOf } from './form.ts'
-import { presentationOf, valueName } from './presentation.ts'
+import { ofRun, presentationOf, settingLabel, valueName } from './presentation.ts'
 
 /** Settings whose values are choices: those have names, other texts stand as they were written. */
 const choices = new Set(
@@ -12,13 +13,25 @@ const choices = new Set(
 )
 
 /** The value of a setting as text with its unit: switches as words, lists with commas, what is not set as a dash. */
-export function settingText(key: string, value: unknown): string {
+export function settingText(name: string, value: unknown): string {
+  const key = ofRun(name)?.key ?? name
+  if (key === 'preset' && typeof value === 'string') return presetTitle(value)
   if (value === undefined || value === null) return '–'
   if (typeof value === 'boolean') return value ? 'yes' : 'no'
   if (typeof value === 'number') return numberText(key, value)
   if (typeof value === 'string') return value === '' ? '(empty)' : named(key, value)
   if (Array.isArray(value)) return value.length > 0 ? value.map((item) => settingText(key, item)).join(', ') : 'none'
+  // A group of a sweep's settings.
+  if (typeof value === 'object')
+    return Object.entries(value)
+      .map(([setting, own]) => `${settingLabel(setting)}: ${settingText(setting, own)}`)
+      .join('; ')
   return JSON.stringify(value)
+}
+
+function presetTitle(value: string): string {
+  const preset = engine.sweepPreset.safeParse(value)
+  return preset.success ? engine.sweepPresets[preset.data].title : value
 }
 
 function named(key: string, value: string): string {

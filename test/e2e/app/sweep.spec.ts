@@ -1,0 +1,112 @@
+import { join } from 'node:path'
+import type { Page } from '@playwright/test'
+import { seriousFaults } from './accessibility.ts'
+import { expect, test } from './fixtures.ts'
+import { sample } from './host.ts'
+import { importSample } from './import-sample.ts'
+
+// One sweep from the library to its report and its clone, each test from where the last one ended.
+test.describe.configure({ mode: 'serial' })
+
+const go = (page: Page, hash: string) => page.goto(new URL(hash, page.url()).href)
+const main = (page: Page) => page.getByRole('main')
+async function set(page: Page, name: string, value: string): Promise<void> {
+  await page.getByLabel('Find a setting').fill(name)
+  await main(page).getByLabel(name, { exact: true }).fill(value)
+}
+async function vary(page: Page, setting: string): Promise<void> {
+  const box = page.getByRole('combobox', { name: 'Vary a setting' })
+  await box.fill(setting)
+  await page.getByRole('option', { name: new RegExp(`^${setting}`) }).click()
+}
+
+test('a figure of the paper is repeated from the menu of a checkpoint', async ({ app: { page } }) => {
+  await go(page, '#/library')
+  await importSample(page)
+  const card = page.getByRole('article').filter({ has: page.getByRole('link', { name: 'model', exact: true }) })
+  await card.getByRole('button', { name: /^Actions/ }).click()
+  await page.getByRole('menuitem', { name: 'Repeat a figure of the paper…' }).click()
+  await expect(page.getByRole('radio', { name: /^Sweep/ })).toBeChecked()
+  await expect(page.getByRole('radio', { name: /^Criteria compared/ })).toBeChecked()
+  const differ = page.getByRole('region', { name: 'What the runs differ in' })
+  await expect(differ.getByRole('status')).toHaveText('96 runs')
+  await expect(differ).toContainText('0, 1, 2')
+  await page.getByRole('radio', { name: /^Memory of scoring/ }).check()
+  await expect(differ.getByRole('status')).toHaveText('2 runs')
+  await expect(page.getByRole('checkbox', { name: /^Score every run/ })).toBeHidden()
+})
+
+test('own lists are checked as single settings are, and start as a sweep', async ({ app }) => {
+  const { page, shell } = app
+  await page.getByRole('radio', { name: /^Own lists/ }).check()
+  const data = page.getByRole('region', { name: 'Checkpoint and data' })
+  await app.choose(join(sample, 'train.jsonl'), () => data.getByRole('button', { name: 'Browse…' }).click())
+  await vary(page, 'Criterion')
+  const differ = page.getByRole('region', { name: 'What the runs differ in' })
+  await expect(differ).toContainText('Give at least one value.')
+  for (const name of ['LoRAPrune', 'Magnitude']) await differ.getByRole('checkbox', { name, exact: true }).check()
+  await vary(page, 'Ratio')
+  await differ.getByLabel('Ratio', { exact: true }).fill('0.2; 7')
+  await expect(differ).toContainText('7: Must be 0.95 or less.')
+  await differ.getByRole('button', { name: 'Do not vary Ratio' }).click()
+  await expect(differ.getByRole('status')).toHaveText('2 runs')
+  await page.getByRole('checkbox', { name: /^Score every run/ }).uncheck()
+  for (const [name, value] of [
+    ['Steps', '3'],
+    ['Documents', '60'],
+    ['Rows in a micro-batch', '2'],
+    ['Row length', '48'],
+    ['Rank', '4'],
+  ] as const)
+    await set(page, name, value)
+  await page.getByLabel('Find a setting').fill('')
+  await page.getByLabel('Name').fill('Two criteria')
+  const estimate = page.getByRole('region', { name: 'Estimate' })
+  await expect(estimate).toContainText('For 2 runs.', { timeout: 20_000 })
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+    expect(await seriousFaults(page, shell)).toEqual([])
+  }
+  await page.getByRole('button', { name: 'Start 2 runs' }).click()
+  await expect(page.getByRole('heading', { level: 1, name: 'Two criteria' })).toBeVisible({ timeout: 20_000 })
+})
+
+test('it ends with a table of its runs, a report to export, and runs to compare', async ({ app: { page, shell } }) => {
+  const runs = page.getByRole('table', { name: 'Runs of the sweep' })
+  await expect(runs.getByRole('row', { name: /LoRAPrune/ })).toContainText('Running', { timeout: 20_000 })
+  await expect(page.getByText('2 of 2 runs done')).toBeVisible({ timeout: 40_000 })
+  await expect(main(page).getByText('Done', { exact: true }).first()).toBeVisible({ timeout: 20_000 })
+  for (const criterion of ['LoRAPrune', 'Magnitude']) {
+    const row = runs.getByRole('row', { name: new RegExp(criterion) })
+    await expect(row).toContainText('Done')
+    await expect(row).toContainText('1,205,280')
+    await row.getByRole('checkbox').check()
+  }
+  await expect(page.getByRole('table', { name: /^Means/ }).getByRole('row')).toHaveCount(3)
+  await expect(page.getByRole('img', { name: /^Chart: seconds by criterion/ })).toBeVisible()
+  for (const colorScheme of ['dark', 'light'] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+    expect(await seriousFaults(page, shell)).toEqual([])
+  }
+  const saved = page.waitForEvent('download')
+  await page.getByRole('button', { name: 'Export' }).click()
+  await page.getByRole('menuitem', { name: 'Report (Markdown)' }).click()
+  expect((await saved).suggestedFilename()).toBe('Two-criteria.md')
+  const address = page.url()
+  await page.getByRole('button', { name: 'Compare 2 runs' }).click()
+  await expect(main(page).getByRole('row', { name: /^Criterion/ })).toContainText('Magnitude')
+  await page.goto(address)
+})
+
+test('a clone opens the form with the same lists', async ({ app: { page } }) => {
+  await page.getByRole('link', { name: 'Clone' }).click()
+  await expect(page.getByRole('heading', { level: 1, name: 'Clone of Two criteria' })).toBeVisible()
+  await expect(page.getByRole('radio', { name: /^Sweep/ })).toBeChecked()
+  const differ = page.getByRole('region', { name: 'What the runs differ in' })
+  await expect(differ.getByRole('checkbox', { name: 'Magnitude', exact: true })).toBeChecked()
+  await expect(differ.getByRole('checkbox', { name: 'Random', exact: true })).not.toBeChecked()
+  await page.getByLabel('Find a setting').fill('steps')
+  await expect(main(page).getByLabel('Steps', { exact: true })).toHaveValue('3')
+  await differ.getByRole('checkbox', { name: 'Random', exact: true }).check()
+  await expect(page.getByRole('button', { name: 'Start 3 runs' })).toBeEnabled({ timeout: 20_000 })
+})
