@@ -17,9 +17,13 @@ export function registerRoundedProducts(): void {
       const x = inputs.x as Tensor
       const width = x.shape.at(-1)!
       const result = transposed ? weight.columns : weight.rows
+      // A single row is multiplied in float32 on every card.
+      const rounds = transposed || x.size > width
       return tf.tidy(() => {
-        const rows = tf.tensor2d(roundedRows(x.dataSync() as Float32Array, width), [x.size / width, width])
-        const matrix = tf.tensor2d(roundedWeight(weight, transposed), [weight.rows, weight.columns])
+        const values = x.dataSync() as Float32Array
+        const rows = tf.tensor2d(rounds ? roundedRows(values, width) : values, [x.size / width, width])
+        const factors = rounds ? roundedWeight(weight, transposed) : toFloat32(weight)
+        const matrix = tf.tensor2d(factors, [weight.rows, weight.columns])
         return tf.matMul(rows, matrix, false, !transposed).reshape([...x.shape.slice(0, -1), result])
       })
     },

@@ -114,11 +114,22 @@ for (const [n, vocabulary] of [
   )
 }
 
-for (const rows of [8, 2, 1]) {
-  const weight = weightOf(40, 12, 'float32')
-  const labels = given([3, -1, 39, 0, 7, -1, 12, 20], [8], 'int32')
-  add(`loss of the head, ${rows} rows at once`, [floats([8, 12])], (x) => {
-    const head = { norm: constant(positive([12], 2)), epsilon: 1e-5, weight }
+for (const [form, vocabulary, hidden, n, rows] of [
+  ['float32', 40, 12, 8, 8],
+  ['float32', 40, 12, 8, 2],
+  ['float32', 40, 12, 8, 1],
+  ['float16', 301, 33, 66, 66],
+  ['bfloat16', 1203, 20, 6, 3],
+  ['float32', 2, 5, 3, 3],
+] as const) {
+  const weight = weightOf(vocabulary, hidden, form)
+  const labels = given(
+    Array.from({ length: n }, (_, i) => (i % 4 === 1 ? -1 : (i * 37 + vocabulary - 1) % vocabulary)),
+    [n],
+    'int32',
+  )
+  add(`loss of the head in ${form} [${vocabulary}, ${hidden}], ${rows} rows at once`, [floats([n, hidden])], (x) => {
+    const head = { norm: constant(positive([hidden], 2)), epsilon: 1e-5, weight }
     return lossOfHead(x, head, constant(labels), constant(given([6], [])), rows)
   })
 }
@@ -151,6 +162,10 @@ for (const form of forms) {
   for (const [n, inputs, outputs] of [
     [3, 5, 7],
     [70, 132, 68],
+    // One row, as when tokens are generated.
+    [1, 132, 68],
+    [1, 301, 35],
+    [1, 3, 1],
   ] as const) {
     const weight = weightOf(outputs, inputs, form)
     add(`frozen linear layer in ${form} [${outputs}, ${inputs}]`, [floats([n, inputs])], (x) =>
@@ -166,6 +181,7 @@ for (const form of ['float16', 'int8'] as const) {
     for (const [n, inputs, outputs, rank] of [
       [21, 68, [36, 12, 12], 8],
       [66, 33, [70], 11],
+      [1, 33, [70, 6], 5],
     ] as const) {
       const weights = outputs.map((size, i) => weightOf(size, inputs, form, 10 + i))
       const mask = given(

@@ -75,25 +75,30 @@ function likelihoods(backend: CardBackend, logits: TensorInfo, labels: TensorInf
 }
 
 /** A scalar that the host made and that is there still. */
-const scalarOf = (backend: CardBackend, { dataId }: TensorInfo): { float: number } => ({
+export const scalarOf = (backend: CardBackend, { dataId }: TensorInfo): { float: number } => ({
   float: (backend.readSync(dataId) as Float32Array)[0]!,
 })
+
+/** The loss of rows by their log-likelihoods, which are disposed of. */
+export function lossOf(backend: CardBackend, likelihood: TensorInfo, divisor: { float: number }): TensorInfo {
+  const loss = output(backend, [])
+  const count = sizeOf(likelihood.shape)
+  const lanes = lanesFor(count)
+  dispatch(
+    backend,
+    { key: `negativeSum ${lanes}`, code: () => negativeSum(lanes) },
+    [likelihood, loss],
+    [1, count, divisor],
+    [1],
+  )
+  backend.disposeData(likelihood.dataId)
+  return loss
+}
 
 export function registerCrossEntropy(): void {
   register('CrossEntropy', ({ inputs, backend }) => {
     const [likelihood, logSumExp] = likelihoods(backend, inputs.logits!, inputs.labels!)
-    const loss = output(backend, [])
-    const lanes = lanesFor(sizeOf(likelihood.shape))
-    const divisor = scalarOf(backend, inputs.divisor!)
-    dispatch(
-      backend,
-      { key: `negativeSum ${lanes}`, code: () => negativeSum(lanes) },
-      [likelihood, loss],
-      [1, sizeOf(likelihood.shape), divisor],
-      [1],
-    )
-    backend.disposeData(likelihood.dataId)
-    return [loss, logSumExp]
+    return [lossOf(backend, likelihood, scalarOf(backend, inputs.divisor!)), logSumExp]
   })
   register('CrossEntropyGrad', ({ inputs, backend }) => {
     const logits = inputs.logits!

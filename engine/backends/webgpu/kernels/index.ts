@@ -3,6 +3,7 @@ import { registerAddN } from './add-n.ts'
 import { registerAttention } from './attention.ts'
 import { registerCrossEntropy } from './cross-entropy.ts'
 import { registerFrozenRows } from './frozen-rows.ts'
+import { registerHeadLoss } from './head-loss.ts'
 import { registerImportance } from './importance.ts'
 import { registerLora } from './lora.ts'
 import { registerFrozenLinear } from './product.ts'
@@ -18,6 +19,7 @@ export function registerOurKernels(): void {
   registerSwiGlu()
   registerAttention()
   registerCrossEntropy()
+  registerHeadLoss()
   registerAdamW()
   registerFrozenRows()
   registerFrozenLinear()

@@ -6,9 +6,14 @@ import { weightReaders } from './weight-wgsl.ts'
 export type Arithmetic =
   { kind: 'tiled'; type: 'f32' | 'f16' } | { kind: 'matrix'; m: number; n: number; k: number; subgroup: number }
 
+/** One row of x: nothing is shared between rows of the result, so that reading the weight is all that counts. */
+export interface SingleRow {
+  kind: 'single row'
+}
+
 /** Everything that the code of a product with a frozen weight depends on. */
 export interface ProductPlan {
-  arithmetic: Arithmetic
+  arithmetic: Arithmetic | SingleRow
   form: FrozenForm
   /** x W in place of x W^T. */
   transposed: boolean
@@ -27,7 +32,7 @@ const depth = 16
 
 /** Whether rows of x are scaled by powers of two, so that they fit the range of 16-bit floats. */
 export const scalesRows = ({ arithmetic }: Pick<ProductPlan, 'arithmetic'>): boolean =>
-  arithmetic.kind === 'matrix' || arithmetic.type === 'f16'
+  arithmetic.kind === 'matrix' || (arithmetic.kind === 'tiled' && arithmetic.type === 'f16')
 
 /** Names of what is bound, in order; y comes last. */
 export const productReads = (plan: ProductPlan): string[] => [
@@ -40,20 +45,23 @@ export const productReads = (plan: ProductPlan): string[] => [
 ]
 
 /** Lanes of a workgroup. */
-export const productLanes = ({ kind, ...rest }: Arithmetic): number =>
-  kind === 'matrix' && 'subgroup' in rest ? 4 * rest.subgroup : 256
+const productLanes = (arithmetic: Arithmetic): number => (arithmetic.kind === 'matrix' ? 4 * arithmetic.subgroup : 256)
+
+const extensionsOf = (arithmetic: ProductPlan['arithmetic']): string => {
+  if (arithmetic.kind === 'matrix')
+    return `enable f16; enable subgroups; enable chromium_experimental_subgroup_matrix;
+diagnostic(off, chromium.subgroup_matrix_uniformity);`
+  return arithmetic.kind === 'tiled' && arithmetic.type === 'f16' ? 'enable f16;' : ''
+}
 
 /**
  * y [m, n] (+)= x [m, k] times a part of a weight. Not transposed, the part's rows are columns n of y from `start`;
- * transposed, they are columns of x from `start`. Tiles of both are staged in workgroup memory, where ragged edges become
- * zeros and every stored form becomes the type that is multiplied.
+ * transposed, they are columns of x from `start`. `finish` gets the sums.
  */
 export function productCode(plan: ProductPlan): string {
   const { arithmetic, form, transposed } = plan
-  const staged = arithmetic.kind === 'matrix' ? 'f16' : arithmetic.type
   return `
-${arithmetic.kind === 'matrix' ? 'enable f16; enable subgroups; enable chromium_experimental_subgroup_matrix;' : staged === 'f16' ? 'enable f16;' : ''}
-${arithmetic.kind === 'matrix' ? 'diagnostic(off, chromium.subgroup_matrix_uniformity);' : ''}
+${extensionsOf(arithmetic)}
 ${declarations(
   productReads(plan).map((name) => [name, name === 'weight' ? 'u32' : 'f32']),
   floats('y'),
@@ -70,26 +78,10 @@ ${declarations(
     ['boost', 'f32'],
   ],
 )}
-const TILE = ${tileSize}u;
-const DEPTH = ${depth}u;
-const LANES = ${productLanes(arithmetic)}u;
 ${weightReaders[form]}
-// x by row and then depth, the weight by depth and then column of y.
-var<workgroup> left: array<${staged}, ${tileSize * depth}>;
-var<workgroup> right: array<${staged}, ${tileSize * depth}>;
-
 fn x_at(row: u32, column: u32, end: u32) -> f32 {
   if (row >= params.m || column >= end) { return 0.0; }
   return x[row * params.x_columns + column];
-}
-fn stage_left(first_row: u32, first: u32, end: u32, lane: u32) {
-  for (var e = lane * 4u; e < TILE * DEPTH; e += LANES * 4u) {
-    let row = first_row + e / DEPTH;
-    let column = first + e % DEPTH;
-    var scale = 1.0;
-    ${scalesRows(plan) ? 'if (row < params.m) { scale = row_scales[params.scale_offset + row]; }' : ''}
-    for (var c = 0u; c < 4u; c++) { left[e + c] = ${staged}(x_at(row, column + c, end) * scale); }
-  }
 }
 fn weight_at(row: u32, column: u32) -> vec4<f32> {
   var values = vec4<f32>(0.0);
@@ -103,7 +95,6 @@ fn weight_at(row: u32, column: u32) -> vec4<f32> {
   ${form === 'int8' && transposed ? 'values *= scales[params.start + row] * params.boost;' : ''}
   return values;
 }
-${transposed ? stageColumns(staged) : stageRows(staged)}
 fn finish(row: u32, column: u32, sum: f32) {
   if (row >= params.m || column >= ${transposed ? 'params.columns' : 'params.rows'}) { return; }
   var value = sum;
@@ -115,8 +106,66 @@ fn finish(row: u32, column: u32, sum: f32) {
   ${plan.accumulate ? 'value += y[index];' : ''}
   y[index] = value;
 }
-${arithmetic.kind === 'matrix' ? matrixMain(plan, arithmetic) : tiledMain(plan)}`
+${mainOf(plan, arithmetic)}`
 }
+
+function mainOf(plan: ProductPlan, arithmetic: ProductPlan['arithmetic']): string {
+  switch (arithmetic.kind) {
+    case 'single row':
+      return singleRowMain()
+    case 'matrix':
+      return `${staging(plan, arithmetic, 'f16')}${matrixMain(plan, arithmetic)}`
+    case 'tiled':
+      return `${staging(plan, arithmetic, arithmetic.type)}${tiledMain(plan)}`
+  }
+}
+
+/** Outputs of a workgroup where x has one row, and lanes that share one: neighbours read neighbouring words of the weight. */
+export const singleRow = { outputs: 4, lanes: 32 }
+
+const singleRowMain = () => `
+var<workgroup> partial: array<f32, ${singleRow.outputs * singleRow.lanes}>;
+@compute @workgroup_size(${singleRow.outputs * singleRow.lanes})
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32
+) {
+  let within = lane % ${singleRow.lanes}u;
+  let column = (group.x + group.y * groups.x) * ${singleRow.outputs}u + lane / ${singleRow.lanes}u;
+  var sum = 0.0;
+  if (column < params.rows) {
+    for (var first = within * 4u; first < params.columns; first += ${4 * singleRow.lanes}u) {
+      let factors = weight_at(column, first);
+      for (var c = 0u; c < 4u; c++) { sum += x_at(0u, first + c, params.columns) * factors[c]; }
+    }
+  }
+  partial[lane] = sum;
+  for (var half = ${singleRow.lanes / 2}u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (within < half) { partial[lane] += partial[lane + half]; }
+  }
+  if (within == 0u) { finish(0u, column, partial[lane]); }
+}`
+
+/** Tiles of both factors in workgroup memory, where ragged edges become zeros and stored forms the type that is multiplied. */
+const staging = (plan: ProductPlan, arithmetic: Arithmetic, type: 'f32' | 'f16') => `
+const TILE = ${tileSize}u;
+const DEPTH = ${depth}u;
+const LANES = ${productLanes(arithmetic)}u;
+// x by row and then depth, the weight by depth and then column of y.
+var<workgroup> left: array<${type}, ${tileSize * depth}>;
+var<workgroup> right: array<${type}, ${tileSize * depth}>;
+fn stage_left(first_row: u32, first: u32, end: u32, lane: u32) {
+  for (var e = lane * 4u; e < TILE * DEPTH; e += LANES * 4u) {
+    let row = first_row + e / DEPTH;
+    let column = first + e % DEPTH;
+    var scale = 1.0;
+    ${scalesRows(plan) ? 'if (row < params.m) { scale = row_scales[params.scale_offset + row]; }' : ''}
+    for (var c = 0u; c < 4u; c++) { left[e + c] = ${type}(x_at(row, column + c, end) * scale); }
+  }
+}
+${plan.transposed ? stageColumns(type) : stageRows(type)}`
 
 // The part's rows are columns of y: four elements of one row go down a column of the staged tile.
 const stageRows = (type: string) => `

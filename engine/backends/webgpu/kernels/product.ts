@@ -5,7 +5,15 @@ import { arithmeticOf } from '../arithmetic.ts'
 import { type Binding, dispatch, groupsFor, output, register, sizeOf } from '../record.ts'
 import { weightsOf } from '../weights.ts'
 import { declarations, floats, lanesFor, reductions, rowwise } from '../wgsl.ts'
-import { type Arithmetic, productCode, productReads, type ProductPlan, scalesRows, tileSize } from './product-wgsl.ts'
+import {
+  type Arithmetic,
+  productCode,
+  productReads,
+  type ProductPlan,
+  scalesRows,
+  singleRow,
+  tileSize,
+} from './product-wgsl.ts'
 
 /** What an adapter adds to a product: low [m, rank] times a matrix. */
 export interface LowRankPart {
@@ -25,7 +33,7 @@ export interface ProductOptions {
   into?: TensorInfo | undefined
   /** Scales of the rows of x, where they have been computed already, and where in them its own begin. */
   rowScales?: { scales: TensorInfo; offset: number } | undefined
-  /** How it is multiplied; what the card does best where it is not said. */
+  /** How it is multiplied; what the card does best where it is not said. A single row is multiplied in a way of its own. */
   arithmetic?: Arithmetic | undefined
 }
 
@@ -34,15 +42,15 @@ export function product(
   backend: CardBackend,
   x: TensorInfo,
   weight: FrozenWeight,
-  { transposed, lowRank, into, rowScales, arithmetic = arithmeticOf(backend) }: ProductOptions,
+  { transposed, lowRank, into, rowScales, arithmetic: wanted = arithmeticOf(backend) }: ProductOptions,
 ): TensorInfo {
   const width = transposed ? weight.rows : weight.columns
   const n = transposed ? weight.columns : weight.rows
   const m = sizeOf(x.shape) / width
   const y = into ?? output(backend, [m, n])
   const { parts, scales, boost } = weightsOf(backend).get(weight)
-  const scaled = scalesRows({ arithmetic })
-  const made = scaled && !rowScales ? rowScalesOf(backend, x, m, width) : null
+  const arithmetic: ProductPlan['arithmetic'] = m === 1 && !transposed ? { kind: 'single row' } : wanted
+  const made = scalesRows({ arithmetic }) && !rowScales ? rowScalesOf(backend, x, m, width) : null
   const used = rowScales ?? { scales: made!, offset: 0 }
   for (const [index, part] of parts.entries()) {
     const plan: ProductPlan = {
@@ -80,7 +88,9 @@ export function product(
         used.offset,
         { float: boost },
       ],
-      [Math.ceil((transposed ? n : part.rows) / tileSize), Math.ceil(m / tileSize)],
+      arithmetic.kind === 'single row'
+        ? groupsFor(part.rows, singleRow.outputs)
+        : [Math.ceil((transposed ? n : part.rows) / tileSize), Math.ceil(m / tileSize)],
     )
   }
   if (made) backend.disposeData(made.dataId)

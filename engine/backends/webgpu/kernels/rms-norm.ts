@@ -1,3 +1,5 @@
+import type { TensorInfo } from '../../../tf.ts'
+import type { CardBackend } from '../backend.ts'
 import { dispatch, groupsFor, output, register, sizeOf } from '../record.ts'
 import { declarations, floats, lanesFor, reductions, rowwise } from '../wgsl.ts'
 
@@ -41,36 +43,55 @@ ${rowwise(
 `,
 )}`
 
+/** y [n, size] and inverse [n, 1]: see `engine/ops/fused.ts`. */
+export function rmsNorm(
+  backend: CardBackend,
+  x: TensorInfo,
+  weight: TensorInfo,
+  epsilon: number,
+): [y: TensorInfo, inverse: TensorInfo] {
+  const size = x.shape.at(-1)!
+  const rows = sizeOf(x.shape) / size
+  const lanes = lanesFor(size)
+  const y = output(backend, x.shape)
+  const inverse = output(backend, [...x.shape.slice(0, -1), 1])
+  dispatch(
+    backend,
+    { key: `RmsNorm ${lanes}`, code: () => forward(lanes) },
+    [x, weight, y, inverse],
+    [rows, size, { float: epsilon }],
+    groupsFor(rows, 1),
+  )
+  return [y, inverse]
+}
+
+/** Gradient with respect to x. */
+export function rmsNormGradient(
+  backend: CardBackend,
+  dy: TensorInfo,
+  x: TensorInfo,
+  weight: TensorInfo,
+  inverse: TensorInfo,
+): TensorInfo {
+  const size = x.shape.at(-1)!
+  const rows = sizeOf(x.shape) / size
+  const lanes = lanesFor(size)
+  const dx = output(backend, x.shape)
+  dispatch(
+    backend,
+    { key: `RmsNormGrad ${lanes}`, code: () => backward(lanes) },
+    [dy, x, weight, inverse, dx],
+    [rows, size],
+    groupsFor(rows, 1),
+  )
+  return dx
+}
+
 export function registerRmsNorm(): void {
-  register<{ epsilon: number }>('RmsNorm', ({ inputs, attributes, backend }) => {
-    const x = inputs.x!
-    const size = x.shape.at(-1)!
-    const rows = sizeOf(x.shape) / size
-    const lanes = lanesFor(size)
-    const y = output(backend, x.shape)
-    const inverse = output(backend, [...x.shape.slice(0, -1), 1])
-    dispatch(
-      backend,
-      { key: `RmsNorm ${lanes}`, code: () => forward(lanes) },
-      [x, inputs.weight!, y, inverse],
-      [rows, size, { float: attributes.epsilon }],
-      groupsFor(rows, 1),
-    )
-    return [y, inverse]
-  })
-  register('RmsNormGrad', ({ inputs, backend }) => {
-    const x = inputs.x!
-    const size = x.shape.at(-1)!
-    const rows = sizeOf(x.shape) / size
-    const lanes = lanesFor(size)
-    const dx = output(backend, x.shape)
-    dispatch(
-      backend,
-      { key: `RmsNormGrad ${lanes}`, code: () => backward(lanes) },
-      [inputs.dy!, x, inputs.weight!, inputs.inverse!, dx],
-      [rows, size],
-      groupsFor(rows, 1),
-    )
-    return dx
-  })
+  register<{ epsilon: number }>('RmsNorm', ({ inputs, attributes, backend }) =>
+    rmsNorm(backend, inputs.x!, inputs.weight!, attributes.epsilon),
+  )
+  register('RmsNormGrad', ({ inputs, backend }) =>
+    rmsNormGradient(backend, inputs.dy!, inputs.x!, inputs.weight!, inputs.inverse!),
+  )
 }
