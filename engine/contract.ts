@@ -156,6 +156,12 @@ export const pruneSchema = z.strictObject({
   targetFraction: z.number().gt(0).lt(1).optional().describe('fraction of all parameters to keep, in place of ratio'),
   targetParameters: z.int().min(1).optional().describe('parameters to keep at most, in place of ratio'),
   frequency: z.int().min(1).default(10).describe('optimiser steps between two prunings'),
+  rounding: z
+    .enum(['nearest', 'down'])
+    .default('nearest')
+    .describe(
+      'how many groups are gone on the way: to the nearest number, or rounded down as in the published code, where the last of a few heads leaves at the last pruning; the end is the same',
+    ),
   pruneWarmUp: fraction.default(0.1).describe('fraction of the steps before pruning starts'),
   pruneCoolDown: fraction.default(0.1).describe('fraction of the steps after pruning ends'),
   lambda: z.number().min(0).lt(1).default(0.9).describe('moving average of importance'),

@@ -98,6 +98,7 @@ export async function measure(settings: MeasureSettings, signal: AbortSignal): P
     channelMultiple: 1,
     ranking: 'local',
     floor: 0,
+    rounding: 'down',
   } as const
   const chosen = (scores: LayerScores[]) =>
     selectMasks(model.config, fullMasks(model.config, settings.headGroups), scores, settings.ratio, target)

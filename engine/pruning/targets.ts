@@ -23,6 +23,19 @@ export interface TargetSettings {
   ranking: 'local' | 'global'
   /** Fraction of its groups that a layer keeps at least, under global ranking. */
   floor: number
+  /**
+   * How the schedule's fraction becomes a number of groups on the way; in the end it is always rounded down. Rounded down
+   * throughout, as in the published code, the last group of a layer leaves at the last selection, which is nothing where
+   * there are thousands and a shock that nothing heals where there are four.
+   */
+  rounding: 'down' | 'nearest'
+}
+
+/** Groups that are a fraction of a number of them, in whole steps. */
+function countOf(groups: number, ratio: number, rounding: TargetSettings['rounding'], step = 1): number {
+  // A fraction that is a hair short of a whole number of groups is that number.
+  const exact = (groups * ratio + 1e-9) / step
+  return Math.floor(rounding === 'nearest' ? exact + 0.5 : exact) * step
 }
 
 /** Whether a layer may lose groups. */
@@ -39,7 +52,7 @@ export function removalCounts(config: ModelConfig, kind: Kind, settings: TargetS
     const groups = groupCount(shape, kind, settings.headGroups)
     // Per key/value head, so that all of them keep equally many query heads.
     const step = queryHeadStep(shape, kind, settings)
-    const removed = Math.floor(Math.floor(groups * ratio + 1e-9) / step) * step
+    const removed = countOf(groups, ratio, settings.rounding, step)
     return Math.min(removed, mostRemoved(shape, kind, settings))
   })
 }
@@ -54,7 +67,7 @@ export const queryHeadStep = (shape: LayerShape, kind: Kind, { headGroups }: Tar
 function mostRemoved(shape: LayerShape, kind: Kind, settings: TargetSettings): number {
   const groups = groupCount(shape, kind, settings.headGroups)
   const step = queryHeadStep(shape, kind, settings)
-  const final = Math.floor(Math.floor(groups * settings.ratio + 1e-9) / step) * step
+  const final = countOf(groups, settings.ratio, 'down', step)
   const multiple = kind === 'channels' && settings.channelMultiple <= groups ? settings.channelMultiple : step
   const kept = Math.max(multiple, Math.ceil((groups - final) / multiple) * multiple)
   return Math.max(0, groups - kept)
@@ -63,7 +76,8 @@ function mostRemoved(shape: LayerShape, kind: Kind, settings: TargetSettings): n
 /** How many whole layers leave when `ratio` of those that are pruned must go; one is always left. */
 export function layersRemoved(config: ModelConfig, settings: TargetSettings, ratio: number): number {
   const pruned = config.layers.filter((_, layer) => isPruned(config, layer, settings)).length
-  return Math.min(Math.floor(pruned * ratio + 1e-9), config.layers.length - 1)
+  const final = Math.min(countOf(pruned, settings.ratio, 'down'), config.layers.length - 1)
+  return Math.min(countOf(pruned, ratio, settings.rounding), final)
 }
 
 /** The config of a model that is given biases where Llama's config can say so: in all projections. */

@@ -41,6 +41,7 @@ const plain: TargetSettings = {
   channelMultiple: 1,
   ranking: 'local',
   floor: 0.2,
+  rounding: 'down',
 }
 
 function randomScores(config: ModelConfig, { headGroups }: TargetSettings, random: Random): LayerScores[] {
@@ -235,4 +236,16 @@ test('the ratio for a number of parameters is the least that reaches it', () => 
     () => ratioForParameters(wide, plain, 1000),
     /targetParameters.*1000 parameters cannot be reached by removing heads and channels/,
   )
+})
+
+test('rounded to the nearest, the last of a few heads does not leave at the very end, and the end is the same', () => {
+  const ratios = [0, 0.1, 0.125, 0.2, 0.3, 0.375, 0.4375, 0.499, 0.5]
+  const few: ModelConfig = { ...wide, layers: [{ heads: 8, keyValueHeads: 4, channels: 96 }] }
+  const onTheWay = (rounding: 'down' | 'nearest') =>
+    ratios.map((ratio) => removalCounts(few, 'heads', { ...plain, ratio: 0.5, rounding }, ratio)[0])
+  assert.deepEqual(onTheWay('down'), [0, 0, 0, 0, 1, 1, 1, 1, 2])
+  assert.deepEqual(onTheWay('nearest'), [0, 0, 1, 1, 1, 2, 2, 2, 2])
+  // A target that is not a whole number of heads is rounded down in the end either way.
+  for (const rounding of ['down', 'nearest'] as const)
+    assert.deepEqual(removalCounts(few, 'heads', { ...plain, ratio: 0.45, rounding }, 0.45), [1])
 })

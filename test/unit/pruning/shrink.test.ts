@@ -134,6 +134,7 @@ const target = {
   channelMultiple: 1,
   ranking: 'local',
   floor: 0,
+  rounding: 'down',
 } as const
 
 for (const name of ['llama_mha', 'llama_gqa'] as const) {
