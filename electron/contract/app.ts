@@ -55,7 +55,7 @@ export type FolderListing = z.infer<typeof folderListingSchema>
 /** Something that takes time outside a run: copying, hashing, exporting. */
 export const taskSchema = z.object({
   id,
-  kind: z.enum(['copy', 'hash', 'export', 'import', 'estimate']),
+  kind: z.enum(['copy', 'hash', 'export', 'import', 'count']),
   title: z.string(),
   done: z.number(),
   total: z.number(),

@@ -45,11 +45,12 @@ export class Datasets {
     'datasets.preview': (input) => this.#preview(input),
     'datasets.lengths': async ({ id, checkpoint, sample }) => {
       const row = this.#row(id)
-      const { counts, binWidth, examples, tokens, longest, mean } = await this.#context.engine.request('tokenLengths', {
-        ...this.#source(row),
-        checkpoint: this.#library.row(checkpoint).path,
-        sample,
-      })
+      const { engine, tasks } = this.#context
+      const asked = { ...this.#source(row), checkpoint: this.#library.row(checkpoint).path, sample }
+      const { counts, binWidth, examples, tokens, longest, mean } = await tasks.run(
+        { kind: 'count', title: `Counting tokens of ${row.name}`, subject: { kind: 'dataset', id } },
+        ({ signal, progress }) => engine.request('tokenLengths', asked, { signal, progress }),
+      )
       return { counts, binWidth, examples, tokens, longest, mean }
     },
     'datasets.thumbnails': async ({ id, offset, limit }) => {

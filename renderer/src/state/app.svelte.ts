@@ -74,7 +74,8 @@ class AppState {
   #task(task: BackgroundTask) {
     const known = this.tasks.some(({ id }) => id === task.id)
     this.tasks = known ? this.tasks.map((old) => (old.id === task.id ? task : old)) : [...this.tasks, task]
-    if (task.state === 'failed') {
+    // Where tokens are counted, the page says what went wrong.
+    if (task.state === 'failed' && task.kind !== 'count') {
       toasts.show({ level: 'error', message: `${task.title}: ${task.problem ?? 'failed'}` })
     }
   }

@@ -130,3 +130,25 @@ test('the two runs are compared by what differs', async ({ app: { page } }) => {
   await expect(main).toContainText('Second run')
   await expect(main.getByRole('row', { name: /Seed/ })).toContainText('7')
 })
+
+test('a run goes into an archive, and comes back from it with its name and result', async ({ app }) => {
+  const { page } = app
+  const folder = join(scratch, 'archives')
+  mkdirSync(folder)
+  await go(page, '#/history')
+  const rows = page.getByRole('grid').getByRole('row', { name: /Second run/ })
+  await page.getByRole('checkbox', { name: 'Select Second run' }).check()
+  await app.choose(folder, () => page.getByRole('button', { name: 'Export archive' }).click())
+  await expect(page.getByText(/^Archive written: .*second-run\.secateur-run\.tar\.gz$/)).toBeVisible()
+  await page.getByRole('button', { name: 'Import', exact: true }).click()
+  await app.choose(join(folder, 'second-run.secateur-run.tar.gz'), () =>
+    page.getByRole('menuitem', { name: 'Archive of a run…' }).click(),
+  )
+  const told = page.getByRole('group', { name: /^Second run is in the history now/ })
+  await told.getByRole('button', { name: 'Open' }).click()
+  await expect(page.getByRole('heading', { level: 1, name: 'Second run' })).toBeVisible()
+  await expect(stateOf(page, 'Done')).toBeVisible()
+  await expect(page.getByRole('region', { name: 'Result' })).toContainText('Parameters')
+  await go(page, '#/history')
+  await expect(rows).toHaveCount(2)
+})

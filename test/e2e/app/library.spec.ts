@@ -1,5 +1,5 @@
 import type { Page } from '@playwright/test'
-import { cpSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from './fixtures.ts'
@@ -108,4 +108,26 @@ test('instructions are shown as the model sees them, and differently once their 
   await page.getByRole('menuitem', { name: 'Take off the list' }).click()
   await expect(page.getByRole('heading', { level: 1, name: 'Data sets' })).toBeVisible()
   await expect(page.getByText('instructions.json was taken off the list')).toBeVisible()
+})
+
+test('counting the tokens of a long file says how far it is, and stops when it is cancelled', async ({
+  app: { page },
+}) => {
+  const row = JSON.stringify({ text: 'the baker of the village sells bread in the morning '.repeat(12) })
+  writeFileSync(join(scratch, 'long.jsonl'), `${row}\n`.repeat(20_000))
+  await page.goto(address(page, '#/datasets?register=1'))
+  const dialog = page.getByRole('dialog', { name: 'Register a data set' })
+  await dialog.getByLabel('File or folder').fill(join(scratch, 'long.jsonl'))
+  await dialog.getByRole('button', { name: 'Register', exact: true }).click()
+  await expect(page.getByRole('img', { name: /Histogram of lengths\. 2,000 examples/ })).toBeVisible({
+    timeout: 20_000,
+  })
+  await page.getByRole('button', { name: 'Count all' }).click()
+  await expect(page.getByRole('progressbar', { name: /^Counting tokens of the first 20,000/ })).toHaveAttribute(
+    'aria-valuenow',
+    /\d/,
+  )
+  await page.getByRole('button', { name: 'Cancel counting tokens' }).click()
+  await expect(page.getByText('Counting was cancelled.')).toBeVisible()
+  await expect(page.getByRole('button', { name: 'Count again' })).toBeVisible()
 })

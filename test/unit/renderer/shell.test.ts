@@ -4,6 +4,7 @@ import { backOff } from '../../../renderer/src/client/backoff.ts'
 import { splitToken } from '../../../renderer/src/client/split-token.ts'
 import { droppedPaths, pathsOfUris } from '../../../renderer/src/components/dropped-paths.ts'
 import { parseNumber } from '../../../renderer/src/components/parse-number.ts'
+import { matching } from '../../../renderer/src/shell/matching.ts'
 import { addTags } from '../../../renderer/src/components/tags.ts'
 import { href, idList, parseRoute } from '../../../renderer/src/router/routes.ts'
 import { meaning } from '../../../renderer/src/shell/shortcuts.ts'
@@ -73,4 +74,13 @@ test('keys lead somewhere, alone or one after the other', () => {
   assert.equal(meaning('g', null), 'prefix')
   assert.deepEqual(meaning('h', 'g'), { go: 'history' })
   assert.equal(meaning('h', null), null)
+})
+
+test('the palette finds what has every word, with what begins with the first one before the rest', () => {
+  const entries = [{ label: 'Register a data set' }, { label: 'Data sets' }, { label: 'train', detail: 'Data · text' }]
+  const labels = (typed: string) => matching(entries, typed).map(({ label }) => label)
+  assert.deepEqual(labels('data'), ['Data sets', 'Register a data set', 'train'])
+  assert.deepEqual(labels('SET data '), ['Register a data set', 'Data sets'])
+  assert.deepEqual(labels('text'), ['train'])
+  assert.deepEqual(labels(''), ['Register a data set', 'Data sets', 'train'])
 })
