@@ -129,6 +129,30 @@ export class OnnxBackend extends tf.KernelBackend {
     return this.#entries.get(tensor.dataId).data
   }
 
+  /** Values of a float32 tensor, computed now if they are not yet, for a kernel that works on the host; not to be kept. */
+  floats(tensor: TensorInfo): Float32Array {
+    const entry = this.#entries.get(tensor.dataId)
+    if (!entry.data) this.flush()
+    return entry.data as Float32Array
+  }
+
+  /** A float32 tensor that such a kernel fills: what is in its array before is of no meaning. */
+  blank(shape: readonly number[]): { tensor: TensorInfo; data: Float32Array } {
+    const data = this.#take('float32', sizeOf(shape)) as Float32Array
+    const entry: Entry = {
+      dtype: 'float32',
+      type: 'float32',
+      shape,
+      references: 1,
+      data,
+      pending: null,
+      recyclable: true,
+    }
+    const dataId = {}
+    this.#entries.set(dataId, entry)
+    return { tensor: { dataId, shape: [...shape], dtype: 'float32' }, data }
+  }
+
   /** Runs what has been recorded. */
   flush(): void {
     if (this.#pendingEntries.size > 0) {

@@ -56,10 +56,15 @@ export function widened(frozen: FrozenWeight, backend: OnnxBackend): Value {
 }
 
 /** Rows of the weight: picked first, so that only these are widened. */
-function pickedRows(frozen: FrozenWeight, indices: Value, shape: number[], backend: OnnxBackend): Value {
+export function pickedRows(
+  frozen: FrozenWeight,
+  indices: Value,
+  shape: readonly number[],
+  backend: OnnxBackend,
+): Value {
   const { graph } = backend
   const weight = inMemory(frozen)
-  const pick = (value: Value, picked: number[]) =>
+  const pick = (value: Value, picked: readonly number[]) =>
     graph.node('Gather', [value, indices], value.type, picked, { axis: 0 })
   if (weight.form === 'int8') {
     const stored = graph.feed(weight.data, 'int8', [weight.rows, weight.columns])
@@ -78,7 +83,7 @@ function feedFloats(weight: Exclude<HeldWeight, { form: 'int8' }>, backend: Onnx
 function widenedFloats(
   value: Value,
   form: 'float32' | 'float16' | 'bfloat16',
-  shape: number[],
+  shape: readonly number[],
   backend: OnnxBackend,
 ): Value {
   const { graph } = backend

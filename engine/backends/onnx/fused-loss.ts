@@ -1,7 +1,7 @@
 import type { FrozenWeight } from '../../frozen-weight.ts'
 import type { TensorInfo } from '../../tf.ts'
 import type { OnnxBackend } from './backend.ts'
-import { frozenProduct } from './frozen.ts'
+import { frozenProduct, pickedRows } from './frozen.ts'
 import { inverseRoot, normGradient } from './fused-norm.ts'
 import { filled, float, isEmpty, register } from './kernel.ts'
 import type { Value } from './recorder.ts'
@@ -41,13 +41,11 @@ export function registerFusedLoss(): void {
     const losses = graph.node('Mul', [rows.valid(), rows.surprise()], 'float32', rows.column)
     const sum = graph.node('ReduceSum', [losses, graph.ints(0, 1)], 'float32', [], { keepdims: 0 })
     const loss = graph.node('Div', [sum, divisor], 'float32', [])
-    // The label's own probability less one; rows get their weight where they are short again, behind the product.
-    const less = graph.node('Expand', [graph.scalar(-1), graph.ints(...rows.column)], 'float32', rows.column)
-    const settings = { axis: 1, reduction: 'add' }
-    const operands = [rows.probabilities(), rows.index(), less]
-    const difference = graph.node('ScatterElements', operands, 'float32', logits.shape, settings)
+    // (p - 1 at the label) W is p W less the label's row of W, and rows get their weight where they are short again.
+    const all = frozenProduct(rows.probabilities(), attributes.weight, true, backend)
+    const own = pickedRows(attributes.weight, graph.reshape(rows.index(), [x.shape[0]!]), x.shape, backend)
     const weight = graph.node('Div', [rows.valid(), divisor], 'float32', rows.column)
-    const dNormed = apply('Mul', frozenProduct(difference, attributes.weight, true, backend), weight)
+    const dNormed = apply('Mul', apply('Sub', all, own), weight)
     return [backend.output(loss), backend.output(normGradient(dNormed, x, norm, inverse, backend))]
   })
   register('LabelLogLikelihoods', ({ inputs, backend }) => {

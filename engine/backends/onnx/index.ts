@@ -2,6 +2,7 @@ import { tf } from '../../tf.ts'
 import { OnnxBackend } from './backend.ts'
 import { registerBlocks } from './blocks.ts'
 import { registerBinary } from './binary.ts'
+import { registerFusedAdamW } from './fused-adamw.ts'
 import { registerFusedAttention } from './fused-attention.ts'
 import { registerFusedElementwise } from './fused-elementwise.ts'
 import { registerFusedImportance } from './fused-importance.ts'
@@ -39,5 +40,6 @@ export function registerOnnxBackend(options: { threads: number }): void {
   registerFusedLoss()
   registerFusedNorm()
   registerFusedImportance()
+  registerFusedAdamW()
   tf.registerBackend(backendName, () => new OnnxBackend(options))
 }
