@@ -6,8 +6,8 @@ import { float, register } from './kernel.ts'
 import type { Value } from './recorder.ts'
 import { sliced } from './shape.ts'
 
-/** Elements of a tile: small enough that every pass over it stays in the cache. */
-const tileElements = 2 ** 18
+/** Elements of a tile: small enough that every pass over it stays in the last cache, and large enough for two threads. */
+const tileElements = 2 ** 20
 
 /** LoRAPrune's importance of a weight, summed over its rows or columns, tile by tile. */
 export function registerFusedImportance(): void {
@@ -32,7 +32,10 @@ export function registerFusedImportance(): void {
         const part = (value: Value) =>
           rows === outputs ? value : sliced(value, [start, 0], [rows, value.shape[1]!], backend)
         const base = tileOf(weight, start, rows, backend)
-        const merged = graph.node('Gemm', [part(b), a, base], 'float32', shape, { alpha: { float: scale } })
+        // Not as a product that starts from the weight: the copy that it makes of it is one thread's work.
+        const settings = { alpha: { float: scale } }
+        const lowRank = graph.node('FusedMatMul', [part(b), a], 'float32', shape, settings, 'com.microsoft')
+        const merged = graph.node('Add', [lowRank, base], 'float32', shape)
         const change = graph.node('MatMul', [part(left), right], 'float32', shape)
         const product = graph.node('Mul', [change, merged], 'float32', shape)
         const importance =
