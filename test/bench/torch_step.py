@@ -10,6 +10,7 @@ transformers, AdamW over the adapters. Modes:
     step                one training step, all activations kept
     step-checkpointing  the same with torch.utils.checkpoint around every block
     forward             logits only, no gradients
+    linear-layers       a step's linear layers and nothing else, forward and backward, adapters and head included
     score               LoRAPrune's scores as its official code computes them: dense g_hat and importance per module
 
 peakBytes is the largest resident memory since the worker was ready (VmHWM, reset then), weights and PyTorch included.
@@ -125,6 +126,21 @@ def train_step(model, optimiser, ids):
     return loss.item()
 
 
+def linear_layers(model, tokens):
+    for index, block in enumerate(model.blocks):
+        for names in (("q", "k", "v"), ("o",), ("gate", "up"), ("down",)):
+            # What the first block's input wants is of no use to anyone.
+            wanted = index > 0 or names[0] != "q"
+            x = tokens[getattr(block, names[0]).weight.shape[1]].requires_grad_(wanted)
+            outputs = [getattr(block, name)(x) for name in names]
+            torch.autograd.backward(outputs, [tokens[output.shape[1]].detach() for output in outputs])
+            x.grad = None
+    x = tokens[model.head.weight.shape[1]].requires_grad_(True)
+    logits = model.head(x)
+    logits.backward(logits.detach())
+    x.grad = None
+
+
 @torch.no_grad()
 def group_scores(model):
     """Per block: scores of the heads (a key/value head with its query heads) and of the channels."""
@@ -158,7 +174,7 @@ def parse_options():
     for name in ("width", "layers", "heads", "kv-heads", "channels", "vocab", "rows", "length", "threads"):
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--rank", type=int, default=8)
-    parser.add_argument("--mode", choices=("step", "step-checkpointing", "forward", "score"), required=True)
+    parser.add_argument("--mode", choices=("step", "step-checkpointing", "forward", "score", "linear-layers"), required=True)
     return parser.parse_args()
 
 
@@ -171,6 +187,8 @@ def main():
     optimiser = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.01)
     if options.mode == "score":
         loss_of(model, torch.randint(options.vocab, (1, options.length))).backward()
+    sizes = {side for block in model.blocks for layer in block.children() if isinstance(layer, LoraLinear) for side in layer.weight.shape}
+    tokens = {size: torch.randn(options.rows * options.length, size) for size in sizes} if options.mode == "linear-layers" else {}
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")  # VmHWM starts again from what is resident now
     ready = {
@@ -189,6 +207,8 @@ def main():
                 model(ids)
         elif options.mode == "score":
             group_scores(model)
+        elif options.mode == "linear-layers":
+            linear_layers(model, tokens)
         else:
             train_step(model, optimiser, ids)
         seconds = time.perf_counter() - start

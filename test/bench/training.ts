@@ -19,11 +19,11 @@ const shapes: Record<string, Shape> = Object.fromEntries(
   [
     { width: 288, layers: 6, heads: 6, keyValueHeads: 6, channels: 768, rows: 4 },
     { width: 768, layers: 4, heads: 12, keyValueHeads: 12, channels: 2048, rows: 4 },
-    { width: 2048, layers: 2, heads: 32, keyValueHeads: 8, channels: 5632, rows: 2 },
+    { width: 2048, layers: 2, heads: 32, keyValueHeads: 8, channels: 5632, rows: 4 },
   ].map(({ rows, ...shape }) => [String(shape.width), { ...shape, vocabulary: 8192, rows, length: 256 }]),
 )
-const ourModes = ['step-keep', 'step-recompute', 'forward', 'score']
-const theirModes = ['step', 'step-checkpointing', 'forward', 'score']
+const ourModes = ['step-keep', 'step-recompute', 'forward', 'score', 'linear-layers']
+const theirModes = ['step', 'step-checkpointing', 'forward', 'score', 'linear-layers']
 
 const noPyTorch = whyNoPyTorch(values.python)
 if (noPyTorch) console.error(`PyTorch is left out, there are no ratios: ${noPyTorch}`)
@@ -83,6 +83,8 @@ function report(width: string, results: readonly Measured[]): void {
   const step = secondsOf('Secateur step-keep', 'Secateur step-recompute')
   console.log(`\nscoring every group: ${((100 * secondsOf('Secateur score')) / step).toFixed(1)} % of a step`)
   if (noPyTorch) return
+  const bound = ratio(secondsOf('PyTorch step'), secondsOf('Secateur linear-layers'))
+  console.log(`a step of nothing but its linear layers would be ${bound} times as fast as PyTorch's whole step`)
   console.log(`step: ${ratio(secondsOf('PyTorch step', 'PyTorch step-checkpointing'), step)} times PyTorch's speed`)
   console.log(
     `step, both computing again: ${ratio(secondsOf('PyTorch step-checkpointing'), secondsOf('Secateur step-recompute'))} times`,

@@ -3,22 +3,25 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { chooseBackend } from '../../engine/backends/choose.ts'
+import { flushBackend } from '../../engine/backends/flush.ts'
 import { countParameters } from '../../engine/checkpoint/expected-tensors.ts'
 import type { ModelConfig } from '../../engine/checkpoint/model-config.ts'
 import { projections, projectionShape, type Projection } from '../../engine/checkpoint/projections.ts'
 import type { TrainingBatch } from '../../engine/data/batches.ts'
 import { LlamaScoring } from '../../engine/evaluation/llama-scoring.ts'
-import { frozenFloats } from '../../engine/frozen-weight.ts'
+import { frozenFloats, type FrozenWeight } from '../../engine/frozen-weight.ts'
 import { peakMemory } from '../../engine/jobs/memory.ts'
-import { createAdapter, disposeMatrices, type LayerMatrices } from '../../engine/lora/adapter.ts'
+import { createAdapter, disposeMatrices, type LayerMatrices, lowRankOf } from '../../engine/lora/adapter.ts'
 import type { LlamaModel } from '../../engine/models/llama.ts'
+import { runFused } from '../../engine/ops/fused.ts'
 import type { Linear } from '../../engine/ops/linear.ts'
 import { adapterGradients } from '../../engine/pruning/calibration-gradients.ts'
 import { gradientScores } from '../../engine/pruning/criteria/gradient.ts'
 import { loraPruneScores } from '../../engine/pruning/criteria/loraprune.ts'
 import { mapWeightGradients } from '../../engine/pruning/weight-gradients.ts'
 import { Random } from '../../engine/random.ts'
-import { tf } from '../../engine/tf.ts'
+import { type Tensor, tf } from '../../engine/tf.ts'
+import { headRows } from '../../engine/training/gradients.ts'
 import { Trainer } from '../../engine/training/trainer.ts'
 
 const { values } = parseArgs({
@@ -127,12 +130,68 @@ const guides: Record<string, () => unknown> = {
 }
 const scores = { normalise: 'module', reduction: 'sum', headGroups: 'key-value-heads' } as const
 
+/** What feeds each group of projections that read one input. */
+const groups: Projection[][] = [['q', 'k', 'v'], ['o'], ['gate', 'up'], ['down']]
+const tokenMatrices = new Map<number, Tensor>()
+/** Some activations or gradients of them [tokens, columns]. */
+function tokenMatrix(columns: number): Tensor {
+  let matrix = tokenMatrices.get(columns)
+  if (!matrix) {
+    matrix = tf.keep(tf.randomNormal([ids.length, columns], 0, 1, 'float32', 1))
+    tokenMatrices.set(columns, matrix)
+  }
+  return matrix
+}
+
+/** A step's linear layers and nothing else: their products forward and backward, adapters and head included. */
+function linearLayers(): void {
+  for (const [layer, { projections: linears }] of model.layers.entries()) {
+    for (const group of groups) {
+      const lowRank = lowRankOf(adapter, layer)
+      const attributes = {
+        weights: group.map((projection) => linears[projection].weight as FrozenWeight),
+        scales: group.map((projection) => lowRank[projection]!.scale),
+      }
+      const x = tokenMatrix(attributes.weights[0]!.columns)
+      const pairs = Object.fromEntries(
+        group.flatMap((projection, i) => [
+          [`a${i}`, lowRank[projection]!.a],
+          [`b${i}`, lowRank[projection]!.b],
+        ]),
+      )
+      const dys = Object.fromEntries(attributes.weights.map(({ rows: out }, i) => [`dy${i}`, tokenMatrix(out)]))
+      const results = [
+        ...runFused('LoraLinear', { x, ...pairs }, attributes),
+        ...runFused('LoraLinearGrad', { ...dys, ...pairs, x }, attributes),
+        // What the first block's input wants is of no use to anyone.
+        ...(layer === 0 && group[0] === 'q' ? [] : runFused('LoraLinearInputGrad', { ...dys, ...pairs }, attributes)),
+      ]
+      flushBackend()
+      tf.dispose(results)
+    }
+  }
+  const piece = headRows(ids.length, vocabulary)
+  for (let start = 0; start < ids.length; start += piece) {
+    const head = { weight: model.head.weight }
+    const [logits] = runFused(
+      'FrozenLinear',
+      { x: tf.slice(tokenMatrix(width), [start, 0], [piece, width]) },
+      { ...head, transposed: false },
+    )
+    const [gradient] = runFused('FrozenLinear', { x: logits! }, { ...head, transposed: true })
+    logits!.dispose()
+    flushBackend()
+    gradient!.dispose()
+  }
+}
+
 let step = 0
 /** Seconds of one piece of work. */
 async function work(): Promise<number> {
   const started = performance.now()
   const guide = guides[values.mode!]
   if (guide) guide()
+  else if (values.mode === 'linear-layers') tf.tidy(linearLayers)
   else if (values.mode === 'forward') await scoring.logLikelihoods(items)
   else {
     let scored = 0
