@@ -9,6 +9,7 @@ import {
   serviceResponseSchema,
   type ServiceResult,
 } from '../engine/contract.ts'
+import { outOfMemoryKills } from './memory-kills.ts'
 import { ProblemError } from './services/problems.ts'
 import type { ServiceOptions } from './services/types.ts'
 
@@ -45,15 +46,33 @@ export interface ProcessEnd {
   code: number | null
   signal: NodeJS.Signals | null
   lastWords: string
+  /** Whether the system killed a process for want of memory meanwhile; null where it does not say. */
+  memoryRanOut: boolean | null
 }
 
+/** Notes how often memory has run out, so that the end of what is started now can tell whether it did again. */
+function watchMemory(): () => boolean | null {
+  const before = outOfMemoryKills()
+  return () => {
+    const now = before === null ? null : outOfMemoryKills()
+    return now === null ? null : now > before!
+  }
+}
+
+const lessMemory = 'Take fewer rows or shorter ones, or hold the weights in 8 bits.'
+
 /** In words that lead somewhere, why a process ended that nobody stopped. */
-export function explainEnd({ code, signal, lastWords }: ProcessEnd): string {
+export function explainEnd({ code, signal, lastWords, memoryRanOut }: ProcessEnd): string {
   const said = lastWords ? ` It said last: ${lastWords.slice(-400)}` : ''
   if (/heap out of memory|std::bad_alloc|Cannot allocate memory/i.test(lastWords))
-    return `The engine ran out of memory. Take fewer rows or shorter ones, or hold the weights in 8 bits.${said}`
-  if (signal === 'SIGKILL' || code === 137)
-    return 'The engine was killed, most likely by the system because memory ran out. Take fewer rows or shorter ones, or hold the weights in 8 bits.'
+    return `The engine ran out of memory. ${lessMemory}${said}`
+  if (signal === 'SIGKILL' || code === 137) {
+    if (memoryRanOut === null)
+      return `The engine was killed, most likely by the system because memory ran out. ${lessMemory}`
+    return memoryRanOut
+      ? `The system killed the engine because memory ran out. ${lessMemory}`
+      : 'The engine was killed by a person or another program; the system had not run out of memory.'
+  }
   if (signal !== null) return `The engine crashed (${signal}).${said}`
   return `The engine ended with code ${code} before it was done.${said}`
 }
@@ -113,12 +132,15 @@ export class EngineService {
     if (this.#child) return this.#child
     const child = start(this.#engine, this.#engine.service)
     const words = new LastWords(child)
+    const memoryRanOut = watchMemory()
     this.#child = child
     child.on('message', (message) => this.#answer(message))
     this.#ended = new Promise((resolve) => {
       const end = (code: number | null, signal: NodeJS.Signals | null, error?: Error) => {
         if (this.#child === child) this.#child = null
-        const reason = error ? error.message : explainEnd({ code, signal, lastWords: words.text })
+        const reason = error
+          ? error.message
+          : explainEnd({ code, signal, lastWords: words.text, memoryRanOut: memoryRanOut() })
         for (const id of this.#pending.keys()) this.#settle(id)?.reject(new ProblemError('internal', reason))
         resolve()
       }
@@ -157,6 +179,7 @@ export class EngineRun {
   constructor(engine: EngineOptions, job: Job, resume: boolean, onEvent: (event: EngineEvent) => void) {
     const child = start(engine, engine.run)
     const words = new LastWords(child)
+    const memoryRanOut = watchMemory()
     this.#child = child
     this.pid = child.pid ?? 0
     child.on('message', (message) => {
@@ -166,9 +189,11 @@ export class EngineRun {
     })
     this.ended = new Promise((resolve) => {
       child.on('error', (error) => {
-        if (child.pid === undefined) resolve({ code: null, signal: null, lastWords: error.message })
+        if (child.pid === undefined) resolve({ code: null, signal: null, lastWords: error.message, memoryRanOut: null })
       })
-      child.on('close', (code, signal) => resolve({ code, signal, lastWords: words.text }))
+      child.on('close', (code, signal) =>
+        resolve({ code, signal, lastWords: words.text, memoryRanOut: memoryRanOut() }),
+      )
     })
     child.send({ type: 'run', job, resume }, () => {})
   }
