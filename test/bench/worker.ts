@@ -135,12 +135,12 @@ const groups: Projection[][] = [['q', 'k', 'v'], ['o'], ['gate', 'up'], ['down']
 const tokenMatrices = new Map<number, Tensor>()
 /** Some activations or gradients of them [tokens, columns]. */
 function tokenMatrix(columns: number): Tensor {
-  let matrix = tokenMatrices.get(columns)
-  if (!matrix) {
-    matrix = tf.keep(tf.randomNormal([ids.length, columns], 0, 1, 'float32', 1))
-    tokenMatrices.set(columns, matrix)
+  let known = tokenMatrices.get(columns)
+  if (!known) {
+    known = tf.keep(tf.randomNormal([ids.length, columns], 0, 1, 'float32', 1))
+    tokenMatrices.set(columns, known)
   }
-  return matrix
+  return known
 }
 
 /** A step's linear layers and nothing else: their products forward and backward, adapters and head included. */
