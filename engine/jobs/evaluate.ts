@@ -15,7 +15,7 @@ import { LlamaScoring } from '../evaluation/llama-scoring.ts'
 import { measurePerplexity } from '../evaluation/perplexity.ts'
 import { readTask } from '../evaluation/read-task.ts'
 import type { TaskName } from '../evaluation/tasks/index.ts'
-import { type Adapter, adapterFrom } from '../lora/adapter.ts'
+import { type Adapter, adapterFrom, disposeMatrices } from '../lora/adapter.ts'
 import type { LlamaModel } from '../models/llama.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { Random } from '../random.ts'
@@ -117,10 +117,10 @@ async function score(
     signal,
     onProgress: (more) => reading.report((bytes += more), checkpoint.bytes),
   })
+  let adapted: Adapter | undefined
   try {
-    const scoring = new LlamaScoring(model, {
-      adapter: adapter === undefined ? undefined : loadAdapter(adapter, checkpoint),
-    })
+    if (adapter !== undefined) adapted = loadAdapter(adapter, checkpoint)
+    const scoring = new LlamaScoring(model, { adapter: adapted })
     const progress = new StageProgress(stage, emit, [
       ...Object.keys(settings.tasks),
       ...Object.keys(settings.perplexity),
@@ -173,6 +173,7 @@ async function score(
     return scores
   } finally {
     disposeModel(model)
+    disposeMatrices(adapted?.layers ?? [])
   }
 }
 

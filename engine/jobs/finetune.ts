@@ -19,7 +19,7 @@ export async function finetune(job: FinetuneJob, context: JobContext): Promise<R
   refuseIfTooLarge(estimate)
   return await inRunFolder(job, context, async (folder) => {
     context.emit({ type: 'started', job, backend: name, threads })
-    const run = await prepareTraining(job, checkpoint, folder, context)
+    using run = await prepareTraining(job, checkpoint, folder, context)
     const loss = await train(job, run, folder, context)
     if (!existsSync(folder.output)) {
       await writeAdapter(folder.output, {

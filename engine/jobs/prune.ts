@@ -4,7 +4,6 @@ import { type Checkpoint, openCheckpoint, writeCheckpoint } from '../checkpoint/
 import type { ModelConfig } from '../checkpoint/model-config.ts'
 import { criteria, type JobContext, type PruneJob, type ResultEvent } from '../contract.ts'
 import { badSetting } from '../errors.ts'
-import { disposeModel } from '../models/load.ts'
 import { shrunkConfig, shrunkTensors } from '../pruning/shrink.ts'
 import { ratioForParameters, type TargetSettings } from '../pruning/targets.ts'
 import { estimateJob, refuseIfTooLarge } from './estimate.ts'
@@ -33,14 +32,15 @@ export async function prune(job: PruneJob, context: JobContext): Promise<ResultE
   return await inRunFolder(job, context, async (folder) => {
     context.emit({ type: 'started', job, backend: name, threads })
     const dense = job.evaluateDense ? await evaluateInRun(checkpoint, job.evaluation!, 'dense', folder, context) : null
-    const run = await prepareTraining(job, checkpoint, folder, context)
+    using run = await prepareTraining(job, checkpoint, folder, context)
     const pruning =
       target.removes === 'weights'
         ? new UnstructuredPruning(job, checkpoint, run, context)
         : new Pruning(job, target, checkpoint, run, folder, context)
     const loss = await train(job, run, folder, context, { ...pruning.hooks, begin: () => pruning.start() })
     if (!existsSync(folder.output)) await write(job, checkpoint, pruning, run, folder, context)
-    disposeModel(run.model)
+    // What comes now has the memory to itself.
+    run[Symbol.dispose]()
     using pruned = openCheckpoint(folder.output)
     const density =
       target.removes === 'weights'

@@ -12,10 +12,11 @@ import {
   adapterFrom,
   type AdapterSettings,
   createAdapter,
+  disposeMatrices,
   type LayerMatrices,
   pairsOf,
 } from '../lora/adapter.ts'
-import { loadModelInSlices } from '../models/load.ts'
+import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import type { LlamaModel } from '../models/llama.ts'
 import { Random } from '../random.ts'
 import type { SavedValues } from '../saved-values.ts'
@@ -25,7 +26,8 @@ import type { RunFolder } from './run-folder.ts'
 import { checkSampleSettings, Sampler } from './samples.ts'
 import { StageProgress } from './stage-progress.ts'
 
-export interface TrainingRun {
+/** Disposing of it leaves nothing on the back end: of the model, its masks, the adapter and the optimiser. */
+export interface TrainingRun extends Disposable {
   model: LlamaModel
   tokenizer: Tokenizer
   adapter: Adapter
@@ -95,7 +97,21 @@ export async function prepareTraining(
   folder.metrics.start(done)
   // What is removed before the first step is removed again.
   folder.snapshots.start(done === 0 ? -1 : done)
-  return { model, tokenizer, adapter, trainer, steps, done, saved: state?.values ?? new Map() }
+  return {
+    model,
+    tokenizer,
+    adapter,
+    trainer,
+    steps,
+    done,
+    saved: state?.values ?? new Map(),
+    [Symbol.dispose]() {
+      disposeModel(model)
+      disposeMatrices(adapter.layers)
+      trainer.dispose()
+      tf.dispose((trainer.masks ?? []).flatMap(({ heads, channels }) => [heads, channels]))
+    },
+  }
 }
 
 export interface StepHooks {

@@ -34,15 +34,19 @@ export async function loadModelInSlices(
   { signal, ...options }: LoadModelOptions & { signal?: AbortSignal } = {},
 ): Promise<LlamaModel> {
   const layers = layersOf(checkpoint, options)
-  for (;;) {
-    const { done, value } = layers.next()
-    if (done) return value
-    await setImmediate()
-    signal?.throwIfAborted()
+  try {
+    for (;;) {
+      const { done, value } = layers.next()
+      if (done) return value
+      await setImmediate()
+      signal?.throwIfAborted()
+    }
+  } finally {
+    layers.return(undefined as never)
   }
 }
 
-/** Reads layer by layer; the model is what it returns. */
+/** Reads layer by layer; the model is what it returns. What was read is disposed of where it does not come to that. */
 function* layersOf(checkpoint: Checkpoint, options: LoadModelOptions): Generator<undefined, LlamaModel> {
   const { config } = checkpoint
   const read = (name: string): StoredTensor => {
@@ -50,6 +54,7 @@ function* layersOf(checkpoint: Checkpoint, options: LoadModelOptions): Generator
     options.onProgress?.(stored.bytes.byteLength)
     return stored
   }
+  using made = new DisposableStack()
   const holder = weightHolder()
   const matrix = (name: string, int8 = false): FrozenWeight => {
     if (!holder) {
@@ -58,11 +63,16 @@ function* layersOf(checkpoint: Checkpoint, options: LoadModelOptions): Generator
     }
     const tensor = checkpoint.tensors.get(name)!
     const weight = storedWeight(tensor, (first, count) => checkpoint.rowsOf(name, first, count), int8)
+    made.defer(() => holder.dropWeight(weight))
     holder.placeWeight(weight)
     options.onProgress?.(tensor.bytes)
     return weight
   }
-  const vector = (name: string): Tensor => tf.tensor1d(toFloat32(read(name)))
+  const vector = (name: string): Tensor => {
+    const tensor = tf.tensor1d(toFloat32(read(name)))
+    made.defer(() => tensor.dispose())
+    return tensor
+  }
   const projection = (layer: number, which: Projection): Linear => ({
     weight: matrix(projectionTensor(layer, which), options.int8),
     bias: hasBias(config, which) ? vector(projectionBias(layer, which)) : null,
@@ -84,13 +94,15 @@ function* layersOf(checkpoint: Checkpoint, options: LoadModelOptions): Generator
     })
     yield
   }
-  return {
+  const model: LlamaModel = {
     config,
     embedding,
     layers,
     norm: vector('model.norm.weight'),
     head: { weight: config.tiedEmbeddings ? embedding : matrix('lm_head.weight'), bias: null },
   }
+  made.move()
+  return model
 }
 
 /** Disposes of the tensors of a model, and of what a back end holds of its weights. */

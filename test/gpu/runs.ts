@@ -10,6 +10,7 @@ import { stopWebGpu } from '../../engine/backends/webgpu/index.ts'
 import { weightsOf } from '../../engine/backends/webgpu/weights.ts'
 import { openCheckpoint } from '../../engine/checkpoint/checkpoint.ts'
 import { type EngineEvent, type Estimate, type PruneJob, jobSchema } from '../../engine/contract.ts'
+import { SecateurError } from '../../engine/errors.ts'
 import { runJob } from '../../engine/jobs/index.ts'
 import { RunFolder } from '../../engine/jobs/run-folder.ts'
 import { tf } from '../../engine/tf.ts'
@@ -116,6 +117,63 @@ test(
     assert.match(large!.detail, /do not fit on .*sent to it anew in every pass.* about [\d.e-]+ s/)
   },
 )
+
+/** Everything of a run that could stay behind on the card. */
+function onCard() {
+  const card = tf.backend() as unknown as CardBackend
+  const { numTensors, numDataBuffers } = tf.memory()
+  const { numBytesUsed, numBytesAllocated } = card.bufferManager
+  const { bytes, hostBytes } = weightsOf(card)
+  return { numTensors, numDataBuffers, numBytesUsed, weights: bytes, hostBytes, pool: numBytesAllocated }
+}
+
+const cancelled = process.env['SECATEUR_GPU_LONG'] ? 20 : 3
+// While weights are read, between two steps, and in the middle of one.
+const moments: ((event: EngineEvent) => boolean)[] = [
+  (event) => event.type === 'progress' && event.stage === 'reading weights',
+  (event) => event.type === 'step' && event.metrics.step === 1,
+  (event) => event.type === 'pruned',
+]
+
+async function cancel(name: string, at: (event: EngineEvent) => boolean): Promise<void> {
+  const controller = new AbortController()
+  const emit = (event: EngineEvent) => {
+    if (at(event)) controller.abort(new SecateurError('interrupted', 'stopped'))
+  }
+  const context = { emit, signal: controller.signal, resume: false }
+  await assert.rejects(runJob(jobFor(name, 'webgpu'), context), { kind: 'interrupted' })
+}
+
+test(`${cancelled} runs that are started and cancelled in a row leave the card as it was`, needsData, async () => {
+  // The pool of buffers is what a run needs that got furthest; it is kept for the next one.
+  await cancel('first', moments.at(-1)!)
+  const { pool, ...rest } = onCard()
+  assert.deepEqual(rest, { numTensors: 0, numDataBuffers: 0, numBytesUsed: 0, weights: 0, hostBytes: 0 })
+  for (let i = 0; i < cancelled; i++) await cancel(`cancelled ${i}`, moments[i % moments.length]!)
+  assert.deepEqual(onCard(), { ...rest, pool })
+})
+
+test('a card that runs out of memory ends the run in words, with the state to go on from', needsData, async () => {
+  const job = jobFor('full', 'webgpu')
+  const { device, card } = tf.backend() as unknown as CardBackend
+  const size = device.limits.maxBufferSize
+  const taken: GPUBuffer[] = []
+  const fill = (event: EngineEvent) => {
+    if (event.type !== 'step' || event.metrics.step !== 3) return
+    // A driver that plays a card refuses the largest buffer; a card is full after some of them.
+    const count = Math.ceil((2 * (card.memoryBytes ?? size)) / size)
+    for (let i = 0; i < count; i++) taken.push(device.createBuffer({ size, usage: GPUBufferUsage.STORAGE }))
+  }
+  await assert.rejects(run(job, fill), {
+    name: 'SecateurError',
+    kind: 'does-not-fit',
+    message: /graphics card ran out of memory: take fewer rows.*the state after step 2 is saved.*--resume/s,
+  })
+  for (const buffer of taken) buffer.destroy()
+  const steps: number[] = []
+  await run(job, (event) => event.type === 'step' && steps.push(event.metrics.step), true)
+  assert.deepEqual(steps, [3, 4, 5, 6])
+})
 
 test('a card that is lost ends the run in words, with the last saved state to go on from', needsData, async () => {
   const job = jobFor('lost', 'webgpu')
