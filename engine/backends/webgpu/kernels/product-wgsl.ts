@@ -11,7 +11,10 @@ export interface SingleRow {
   kind: 'single row'
 }
 
-/** Everything that the code of a product with a frozen weight depends on. */
+/**
+ * Everything that the code of a product with a frozen weight depends on. What can be told by a number is no part of it, since
+ * a card takes its time to compile: whether the result adds to what is there, and the rank of what an adapter adds, or 0.
+ */
 export interface ProductPlan {
   arithmetic: Arithmetic | SingleRow
   form: FrozenForm
@@ -19,10 +22,6 @@ export interface ProductPlan {
   transposed: boolean
   /** Whether every row of the weight begins at a multiple of four elements, and so does every row of x. */
   aligned: boolean
-  /** Adds to what is there. */
-  accumulate: boolean
-  /** Adds low [m, rank] times lowRank: [n, rank] as it stands, or [rank, n] where the product is transposed. */
-  lowRank: boolean
   /** Multiplies what is added by keep [m, n]. */
   keep: boolean
 }
@@ -40,7 +39,8 @@ export const productReads = (plan: ProductPlan): string[] => [
   'weight',
   ...(plan.form === 'int8' ? ['scales'] : []),
   ...(scalesRows(plan) ? ['row_scales'] : []),
-  ...(plan.lowRank ? ['low', 'low_rank'] : []),
+  'low',
+  'low_rank',
   ...(plan.keep ? ['keep'] : []),
 ]
 
@@ -75,6 +75,7 @@ ${declarations(
     ['rank', 'u32'],
     ['low_offset', 'u32'],
     ['scale_offset', 'u32'],
+    ['accumulate', 'u32'],
     ['boost', 'f32'],
   ],
 )}
@@ -102,8 +103,8 @@ fn finish(row: u32, column: u32, sum: f32) {
   let place = ${transposed ? 'column' : 'params.start + column'};
   ${form === 'int8' ? (transposed ? 'value /= params.boost;' : 'value *= scales[place];') : ''}
   let index = row * params.n + place;
-  ${plan.lowRank ? lowRankSum(plan) : ''}
-  ${plan.accumulate ? 'value += y[index];' : ''}
+  ${lowRankSum(plan)}
+  if (params.accumulate == 1u) { value += y[index]; }
   y[index] = value;
 }
 ${mainOf(plan, arithmetic)}`
@@ -186,6 +187,7 @@ fn stage_right(first_column: u32, first: u32, lane: u32) {
   }
 }`
 
+// low [m, rank] times low_rank: [n, rank] as it stands, or [rank, n] where the product is transposed.
 const lowRankSum = ({ transposed, keep }: ProductPlan) => `
   var more = 0.0;
   for (var r = 0u; r < params.rank; r++) {

@@ -58,18 +58,18 @@ export function product(
       form: weight.form,
       transposed,
       aligned: weight.columns % 4 === 0,
-      accumulate: into !== undefined || (transposed && index > 0),
-      // Parts of a transposed product add up: the adapter's share is added once.
-      lowRank: lowRank !== undefined && (!transposed || index === 0),
-      keep: lowRank?.keep !== undefined && (!transposed || index === 0),
+      keep: lowRank?.keep !== undefined,
     }
+    // Parts of a transposed product add up: the adapter's share is added once.
+    const adapted = !transposed || index === 0 ? lowRank : undefined
     const named: Record<string, Binding | null | undefined> = {
       x,
       weight: part.buffer,
       scales,
       row_scales: used.scales,
-      low: lowRank?.low,
-      low_rank: lowRank?.matrix,
+      // Something must be bound where nothing is added.
+      low: lowRank?.low ?? x,
+      low_rank: lowRank?.matrix ?? x,
       keep: lowRank?.keep,
     }
     dispatch(
@@ -83,9 +83,10 @@ export function product(
         weight.columns,
         part.start,
         part.rows,
-        lowRank?.rank ?? 0,
+        adapted?.rank ?? 0,
         lowRank?.offset ?? 0,
         used.offset,
+        into !== undefined || (transposed && index > 0) ? 1 : 0,
         { float: boost },
       ],
       arithmetic.kind === 'single row'
