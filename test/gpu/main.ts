@@ -15,7 +15,7 @@ const started = performance.now()
 
 let failures = 0
 for (const arithmetic of ['f32', 'f16', 'matrix']) {
-  const known = runOnCard('test/gpu/has-arithmetic.ts', { SECATEUR_GPU_ARITHMETIC: arithmetic }, runner)
+  const known = runOnCard(['test/gpu/has-arithmetic.ts'], { SECATEUR_GPU_ARITHMETIC: arithmetic }, runner)
   if (!known.passed) {
     console.log(`${arithmetic}: skipped, ${known.output.trim().split('\n').at(-1)}`)
     if (arithmetic === 'f32') failures++
@@ -23,7 +23,7 @@ for (const arithmetic of ['f32', 'f16', 'matrix']) {
   }
   for (const file of arithmetic === 'f32' ? [...quickFiles, ...longFiles] : aboutRoundedProducts) {
     const { passed, seconds, output } = runOnCard(
-      file,
+      [file],
       { SECATEUR_GPU_ARITHMETIC: arithmetic, SECATEUR_GPU_LONG: arithmetic === 'f32' ? '1' : '' },
       runner,
     )

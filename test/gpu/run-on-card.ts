@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '../..')
 
-/** Test files that hold on any back end, and those about graphics cards alone. */
+/** Test files that hold on any back end, and then those about graphics cards alone: the last one ends with a lost card. */
 export const quickFiles = [
   'test/conformance/binary.test.ts',
   'test/conformance/fused.test.ts',
@@ -25,15 +25,17 @@ export interface Ran {
 }
 
 /**
- * Runs a test file with the back end `webgpu` in a process of its own.
+ * Runs test files with the back end `webgpu` in a process of their own. Several share the card and what was compiled for it.
  *
  * @param runner a command that runs its arguments on the driver to be tested, where one is needed
  */
-export function runOnCard(file: string, env: Record<string, string>, runner: readonly string[] = []): Ran {
+export function runOnCard(files: readonly string[], env: Record<string, string>, runner: readonly string[] = []): Ran {
   const started = performance.now()
   // Without it the child would believe that it is part of this test.
   const { NODE_TEST_CONTEXT: _, ...inherited } = process.env
-  const [command, ...args] = [...runner, process.execPath, '--expose-gc', join(root, file)]
+  const together = files.length > 1 ? ['--test', '--test-isolation=none', '--test-reporter=spec'] : []
+  const paths = files.map((file) => join(root, file))
+  const [command, ...args] = [...runner, process.execPath, '--expose-gc', ...together, ...paths]
   const { status, stdout, stderr, error } = spawnSync(command!, args, {
     cwd: root,
     encoding: 'utf8',

@@ -5,15 +5,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { chooseBackend } from '../../engine/backends/choose.ts'
+import { registerFrozenComposites } from '../../engine/backends/frozen-composite.ts'
 import type { CardBackend } from '../../engine/backends/webgpu/backend.ts'
 import { stopWebGpu } from '../../engine/backends/webgpu/index.ts'
-import { weightsOf } from '../../engine/backends/webgpu/weights.ts'
+import { cardMemory } from '../../engine/backends/webgpu/memory.ts'
+import { setWeightStore, weightBudget, weightsOf, WeightStore } from '../../engine/backends/webgpu/weights.ts'
 import { openCheckpoint } from '../../engine/checkpoint/checkpoint.ts'
-import { type EngineEvent, type Estimate, type PruneJob, jobSchema } from '../../engine/contract.ts'
+import { type BackendName, type EngineEvent, type Estimate, type PruneJob, jobSchema } from '../../engine/contract.ts'
 import { SecateurError } from '../../engine/errors.ts'
 import { runJob } from '../../engine/jobs/index.ts'
 import { RunFolder } from '../../engine/jobs/run-folder.ts'
 import { tf } from '../../engine/tf.ts'
+import { registerRoundedProducts } from '../rounded-products.ts'
 import { testsHalfPrecision } from '../tested-backend.ts'
 import { data, needsData } from '../unit/evaluation/shared.ts'
 
@@ -23,7 +26,7 @@ before(async () => {
 })
 after(() => rm(folder, { recursive: true }))
 
-const jobFor = (name: string, device: 'webgpu' | 'onnx') =>
+const jobFor = (name: string, device: BackendName) =>
   jobSchema.parse({
     kind: 'prune',
     checkpoint: data('stories260K'),
@@ -33,8 +36,8 @@ const jobFor = (name: string, device: 'webgpu' | 'onnx') =>
     device,
     threads: 2,
     rows: 1,
-    length: 32,
-    steps: 6,
+    length: 16,
+    steps: 4,
     frequency: 2,
     saveEvery: 2,
     learningRate: 1e-3,
@@ -48,15 +51,6 @@ const lossesOf = async (job: PruneJob, onEvent: (event: EngineEvent) => void = (
     if (event.type === 'step') losses.push(event.metrics.loss)
   })
   return losses
-}
-
-/** Closes the card and opens it as one of so many gigabytes, or as it is. */
-async function reopenCard(gigabytes: string | undefined): Promise<void> {
-  await tf.setBackend('onnx')
-  stopWebGpu()
-  if (gigabytes === undefined) delete process.env['SECATEUR_GPU_MEMORY']
-  else process.env['SECATEUR_GPU_MEMORY'] = gigabytes
-  await chooseBackend({ device: 'webgpu' })
 }
 
 async function run(job: PruneJob, onEvent: (event: EngineEvent) => void = () => {}, resume = false) {
@@ -73,18 +67,25 @@ function masksOf(job: PruneJob): Record<string, number[]> {
 }
 const closing = (opened: RunFolder) => ({ folder: opened, [Symbol.dispose]: () => opened.close() })
 
-test('a LoRAPrune run keeps the same heads and channels as on the processor', needsData, async () => {
+/** How many groups one run keeps and another does not, or the other way round. */
+const different = (one: Record<string, number[]>, other: Record<string, number[]>): number =>
+  Object.entries(one).flatMap(([name, mask]) => mask.filter((kept, group) => kept !== other[name]![group])).length
+
+test('a LoRAPrune run keeps the same heads and channels as on the processor', needsData, async (t) => {
   const [here, there] = [jobFor('card', 'webgpu'), jobFor('processor', 'onnx')]
   const losses = await lossesOf(here)
-  const expected = await lossesOf(there)
+  let expected = await lossesOf(there)
   const [masks, expectedMasks] = [masksOf(here), masksOf(there)]
   if (testsHalfPrecision) {
-    // Rounding factors to 16 bits moves scores by a percent or two: of the groups that lie so close to the cut, some change
-    // places. The processor does the same where it rounds the same factors: 8 of 880.
-    const different = Object.entries(masks).flatMap(([name, mask]) =>
-      mask.filter((kept, group) => kept !== expectedMasks[name]![group]),
-    )
-    assert.ok(different.length <= 880 * 0.02, `${different.length} groups are not those of the processor`)
+    // Of the groups that lie close to the cut some change places where factors are rounded to 16 bits, and then there are
+    // other losses and gradients: as many on a processor that rounds the same factors, within twice.
+    registerFrozenComposites('cpu')
+    registerRoundedProducts()
+    const rounding = jobFor('rounding', 'cpu')
+    expected = await lossesOf(rounding)
+    const [card, processor] = [masks, masksOf(rounding)].map((some) => different(some, expectedMasks))
+    t.diagnostic(`${card} of 880 groups change places, and ${processor} on a processor that rounds`)
+    assert.ok(card! <= 2 * processor! && processor! < 40, `${card} groups change places, not ${processor}`)
   } else assert.deepEqual(masks, expectedMasks)
   // A group that changes places changes the losses after it.
   const tolerance = testsHalfPrecision ? 0.2 : 1e-3
@@ -102,12 +103,15 @@ test(
     const keep = (event: EngineEvent) => event.type === 'estimate' && estimates.push(event.estimate)
     const whole = { ...jobFor('whole', 'webgpu'), steps: 2, int8: true }
     const losses = await lossesOf(whole, keep)
-    await reopenCard('0.0004')
+    const card = tf.backend() as unknown as CardBackend
+    process.env['SECATEUR_GPU_MEMORY'] = '0.0004'
+    setWeightStore(card, new WeightStore(card, { budget: weightBudget(cardMemory(card.card.info)) }))
     const streamed = { ...whole, out: join(folder, 'streamed') }
     assert.deepEqual(await lossesOf(streamed, keep), losses)
     assert.deepEqual(masksOf(streamed), masksOf(whole))
-    const { uploaded } = weightsOf(tf.backend() as unknown as CardBackend)
-    await reopenCard(undefined)
+    const { uploaded } = weightsOf(card)
+    delete process.env['SECATEUR_GPU_MEMORY']
+    setWeightStore(card, new WeightStore(card))
     const [fitting, large] = estimates.map(({ placement }) => placement!)
     assert.deepEqual([fitting!.streamedBytes, fitting!.secondsPerPass], [0, 0])
     assert.equal(large!.budgetBytes, 0.7 * 0.0004e9)
@@ -145,10 +149,14 @@ async function cancel(name: string, at: (event: EngineEvent) => boolean): Promis
 }
 
 test(`${cancelled} runs that are started and cancelled in a row leave the card as it was`, needsData, async () => {
+  const card = tf.backend() as unknown as CardBackend
+  // Weights of earlier tests go when their handles are collected.
+  setWeightStore(card, new WeightStore(card))
+  const { pool: _, ...earlier } = onCard()
   // The pool of buffers is what a run needs that got furthest; it is kept for the next one.
   await cancel('first', moments.at(-1)!)
   const { pool, ...rest } = onCard()
-  assert.deepEqual(rest, { numTensors: 0, numDataBuffers: 0, numBytesUsed: 0, weights: 0, hostBytes: 0 })
+  assert.deepEqual(rest, earlier)
   for (let i = 0; i < cancelled; i++) await cancel(`cancelled ${i}`, moments[i % moments.length]!)
   assert.deepEqual(onCard(), { ...rest, pool })
 })
@@ -172,7 +180,7 @@ test('a card that runs out of memory ends the run in words, with the state to go
   for (const buffer of taken) buffer.destroy()
   const steps: number[] = []
   await run(job, (event) => event.type === 'step' && steps.push(event.metrics.step), true)
-  assert.deepEqual(steps, [3, 4, 5, 6])
+  assert.deepEqual(steps, [3, 4])
 })
 
 test('a card that is lost ends the run in words, with the last saved state to go on from', needsData, async () => {
@@ -187,8 +195,11 @@ test('a card that is lost ends the run in words, with the last saved state to go
     kind: 'unsupported',
     message: /graphics card was lost.*--resume/s,
   })
-  await reopenCard(undefined)
-  const steps: number[] = []
-  await run(job, (event) => event.type === 'step' && steps.push(event.metrics.step), true)
-  assert.deepEqual(steps, [3, 4, 5, 6])
+  using opened = closing(RunFolder.open(job.out, job))
+  assert.equal(opened.folder.load()!.step, 2)
+  // The next start opens it again.
+  await tf.setBackend('onnx')
+  stopWebGpu()
+  await chooseBackend({ device: 'webgpu' })
+  assert.deepEqual([...tf.add(tf.tensor1d([1]), tf.tensor1d([2])).dataSync()], [3])
 })
