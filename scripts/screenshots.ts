@@ -50,7 +50,16 @@ try {
     await shoot(page, 'datasets', 'datasets')
     await shoot(page, 'dataset', `datasets/${data.id}`)
     await shoot(page, 'new-run', `new?kind=prune&checkpoint=${model.id}`)
+    await shoot(page, 'new-sweep', `new?kind=sweep&figure=criteria&checkpoint=${model.id}`)
     await shoot(page, 'run-done', `runs/${first.id}`)
+    const { kind: _, checkpoint, out: __, ...base } = jobWith({ steps: 20 })
+    const lists = { seed: [0, 1], criterion: ['loraprune', 'magnitude'] }
+    const sweep = await app.call('runs.create', {
+      name: 'Two criteria, two seeds',
+      job: { kind: 'sweep', checkpoint, base: { ...base, evaluateDense: false }, values: lists },
+    })
+    await finished(sweep.id)
+    await shoot(page, 'sweep', `runs/${sweep.id}`)
     await shoot(page, 'history', 'history')
     await shoot(page, 'settings', 'settings')
   }
@@ -65,7 +74,11 @@ function task(file: string) {
 }
 
 function prune(name: string, settings: Record<string, unknown>) {
-  const job = {
+  return app.call('runs.create', { name, job: jobWith(settings) })
+}
+
+function jobWith(settings: Record<string, unknown>) {
+  return {
     kind: 'prune',
     checkpoint: join(sample, 'model'),
     data: [join(sample, 'train.jsonl')],
@@ -89,7 +102,6 @@ function prune(name: string, settings: Record<string, unknown>) {
     },
     ...settings,
   }
-  return app.call('runs.create', { name, job })
 }
 
 async function running(id: number, step: number): Promise<void> {

@@ -54,10 +54,17 @@ async function enterOutput(
 ): Promise<number | null> {
   const named = result.checkpoint ?? result.adapter
   if (named === undefined) return null
+  const note = (level: 'info' | 'error', message: string) =>
+    void context.runs.records.addLog(row.id, { time: Date.now(), level, message })
   try {
     // A folder that was moved, or came from another computer, names the place where it was made.
     const inFolder = join(row.folder, 'output')
     const folder = (await exists(inFolder)) ? inFolder : named
+    if (!(await exists(folder))) {
+      // A sweep may keep scores alone.
+      note('info', 'the output was not kept, so that the library does not have it')
+      return null
+    }
     if (!isWithin(folder, [row.folder])) return null
     const { id } = await library.add(folder, 'run-output', {
       run: row,
@@ -67,12 +74,7 @@ async function enterOutput(
     })
     return id
   } catch (error) {
-    const { message } = toProblem(error)
-    context.runs.records.addLog(row.id, {
-      time: Date.now(),
-      level: 'error',
-      message: `the output is not in the library: ${message}`,
-    })
+    note('error', `the output is not in the library: ${toProblem(error).message}`)
     return null
   }
 }
@@ -160,6 +162,7 @@ export async function settleFromFolder(
   await recorder.close()
   const finished = report.finished === null ? null : Date.parse(report.finished)
   if (report.result) await enterResult(context, library, row, report.result, finished ?? Date.now())
+  else if (row.kind === 'sweep') await enterSweep(context, library, row, false)
   const failed = report.error !== null && report.error.kind !== 'interrupted'
   const lastStep = runs.metrics.lastStep(row.id)
   runs.update(row.id, {

@@ -140,9 +140,10 @@ async function timeOf(
     // What is removed at once and not healed is not trained.
     const isTrained = job.kind === 'finetune' || job.healing || job.schedule === 'iterative'
     steps = isTrained ? (job.steps ?? (await stepsOf(job, context))) : 0
-    guessed ||= job.steps === undefined
+    guessed ||= isTrained && job.steps === undefined
     operations += steps * stepOperations(job, config)
     passes += steps * job.accumulation * 2
+    if (job.kind === 'prune') operations += scoringOperations(job, config, steps, job.ratio)
   }
   const gigaflops = await measureSpeed(choice.name, choice, () => chooseBackend({ ...job, device: choice.name }))
   const secondsOf = (count: number) => count / (gigaflops * 1e9 * efficiency)
@@ -154,8 +155,7 @@ async function timeOf(
       moved +
       secondsOf(operations) +
       steps * config.layers.length * secondsPerLayer +
-      passes * choice.secondsPerPass +
-      (job.kind === 'prune' ? scoring![job.criterion].seconds : 0),
+      passes * choice.secondsPerPass,
     secondsFrom:
       `From ${(operations / 1e12).toPrecision(2)} trillion operations at ${Math.round(gigaflops * efficiency)} billion a ` +
       `second, ${Math.round(100 * efficiency)} % of the measured speed of ${choice.device}.` +
