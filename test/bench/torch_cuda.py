@@ -2,11 +2,14 @@
 
     python3 test/bench/torch_cuda.py --shapes 1B,3B,7B --scale 1 --rows 4 --length 512 --repeats 3
 
-Needs PyTorch 2.5 or later. Prints one JSON object. A Llama with random frozen weights and PEFT's LoRA on all seven projections (the classes of
+Needs PyTorch 2.5 or later. Prints one JSON object. `--device cpu` checks that it runs, with any PyTorch, and without
+torch.compile: use small sizes there, and compare nothing with its figures. A Llama with random frozen weights and PEFT's LoRA on all seven projections (the classes of
 torch_step.py, with PyTorch's own attention), gradient checkpointing, AdamW; eager and with torch.compile.
 """
 import argparse
+import contextlib
 import json
+import math
 import sys
 import time
 
@@ -35,6 +38,15 @@ class Options:
         self.length, self.rank, self.mode = arguments.length, 8, mode
 
 
+def attention(q, k, v, grouped):
+    if hasattr(F, "scaled_dot_product_attention"):
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=grouped)
+    # PyTorch 1, where only the processor is checked.
+    k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], 1) for t in (k, v))
+    later = torch.ones(q.shape[2], q.shape[2], dtype=torch.bool).triu(1)
+    return (q @ k.transpose(2, 3) / math.sqrt(q.shape[3])).masked_fill(later, -math.inf).softmax(-1) @ v
+
+
 def block_forward(self, x, cos, sin, mask):
     rows, tokens, _ = x.shape
     split = lambda y, heads: y.view(rows, tokens, heads, self.size).transpose(1, 2)
@@ -42,17 +54,19 @@ def block_forward(self, x, cos, sin, mask):
     q = rotate(split(self.q(normed), self.heads), cos, sin)
     k = rotate(split(self.k(normed), self.kv_heads), cos, sin)
     v = split(self.v(normed), self.kv_heads)
-    mix = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=self.kv_heads < self.heads)
+    mix = attention(q, k, v, self.kv_heads < self.heads)
     x = x + self.o(mix.transpose(1, 2).reshape(rows, tokens, -1))
     normed = self.feed_forward_norm(x)
     return x + self.down(F.silu(self.gate(normed)) * self.up(normed))
 
 
 def build(name, arguments):
-    with torch.device("cuda"):
+    with torch.device("cuda") if arguments.device == "cuda" else contextlib.nullcontext():
         torch.set_default_dtype(torch.bfloat16)
         model = Llama(Options(name, arguments, "step-checkpointing"))
         torch.set_default_dtype(torch.float32)
+    # What torch.compile can see through, and PyTorch recommends.
+    model.reentrant = False
     # Tables of the rotation and the mask are plain attributes, made on the card with the rest.
     model.cos, model.sin = model.cos.bfloat16(), model.sin.bfloat16()
     for module in model.modules():
@@ -63,13 +77,19 @@ def build(name, arguments):
     return model
 
 
-def median_seconds(work, repeats):
+def finish(device):
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def median_seconds(work, arguments):
+    repeats = arguments.repeats
     times = []
     for _ in range(repeats + 1):
-        torch.cuda.synchronize()
+        finish(arguments.device)
         started = time.perf_counter()
         work()
-        torch.cuda.synchronize()
+        finish(arguments.device)
         times.append(time.perf_counter() - started)
     return sorted(times[1:])[repeats // 2]
 
@@ -85,12 +105,13 @@ def score(model):
 
 
 def measure(name, arguments, compiled):
-    torch.cuda.reset_peak_memory_stats()
+    if arguments.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     model = build(name, arguments)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=1e-4)
     run = torch.compile(model) if compiled else model
-    ids = torch.randint(model.embed.num_embeddings, (arguments.rows, arguments.length), device="cuda")
+    ids = torch.randint(model.embed.num_embeddings, (arguments.rows, arguments.length), device=arguments.device)
 
     def step():
         optimiser.zero_grad()
@@ -102,9 +123,9 @@ def measure(name, arguments, compiled):
         with torch.no_grad():
             run(ids)
 
-    training = median_seconds(step, arguments.repeats)
-    scoring = median_seconds(lambda: score(model), arguments.repeats)
-    reading = median_seconds(prompt, arguments.repeats)
+    training = median_seconds(step, arguments)
+    scoring = median_seconds(lambda: score(model), arguments)
+    reading = median_seconds(prompt, arguments)
     tokens = ids.numel()
     return {
         "shape": name,
@@ -112,7 +133,7 @@ def measure(name, arguments, compiled):
         "trainingTokensPerSecond": tokens / training,
         "scoringSeconds": scoring,
         "promptTokensPerSecond": tokens / reading,
-        "deviceBytes": torch.cuda.max_memory_allocated(),
+        "deviceBytes": torch.cuda.max_memory_allocated() if arguments.device == "cuda" else None,
     }
 
 
@@ -122,15 +143,19 @@ def main():
     parser.add_argument("--scale", type=float, default=1)
     for name, default in (("rows", 4), ("length", 512), ("repeats", 3)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     arguments = parser.parse_args()
-    if not torch.cuda.is_available():
+    on_card = arguments.device == "cuda"
+    if on_card and not torch.cuda.is_available():
         sys.exit("PyTorch finds no CUDA card")
     models = []
     for name in arguments.shapes.split(","):
-        for compiled in (False, True):
+        for compiled in (False, True) if on_card else (False,):
             models.append(measure(name, arguments, compiled))
-            torch.cuda.empty_cache()
-    print(json.dumps({"torch": torch.__version__, "device": torch.cuda.get_device_name(), "models": models}))
+            if on_card:
+                torch.cuda.empty_cache()
+    device = torch.cuda.get_device_name() if on_card else "cpu"
+    print(json.dumps({"torch": torch.__version__, "device": device, "models": models}))
 
 
 if __name__ == "__main__":

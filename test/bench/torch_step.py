@@ -89,6 +89,7 @@ class Llama(nn.Module):
     def __init__(self, options):
         super().__init__()
         self.checkpointing = options.mode == "step-checkpointing"
+        self.reentrant = True
         self.embed = nn.Embedding(options.vocab, options.width).requires_grad_(False)
         self.blocks = nn.ModuleList(Block(options) for _ in range(options.layers))
         self.norm = RmsNorm(options.width)
@@ -98,7 +99,7 @@ class Llama(nn.Module):
         angles = torch.arange(options.length).float()[:, None] * inverse
         angles = torch.cat([angles, angles], dim=-1)
         self.cos, self.sin = angles.cos(), angles.sin()
-        self.mask = torch.full((options.length, options.length), torch.finfo(torch.float32).min).triu(1)
+        self.mask = torch.full((options.length, options.length), torch.finfo(torch.get_default_dtype()).min).triu(1)
 
     def forward(self, ids):
         x = self.embed(ids)
@@ -106,7 +107,7 @@ class Llama(nn.Module):
             x.requires_grad_()  # PEFT's enable_input_require_grads: re-entrant checkpointing needs it
         for block in self.blocks:
             if self.checkpointing:
-                x = checkpoint(block, x, self.cos, self.sin, self.mask)
+                x = checkpoint(block, x, self.cos, self.sin, self.mask, use_reentrant=self.reentrant)
             else:
                 x = block(x, self.cos, self.sin, self.mask)
         return self.head(self.norm(x))
