@@ -5,7 +5,8 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { Placement } from '../contract.ts'
 import { type SingleJob, weightBytes } from './estimate.ts'
 
-const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`
+const size = (bytes: number) => (bytes >= 1e9 ? `${(bytes / 1e9).toFixed(2)} GB` : `${(bytes / 1e6).toFixed(1)} MB`)
+const duration = (seconds: number) => (seconds < 0.01 ? 'less than 0.01 s' : `about ${seconds.toPrecision(2)} s`)
 /** Small enough to be copied in a moment. */
 const probeBytes = 2 ** 24
 
@@ -26,14 +27,14 @@ export function placementOf(job: SingleJob, checkpoint: Checkpoint): Placement |
       ...facts,
       budgetBytes: null,
       secondsPerPass: 0,
-      detail: `All weights (${gigabytes(weights)}) go to ${device}, which does not say how much memory it has: set SECATEUR_GPU_MEMORY to its gigabytes to stream what does not fit.`,
+      detail: `All weights (${size(weights)}) go to ${device}, which does not say how much memory it has: set SECATEUR_GPU_MEMORY to its gigabytes to stream what does not fit.`,
     }
   if (streamedBytes === 0)
     return {
       ...facts,
       budgetBytes: budget,
       secondsPerPass: 0,
-      detail: `All weights (${gigabytes(weights)}) stay on ${device}, which takes ${gigabytes(budget)}.`,
+      detail: `All weights (${size(weights)}) stay on ${device}, which takes ${size(budget)}.`,
     }
   const sending = 1 / (1e9 * measureCopies(card, probeBytes, 2).uploadGigabytesPerSecond)
   // Weights in 8 bits are kept in memory; others are read again.
@@ -43,7 +44,7 @@ export function placementOf(job: SingleJob, checkpoint: Checkpoint): Placement |
     ...facts,
     budgetBytes: budget,
     secondsPerPass,
-    detail: `${gigabytes(streamedBytes)} of the weights (${gigabytes(weights)}) do not fit on ${device} beside the rest (it takes ${gigabytes(budget)}): they are sent to it anew in every pass through the model, which takes about ${secondsPerPass.toPrecision(2)} s.`,
+    detail: `${size(streamedBytes)} of the weights (${size(weights)}) do not fit on ${device} beside the rest (it takes ${size(budget)}): they are sent to it anew in every pass through the model, which takes ${duration(secondsPerPass)}.`,
   }
 }
 
