@@ -71,6 +71,7 @@ export const groups: readonly SettingGroup[] = [
       schedule: { label: 'Removal' },
       healing: { label: 'Heal by training' },
       frequency: { unit: 'steps' },
+      rounding: { label: 'Groups gone on the way' },
       pruneWarmUp: { label: 'Before pruning', unit: fraction },
       pruneCoolDown: { label: 'After pruning', unit: fraction },
     },
