@@ -5,11 +5,11 @@ import { id, nothing, path, type Problem } from './contract/common.ts'
 import {
   datasetChangesSchema,
   datasetSchema,
-  lengthsResultSchema,
   previewResultSchema,
   previewSchema,
   registerDatasetSchema,
   thumbnailSchema,
+  tokenLengthsSchema,
 } from './contract/datasets.ts'
 import {
   checkpointChangesSchema,
@@ -101,7 +101,7 @@ export const methods = {
   'datasets.preview': [previewSchema, previewResultSchema],
   'datasets.lengths': [
     z.strictObject({ id, checkpoint: id, sample: z.int().min(1).max(100_000).default(2000) }),
-    lengthsResultSchema,
+    tokenLengthsSchema,
   ],
   'datasets.thumbnails': [
     z.strictObject({ id, offset: z.int().min(0).default(0), limit: z.int().min(1).max(60).default(24) }),

@@ -1,8 +1,9 @@
 import { z } from 'zod'
-import { datasetKind } from '../../engine/contract.ts'
-import { id, name, notes, path, problemSchema, tags, time } from './common.ts'
+import { datasetKind, previewSchema as previewPageSchema, tokenLengthsSchema } from '../../engine/contract.ts'
+import { id, name, notes, path, tags, time } from './common.ts'
 
-export { datasetKind }
+export { datasetKind, tokenLengthsSchema }
+export type { PreviewRow, TokenLengths } from '../../engine/contract.ts'
 export const datasetFormat = z.enum(['jsonl', 'json', 'parquet', 'text', 'images'])
 export const datasetSchema = z.object({
   id,
@@ -43,30 +44,7 @@ export const previewSchema = z.strictObject({
   offset: z.int().min(0).default(0),
   limit: z.int().min(1).max(50).default(10),
 })
-export const previewRowSchema = z.object({
-  index: z.int(),
-  /** `target`: loss is taken on it. */
-  tokens: z.array(z.object({ id: z.int(), text: z.string(), target: z.boolean() })),
-  /** Of the whole row; more than `tokens` has where `truncated`. */
-  tokenCount: z.int(),
-  truncated: z.boolean(),
-  /** Multiple choice: all answers; the tokens are those of the context with the right one. */
-  choices: z.array(z.object({ text: z.string(), correct: z.boolean() })).optional(),
-  /** Why this row cannot be used. */
-  error: problemSchema.optional(),
-})
-export const previewResultSchema = z.object({ rows: z.array(previewRowSchema), total: z.int().nullable() })
-export type PreviewRow = z.infer<typeof previewRowSchema>
-
-export const lengthsResultSchema = z.object({
-  counts: z.array(z.int()),
-  binWidth: z.int(),
-  examples: z.int(),
-  tokens: z.int(),
-  longest: z.int(),
-  mean: z.number(),
-})
-export type TokenLengths = z.infer<typeof lengthsResultSchema>
+export const previewResultSchema = z.object({ rows: previewPageSchema.shape.rows, total: z.int().nullable() })
 
 export const thumbnailSchema = z.object({
   name: z.string(),

@@ -43,15 +43,14 @@ export class Datasets {
       return this.#changed(id)
     },
     'datasets.preview': (input) => this.#preview(input),
-    'datasets.lengths': async ({ id, checkpoint, sample }) => {
+    'datasets.lengths': ({ id, checkpoint, sample }) => {
       const row = this.#row(id)
       const { engine, tasks } = this.#context
       const asked = { ...this.#source(row), checkpoint: this.#library.row(checkpoint).path, sample }
-      const { counts, binWidth, examples, tokens, longest, mean } = await tasks.run(
+      return tasks.run(
         { kind: 'count', title: `Counting tokens of ${row.name}`, subject: { kind: 'dataset', id } },
         ({ signal, progress }) => engine.request('tokenLengths', asked, { signal, progress }),
       )
-      return { counts, binWidth, examples, tokens, longest, mean }
     },
     'datasets.thumbnails': async ({ id, offset, limit }) => {
       const { path } = this.#row(id)

@@ -8,7 +8,7 @@ test('an axis ends at 1, 2 or 5 times a power of ten', () => {
 })
 
 test('a bar covers the lengths from its own up to the next one', () => {
-  const bars = barsOf({ counts: [3, 0, 1], binWidth: 8, examples: 4, tokens: 40, longest: 17, mean: 10 })
+  const bars = barsOf({ counts: [3, 0, 1], binWidth: 8 })
   assert.deepEqual(bars.at(-1), { from: 16, to: 24, count: 1 })
 })
 

@@ -14,5 +14,5 @@ export interface Bar {
   count: number
 }
 
-export const barsOf = ({ counts, binWidth }: TokenLengths): Bar[] =>
+export const barsOf = ({ counts, binWidth }: Pick<TokenLengths, 'counts' | 'binWidth'>): Bar[] =>
   counts.map((count, index) => ({ from: index * binWidth, to: (index + 1) * binWidth, count }))
