@@ -1,3 +1,5 @@
+import { bytes, number, percent } from '../format.ts'
+
 /** What the curves of a run are called. */
 const labels: Readonly<Record<string, string>> = {
   loss: 'Loss',
@@ -15,3 +17,19 @@ export const metricLabel = (name: string): string => (Object.hasOwn(labels, name
 /** What a chart of one curve is called. */
 export const chartTitle = (name: string): string =>
   name.startsWith('sparsity.') ? `Sparsity: ${metricLabel(name).toLowerCase()}` : metricLabel(name)
+
+const units: Readonly<Record<string, string>> = {
+  loss: 'nats per token',
+  tokensPerSecond: 'tokens/s',
+  memoryBytes: 'resident',
+}
+export const metricUnit = (name: string): string => units[name] ?? ''
+
+export function metricFormat(name: string): (value: number) => string {
+  if (name.startsWith('sparsity.')) return (value) => percent(value, 1)
+  if (name === 'memoryBytes') return bytes
+  return name === 'tokensPerSecond' ? (value) => number(value, 3) : number
+}
+
+/** Whether a curve has the noise that smoothing is for. */
+export const isNoisy = (name: string): boolean => ['loss', 'gradientNorm', 'tokensPerSecond'].includes(name)
