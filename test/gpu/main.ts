@@ -3,14 +3,8 @@ import { failuresIn, longFiles, quickFiles, runOnCard } from './run-on-card.ts'
 
 /** A command that runs its arguments on the driver to be tested; unset, the system's own driver is tested. */
 const runner = (process.env['SECATEUR_GPU_RUNNER'] ?? '').split(' ').filter((word) => word !== '')
-/** Only the files that concern how products are computed are run for the ways that round factors to 16 bits. */
-const aboutRoundedProducts = [
-  'test/conformance/fused.test.ts',
-  'test/unit/models/llama.test.ts',
-  'test/gpu/rounding.ts',
-  'test/gpu/card.ts',
-  'test/gpu/runs.ts',
-]
+/** What is tested besides of the ways that round factors to 16 bits. */
+const aboutRounding = ['test/gpu/rounding.ts']
 const started = performance.now()
 
 let failures = 0
@@ -21,7 +15,7 @@ for (const arithmetic of ['f32', 'f16', 'matrix']) {
     if (arithmetic === 'f32') failures++
     continue
   }
-  for (const file of arithmetic === 'f32' ? [...quickFiles, ...longFiles] : aboutRoundedProducts) {
+  for (const file of [...quickFiles, ...longFiles, ...(arithmetic === 'f32' ? [] : aboutRounding)]) {
     const { passed, seconds, output } = runOnCard(
       [file],
       { SECATEUR_GPU_ARITHMETIC: arithmetic, SECATEUR_GPU_LONG: arithmetic === 'f32' ? '1' : '' },

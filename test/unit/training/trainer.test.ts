@@ -17,6 +17,7 @@ import {
   rowsOfBatch,
   startBackend,
 } from '../models/shared.ts'
+import { testsHalfPrecision } from '../../tested-backend.ts'
 
 before(startBackend)
 
@@ -54,7 +55,9 @@ for (const name of ['llama_mha', 'llama_gqa'] as const) {
     const column = (key: 'loss' | 'gradientNorm') => results.map((result) => result[key])
     assertWithin(column('loss'), losses, 1e-5, 'losses')
     assertWithin(column('gradientNorm'), gradientNorms, 1e-5, 'gradient norms')
-    assertMatrices(adapter.layers, expected, 1e-5, 'adapter')
+    // A gradient near zero may change its sign where factors are rounded to 16 bits, and Adam then steps the other way.
+    const tolerance = testsHalfPrecision ? 2 * results.length * settings.learningRate : 1e-5
+    assertMatrices(adapter.layers, expected, tolerance, 'adapter')
     assert.deepEqual(
       results.map(({ tokens, learningRate }) => [tokens, learningRate]),
       Array.from({ length: 3 }, () => [batch.ids.length, settings.learningRate]),
