@@ -26,7 +26,7 @@ const draw = async (more: Partial<CalibrationSettings>) => {
   const rest = { data: [sample('train.jsonl')], field: undefined, documents: undefined, seed: 3, rows: 8, length: 16 }
   const batches = await calibrationBatches({ ...settings, ...rest, ...more }, tokenizer, { signal })
   return batches.flatMap(({ ids, rows, length }) =>
-    Array.from({ length: rows }, (_, row) => tokenizer.decode([...ids.slice(row * length, (row + 1) * length)])),
+    Array.from({ length: rows }, (_, row) => tokenizer.decode(Array.from(ids.slice(row * length, (row + 1) * length)))),
   )
 }
 const counts = (rows: readonly string[]) => letters.map((letter) => rows.filter((row) => row.includes(letter)).length)
