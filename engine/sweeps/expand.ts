@@ -28,6 +28,12 @@ export function expandSweep(sweep: SweepJob): SweepRun[] {
   return runs.map((own, index) => {
     const text = names.map((name) => `${name} ${JSON.stringify(own[name])}`).join(', ')
     const job = jobOf(sweep, merged(base, own), text)
+    for (const instead of ['targetFraction', 'targetParameters'] as const)
+      if (names.includes('ratio') && job[instead] !== undefined)
+        throw badSetting(
+          `base.${instead}`,
+          'is used in place of the ratio, which the runs differ in: leave one of them out',
+        )
     const varied = Object.fromEntries(names.map((name) => [name, shown((job as Settings)[name])]))
     const number = String(index + 1).padStart(String(runs.length).length, '0')
     const name = [number, ...names.map((setting) => slug(varied[setting]))].join('-').slice(0, 100)

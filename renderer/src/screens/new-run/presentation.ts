@@ -251,17 +251,6 @@ export function valueName(value: string): string {
   return criterion.success ? engine.criteria[criterion.data].title : taskTitle(value)
 }
 
-/** What is said of the choices of a setting, by their values. */
-export const choiceDetails = (key: string): Readonly<Record<string, string>> =>
-  key === 'criterion'
-    ? Object.fromEntries(
-        Object.entries(engine.criteria).map(([name, { sentence, memory }]) => [
-          name,
-          `${sentence} Memory beyond training: ${memory}.`,
-        ]),
-      )
-    : {}
-
 /** `gradientNorm` as `Gradient norm`. */
 export function humanise(name: string): string {
   const words = (name.split('.').at(-1) ?? name)

@@ -75,10 +75,6 @@ export function addSweepProblems(sweep: SweepDraft, decimal: string, problems: M
     const problem = listProblem(key, values)
     if (problem) problems.set(`values.${key}`, problem)
   }
-  // The runs say what they remove in one way alone.
-  for (const instead of ['targetFraction', 'targetParameters'] as const)
-    if (sweep.lists['ratio'] !== undefined && sweep.lists[instead] !== undefined)
-      problems.set(`values.${instead}`, 'Vary this or the ratio: this one would be used in its place.')
 }
 
 function listProblem(key: string, values: readonly unknown[]): string | null {
