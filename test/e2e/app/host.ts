@@ -31,7 +31,11 @@ export class HeadlessHost {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child = child
+    // A fixture that timed out stops nothing: the host must not outlive the process that started it.
+    const kill = () => child.kill('SIGKILL')
+    process.once('exit', kill)
     this.#ended = new Promise((resolve) => child.once('close', () => resolve()))
+    void this.#ended.then(() => process.off('exit', kill))
     createInterface({ input: child.stderr }).on('line', (line) => this.log.push(line))
     this.address = await new Promise<string>((resolve, reject) => {
       createInterface({ input: child.stdout }).on('line', (line) => {
