@@ -83,7 +83,7 @@ function report(width: string, results: readonly Measured[]): void {
   const step = secondsOf('Secateur step-keep', 'Secateur step-recompute')
   console.log(`\nscoring every group: ${((100 * secondsOf('Secateur score')) / step).toFixed(1)} % of a step`)
   if (noPyTorch) return
-  const bound = ratio(secondsOf('PyTorch step'), secondsOf('Secateur linear-layers'))
+  const bound = ratio(secondsOf('PyTorch step'), secondsOf('Secateur linear-layers', 'PyTorch linear-layers'))
   console.log(`a step of nothing but its linear layers would be ${bound} times as fast as PyTorch's whole step`)
   console.log(`step: ${ratio(secondsOf('PyTorch step', 'PyTorch step-checkpointing'), step)} times PyTorch's speed`)
   console.log(

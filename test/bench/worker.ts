@@ -145,6 +145,8 @@ function tokenMatrix(columns: number): Tensor {
 
 /** A step's linear layers and nothing else: their products forward and backward, adapters and head included. */
 function linearLayers(): void {
+  // One graph, as a step's is.
+  const made: Tensor[] = []
   for (const [layer, { projections: linears }] of model.layers.entries()) {
     for (const group of groups) {
       const lowRank = lowRankOf(adapter, layer)
@@ -160,14 +162,12 @@ function linearLayers(): void {
         ]),
       )
       const dys = Object.fromEntries(attributes.weights.map(({ rows: out }, i) => [`dy${i}`, tokenMatrix(out)]))
-      const results = [
+      made.push(
         ...runFused('LoraLinear', { x, ...pairs }, attributes),
         ...runFused('LoraLinearGrad', { ...dys, ...pairs, x }, attributes),
         // What the first block's input wants is of no use to anyone.
         ...(layer === 0 && group[0] === 'q' ? [] : runFused('LoraLinearInputGrad', { ...dys, ...pairs }, attributes)),
-      ]
-      flushBackend()
-      tf.dispose(results)
+      )
     }
   }
   const piece = headRows(ids.length, vocabulary)
@@ -180,9 +180,10 @@ function linearLayers(): void {
     )
     const [gradient] = runFused('FrozenLinear', { x: logits! }, { ...head, transposed: true })
     logits!.dispose()
-    flushBackend()
-    gradient!.dispose()
+    made.push(gradient!)
   }
+  flushBackend()
+  tf.dispose(made)
 }
 
 let step = 0
