@@ -4,6 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { before, beforeEach, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { chooseBackend } from '../../engine/backends/choose.ts'
 import type { CardBackend } from '../../engine/backends/webgpu/backend.ts'
 import { stopWebGpu } from '../../engine/backends/webgpu/index.ts'
@@ -127,7 +128,7 @@ for (const int8 of [false, true])
   test(
     `weights${int8 ? ' in int8' : ''} go from their file to the card: the host keeps what is streamed in int8 alone`,
     needsData,
-    () => {
+    async () => {
       using checkpoint = openCheckpoint(data('stories260K'))
       const ids = Int32Array.from({ length: 16 }, (_, i) => (i * 31) % 500)
       const batch = { ids, labels: ids, segments: null, positions: null, rows: 1, length: 16, targets: 16 }
@@ -135,12 +136,18 @@ for (const int8 of [false, true])
       globalThis.gc!()
       const earlier = process.memoryUsage().arrayBuffers
       const model = loadModel(checkpoint, { int8 })
-      globalThis.gc!()
-      const grown = process.memoryUsage().arrayBuffers - earlier
+      const most = checkpoint.bytes / 20
+      // Memory of arrays that are gone is given back by another thread, some time after the collection.
+      let grown = Infinity
+      for (let attempt = 0; attempt < 50 && grown >= most; attempt++) {
+        globalThis.gc!()
+        await sleep(20)
+        grown = process.memoryUsage().arrayBuffers - earlier
+      }
       const { bytes, hostBytes } = weightsOf(card())
       assert.ok(bytes > (int8 ? 0.25 : 0.95) * checkpoint.bytes, `${bytes} bytes lie on the card`)
       assert.equal(hostBytes, 0)
-      assert.ok(grown < checkpoint.bytes / 20, `the host holds ${grown} bytes more, of a model of ${checkpoint.bytes}`)
+      assert.ok(grown < most, `the host holds ${grown} bytes more, of a model of ${checkpoint.bytes}`)
 
       // The same weights in host memory, as other back ends hold them.
       const held = {
