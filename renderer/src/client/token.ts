@@ -19,9 +19,10 @@ export async function takeToken(): Promise<string | null> {
     if (token) sessionStorage.setItem(key, token)
   }
   answerOtherTabs()
-  // The address of a later start, put into the same tab, changes the fragment alone.
+  // The address of a later start, put into the same tab, changes the fragment alone. Once the browser is done with that:
+  // a reload that is asked for before is sometimes dropped.
   addEventListener('hashchange', () => {
-    if (splitToken(location.hash)) location.reload()
+    if (splitToken(location.hash)) setTimeout(() => location.reload(), 100)
   })
   return sessionStorage.getItem(key)
 }
