@@ -24,7 +24,6 @@ import { inspect } from './jobs/inspect.ts'
 import { runJob } from './jobs/index.ts'
 import { measure, measureSchema } from './jobs/measure.ts'
 import { StopSwitch } from './process/stop-switch.ts'
-import { estimate } from './service/estimate.ts'
 
 interface CommonFlags {
   json?: boolean
@@ -226,6 +225,7 @@ async function runReported(job: Job, flags: CommonFlags, reporter: Reporter): Pr
   const parsed = jobSchema.parse(job)
   await stoppable(reporter, async (signal) => {
     if (flags.estimate) {
+      const { estimate } = await import('./service/estimate.ts')
       const known = await estimate({ job: parsed }, { signal, progress: () => {} })
       return reporter.finish({ type: 'result', criterion: parsed.kind === 'prune' ? parsed.criterion : null, ...known })
     }

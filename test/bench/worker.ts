@@ -5,16 +5,15 @@ import { parseArgs } from 'node:util'
 import { chooseBackend } from '../../engine/backends/choose.ts'
 import { flushBackend } from '../../engine/backends/flush.ts'
 import { countParameters } from '../../engine/checkpoint/expected-tensors.ts'
-import type { ModelConfig } from '../../engine/checkpoint/model-config.ts'
-import { projections, projectionShape, type Projection } from '../../engine/checkpoint/projections.ts'
-import type { TrainingBatch } from '../../engine/data/batches.ts'
+import type { Projection } from '../../engine/checkpoint/projections.ts'
 import { LlamaScoring } from '../../engine/evaluation/llama-scoring.ts'
 import { frozenFloats, type FrozenWeight } from '../../engine/frozen-weight.ts'
+import { modelOf } from '../../engine/jobs/bench/random-model.ts'
+import { plainConfig } from '../../engine/jobs/bench/shapes.ts'
+import { subjectOf } from '../../engine/jobs/bench/subject.ts'
 import { peakMemory } from '../../engine/jobs/memory.ts'
-import { createAdapter, disposeMatrices, type LayerMatrices, lowRankOf } from '../../engine/lora/adapter.ts'
-import type { LlamaModel } from '../../engine/models/llama.ts'
+import { disposeMatrices, type LayerMatrices, lowRankOf } from '../../engine/lora/adapter.ts'
 import { runFused } from '../../engine/ops/fused.ts'
-import type { Linear } from '../../engine/ops/linear.ts'
 import { adapterGradients } from '../../engine/pruning/calibration-gradients.ts'
 import { gradientScores } from '../../engine/pruning/criteria/gradient.ts'
 import { loraPruneScores } from '../../engine/pruning/criteria/loraprune.ts'
@@ -22,7 +21,6 @@ import { mapWeightGradients } from '../../engine/pruning/weight-gradients.ts'
 import { Random } from '../../engine/random.ts'
 import { type Tensor, tf } from '../../engine/tf.ts'
 import { headRows } from '../../engine/training/gradients.ts'
-import { Trainer } from '../../engine/training/trainer.ts'
 
 const { values } = parseArgs({
   options: { shape: { type: 'string' }, mode: { type: 'string' }, threads: { type: 'string' } },
@@ -32,82 +30,26 @@ const [width, layers, heads, keyValueHeads, channels, vocabulary, rows, length] 
   .map(Number) as [number, number, number, number, number, number, number, number]
 await chooseBackend({ threads: Number(values.threads) })
 
-const config: ModelConfig = {
-  family: 'llama',
+const config = plainConfig({
   vocabularySize: vocabulary,
   hiddenSize: width,
   headSize: width / heads,
   layers: Array.from({ length: layers }, () => ({ heads, keyValueHeads, channels })),
-  maxPositions: 4096,
-  slidingWindow: null,
-  normEpsilon: 1e-5,
-  ropeTheta: 10_000,
-  ropeScaling: null,
-  bias: { queryKeyValue: false, output: false, feedForward: false },
-  queryKeyNorm: false,
   tiedEmbeddings: false,
-  bosId: 1,
-  eosIds: [2],
-  source: {},
-}
+})
 const random = new Random(1)
 const matrix = (count: number, columns: number) => {
   const data = new Float32Array(count * columns)
   for (let i = 0; i < data.length; i++) data[i] = (random.bits() / 2 ** 32 - 0.5) * 0.05
   return frozenFloats(data, count, columns)
 }
-const linear = (layer: number, projection: Projection): Linear => ({
-  weight: matrix(...projectionShape(config, layer, projection)),
-  bias: null,
+const model = modelOf(config, matrix)
+const { ids, batch, adapter, trainer, items } = subjectOf(model, {
+  rows,
+  length,
+  activations: values.mode === 'step-keep' ? 'keep' : 'recompute',
 })
-const model: LlamaModel = {
-  config,
-  embedding: matrix(vocabulary, width),
-  head: { weight: matrix(vocabulary, width), bias: null },
-  norm: tf.ones([width]),
-  layers: config.layers.map((shape, layer) => ({
-    shape,
-    projections: Object.fromEntries(projections.map((each) => [each, linear(layer, each)])) as Record<
-      Projection,
-      Linear
-    >,
-    inputNorm: tf.ones([width]),
-    feedForwardNorm: tf.ones([width]),
-    queryNorm: null,
-    keyNorm: null,
-  })),
-}
-const ids = Int32Array.from({ length: rows * length }, () => random.integer(vocabulary))
-const batch: TrainingBatch = { ids, labels: ids, segments: null, positions: null, rows, length, targets: ids.length }
-const adapter = createAdapter(
-  config,
-  { rank: 8, alpha: 16, dropout: 0, rankStabilised: false, projections: [...projections] },
-  random.fork('adapter'),
-)
-const trainer = new Trainer(
-  model,
-  adapter,
-  { perEpoch: 1, tokensPerEpoch: ids.length, at: () => batch },
-  {
-    steps: 1e6,
-    accumulation: 1,
-    clipNorm: 1,
-    seed: 1,
-    learningRate: 1e-4,
-    warmUp: 0,
-    decay: 'constant',
-    weightDecay: 0,
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: 1e-8,
-    activations: values.mode === 'step-keep' ? 'keep' : 'recompute',
-  },
-)
 const scoring = new LlamaScoring(model)
-const items = Array.from({ length: rows }, (_, row) => {
-  const [first, ...rest] = ids.slice(row * length, (row + 1) * length)
-  return { prefix: [first!], suffixes: [rest] }
-})
 
 /** Scoring alone, without a step of training, by what it is guided by. */
 const guides: Record<string, () => unknown> = {

@@ -1,17 +1,14 @@
 import { cardBytes, currentCard } from '../../backends/webgpu/measure.ts'
 import { countParameters } from '../../checkpoint/expected-tensors.ts'
-import { projections } from '../../checkpoint/projections.ts'
-import type { TrainingBatch } from '../../data/batches.ts'
 import { measureLatency } from '../../evaluation/latency.ts'
 import { LlamaScoring } from '../../evaluation/llama-scoring.ts'
-import { createAdapter, disposeMatrices } from '../../lora/adapter.ts'
+import { disposeMatrices } from '../../lora/adapter.ts'
 import { disposeModel } from '../../models/load.ts'
 import { loraPruneScores } from '../../pruning/criteria/loraprune.ts'
-import { Random } from '../../random.ts'
-import { Trainer } from '../../training/trainer.ts'
 import { peakMemory } from '../memory.ts'
 import { randomModel } from './random-model.ts'
 import { configOf, type ShapeName } from './shapes.ts'
+import { subjectOf } from './subject.ts'
 
 export interface ModelSpeed {
   shape: ShapeName
@@ -48,15 +45,7 @@ export async function measureModel(shape: ShapeName, settings: WorkSettings): Pr
   const { rows, length, repeats, signal } = settings
   const config = configOf(shape, settings.scale)
   const model = randomModel(config, settings.int8)
-  const random = new Random(1)
-  const ids = Int32Array.from({ length: rows * length }, () => random.integer(config.vocabularySize))
-  const batch: TrainingBatch = { ids, labels: ids, segments: null, positions: null, rows, length, targets: ids.length }
-  const adapter = createAdapter(
-    config,
-    { rank: 8, alpha: 16, dropout: 0, rankStabilised: false, projections: [...projections] },
-    random.fork('adapter'),
-  )
-  const trainer = new Trainer(model, adapter, { perEpoch: 1, tokensPerEpoch: ids.length, at: () => batch }, training)
+  const { ids, adapter, trainer, items } = subjectOf(model, { rows, length, activations: 'recompute' })
   const card = currentCard()
   let deviceBytes = 0
   const look = () => (deviceBytes = Math.max(deviceBytes, card ? cardBytes(card) : 0))
@@ -81,10 +70,6 @@ export async function measureModel(shape: ShapeName, settings: WorkSettings): Pr
       look()
     })
     const scoring = new LlamaScoring(model)
-    const items = Array.from({ length: rows }, (_, row) => {
-      const [first, ...rest] = ids.slice(row * length, (row + 1) * length)
-      return { prefix: [first!], suffixes: [rest] }
-    })
     const promptTimes: number[] = []
     for (let i = 0; i <= repeats; i++) {
       signal.throwIfAborted()
@@ -115,21 +100,6 @@ export async function measureModel(shape: ShapeName, settings: WorkSettings): Pr
     disposeModel(model)
   }
 }
-
-const training = {
-  steps: 1e6,
-  accumulation: 1,
-  clipNorm: 1,
-  seed: 1,
-  learningRate: 1e-4,
-  warmUp: 0,
-  decay: 'constant',
-  weightDecay: 0,
-  beta1: 0.9,
-  beta2: 0.999,
-  epsilon: 1e-8,
-  activations: 'recompute',
-} as const
 
 const middle = (values: readonly number[]) =>
   values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)]!

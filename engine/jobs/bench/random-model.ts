@@ -42,19 +42,27 @@ export class RandomWeights {
   }
 }
 
-/** A Llama with random weights. */
+/** A Llama with random weights, in float16 or with its projections in 8 bits. */
 export function randomModel(config: ModelConfig, int8: boolean): LlamaModel {
   const weights = new RandomWeights(int8)
+  return modelOf(config, (rows, columns, table) => weights.matrix(rows, columns, int8 && !table))
+}
+
+/** @param matrix draws a weight of [rows, columns]; a table is an embedding or the output head */
+export function modelOf(
+  config: ModelConfig,
+  matrix: (rows: number, columns: number, table: boolean) => FrozenWeight,
+): LlamaModel {
   const { hiddenSize, vocabularySize } = config
-  const embedding = weights.matrix(vocabularySize, hiddenSize, false)
+  const embedding = matrix(vocabularySize, hiddenSize, true)
   const projection = (layer: number, which: Projection) => ({
-    weight: weights.matrix(...projectionShape(config, layer, which)),
+    weight: matrix(...projectionShape(config, layer, which), false),
     bias: null,
   })
   return {
     config,
     embedding,
-    head: { weight: config.tiedEmbeddings ? embedding : weights.matrix(vocabularySize, hiddenSize, false), bias: null },
+    head: { weight: config.tiedEmbeddings ? embedding : matrix(vocabularySize, hiddenSize, true), bias: null },
     norm: tf.ones([hiddenSize]),
     layers: config.layers.map((shape, layer) => ({
       shape,

@@ -15,22 +15,29 @@ export function configOf(name: ShapeName, scale: number): ModelConfig {
   const fewer = (count: number) => Math.max(1, Math.round(count / scale))
   const kept = fewer(keyValueHeads)
   const shape = { heads: (kept * heads) / keyValueHeads, keyValueHeads: kept, channels: 8 * fewer(channels / 8) }
-  return {
-    family: 'llama',
+  return plainConfig({
     vocabularySize: Math.max(256, fewer(vocabulary)),
     hiddenSize: shape.heads * headSize,
     headSize,
     layers: Array.from({ length: fewer(layers) }, () => ({ ...shape })),
-    maxPositions: 4096,
-    slidingWindow: null,
-    normEpsilon: 1e-5,
-    ropeTheta: 10_000,
-    ropeScaling: null,
-    bias: { queryKeyValue: false, output: false, feedForward: false },
-    queryKeyNorm: false,
     tiedEmbeddings: tied,
-    bosId: 1,
-    eosIds: [2],
-    source: {},
-  }
+  })
 }
+
+/** A Llama without biases or scaled positions. */
+export const plainConfig = (
+  sizes: Pick<ModelConfig, 'vocabularySize' | 'hiddenSize' | 'headSize' | 'layers' | 'tiedEmbeddings'>,
+): ModelConfig => ({
+  family: 'llama',
+  ...sizes,
+  maxPositions: 4096,
+  slidingWindow: null,
+  normEpsilon: 1e-5,
+  ropeTheta: 10_000,
+  ropeScaling: null,
+  bias: { queryKeyValue: false, output: false, feedForward: false },
+  queryKeyNorm: false,
+  bosId: 1,
+  eosIds: [2],
+  source: {},
+})
