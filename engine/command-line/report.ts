@@ -13,6 +13,7 @@ import type { BenchResult } from '../jobs/bench.ts'
 import type { GenerateResult } from '../jobs/generate.ts'
 import type { Inspection } from '../jobs/inspect.ts'
 import type { Measurement } from '../jobs/measure.ts'
+import { sizeText } from '../size-text.ts'
 
 /** What `--estimate` answers; the criterion is that of a pruning job. */
 export type EstimateResult = JobEstimate & { type: 'result'; criterion: CriterionName | null }
@@ -55,7 +56,6 @@ class JsonReporter implements Reporter {
 }
 
 const number = (value: number) => value.toLocaleString('en-GB')
-const bytes = (value: number) => (value >= 1e9 ? `${(value / 1e9).toFixed(2)} GB` : `${(value / 1e6).toFixed(1)} MB`)
 const duration = (seconds: number) => {
   const whole = Math.round(seconds)
   return whole < 60
@@ -166,14 +166,14 @@ class HumanReporter implements Reporter {
 
 function sizesOf({ parameters, memoryBytes, diskBytes }: Estimate): string {
   const change = parameters.after === parameters.before ? '' : ` -> ${number(parameters.after)}`
-  const disk = diskBytes > 0 ? `, ${bytes(diskBytes)} of disk` : ''
-  return `${number(parameters.before)}${change} parameters; about ${bytes(memoryBytes)} of memory${disk}`
+  const disk = diskBytes > 0 ? `, ${sizeText(diskBytes)} of disk` : ''
+  return `${number(parameters.before)}${change} parameters; about ${sizeText(memoryBytes)} of memory${disk}`
 }
 
 function describeEstimate(result: EstimateResult): string {
   const { seconds, secondsFrom, freeMemoryBytes, freeDiskBytes, placement, scoring, criterion, warnings } = result
   const lines = [
-    `${sizesOf(result)} (free: ${bytes(freeMemoryBytes)} of memory, ${bytes(freeDiskBytes)} of disk)`,
+    `${sizesOf(result)} (free: ${sizeText(freeMemoryBytes)} of memory, ${sizeText(freeDiskBytes)} of disk)`,
     `time: ${seconds === null ? 'not known' : `about ${duration(seconds)}`}. ${secondsFrom}`,
   ]
   if (placement) lines.push(`weights: ${placement.detail}`)
@@ -181,7 +181,7 @@ function describeEstimate(result: EstimateResult): string {
     lines.push('scoring, beside the fine-tuning:')
     for (const [name, cost] of Object.entries(scoring))
       lines.push(
-        `${name === criterion ? '*' : ' '} ${name.padEnd(23)}${duration(cost.seconds).padStart(12)}, ${bytes(cost.memoryBytes)} of memory`,
+        `${name === criterion ? '*' : ' '} ${name.padEnd(23)}${duration(cost.seconds).padStart(12)}, ${sizeText(cost.memoryBytes)} of memory`,
       )
   }
   for (const warning of warnings) lines.push(`warning: ${warning}`)
@@ -207,7 +207,7 @@ function describe(result: Outcome): string {
   if ('models' in result) return describeBench(result)
   if ('secondsFrom' in result) return describeEstimate(result)
   if ('layers' in result) {
-    lines.push(`${result.family}, ${number(result.parameters)} parameters, ${result.dtype}, ${bytes(result.bytes)}`)
+    lines.push(`${result.family}, ${number(result.parameters)} parameters, ${result.dtype}, ${sizeText(result.bytes)}`)
     lines.push(
       `hidden ${result.hiddenSize}, head size ${result.headSize}, vocabulary ${number(result.vocabularySize)}, positions ${number(result.maxPositions)}`,
     )
@@ -229,7 +229,7 @@ function describe(result: Outcome): string {
     lines.push(
       `prompt ${number(Math.round(result.latency.promptTokensPerSecond))} tokens/s, generation ${number(Math.round(result.latency.generatedTokensPerSecond))} tokens/s`,
     )
-  if (result.peakMemoryBytes !== undefined) lines.push(`peak memory: ${bytes(result.peakMemoryBytes)}`)
+  if (result.peakMemoryBytes !== undefined) lines.push(`peak memory: ${sizeText(result.peakMemoryBytes)}`)
   if (result.density)
     lines.push(
       `density: ${(100 * result.density.before).toFixed(1)} % before merging, ${(100 * result.density.after).toFixed(1)} % after`,
@@ -254,7 +254,7 @@ function describeBench({ backend, device, scale, products, copies, models }: Ben
   for (const model of models) {
     const rate = (value: number) => `${number(Number(value.toPrecision(3)))} tokens/s`
     lines.push(
-      `${model.shape} in ${model.weights}, ${model.rows} x ${model.length} tokens: training ${rate(model.trainingTokensPerSecond)}, pruning ${rate(model.pruningTokensPerSecond)} (scoring ${model.scoringSeconds.toPrecision(3)} s), prompts ${rate(model.promptTokensPerSecond)}, generation ${rate(model.generatedTokensPerSecond)}${model.deviceBytes === null ? '' : `, ${bytes(model.deviceBytes)} on the card`}`,
+      `${model.shape} in ${model.weights}, ${model.rows} x ${model.length} tokens: training ${rate(model.trainingTokensPerSecond)}, pruning ${rate(model.pruningTokensPerSecond)} (scoring ${model.scoringSeconds.toPrecision(3)} s), prompts ${rate(model.promptTokensPerSecond)}, generation ${rate(model.generatedTokensPerSecond)}${model.deviceBytes === null ? '' : `, ${sizeText(model.deviceBytes)} on the card`}`,
     )
   }
   return lines.join('\n')
@@ -264,7 +264,7 @@ function describeDevices({ chosen, backends }: Devices): string {
   return backends
     .map(({ name, works, detail, memoryBytes, gigaflops }) => {
       const mark = name === chosen ? '*' : works ? ' ' : '-'
-      const memory = memoryBytes === null ? '' : `, ${bytes(memoryBytes)}`
+      const memory = memoryBytes === null ? '' : `, ${sizeText(memoryBytes)}`
       const speed = gigaflops === null ? '' : `, ${number(Math.round(gigaflops))} GFLOP/s`
       return `${mark} ${name.padEnd(11)} ${detail}${memory}${speed}`
     })

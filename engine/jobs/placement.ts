@@ -3,9 +3,9 @@ import { currentCard, measureCopies } from '../backends/webgpu/measure.ts'
 import { weightsOf } from '../backends/webgpu/weights.ts'
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { Placement } from '../contract.ts'
+import { sizeText } from '../size-text.ts'
 import { type SingleJob, weightBytes } from './estimate.ts'
 
-const size = (bytes: number) => (bytes >= 1e9 ? `${(bytes / 1e9).toFixed(2)} GB` : `${(bytes / 1e6).toFixed(1)} MB`)
 const duration = (seconds: number) => (seconds < 0.01 ? 'less than 0.01 s' : `about ${seconds.toPrecision(2)} s`)
 /** Small enough to be copied in a moment. */
 const probeBytes = 2 ** 24
@@ -27,14 +27,14 @@ export function placementOf(job: SingleJob, checkpoint: Checkpoint): Placement |
       ...facts,
       budgetBytes: null,
       secondsPerPass: 0,
-      detail: `All weights (${size(weights)}) go to ${device}, which does not say how much memory it has: set SECATEUR_GPU_MEMORY to its gigabytes to stream what does not fit.`,
+      detail: `All weights (${sizeText(weights)}) go to ${device}, which does not say how much memory it has: set SECATEUR_GPU_MEMORY to its gigabytes to stream what does not fit.`,
     }
   if (streamedBytes === 0)
     return {
       ...facts,
       budgetBytes: budget,
       secondsPerPass: 0,
-      detail: `All weights (${size(weights)}) stay on ${device}, which takes ${size(budget)}.`,
+      detail: `All weights (${sizeText(weights)}) stay on ${device}, which takes ${sizeText(budget)}.`,
     }
   const sending = 1 / (1e9 * measureCopies(card, probeBytes, 2).uploadGigabytesPerSecond)
   // Weights in 8 bits are kept in memory; others are read again.
@@ -44,7 +44,7 @@ export function placementOf(job: SingleJob, checkpoint: Checkpoint): Placement |
     ...facts,
     budgetBytes: budget,
     secondsPerPass,
-    detail: `${size(streamedBytes)} of the weights (${size(weights)}) do not fit on ${device} beside the rest (it takes ${size(budget)}): they are sent to it anew in every pass through the model, which takes ${duration(secondsPerPass)}.`,
+    detail: `${sizeText(streamedBytes)} of the weights (${sizeText(weights)}) do not fit on ${device} beside the rest (it takes ${sizeText(budget)}): they are sent to it anew in every pass through the model, which takes ${duration(secondsPerPass)}.`,
   }
 }
 
