@@ -55,6 +55,7 @@ const commands = {
   bench: () => [['bench', script('test/bench/training.ts')]],
   'bench:app': () => [['bench:app', script('test/bench/app.ts')]],
   'bench:gpu': () => [['bench:gpu', script('test/bench/gpu.ts')]],
+  'profile:gpu': () => [['profile:gpu', script('test/bench/gpu-profile.ts')]],
   'test:gpu': () => [['test:gpu', script('test/gpu/main.ts')]],
   'install-cuda': () => [['install-cuda', script('scripts/install-cuda.mjs')]],
   screenshots: () => [['screenshots', script('scripts/screenshots.ts')]],

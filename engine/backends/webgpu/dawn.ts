@@ -24,7 +24,15 @@ const toggles = [
   // NVIDIA drivers before 615.71 hide f16, and with it the subgroup matrices, otherwise.
   'vulkan_enable_f16_on_nvidia',
 ]
-const optionalFeatures = ['shader-f16', 'subgroups', 'chromium-experimental-subgroup-matrix']
+const optionalFeatures = [
+  'shader-f16',
+  'subgroups',
+  'chromium-experimental-subgroup-matrix',
+  // For `npm run profile:gpu`.
+  'timestamp-query',
+]
+/** Times are rounded to 0.1 ms otherwise, which web pages need and we do not. */
+const disabledToggles = ['timestamp_quantization']
 const limits = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',
@@ -57,7 +65,10 @@ export async function openCard(): Promise<Card> {
   const poll = capturePoll()
   try {
     // Dawn ends the process when the object that create() returns is collected: the card keeps it.
-    const gpu = dawn.create([`enable-dawn-features=${toggles.join(',')}`]) as ReturnType<typeof createGpu>
+    const gpu = dawn.create([
+      `enable-dawn-features=${toggles.join(',')}`,
+      `disable-dawn-features=${disabledToggles.join(',')}`,
+    ]) as ReturnType<typeof createGpu>
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' })
     if (!adapter) throw new Error(noDriver())
     const device = await adapter.requestDevice({
