@@ -1,5 +1,6 @@
 import type { CardBackend } from './backend.ts'
-import { type Arithmetic, tileSize } from './kernels/product-wgsl.ts'
+import { matrixTile } from './kernels/matrix-wgsl.ts'
+import type { Arithmetic } from './kernels/product-wgsl.ts'
 
 /** Every way to multiply that the card claims to know, fastest first; the last one always works. */
 export function arithmeticsOf({ device, card: { info } }: CardBackend): Arithmetic[] {
@@ -30,8 +31,10 @@ function matrixArithmetics(device: GPUDevice, info: GPUAdapterInfo): Arithmetic[
       ({ componentType, resultComponentType, M, N, K }) =>
         componentType === 'f16' &&
         resultComponentType === 'f32' &&
-        16 % K === 0 &&
-        [M, N].every((size) => (tileSize / 2) % size === 0),
+        matrixTile.depth % K === 0 &&
+        [M, N, K].every((size) => size % 8 === 0) &&
+        (matrixTile.rows / matrixTile.down) % M === 0 &&
+        (matrixTile.columns / matrixTile.across) % N === 0,
     )
     .toSorted((one, other) => other.M * other.N - one.M * one.N)
     .slice(0, 1)

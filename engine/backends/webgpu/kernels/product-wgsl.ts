@@ -1,10 +1,21 @@
 import type { FrozenForm } from '../../../frozen-weight.ts'
-import { declarations, floats } from '../wgsl.ts'
-import { weightReaders } from './weight-wgsl.ts'
+import { declarations } from '../wgsl.ts'
+import { matrixMain } from './matrix-wgsl.ts'
+import { singleRowMain } from './single-row-wgsl.ts'
+import { tiledMain } from './tiled-wgsl.ts'
+import { eightReader } from './weight-wgsl.ts'
 
-/** How the inner loop multiplies: subgroup matrices (tensor cores), or each lane a block of its own from staged tiles. */
-export type Arithmetic =
-  { kind: 'tiled'; type: 'f32' | 'f16' } | { kind: 'matrix'; m: number; n: number; k: number; subgroup: number }
+/** A size that the card's subgroups multiply (tensor cores), and how many lanes a subgroup has. */
+export interface MatrixArithmetic {
+  kind: 'matrix'
+  m: number
+  n: number
+  k: number
+  subgroup: number
+}
+
+/** How the inner loop multiplies: subgroup matrices, or each lane a block of its own from staged tiles. */
+export type Arithmetic = { kind: 'tiled'; type: 'f32' | 'f16' } | MatrixArithmetic
 
 /** One row of x: nothing is shared between rows of the result, so that reading the weight is all that counts. */
 export interface SingleRow {
@@ -15,22 +26,20 @@ export interface SingleRow {
  * Everything that the code of a product with a frozen weight depends on. What can be told by a number is no part of it, since
  * a card takes its time to compile: whether the result adds to what is there, and the rank of what an adapter adds, or 0.
  */
-export interface ProductPlan {
-  arithmetic: Arithmetic | SingleRow
+export interface ProductPlan<Kind extends Arithmetic | SingleRow = Arithmetic | SingleRow> {
+  arithmetic: Kind
   form: FrozenForm
   /** x W in place of x W^T. */
   transposed: boolean
-  /** Whether every row of the weight begins at a multiple of four elements, and so does every row of x. */
+  /** Whether every row of the weight begins at a multiple of eight elements, and of x where it is not packed. */
   aligned: boolean
+  alignedX: boolean
   /** Multiplies what is added by keep [m, n]. */
   keep: boolean
 }
 
-export const tileSize = 64
-const depth = 16
-
-/** Whether rows of x are scaled by powers of two, so that they fit the range of 16-bit floats. */
-export const scalesRows = ({ arithmetic }: Pick<ProductPlan, 'arithmetic'>): boolean =>
+/** Whether x comes in packed rows of 16-bit floats: see `packRows`. */
+export const takesPackedRows = ({ arithmetic }: Pick<ProductPlan, 'arithmetic'>): boolean =>
   arithmetic.kind === 'matrix' || (arithmetic.kind === 'tiled' && arithmetic.type === 'f16')
 
 /** Names of what is bound, in order; y comes last. */
@@ -38,14 +47,11 @@ export const productReads = (plan: ProductPlan): string[] => [
   'x',
   'weight',
   ...(plan.form === 'int8' ? ['scales'] : []),
-  ...(scalesRows(plan) ? ['row_scales'] : []),
+  ...(takesPackedRows(plan) ? ['row_scales'] : []),
   'low',
   'low_rank',
   ...(plan.keep ? ['keep'] : []),
 ]
-
-/** Lanes of a workgroup. */
-const productLanes = (arithmetic: Arithmetic): number => (arithmetic.kind === 'matrix' ? 4 * arithmetic.subgroup : 256)
 
 const extensionsOf = (arithmetic: ProductPlan['arithmetic']): string => {
   if (arithmetic.kind === 'matrix')
@@ -54,212 +60,138 @@ diagnostic(off, chromium.subgroup_matrix_uniformity);`
   return arithmetic.kind === 'tiled' && arithmetic.type === 'f16' ? 'enable f16;' : ''
 }
 
+/** Values are read eight at a time: as many as sixteen bytes of packed rows, and of most weights, hold. */
+const typeOf = (name: string, plan: ProductPlan): string => {
+  switch (name) {
+    case 'x':
+      return takesPackedRows(plan) ? 'vec4<u32>' : plan.alignedX ? 'vec4<f32>' : 'f32'
+    case 'weight':
+      return !plan.aligned ? 'u32' : plan.form === 'int8' ? 'vec2<u32>' : 'vec4<u32>'
+    case 'low':
+      return 'vec4<f32>'
+    default:
+      return 'f32'
+  }
+}
+
 /**
  * y [m, n] (+)= x [m, k] times a part of a weight. Not transposed, the part's rows are columns n of y from `start`;
- * transposed, they are columns of x from `start`. `finish` gets the sums.
+ * transposed, they are columns of x from `start`.
  */
 export function productCode(plan: ProductPlan): string {
-  const { arithmetic, form, transposed } = plan
+  const { arithmetic, form, transposed, aligned } = plan
   return `
 ${extensionsOf(arithmetic)}
 ${declarations(
-  productReads(plan).map((name) => [name, name === 'weight' ? 'u32' : 'f32']),
-  floats('y'),
+  productReads(plan).map((name) => [name, typeOf(name, plan)]),
+  [['y', 'f32']],
   [
     ['m', 'u32'],
     ['n', 'u32'],
-    ['x_columns', 'u32'],
+    // Of x: vectors of eight elements where its rows are packed, elements where not.
+    ['x_stride', 'u32'],
     ['columns', 'u32'],
     ['start', 'u32'],
     ['rows', 'u32'],
     ['rank', 'u32'],
     ['low_offset', 'u32'],
-    ['scale_offset', 'u32'],
     ['accumulate', 'u32'],
     ['boost', 'f32'],
   ],
 )}
-${weightReaders[form]}
-fn x_at(row: u32, column: u32, end: u32) -> f32 {
-  if (row >= params.m || column >= end) { return 0.0; }
-  return x[row * params.x_columns + column];
+${eightReader(form, aligned, takesPackedRows(plan) ? '16 bits' : '32 bits')}
+// Eight elements of a row of the weight; zeros beyond its end and beyond the last row.
+fn weight_eight(row: u32, column: u32) -> Eight {
+  if (row >= params.rows || column >= params.columns) { return Eight(); }
+  return read_eight(row, column, ${form === 'int8' && transposed ? 'scales[params.start + row] * params.boost' : '1.0'});
 }
-fn weight_at(row: u32, column: u32) -> vec4<f32> {
-  var values = vec4<f32>(0.0);
-  if (row >= params.rows || column >= params.columns) { return values; }
-  let index = row * params.columns + column;
-  ${
-    plan.aligned
-      ? 'values = weight_four(index);'
-      : 'for (var c = 0u; c < min(4u, params.columns - column); c++) { values[c] = weight_one(index + c); }'
-  }
-  ${form === 'int8' && transposed ? 'values *= scales[params.start + row] * params.boost;' : ''}
-  return values;
-}
-fn finish(row: u32, column: u32, sum: f32) {
-  if (row >= params.m || column >= ${transposed ? 'params.columns' : 'params.rows'}) { return; }
-  var value = sum;
-  ${scalesRows(plan) ? 'value /= row_scales[params.scale_offset + row];' : ''}
-  let place = ${transposed ? 'column' : 'params.start + column'};
-  ${form === 'int8' ? (transposed ? 'value /= params.boost;' : 'value *= scales[place];') : ''}
-  let index = row * params.n + place;
-  ${lowRankSum(plan)}
-  if (params.accumulate == 1u) { value += y[index]; }
-  y[index] = value;
-}
-${mainOf(plan, arithmetic)}`
+${arithmetic.kind === 'matrix' ? '' : xEight(plan)}
+${mainOf(plan)}
+${finish(plan)}`
 }
 
-function mainOf(plan: ProductPlan, arithmetic: ProductPlan['arithmetic']): string {
-  switch (arithmetic.kind) {
+/** `x_eight(row, column)`: eight elements of a row of x; zeros beyond its last row, and beyond its end where it is not packed. */
+function xEight(plan: ProductPlan): string {
+  if (takesPackedRows(plan))
+    return `
+fn x_eight(row: u32, column: u32) -> Eight {
+  if (row >= params.m) { return Eight(); }
+  return x[row * params.x_stride + column / 8u];
+}`
+  const ragged = (c: number) => `x_at(index + ${c}u, rest > ${c}u)`
+  return `
+${plan.alignedX ? '' : 'fn x_at(index: u32, inside: bool) -> f32 { if (!inside) { return 0.0; } return x[index]; }'}
+fn x_eight(row: u32, column: u32) -> Eight {
+  if (row >= params.m || column >= params.x_stride) { return Eight(); }
+  let index = row * params.x_stride + column;
+  ${
+    plan.alignedX
+      ? 'return Eight(x[index / 4u], x[index / 4u + 1u]);'
+      : `let rest = params.x_stride - column;
+  return Eight(vec4<f32>(${[0, 1, 2, 3].map(ragged).join(', ')}), vec4<f32>(${[4, 5, 6, 7].map(ragged).join(', ')}));`
+  }
+}`
+}
+
+function mainOf(plan: ProductPlan): string {
+  switch (plan.arithmetic.kind) {
     case 'single row':
       return singleRowMain()
     case 'matrix':
-      return `${staging(plan, arithmetic, 'f16')}${matrixMain(plan, arithmetic)}`
+      return matrixMain(plan as ProductPlan<MatrixArithmetic>)
     case 'tiled':
-      return `${staging(plan, arithmetic, arithmetic.type)}${tiledMain(plan)}`
+      return tiledMain(plan)
   }
 }
 
-/** Outputs of a workgroup where x has one row, and lanes that share one: neighbours read neighbouring words of the weight. */
-export const singleRow = { outputs: 4, lanes: 32 }
-
-const singleRowMain = () => `
-var<workgroup> partial: array<f32, ${singleRow.outputs * singleRow.lanes}>;
-@compute @workgroup_size(${singleRow.outputs * singleRow.lanes})
-fn main(
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32
-) {
-  let within = lane % ${singleRow.lanes}u;
-  let column = (group.x + group.y * groups.x) * ${singleRow.outputs}u + lane / ${singleRow.lanes}u;
-  var sum = 0.0;
-  if (column < params.rows) {
-    for (var first = within * 4u; first < params.columns; first += ${4 * singleRow.lanes}u) {
-      let factors = weight_at(column, first);
-      for (var c = 0u; c < 4u; c++) { sum += x_at(0u, first + c, params.columns) * factors[c]; }
-    }
+/**
+ * `finish(row, column, count, at)`: `count` rows of a column of y, from what `sum_at` finds for each, with what an adapter adds:
+ * low [m, rank], whose rows are filled up with zeros to whole vectors, times low_rank [n, rank], or [rank, n] where the product
+ * is transposed.
+ */
+function finish(plan: ProductPlan): string {
+  const { form, transposed, keep } = plan
+  const scale = form !== 'int8' ? '1.0' : transposed ? '1.0 / params.boost' : 'scales[place]'
+  const factor = (r: number) => {
+    const row = `min(first + ${r}u, params.rank - 1u)`
+    return transposed ? `low_rank[${row} * params.n + place]` : `low_rank[place * params.rank + ${row}]`
   }
-  partial[lane] = sum;
-  for (var half = ${singleRow.lanes / 2}u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (within < half) { partial[lane] += partial[lane + half]; }
-  }
-  if (within == 0u) { finish(0u, column, partial[lane]); }
-}`
-
-/** Tiles of both factors in workgroup memory, where ragged edges become zeros and stored forms the type that is multiplied. */
-const staging = (plan: ProductPlan, arithmetic: Arithmetic, type: 'f32' | 'f16') => `
-const TILE = ${tileSize}u;
-const DEPTH = ${depth}u;
-const LANES = ${productLanes(arithmetic)}u;
-// x by row and then depth, the weight by depth and then column of y.
-var<workgroup> left: array<${type}, ${tileSize * depth}>;
-var<workgroup> right: array<${type}, ${tileSize * depth}>;
-fn stage_left(first_row: u32, first: u32, end: u32, lane: u32) {
-  for (var e = lane * 4u; e < TILE * DEPTH; e += LANES * 4u) {
-    let row = first_row + e / DEPTH;
-    let column = first + e % DEPTH;
-    var scale = 1.0;
-    ${scalesRows(plan) ? 'if (row < params.m) { scale = row_scales[params.scale_offset + row]; }' : ''}
-    for (var c = 0u; c < 4u; c++) { left[e + c] = ${type}(x_at(row, column + c, end) * scale); }
-  }
-}
-${plan.transposed ? stageColumns(type) : stageRows(type)}`
-
-// The part's rows are columns of y: four elements of one row go down a column of the staged tile.
-const stageRows = (type: string) => `
-fn stage_right(first_column: u32, first: u32, lane: u32) {
-  for (var e = lane; e < TILE * DEPTH / 4u; e += LANES) {
-    let column = e % TILE;
-    let depth = e / TILE * 4u;
-    let values = weight_at(first_column + column, first + depth);
-    for (var c = 0u; c < 4u; c++) { right[(depth + c) * TILE + column] = ${type}(values[c]); }
-  }
-}`
-
-const stageColumns = (type: string) => `
-fn stage_right(first_column: u32, first: u32, lane: u32) {
-  for (var e = lane * 4u; e < TILE * DEPTH; e += LANES * 4u) {
-    let values = weight_at(first + e / TILE, first_column + e % TILE);
-    for (var c = 0u; c < 4u; c++) { right[e + c] = ${type}(values[c]); }
-  }
-}`
-
-// low [m, rank] times low_rank: [n, rank] as it stands, or [rank, n] where the product is transposed.
-const lowRankSum = ({ transposed, keep }: ProductPlan) => `
-  var more = 0.0;
-  for (var r = 0u; r < params.rank; r++) {
-    more += low[params.low_offset + row * params.rank + r] * ${transposed ? 'low_rank[r * params.n + place]' : 'low_rank[place * params.rank + r]'};
-  }
-  value += more${keep ? ' * keep[index]' : ''};`
-
-/** Runs through the depth of the product: what is staged is multiplied by `multiply`. */
-const loop = ({ transposed }: ProductPlan, multiply: string) => `
-  let first_row = group.y * TILE;
-  let first_column = group.x * TILE;
-  ${
-    transposed
-      ? 'let depth_count = params.rows; let offset = params.start;'
-      : 'let depth_count = params.columns; let offset = 0u;'
-  }
-  for (var first = 0u; first < depth_count; first += DEPTH) {
-    stage_left(first_row, offset + first, offset + depth_count, lane);
-    stage_right(first_column, first, lane);
-    workgroupBarrier();
-    ${multiply}
-    workgroupBarrier();
-  }`
-
-const four = [0, 1, 2, 3]
-
-// Lane (tx, ty) has rows ty * 4 to + 3 and columns tx * 4 to + 3, all in registers.
-const tiledMain = (plan: ProductPlan) => `
-@compute @workgroup_size(256)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let tx = lane % 16u * 4u;
-  let ty = lane / 16u * 4u;
-  ${four.map((i) => `var sum${i} = vec4<f32>(0.0);`).join(' ')}
-  ${loop(
-    plan,
-    `
-    for (var k = 0u; k < DEPTH; k++) {
-      let at = k * TILE + tx;
-      let b = vec4<f32>(f32(right[at]), f32(right[at + 1u]), f32(right[at + 2u]), f32(right[at + 3u]));
-      ${four.map((i) => `sum${i} += f32(left[(ty + ${i}u) * DEPTH + k]) * b;`).join('\n      ')}
-    }`,
-  )}
-  for (var c = 0u; c < 4u; c++) {
-    ${four.map((i) => `finish(first_row + ty + ${i}u, first_column + tx + c, sum${i}[c]);`).join('\n    ')}
-  }
-}`
-
-// Four subgroups share a tile two by two; each holds a quarter of it in matrices of the size that the card multiplies.
-function matrixMain(plan: ProductPlan, { m, n, k, subgroup }: Extract<Arithmetic, { kind: 'matrix' }>): string {
-  const rows = four.filter((i) => i < tileSize / 2 / m)
-  const columns = four.filter((i) => i < tileSize / 2 / n)
-  const each = (body: (i: number, j: number) => string) =>
-    rows.flatMap((i) => columns.map((j) => body(i, j))).join('\n  ')
   return `
-var<workgroup> result: array<f32, ${tileSize * tileSize}>;
-@compute @workgroup_size(${4 * subgroup})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let quarter = lane / ${subgroup}u;
-  let my_row = quarter / 2u * (TILE / 2u);
-  let my_column = quarter % 2u * (TILE / 2u);
-  ${each((i, j) => `var sum${i}${j}: subgroup_matrix_result<f32, ${n}, ${m}>;`)}
-  ${loop(
-    plan,
-    `
-    for (var step = 0u; step < DEPTH; step += ${k}u) {
-      ${rows.map((i) => `let a${i} = subgroupMatrixLoad<subgroup_matrix_left<f16, ${k}, ${m}>, row_major>(&left, (my_row + ${i * m}u) * DEPTH + step, DEPTH);`).join('\n      ')}
-      ${columns.map((j) => `let b${j} = subgroupMatrixLoad<subgroup_matrix_right<f16, ${n}, ${k}>, row_major>(&right, step * TILE + my_column + ${j * n}u, TILE);`).join('\n      ')}
-      ${each((i, j) => `sum${i}${j} = subgroupMatrixMultiplyAccumulate(a${i}, b${j}, sum${i}${j});`)}
-    }`,
-  )}
-  ${each((i, j) => `subgroupMatrixStore<row_major>(&result, (my_row + ${i * m}u) * TILE + my_column + ${j * n}u, sum${i}${j}, TILE);`)}
-  workgroupBarrier();
-  for (var e = lane; e < TILE * TILE; e += LANES) { finish(first_row + e / TILE, first_column + e % TILE, result[e]); }
+struct Column { inside: bool, place: u32, scale: f32 }
+fn column_of(column: u32) -> Column {
+  let place = ${transposed ? 'column' : 'params.start + column'};
+  let inside = column < ${transposed ? 'params.columns' : 'params.rows'};
+  if (!inside) { return Column(false, 0u, 0.0); }
+  return Column(true, place, ${scale});
+}
+fn adapter_factors(place: u32, first: u32) -> vec4<f32> {
+  return vec4<f32>(${[0, 1, 2, 3].map(factor).join(', ')});
+}
+fn adapter_low(row: u32, first: u32) -> vec4<f32> {
+  return low[params.low_offset / 4u + min(row, params.m - 1u) * ((params.rank + 3u) / 4u) + first / 4u];
+}
+fn finish(row: u32, column: Column, sum: f32, more: f32) {
+  if (row >= params.m) { return; }
+  let index = row * params.n + column.place;
+  var value = sum * column.scale${takesPackedRows(plan) ? ' / row_scales[row]' : ''} + more${keep ? ' * keep[index]' : ''};
+  if (params.accumulate == 1u) { value += y[index]; }
+  y[index] = value;
 }`
 }
+
+/**
+ * Rows of one column, each with its sum: what the adapter adds is taken for all of them together, so that its factors are read
+ * once.
+ */
+export const finishRows = (column: string, rows: readonly { row: string; sum: string }[]): string => `
+  {
+    let of = column_of(${column});
+    if (of.inside) {
+      ${rows.map((_, i) => `var more${i} = 0.0;`).join(' ')}
+      for (var first = 0u; first < params.rank; first += 4u) {
+        let factors = adapter_factors(of.place, first);
+        ${rows.map(({ row }, i) => `more${i} += dot(adapter_low(${row}, first), factors);`).join('\n        ')}
+      }
+      ${rows.map(({ row, sum }, i) => `finish(${row}, of, ${sum}, more${i});`).join('\n      ')}
+    }
+  }`

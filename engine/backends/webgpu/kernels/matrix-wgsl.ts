@@ -1,0 +1,177 @@
+import { finishRows, type MatrixArithmetic, type ProductPlan } from './product-wgsl.ts'
+
+/** Rows and columns of y that a workgroup has, the depth that it stages at once, and how its subgroups divide the tile. */
+export interface MatrixTile {
+  rows: number
+  columns: number
+  depth: number
+  down: number
+  across: number
+}
+
+export const matrixTile: MatrixTile = { rows: 128, columns: 128, depth: 32, down: 2, across: 4 }
+
+const range = (count: number) => Array.from({ length: count }, (_, i) => i)
+const lines = (count: number, line: (i: number) => string) => range(count).map(line).join('\n    ')
+
+/**
+ * Subgroup matrices (tensor cores). Tiles of both factors are staged in workgroup memory, sixteen bytes a load; what comes next
+ * is on its way in registers while what is staged is multiplied. Rows of a staged tile are padded, so that the eight rows that a
+ * matrix is loaded from lie in different banks.
+ */
+export function matrixMain(plan: ProductPlan<MatrixArithmetic>, tile: MatrixTile = matrixTile): string {
+  const { m, n, k, subgroup } = plan.arithmetic
+  const lanes = tile.down * tile.across * subgroup
+  const [subRows, subColumns] = [tile.rows / tile.down, tile.columns / tile.across]
+  const [rowCount, columnCount] = [subRows / m, subColumns / n]
+  // Columns of the results that a subgroup hands to its lanes at once.
+  const stripColumns = Math.max(n, Math.min(subColumns, 32))
+  const stripStride = stripColumns + 8
+  const left = leftSide(tile, lanes)
+  const right = plan.transposed ? deepRight(tile, lanes) : wideRight(tile, lanes)
+  const each = (body: (i: number, j: number) => string) =>
+    range(columnCount)
+      .flatMap((j) => range(rowCount).map((i) => body(i, j)))
+      .join('\n    ')
+  const multiply = (step: number) => `{
+      ${lines(rowCount, (i) => `let a${i} = subgroupMatrixLoad<subgroup_matrix_left<f16, ${k}, ${m}>, row_major>(&left, (my_row + ${i * m}u) * ${left.stride}u + ${(step * k) / 8}u, ${left.stride}u);`)}
+      ${lines(columnCount, (j) => `let b${j} = subgroupMatrixLoad<subgroup_matrix_right<f16, ${n}, ${k}>, ${right.order}>(&right, ${right.matrixAt(j * n, step * k)}, ${right.stride}u);`)}
+      ${each((i, j) => `sum${i}_${j} = subgroupMatrixMultiplyAccumulate(a${i}, b${j}, sum${i}_${j});`)}
+    }`
+  const handOver = (i: number, s: number) => `
+  workgroupBarrier();
+  ${lines(stripColumns / n, (j) => `subgroupMatrixStore<row_major>(&strips, strip + ${j * n}u, sum${i}_${(s * stripColumns) / n + j}, ${stripStride}u);`)}
+  workgroupBarrier();
+  for (var c = lane % ${subgroup}u; c < ${stripColumns}u; c += ${subgroup}u) {
+    finish_strip(first_row + my_row + ${i * m}u, first_column + my_column + ${s * stripColumns}u + c, strip + c);
+  }`
+  return `
+var<workgroup> left: array<vec4<u32>, ${left.size}>;
+var<workgroup> right: array<vec4<u32>, ${right.size}>;
+var<workgroup> strips: array<f32, ${tile.down * tile.across * m * stripStride}>;
+fn finish_strip(row: u32, column: u32, at: u32) {
+  ${finishRows(
+    'column',
+    range(m).map((r) => ({ row: `row + ${r}u`, sum: `strips[at + ${r * stripStride}u]` })),
+  )}
+}
+@compute @workgroup_size(${lanes})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  // Neighbouring workgroups share columns of y: together they read all of x, which the cache holds, and little of the weight.
+  let first_row = group.x * ${tile.rows}u;
+  let first_column = group.y * ${tile.columns}u;
+  let mine = lane / ${subgroup}u;
+  let my_row = mine / ${tile.across}u * ${subRows}u;
+  let my_column = mine % ${tile.across}u * ${subColumns}u;
+  let depth_count = ${plan.transposed ? 'params.rows' : 'params.columns'};
+  let offset = ${plan.transposed ? 'params.start / 8u' : '0u'};
+  ${left.before}
+  ${right.before}
+  ${each((i, j) => `var sum${i}_${j}: subgroup_matrix_result<f32, ${n}, ${m}>;`)}
+  ${left.fetch('0u')}
+  ${right.fetch('0u')}
+  for (var first = 0u; first < depth_count; first += ${tile.depth}u) {
+    workgroupBarrier();
+    ${left.stage}
+    ${right.stage}
+    workgroupBarrier();
+    let next = first + ${tile.depth}u;
+    if (next < depth_count) {
+      ${left.fetch('next')}
+      ${right.fetch('next')}
+    }
+    ${lines(tile.depth / k, multiply)}
+  }
+  let strip = mine * ${m * stripStride}u;
+  ${range(rowCount)
+    .flatMap((i) => range(subColumns / stripColumns).map((s) => handOver(i, s)))
+    .join('')}
+}`
+}
+
+/** Vectors of eight elements that lanes share between them, in turns. */
+function shares(count: number, lanes: number) {
+  const turns = Math.ceil(count / lanes)
+  return {
+    turns,
+    /** Number of the vector that a lane has in a turn. */
+    nth: (i: number) => `(lane + ${i * lanes}u)`,
+    /** A line that only lanes with a vector may run. */
+    only: (i: number, line: string) =>
+      (i + 1) * lanes <= count ? line : `if (lane + ${i * lanes}u < ${count}u) { ${line} }`,
+  }
+}
+
+/** Rows of x by row, and then depth. */
+function leftSide({ rows, depth }: MatrixTile, lanes: number) {
+  const across = depth / 8
+  const stride = across + 1
+  const { turns, nth, only } = shares(rows * across, lanes)
+  return {
+    stride,
+    size: rows * stride,
+    before: lines(
+      turns,
+      (i) => `let left_from${i} = min(first_row + ${nth(i)} / ${across}u, params.m - 1u) * params.x_stride + offset + ${nth(i)} % ${across}u;
+  let left_to${i} = ${nth(i)} / ${across}u * ${stride}u + ${nth(i)} % ${across}u;
+  var l${i}: vec4<u32>;`,
+    ),
+    fetch: (at: string) => lines(turns, (i) => `l${i} = x[left_from${i} + ${at} / 8u];`),
+    stage: lines(turns, (i) => only(i, `left[left_to${i}] = l${i};`)),
+  }
+}
+
+interface RightSide {
+  order: 'row_major' | 'col_major'
+  stride: number
+  size: number
+  before: string
+  fetch: (at: string) => string
+  stage: string
+  /** Where the matrix begins that has this column of the subgroup's and this depth of the tile's in its corner. */
+  matrixAt: (column: number, depth: number) => string
+}
+
+/** Rows of the weight are columns of y: they are staged by column, and then depth. */
+function wideRight({ columns, depth }: MatrixTile, lanes: number): RightSide {
+  const across = depth / 8
+  const stride = across + 1
+  const { turns, nth, only } = shares(columns * across, lanes)
+  return {
+    order: 'col_major',
+    stride,
+    size: columns * stride,
+    before: lines(
+      turns,
+      (i) => `let right_row${i} = first_column + ${nth(i)} / ${across}u;
+  let right_part${i} = ${nth(i)} % ${across}u * 8u;
+  let right_to${i} = ${nth(i)} / ${across}u * ${stride}u + ${nth(i)} % ${across}u;
+  var r${i}: vec4<u32>;`,
+    ),
+    fetch: (at) => lines(turns, (i) => `r${i} = weight_eight(right_row${i}, right_part${i} + ${at});`),
+    stage: lines(turns, (i) => only(i, `right[right_to${i}] = r${i};`)),
+    matrixAt: (column, at) => `(my_column + ${column}u) * ${stride}u + ${at / 8}u`,
+  }
+}
+
+/** Rows of the weight are the depth: they are staged by depth, and then column. */
+function deepRight({ columns, depth }: MatrixTile, lanes: number): RightSide {
+  const across = columns / 8
+  const stride = across + 1
+  const { turns, nth, only } = shares(depth * across, lanes)
+  return {
+    order: 'row_major',
+    stride,
+    size: depth * stride,
+    before: lines(
+      turns,
+      (i) => `let right_row${i} = ${nth(i)} / ${across}u;
+  let right_part${i} = first_column + ${nth(i)} % ${across}u * 8u;
+  let right_to${i} = ${nth(i)} / ${across}u * ${stride}u + ${nth(i)} % ${across}u;
+  var r${i}: vec4<u32>;`,
+    ),
+    fetch: (at) => lines(turns, (i) => `r${i} = weight_eight(right_row${i} + ${at}, right_part${i});`),
+    stage: lines(turns, (i) => only(i, `right[right_to${i}] = r${i};`)),
+    matrixAt: (column, at) => `${at * stride}u + (my_column + ${column}u) / 8u`,
+  }
+}
