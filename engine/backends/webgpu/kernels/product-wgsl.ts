@@ -187,11 +187,12 @@ fn stage_right(first_column: u32, first: u32, lane: u32) {
   }
 }`
 
-// low [m, rank] times low_rank: [n, rank] as it stands, or [rank, n] where the product is transposed.
+// low [m, rank, filled up to a multiple of 4] times low_rank: [n, rank] as it stands, or [rank, n] where the product is transposed.
 const lowRankSum = ({ transposed, keep }: ProductPlan) => `
   var more = 0.0;
+  let low_row = params.low_offset + row * ((params.rank + 3u) / 4u * 4u);
   for (var r = 0u; r < params.rank; r++) {
-    more += low[params.low_offset + row * params.rank + r] * ${transposed ? 'low_rank[r * params.n + place]' : 'low_rank[place * params.rank + r]'};
+    more += low[low_row + r] * ${transposed ? 'low_rank[r * params.n + place]' : 'low_rank[place * params.rank + r]'};
   }
   value += more${keep ? ' * keep[index]' : ''};`
 
