@@ -32,8 +32,6 @@ export function narrowOffsets(ranks: readonly number[], m: number): { offsets: n
 
 /** Rows of x that a workgroup has, elements of the rank that it has of them at once, and its lanes, which share the width. */
 const [rows, elements, lanes] = [4, 8, 128]
-/** Steps of the loop over the width that are written out, so that their loads are under way together. */
-const unrolled = 4
 
 /** x A^T or dy B of several projections at once: [m, paddedRank] each, where `narrowOffsets` says. */
 export function narrow(backend: CardBackend, items: readonly NarrowItem[], m: number): TensorInfo {
@@ -115,6 +113,27 @@ const ELEMENTS = ${elements}u;
 const SHARE = ${lanes / sums}u;
 // The sums of all lanes, element after element.
 var<workgroup> partial: array<f32, ${lanes * sums}>;
+fn finish(first_row: u32, first: u32, lane: u32, rank: u32, padded: u32, offset: u32, scale: f32) {
+  workgroupBarrier();
+  // Lanes that share an element; each element's are read in another order, so that no two are in one bank.
+  let element = lane / SHARE;
+  var all = 0.0;
+  for (var l = 0u; l < LANES / SHARE; l++) {
+    all += partial[element * LANES + (l ^ (element % ${32 / (lanes / sums)}u)) * SHARE + lane % SHARE];
+  }
+  workgroupBarrier();
+  partial[lane] = all;
+  workgroupBarrier();
+  let row = first_row + lane / ELEMENTS;
+  let r = first + lane % ELEMENTS;
+  if (lane < ${sums}u && row < params.rows && r < padded) {
+    let value = ${count(lanes / sums)
+      .map((l) => `partial[lane * SHARE + ${l}u]`)
+      .join(' + ')};
+    low[offset + row * padded + r] = select(0.0, value * scale, r < rank);
+  }
+  workgroupBarrier();
+}
 @compute @workgroup_size(${lanes})
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -139,36 +158,8 @@ const itemCode = (item: Plan, i: number) => `
       .join(' ')}
     for (var first = 0u; first < params.rank${i}; first += ELEMENTS) {
       ${item.tall && item.fours ? tallSums(item) : plainSums(item)}
-      workgroupBarrier();
-      // Now ${lanes / sums} lanes share an element; each element's are read in another order, so that no two are in one bank.
-      let element = lane / SHARE;
-      var all = 0.0;
-      for (var l = 0u; l < LANES / SHARE; l++) {
-        all += partial[element * LANES + (l ^ (element % ${32 / (lanes / sums)}u)) * SHARE + lane % SHARE];
-      }
-      workgroupBarrier();
-      partial[lane] = all;
-      workgroupBarrier();
-      let row = first_row + lane / ELEMENTS;
-      let r = first + lane % ELEMENTS;
-      if (lane < ${sums}u && row < params.rows && r < params.padded${i}) {
-        let value = ${count(lanes / sums)
-          .map((l) => `partial[lane * SHARE + ${l}u]`)
-          .join(' + ')};
-        low[params.offset${i} + row * params.padded${i} + r] = select(0.0, value * params.scale${i}, r < params.rank${i});
-      }
-      workgroupBarrier();
+      finish(first_row, first, lane, params.rank${i}, params.padded${i}, params.offset${i}, params.scale${i});
     }`
-
-/** Runs over the width, some steps at once. */
-const overWidth = (step: (at: string) => string) => `
-      var c = lane;
-      for (; c + ${unrolled - 1}u * LANES < width; c += ${unrolled}u * LANES) {
-        ${count(unrolled)
-          .map((u) => `{ let at = c + ${u}u * LANES; ${step('at')} }`)
-          .join('\n        ')}
-      }
-      for (; c < width; c += LANES) { ${step('c')} }`
 
 const factor = ({ x, keep }: Plan, r: number, at: string) =>
   `input${x}[at${r} + ${at}]${keep === null ? '' : ` * input${keep}[at${r} + ${at}]`}`
@@ -176,40 +167,39 @@ const factor = ({ x, keep }: Plan, r: number, at: string) =>
 // A lane has one or four neighbouring columns at once, and a sum for each row and element.
 function plainSums(item: Plan): string {
   const pairs = count(rows).flatMap((r) => count(elements).map((e) => [r, e] as const))
-  const at = (e: number, c: string) => (item.tall ? `${c} * rank + e${e}` : `e${e} * width + ${c}`)
   return `
       ${count(elements)
         .map((e) => `let e${e} = min(first + ${e}u, rank - 1u);`)
         .join(' ')}
       ${pairs.map(([r, e]) => `var sum${r}${e} = 0.0;`).join(' ')}
-      ${overWidth(
-        (c) => `
-          ${count(rows)
-            .map((r) => `let x${r} = ${factor(item, r, c)};`)
-            .join(' ')}
-          ${count(elements)
-            .map((e) => `let m${e} = input${item.matrix}[${at(e, c)}];`)
-            .join(' ')}
-          ${pairs.map(([r, e]) => `sum${r}${e} += ${item.fours ? `dot(x${r}, m${e})` : `x${r} * m${e}`};`).join(' ')}`,
-      )}
+      for (var c = lane; c < width; c += LANES) {
+        ${count(rows)
+          .map((r) => `let x${r} = ${factor(item, r, 'c')};`)
+          .join(' ')}
+        ${count(elements)
+          .map((e) => `let m${e} = input${item.matrix}[${item.tall ? `c * rank + e${e}` : `e${e} * width + c`}];`)
+          .join(' ')}
+        ${pairs.map(([r, e]) => `sum${r}${e} += ${item.fours ? `dot(x${r}, m${e})` : `x${r} * m${e}`};`).join(' ')}
+      }
       ${pairs.map(([r, e]) => `partial[${r * elements + e}u * LANES + lane] = sum${r}${e};`).join(' ')}`
 }
 
-// A lane has one column at once, whose elements lie side by side. `rank` counts in fours.
+// A lane has one column at once, whose elements lie side by side, and two of them under way. `rank` counts in fours.
 function tallSums(item: Plan): string {
   const halves = count(elements / 4)
   const pairs = count(rows).flatMap((r) => halves.map((h) => [r, h] as const))
+  const load = (c: string, name: string) => `
+        ${count(rows)
+          .map((r) => `let x${r}${name} = ${factor(item, r, c)};`)
+          .join(' ')}
+        ${halves.map((h) => `let m${h}${name} = input${item.matrix}[${c} * rank + e${h}];`).join(' ')}`
+  const add = (name: string) => pairs.map(([r, h]) => `sum${r}${h} += x${r}${name} * m${h}${name};`).join(' ')
   return `
       ${halves.map((h) => `let e${h} = min(first / 4u + ${h}u, rank - 1u);`).join(' ')}
       ${pairs.map(([r, h]) => `var sum${r}${h} = vec4<f32>(0.0);`).join(' ')}
-      ${overWidth(
-        (c) => `
-          ${count(rows)
-            .map((r) => `let x${r} = ${factor(item, r, c)};`)
-            .join(' ')}
-          ${halves.map((h) => `let m${h} = input${item.matrix}[${c} * rank + e${h}];`).join(' ')}
-          ${pairs.map(([r, h]) => `sum${r}${h} += x${r} * m${h};`).join(' ')}`,
-      )}
+      var c = lane;
+      for (; c + LANES < width; c += 2u * LANES) { ${load('c', 'a')} ${load('(c + LANES)', 'b')} ${add('a')} ${add('b')} }
+      if (c < width) { ${load('c', 'a')} ${add('a')} }
       ${pairs
         .flatMap(([r, h]) =>
           count(4).map((e) => `partial[${r * elements + h * 4 + e}u * LANES + lane] = sum${r}${h}[${e}];`),
