@@ -28,8 +28,10 @@ import { type Tensor, tf } from '../tf.ts'
  * LoraLinear          several projections of one x [n, in]: a<i> [rank, in], b<i> [out<i>, rank] and perhaps keep<i> [n, in]
  *                     (dropout's factor of the adapter's input); weights: FrozenWeight[], scales: number[], one for each
  *                     projection -> y<i> = x W<i>^T + scales<i> ((keep<i> x) a<i>^T) b<i>^T [n, out<i>]
- * LoraLinearInputGrad dy<i> [n, out<i>], a<i>, b<i>, keep<i>; weights, scales -> dx [n, in], summed over the projections
- * LoraLinearGrad      dy<i>, x, a<i>, b<i>, keep<i>; weights, scales -> da0, db0, da1, db1, ...
+ * LoraLinearGrad      dy<i> [n, out<i>], x, a<i>, b<i>, keep<i>; weights, scales -> da0, db0, da1, db1, ... and, if it likes,
+ *                     narrow: what LoraLinearInputGrad would compute again
+ * LoraLinearInputGrad dy<i>, a<i>, b<i>, keep<i>, narrow where LoraLinearGrad gave it; weights, scales -> dx [n, in], summed
+ *                     over the projections
  * GroupImportance     a [rank, in], b [out, rank], gradientA, gradientB shaped as they; weight: FrozenWeight or Tensor
  *                     [out, in], scale, power 1 | 2, along 'rows' | 'columns' -> see `adapterImportance`: [out] or [in]
  * AdamWUpdate         value, first, second, gradient of one shape, scalars rate, correction, decay; beta1, beta2, epsilon

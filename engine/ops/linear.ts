@@ -99,8 +99,9 @@ function fusedLinears(x: Tensor, layers: readonly AdaptedLinear[]): (Tensor | un
       for (const [i, dy] of dys.entries()) inputs[`dy${i}`] = dy
       for (const [i, name] of [...matrices, ...Object.keys(keeps)].entries()) inputs[name] = saved[i]!
       const gradients = runFused('LoraLinearGrad', { ...inputs, x: input! }, attributes)
+      const narrow = gradients[matrices.length]
       return {
-        x: () => runFused('LoraLinearInputGrad', inputs, attributes)[0]!,
+        x: () => runFused('LoraLinearInputGrad', narrow ? { ...inputs, narrow } : inputs, attributes)[0]!,
         ...Object.fromEntries(matrices.map((name, i) => [name, () => gradients[i]!])),
       }
     },

@@ -25,14 +25,19 @@ export function chooseArithmetic(backend: CardBackend): Arithmetic {
   )
 }
 
-const [rows, outputs, inputs] = [37, 70, 52]
+const rows = 37
+/** Rows of weights that begin at multiples of eight elements, and such that do not. */
+const shapes = [
+  [70, 52],
+  [136, 72],
+] as const
 /** Rows of very different size, as gradients have them. */
 const magnitude = (row: number) => 10 ** ((row % 9) - 6)
 
 /** Whether products with ragged edges come out right, forward and transposed. */
 export function multipliesRightly(backend: CardBackend, arithmetic: Arithmetic): boolean {
   try {
-    return [false, true].every((transposed) => isRight(backend, arithmetic, transposed))
+    return shapes.every((shape) => [false, true].every((transposed) => isRight(backend, arithmetic, shape, transposed)))
   } catch {
     // The driver does not compile it; whatever else it has to say about that is of no interest.
     backend.card.forget()
@@ -40,7 +45,12 @@ export function multipliesRightly(backend: CardBackend, arithmetic: Arithmetic):
   }
 }
 
-function isRight(backend: CardBackend, arithmetic: Arithmetic, transposed: boolean): boolean {
+function isRight(
+  backend: CardBackend,
+  arithmetic: Arithmetic,
+  [outputs, inputs]: readonly [number, number],
+  transposed: boolean,
+): boolean {
   const values = Float32Array.from({ length: outputs * inputs }, (_, i) => Math.sin(i * 0.7) / 8)
   const weight = frozenFloats(values, outputs, inputs)
   const [width, results] = transposed ? [outputs, inputs] : [inputs, outputs]

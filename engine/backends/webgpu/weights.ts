@@ -172,8 +172,8 @@ function* slicesOf(weight: FrozenWeight, first: number, rows: number): Generator
 function upload(device: GPUDevice, weight: FrozenWeight, most: number): CardWeight {
   const { rows, columns, form } = weight
   const bytesPerRow = rowBytes(weight)
-  // Parts begin at whole words.
-  const rowsPerPart = Math.max(4, Math.floor(most / bytesPerRow / 4) * 4)
+  // Parts begin where packed rows of a transposed product's input have a whole vector.
+  const rowsPerPart = Math.max(8, Math.floor(most / bytesPerRow / 8) * 8)
   if (rowsPerPart * bytesPerRow > most)
     throw new Error(`rows of ${columns} elements are too long for this graphics card`)
   const parts: WeightPart[] = []

@@ -1,8 +1,8 @@
 import type { TensorInfo } from '../../../tf.ts'
 import type { CardBackend } from '../backend.ts'
-import { type Binding, dispatch, groupsFor, output } from '../record.ts'
-import { declarations, floats } from '../wgsl.ts'
-import { scaleOf } from './product.ts'
+import { dispatch, groupsFor, output } from '../record.ts'
+import { declarations } from '../wgsl.ts'
+import { count, runsOf, SharedBindings } from './shared-bindings.ts'
 
 /** A product with a matrix of few rows: scale * (keep x) matrix^T. */
 export interface NarrowItem {
@@ -17,153 +17,192 @@ export interface NarrowItem {
   keep?: TensorInfo | undefined
 }
 
-export interface NarrowResult {
-  /** The products one after the other, each [m, rank]. */
-  low: TensorInfo
-  offsets: number[]
-  /** The power of two for every row of every item's x (see `scaleOf`), where they were wanted. */
-  rowScales: TensorInfo | null
+/** Elements from one row of a narrow product to the next: rows begin at multiples of four, and are filled up with zeros. */
+export const paddedRank = (rank: number): number => 4 * Math.ceil(rank / 4)
+
+/** Where each of several narrow products of m rows begins, and the size of all, where they lie one after the other. */
+export function narrowOffsets(ranks: readonly number[], m: number): { offsets: number[]; size: number } {
+  let size = 0
+  const offsets = ranks.map((rank) => {
+    size += m * paddedRank(rank)
+    return size - m * paddedRank(rank)
+  })
+  return { offsets, size }
 }
 
-/** Lanes that add up one element together, and elements of a row that a workgroup has at once. */
-const [lanes, elements] = [16, 8]
+/** Rows of x that a workgroup has, elements of the rank that it has of them at once, and its lanes, which share the width. */
+const [rows, elements, lanes] = [4, 8, 128]
 
-/** x A^T or dy B of several projections at once: each row of x is read by one workgroup. */
-export function narrow(
-  backend: CardBackend,
-  items: readonly NarrowItem[],
-  m: number,
-  wantsScales: boolean,
-): NarrowResult {
-  const offsets: number[] = []
-  let size = 0
-  for (const { rank } of items) {
-    offsets.push(size)
-    size += m * rank
-  }
+/** x A^T or dy B of several projections at once: [m, paddedRank] each, where `narrowOffsets` says. */
+export function narrow(backend: CardBackend, items: readonly NarrowItem[], m: number): TensorInfo {
+  const { offsets, size } = narrowOffsets(
+    items.map(({ rank }) => rank),
+    m,
+  )
   const low = output(backend, [size])
-  const rowScales = wantsScales ? output(backend, [items.length * m]) : null
   // Items of one x share its binding.
-  const most = backend.device.limits.maxStorageBuffersPerShaderStage - (wantsScales ? 2 : 1)
-  let first = 0
-  while (first < items.length) {
-    let end = first + 1
-    while (end < items.length && bindingsOf(items.slice(first, end + 1)).length <= most) end++
-    const group = items.slice(first, end)
-    const bindings = bindingsOf(group)
-    const plan = group.map(({ x, matrix, keep, tall }) => ({
-      x: bindings.indexOf(x),
-      matrix: bindings.indexOf(matrix),
-      keep: keep ? bindings.indexOf(keep) : null,
-      tall,
-    }))
+  const most = backend.device.limits.maxStorageBuffersPerShaderStage - 1
+  const [x, y = 1] = groupsFor(Math.ceil(m / rows), 1)
+  for (const { first, run } of runsOf(items, (some) => planOf(some).bindings.tensors.length <= most)) {
+    const { bindings, plan } = planOf(run)
     dispatch(
       backend,
-      { key: `narrow ${wantsScales} ${JSON.stringify(plan)}`, code: () => code(plan, bindings.length, wantsScales) },
-      [...bindings, low, ...(rowScales ? [rowScales] : [])],
+      { key: `narrow ${JSON.stringify([bindings.types, plan])}`, code: () => code(bindings.types, plan) },
+      [...bindings.tensors, low],
       [
         m,
-        ...group.flatMap(({ width, rank, scale }, i) => [
+        ...run.flatMap(({ width, rank, scale }, i) => [
           width,
           rank,
+          paddedRank(rank),
           offsets[first + i]!,
-          (first + i) * m,
           { float: scale },
         ]),
       ],
-      groupsFor(m, 1),
+      [x, y, run.length],
     )
-    first = end
   }
-  return { low, offsets, rowScales }
+  return low
 }
 
-const bindingsOf = (items: readonly NarrowItem[]): Binding[] => {
-  const found: TensorInfo[] = []
-  for (const { x, matrix, keep } of items)
-    for (const tensor of [x, matrix, ...(keep ? [keep] : [])]) if (!found.includes(tensor)) found.push(tensor)
-  return found
-}
-
+/** How an item's sums are added up; numbers are places of bindings. */
 interface Plan {
   x: number
   matrix: number
   keep: number | null
   tall: boolean
+  /** Four neighbours of the matrix are read at once. */
+  fours: boolean
 }
 
-const code = (plan: readonly Plan[], bindings: number, scales: boolean) => `
+function planOf(items: readonly NarrowItem[]): { bindings: SharedBindings; plan: Plan[] } {
+  const bindings = new SharedBindings()
+  const plan = items.map(({ x, matrix, keep, tall, width, rank }) => {
+    const fours = (tall ? rank : width) % 4 === 0
+    const wide = fours && !tall
+    return {
+      x: bindings.place(x, wide),
+      matrix: bindings.place(matrix, fours),
+      keep: keep ? bindings.place(keep, wide) : null,
+      tall,
+      fours,
+    }
+  })
+  return { bindings, plan }
+}
+
+const sums = rows * elements
+
+const code = (types: readonly string[], plan: readonly Plan[]) => `
 ${declarations(
-  floats(...Array.from({ length: bindings }, (_, i) => `input${i}`)),
-  floats('low', ...(scales ? ['row_scales'] : [])),
+  types.map((type, i) => [`input${i}`, type]),
+  [['low', 'f32']],
   [
     ['rows', 'u32'],
     ...plan.flatMap((_, i): [string, 'u32' | 'f32'][] => [
       [`width${i}`, 'u32'],
       [`rank${i}`, 'u32'],
+      [`padded${i}`, 'u32'],
       [`offset${i}`, 'u32'],
-      [`scale_offset${i}`, 'u32'],
       [`scale${i}`, 'f32'],
     ]),
   ],
 )}
 const LANES = ${lanes}u;
 const ELEMENTS = ${elements}u;
-var<workgroup> partial: array<f32, ${lanes * elements}>;
-${scaleOf}
-@compute @workgroup_size(${lanes * elements})
+const SHARE = ${lanes / sums}u;
+// The sums of all lanes, element after element.
+var<workgroup> partial: array<f32, ${lanes * sums}>;
+fn finish(first_row: u32, first: u32, lane: u32, rank: u32, padded: u32, offset: u32, scale: f32) {
+  workgroupBarrier();
+  // Lanes that share an element; each element's are read in another order, so that no two are in one bank.
+  let element = lane / SHARE;
+  var all = 0.0;
+  for (var l = 0u; l < LANES / SHARE; l++) {
+    all += partial[element * LANES + (l ^ (element % ${32 / (lanes / sums)}u)) * SHARE + lane % SHARE];
+  }
+  workgroupBarrier();
+  partial[lane] = all;
+  workgroupBarrier();
+  let row = first_row + lane / ELEMENTS;
+  let r = first + lane % ELEMENTS;
+  if (lane < ${sums}u && row < params.rows && r < padded) {
+    let value = ${count(lanes / sums)
+      .map((l) => `partial[lane * SHARE + ${l}u]`)
+      .join(' + ')};
+    low[offset + row * padded + r] = select(0.0, value * scale, r < rank);
+  }
+  workgroupBarrier();
+}
+@compute @workgroup_size(${lanes})
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32
 ) {
-  let row = group.x + group.y * groups.x;
-  if (row >= params.rows) { return; }
-  let within = lane % LANES;
-  let element = lane / LANES;
-  ${plan.map((item, i) => (scales ? scaleCode(item, i, plan) : '') + itemCode(item, i)).join('')}
+  let first_row = (group.x + group.y * groups.x) * ${rows}u;
+  if (first_row >= params.rows) { return; }
+  // Rows and elements that are not there are read as the last one, and not written.
+  ${count(rows)
+    .map((r) => `let row${r} = min(first_row + ${r}u, params.rows - 1u);`)
+    .join('\n  ')}
+  ${plan.map((item, i) => `if (group.z == ${i}u) { ${itemCode(item, i)} }`).join(' else ')}
 }
 `
 
-const itemCode = ({ x, matrix, keep, tall }: Plan, i: number) => `
-  for (var first = 0u; first < params.rank${i}; first += ELEMENTS) {
-    let r = first + element;
-    var sum = 0.0;
-    if (r < params.rank${i}) {
-      for (var c = within; c < params.width${i}; c += LANES) {
-        let at = row * params.width${i} + c;
-        sum += input${x}[at]${keep === null ? '' : ` * input${keep}[at]`} * input${matrix}[${
-          tall ? `c * params.rank${i} + r` : `r * params.width${i} + c`
-        }];
-      }
-    }
-    partial[lane] = sum;
-    workgroupBarrier();
-    if (within == 0u && r < params.rank${i}) {
-      var all = 0.0;
-      for (var l = 0u; l < LANES; l++) { all += partial[lane + l]; }
-      low[params.offset${i} + row * params.rank${i} + r] = all * params.scale${i};
-    }
-    workgroupBarrier();
-  }
-`
+const itemCode = (item: Plan, i: number) => `
+    let width = params.width${i}${item.fours && !item.tall ? ' / 4u' : ''};
+    let rank = params.rank${i}${item.fours && item.tall ? ' / 4u' : ''};
+    ${count(rows)
+      .map((r) => `let at${r} = row${r} * width;`)
+      .join(' ')}
+    for (var first = 0u; first < params.rank${i}; first += ELEMENTS) {
+      ${item.tall && item.fours ? tallSums(item) : plainSums(item)}
+      finish(first_row, first, lane, params.rank${i}, params.padded${i}, params.offset${i}, params.scale${i});
+    }`
 
-/** The scale of a row, once for items that share their x. */
-function scaleCode({ x }: Plan, i: number, plan: readonly Plan[]): string {
-  if (plan.findIndex((item) => item.x === x) !== i) return ''
+const factor = ({ x, keep }: Plan, r: number, at: string) =>
+  `input${x}[at${r} + ${at}]${keep === null ? '' : ` * input${keep}[at${r} + ${at}]`}`
+
+// A lane has one or four neighbouring columns at once, and a sum for each row and element.
+function plainSums(item: Plan): string {
+  const pairs = count(rows).flatMap((r) => count(elements).map((e) => [r, e] as const))
   return `
-  {
-    var top = 0.0;
-    for (var c = lane; c < params.width${i}; c += LANES * ELEMENTS) {
-      top = max(top, abs(input${x}[row * params.width${i} + c]));
-    }
-    partial[lane] = top;
-    workgroupBarrier();
-    if (lane == 0u) {
-      for (var l = 0u; l < LANES * ELEMENTS; l++) { top = max(top, partial[l]); }
-      row_scales[params.scale_offset${i} + row] = scale_of(top);
-    }
-    workgroupBarrier();
-  }
-`
+      ${count(elements)
+        .map((e) => `let e${e} = min(first + ${e}u, rank - 1u);`)
+        .join(' ')}
+      ${pairs.map(([r, e]) => `var sum${r}${e} = 0.0;`).join(' ')}
+      for (var c = lane; c < width; c += LANES) {
+        ${count(rows)
+          .map((r) => `let x${r} = ${factor(item, r, 'c')};`)
+          .join(' ')}
+        ${count(elements)
+          .map((e) => `let m${e} = input${item.matrix}[${item.tall ? `c * rank + e${e}` : `e${e} * width + c`}];`)
+          .join(' ')}
+        ${pairs.map(([r, e]) => `sum${r}${e} += ${item.fours ? `dot(x${r}, m${e})` : `x${r} * m${e}`};`).join(' ')}
+      }
+      ${pairs.map(([r, e]) => `partial[${r * elements + e}u * LANES + lane] = sum${r}${e};`).join(' ')}`
+}
+
+// A lane has one column at once, whose elements lie side by side, and two of them under way. `rank` counts in fours.
+function tallSums(item: Plan): string {
+  const halves = count(elements / 4)
+  const pairs = count(rows).flatMap((r) => halves.map((h) => [r, h] as const))
+  const load = (c: string, name: string) => `
+        ${count(rows)
+          .map((r) => `let x${r}${name} = ${factor(item, r, c)};`)
+          .join(' ')}
+        ${halves.map((h) => `let m${h}${name} = input${item.matrix}[${c} * rank + e${h}];`).join(' ')}`
+  const add = (name: string) => pairs.map(([r, h]) => `sum${r}${h} += x${r}${name} * m${h}${name};`).join(' ')
+  return `
+      ${halves.map((h) => `let e${h} = min(first / 4u + ${h}u, rank - 1u);`).join(' ')}
+      ${pairs.map(([r, h]) => `var sum${r}${h} = vec4<f32>(0.0);`).join(' ')}
+      var c = lane;
+      for (; c + LANES < width; c += 2u * LANES) { ${load('c', 'a')} ${load('(c + LANES)', 'b')} ${add('a')} ${add('b')} }
+      if (c < width) { ${load('c', 'a')} ${add('a')} }
+      ${pairs
+        .flatMap(([r, h]) =>
+          count(4).map((e) => `partial[${r * elements + h * 4 + e}u * LANES + lane] = sum${r}${h}[${e}];`),
+        )
+        .join(' ')}`
 }
