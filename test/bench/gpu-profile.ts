@@ -92,9 +92,9 @@ function profiled({ device }: CardBackend, work: () => void) {
       used += 2
       const set = pass.setPipeline.bind(pass)
       const place = labels.push('nothing') - 1
-      pass.setPipeline = (used) => {
-        labels[place] = used.label
-        set(used)
+      pass.setPipeline = (chosen) => {
+        labels[place] = chosen.label
+        set(chosen)
       }
       return pass
     }

@@ -1,7 +1,7 @@
 import type { TensorInfo } from '../../../tf.ts'
 import type { CardBackend } from '../backend.ts'
 import { dispatch, groupsFor, output } from '../record.ts'
-import { declarations, floats, lanesFor, reductions, rowwise } from '../wgsl.ts'
+import { declarations, lanesFor, reductions, rowwise } from '../wgsl.ts'
 
 /**
  * Rows as 16-bit floats, each times a power of two that brings its largest magnitude below 1, so that small gradients are not

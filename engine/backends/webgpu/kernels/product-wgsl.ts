@@ -185,13 +185,13 @@ fn finish(row: u32, column: Column, sum: f32, more: f32) {
  */
 export const finishRows = (column: string, rows: readonly { row: string; sum: string }[]): string => `
   {
-    let of = column_of(${column});
-    if (of.inside) {
+    let target_column = column_of(${column});
+    if (target_column.inside) {
       ${rows.map((_, i) => `var more${i} = 0.0;`).join(' ')}
       for (var first = 0u; first < params.rank; first += 4u) {
-        let factors = adapter_factors(of.place, first);
+        let factors = adapter_factors(target_column.place, first);
         ${rows.map(({ row }, i) => `more${i} += dot(adapter_low(${row}, first), factors);`).join('\n        ')}
       }
-      ${rows.map(({ row, sum }, i) => `finish(${row}, of, ${sum}, more${i});`).join('\n      ')}
+      ${rows.map(({ row, sum }, i) => `finish(${row}, target_column, ${sum}, more${i});`).join('\n      ')}
     }
   }`

@@ -45,11 +45,12 @@ export function product(
   const m = sizeOf(x.shape) / width
   const y = into ?? output(backend, [m, n])
   const { parts, scales, boost } = weightsOf(backend).get(weight)
+  const aligned = weight.columns % 8 === 0
   const plan: ProductPlan = {
-    arithmetic: m === 1 && !transposed ? { kind: 'single row' } : wanted,
+    arithmetic: arithmeticFor(wanted, aligned, m === 1 && !transposed),
     form: weight.form,
     transposed,
-    aligned: weight.columns % 8 === 0,
+    aligned,
     alignedX: width % 8 === 0,
     keep: lowRank?.keep !== undefined,
   }
@@ -64,8 +65,8 @@ export function product(
       scales,
       row_scales: rows?.scales,
       // Something must be bound where nothing is added.
-      low: lowRank?.low ?? x,
-      low_rank: lowRank?.matrix ?? x,
+      low: lowRank?.low ?? part.buffer,
+      low_rank: lowRank?.matrix ?? part.buffer,
       keep: lowRank?.keep,
     }
     dispatch(
@@ -89,6 +90,12 @@ export function product(
   }
   if (made) disposePacked(backend, made)
   return y
+}
+
+/** Subgroup matrices take weights whose rows begin at whole vectors; others cost more to bring into place than to multiply. */
+function arithmeticFor(wanted: Arithmetic, aligned: boolean, single: boolean): ProductPlan['arithmetic'] {
+  if (single) return { kind: 'single row' }
+  return wanted.kind === 'matrix' && !aligned ? { kind: 'tiled', type: 'f16' } : wanted
 }
 
 /** Rows of y go first: see `matrixMain`. */
