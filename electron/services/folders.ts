@@ -128,7 +128,6 @@ async function entryOf(path: string, name: string, allowed: readonly string[]): 
 
 async function holdsCheckpoint(folder: string): Promise<boolean> {
   if (!(await exists(join(folder, 'config.json')))) return false
-  const isWeights = (name: string) => /\.safetensors(\.index\.json)?$/.test(name)
   try {
     const { files, links } = await namesIn(folder, isWeights)
     return files.length > 0 || links.length > 0
@@ -137,11 +136,14 @@ async function holdsCheckpoint(folder: string): Promise<boolean> {
   }
 }
 
+const isWeights = (name: string): boolean => /\.safetensors(\.index\.json)?$/.test(name)
+
 /** Without regard to case, and to how the system composes accents. */
 function nameContains(filter: string): (name: string) => boolean {
-  const plain = (text: string) => text.normalize('NFC').toLowerCase()
   const part = plain(filter)
   return (name) => plain(name).includes(part)
 }
+
+const plain = (text: string): string => text.normalize('NFC').toLowerCase()
 
 const byName = new Intl.Collator(undefined, { numeric: true }).compare
