@@ -62,9 +62,13 @@ export const methods = {
   'settings.set': [settingsSchema.partial(), settingsSchema],
   'devices.list': [nothing, devicesSchema],
 
-  /** One folder's content; without a path the folders that the user allowed. */
+  /** One folder's content; without a path the folders that the user allowed. Names must contain the filter, in any case. */
   'folders.list': [
-    z.strictObject({ path: path.optional(), showFiles: z.boolean().default(true) }),
+    z.strictObject({
+      path: path.optional(),
+      showFiles: z.boolean().default(true),
+      filter: z.string().max(4096).default(''),
+    }),
     folderListingSchema,
   ],
   /** The system's own dialog, where `nativeDialogs` says that there is one; null where it was closed. */

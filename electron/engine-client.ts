@@ -9,7 +9,7 @@ import {
   serviceResponseSchema,
   type ServiceResult,
 } from '../engine/contract.ts'
-import { outOfMemoryKills } from './memory-kills.ts'
+import { endOf, explainEnd, type ProcessEnd } from '../engine/contract/process-end.ts'
 import { ProblemError } from './services/problems.ts'
 import type { ServiceOptions } from './services/types.ts'
 
@@ -23,58 +23,6 @@ function start(engine: EngineOptions, entry: string): ChildProcess {
     serialization: 'advanced',
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
-}
-
-/** What a process printed last, to say why it died. */
-class LastWords {
-  #text = ''
-
-  constructor(child: ChildProcess) {
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding('utf8')
-      stream?.on('data', (text: string) => (this.#text = (this.#text + text).slice(-16_384)))
-    }
-  }
-
-  get text(): string {
-    return this.#text.trim()
-  }
-}
-
-/** How a process ended. */
-export interface ProcessEnd {
-  code: number | null
-  signal: NodeJS.Signals | null
-  lastWords: string
-  /** Whether the system killed a process for want of memory meanwhile; null where it does not say. */
-  memoryRanOut: boolean | null
-}
-
-/** Notes how often memory has run out, so that the end of what is started now can tell whether it did again. */
-function watchMemory(): () => boolean | null {
-  const before = outOfMemoryKills()
-  return () => {
-    const now = before === null ? null : outOfMemoryKills()
-    return now === null ? null : now > before!
-  }
-}
-
-const lessMemory = 'Take fewer rows or shorter ones, or hold the weights in 8 bits.'
-
-/** In words that lead somewhere, why a process ended that nobody stopped. */
-export function explainEnd({ code, signal, lastWords, memoryRanOut }: ProcessEnd): string {
-  const said = lastWords ? ` It said last: ${lastWords.slice(-400)}` : ''
-  if (/heap out of memory|std::bad_alloc|Cannot allocate memory/i.test(lastWords))
-    return `The engine ran out of memory. ${lessMemory}${said}`
-  if (signal === 'SIGKILL' || code === 137) {
-    if (memoryRanOut === null)
-      return `The engine was killed, most likely by the system because memory ran out. ${lessMemory}`
-    return memoryRanOut
-      ? `The system killed the engine because memory ran out. ${lessMemory}`
-      : 'The engine was killed by a person or another program; the system had not run out of memory.'
-  }
-  if (signal !== null) return `The engine crashed (${signal}).${said}`
-  return `The engine ended with code ${code} before it was done.${said}`
 }
 
 interface Pending {
@@ -131,21 +79,12 @@ export class EngineService {
     if (this.#closed) throw new ProblemError('interrupted', 'The app is closing.')
     if (this.#child) return this.#child
     const child = start(this.#engine, this.#engine.service)
-    const words = new LastWords(child)
-    const memoryRanOut = watchMemory()
     this.#child = child
     child.on('message', (message) => this.#answer(message))
-    this.#ended = new Promise((resolve) => {
-      const end = (code: number | null, signal: NodeJS.Signals | null, error?: Error) => {
-        if (this.#child === child) this.#child = null
-        const reason = error
-          ? error.message
-          : explainEnd({ code, signal, lastWords: words.text, memoryRanOut: memoryRanOut() })
-        for (const id of this.#pending.keys()) this.#settle(id)?.reject(new ProblemError('internal', reason))
-        resolve()
-      }
-      child.on('error', (error) => end(null, null, error))
-      child.on('close', end)
+    this.#ended = endOf(child).then((end) => {
+      if (this.#child === child) this.#child = null
+      const problem = new ProblemError('internal', explainEnd(end))
+      for (const id of this.#pending.keys()) this.#settle(id)?.reject(problem)
     })
     return child
   }
@@ -178,22 +117,13 @@ export class EngineRun {
 
   constructor(engine: EngineOptions, job: Job, resume: boolean, onEvent: (event: EngineEvent) => void) {
     const child = start(engine, engine.run)
-    const words = new LastWords(child)
-    const memoryRanOut = watchMemory()
+    this.ended = endOf(child)
     this.#child = child
     this.pid = child.pid ?? 0
     child.on('message', (message) => {
       const event = eventSchema.safeParse(message)
       if (event.success) onEvent(event.data)
       else console.error('the engine sent what contract B does not know', message)
-    })
-    this.ended = new Promise((resolve) => {
-      child.on('error', (error) => {
-        if (child.pid === undefined) resolve({ code: null, signal: null, lastWords: error.message, memoryRanOut: null })
-      })
-      child.on('close', (code, signal) =>
-        resolve({ code, signal, lastWords: words.text, memoryRanOut: memoryRanOut() }),
-      )
     })
     child.send({ type: 'run', job, resume }, () => {})
   }

@@ -47,8 +47,12 @@ export const folderListingSchema = z.object({
   path: z.string(),
   /** Null at the top of what is allowed. */
   parent: z.string().nullable(),
+  /** Folders first, each kind in the natural order of its names. */
   entries: z.array(folderEntrySchema),
+  /** More names fit than are listed: the first ones are. */
   truncated: z.boolean(),
+  /** The folder holds more names than were read, so that no filter finds them all. */
+  unread: z.boolean(),
 })
 export type FolderListing = z.infer<typeof folderListingSchema>
 

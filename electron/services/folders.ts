@@ -1,4 +1,4 @@
-import type { Stats } from 'node:fs'
+import type { Dirent, Stats } from 'node:fs'
 import { opendir, realpath, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { FolderListing } from '../contract.ts'
@@ -9,54 +9,98 @@ import { ProblemError } from './problems.ts'
 
 type Entry = FolderListing['entries'][number]
 
+/** A folder with more names than this is not read to its end. */
+const mostNames = 100_000
+/** Only these are looked at one by one: what they are, how large, and whether they can be imported. */
 const mostEntries = 2000
 const atOnce = 32
 
 /** Stands in for the system's dialogs where the host has none. */
 export function folderHandlers({ options: { platform } }: Pick<Context, 'options'>): Handlers<'folders.list'> {
   return {
-    'folders.list': async ({ path, showFiles }) => {
+    'folders.list': async ({ path, showFiles, filter }) => {
       const { allowedFolders: allowed } = platform
       if (allowed === null) throw new ProblemError('unsupported', 'This host shows the dialogs of the system instead.')
-      if (path === undefined) return { path: '', parent: null, entries: await topFolders(allowed), truncated: false }
+      const wanted = nameContains(filter)
+      if (path === undefined) {
+        const entries = await entriesOf(allowed.filter(wanted), (name) => name, allowed)
+        return { path: '', parent: null, entries, truncated: false, unread: false }
+      }
       await requireAllowed(platform, [path])
-      return await listFolder(path, showFiles, allowed)
+      return await listFolder(path, showFiles, wanted, allowed)
     },
   }
 }
 
-async function listFolder(path: string, showFiles: boolean, allowed: readonly string[]): Promise<FolderListing> {
+async function listFolder(
+  path: string,
+  showFiles: boolean,
+  wanted: (name: string) => boolean,
+  allowed: readonly string[],
+): Promise<FolderListing> {
   const folder = await realpath(path)
   if (!(await stat(folder)).isDirectory())
     throw new ProblemError('bad-file', `${path} is a file, not a folder.`, { file: path })
-  const { names, truncated } = await namesIn(folder)
-  const entries: Entry[] = []
-  for (let from = 0; from < names.length; from += atOnce) {
-    const some = names.slice(from, from + atOnce).map((name) => entryOf(join(folder, name), name, allowed))
-    entries.push(...(await Promise.all(some)).filter((entry) => entry !== null))
-  }
+  const { folders, files, links, unread } = await namesIn(folder, wanted)
+  // What a link leads to is known only once it is followed, which is not done for any number of them.
+  const followed = links.sort(byName).slice(0, mostEntries)
+  await each(followed, async (name) => {
+    const target = await stat(join(folder, name)).catch(() => null)
+    if (target?.isDirectory()) folders.push(name)
+    else if (target?.isFile()) files.push(name)
+  })
+  const names = [...folders.sort(byName), ...(showFiles ? files.sort(byName) : [])]
   return {
     path: folder,
     parent: isWithin(dirname(folder), allowed) && dirname(folder) !== folder ? dirname(folder) : null,
-    entries: entries.filter(({ kind }) => showFiles || kind === 'folder').sort(byKindAndName),
-    truncated,
+    entries: await entriesOf(names.slice(0, mostEntries), (name) => join(folder, name), allowed),
+    truncated: names.length > mostEntries || links.length > followed.length,
+    unread,
   }
 }
 
-async function topFolders(allowed: readonly string[]): Promise<Entry[]> {
-  const entries = await Promise.all(allowed.map((folder) => entryOf(folder, folder, allowed)))
+interface Names {
+  folders: string[]
+  files: string[]
+  links: string[]
+  /** Whether there are names beyond those that were read. */
+  unread: boolean
+}
+
+/** The names in a folder that are wanted and not hidden, in no order. */
+async function namesIn(folder: string, wanted: (name: string) => boolean): Promise<Names> {
+  const found: Names = { folders: [], files: [], links: [], unread: false }
+  let read = 0
+  for await (const entry of await opendir(folder, { bufferSize: 1024 })) {
+    if (entry.name.startsWith('.')) continue
+    if (read++ === mostNames) return { ...found, unread: true }
+    if (wanted(entry.name)) kindIn(found, entry)?.push(entry.name)
+  }
+  return found
+}
+
+function kindIn({ folders, files, links }: Names, entry: Dirent): string[] | null {
+  if (entry.isDirectory()) return folders
+  if (entry.isFile()) return files
+  return entry.isSymbolicLink() ? links : null
+}
+
+/** In the order of the names, without those of which there is nothing to show. */
+async function entriesOf(
+  names: readonly string[],
+  pathOf: (name: string) => string,
+  allowed: readonly string[],
+): Promise<Entry[]> {
+  const entries = await each(names, (name) => entryOf(pathOf(name), name, allowed))
   return entries.filter((entry) => entry !== null)
 }
 
-/** Names that are not hidden, no more than can be shown. */
-async function namesIn(folder: string): Promise<{ names: string[]; truncated: boolean }> {
-  const names: string[] = []
-  for await (const { name } of await opendir(folder)) {
-    if (name.startsWith('.')) continue
-    if (names.length === mostEntries) return { names, truncated: true }
-    names.push(name)
-  }
-  return { names, truncated: false }
+/** A few at a time, so that nothing else waits long for the disk. */
+async function each<T>(names: readonly string[], act: (name: string) => Promise<T>): Promise<T[]> {
+  const results: T[] = []
+  for (let from = 0; from < names.length; from += atOnce)
+    results.push(...(await Promise.all(names.slice(from, from + atOnce).map(act))))
+  return results
 }
 
 /** Null for what is neither file nor folder, cannot be read, or is a link that leads out of what is allowed. */
@@ -85,12 +129,21 @@ async function entryOf(path: string, name: string, allowed: readonly string[]): 
 async function holdsCheckpoint(folder: string): Promise<boolean> {
   if (!(await exists(join(folder, 'config.json')))) return false
   try {
-    const { names } = await namesIn(folder)
-    return names.some((name) => /\.safetensors(\.index\.json)?$/.test(name))
+    const { files, links } = await namesIn(folder, isWeights)
+    return files.length > 0 || links.length > 0
   } catch {
     return false
   }
 }
 
-const byKindAndName = (a: Entry, b: Entry): number =>
-  a.kind === b.kind ? a.name.localeCompare(b.name, undefined, { numeric: true }) : a.kind === 'folder' ? -1 : 1
+const isWeights = (name: string): boolean => /\.safetensors(\.index\.json)?$/.test(name)
+
+/** Without regard to case, and to how the system composes accents. */
+function nameContains(filter: string): (name: string) => boolean {
+  const part = plain(filter)
+  return (name) => plain(name).includes(part)
+}
+
+const plain = (text: string): string => text.normalize('NFC').toLowerCase()
+
+const byName = new Intl.Collator(undefined, { numeric: true }).compare

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import { type Command, type EngineEvent, eventSchema, type Job, type ResultEvent } from '../contract.ts'
+import { endOf, explainEnd } from '../contract/process-end.ts'
 import { type ErrorKind, exitCodes, SecateurError } from '../errors.ts'
 
 /**
@@ -20,9 +21,10 @@ export function runInChild(
       execPath: process.execPath,
       execArgv: [],
       serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
-    const send = (command: Command) => void (child.connected && child.send(command))
+    child.stderr!.on('data', (text: string) => process.stderr.write(text))
+    const send = (command: Command) => void (child.connected && child.send(command, () => {}))
     const stop = () => send({ type: 'stop' })
     let result: ResultEvent | null = null
     let failure: SecateurError | null = null
@@ -35,13 +37,11 @@ export function runInChild(
         failure = new SecateurError(kind, event.message)
       }
     })
-    child.on('error', failed)
-    child.on('exit', (code, killed) => {
+    void endOf(child).then((end) => {
       signal.removeEventListener('abort', stop)
       if (failure) failed(failure)
-      else if (result && code === 0) done(result)
-      else
-        failed(new SecateurError('unsupported', `the run's process ended with ${killed ?? code} and without a result`))
+      else if (result && end.code === 0) done(result)
+      else failed(new SecateurError('unsupported', explainEnd(end)))
     })
     signal.addEventListener('abort', stop, { once: true })
     send({ type: 'run', job, resume })

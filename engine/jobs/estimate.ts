@@ -6,6 +6,7 @@ import { projectionShape } from '../checkpoint/projections.ts'
 import type { ModelConfig } from '../checkpoint/model-config.ts'
 import type { Estimate, FinetuneJob, Job, Placement, PruneJob, SweepJob } from '../contract.ts'
 import { SecateurError } from '../errors.ts'
+import { sizeText } from '../size-text.ts'
 import { keepsActivations, keptFloats } from '../training/gradients.ts'
 import { estimateParameters, type TargetSettings } from '../pruning/targets.ts'
 import { scoringBytes } from './scoring-cost.ts'
@@ -109,18 +110,16 @@ function availableMemory(): number {
   return free > 0 ? free : freemem()
 }
 
-const gigabytes = (bytes: number) => `${(bytes / 1e9).toFixed(2)} GB`
-
 /** @throws SecateurError with the numbers where a job cannot fit. */
 export function refuseIfTooLarge({ memoryBytes, freeMemoryBytes, diskBytes, freeDiskBytes }: Estimate): void {
   if (memoryBytes > freeMemoryBytes)
     throw new SecateurError(
       'does-not-fit',
-      `this job needs about ${gigabytes(memoryBytes)} of memory and ${gigabytes(freeMemoryBytes)} are free: take fewer rows or a shorter length, or hold the weights in 8 bits with --int8`,
+      `this job needs about ${sizeText(memoryBytes)} of memory and ${sizeText(freeMemoryBytes)} are free: take fewer rows or a shorter length, or hold the weights in 8 bits with --int8`,
     )
   if (diskBytes > freeDiskBytes)
     throw new SecateurError(
       'does-not-fit',
-      `this job writes about ${gigabytes(diskBytes)} and ${gigabytes(freeDiskBytes)} are free on the disk: name another folder with --out`,
+      `this job writes about ${sizeText(diskBytes)} and ${sizeText(freeDiskBytes)} are free on the disk: name another folder with --out`,
     )
 }

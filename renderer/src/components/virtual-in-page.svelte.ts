@@ -13,7 +13,11 @@ interface List {
   /** Pixels of a row, before it is measured, and between two. */
   size: number
   gap?: number
+  /** What scrolls; the page unless it is another element. */
+  scroller?: HTMLElement | undefined
 }
+
+const page = () => document.querySelector<HTMLElement>('main')
 
 /** Rows of a list that are to be drawn, and the room that the others take before and after them. */
 export interface VirtualRange {
@@ -27,21 +31,21 @@ export interface VirtualRange {
 }
 
 /**
- * The part of a long list in the page that can be seen, as the page scrolls. To be called while a component is initialised;
+ * The part of a long list in the page that can be seen, as the page or the list's own frame scrolls. To be called while a component is initialised;
  * `list` is tracked.
  */
 export function virtualInPage(list: () => List): { readonly range: VirtualRange } {
   const virtualizer = fromStore(
     createVirtualizer<HTMLElement, HTMLElement>({
       count: 0,
-      getScrollElement: () => document.querySelector<HTMLElement>('main'),
+      getScrollElement: () => list().scroller ?? page(),
       estimateSize: () => list().size,
       overscan: 6,
     }),
   )
   const long = $derived(isLong(list().count))
   $effect(() => {
-    const { count, element, size, gap = 0 } = list()
+    const { count, element, size, gap = 0, scroller } = list()
     if (!element) return
     const set = () =>
       virtualizer.current.setOptions({
@@ -49,7 +53,7 @@ export function virtualInPage(list: () => List): { readonly range: VirtualRange 
         count: long ? count : 0,
         estimateSize: () => size,
         gap,
-        scrollMargin: distanceFromTop(element),
+        scrollMargin: distanceFromTop(element, scroller ?? element.closest('main')),
       })
     untrack(set)
     addEventListener('resize', set)
@@ -82,9 +86,8 @@ export function virtualInPage(list: () => List): { readonly range: VirtualRange 
   }
 }
 
-/** Of an element from the top of what scrolls in the page. */
-function distanceFromTop(element: HTMLElement): number {
-  const main = element.closest('main')
-  if (!main) return 0
-  return element.getBoundingClientRect().top - main.getBoundingClientRect().top + main.scrollTop
+/** Of an element from the top of what scrolls. */
+function distanceFromTop(element: HTMLElement, scroller: HTMLElement | null): number {
+  if (!scroller) return 0
+  return element.getBoundingClientRect().top - scroller.getBoundingClientRect().top + scroller.scrollTop
 }

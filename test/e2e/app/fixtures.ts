@@ -91,7 +91,11 @@ class BrowserApp implements App {
       .sort((a, b) => b.length - a.length)[0]!
     await entry(start).click()
     const steps = path.slice(start.length).split('/').filter(Boolean)
-    for (const name of steps) await entry(name).click()
+    for (const name of steps) {
+      // A temporary folder may hold more than is shown.
+      await dialog.getByLabel('Filter by name').fill(name)
+      await entry(name).click()
+    }
     await dialog.getByRole('button', { name: /^Choose/ }).click()
   }
 

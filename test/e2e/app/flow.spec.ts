@@ -1,15 +1,14 @@
 import type { Page } from '@playwright/test'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from './fixtures.ts'
 import { sample } from './host.ts'
+import { scratchFolder } from './scratch.ts'
 
 // One user's way through the app, each test from where the last one ended.
 test.describe.configure({ mode: 'serial' })
 
-const scratch = mkdtempSync(join(tmpdir(), 'secateur-bad-'))
-test.afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+const scratch = scratchFolder('flow')
 
 const go = (page: Page, hash: string) => page.goto(new URL(hash, page.url()).href)
 const stateOf = (page: Page, state: string) => page.getByRole('main').getByText(state, { exact: true }).first()
@@ -24,7 +23,7 @@ async function openImport(page: Page): Promise<void> {
 }
 
 test('a folder that is no sound checkpoint is refused with what is wrong and where', async ({ app: { page } }) => {
-  const bad = join(scratch, 'bad')
+  const bad = scratch('bad')
   mkdirSync(bad)
   writeFileSync(join(bad, 'config.json'), '{"model_type":"llama","hidden_size":"large"}')
   writeFileSync(join(bad, 'model.safetensors'), Buffer.from([255, 255, 255, 255, 255, 255, 255, 127]))
@@ -32,7 +31,7 @@ test('a folder that is no sound checkpoint is refused with what is wrong and whe
   const dialog = page.getByRole('dialog', { name: 'Import a checkpoint' })
   for (const [folder, message] of [
     [bad, /config\.json|model\.safetensors/],
-    [join(scratch, 'nowhere'), /nowhere/],
+    [scratch('nowhere'), /nowhere/],
   ] as const) {
     await dialog.getByLabel('Folder').fill(folder)
     await dialog.getByRole('button', { name: 'Import', exact: true }).click()
@@ -133,7 +132,7 @@ test('the two runs are compared by what differs', async ({ app: { page } }) => {
 
 test('a run goes into an archive, and comes back from it with its name and result', async ({ app }) => {
   const { page } = app
-  const folder = join(scratch, 'archives')
+  const folder = scratch('archives')
   mkdirSync(folder)
   await go(page, '#/history')
   const rows = page.getByRole('grid').getByRole('row', { name: /Second run/ })

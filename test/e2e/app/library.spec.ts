@@ -1,17 +1,16 @@
 import type { Page } from '@playwright/test'
-import { cpSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from './fixtures.ts'
 import { sample } from './host.ts'
 import { importSample } from './import-sample.ts'
+import { scratchFolder } from './scratch.ts'
 
 // The life of one entry of the library and of one data set, each test from where the last one ended.
 test.describe.configure({ mode: 'serial' })
 
-const scratch = mkdtempSync(join(tmpdir(), 'secateur-library-'))
-test.beforeAll(() => cpSync(join(sample, 'model'), join(scratch, 'movable'), { recursive: true }))
-test.afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+const scratch = scratchFolder('library')
+test.beforeAll(() => cpSync(join(sample, 'model'), scratch('movable'), { recursive: true }))
 
 /** The link on its card: cards of checkpoints with the same content name it too. */
 const card = (page: Page) => page.getByRole('heading', { level: 2 }).getByRole('link', { name: 'Garden', exact: true })
@@ -22,7 +21,7 @@ test('a checkpoint is imported, starred and renamed, and found by its new name',
   await page.goto(address(page, '#/library'))
   await page.getByRole('button', { name: 'Import checkpoint' }).first().click()
   const dialog = page.getByRole('dialog', { name: 'Import a checkpoint' })
-  await dialog.getByLabel('Folder').fill(join(scratch, 'movable'))
+  await dialog.getByLabel('Folder').fill(scratch('movable'))
   await dialog.getByRole('button', { name: 'Import', exact: true }).click()
   await page.getByRole('button', { name: 'Make movable a favourite' }).click()
   await expect(page.getByRole('button', { name: 'Remove movable from favourites' })).toBeVisible()
@@ -53,14 +52,14 @@ test('a removal can be undone', async ({ app: { page } }) => {
 
 test('a folder that moved is missed, and found again where the user says', async ({ app }) => {
   const { page } = app
-  renameSync(join(scratch, 'movable'), join(scratch, 'moved'))
+  renameSync(scratch('movable'), scratch('moved'))
   await page.reload()
   await card(page).click()
   await expect(page.getByText('Everything known of it is kept')).toBeVisible()
   await expect(page.getByRole('link', { name: 'Prune' })).toBeHidden()
-  await app.choose(join(scratch, 'moved'), () => page.getByRole('button', { name: 'Say where it is now…' }).click())
+  await app.choose(scratch('moved'), () => page.getByRole('button', { name: 'Say where it is now…' }).click())
   await expect(page.getByText('Everything known of it is kept')).toBeHidden({ timeout: 20_000 })
-  await expect(page.getByRole('main')).toContainText(join(scratch, 'moved'))
+  await expect(page.getByRole('main')).toContainText(scratch('moved'))
 })
 
 test('notes that were being typed survive leaving the page, and tags a reload', async ({ app: { page } }) => {
@@ -114,10 +113,10 @@ test('counting the tokens of a long file says how far it is, and stops when it i
   app: { page },
 }) => {
   const row = JSON.stringify({ text: 'the baker of the village sells bread in the morning '.repeat(12) })
-  writeFileSync(join(scratch, 'long.jsonl'), `${row}\n`.repeat(20_000))
+  writeFileSync(scratch('long.jsonl'), `${row}\n`.repeat(20_000))
   await page.goto(address(page, '#/datasets?register=1'))
   const dialog = page.getByRole('dialog', { name: 'Register a data set' })
-  await dialog.getByLabel('File or folder').fill(join(scratch, 'long.jsonl'))
+  await dialog.getByLabel('File or folder').fill(scratch('long.jsonl'))
   await dialog.getByRole('button', { name: 'Register', exact: true }).click()
   await expect(page.getByRole('img', { name: /Histogram of lengths\. 2,000 examples/ })).toBeVisible({
     timeout: 20_000,

@@ -28,12 +28,15 @@ symlinkSync(join(home, 'models'), join(home, 'way-in'))
 symlinkSync(join(home, 'nowhere'), join(home, 'broken'))
 
 const platform = headlessPlatform([home], () => {})
-const list = async (path?: string, showFiles = true) =>
+const list = async (path?: string, showFiles = true, filter = '') =>
   folderListingSchema.parse(
     await folderHandlers({
       options: { platform, dataFolder: home, engine: { node: '', run: '', service: '', env: {} } },
-    })['folders.list']({ path, showFiles }),
+    })['folders.list']({ path, showFiles, filter }),
   )
+
+const namesListed = async (path: string | undefined, filter: string) =>
+  (await list(path, true, filter)).entries.map(({ name }) => name)
 
 test('without a path the allowed folders are listed', async () => {
   const { path, parent, entries } = await list()
@@ -78,11 +81,36 @@ test('what is outside is refused by its real path', async () => {
   await assert.rejects(requireAllowed(platform, [join(home, 'way-out/new')]), /outside/)
 })
 
-test('a folder with very many entries is cut short and says so', async () => {
-  for (let i = 0; i < 2050; i++) file(join(home, 'many', `file-${i}`), '')
-  const { entries, truncated } = await list(join(home, 'many'))
-  assert.equal(truncated, true)
-  assert.equal(entries.length, 2000)
+test('of very many entries the first by name are listed, and a filter finds those beyond', async () => {
+  const many = join(home, 'many')
+  const names = Array.from({ length: 2500 }, (_, i) => `file-${i}`)
+  // Not in order, since a disk has none either.
+  for (const name of names.toReversed()) file(join(many, name), '')
+  mkdirSync(join(many, 'zoo'))
+  const { entries, truncated, unread } = await list(many)
+  assert.deepEqual([truncated, unread], [true, false])
+  assert.deepEqual(
+    entries.map(({ name }) => name),
+    ['zoo', ...names.slice(0, 1999)],
+  )
+  const found = await list(many, true, 'FILE-240')
+  assert.equal(found.truncated, false)
+  assert.deepEqual(
+    found.entries.map(({ name }) => name),
+    ['file-240', ...Array.from({ length: 10 }, (_, i) => `file-240${i}`)],
+  )
+  assert.deepEqual((await list(many, true, 'nowhere')).entries, [])
+  // Files that are not shown take no room from the folders.
+  const folders = await list(many, false)
+  assert.deepEqual([folders.entries.length, folders.truncated], [1, false])
+})
+
+test('a filter holds for links and for the allowed folders too, however accents are composed', async () => {
+  assert.deepEqual(await namesListed(home, 'WAY'), ['way-in'])
+  assert.deepEqual(await namesListed(undefined, 'home'), [home])
+  assert.deepEqual(await namesListed(undefined, 'elsewhere'), [])
+  mkdirSync(join(home, 'accents', 'mode\u0300le'), { recursive: true })
+  assert.deepEqual(await namesListed(join(home, 'accents'), 'mod\u00e8'), ['mode\u0300le'])
 })
 
 test('requests are asked for the paths that they carry', () => {
