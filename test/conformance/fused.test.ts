@@ -216,12 +216,13 @@ for (const form of ['float16', 'int8'] as const) {
   }
 }
 
-for (const form of ['bfloat16', 'int8'] as const) {
+for (const form of forms) {
   for (const along of ['rows', 'columns'] as const) {
     for (const [outputs, inputs, rank] of [
       [7, 5, 3],
       [70, 300, 8],
       [300, 34, 17],
+      [11, 524, 66],
     ] as const) {
       const weight = weightOf(outputs, inputs, form)
       for (const power of [1, 2] as const)
