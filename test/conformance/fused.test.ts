@@ -183,9 +183,9 @@ for (const form of ['float16', 'int8'] as const) {
       [66, 33, [70], 11],
       [1, 33, [70, 6], 5],
       // Longer than the lanes of a workgroup are wide, and ranks that one block does not hold.
-      [37, 1044, [530, 301], 12],
+      [9, 532, [530, 301], 12],
       [5, 131, [259], 64],
-      [9, 40, [35, 48], 3],
+      [70, 40, [35, 48], 3],
     ] as const) {
       const weights = outputs.map((size, i) => weightOf(size, inputs, form, 10 + i))
       const mask = given(
@@ -216,12 +216,13 @@ for (const form of ['float16', 'int8'] as const) {
   }
 }
 
-for (const form of ['bfloat16', 'int8'] as const) {
+for (const form of forms) {
   for (const along of ['rows', 'columns'] as const) {
     for (const [outputs, inputs, rank] of [
       [7, 5, 3],
       [70, 300, 8],
       [300, 34, 17],
+      [11, 524, 66],
     ] as const) {
       const weight = weightOf(outputs, inputs, form)
       for (const power of [1, 2] as const)

@@ -23,6 +23,9 @@ const toggles = [
   'allow_unsafe_apis',
   // NVIDIA drivers before 615.71 hide f16, and with it the subgroup matrices, otherwise.
   'vulkan_enable_f16_on_nvidia',
+  // Workgroup memory would be filled with zeros at every start of a workgroup; every kernel writes it before it reads it.
+  // SwiftShader takes seconds to compile that.
+  'disable_workgroup_init',
 ]
 const optionalFeatures = [
   'shader-f16',

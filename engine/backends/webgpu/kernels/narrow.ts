@@ -92,7 +92,12 @@ function planOf(items: readonly NarrowItem[]): { bindings: SharedBindings; plan:
 }
 
 const sums = rows * elements
+const halves = count(elements / 4)
+/** Names of the sums of a lane, each of four elements. */
+const sumNames = count(rows).flatMap((r) => halves.map((h) => `sum${r}${h}`))
 
+// Only the loops over the width are written for each item: what comes after them is the same, and its barriers take long to
+// compile on some cards.
 const code = (types: readonly string[], plan: readonly Plan[]) => `
 ${declarations(
   types.map((type, i) => [`input${i}`, type]),
@@ -113,27 +118,6 @@ const ELEMENTS = ${elements}u;
 const SHARE = ${lanes / sums}u;
 // The sums of all lanes, element after element.
 var<workgroup> partial: array<f32, ${lanes * sums}>;
-fn finish(first_row: u32, first: u32, lane: u32, rank: u32, padded: u32, offset: u32, scale: f32) {
-  workgroupBarrier();
-  // Lanes that share an element; each element's are read in another order, so that no two are in one bank.
-  let element = lane / SHARE;
-  var all = 0.0;
-  for (var l = 0u; l < LANES / SHARE; l++) {
-    all += partial[element * LANES + (l ^ (element % ${32 / (lanes / sums)}u)) * SHARE + lane % SHARE];
-  }
-  workgroupBarrier();
-  partial[lane] = all;
-  workgroupBarrier();
-  let row = first_row + lane / ELEMENTS;
-  let r = first + lane % ELEMENTS;
-  if (lane < ${sums}u && row < params.rows && r < padded) {
-    let value = ${count(lanes / sums)
-      .map((l) => `partial[lane * SHARE + ${l}u]`)
-      .join(' + ')};
-    low[offset + row * padded + r] = select(0.0, value * scale, r < rank);
-  }
-  workgroupBarrier();
-}
 @compute @workgroup_size(${lanes})
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -146,63 +130,78 @@ fn main(
   ${count(rows)
     .map((r) => `let row${r} = min(first_row + ${r}u, params.rows - 1u);`)
     .join('\n  ')}
-  ${plan.map((item, i) => `if (group.z == ${i}u) { ${itemCode(item, i)} }`).join(' else ')}
+  ${['rank', 'padded', 'offset', 'scale'].map((name) => `var ${name} = params.${name}0;`).join(' ')}
+  ${count(plan.length)
+    .slice(1)
+    .map(
+      (i) =>
+        `if (group.z == ${i}u) { ${['rank', 'padded', 'offset', 'scale'].map((name) => `${name} = params.${name}${i};`).join(' ')} }`,
+    )
+    .join('\n  ')}
+  for (var first = 0u; first < rank; first += ELEMENTS) {
+    ${sumNames.map((name) => `var ${name} = vec4<f32>(0.0);`).join(' ')}
+    ${plan.map((item, i) => `if (group.z == ${i}u) { ${item.tall && item.fours ? tallSums(item, i) : plainSums(item, i)} }`).join(' else ')}
+    ${sumNames
+      .flatMap((name, i) => count(4).map((e) => `partial[${4 * i + e}u * LANES + lane] = ${name}[${e}];`))
+      .join(' ')}
+    workgroupBarrier();
+    // Now ${lanes / sums} lanes share an element; each element's are read in another order, so that no two are in one bank.
+    let element = lane / SHARE;
+    var all = 0.0;
+    for (var l = 0u; l < LANES / SHARE; l++) {
+      all += partial[element * LANES + (l ^ (element % ${32 / (lanes / sums)}u)) * SHARE + lane % SHARE];
+    }
+    workgroupBarrier();
+    partial[lane] = all;
+    workgroupBarrier();
+    let row = first_row + lane / ELEMENTS;
+    let r = first + lane % ELEMENTS;
+    if (lane < ${sums}u && row < params.rows && r < padded) {
+      let value = ${count(lanes / sums)
+        .map((l) => `partial[lane * SHARE + ${l}u]`)
+        .join(' + ')};
+      low[offset + row * padded + r] = select(0.0, value * scale, r < rank);
+    }
+    workgroupBarrier();
+  }
 }
 `
 
-const itemCode = (item: Plan, i: number) => `
-    let width = params.width${i}${item.fours && !item.tall ? ' / 4u' : ''};
-    let rank = params.rank${i}${item.fours && item.tall ? ' / 4u' : ''};
-    ${count(rows)
-      .map((r) => `let at${r} = row${r} * width;`)
-      .join(' ')}
-    for (var first = 0u; first < params.rank${i}; first += ELEMENTS) {
-      ${item.tall && item.fours ? tallSums(item) : plainSums(item)}
-      finish(first_row, first, lane, params.rank${i}, params.padded${i}, params.offset${i}, params.scale${i});
-    }`
-
-const factor = ({ x, keep }: Plan, r: number, at: string) =>
-  `input${x}[at${r} + ${at}]${keep === null ? '' : ` * input${keep}[at${r} + ${at}]`}`
+const factorsOf = ({ x, keep }: Plan, width: string, c: string) =>
+  count(rows)
+    .map((r) => {
+      const at = `[row${r} * ${width} + ${c}]`
+      return `let x${r} = input${x}${at}${keep === null ? '' : ` * input${keep}${at}`};`
+    })
+    .join(' ')
 
 // A lane has one or four neighbouring columns at once, and a sum for each row and element.
-function plainSums(item: Plan): string {
-  const pairs = count(rows).flatMap((r) => count(elements).map((e) => [r, e] as const))
+function plainSums(item: Plan, i: number): string {
+  const product = (r: number, e: number) => (item.fours ? `dot(x${r}, m${e})` : `x${r} * m${e}`)
   return `
+      let width = params.width${i}${item.fours ? ' / 4u' : ''};
       ${count(elements)
         .map((e) => `let e${e} = min(first + ${e}u, rank - 1u);`)
         .join(' ')}
-      ${pairs.map(([r, e]) => `var sum${r}${e} = 0.0;`).join(' ')}
       for (var c = lane; c < width; c += LANES) {
-        ${count(rows)
-          .map((r) => `let x${r} = ${factor(item, r, 'c')};`)
-          .join(' ')}
+        ${factorsOf(item, 'width', 'c')}
         ${count(elements)
           .map((e) => `let m${e} = input${item.matrix}[${item.tall ? `c * rank + e${e}` : `e${e} * width + c`}];`)
           .join(' ')}
-        ${pairs.map(([r, e]) => `sum${r}${e} += ${item.fours ? `dot(x${r}, m${e})` : `x${r} * m${e}`};`).join(' ')}
-      }
-      ${pairs.map(([r, e]) => `partial[${r * elements + e}u * LANES + lane] = sum${r}${e};`).join(' ')}`
+        ${count(rows)
+          .flatMap((r) => halves.map((h) => `sum${r}${h} += vec4<f32>(${count(4).map((e) => product(r, 4 * h + e))});`))
+          .join(' ')}
+      }`
 }
 
-// A lane has one column at once, whose elements lie side by side, and two of them under way. `rank` counts in fours.
-function tallSums(item: Plan): string {
-  const halves = count(elements / 4)
-  const pairs = count(rows).flatMap((r) => halves.map((h) => [r, h] as const))
-  const load = (c: string, name: string) => `
+// A lane has one column at once, whose elements lie side by side.
+const tallSums = (item: Plan, i: number) => `
+      let fours = rank / 4u;
+      ${halves.map((h) => `let e${h} = min(first / 4u + ${h}u, fours - 1u);`).join(' ')}
+      for (var c = lane; c < params.width${i}; c += LANES) {
+        ${factorsOf(item, `params.width${i}`, 'c')}
+        ${halves.map((h) => `let m${h} = input${item.matrix}[c * fours + e${h}];`).join(' ')}
         ${count(rows)
-          .map((r) => `let x${r}${name} = ${factor(item, r, c)};`)
+          .flatMap((r) => halves.map((h) => `sum${r}${h} += x${r} * m${h};`))
           .join(' ')}
-        ${halves.map((h) => `let m${h}${name} = input${item.matrix}[${c} * rank + e${h}];`).join(' ')}`
-  const add = (name: string) => pairs.map(([r, h]) => `sum${r}${h} += x${r}${name} * m${h}${name};`).join(' ')
-  return `
-      ${halves.map((h) => `let e${h} = min(first / 4u + ${h}u, rank - 1u);`).join(' ')}
-      ${pairs.map(([r, h]) => `var sum${r}${h} = vec4<f32>(0.0);`).join(' ')}
-      var c = lane;
-      for (; c + LANES < width; c += 2u * LANES) { ${load('c', 'a')} ${load('(c + LANES)', 'b')} ${add('a')} ${add('b')} }
-      if (c < width) { ${load('c', 'a')} ${add('a')} }
-      ${pairs
-        .flatMap(([r, h]) =>
-          count(4).map((e) => `partial[${r * elements + h * 4 + e}u * LANES + lane] = sum${r}${h}[${e}];`),
-        )
-        .join(' ')}`
-}
+      }`

@@ -64,6 +64,7 @@ function planOf(items: readonly OuterSum[]): { bindings: SharedBindings; plan: P
 
 const lanes = across * down
 
+// As in `narrow`, only the loops over the rows are written for each item.
 const code = (types: readonly string[], plan: readonly Plan[]) => `
 ${declarations(
   [['low', 'vec4<f32>'], ...types.map((type, i): [string, string] => [`input${i}`, type])],
@@ -87,62 +88,79 @@ var<workgroup> partial: array<f32, ${4 * elements * lanes}>;
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let first_column = group.x * ${columns}u;
   let first_element = group.y * ${elements}u;
-  ${plan.map((item, i) => `if (group.z == ${i}u) { ${itemCode(item, i)} }`).join(' else ')}
+  ${['columns', 'rank', 'stride', 'offset'].map((name) => `var ${name} = params.${name}0;`).join(' ')}
+  ${count(plan.length)
+    .slice(1)
+    .map(
+      (i) =>
+        `if (group.z == ${i}u) { ${['columns', 'rank', 'stride', 'offset'].map((name) => `${name} = params.${name}${i};`).join(' ')} }`,
+    )
+    .join('\n  ')}
+  if (first_column >= columns || first_element >= rank) { return; }
+  let my_column = first_column + lane % ACROSS * 4u;
+  let e0 = offset + first_element / 4u;
+  let e1 = offset + min(first_element / 4u + 1u, stride - 1u);
+  ${count(elements)
+    .map((e) => `var sum${e} = vec4<f32>(0.0);`)
+    .join(' ')}
+  ${plan.map((item, i) => `if (group.z == ${i}u) { ${sumsOf(item)} }`).join(' else ')}
+  ${count(elements)
+    .flatMap((e) => count(4).map((j) => `partial[${4 * e + j}u * LANES + lane] = sum${e}[${j}];`))
+    .join(' ')}
+  workgroupBarrier();
+  for (var o = lane; o < ${columns * elements}u; o += LANES) {
+    let sum = o / ACROSS;
+    let column = first_column + o % ACROSS * 4u + sum % 4u;
+    let element = first_element + sum / 4u;
+    var all = 0.0;
+    // Sums beside each other are read in another order, so that no two are in one bank.
+    for (var d = 0u; d < DOWN; d++) { all += partial[sum * LANES + (d ^ (sum % ${32 / across}u)) * ACROSS + o % ACROSS]; }
+    if (column < columns && element < rank) {
+      ${plan
+        .map(
+          ({ tall }, i) =>
+            `if (group.z == ${i}u) { sums${i}[${tall ? 'column * rank + element' : 'element * columns + column'}] = all; }`,
+        )
+        .join(' else ')}
+    }
+  }
 }
 `
 
-const itemCode = ({ x, keep, tall, fours }: Plan, i: number) => {
-  // Columns and elements that are not there are read as the last one, and not written.
-  const read = (input: number) =>
+/** A lane's sums over its rows. Columns and elements that are not there are read as the last one, and not written. */
+const sumsOf = ({ x, keep, fours }: Plan) => {
+  const read = (input: number, u: number) =>
     fours
-      ? `input${input}[row * width + column]`
+      ? `input${input}[row${u} * width + column]`
       : `vec4<f32>(${count(4)
-          .map((j) => `input${input}[row * width + column${j}]`)
+          .map((j) => `input${input}[row${u} * width + column${j}]`)
           .join(', ')})`
-  const step = `
-          let value = ${read(x)}${keep === null ? '' : ` * ${read(keep)}`};
-          let low0 = low[params.offset${i} + row * params.stride${i} + e0];
-          let low1 = low[params.offset${i} + row * params.stride${i} + e1];
-          ${count(elements)
-            .map((e) => `sum${e} += low${Math.floor(e / 4)}[${e % 4}] * value;`)
-            .join(' ')}`
   return `
-    if (first_column >= params.columns${i} || first_element >= params.rank${i}) { return; }
-    let my_column = first_column + lane % ACROSS * 4u;
     ${
       fours
-        ? `let width = params.columns${i} / 4u; let column = min(my_column / 4u, width - 1u);`
-        : `let width = params.columns${i}; ${count(4)
+        ? 'let width = columns / 4u; let column = min(my_column / 4u, width - 1u);'
+        : `let width = columns; ${count(4)
             .map((j) => `let column${j} = min(my_column + ${j}u, width - 1u);`)
             .join(' ')}`
     }
-    let e0 = first_element / 4u;
-    let e1 = min(e0 + 1u, params.stride${i} - 1u);
-    ${count(elements)
-      .map((e) => `var sum${e} = vec4<f32>(0.0);`)
-      .join(' ')}
-    var next = lane / ACROSS;
-    for (; next + ${unrolled - 1}u * DOWN < params.rows; next += ${unrolled}u * DOWN) {
+    for (var row0 = lane / ACROSS; row0 < params.rows; row0 += ${unrolled}u * DOWN) {
       ${count(unrolled)
-        .map((u) => `{ let row = next + ${u}u * DOWN; ${step} }`)
+        .slice(1)
+        .map((u) => `let row${u} = min(row0 + ${u}u * DOWN, params.rows - 1u);`)
+        .join(' ')}
+      ${count(unrolled)
+        .map(
+          (u) => `
+      let value${u} = ${read(x, u)}${keep === null ? '' : ` * ${read(keep, u)}`};
+      let low${u}0 = low[row${u} * stride + e0];
+      let low${u}1 = low[row${u} * stride + e1];`,
+        )
+        .join('')}
+      ${count(unrolled)
+        .map((u) => {
+          const terms = count(elements).map((e) => `sum${e} += low${u}${Math.floor(e / 4)}[${e % 4}] * value${u};`)
+          return u === 0 ? terms.join(' ') : `if (row0 + ${u}u * DOWN < params.rows) { ${terms.join(' ')} }`
+        })
         .join('\n      ')}
-    }
-    for (; next < params.rows; next += DOWN) { let row = next; ${step} }
-    ${count(elements)
-      .flatMap((e) => count(4).map((j) => `partial[${4 * e + j}u * LANES + lane] = sum${e}[${j}];`))
-      .join(' ')}
-    workgroupBarrier();
-    for (var o = lane; o < ${columns * elements}u; o += LANES) {
-      let sum = o / ACROSS;
-      let column_of_sum = first_column + o % ACROSS * 4u + sum % 4u;
-      let element = first_element + sum / 4u;
-      var all = 0.0;
-      // Sums beside each other are read in another order, so that no two are in one bank.
-      for (var d = 0u; d < DOWN; d++) { all += partial[sum * LANES + (d ^ (sum % ${32 / across}u)) * ACROSS + o % ACROSS]; }
-      if (column_of_sum < params.columns${i} && element < params.rank${i}) {
-        sums${i}[${
-          tall ? `column_of_sum * params.rank${i} + element` : `element * params.columns${i} + column_of_sum`
-        }] = all;
-      }
     }`
 }

@@ -106,3 +106,34 @@ fn wide_eight(row: u32, column: u32, factor: f32) -> Wide {
     vec4<f32>(${[0, 1, 2, 3].map((c) => `element(index + ${c}u, rest > ${c}u)`).join(', ')}) * factor,
     vec4<f32>(${[4, 5, 6, 7].map((c) => `element(index + ${c}u, rest > ${c}u)`).join(', ')}) * factor);
 }`
+/** How a weight is bound where four elements are always read at once, and `weight_fours(index)`, which counts in fours. */
+export const weightFours: Record<FrozenForm, { type: string; code: string }> = {
+  float32: {
+    type: 'vec4<u32>',
+    code: 'fn weight_fours(index: u32) -> vec4<f32> { return bitcast<vec4<f32>>(weight[index]); }',
+  },
+  float16: {
+    type: 'vec2<u32>',
+    code: `
+fn weight_fours(index: u32) -> vec4<f32> {
+  let words = weight[index];
+  return vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));
+}`,
+  },
+  bfloat16: {
+    type: 'vec2<u32>',
+    code: `
+fn weight_fours(index: u32) -> vec4<f32> {
+  let words = weight[index].xxyy;
+  return bitcast<vec4<f32>>(vec4<u32>(words.x << 16u, words.y & 0xffff0000u, words.z << 16u, words.w & 0xffff0000u));
+}`,
+  },
+  int8: {
+    type: 'u32',
+    code: `
+fn weight_fours(index: u32) -> vec4<f32> {
+  let word = weight[index];
+  return vec4<f32>(vec4<i32>(i32(word << 24u), i32(word << 16u), i32(word << 8u), i32(word)) >> vec4<u32>(24u));
+}`,
+  },
+}
