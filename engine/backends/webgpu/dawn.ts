@@ -23,6 +23,8 @@ const toggles = [
   'allow_unsafe_apis',
   // NVIDIA drivers before 615.71 hide f16, and with it the subgroup matrices, otherwise.
   'vulkan_enable_f16_on_nvidia',
+  // Every kernel writes what it reads of workgroup memory. Zeroing it costs time, and SwiftShader compiles it element by element.
+  'disable_workgroup_init',
 ]
 const optionalFeatures = [
   'shader-f16',
