@@ -38,6 +38,8 @@ interface Bindings {
   writes: string[]
 }
 
+const typed = (type: string, names: string[]) => names.map((name): [string, string] => [name, type])
+
 /**
  * Bindings in the order heads, reads, outputs, writes, and what all kernels share. Where a head is whole vectors, its
  * tensors are bound as such, and one load fetches 16 bytes.
@@ -45,7 +47,6 @@ interface Bindings {
 function common(tiling: Tiling, { heads, reads, outputs, writes }: Bindings): string {
   const { down, across, depth, headSize } = tiling
   const whole = headSize % 4 === 0
-  const typed = (type: string, names: string[]) => names.map((name): [string, string] => [name, type])
   const vectors = (names: string[]) => typed(whole ? 'vec4<f32>' : 'f32', names)
   return `
 ${declarations(
@@ -143,7 +144,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 const columns = ({ across }: Tiling, text: (n: number, column: string) => string) =>
   each(4, (n) => text(n, `j + ${n * across}u`))
 
-/** The vectors that a lane has of each of its rows: s counts them, `sum` is a row's variable. */
+/** The vectors that a lane has of each of its rows: the text for each, s counting them. */
 const shares = (tiling: Tiling, text: (s: number, vector: string) => string) =>
   each(shareOf(tiling), (s) => text(s, `j + ${s * tiling.across}u`))
 
@@ -252,13 +253,13 @@ function addWeighted(tiling: Tiling, sums: string, other: Source, end: string): 
 }
 
 const rowsOf = (text: (r: number) => string) => `vec4(${members.map((_, r) => text(r)).join(', ')})`
-const ofColumns = (tiling: Tiling, name: string, combine: string) =>
-  `${combine}(${combine}(${name}0, ${name}1), ${combine}(${name}2, ${name}3))`
+/** The largest of a lane's columns, for each of its rows. */
+const most = (name: string) => `max(max(${name}0, ${name}1), max(${name}2, ${name}3))`
 
 /** Starts sums name0, ... with the bias of a lane's pairs, own rows being queries, and passes over tiles that nobody sees. */
 const biasOfQueries = (tiling: Tiling, less = '') => `
   ${columns(tiling, (n, column) => `var s${n} = ${rowsOf((r) => `bias_at(row, mine + ${r}u, first + ${column})`)};`)}
-  if (!any_visible(${ofColumns(tiling, 's', 'max')}, first / OTHER + 1u)) { continue; }
+  if (!any_visible(${most('s')}, first / OTHER + 1u)) { continue; }
   ${less && columns(tiling, (n) => `s${n} -= ${less};`)}`
 
 /** Query tiles from the last on: with a causal bias it looks at the most keys, and the longest work should start first. */
@@ -282,7 +283,7 @@ ${main(
     ${biasOfQueries(tiling)}
     ${addDots(tiling, 's', ofQuery('q'), ofKey('k'))}
     let before = top;
-    top = max(top, largest(${ofColumns(tiling, 's', 'max')}, i, j));
+    top = max(top, largest(${most('s')}, i, j));
     ${columns(tiling, (n) => `s${n} = exp(s${n} - top);`)}
     // What was summed so far was measured from a lower top.
     let shrink = exp(before - top);
@@ -364,7 +365,7 @@ ${main(
     for (var tile = select(0u, own_first / OTHER, params.causal == 1u); tile < tiles; tile++) {
       let first = tile * OTHER;
       ${columns(tiling, (n, column) => `var s${n} = ${rowsOf((r) => `bias_at(row, first + ${column}, mine + ${r}u)`)};`)}
-      if (!any_visible(${ofColumns(tiling, 's', 'max')}, shared_head * tiles + tile + 1u)) { continue; }
+      if (!any_visible(${most('s')}, shared_head * tiles + tile + 1u)) { continue; }
       ${columns(tiling, (n, column) => `let at${n} = statistic_at(row, first + ${column}, head);\ns${n} -= vec4(logSumExp[at${n}]);`)}
       ${addDots(tiling, 's', ofKey('k', 'own_head'), ofQuery('q'))}
       ${columns(tiling, (n) => `s${n} = exp(s${n});`)}
