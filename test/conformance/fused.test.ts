@@ -53,28 +53,39 @@ for (const [rows, length, heads, headSize, tableRows] of [
 }
 
 for (const [rows, queries, keys, heads, keyValueHeads, headSize, biasRows] of [
-  [2, 5, 5, 4, 2, 6, 1],
+  [2, 5, 5, 4, 2, 5, 1],
   [1, 19, 19, 3, 1, 33, 1],
-  [2, 1, 40, 6, 3, 6, 2],
   // Long enough to be taken in two and three pieces.
-  [1, 128, 128, 2, 2, 4, 1],
-  [2, 192, 192, 4, 2, 3, 2],
+  [1, 128, 128, 2, 2, 8, 1],
+  [2, 192, 192, 4, 2, 5, 2],
+  // Grouped queries, and a last tile that is cut, of queries and of keys.
+  [1, 150, 150, 4, 1, 8, 1],
+  [2, 37, 37, 3, 1, 64, 2],
+  [1, 33, 33, 2, 2, 96, 1],
+  [1, 70, 70, 2, 1, 128, 1],
+  // Fewer queries than keys, as when tokens are generated.
+  [2, 1, 40, 6, 3, 5, 2],
+  [2, 1, 300, 2, 1, 128, 2],
+  [2, 7, 140, 4, 2, 8, 2],
 ] as const) {
   const bias = given(
     Array.from({ length: biasRows * queries * keys }, (_, i) => {
-      const [query, key] = [Math.floor(i / keys) % queries, i % keys]
-      // Causal where the queries are the last positions, with a hole in every row but the first.
-      return key <= query + keys - queries && (key === 0 || key % 5 !== 3) ? 0 : -1e9
+      const [row, query, key] = [Math.floor(i / keys / queries), Math.floor(i / keys) % queries, i % keys]
+      const own = query + keys - queries
+      // Causal where the queries are the last positions, with holes, and keys that the second row hides, whole tiles in some.
+      const hidden = key % 5 === 3 || key < 0.4 * row * keys
+      return key === own || (key < own && !hidden) ? 0 : -1e9
     }),
     [biasRows, 1, queries, keys],
   )
   const operands = [
-    floats([rows, queries, heads, headSize]),
+    // The scale is in the queries.
+    floats([rows, queries, heads, headSize], 1, 2 / Math.sqrt(headSize)),
     floats([rows, keys, keyValueHeads, headSize], 2, 1),
     floats([rows, keys, keyValueHeads, headSize], 3),
   ]
   add(
-    `attention with ${keyValueHeads} key/value heads`,
+    `attention with ${keyValueHeads} key/value heads of ${headSize}`,
     operands,
     (q, k, v) =>
       attention(q, k, v, constant(bias), {
