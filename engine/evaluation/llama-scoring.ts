@@ -1,4 +1,5 @@
 import { flushBackend } from '../backends/flush.ts'
+import { logitsAtOnce } from '../backends/logits-at-once.ts'
 import { type Adapter, lowRankOf } from '../lora/adapter.ts'
 import { block, disposePass, type LayerMask, type LlamaModel, logits, makePass } from '../models/llama.ts'
 import { labelLogLikelihoods } from '../ops/cross-entropy.ts'
@@ -8,8 +9,6 @@ import type { LikelihoodItem, ScoringModel } from './scoring-model.ts'
 
 /** Lengths are rounded up to a multiple of this, so that few graphs are compiled. */
 const lengthStep = 32
-/** Logits that are held at once. */
-const largestLogits = 2 ** 23
 
 interface PlacedToken {
   /** Where in the row the token lies that predicts the next one, and which one that is. */
@@ -119,7 +118,7 @@ export class LlamaScoring implements ScoringModel {
 
   #scoreLabels(hidden: Tensor, tokens: readonly PlacedToken[], length: number): Float32Array {
     const scores = new Float32Array(tokens.length)
-    const most = Math.max(1, Math.floor(largestLogits / this.vocabularySize))
+    const most = Math.max(1, Math.floor(logitsAtOnce().most / this.vocabularySize))
     const size = Math.min(most, Math.ceil(tokens.length / lengthStep) * lengthStep)
     for (let start = 0; start < tokens.length; start += size) {
       const chunk = tokens.slice(start, start + size)

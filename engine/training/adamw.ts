@@ -98,6 +98,12 @@ function replace(pair: MatrixPair, side: 'a' | 'b', tensor: Tensor): void {
   pair[side] = tensor
 }
 
+/** The sum of the squares of all elements of some tensors: a scalar. */
+export const sumOfSquares = (tensors: readonly Tensor[]): Tensor =>
+  fused('SumOfSquares', Object.fromEntries(tensors.map((tensor, i) => [`x${i}`, tensor])), {}, () => [
+    tf.tidy(() => tf.addN(tensors.map((tensor) => tf.sum(tf.square(tensor))))),
+  ])[0]!
+
 /**
  * Scales all gradients so that their joint L2 norm is at most `most` (as torch.nn.utils.clip_grad_norm_ does), in place.
  *
@@ -105,10 +111,9 @@ function replace(pair: MatrixPair, side: 'a' | 'b', tensor: Tensor): void {
  */
 export function clipGradients(gradients: LayerMatrices[], most: number): number {
   const pairs = gradients.flatMap((matrices) => pairsOf(matrices).map(([, pair]) => pair))
-  const sums = pairs.flatMap(({ a, b }) => [a, b]).map((tensor) => tf.tidy(() => tf.sum(tf.square(tensor))))
-  const total = tf.addN(sums)
+  const total = sumOfSquares(pairs.flatMap(({ a, b }) => [a, b]))
   const norm = Math.sqrt(total.dataSync()[0]!)
-  tf.dispose([total, ...sums])
+  total.dispose()
   const factor = most / (norm + 1e-6)
   // NaN and infinite norms are left for the caller to see.
   if (factor < 1 && Number.isFinite(norm)) {

@@ -1,4 +1,5 @@
 import { flushBackend } from '../backends/flush.ts'
+import { logitsAtOnce } from '../backends/logits-at-once.ts'
 import type { ModelConfig } from '../checkpoint/model-config.ts'
 import type { Projection } from '../checkpoint/projections.ts'
 import type { TrainingBatch } from '../data/batches.ts'
@@ -181,17 +182,11 @@ function backward(
   return gradients
 }
 
-/** Logits of a piece of the head's work: few enough to stay in a processor's last cache. */
-const handyLogits = 2 ** 21
-/** Logits that are held at once at most, where vocabularies are large, and rows that a product is worth its while with. */
-const largestLogits = 2 ** 23
-const handyRows = 128
-
 /** Rows of the head's input that are computed at once: the largest divisor of n whose logits are few enough. */
 export function headRows(n: number, vocabulary: number): number {
-  const handy = Math.max(handyLogits / vocabulary, Math.min(handyRows, largestLogits / vocabulary))
-  const most = Math.max(1, Math.min(n, Math.floor(handy)))
-  for (let rows = most; rows > 1; rows--) if (n % rows === 0) return rows
+  const { handy, most, rows: wanted } = logitsAtOnce()
+  const atOnce = Math.max(handy / vocabulary, Math.min(wanted, most / vocabulary))
+  for (let rows = Math.min(n, Math.floor(atOnce)); rows > 1; rows--) if (n % rows === 0) return rows
   return 1
 }
 

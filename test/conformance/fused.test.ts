@@ -9,7 +9,7 @@ import { embed, linears } from '../../engine/ops/linear.ts'
 import { rmsNorm } from '../../engine/ops/rms-norm.ts'
 import { rotary, rotaryFrequencies, rotaryTable } from '../../engine/ops/rotary.ts'
 import { swiglu } from '../../engine/ops/swiglu.ts'
-import { adamStep, stepScalars } from '../../engine/training/adamw.ts'
+import { adamStep, stepScalars, sumOfSquares } from '../../engine/training/adamw.ts'
 import { type Tensor, tf } from '../../engine/tf.ts'
 import { registerRoundedProducts } from '../rounded-products.ts'
 import { testsHalfPrecision } from '../tested-backend.ts'
@@ -26,6 +26,13 @@ before(() => {
   // What a card computes of 16-bit floats is compared with what the processor computes of the same.
   if (testsHalfPrecision) registerRoundedProducts()
 })
+
+add(
+  'sum of squares of 20 tensors',
+  Array.from({ length: 20 }, (_, i) => floats([1 + 37 * i, 1 + (i % 3)], i)),
+  (...tensors) => sumOfSquares(tensors),
+  false,
+)
 
 for (const shape of [
   [1, 1],

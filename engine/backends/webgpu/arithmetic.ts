@@ -1,5 +1,5 @@
 import type { CardBackend } from './backend.ts'
-import { matrixTile } from './kernels/matrix-wgsl.ts'
+import { packedMultiple } from './kernels/pack-rows.ts'
 import type { Arithmetic } from './kernels/product-wgsl.ts'
 
 /** Every way to multiply that the card claims to know, fastest first; the last one always works. */
@@ -31,10 +31,9 @@ function matrixArithmetics(device: GPUDevice, info: GPUAdapterInfo): Arithmetic[
       ({ componentType, resultComponentType, M, N, K }) =>
         componentType === 'f16' &&
         resultComponentType === 'f32' &&
-        matrixTile.depth % K === 0 &&
-        [M, N, K].every((size) => size % 8 === 0) &&
-        (matrixTile.rows / matrixTile.down) % M === 0 &&
-        (matrixTile.columns / matrixTile.across) % N === 0,
+        // Tiles are staged and packed rows are filled up in eights; what is larger does not fit into registers.
+        [M, N, K].every((size) => size % 8 === 0 && size <= 16) &&
+        packedMultiple % (2 * K) === 0,
     )
     .toSorted((one, other) => other.M * other.N - one.M * one.N)
     .slice(0, 1)

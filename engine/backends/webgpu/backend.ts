@@ -1,5 +1,6 @@
 import type * as Package from '@tensorflow/tfjs-backend-webgpu'
 import type { Tensor } from '../../tf.ts'
+import type { LogitsAtOnce } from '../logits-at-once.ts'
 import type { Card } from './dawn.ts'
 
 /** What the back end of TensorFlow.js keeps to itself and our kernels need. Its release is pinned; there will be no other. */
@@ -37,6 +38,8 @@ export function createBackend(card: Card, load: NodeJS.Require): CardBackend {
 
   class NodeBackend extends WebGPUBackend {
     readonly card = card
+    /** Products of some thousand rows keep a card busy, which has the memory for their logits. */
+    readonly logitsAtOnce: LogitsAtOnce = logitsOf(card.device.limits)
     dispatches = 0
 
     /** Reads a tensor without giving way to the event loop. */
@@ -83,6 +86,11 @@ export function createBackend(card: Card, load: NodeJS.Require): CardBackend {
     }
   }
   return new NodeBackend(card.device, card.info) as unknown as CardBackend
+}
+
+function logitsOf({ maxStorageBufferBindingSize }: GPUSupportedLimits): LogitsAtOnce {
+  const most = Math.min(2 ** 26, maxStorageBufferBindingSize / 4)
+  return { handy: most, most, rows: 1024 }
 }
 
 /** The bytes of a buffer on the card. */

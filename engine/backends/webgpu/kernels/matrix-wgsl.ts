@@ -1,3 +1,4 @@
+import { packedMultiple } from './pack-rows.ts'
 import { finishRows, type MatrixArithmetic, type ProductPlan } from './product-wgsl.ts'
 
 /** Rows and columns of y that a workgroup has, the depth that it stages at once, and how its subgroups divide the tile. */
@@ -7,19 +8,32 @@ export interface MatrixTile {
   depth: number
   down: number
   across: number
+  /** Tiles that are on their way in registers while one is multiplied. */
+  ahead: number
 }
 
-export const matrixTile: MatrixTile = { rows: 128, columns: 128, depth: 32, down: 2, across: 4 }
+/** Each of eight subgroups has four by two matrices of the result. */
+export const matrixTile = ({ m, n, k }: MatrixArithmetic): MatrixTile => ({
+  rows: 8 * m,
+  columns: 8 * n,
+  depth: 2 * k,
+  down: 2,
+  across: 4,
+  ahead: k < 16 ? 1 : 2,
+})
 
 const range = (count: number) => Array.from({ length: count }, (_, i) => i)
 const lines = (count: number, line: (i: number) => string) => range(count).map(line).join('\n    ')
 
 /**
- * Subgroup matrices (tensor cores). Tiles of both factors are staged in workgroup memory, sixteen bytes a load; what comes next
- * is on its way in registers while what is staged is multiplied. Rows of a staged tile are padded, so that the eight rows that a
+ * Subgroup matrices (tensor cores). Tiles of both factors are staged in workgroup memory, sixteen bytes a load; those that come
+ * next are on their way in registers while what is staged is multiplied: waiting for memory is what limits the speed. Rows of a staged tile are padded, so that the eight rows that a
  * matrix is loaded from lie in different banks.
  */
-export function matrixMain(plan: ProductPlan<MatrixArithmetic>, tile: MatrixTile = matrixTile): string {
+export function matrixMain(
+  plan: ProductPlan<MatrixArithmetic>,
+  tile: MatrixTile = matrixTile(plan.arithmetic),
+): string {
   const { m, n, k, subgroup } = plan.arithmetic
   const lanes = tile.down * tile.across * subgroup
   const [subRows, subColumns] = [tile.rows / tile.down, tile.columns / tile.across]
@@ -33,6 +47,15 @@ export function matrixMain(plan: ProductPlan<MatrixArithmetic>, tile: MatrixTile
     range(columnCount)
       .flatMap((j) => range(rowCount).map((i) => body(i, j)))
       .join('\n    ')
+  const together = tile.ahead * tile.depth
+  if (packedMultiple % together !== 0)
+    throw new Error('a packed row would end within the tiles that are multiplied together')
+  // A row of x ends in zeros where these tiles reach beyond the depth, and so do the rows of a weight that is transposed.
+  const fetch = (set: number, at: string) => `if (${at} < covered) {
+      let next = ${at};
+      ${left.fetch(set)}
+      ${right.fetch(set)}
+    }`
   const multiply = (step: number) => `{
       ${lines(rowCount, (i) => `let a${i} = subgroupMatrixLoad<subgroup_matrix_left<f16, ${k}, ${m}>, row_major>(&left, (my_row + ${i * m}u) * ${left.stride}u + ${(step * k) / 8}u, ${left.stride}u);`)}
       ${lines(columnCount, (j) => `let b${j} = subgroupMatrixLoad<subgroup_matrix_right<f16, ${n}, ${k}>, ${right.order}>(&right, ${right.matrixAt(j * n, step * k)}, ${right.stride}u);`)}
@@ -64,23 +87,24 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let my_row = mine / ${tile.across}u * ${subRows}u;
   let my_column = mine % ${tile.across}u * ${subColumns}u;
   let depth_count = ${plan.transposed ? 'params.rows' : 'params.columns'};
+  let covered = (depth_count + ${together - 1}u) / ${together}u * ${together}u;
   let offset = ${plan.transposed ? 'params.start / 8u' : '0u'};
   ${left.before}
   ${right.before}
+  ${lines(tile.ahead, (set) => `${left.variables(set)} ${right.variables(set)}`)}
   ${each((i, j) => `var sum${i}_${j}: subgroup_matrix_result<f32, ${n}, ${m}>;`)}
-  ${left.fetch('0u')}
-  ${right.fetch('0u')}
-  for (var first = 0u; first < depth_count; first += ${tile.depth}u) {
+  ${lines(tile.ahead, (set) => fetch(set, `${set * tile.depth}u`))}
+  for (var first = 0u; first < depth_count; first += ${together}u) {
+    ${lines(
+      tile.ahead,
+      (set) => `
     workgroupBarrier();
-    ${left.stage}
-    ${right.stage}
+    ${left.stage(set)}
+    ${right.stage(set, `first + ${set * tile.depth}u`)}
     workgroupBarrier();
-    let next = first + ${tile.depth}u;
-    if (next < depth_count) {
-      ${left.fetch('next')}
-      ${right.fetch('next')}
-    }
-    ${lines(tile.depth / k, multiply)}
+    ${fetch(set, `first + ${(set + tile.ahead) * tile.depth}u`)}
+    ${lines(tile.depth / k, multiply)}`,
+    )}
   }
   let strip = mine * ${m * stripStride}u;
   ${range(rowCount)
@@ -112,12 +136,14 @@ function leftSide({ rows, depth }: MatrixTile, lanes: number) {
     size: rows * stride,
     before: lines(
       turns,
-      (i) => `let left_from${i} = min(first_row + ${nth(i)} / ${across}u, params.m - 1u) * params.x_stride + offset + ${nth(i)} % ${across}u;
-  let left_to${i} = ${nth(i)} / ${across}u * ${stride}u + ${nth(i)} % ${across}u;
-  var l${i}: vec4<u32>;`,
+      (
+        i,
+      ) => `let left_from${i} = min(first_row + ${nth(i)} / ${across}u, params.m - 1u) * params.x_stride + offset + ${nth(i)} % ${across}u;
+  let left_to${i} = ${nth(i)} / ${across}u * ${stride}u + ${nth(i)} % ${across}u;`,
     ),
-    fetch: (at: string) => lines(turns, (i) => `l${i} = x[left_from${i} + ${at} / 8u];`),
-    stage: lines(turns, (i) => only(i, `left[left_to${i}] = l${i};`)),
+    variables: (set: number) => lines(turns, (i) => `var l${set}_${i}: vec4<u32>;`),
+    fetch: (set: number) => lines(turns, (i) => `l${set}_${i} = x[left_from${i} + next / 8u];`),
+    stage: (set: number) => lines(turns, (i) => only(i, `left[left_to${i}] = l${set}_${i};`)),
   }
 }
 
@@ -126,8 +152,9 @@ interface RightSide {
   stride: number
   size: number
   before: string
-  fetch: (at: string) => string
-  stage: string
+  variables: (set: number) => string
+  fetch: (set: number) => string
+  stage: (set: number, at: string) => string
   /** Where the matrix begins that has this column of the subgroup's and this depth of the tile's in its corner. */
   matrixAt: (column: number, depth: number) => string
 }
@@ -143,13 +170,14 @@ function wideRight({ columns, depth }: MatrixTile, lanes: number): RightSide {
     size: columns * stride,
     before: lines(
       turns,
-      (i) => `let right_row${i} = first_column + ${nth(i)} / ${across}u;
-  let right_part${i} = ${nth(i)} % ${across}u * 8u;
-  let right_to${i} = ${nth(i)} / ${across}u * ${stride}u + ${nth(i)} % ${across}u;
-  var r${i}: vec4<u32>;`,
+      (
+        i,
+      ) => `let right_from${i} = min(first_column + ${nth(i)} / ${across}u, params.rows - 1u) * (params.columns / 8u) + ${nth(i)} % ${across}u;
+  let right_to${i} = ${nth(i)} / ${across}u * ${stride}u + ${nth(i)} % ${across}u;`,
     ),
-    fetch: (at) => lines(turns, (i) => `r${i} = weight_eight(right_row${i}, right_part${i} + ${at});`),
-    stage: lines(turns, (i) => only(i, `right[right_to${i}] = r${i};`)),
+    variables: (set) => lines(turns, (i) => `var r${set}_${i}: Raw;`),
+    fetch: (set) => lines(turns, (i) => `r${set}_${i} = raw_at(right_from${i} + next / 8u);`),
+    stage: (set) => lines(turns, (i) => only(i, `right[right_to${i}] = eight_of(r${set}_${i}, 0u);`)),
     matrixAt: (column, at) => `(my_column + ${column}u) * ${stride}u + ${at / 8}u`,
   }
 }
@@ -166,12 +194,15 @@ function deepRight({ columns, depth }: MatrixTile, lanes: number): RightSide {
     before: lines(
       turns,
       (i) => `let right_row${i} = ${nth(i)} / ${across}u;
-  let right_part${i} = first_column + ${nth(i)} % ${across}u * 8u;
-  let right_to${i} = ${nth(i)} / ${across}u * ${stride}u + ${nth(i)} % ${across}u;
-  var r${i}: vec4<u32>;`,
+  let right_from${i} = right_row${i} * (params.columns / 8u) + min(first_column / 8u + ${nth(i)} % ${across}u, params.columns / 8u - 1u);
+  let right_to${i} = ${nth(i)} / ${across}u * ${stride}u + ${nth(i)} % ${across}u;`,
     ),
-    fetch: (at) => lines(turns, (i) => `r${i} = weight_eight(right_row${i} + ${at}, right_part${i});`),
-    stage: lines(turns, (i) => only(i, `right[right_to${i}] = r${i};`)),
+    variables: (set) => lines(turns, (i) => `var r${set}_${i}: Raw;`),
+    fetch: (set) =>
+      `let down = next * (params.columns / 8u);
+    ${lines(turns, (i) => `r${set}_${i} = raw_within(right_from${i} + down, right_row${i} + next < params.rows);`)}`,
+    stage: (set, at) =>
+      lines(turns, (i) => only(i, `right[right_to${i}] = eight_of(r${set}_${i}, right_row${i} + ${at});`)),
     matrixAt: (column, at) => `${at * stride}u + (my_column + ${column}u) / 8u`,
   }
 }

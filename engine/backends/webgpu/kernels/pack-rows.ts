@@ -16,7 +16,7 @@ export interface PackedRows {
 }
 
 /** Elements of a packed row are a multiple of this: of the depth of every tile. */
-const multiple = 64
+export const packedMultiple = 192
 
 const code = (lanes: number, aligned: boolean) => `
 ${declarations(
@@ -67,7 +67,7 @@ ${rowwise(
 
 /** x [m, width] in packed rows; dispose of them with `disposePacked`. */
 export function packRows(backend: CardBackend, x: TensorInfo, m: number, width: number): PackedRows {
-  const stride = (Math.ceil(width / multiple) * multiple) / 8
+  const stride = (Math.ceil(width / packedMultiple) * packedMultiple) / 8
   const data = output(backend, [m, stride * 4], 'int32')
   const scales = output(backend, [m])
   const lanes = lanesFor(width / 4)

@@ -99,12 +99,7 @@ ${declarations(
     ['boost', 'f32'],
   ],
 )}
-${eightReader(form, aligned, takesPackedRows(plan) ? '16 bits' : '32 bits')}
-// Eight elements of a row of the weight; zeros beyond its end and beyond the last row.
-fn weight_eight(row: u32, column: u32) -> Eight {
-  if (row >= params.rows || column >= params.columns) { return Eight(); }
-  return read_eight(row, column, ${form === 'int8' && transposed ? 'scales[params.start + row] * params.boost' : '1.0'});
-}
+${eightReader(form, aligned, takesPackedRows(plan) ? '16 bits' : '32 bits', transposed)}
 ${arithmetic.kind === 'matrix' ? '' : xEight(plan)}
 ${mainOf(plan)}
 ${finish(plan)}`

@@ -101,7 +101,7 @@ function arithmeticFor(wanted: Arithmetic, aligned: boolean, single: boolean): P
 /** Rows of y go first: see `matrixMain`. */
 function groupsOf({ arithmetic }: ProductPlan, rows: number, columns: number): Groups {
   if (arithmetic.kind === 'single row') return groupsFor(columns, singleRow.outputs)
-  const { rows: high, columns: wide } = arithmetic.kind === 'matrix' ? matrixTile : tile
+  const { rows: high, columns: wide } = arithmetic.kind === 'matrix' ? matrixTile(arithmetic) : tile
   return [Math.ceil(rows / high), Math.ceil(columns / wide)]
 }
 

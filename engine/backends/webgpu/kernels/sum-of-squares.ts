@@ -1,0 +1,67 @@
+import type { TensorInfo } from '../../../tf.ts'
+import { dispatch, output, register, sizeOf } from '../record.ts'
+import { declarations, floats, reductions } from '../wgsl.ts'
+import { count } from './shared-bindings.ts'
+
+/** Workgroups that share a tensor, and lanes of each. */
+const [sharing, lanes] = [16, 256]
+
+// Workgroups (part, tensor): which tensor it is decides which binding is read.
+const partialSums = (tensors: number) => `
+${declarations(floats(...count(tensors).map((i) => `x${i}`)), floats('sums'), [
+  ['first', 'u32'],
+  ...count(tensors).map((i): [string, 'u32'] => [`count${i}`, 'u32']),
+])}
+${reductions(lanes)}
+@compute @workgroup_size(${lanes})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  var sum = 0.0;
+  switch group.y {
+    ${count(tensors)
+      .map(
+        (i) => `case ${i}u: {
+      for (var at = group.x * LANES + lane; at < params.count${i}; at += ${sharing}u * LANES) { sum += x${i}[at] * x${i}[at]; }
+    }`,
+      )
+      .join('\n    ')}
+    default: {}
+  }
+  let all = total(sum, lane);
+  if (lane == 0u) { sums[(params.first + group.y) * ${sharing}u + group.x] = all; }
+}
+`
+
+const added = () => `
+${declarations(floats('values'), floats('result'), [['count', 'u32']])}
+${reductions(lanes)}
+@compute @workgroup_size(${lanes})
+fn main(@builtin(local_invocation_index) lane: u32) {
+  var sum = 0.0;
+  for (var i = lane; i < params.count; i += LANES) { sum += values[i]; }
+  let all = total(sum, lane);
+  if (lane == 0u) { result[0] = all; }
+}
+`
+
+/** Hundreds of small tensors, as many in a dispatch as the card has bindings for: what costs here is to ask the card at all. */
+export function registerSumOfSquares(): void {
+  register('SumOfSquares', ({ inputs, backend }) => {
+    const tensors: TensorInfo[] = Object.values(inputs)
+    const most = Math.min(15, backend.device.limits.maxStorageBuffersPerShaderStage - 1)
+    const sums = output(backend, [tensors.length * sharing])
+    for (let first = 0; first < tensors.length; first += most) {
+      const some = tensors.slice(first, first + most)
+      dispatch(
+        backend,
+        { key: `SumOfSquares ${some.length}`, code: () => partialSums(some.length) },
+        [...some, sums],
+        [first, ...some.map(({ shape }) => sizeOf(shape))],
+        [sharing, some.length],
+      )
+    }
+    const result = output(backend, [])
+    dispatch(backend, { key: 'SumOfSquares added', code: added }, [sums, result], [tensors.length * sharing], [1])
+    backend.disposeData(sums.dataId)
+    return result
+  })
+}
