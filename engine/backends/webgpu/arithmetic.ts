@@ -1,6 +1,6 @@
 import type { CardBackend } from './backend.ts'
 import { packedMultiple } from './kernels/pack-rows.ts'
-import type { Arithmetic } from './kernels/product-wgsl.ts'
+import type { Arithmetic } from './kernels/product-plan.ts'
 
 /** Every way to multiply that the card claims to know, fastest first; the last one always works. */
 export function arithmeticsOf({ device, card: { info } }: CardBackend): Arithmetic[] {

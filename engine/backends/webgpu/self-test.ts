@@ -2,7 +2,7 @@ import { frozenFloats } from '../../frozen-weight.ts'
 import { arithmeticsOf, nameOf } from './arithmetic.ts'
 import { type CardBackend, readTensor } from './backend.ts'
 import { product } from './kernels/product.ts'
-import type { Arithmetic } from './kernels/product-wgsl.ts'
+import type { Arithmetic } from './kernels/product-plan.ts'
 import { weightsOf } from './weights.ts'
 
 /** Forces a way to multiply, for tests and comparisons: `matrix`, `f16` or `f32`. */

@@ -1,5 +1,5 @@
 import { packedMultiple } from './pack-rows.ts'
-import { finishRows, type MatrixArithmetic, type ProductPlan } from './product-wgsl.ts'
+import { finishRows, type MatrixArithmetic, type ProductPlan } from './product-plan.ts'
 
 /** Rows and columns of y that a workgroup has, the depth that it stages at once, and how its subgroups divide the tile. */
 export interface MatrixTile {

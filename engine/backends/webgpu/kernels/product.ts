@@ -6,7 +6,8 @@ import { type Binding, dispatch, type Groups, groupsFor, output, register, sizeO
 import { weightsOf } from '../weights.ts'
 import { matrixTile } from './matrix-wgsl.ts'
 import { disposePacked, type PackedRows, packRows } from './pack-rows.ts'
-import { type Arithmetic, productCode, productReads, type ProductPlan, takesPackedRows } from './product-wgsl.ts'
+import { type Arithmetic, type ProductPlan, takesPackedRows } from './product-plan.ts'
+import { productCode, productReads } from './product-wgsl.ts'
 import { singleRow } from './single-row-wgsl.ts'
 import { tile } from './tiled-wgsl.ts'
 

@@ -1,4 +1,4 @@
-import { finishRows } from './product-wgsl.ts'
+import { finishRows } from './product-plan.ts'
 
 /** Outputs of a workgroup where x has one row, and lanes that share one: neighbours read neighbouring words of the weight. */
 export const singleRow = { outputs: 4, lanes: 32 }

@@ -1,4 +1,4 @@
-import { finishRows, type ProductPlan, takesPackedRows } from './product-wgsl.ts'
+import { finishRows, type ProductPlan, takesPackedRows } from './product-plan.ts'
 
 /** Rows and columns of y that a workgroup of 256 lanes has, and the depth that it stages at once. */
 export const tile = { rows: 128, columns: 64, depth: 16 }

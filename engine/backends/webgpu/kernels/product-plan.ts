@@ -1,0 +1,55 @@
+import type { FrozenForm } from '../../../frozen-weight.ts'
+
+/** A size that the card's subgroups multiply (tensor cores), and how many lanes a subgroup has. */
+export interface MatrixArithmetic {
+  kind: 'matrix'
+  m: number
+  n: number
+  k: number
+  subgroup: number
+}
+
+/** How the inner loop multiplies: subgroup matrices, or each lane a block of its own from staged tiles. */
+export type Arithmetic = { kind: 'tiled'; type: 'f32' | 'f16' } | MatrixArithmetic
+
+/** One row of x: nothing is shared between rows of the result, so that reading the weight is all that counts. */
+export interface SingleRow {
+  kind: 'single row'
+}
+
+/**
+ * Everything that the code of a product with a frozen weight depends on. What can be told by a number is no part of it, since
+ * a card takes its time to compile: whether the result adds to what is there, and the rank of what an adapter adds, or 0.
+ */
+export interface ProductPlan<Kind extends Arithmetic | SingleRow = Arithmetic | SingleRow> {
+  arithmetic: Kind
+  form: FrozenForm
+  /** x W in place of x W^T. */
+  transposed: boolean
+  /** Whether every row of the weight begins at a multiple of eight elements, and of x where it is not packed. */
+  aligned: boolean
+  alignedX: boolean
+  /** Multiplies what is added by keep [m, n]. */
+  keep: boolean
+}
+
+/** Whether x comes in packed rows of 16-bit floats: see `packRows`. */
+export const takesPackedRows = ({ arithmetic }: Pick<ProductPlan, 'arithmetic'>): boolean =>
+  arithmetic.kind === 'matrix' || (arithmetic.kind === 'tiled' && arithmetic.type === 'f16')
+
+/**
+ * Rows of one column, each with its sum: what the adapter adds is taken for all of them together, so that its factors are read
+ * once.
+ */
+export const finishRows = (column: string, rows: readonly { row: string; sum: string }[]): string => `
+  {
+    let target_column = column_of(${column});
+    if (target_column.inside) {
+      ${rows.map((_, i) => `var more${i} = 0.0;`).join(' ')}
+      for (var first = 0u; first < params.rank; first += 4u) {
+        let factors = adapter_factors(target_column.place, first);
+        ${rows.map(({ row }, i) => `more${i} += dot(adapter_low(${row}, first), factors);`).join('\n        ')}
+      }
+      ${rows.map(({ row, sum }, i) => `finish(${row}, target_column, ${sum}, more${i});`).join('\n      ')}
+    }
+  }`
