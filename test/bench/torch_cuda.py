@@ -143,6 +143,7 @@ def main():
     parser.add_argument("--scale", type=float, default=1)
     for name, default in (("rows", 4), ("length", 512), ("repeats", 3)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--modes", default="eager,compiled", help="which of eager and compiled, with commas")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     arguments = parser.parse_args()
     on_card = arguments.device == "cuda"
@@ -150,8 +151,8 @@ def main():
         sys.exit("PyTorch finds no CUDA card")
     models = []
     for name in arguments.shapes.split(","):
-        for compiled in (False, True) if on_card else (False,):
-            models.append(measure(name, arguments, compiled))
+        for mode in arguments.modes.split(",") if on_card else ("eager",):
+            models.append(measure(name, arguments, mode == "compiled"))
             if on_card:
                 torch.cuda.empty_cache()
     device = torch.cuda.get_device_name() if on_card else "cpu"

@@ -68,6 +68,8 @@ ${mainOf(plan)}
 ${finish(plan)}`
 }
 
+const raggedX = (c: number) => `x_at(index + ${c}u, rest > ${c}u)`
+
 /** `x_eight(row, column)`: eight elements of a row of x; zeros beyond its last row, and beyond its end where it is not packed. */
 function xEight(plan: ProductPlan): string {
   if (takesPackedRows(plan))
@@ -76,7 +78,6 @@ fn x_eight(row: u32, column: u32) -> Eight {
   if (row >= params.m) { return Eight(); }
   return x[row * params.x_stride + column / 8u];
 }`
-  const ragged = (c: number) => `x_at(index + ${c}u, rest > ${c}u)`
   return `
 ${plan.alignedX ? '' : 'fn x_at(index: u32, inside: bool) -> f32 { if (!inside) { return 0.0; } return x[index]; }'}
 fn x_eight(row: u32, column: u32) -> Eight {
@@ -86,7 +87,7 @@ fn x_eight(row: u32, column: u32) -> Eight {
     plan.alignedX
       ? 'return Eight(x[index / 4u], x[index / 4u + 1u]);'
       : `let rest = params.x_stride - column;
-  return Eight(vec4<f32>(${[0, 1, 2, 3].map(ragged).join(', ')}), vec4<f32>(${[4, 5, 6, 7].map(ragged).join(', ')}));`
+  return Eight(vec4<f32>(${[0, 1, 2, 3].map(raggedX).join(', ')}), vec4<f32>(${[4, 5, 6, 7].map(raggedX).join(', ')}));`
   }
 }`
 }
