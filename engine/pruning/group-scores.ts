@@ -22,13 +22,20 @@ export interface Transforms {
   finish?: (scores: Tensor) => Tensor
 }
 
+/** Scores of a layer's groups where the back end has computed them, or will have. */
+export type PendingScores = [heads: Tensor, channels: Tensor]
+
 /** Puts the scores of rows and columns together to scores of a layer's groups. */
-export function groupScores(
+export const groupScores = (...of: Parameters<typeof pendingScores>): LayerScores =>
+  readScores([pendingScores(...of)])[0]!
+
+/** As `groupScores`, without waiting for the result: `readScores` does so for many layers at once. */
+export function pendingScores(
   shape: LayerShape,
   settings: GroupSettings,
   features: FeatureScores,
   { each = (sums) => sums, finish = (scores) => scores }: Transforms = {},
-): LayerScores {
+): PendingScores {
   const scores = kinds.map((kind) =>
     tf.tidy(() => {
       const groups = groupCount(shape, kind, settings.headGroups)
@@ -41,9 +48,21 @@ export function groupScores(
     }),
   )
   flushBackend()
-  const [heads, channels] = scores.map((tensor) => Float32Array.from(tensor.dataSync()))
-  tf.dispose(scores)
-  return { heads: heads!, channels: channels! }
+  return scores as PendingScores
+}
+
+/** The values of scores, which are disposed of. A graphics card is waited for once. */
+export function readScores(layers: readonly PendingScores[]): LayerScores[] {
+  const tensors = layers.flat()
+  const values = tf.tidy(() => tf.concat(tensors).dataSync())
+  let start = 0
+  const scores = layers.map(([heads, channels]) => ({ heads: next(heads), channels: next(channels) }))
+  tf.dispose(tensors)
+  return scores
+
+  function next({ size }: Tensor): Float32Array {
+    return Float32Array.from(values.subarray(start, (start += size)))
+  }
 }
 
 const normalised = (vector: Tensor): Tensor => tf.div(vector, tf.add(tf.sqrt(tf.sum(tf.square(vector))), 1e-8))

@@ -1,7 +1,7 @@
 import type { Adapter, LayerMatrices } from '../../lora/adapter.ts'
 import type { LlamaModel } from '../../models/llama.ts'
 import { adapterImportance } from '../../ops/importance.ts'
-import { type GroupSettings, groupScores } from '../group-scores.ts'
+import { type GroupSettings, pendingScores, readScores } from '../group-scores.ts'
 import type { LayerScores, StepCriterion } from './criterion.ts'
 
 export interface LoraPruneSettings extends GroupSettings {
@@ -29,12 +29,13 @@ export function loraPruneScores(
   gradients: LayerMatrices[],
   settings: LoraPruneSettings,
 ): LayerScores[] {
-  return model.layers.map(({ shape, projections }, layer) =>
-    groupScores(shape, settings, ({ projection, along }) => {
+  const scores = model.layers.map(({ shape, projections }, layer) =>
+    pendingScores(shape, settings, ({ projection, along }) => {
       const pair = adapter.layers[layer]![projection]
       const gradient = gradients[layer]![projection]
       if (!pair || !gradient) return null
       return adapterImportance(projections[projection].weight, pair, gradient, adapter.scale, settings.power, along)
     }),
   )
+  return readScores(scores)
 }
