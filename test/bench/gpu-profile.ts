@@ -68,7 +68,10 @@ function profiled({ device }: CardBackend, work: () => void) {
   let used = 0
   const collect = () => {
     if (used === 0) return
-    const buffer = device.createBuffer({ size: 8 * used, usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC })
+    const buffer = device.createBuffer({
+      size: 8 * used,
+      usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
+    })
     const encoder = create()
     encoder.resolveQuerySet(querySet, 0, used, buffer, 0)
     device.queue.submit([encoder.finish()])
