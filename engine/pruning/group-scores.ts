@@ -16,14 +16,19 @@ export interface GroupSettings {
 export type FeatureScores = (member: GroupMember) => Tensor | null
 
 export interface Transforms {
-  /** Applied to a projection's sums over each group [groups]. */
-  each?: (sums: Tensor) => Tensor
-  /** Applied to the groups' scores [groups]. */
-  finish?: (scores: Tensor) => Tensor
+  /** Applied to a projection's sum over a group. */
+  each?: (sum: number) => number
+  /** Applied to a group's score. */
+  finish?: (score: number) => number
 }
 
-/** Scores of a layer's groups where the back end has computed them, or will have. */
-export type PendingScores = [heads: Tensor, channels: Tensor]
+/** What becomes the scores of a layer once the back end is asked for it: a projection's sums over each group [groups], by kind. */
+export interface PendingScores {
+  sums: Tensor[][]
+  groups: number[]
+  settings: GroupSettings
+  transforms: Transforms
+}
 
 /** Puts the scores of rows and columns together to scores of a layer's groups. */
 export const groupScores = (...of: Parameters<typeof pendingScores>): LayerScores =>
@@ -34,50 +39,65 @@ export function pendingScores(
   shape: LayerShape,
   settings: GroupSettings,
   features: FeatureScores,
-  { each = (sums) => sums, finish = (scores) => scores }: Transforms = {},
+  transforms: Transforms = {},
 ): PendingScores {
-  const scores = kinds.map((kind) =>
-    tf.tidy(() => {
-      const groups = groupCount(shape, kind, settings.headGroups)
-      const vectors = groupMembers(shape, kind, settings.headGroups).flatMap((member) => {
+  const groups = kinds.map((kind) => groupCount(shape, kind, settings.headGroups))
+  const sums = kinds.map((kind, i) =>
+    tf.tidy(() =>
+      groupMembers(shape, kind, settings.headGroups).flatMap((member) => {
         const values = features(member)
-        return values === null ? [] : [each(tf.sum(tf.reshape(values, [groups, -1]), 1))]
-      })
-      if (vectors.length === 0) return tf.zeros([groups])
-      return finish(reduce(settings.normalise === 'module' ? vectors.map(normalised) : vectors, settings.reduction))
-    }),
+        return values === null ? [] : [tf.sum(tf.reshape(values, [groups[i]!, -1]), 1)]
+      }),
+    ),
   )
   flushBackend()
-  return scores as PendingScores
+  return { sums, groups, settings, transforms }
 }
 
-/** The values of scores, which are disposed of. A graphics card is waited for once. */
+/**
+ * The scores of layers, whose sums are disposed of. A graphics card is waited for once; what is left to do is a few numbers a
+ * group, for which it would cost more to ask the card.
+ */
 export function readScores(layers: readonly PendingScores[]): LayerScores[] {
-  const tensors = layers.flat()
-  const values = tf.tidy(() => tf.concat(tensors).dataSync())
-  let start = 0
-  const scores = layers.map(([heads, channels]) => ({ heads: next(heads), channels: next(channels) }))
+  const tensors = layers.flatMap(({ sums }) => sums.flat())
+  const values = tensors.length > 0 ? tf.tidy(() => tf.concat(tensors).dataSync()) : new Float32Array(0)
   tf.dispose(tensors)
-  return scores
-
-  function next({ size }: Tensor): Float32Array {
-    return Float32Array.from(values.subarray(start, (start += size)))
-  }
+  let start = 0
+  const next = ({ size }: Tensor) => values.subarray(start, (start += size))
+  return layers.map(({ sums, groups, settings, transforms }) => {
+    const [heads, channels] = sums.map((ofKind, i) => together(ofKind.map(next), groups[i]!, settings, transforms))
+    return { heads: heads!, channels: channels! }
+  })
 }
 
-const normalised = (vector: Tensor): Tensor => tf.div(vector, tf.add(tf.sqrt(tf.sum(tf.square(vector))), 1e-8))
+/** One score a group from its projections' sums, each an array [groups]; zeros where there are none. */
+function together(
+  sums: ArrayLike<number>[],
+  groups: number,
+  { normalise, reduction }: GroupSettings,
+  { each = (sum) => sum, finish = (score) => score }: Transforms,
+): Float32Array {
+  if (sums.length === 0) return new Float32Array(groups)
+  const vectors = sums.map((vector) => Float64Array.from(vector, each))
+  if (normalise === 'module') for (const vector of vectors) normaliseInPlace(vector)
+  const [scores, ...others] = vectors as [Float64Array, ...Float64Array[]]
+  const combine = combinations[reduction]
+  for (const other of others)
+    for (const [group, value] of other.entries()) scores[group] = combine(scores[group]!, value)
+  const share = reduction === 'mean' ? vectors.length : 1
+  return Float32Array.from(scores, (score) => finish(score / share))
+}
 
-function reduce(vectors: Tensor[], reduction: GroupSettings['reduction']): Tensor {
-  switch (reduction) {
-    case 'sum':
-      return tf.addN(vectors)
-    case 'mean':
-      return tf.div(tf.addN(vectors), vectors.length)
-    case 'max':
-      return vectors.reduce((one, other) => tf.maximum(one, other))
-    case 'product':
-      return vectors.reduce((one, other) => tf.mul(one, other))
-    case 'last':
-      return vectors.at(-1)!
-  }
+const add = (one: number, other: number) => one + other
+const combinations: Record<GroupSettings['reduction'], (one: number, other: number) => number> = {
+  sum: add,
+  mean: add,
+  max: Math.max,
+  product: (one, other) => one * other,
+  last: (_, other) => other,
+}
+
+function normaliseInPlace(vector: Float64Array): void {
+  const norm = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0)) + 1e-8
+  for (const [i, value] of vector.entries()) vector[i] = value / norm
 }

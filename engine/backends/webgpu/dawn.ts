@@ -1,7 +1,7 @@
 import type { create as createGpu } from 'webgpu'
 import { cpus } from 'node:os'
 import { SecateurError } from '../../errors.ts'
-import { cardMemory } from './memory.ts'
+import { cardMemory, cardName } from './memory.ts'
 
 /** A graphics card that is open, through Dawn. */
 export interface Card {
@@ -207,6 +207,7 @@ export const sharesMemory = ({ info, memoryBytes }: Pick<Card, 'info' | 'memoryB
 
 /** The card in words. */
 export function describeCard(info: GPUAdapterInfo): string {
-  const name = info.description || [info.vendor, info.architecture, info.device].filter(Boolean).join(' ')
+  const name =
+    cardName(info) ?? (info.description || [info.vendor, info.architecture, info.device].filter(Boolean).join(' '))
   return isSoftware(info) ? `${name} on ${cpus()[0]?.model.trim() ?? process.arch}` : name
 }

@@ -10,22 +10,42 @@ import { join } from 'node:path'
 export function cardMemory({ vendor }: GPUAdapterInfo): number | null {
   const given = Number(process.env['SECATEUR_GPU_MEMORY'])
   if (given > 0) return given * 1e9
-  if (/nvidia/i.test(vendor)) return nvidiaMemory()
+  if (/nvidia/i.test(vendor)) return nvidiaCards()?.memoryBytes ?? null
   if (/amd/i.test(vendor)) return amdMemory()
   if (/apple/i.test(vendor)) return 0.75 * totalmem()
   return null
 }
 
-function nvidiaMemory(): number | null {
-  const { stdout, status } = spawnSync('nvidia-smi', ['--query-gpu=memory.total', '--format=csv,noheader,nounits'], {
-    encoding: 'utf8',
-    timeout: 10_000,
-  })
-  if (status !== 0) return null
-  // Where there are several cards, Dawn takes one that the driver lists; the smallest is safe.
-  const sizes = stdout.trim().split('\n').map(Number)
-  const megabytes = Math.min(...sizes)
-  return Number.isFinite(megabytes) && megabytes > 0 ? megabytes * 2 ** 20 : null
+/** What the maker calls the card, where WebGPU tells of its driver alone and the system says more; otherwise null. */
+export const cardName = ({ vendor }: GPUAdapterInfo): string | null =>
+  /nvidia/i.test(vendor) ? (nvidiaCards()?.name ?? null) : null
+
+/** Asked once: it takes the program a while to answer. */
+let nvidia: ReturnType<typeof askNvidia> | undefined
+const nvidiaCards = () => (nvidia === undefined ? (nvidia = askNvidia()) : nvidia)
+
+function askNvidia(): { name: string | null; memoryBytes: number | null } | null {
+  const query = ['--query-gpu=name,memory.total', '--format=csv,noheader,nounits']
+  const { stdout, status } = spawnSync('nvidia-smi', query, { encoding: 'utf8', timeout: 10_000 })
+  return status === 0 ? readNvidiaCards(stdout) : null
+}
+
+/**
+ * What `nvidia-smi` says of the cards, a line `name, megabytes` each. Where there are several, Dawn takes one that the driver
+ * lists: the smallest memory is safe, and a name is given where all have the same.
+ */
+export function readNvidiaCards(text: string): { name: string | null; memoryBytes: number | null } {
+  const cards = text
+    .trim()
+    .split('\n')
+    .map((line) => /^(.*), *(.*)$/.exec(line.trim()))
+    .map((found) => ({ name: found?.[1], megabytes: Number(found?.[2]) }))
+  const megabytes = Math.min(...cards.map((card) => card.megabytes))
+  const [first] = cards
+  return {
+    name: first?.name && cards.every(({ name }) => name === first.name) ? first.name : null,
+    memoryBytes: Number.isFinite(megabytes) && megabytes > 0 ? megabytes * 2 ** 20 : null,
+  }
 }
 
 function amdMemory(): number | null {

@@ -56,5 +56,5 @@ function featureSums(
 /** The vector of a group spans its projections where these are added up; otherwise each has its own. */
 function transforms({ gradientForm, reduction }: GradientSettings): Transforms {
   if (gradientForm !== 'vector-wise') return {}
-  return reduction === 'sum' || reduction === 'mean' ? { finish: tf.abs } : { each: tf.abs }
+  return reduction === 'sum' || reduction === 'mean' ? { finish: Math.abs } : { each: Math.abs }
 }

@@ -27,7 +27,7 @@ export function magnitudeScores(model: LlamaModel, adapter: Adapter, settings: M
       settings,
       ({ projection, along }) =>
         weightSums(projections[projection].weight, lowRank[projection], along, (tile) => size(tile)),
-      norm === 'l2' ? { finish: tf.sqrt } : {},
+      norm === 'l2' ? { finish: Math.sqrt } : {},
     )
   })
 }
