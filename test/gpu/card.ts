@@ -242,7 +242,7 @@ test('weights larger than a buffer may be are split, and compute the same', () =
     })
   setWeightStore(card(), new WeightStore(card()))
   const whole = compute()
-  setWeightStore(card(), new WeightStore(card(), { largestPart: 400 }))
+  setWeightStore(card(), new WeightStore(card(), { largestPart: 600 }))
   assert.deepEqual(
     weightsOf(card())
       .get(one)

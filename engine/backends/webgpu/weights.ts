@@ -11,6 +11,8 @@ export interface WeightPart {
 /** A frozen weight on the card. */
 export interface CardWeight {
   parts: WeightPart[]
+  /** Elements from one row to the next: rows are filled up with zeros, so that each begins at a whole vector of eight. */
+  stride: number
   /** Scales of the rows of an int8 weight, float32. */
   scales: GPUBuffer | null
   /** Power of two that brings the largest value of an int8 weight near 1, so that 16-bit floats hold it well; 1 for others. */
@@ -68,7 +70,7 @@ export class WeightStore {
   get(weight: FrozenWeight): CardWeight {
     const found = this.#weights.get(weight.id)
     if (!found) {
-      this.#makeRoom(weightBytes(weight))
+      this.#makeRoom(bytesOnCard(weight))
       return this.#upload(weight)
     }
     this.#weights.delete(weight.id)
@@ -78,7 +80,7 @@ export class WeightStore {
 
   /** Uploads a weight that is being loaded, where there is room; otherwise makes ready what will be streamed. */
   place(weight: FrozenWeight): void {
-    const bytes = weightBytes(weight)
+    const bytes = bytesOnCard(weight)
     if (this.bytes + bytes > this.budget) return this.#prepare(weight)
     this.#upload(weight)
     this.#placedSinceWait += bytes
@@ -162,16 +164,22 @@ function waitFor(backend: CardBackend): void {
 
 const collected = new FinalizationRegistry<{ store: WeightStore; id: number }>(({ store, id }) => store.delete(id))
 
+const strideOf = (columns: number): number => 8 * Math.ceil(columns / 8)
+
+/** Bytes that a weight takes on the card. */
+const bytesOnCard = ({ form, rows, columns }: FrozenWeight): number =>
+  weightBytes({ form, rows, columns: strideOf(columns) })
+
 /** Runs of rows that are read and sent at once, from `first` for `rows` rows. */
 function* slicesOf(weight: FrozenWeight, first: number, rows: number): Generator<{ first: number; count: number }> {
-  // Each begins at a whole word.
-  const most = Math.max(4, Math.floor(sliceBytes / rowBytes(weight) / 4) * 4)
+  const most = Math.max(1, Math.floor(sliceBytes / rowBytes(weight)))
   for (let at = 0; at < rows; at += most) yield { first: first + at, count: Math.min(most, rows - at) }
 }
 
 function upload(device: GPUDevice, weight: FrozenWeight, most: number): CardWeight {
   const { rows, columns, form } = weight
-  const bytesPerRow = rowBytes(weight)
+  const stride = strideOf(columns)
+  const bytesPerRow = rowBytes({ form, columns: stride })
   // Parts begin where packed rows of a transposed product's input have a whole vector.
   const rowsPerPart = Math.max(8, Math.floor(most / bytesPerRow / 8) * 8)
   if (rowsPerPart * bytesPerRow > most)
@@ -184,33 +192,37 @@ function upload(device: GPUDevice, weight: FrozenWeight, most: number): CardWeig
     const buffer = newBuffer(device, count * bytesPerRow)
     for (const slice of slicesOf(weight, start, count)) {
       const held = rowsOf(weight, slice.first, slice.count)
-      write(device, buffer, (slice.first - start) * bytesPerRow, held.data)
+      write(device, buffer, (slice.first - start) * bytesPerRow, withStride(held, stride))
       if (scales && held.form === 'int8') scales.set(held.scales, slice.first)
     }
     parts.push({ buffer, start, rows: count })
     bytes += buffer.size
   }
-  if (!scales) return { parts, scales, boost: 1, bytes }
+  if (!scales) return { parts, stride, scales, boost: 1, bytes }
   const scaleBuffer = newBuffer(device, scales.byteLength)
   write(device, scaleBuffer, 0, scales)
   const largest = scales.reduce((top, scale) => Math.max(top, scale), 0)
   const boost = largest > 0 ? 2 ** -Math.ceil(Math.log2(127 * largest)) : 1
-  return { parts, scales: scaleBuffer, boost, bytes: bytes + scaleBuffer.size }
+  return { parts, stride, scales: scaleBuffer, boost, bytes: bytes + scaleBuffer.size }
+}
+
+/** The rows of a weight, each filled up with zeros. */
+function withStride({ data, rows, columns }: HeldWeight, stride: number): HeldWeight['data'] {
+  if (stride === columns) return data
+  const filled = new (data.constructor as new (length: number) => typeof data)(rows * stride)
+  for (let row = 0; row < rows; row++) filled.set(data.subarray(row * columns, (row + 1) * columns), row * stride)
+  return filled
 }
 
 const newBuffer = (device: GPUDevice, bytes: number): GPUBuffer =>
-  device.createBuffer({ size: Math.max(16, 4 * Math.ceil(bytes / 4)), usage: usage() })
+  device.createBuffer({ size: Math.max(16, bytes), usage: usage() })
 
-/** Writes numbers at a whole word; the last word is filled up with zeros. */
-function write(device: GPUDevice, buffer: GPUBuffer, at: number, data: HeldWeight['data']): void {
-  const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength)
-  const whole = bytes.byteLength - (bytes.byteLength % 4)
-  device.queue.writeBuffer(buffer, at, bytes, 0, whole)
-  if (whole === bytes.byteLength) return
-  const last = new Uint8Array(4)
-  last.set(bytes.subarray(whole))
-  device.queue.writeBuffer(buffer, at + whole, last)
-}
+const write = (
+  device: GPUDevice,
+  buffer: GPUBuffer,
+  at: number,
+  { buffer: of, byteOffset, byteLength }: HeldWeight['data'],
+) => device.queue.writeBuffer(buffer, at, of as ArrayBuffer, byteOffset, byteLength)
 
 const stores = new WeakMap<CardBackend, WeightStore>()
 

@@ -21,6 +21,7 @@ ${declarations(
     ['first', 'u32'],
     ['start', 'u32'],
     ['rows', 'u32'],
+    ['stride', 'u32'],
   ],
 )}
 ${weightReaders[form]}
@@ -28,7 +29,7 @@ ${elementwise(`
   let place = index / params.columns;
   let row = ${picked ? 'u32(indices[place])' : 'params.first + place'};
   if (row < params.start || row >= params.start + params.rows) { return; }
-  let value = weight_one((row - params.start) * params.columns + index % params.columns);
+  let value = weight_one((row - params.start) * params.stride + index % params.columns);
   y[index] = value${form === 'int8' ? ' * scales[row]' : ''};
 `)}`
 
@@ -41,7 +42,7 @@ function rowsOf(
 ): TensorInfo {
   const y = output(backend, shape)
   const count = sizeOf(shape)
-  const { parts, scales } = weightsOf(backend).get(weight)
+  const { parts, stride, scales } = weightsOf(backend).get(weight)
   for (const { buffer, start, rows } of parts)
     dispatch(
       backend,
@@ -50,7 +51,7 @@ function rowsOf(
         code: () => code(weight.form, indices !== null),
       },
       [buffer, ...(scales ? [scales] : []), ...(indices ? [indices] : []), y],
-      [count, weight.columns, first, start, rows],
+      [count, weight.columns, first, start, rows, stride],
       groupsFor(count, 256),
     )
   return y

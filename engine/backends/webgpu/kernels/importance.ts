@@ -48,6 +48,7 @@ ${declarations(
     ['rank', 'u32'],
     ['offset', 'u32'],
     ['size', 'u32'],
+    ['stride', 'u32'],
     ['scale', 'f32'],
   ],
 )}
@@ -103,8 +104,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     ${count(rows)
       .map((i) => {
         const four = fours
-          ? `weight_fours(row${i} * width + place)`
-          : `vec4<f32>(${count(4).map((j) => `weight_one(row${i} * width + place${j})`)})`
+          ? `weight_fours(row${i} * (params.stride / 4u) + place)`
+          : `vec4<f32>(${count(4).map((j) => `weight_one(row${i} * params.stride + place${j})`)})`
         return `var merged${i} = ${four}${form === 'int8' ? ` * scales[params.start + row${i}]` : ''}; var estimate${i} = vec4<f32>(0.0);`
       })
       .join('\n    ')}
@@ -202,8 +203,8 @@ export function registerImportance(): void {
     const [rank, columns] = a!.shape as [number, number]
     const outputs = b!.shape[0]!
     const trained = 'dataId' in weight
-    const { parts, scales }: Pick<CardWeight, 'parts' | 'scales'> = trained
-      ? { parts: [{ buffer: bufferOf(backend, weight), start: 0, rows: outputs }], scales: null }
+    const { parts, stride, scales }: Pick<CardWeight, 'parts' | 'stride' | 'scales'> = trained
+      ? { parts: [{ buffer: bufferOf(backend, weight), start: 0, rows: outputs }], stride: columns, scales: null }
       : weightsOf(backend).get(weight)
     const plan: Plan = { form: trained ? 'float32' : weight.form, power, along, fours: columns % 4 === 0 }
     const across = Math.ceil(columns / (4 * lanes))
@@ -217,7 +218,7 @@ export function registerImportance(): void {
         backend,
         { key: `importance ${JSON.stringify(plan)}`, code: () => code(plan) },
         [part.buffer, ...(scales ? [scales] : []), a!, gradientA!, b!, gradientB!, sums],
-        [columns, part.start, part.rows, rank, offset, size, { float: scale }],
+        [columns, part.start, part.rows, rank, offset, size, stride, { float: scale }],
         [across, down[index]!],
       )
       offset += down[index]!

@@ -172,7 +172,7 @@ function wideRight({ columns, depth }: MatrixTile, lanes: number): RightSide {
       turns,
       (
         i,
-      ) => `let right_from${i} = min(first_column + ${nth(i)} / ${across}u, params.rows - 1u) * (params.columns / 8u) + ${nth(i)} % ${across}u;
+      ) => `let right_from${i} = min(first_column + ${nth(i)} / ${across}u, params.rows - 1u) * params.stride + ${nth(i)} % ${across}u;
   let right_to${i} = ${nth(i)} / ${across}u * ${stride}u + ${nth(i)} % ${across}u;`,
     ),
     variables: (set) => lines(turns, (i) => `var r${set}_${i}: Raw;`),
@@ -194,12 +194,12 @@ function deepRight({ columns, depth }: MatrixTile, lanes: number): RightSide {
     before: lines(
       turns,
       (i) => `let right_row${i} = ${nth(i)} / ${across}u;
-  let right_from${i} = right_row${i} * (params.columns / 8u) + min(first_column / 8u + ${nth(i)} % ${across}u, params.columns / 8u - 1u);
+  let right_from${i} = right_row${i} * params.stride + min(first_column / 8u + ${nth(i)} % ${across}u, params.stride - 1u);
   let right_to${i} = ${nth(i)} / ${across}u * ${stride}u + ${nth(i)} % ${across}u;`,
     ),
     variables: (set) => lines(turns, (i) => `var r${set}_${i}: Raw;`),
     fetch: (set) =>
-      `let down = next * (params.columns / 8u);
+      `let down = next * params.stride;
     ${lines(turns, (i) => `r${set}_${i} = raw_within(right_from${i} + down, right_row${i} + next < params.rows);`)}`,
     stage: (set, at) =>
       lines(turns, (i) => only(i, `right[right_to${i}] = eight_of(r${set}_${i}, right_row${i} + ${at});`)),

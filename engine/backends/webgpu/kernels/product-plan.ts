@@ -26,8 +26,7 @@ export interface ProductPlan<Kind extends Arithmetic | SingleRow = Arithmetic | 
   form: FrozenForm
   /** x W in place of x W^T. */
   transposed: boolean
-  /** Whether every row of the weight begins at a multiple of eight elements, and of x where it is not packed. */
-  aligned: boolean
+  /** Whether every row of x begins at a multiple of eight elements, where it is not packed. */
   alignedX: boolean
   /** Multiplies what is added by keep [m, n]. */
   keep: boolean

@@ -29,7 +29,7 @@ const typeOf = (name: string, plan: ProductPlan): string => {
     case 'x':
       return takesPackedRows(plan) ? 'vec4<u32>' : plan.alignedX ? 'vec4<f32>' : 'f32'
     case 'weight':
-      return !plan.aligned ? 'u32' : plan.form === 'int8' ? 'vec2<u32>' : 'vec4<u32>'
+      return plan.form === 'int8' ? 'vec2<u32>' : 'vec4<u32>'
     case 'low':
       return 'vec4<f32>'
     default:
@@ -42,7 +42,7 @@ const typeOf = (name: string, plan: ProductPlan): string => {
  * transposed, they are columns of x from `start`.
  */
 export function productCode(plan: ProductPlan): string {
-  const { arithmetic, form, transposed, aligned } = plan
+  const { arithmetic, form, transposed } = plan
   return `
 ${extensionsOf(arithmetic)}
 ${declarations(
@@ -54,6 +54,8 @@ ${declarations(
     // Of x: vectors of eight elements where its rows are packed, elements where not.
     ['x_stride', 'u32'],
     ['columns', 'u32'],
+    // Of the weight, in vectors of eight elements.
+    ['stride', 'u32'],
     ['start', 'u32'],
     ['rows', 'u32'],
     ['rank', 'u32'],
@@ -62,7 +64,7 @@ ${declarations(
     ['boost', 'f32'],
   ],
 )}
-${eightReader(form, aligned, takesPackedRows(plan) ? '16 bits' : '32 bits', transposed)}
+${eightReader(form, takesPackedRows(plan) ? '16 bits' : '32 bits', transposed)}
 ${arithmetic.kind === 'matrix' ? '' : xEight(plan)}
 ${mainOf(plan)}
 ${finish(plan)}`

@@ -45,13 +45,11 @@ export function product(
   const n = transposed ? weight.columns : weight.rows
   const m = sizeOf(x.shape) / width
   const y = into ?? output(backend, [m, n])
-  const { parts, scales, boost } = weightsOf(backend).get(weight)
-  const aligned = weight.columns % 8 === 0
+  const { parts, stride, scales, boost } = weightsOf(backend).get(weight)
   const plan: ProductPlan = {
-    arithmetic: arithmeticFor(wanted, aligned, m === 1 && !transposed),
+    arithmetic: m === 1 && !transposed ? { kind: 'single row' } : wanted,
     form: weight.form,
     transposed,
-    aligned,
     alignedX: width % 8 === 0,
     keep: lowRank?.keep !== undefined,
   }
@@ -79,6 +77,7 @@ export function product(
         n,
         rows?.stride ?? width,
         weight.columns,
+        stride / 8,
         part.start,
         part.rows,
         adapted?.rank ?? 0,
@@ -91,12 +90,6 @@ export function product(
   }
   if (made) disposePacked(backend, made)
   return y
-}
-
-/** Subgroup matrices take weights whose rows begin at whole vectors; others cost more to bring into place than to multiply. */
-function arithmeticFor(wanted: Arithmetic, aligned: boolean, single: boolean): ProductPlan['arithmetic'] {
-  if (single) return { kind: 'single row' }
-  return wanted.kind === 'matrix' && !aligned ? { kind: 'tiled', type: 'f16' } : wanted
 }
 
 /** Rows of y go first: see `matrixMain`. */
