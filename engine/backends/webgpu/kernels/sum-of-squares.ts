@@ -51,11 +51,13 @@ export function registerSumOfSquares(): void {
     const sums = output(backend, [tensors.length * sharing])
     for (let first = 0; first < tensors.length; first += most) {
       const some = tensors.slice(first, first + most)
+      // One shader for all: what it has bindings for beyond the last tensor is bound again and counts nothing.
+      const rest = count(most - some.length)
       dispatch(
         backend,
-        { key: `SumOfSquares ${some.length}`, code: () => partialSums(some.length) },
-        [...some, sums],
-        [first, ...some.map(({ shape }) => sizeOf(shape))],
+        { key: 'SumOfSquares', code: () => partialSums(most) },
+        [...some, ...rest.map(() => some[0]!), sums],
+        [first, ...some.map(({ shape }) => sizeOf(shape)), ...rest.map(() => 0)],
         [sharing, some.length],
       )
     }
