@@ -34,7 +34,7 @@ import { type Tensor, tf } from '../tf.ts'
  *                     over the projections
  * GroupImportance     a [rank, in], b [out, rank], gradientA, gradientB shaped as they; weight: FrozenWeight or Tensor
  *                     [out, in], scale, power 1 | 2, along 'rows' | 'columns' -> see `adapterImportance`: [out] or [in]
- * SumOfSquares        x0, x1, ... of any shapes -> the sum of the squares of all their elements, scalar
+ * SumsOfSquares       x0, x1, ... of any shapes -> numbers that add up to the sum of the squares of all their elements
  * AdamWUpdate         value, first, second, gradient of one shape, scalars rate, correction, decay; beta1, beta2, epsilon
  *                     -> first, second, value after the step (see `adamStep`)
  *

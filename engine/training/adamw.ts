@@ -1,6 +1,6 @@
 import { flushBackend } from '../backends/flush.ts'
 import { type LayerMatrices, type MatrixPair, pairsOf } from '../lora/adapter.ts'
-import { fused } from '../ops/fused.ts'
+import { fused, isFused, runFused } from '../ops/fused.ts'
 import { type Tensor, tf } from '../tf.ts'
 
 export interface AdamWSettings {
@@ -100,9 +100,10 @@ function replace(pair: MatrixPair, side: 'a' | 'b', tensor: Tensor): void {
 
 /** The sum of the squares of all elements of some tensors: a scalar. */
 export const sumOfSquares = (tensors: readonly Tensor[]): Tensor =>
-  fused('SumOfSquares', Object.fromEntries(tensors.map((tensor, i) => [`x${i}`, tensor])), {}, () => [
-    tf.tidy(() => tf.addN(tensors.map((tensor) => tf.sum(tf.square(tensor))))),
-  ])[0]!
+  tf.tidy(() => {
+    if (!isFused('SumsOfSquares')) return tf.addN(tensors.map((tensor) => tf.sum(tf.square(tensor))))
+    return tf.sum(runFused('SumsOfSquares', Object.fromEntries(tensors.map((tensor, i) => [`x${i}`, tensor])), {})[0]!)
+  })
 
 /**
  * Scales all gradients so that their joint L2 norm is at most `most` (as torch.nn.utils.clip_grad_norm_ does), in place.

@@ -8,7 +8,7 @@ import { crossEntropy } from '../ops/cross-entropy.ts'
 import { embed, type Linear } from '../ops/linear.ts'
 import type { Random } from '../random.ts'
 import { type Tensor, tf } from '../tf.ts'
-import { adamStep, type AdamWSettings, stepScalars } from './adamw.ts'
+import { adamStep, type AdamWSettings, stepScalars, sumOfSquares } from './adamw.ts'
 import { passOf } from './gradients.ts'
 
 /** Weights by their names in a checkpoint. */
@@ -94,8 +94,7 @@ export class FullTrainer {
         for (const layer of model.layers) x = block(x, layer, this.config, pass)
         return crossEntropy(logits(x, model), labels, divisor) as never
       })([...this.weights.values()])
-      const squares = tf.addN(grads.map((gradient) => tf.sum(tf.square(gradient))))
-      return { loss: value as Tensor, gradients: grads, norm: tf.sqrt(squares) }
+      return { loss: value as Tensor, gradients: grads, norm: tf.sqrt(sumOfSquares(grads)) }
     })
     flushBackend()
     disposePass(pass)

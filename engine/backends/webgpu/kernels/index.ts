@@ -9,7 +9,7 @@ import { registerLora } from './lora.ts'
 import { registerFrozenLinear } from './product.ts'
 import { registerRmsNorm } from './rms-norm.ts'
 import { registerRotary } from './rotary.ts'
-import { registerSumOfSquares } from './sum-of-squares.ts'
+import { registerSumsOfSquares } from './sums-of-squares.ts'
 import { registerSwiGlu } from './swiglu.ts'
 
 /** Registers every kernel of our own for the back end `webgpu`, in place of TensorFlow.js's where it has one. */
@@ -21,7 +21,7 @@ export function registerOurKernels(): void {
   registerAttention()
   registerCrossEntropy()
   registerHeadLoss()
-  registerSumOfSquares()
+  registerSumsOfSquares()
   registerAdamW()
   registerFrozenRows()
   registerFrozenLinear()

@@ -31,21 +31,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 `
 
-const added = () => `
-${declarations(floats('values'), floats('result'), [['count', 'u32']])}
-${reductions(lanes)}
-@compute @workgroup_size(${lanes})
-fn main(@builtin(local_invocation_index) lane: u32) {
-  var sum = 0.0;
-  for (var i = lane; i < params.count; i += LANES) { sum += values[i]; }
-  let all = total(sum, lane);
-  if (lane == 0u) { result[0] = all; }
-}
-`
-
 /** Hundreds of small tensors, as many in a dispatch as the card has bindings for: what costs here is to ask the card at all. */
-export function registerSumOfSquares(): void {
-  register('SumOfSquares', ({ inputs, backend }) => {
+export function registerSumsOfSquares(): void {
+  register('SumsOfSquares', ({ inputs, backend }) => {
     const tensors: TensorInfo[] = Object.values(inputs)
     const most = Math.min(15, backend.device.limits.maxStorageBuffersPerShaderStage - 1)
     const sums = output(backend, [tensors.length * sharing])
@@ -55,15 +43,12 @@ export function registerSumOfSquares(): void {
       const rest = count(most - some.length)
       dispatch(
         backend,
-        { key: 'SumOfSquares', code: () => partialSums(most) },
+        { key: 'SumsOfSquares', code: () => partialSums(most) },
         [...some, ...rest.map(() => some[0]!), sums],
         [first, ...some.map(({ shape }) => sizeOf(shape)), ...rest.map(() => 0)],
         [sharing, some.length],
       )
     }
-    const result = output(backend, [])
-    dispatch(backend, { key: 'SumOfSquares added', code: added }, [sums, result], [tensors.length * sharing], [1])
-    backend.disposeData(sums.dataId)
-    return result
+    return sums
   })
 }
