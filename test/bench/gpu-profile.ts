@@ -6,7 +6,6 @@ import { currentCard } from '../../engine/backends/webgpu/measure.ts'
 import { randomModel } from '../../engine/jobs/bench/random-model.ts'
 import { configOf, type ShapeName, shapeNames } from '../../engine/jobs/bench/shapes.ts'
 import { subjectOf } from '../../engine/jobs/bench/subject.ts'
-import { loraPruneScores } from '../../engine/pruning/criteria/loraprune.ts'
 import { tf } from '../../engine/tf.ts'
 
 const { values } = parseArgs({
@@ -28,22 +27,14 @@ if (!card.device.features.has('timestamp-query')) throw new Error(`${name} tells
 const whole = configOf(values.shape as ShapeName, Number(values.scale))
 const model = randomModel({ ...whole, layers: whole.layers.slice(0, Number(values.layers)) }, values.int8)
 const [rows, length] = [Number(values.rows), Number(values.length)]
-const { adapter, trainer, ids } = subjectOf(model, { rows, length, activations: 'recompute' })
+const { trainer, ids, score } = subjectOf(model, { rows, length, activations: 'recompute' })
 
 let step = 0
 const train = () => void trainer.step(++step)
-const score = () =>
-  void trainer.step(++step, (gradients) =>
-    loraPruneScores(model, adapter, gradients, {
-      power: 1,
-      normalise: 'module',
-      reduction: 'sum',
-      headGroups: 'key-value-heads',
-    }),
-  )
-score()
+const trainAndScore = () => void trainer.step(++step, score)
+trainAndScore()
 const seconds = [0, 1, 2].map(() => timed(train)).sort((one, other) => one - other)[1]!
-const kernels = profiled(card, score)
+const kernels = profiled(card, trainAndScore)
 const total = kernels.reduce((sum, { milliseconds }) => sum + milliseconds, 0)
 console.log(`${name}, ${values.shape}, ${values.layers} layers, ${ids.length} tokens`)
 console.log(`a training step ${(1000 * seconds).toFixed(1)} ms; with scores, kernels alone ${total.toFixed(1)} ms\n`)

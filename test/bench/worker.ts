@@ -16,7 +16,6 @@ import { disposeMatrices, type LayerMatrices, lowRankOf } from '../../engine/lor
 import { runFused } from '../../engine/ops/fused.ts'
 import { adapterGradients } from '../../engine/pruning/calibration-gradients.ts'
 import { gradientScores } from '../../engine/pruning/criteria/gradient.ts'
-import { loraPruneScores } from '../../engine/pruning/criteria/loraprune.ts'
 import { mapWeightGradients } from '../../engine/pruning/weight-gradients.ts'
 import { Random } from '../../engine/random.ts'
 import { type Tensor, tf } from '../../engine/tf.ts'
@@ -44,7 +43,7 @@ const matrix = (count: number, columns: number) => {
   return frozenFloats(data, count, columns)
 }
 const model = modelOf(config, matrix)
-const { ids, batch, adapter, trainer, items } = subjectOf(model, {
+const { ids, batch, adapter, trainer, items, score } = subjectOf(model, {
   rows,
   length,
   activations: values.mode === 'step-keep' ? 'keep' : 'recompute',
@@ -55,7 +54,7 @@ const scoring = new LlamaScoring(model)
 const guides: Record<string, () => unknown> = {
   'lora-guided': () => {
     const gradients = adapterGradients(model, adapter, [batch])
-    loraPruneScores(model, adapter, gradients, { ...scores, power: 1 })
+    score(gradients)
     disposeMatrices(gradients)
   },
   'gradient-guided': () => {
@@ -140,7 +139,7 @@ async function work(): Promise<number> {
     let scored = 0
     const observe = (gradients: LayerMatrices[]) => {
       const before = performance.now()
-      loraPruneScores(model, adapter, gradients, { ...scores, power: 1 })
+      score(gradients)
       scored = performance.now() - before
     }
     trainer.step(++step, values.mode === 'score' ? observe : undefined)

@@ -4,7 +4,6 @@ import { measureLatency } from '../../evaluation/latency.ts'
 import { LlamaScoring } from '../../evaluation/llama-scoring.ts'
 import { disposeMatrices } from '../../lora/adapter.ts'
 import { disposeModel } from '../../models/load.ts'
-import { loraPruneScores } from '../../pruning/criteria/loraprune.ts'
 import { peakMemory } from '../memory.ts'
 import { randomModel } from './random-model.ts'
 import { configOf, type ShapeName } from './shapes.ts'
@@ -45,7 +44,7 @@ export async function measureModel(shape: ShapeName, settings: WorkSettings): Pr
   const { rows, length, repeats, signal } = settings
   const config = configOf(shape, settings.scale)
   const model = randomModel(config, settings.int8)
-  const { ids, adapter, trainer, items } = subjectOf(model, { rows, length, activations: 'recompute' })
+  const { ids, adapter, trainer, items, score } = subjectOf(model, { rows, length, activations: 'recompute' })
   const card = currentCard()
   let deviceBytes = 0
   const look = () => (deviceBytes = Math.max(deviceBytes, card ? cardBytes(card) : 0))
@@ -59,12 +58,7 @@ export async function measureModel(shape: ShapeName, settings: WorkSettings): Pr
     const pruneSeconds = median(repeats, signal, () => {
       trainer.step(++step, (gradients) => {
         const started = performance.now()
-        loraPruneScores(model, adapter, gradients, {
-          power: 1,
-          normalise: 'module',
-          reduction: 'sum',
-          headGroups: 'key-value-heads',
-        })
+        score(gradients)
         scoringTimes.push((performance.now() - started) / 1000)
       })
       look()

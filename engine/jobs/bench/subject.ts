@@ -1,7 +1,8 @@
 import { projections } from '../../checkpoint/projections.ts'
 import type { TrainingBatch } from '../../data/batches.ts'
-import { createAdapter } from '../../lora/adapter.ts'
+import { createAdapter, type LayerMatrices } from '../../lora/adapter.ts'
 import type { LlamaModel } from '../../models/llama.ts'
+import { loraPruneScores } from '../../pruning/criteria/loraprune.ts'
 import { Random } from '../../random.ts'
 import { Trainer } from '../../training/trainer.ts'
 
@@ -18,6 +19,8 @@ const training = {
   beta2: 0.999,
   epsilon: 1e-8,
 } as const
+
+const scoring = { power: 1, normalise: 'module', reduction: 'sum', headGroups: 'key-value-heads' } as const
 
 /** What a benchmark trains and scores: a model with an adapter of rank 8 on everything, and one batch of random tokens. */
 export function subjectOf(
@@ -39,5 +42,6 @@ export function subjectOf(
     const [first, ...rest] = ids.slice(row * length, (row + 1) * length)
     return { prefix: [first!], suffixes: [rest] }
   })
-  return { ids, batch, adapter, trainer, items }
+  const score = (gradients: LayerMatrices[]) => loraPruneScores(model, adapter, gradients, scoring)
+  return { ids, batch, adapter, trainer, items, score }
 }
