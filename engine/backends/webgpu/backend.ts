@@ -38,7 +38,7 @@ export function createBackend(card: Card, load: NodeJS.Require): CardBackend {
 
   class NodeBackend extends WebGPUBackend {
     readonly card = card
-    /** Products of some thousand rows keep a card busy, which has the memory for their logits. */
+    /** As many as memory allows: products of some thousand rows keep a card busy. */
     readonly logitsAtOnce: LogitsAtOnce = logitsOf(card.device.limits)
     dispatches = 0
 
@@ -90,7 +90,7 @@ export function createBackend(card: Card, load: NodeJS.Require): CardBackend {
 
 function logitsOf({ maxStorageBufferBindingSize }: GPUSupportedLimits): LogitsAtOnce {
   const most = Math.min(2 ** 26, maxStorageBufferBindingSize / 4)
-  return { handy: most, most, rows: 1024 }
+  return { handy: most, most, rows: 1 }
 }
 
 /** The bytes of a buffer on the card. */

@@ -1,5 +1,6 @@
 import { packedMultiple } from './pack-rows.ts'
 import { finishRows, type MatrixArithmetic, type ProductPlan } from './product-plan.ts'
+import { count } from './shared-bindings.ts'
 
 /** Rows and columns of y that a workgroup has, the depth that it stages at once, and how its subgroups divide the tile. */
 export interface MatrixTile {
@@ -22,18 +23,15 @@ export const matrixTile = ({ m, n, k }: MatrixArithmetic): MatrixTile => ({
   ahead: k < 16 ? 1 : 2,
 })
 
-const range = (count: number) => Array.from({ length: count }, (_, i) => i)
-const lines = (count: number, line: (i: number) => string) => range(count).map(line).join('\n    ')
+const lines = (times: number, line: (i: number) => string) => count(times).map(line).join('\n    ')
 
 /**
  * Subgroup matrices (tensor cores). Tiles of both factors are staged in workgroup memory, sixteen bytes a load; those that come
- * next are on their way in registers while what is staged is multiplied: waiting for memory is what limits the speed. Rows of a staged tile are padded, so that the eight rows that a
- * matrix is loaded from lie in different banks.
+ * next are on their way in registers while what is staged is multiplied: waiting for memory is what limits the speed. Rows of
+ * a staged tile are padded, so that the eight rows that a matrix is loaded from lie in different banks.
  */
-export function matrixMain(
-  plan: ProductPlan<MatrixArithmetic>,
-  tile: MatrixTile = matrixTile(plan.arithmetic),
-): string {
+export function matrixMain(plan: ProductPlan<MatrixArithmetic>): string {
+  const tile = matrixTile(plan.arithmetic)
   const { m, n, k, subgroup } = plan.arithmetic
   const lanes = tile.down * tile.across * subgroup
   const [subRows, subColumns] = [tile.rows / tile.down, tile.columns / tile.across]
@@ -44,8 +42,8 @@ export function matrixMain(
   const left = leftSide(tile, lanes)
   const right = plan.transposed ? deepRight(tile, lanes) : wideRight(tile, lanes)
   const each = (body: (i: number, j: number) => string) =>
-    range(columnCount)
-      .flatMap((j) => range(rowCount).map((i) => body(i, j)))
+    count(columnCount)
+      .flatMap((j) => count(rowCount).map((i) => body(i, j)))
       .join('\n    ')
   const together = tile.ahead * tile.depth
   if (packedMultiple % together !== 0)
@@ -75,7 +73,7 @@ var<workgroup> strips: array<f32, ${tile.down * tile.across * m * stripStride}>;
 fn finish_strip(row: u32, column: u32, at: u32) {
   ${finishRows(
     'column',
-    range(m).map((r) => ({ row: `row + ${r}u`, sum: `strips[at + ${r * stripStride}u]` })),
+    count(m).map((r) => ({ row: `row + ${r}u`, sum: `strips[at + ${r * stripStride}u]` })),
   )}
 }
 @compute @workgroup_size(${lanes})
@@ -107,40 +105,40 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     )}
   }
   let strip = mine * ${m * stripStride}u;
-  ${range(rowCount)
-    .flatMap((i) => range(subColumns / stripColumns).map((s) => handOver(i, s)))
+  ${count(rowCount)
+    .flatMap((i) => count(subColumns / stripColumns).map((s) => handOver(i, s)))
     .join('')}
 }`
 }
 
-/** Vectors of eight elements that lanes share between them, in turns. */
-function shares(count: number, lanes: number) {
-  const turns = Math.ceil(count / lanes)
+/** A tile in workgroup memory, `columns` elements in a row, which lanes fill in turns, eight elements at a time. */
+function staged(rows: number, columns: number, lanes: number) {
+  const across = columns / 8
+  const stride = across + 1
+  const vectors = rows * across
+  const nth = (i: number) => `(lane + ${i * lanes}u)`
   return {
-    turns,
-    /** Number of the vector that a lane has in a turn. */
-    nth: (i: number) => `(lane + ${i * lanes}u)`,
+    stride,
+    size: rows * stride,
+    turns: Math.ceil(vectors / lanes),
+    /** Where in the tile a lane's vector lies in a turn, and its place in workgroup memory. */
+    row: (i: number) => `${nth(i)} / ${across}u`,
+    part: (i: number) => `${nth(i)} % ${across}u`,
+    place: (i: number) => `${nth(i)} / ${across}u * ${stride}u + ${nth(i)} % ${across}u`,
     /** A line that only lanes with a vector may run. */
     only: (i: number, line: string) =>
-      (i + 1) * lanes <= count ? line : `if (lane + ${i * lanes}u < ${count}u) { ${line} }`,
+      (i + 1) * lanes <= vectors ? line : `if (lane + ${i * lanes}u < ${vectors}u) { ${line} }`,
   }
 }
 
 /** Rows of x by row, and then depth. */
 function leftSide({ rows, depth }: MatrixTile, lanes: number) {
-  const across = depth / 8
-  const stride = across + 1
-  const { turns, nth, only } = shares(rows * across, lanes)
+  const { stride, size, turns, row, part, place, only } = staged(rows, depth, lanes)
+  const from = (i: number) => `min(first_row + ${row(i)}, params.m - 1u) * params.x_stride + offset + ${part(i)}`
   return {
     stride,
-    size: rows * stride,
-    before: lines(
-      turns,
-      (
-        i,
-      ) => `let left_from${i} = min(first_row + ${nth(i)} / ${across}u, params.m - 1u) * params.x_stride + offset + ${nth(i)} % ${across}u;
-  let left_to${i} = ${nth(i)} / ${across}u * ${stride}u + ${nth(i)} % ${across}u;`,
-    ),
+    size,
+    before: lines(turns, (i) => `let left_from${i} = ${from(i)}; let left_to${i} = ${place(i)};`),
     variables: (set: number) => lines(turns, (i) => `var l${set}_${i}: vec4<u32>;`),
     fetch: (set: number) => lines(turns, (i) => `l${set}_${i} = x[left_from${i} + next / 8u];`),
     stage: (set: number) => lines(turns, (i) => only(i, `left[left_to${i}] = l${set}_${i};`)),
@@ -159,23 +157,18 @@ interface RightSide {
   matrixAt: (column: number, depth: number) => string
 }
 
+const rightVariables = (turns: number) => (set: number) => lines(turns, (i) => `var r${set}_${i}: Raw;`)
+
 /** Rows of the weight are columns of y: they are staged by column, and then depth. */
 function wideRight({ columns, depth }: MatrixTile, lanes: number): RightSide {
-  const across = depth / 8
-  const stride = across + 1
-  const { turns, nth, only } = shares(columns * across, lanes)
+  const { stride, size, turns, row, part, place, only } = staged(columns, depth, lanes)
+  const from = (i: number) => `min(first_column + ${row(i)}, params.rows - 1u) * params.stride + ${part(i)}`
   return {
     order: 'col_major',
     stride,
-    size: columns * stride,
-    before: lines(
-      turns,
-      (
-        i,
-      ) => `let right_from${i} = min(first_column + ${nth(i)} / ${across}u, params.rows - 1u) * params.stride + ${nth(i)} % ${across}u;
-  let right_to${i} = ${nth(i)} / ${across}u * ${stride}u + ${nth(i)} % ${across}u;`,
-    ),
-    variables: (set) => lines(turns, (i) => `var r${set}_${i}: Raw;`),
+    size,
+    before: lines(turns, (i) => `let right_from${i} = ${from(i)}; let right_to${i} = ${place(i)};`),
+    variables: rightVariables(turns),
     fetch: (set) => lines(turns, (i) => `r${set}_${i} = raw_at(right_from${i} + next / 8u);`),
     stage: (set) => lines(turns, (i) => only(i, `right[right_to${i}] = eight_of(r${set}_${i}, 0u);`)),
     matrixAt: (column, at) => `(my_column + ${column}u) * ${stride}u + ${at / 8}u`,
@@ -184,22 +177,18 @@ function wideRight({ columns, depth }: MatrixTile, lanes: number): RightSide {
 
 /** Rows of the weight are the depth: they are staged by depth, and then column. */
 function deepRight({ columns, depth }: MatrixTile, lanes: number): RightSide {
-  const across = columns / 8
-  const stride = across + 1
-  const { turns, nth, only } = shares(depth * across, lanes)
+  const { stride, size, turns, row, part, place, only } = staged(depth, columns, lanes)
+  const from = (i: number) => `right_row${i} * params.stride + min(first_column / 8u + ${part(i)}, params.stride - 1u)`
   return {
     order: 'row_major',
     stride,
-    size: depth * stride,
+    size,
     before: lines(
       turns,
-      (i) => `let right_row${i} = ${nth(i)} / ${across}u;
-  let right_from${i} = right_row${i} * params.stride + min(first_column / 8u + ${nth(i)} % ${across}u, params.stride - 1u);
-  let right_to${i} = ${nth(i)} / ${across}u * ${stride}u + ${nth(i)} % ${across}u;`,
+      (i) => `let right_row${i} = ${row(i)}; let right_from${i} = ${from(i)}; let right_to${i} = ${place(i)};`,
     ),
-    variables: (set) => lines(turns, (i) => `var r${set}_${i}: Raw;`),
-    fetch: (set) =>
-      `let down = next * params.stride;
+    variables: rightVariables(turns),
+    fetch: (set) => `let down = next * params.stride;
     ${lines(turns, (i) => `r${set}_${i} = raw_within(right_from${i} + down, right_row${i} + next < params.rows);`)}`,
     stage: (set, at) =>
       lines(turns, (i) => only(i, `right[right_to${i}] = eight_of(r${set}_${i}, right_row${i} + ${at});`)),

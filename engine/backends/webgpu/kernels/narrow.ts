@@ -2,7 +2,7 @@ import type { TensorInfo } from '../../../tf.ts'
 import type { CardBackend } from '../backend.ts'
 import { dispatch, groupsFor, output } from '../record.ts'
 import { declarations } from '../wgsl.ts'
-import { count, runsOf, SharedBindings } from './shared-bindings.ts'
+import { count, parametersOfItem, runsOf, SharedBindings } from './shared-bindings.ts'
 
 /** A product with a matrix of few rows: scale * (keep x) matrix^T. */
 export interface NarrowItem {
@@ -130,14 +130,7 @@ fn main(
   ${count(rows)
     .map((r) => `let row${r} = min(first_row + ${r}u, params.rows - 1u);`)
     .join('\n  ')}
-  ${['rank', 'padded', 'offset', 'scale'].map((name) => `var ${name} = params.${name}0;`).join(' ')}
-  ${count(plan.length)
-    .slice(1)
-    .map(
-      (i) =>
-        `if (group.z == ${i}u) { ${['rank', 'padded', 'offset', 'scale'].map((name) => `${name} = params.${name}${i};`).join(' ')} }`,
-    )
-    .join('\n  ')}
+  ${parametersOfItem(['rank', 'padded', 'offset', 'scale'], plan.length)}
   for (var first = 0u; first < rank; first += ELEMENTS) {
     ${sumNames.map((name) => `var ${name} = vec4<f32>(0.0);`).join(' ')}
     ${plan.map((item, i) => `if (group.z == ${i}u) { ${item.tall && item.fours ? tallSums(item, i) : plainSums(item, i)} }`).join(' else ')}

@@ -3,7 +3,7 @@ import type { CardBackend } from '../backend.ts'
 import { dispatch } from '../record.ts'
 import { declarations } from '../wgsl.ts'
 import { paddedRank } from './narrow.ts'
-import { count, runsOf, SharedBindings } from './shared-bindings.ts'
+import { count, parametersOfItem, runsOf, SharedBindings } from './shared-bindings.ts'
 
 /** The gradient of an adapter's matrix: a narrow product transposed, times x. */
 export interface OuterSum {
@@ -88,14 +88,7 @@ var<workgroup> partial: array<f32, ${4 * elements * lanes}>;
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let first_column = group.x * ${columns}u;
   let first_element = group.y * ${elements}u;
-  ${['columns', 'rank', 'stride', 'offset'].map((name) => `var ${name} = params.${name}0;`).join(' ')}
-  ${count(plan.length)
-    .slice(1)
-    .map(
-      (i) =>
-        `if (group.z == ${i}u) { ${['columns', 'rank', 'stride', 'offset'].map((name) => `${name} = params.${name}${i};`).join(' ')} }`,
-    )
-    .join('\n  ')}
+  ${parametersOfItem(['columns', 'rank', 'stride', 'offset'], plan.length)}
   if (first_column >= columns || first_element >= rank) { return; }
   let my_column = first_column + lane % ACROSS * 4u;
   let e0 = offset + first_element / 4u;

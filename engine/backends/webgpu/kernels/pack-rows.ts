@@ -1,6 +1,7 @@
 import type { TensorInfo } from '../../../tf.ts'
 import type { CardBackend } from '../backend.ts'
 import { dispatch, groupsFor, output } from '../record.ts'
+import { pack } from './weight-wgsl.ts'
 import { declarations, lanesFor, reductions, rowwise } from '../wgsl.ts'
 
 /**
@@ -32,6 +33,7 @@ ${declarations(
   ],
 )}
 ${reductions(lanes)}
+${pack}
 fn scale_of(magnitude: f32) -> f32 {
   if (!(magnitude > 0.0 && magnitude < 3.0e38)) { return 1.0; }
   return exp2(-clamp(floor(log2(magnitude)) + 1.0, -120.0, 120.0));
@@ -57,10 +59,7 @@ ${rowwise(
   let scale = scale_of(largest(max(max(top.x, top.y), max(top.z, top.w)), lane));
   if (lane == 0u) { scales[row] = scale; }
   for (var v = lane; v < params.stride; v += LANES) {
-    let one = four(row, v * 8u) * scale;
-    let two = four(row, v * 8u + 4u) * scale;
-    packed[row * params.stride + v] =
-      vec4<u32>(pack2x16float(one.xy), pack2x16float(one.zw), pack2x16float(two.xy), pack2x16float(two.zw));
+    packed[row * params.stride + v] = pack(four(row, v * 8u) * scale, four(row, v * 8u + 4u) * scale);
   }
 `,
 )}`

@@ -106,9 +106,8 @@ function mainOf(plan: ProductPlan): string {
 }
 
 /**
- * `finish(row, column, count, at)`: `count` rows of a column of y, from what `sum_at` finds for each, with what an adapter adds:
- * low [m, rank], whose rows are filled up with zeros to whole vectors, times low_rank [n, rank], or [rank, n] where the product
- * is transposed.
+ * What `finishRows` calls. `finish` writes an element of y from its sum and from what an adapter adds: low [m, rank], whose rows
+ * are filled up with zeros to whole vectors, times low_rank [n, rank], or [rank, n] where the product is transposed.
  */
 function finish(plan: ProductPlan): string {
   const { form, transposed, keep } = plan

@@ -28,5 +28,16 @@ export function* runsOf<Item>(
   }
 }
 
+/** Variables with the parameters of the item that a workgroup has: `params.NAME0`, `params.NAME1`, ... by group.z. */
+export const parametersOfItem = (names: readonly string[], items: number): string => {
+  const set = (start: string, i: number) => names.map((name) => `${start}${name} = params.${name}${i};`).join(' ')
+  return [
+    set('var ', 0),
+    ...count(items)
+      .slice(1)
+      .map((i) => `if (group.z == ${i}u) { ${set('', i)} }`),
+  ].join('\n  ')
+}
+
 /** Whole numbers from 0 to `size` - 1, to write code out for each. */
 export const count = (size: number): number[] => Array.from({ length: size }, (_, i) => i)

@@ -1,12 +1,12 @@
 import { finishRows, type ProductPlan, takesPackedRows } from './product-plan.ts'
+import { count } from './shared-bindings.ts'
 
 /** Rows and columns of y that a workgroup of 256 lanes has, and the depth that it stages at once. */
 export const tile = { rows: 128, columns: 64, depth: 16 }
 const lanes = 256
 const [perLane, across] = [8, 4]
 
-const range = (count: number) => Array.from({ length: count }, (_, i) => i)
-const lines = (count: number, line: (i: number) => string) => range(count).map(line).join('\n      ')
+const lines = (times: number, line: (i: number) => string) => count(times).map(line).join('\n      ')
 
 /**
  * Each lane has eight rows and four columns of the result in registers, sixteen apart, and takes four elements of the depth at
@@ -55,11 +55,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     workgroupBarrier();
   }
-  ${range(across)
+  ${count(across)
     .map((j) =>
       finishRows(
         `first_column + ${plan.transposed ? `tx * 4u + ${j}u` : `tx + ${16 * j}u`}`,
-        range(perLane).map((i) => ({ row: `first_row + ty + ${16 * i}u`, sum: `sum${i}[${j}]` })),
+        count(perLane).map((i) => ({ row: `first_row + ty + ${16 * i}u`, sum: `sum${i}[${j}]` })),
       ),
     )
     .join('')}

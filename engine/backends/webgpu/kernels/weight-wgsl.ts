@@ -1,5 +1,17 @@
 import type { FrozenForm } from '../../../frozen-weight.ts'
 
+/** What several readers of a form are made of. */
+const helpers: Record<FrozenForm, string> = {
+  float32: '',
+  float16: '',
+  bfloat16: `
+fn wide_pair(word: u32) -> vec2<f32> { return vec2<f32>(bitcast<f32>(word << 16u), bitcast<f32>(word & 0xffff0000u)); }`,
+  int8: `
+fn four_of(word: u32) -> vec4<f32> {
+  return vec4<f32>(vec4<i32>(i32(word << 24u), i32(word << 16u), i32(word << 8u), i32(word)) >> vec4<u32>(24u));
+}`,
+}
+
 /** Readers of one element from a weight's words, `weight`, as it is stored (an int8 element without its row's scale). */
 export const weightReaders: Record<FrozenForm, string> = {
   float32: `
@@ -9,15 +21,20 @@ fn weight_one(index: u32) -> f32 {
   let pair = unpack2x16float(weight[index >> 1u]);
   return select(pair.x, pair.y, (index & 1u) == 1u);
 }`,
-  bfloat16: `
-fn wide(word: u32) -> vec2<f32> { return vec2<f32>(bitcast<f32>(word << 16u), bitcast<f32>(word & 0xffff0000u)); }
+  bfloat16: `${helpers.bfloat16}
 fn weight_one(index: u32) -> f32 {
-  let pair = wide(weight[index >> 1u]);
+  let pair = wide_pair(weight[index >> 1u]);
   return select(pair.x, pair.y, (index & 1u) == 1u);
 }`,
   int8: `
 fn weight_one(index: u32) -> f32 { return f32(i32(weight[index >> 2u] << (24u - 8u * (index & 3u))) >> 24u); }`,
 }
+
+/** `pack(first, last)`: eight elements as pairs of 16-bit floats. */
+export const pack = `
+fn pack(first: vec4<f32>, last: vec4<f32>) -> vec4<u32> {
+  return vec4<u32>(pack2x16float(first.xy), pack2x16float(first.zw), pack2x16float(last.xy), pack2x16float(last.zw));
+}`
 
 /**
  * The type Raw, eight elements of a row as they come from memory; `raw_at(vector)`, which counts in eights, and `raw_within`, zeros
@@ -39,9 +56,7 @@ export function eightReader(form: FrozenForm, as: '16 bits' | '32 bits', scaled:
 struct Wide { first: vec4<f32>, last: vec4<f32> }
 alias Eight = ${as === '16 bits' ? 'vec4<u32>' : 'Wide'};
 ${helpers[form]}
-fn pack(first: vec4<f32>, last: vec4<f32>) -> vec4<u32> {
-  return vec4<u32>(pack2x16float(first.xy), pack2x16float(first.zw), pack2x16float(last.xy), pack2x16float(last.zw));
-}
+${pack}
 alias Raw = ${atOnce ? 'Eight' : type};
 fn raw_at(vector: u32) -> Raw { return ${atOnce ? `${make}(${read})` : read}; }
 fn raw_within(vector: u32, inside: bool) -> Raw {
@@ -88,17 +103,6 @@ const raws: Record<FrozenForm, RawForm> = {
   int8: { type: 'vec2<u32>', read: 'weight[vector]', first: 'four_of(raw.x)', last: 'four_of(raw.y)' },
 }
 
-const helpers: Record<FrozenForm, string> = {
-  float32: '',
-  float16: '',
-  bfloat16: `
-fn wide_pair(word: u32) -> vec2<f32> { return vec2<f32>(bitcast<f32>(word << 16u), bitcast<f32>(word & 0xffff0000u)); }`,
-  int8: `
-fn four_of(word: u32) -> vec4<f32> {
-  return vec4<f32>(vec4<i32>(i32(word << 24u), i32(word << 16u), i32(word << 8u), i32(word)) >> vec4<u32>(24u));
-}`,
-}
-
 /** How a weight is bound where four elements are always read at once, and `weight_fours(index)`, which counts in fours. */
 export const weightFours: Record<FrozenForm, { type: string; code: string }> = {
   float32: {
@@ -115,18 +119,15 @@ fn weight_fours(index: u32) -> vec4<f32> {
   },
   bfloat16: {
     type: 'vec2<u32>',
-    code: `
+    code: `${helpers.bfloat16}
 fn weight_fours(index: u32) -> vec4<f32> {
-  let words = weight[index].xxyy;
-  return bitcast<vec4<f32>>(vec4<u32>(words.x << 16u, words.y & 0xffff0000u, words.z << 16u, words.w & 0xffff0000u));
+  let words = weight[index];
+  return vec4<f32>(wide_pair(words.x), wide_pair(words.y));
 }`,
   },
   int8: {
     type: 'u32',
-    code: `
-fn weight_fours(index: u32) -> vec4<f32> {
-  let word = weight[index];
-  return vec4<f32>(vec4<i32>(i32(word << 24u), i32(word << 16u), i32(word << 8u), i32(word)) >> vec4<u32>(24u));
-}`,
+    code: `${helpers.int8}
+fn weight_fours(index: u32) -> vec4<f32> { return four_of(weight[index]); }`,
   },
 }
