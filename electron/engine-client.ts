@@ -8,7 +8,7 @@ import {
   type ServiceParams,
   serviceResponseSchema,
   type ServiceResult,
-} from '../engine/contract.ts'
+} from '../engine/contract/index.ts'
 import { endOf, explainEnd, type ProcessEnd } from '../engine/contract/process-end.ts'
 import { ProblemError } from './services/problems.ts'
 import type { ServiceOptions } from './services/types.ts'

@@ -1,5 +1,5 @@
 import { contextBridge, ipcRenderer, webUtils } from 'electron'
-import type { AppEvent, WindowBridge } from './contract.ts'
+import type { AppEvent, WindowBridge } from './contract/index.ts'
 
 declare const location: { hash: string }
 

@@ -7,7 +7,7 @@ import {
   methods,
   type RendererSide,
   type Request,
-} from '../electron/contract.ts'
+} from '../electron/contract/index.ts'
 import { socketPath } from '../electron/contract/connection.ts'
 
 /** Talks to a headless host as its page does, for scripts that need the app to have something in it. */

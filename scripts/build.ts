@@ -15,7 +15,7 @@ interface Part {
 }
 
 /** Sources that more than one part is made of. */
-const contracts = ['electron/contract.ts', 'electron/contract', 'engine/contract.ts', 'engine/contract']
+const contracts = ['electron/contract', 'engine/contract']
 
 /** Where a file names another by its place: a worker, or a process of its own. Its folder stays, its name becomes `.js`. */
 const placesOfFiles: Plugin = {
@@ -76,7 +76,11 @@ export const parts = {
     from: ['engine'],
     config: forNode(
       'engine',
-      { run: 'engine/run.ts', service: 'engine/service.ts', 'data/parquet-worker': 'engine/data/parquet-worker.ts' },
+      {
+        'entries/run': 'engine/entries/run.ts',
+        'entries/service': 'engine/entries/service.ts',
+        'data/parquet-worker': 'engine/data/parquet-worker.ts',
+      },
       { external: [/^[^./]/], keep: 'engine' },
     ),
   },

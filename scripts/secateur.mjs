@@ -10,7 +10,7 @@ import { root, setUp } from './setup.mjs'
 // V8 is told to look through its youngest objects often: most are views of arrays far larger than they seem to it.
 const memory = JSON.parse(readFileSync(join(root, 'resources/engine-environment.json'), 'utf8'))
 
-const child = spawn(setUp(), [join(root, 'engine/main.ts'), ...process.argv.slice(2)], {
+const child = spawn(setUp(), [join(root, 'engine/entries/main.ts'), ...process.argv.slice(2)], {
   stdio: 'inherit',
   env: { ...memory, ...process.env },
 })

@@ -1,5 +1,5 @@
-import { type FrozenWeight, inMemory, toFloat32 } from '../engine/frozen-weight.ts'
-import { type Tensor, tf } from '../engine/tf.ts'
+import { type FrozenWeight, inMemory, toFloat32 } from '../engine/tensor/frozen-weight.ts'
+import { type Tensor, tf } from '../engine/tensor/tf.ts'
 
 /**
  * Makes products with frozen weights on the back end `cpu` what a card computes of 16-bit floats: every factor rounded to the

@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { datasetKind, previewSchema as previewPageSchema, tokenLengthsSchema } from '../../engine/contract.ts'
+import { datasetKind, previewSchema as previewPageSchema, tokenLengthsSchema } from '../../engine/contract/index.ts'
 import { id, name, notes, path, tags, time } from './common.ts'
 
 export { datasetKind, tokenLengthsSchema }
-export type { PreviewRow, TokenLengths } from '../../engine/contract.ts'
+export type { PreviewRow, TokenLengths } from '../../engine/contract/index.ts'
 export const datasetFormat = z.enum(['jsonl', 'json', 'parquet', 'text', 'images'])
 export const datasetSchema = z.object({
   id,

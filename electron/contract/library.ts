@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { scoresSchema } from '../../engine/contract.ts'
+import { scoresSchema } from '../../engine/contract/index.ts'
 import { id, name, notes, path, tags, time } from './common.ts'
 
 export const checkpointKind = z.enum(['base', 'finetuned', 'pruned', 'merged', 'adapter'])

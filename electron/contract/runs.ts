@@ -6,7 +6,7 @@ import {
   sampleSchema,
   scoresSchema,
   sweepStateSchema,
-} from '../../engine/contract.ts'
+} from '../../engine/contract/index.ts'
 import { id, name, notes, tags, time } from './common.ts'
 
 /**

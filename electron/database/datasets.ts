@@ -1,4 +1,4 @@
-import type { Dataset } from '../contract.ts'
+import type { Dataset } from '../contract/index.ts'
 import type { Connection } from './open.ts'
 import { Table } from './table.ts'
 import { TagStore } from './tags.ts'

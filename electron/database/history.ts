@@ -1,6 +1,6 @@
 import type { Statement } from 'better-sqlite3'
 import type { z } from 'zod'
-import type { historyFilterSchema } from '../contract.ts'
+import type { historyFilterSchema } from '../contract/index.ts'
 import type { Connection } from './open.ts'
 
 export type Filter = z.output<typeof historyFilterSchema>

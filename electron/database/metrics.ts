@@ -1,4 +1,4 @@
-import type { Series } from '../contract.ts'
+import type { Series } from '../contract/index.ts'
 import type { Connection } from './open.ts'
 
 /** In the order in which a row holds them; new ones are added at the end. */

@@ -1,5 +1,5 @@
 import { deflateSync, inflateSync } from 'node:zlib'
-import type { LogLine, PruningSnapshot } from '../contract.ts'
+import type { LogLine, PruningSnapshot } from '../contract/index.ts'
 import type { Connection } from './open.ts'
 
 /** What runs left beside their curves: snapshots of pruning, samples, log and scores. */

@@ -1,4 +1,4 @@
-import type { RunState } from '../contract.ts'
+import type { RunState } from '../contract/index.ts'
 import { MetricStore } from './metrics.ts'
 import type { Connection } from './open.ts'
 import { RunRecords } from './run-records.ts'

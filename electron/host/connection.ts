@@ -1,6 +1,6 @@
 import { createBirpc } from 'birpc'
 import { z } from 'zod'
-import type { MainSide, RendererSide } from '../contract.ts'
+import type { MainSide, RendererSide } from '../contract/index.ts'
 import type { Services } from '../services/types.ts'
 import type { Log } from './log.ts'
 

@@ -1,7 +1,7 @@
 import { app, type BrowserWindow, dialog, ipcMain, Menu, protocol, shell } from 'electron'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import type { RunSummary } from '../contract.ts'
+import type { RunSummary } from '../contract/index.ts'
 import { ProblemError } from '../services/problems.ts'
 import { busyStates } from '../services/run-summary.ts'
 import type { ServiceOptions, Services } from '../services/types.ts'

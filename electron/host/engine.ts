@@ -12,8 +12,8 @@ import type { ServiceOptions } from '../services/types.ts'
 export function engineOfRepository(root: string): ServiceOptions['engine'] {
   return {
     node: pinnedNode(root) ?? process.execPath,
-    run: join(root, 'engine/run.ts'),
-    service: join(root, 'engine/service.ts'),
+    run: join(root, 'engine/entries/run.ts'),
+    service: join(root, 'engine/entries/service.ts'),
     env: environment,
   }
 }
@@ -28,8 +28,8 @@ export function engineOfPackage(resources: string): ServiceOptions['engine'] {
   const built = join(resources, 'app.asar.unpacked/out/engine')
   return {
     node: join(resources, process.platform === 'win32' ? 'node.exe' : 'node'),
-    run: join(built, 'run.js'),
-    service: join(built, 'service.js'),
+    run: join(built, 'entries/run.js'),
+    service: join(built, 'entries/service.js'),
     env: environment,
   }
 }

@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path'
-import type { Method, ParsedRequest } from '../contract.ts'
+import type { Method, ParsedRequest } from '../contract/index.ts'
 import type { Platform } from '../platform.ts'
 import { ProblemError } from './problems.ts'
 

@@ -1,6 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
-import { type Answer, type Comparison, historyFilterSchema, type ParsedRequest, type RunDetail } from '../contract.ts'
+import {
+  type Answer,
+  type Comparison,
+  historyFilterSchema,
+  type ParsedRequest,
+  type RunDetail,
+} from '../contract/index.ts'
 import type { History } from '../database/history.ts'
 import type { Context, Handlers } from './context.ts'
 import { slice } from './history.ts'

@@ -1,7 +1,7 @@
 import { realpath, stat } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { z } from 'zod'
-import type { Dataset, ParsedRequest } from '../contract.ts'
+import type { Dataset, ParsedRequest } from '../contract/index.ts'
 import type { DatasetRow } from '../database/datasets.ts'
 import type { Context, Handlers } from './context.ts'
 import type { Library } from './library.ts'

@@ -1,4 +1,4 @@
-import type { AppEvent, EventName, Events } from '../contract.ts'
+import type { AppEvent, EventName, Events } from '../contract/index.ts'
 
 export type Emit = <E extends EventName>(name: E, payload: Events[E]) => void
 

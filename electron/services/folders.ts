@@ -1,7 +1,7 @@
 import type { Dirent, Stats } from 'node:fs'
 import { opendir, realpath, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { FolderListing } from '../contract.ts'
+import type { FolderListing } from '../contract/index.ts'
 import { isWithin, requireAllowed } from './allowed-paths.ts'
 import type { Context, Handlers } from './context.ts'
 import { exists } from './files.ts'

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Column, HistoryRow, ParsedRequest } from '../contract.ts'
+import type { Column, HistoryRow, ParsedRequest } from '../contract/index.ts'
 import { facts, type History } from '../database/history.ts'
 import type { Context, Handlers } from './context.ts'
 import { csvRow } from './csv.ts'

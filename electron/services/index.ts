@@ -1,4 +1,4 @@
-import { methods, type Method, type Problem } from '../contract.ts'
+import { methods, type Method, type Problem } from '../contract/index.ts'
 import { CheckpointStore } from '../database/checkpoints.ts'
 import { DatasetStore } from '../database/datasets.ts'
 import { History } from '../database/history.ts'

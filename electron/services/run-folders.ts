@@ -1,6 +1,6 @@
 import { readdir, realpath } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import type { ResultEvent, RunReport } from '../../engine/contract.ts'
+import type { ResultEvent, RunReport } from '../../engine/contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import { emptyRow, type RunRow } from '../database/runs.ts'
 import { isWithin, requireAllowed } from './allowed-paths.ts'

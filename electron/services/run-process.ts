@@ -1,6 +1,6 @@
-import type { EngineEvent, Job, ProgressEvent, ResultEvent } from '../../engine/contract.ts'
+import type { EngineEvent, Job, ProgressEvent, ResultEvent } from '../../engine/contract/index.ts'
 import { explainEnd } from '../../engine/contract/process-end.ts'
-import type { RunProgress, RunState } from '../contract.ts'
+import type { RunProgress, RunState } from '../contract/index.ts'
 import type { RunRow } from '../database/runs.ts'
 import { EngineRun } from '../engine-client.ts'
 import type { Context } from './context.ts'

@@ -1,7 +1,12 @@
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { pruningSnapshotSchema, sampleSchema, type StepMetrics, stepMetricsSchema } from '../../engine/contract.ts'
-import type { Events, PruningSnapshot } from '../contract.ts'
+import {
+  pruningSnapshotSchema,
+  sampleSchema,
+  type StepMetrics,
+  stepMetricsSchema,
+} from '../../engine/contract/index.ts'
+import type { Events, PruningSnapshot } from '../contract/index.ts'
 import { metricNames, type MetricRow } from '../database/metrics.ts'
 import type { RunRow } from '../database/runs.ts'
 import type { Context } from './context.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { estimateSchema, jobSchema } from '../../engine/contract.ts'
-import { runProgressSchema, runSchema, type RunDetail, type RunState, type RunSummary } from '../contract.ts'
+import { estimateSchema, jobSchema } from '../../engine/contract/index.ts'
+import { runProgressSchema, runSchema, type RunDetail, type RunState, type RunSummary } from '../contract/index.ts'
 import type { RunRow, RunStore } from '../database/runs.ts'
 
 /** States that a run does not leave by itself. */

@@ -1,7 +1,7 @@
 import { realpath, rm, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import type { ParsedRequest, RunSummary } from '../contract.ts'
+import type { ParsedRequest, RunSummary } from '../contract/index.ts'
 import type { Context, Handlers } from './context.ts'
 import { exists, freeName } from './files.ts'
 import type { Library } from './library.ts'

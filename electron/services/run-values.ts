@@ -1,4 +1,4 @@
-import type { Job, ResultEvent, Scores } from '../../engine/contract.ts'
+import type { Job, ResultEvent, Scores } from '../../engine/contract/index.ts'
 import type { RunValue } from '../database/runs.ts'
 
 /** What is no setting to compare runs by: where they write, and what kind they are. */

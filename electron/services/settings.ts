@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { settingsSchema, type Settings } from '../contract.ts'
+import { settingsSchema, type Settings } from '../contract/index.ts'
 import type { SettingStore } from '../database/settings.ts'
 import type { Handlers } from './context.ts'
 import type { Emit } from './events.ts'

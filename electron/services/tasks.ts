@@ -1,4 +1,4 @@
-import type { BackgroundTask } from '../contract.ts'
+import type { BackgroundTask } from '../contract/index.ts'
 import type { Handlers } from './context.ts'
 import type { Emit } from './events.ts'
 import { ProblemError, toProblem, wasAborted } from './problems.ts'

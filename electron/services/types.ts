@@ -1,4 +1,4 @@
-import type { AppEvent, Problem } from '../contract.ts'
+import type { AppEvent, Problem } from '../contract/index.ts'
 import type { Platform } from '../platform.ts'
 
 export interface ServiceOptions {

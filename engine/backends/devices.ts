@@ -1,5 +1,5 @@
 import { cpus, totalmem } from 'node:os'
-import type { Devices } from '../contract.ts'
+import type { Devices } from '../contract/index.ts'
 import { rankBackends, threadsOf } from './choose.ts'
 
 /** Every back end: what it computes on and how fast, or why it is not used. The one that `auto` takes is current afterwards. */

@@ -1,4 +1,4 @@
-import { tf } from '../tf.ts'
+import { tf } from '../tensor/tf.ts'
 
 /**
  * Runs what the current back end has recorded, so that tensors which are still alive become real and the next block starts a

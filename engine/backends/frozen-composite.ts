@@ -1,5 +1,5 @@
-import { type FrozenWeight, rowsOf, toFloat32 } from '../frozen-weight.ts'
-import { tf, type Tensor, type TensorInfo } from '../tf.ts'
+import { type FrozenWeight, rowsOf, toFloat32 } from '../tensor/frozen-weight.ts'
+import { tf, type Tensor, type TensorInfo } from '../tensor/tf.ts'
 
 /**
  * Registers the kernels on frozen weights for a back end that computes at once, out of its own operations: the weight

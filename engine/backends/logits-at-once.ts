@@ -1,4 +1,4 @@
-import { tf } from '../tf.ts'
+import { tf } from '../tensor/tf.ts'
 
 /** How many logits a back end likes to hold at once: fewer cost more passes over the head's weight, more cost memory. */
 export interface LogitsAtOnce {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { BackendName } from '../contract.ts'
-import { readJson, writeJson } from '../files.ts'
-import { frozenWeight, type FrozenWeight } from '../frozen-weight.ts'
-import { cacheFolder } from '../cache-folder.ts'
-import { tf } from '../tf.ts'
+import type { BackendName } from '../contract/index.ts'
+import { readJson, writeJson } from '../shared/files.ts'
+import { frozenWeight, type FrozenWeight } from '../tensor/frozen-weight.ts'
+import { cacheFolder } from '../shared/cache-folder.ts'
+import { tf } from '../tensor/tf.ts'
 import type { DeviceFacts } from './facts.ts'
 
 /** Speeds by a hash of back end, device and driver, in GFLOP/s. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import util from 'node:util'
-import { tf } from '../tf.ts'
+import { tf } from '../tensor/tf.ts'
 import type { DeviceFacts } from './facts.ts'
 import { registerFrozenComposites } from './frozen-composite.ts'
 

@@ -1,5 +1,5 @@
-import type { FrozenWeight } from '../frozen-weight.ts'
-import { tf } from '../tf.ts'
+import type { FrozenWeight } from '../tensor/frozen-weight.ts'
+import { tf } from '../tensor/tf.ts'
 
 /** A back end that keeps frozen weights in memory of its own. */
 export interface WeightHolder {

@@ -1,6 +1,6 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
-import { replaceFile } from '../files.ts'
-import type { StoredTensor } from './model-config.ts'
+import { replaceFile } from '../shared/files.ts'
+import type { StoredTensor } from '../models/model-config.ts'
 import { layOut, type PlannedTensor } from './safetensors-header.ts'
 
 const maxWriteBytes = 1 << 30

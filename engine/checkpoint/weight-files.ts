@@ -1,8 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
-import { badFile } from '../errors.ts'
-import { explained, readJson } from '../files.ts'
+import { badFile } from '../shared/errors.ts'
+import { explained, readJson } from '../shared/files.ts'
 import { SafetensorsFile } from './safetensors.ts'
 import type { TensorEntry } from './safetensors-header.ts'
 

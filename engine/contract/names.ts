@@ -6,7 +6,7 @@ export const path = z.string().min(1)
 export const projection = z.enum(['q', 'k', 'v', 'o', 'gate', 'up', 'down'])
 export const taskName = z.enum(['boolq', 'piqa', 'hellaswag', 'winogrande', 'arc_easy', 'arc_challenge', 'openbookqa'])
 
-/** What went wrong, for a person: `kind` is an ErrorKind of engine/errors.ts, or `internal`. */
+/** What went wrong, for a person: `kind` is an ErrorKind of engine/shared/errors.ts, or `internal`. */
 export const failureSchema = z.object({
   kind: z.string(),
   message: z.string(),

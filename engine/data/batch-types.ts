@@ -1,4 +1,4 @@
-import type { Random } from '../random.ts'
+import type { Random } from '../shared/random.ts'
 
 export interface TrainingBatch {
   /** Rows times length token ids, row-major. */

@@ -1,4 +1,4 @@
-import type { Random } from '../random.ts'
+import type { Random } from '../shared/random.ts'
 import type { BatchOptions, RowSource } from './batch-types.ts'
 import { rememberTwo } from './remember.ts'
 import type { EncodedExample } from './example.ts'

@@ -1,5 +1,5 @@
-import { badSetting } from '../errors.ts'
-import { Random } from '../random.ts'
+import { badSetting } from '../shared/errors.ts'
+import { Random } from '../shared/random.ts'
 import { packDocuments } from './batches-documents.ts'
 import { packStream } from './batches-stream.ts'
 import { padExamples } from './batches-padded.ts'

@@ -1,4 +1,4 @@
-import type { Tokenizer } from '../checkpoint/tokenizer-type.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import type { Conversation, Message } from './conversation.ts'
 import type { EncodedExample } from './example.ts'
 

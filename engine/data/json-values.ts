@@ -1,4 +1,4 @@
-import { badFile } from '../errors.ts'
+import { badFile } from '../shared/errors.ts'
 import { decodeUtf8, defaultRowLimit } from './lines.ts'
 
 const [quote, backslash, comma, newline] = [34, 92, 44, 10]

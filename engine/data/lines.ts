@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import { createGunzip } from 'node:zlib'
-import { badFile } from '../errors.ts'
+import { badFile } from '../shared/errors.ts'
 
 /** Longest line, or JSON value, that is taken into memory, in bytes. */
 export const defaultRowLimit = 64 * 2 ** 20

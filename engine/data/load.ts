@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Tokenizer } from '../checkpoint/tokenizer-type.ts'
-import { SecateurError, badFile, badSetting } from '../errors.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
+import { SecateurError, badFile, badSetting } from '../shared/errors.ts'
 import { answerFields, conversationOf, messageFields } from './conversation.ts'
 import type { EncodedExample } from './example.ts'
 import { type RenderChat, type TrainOn, encodeConversation } from './instruction.ts'

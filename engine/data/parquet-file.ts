@@ -10,7 +10,7 @@ import {
   parquetSchema,
 } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
-import { badFile } from '../errors.ts'
+import { badFile } from '../shared/errors.ts'
 
 type Row = Record<string, unknown>
 

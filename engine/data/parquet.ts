@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { open } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
-import { badFile } from '../errors.ts'
+import { badFile } from '../shared/errors.ts'
 import { openParquet } from './parquet-file.ts'
 
 type Row = Record<string, unknown>

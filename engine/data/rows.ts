@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { badFile } from '../errors.ts'
+import { badFile } from '../shared/errors.ts'
 import { parseRow, splitJson } from './json-values.ts'
 import { decodeUtf8, defaultRowLimit, headOf, readBytes, splitLines } from './lines.ts'
 import { readParquet } from './parquet.ts'

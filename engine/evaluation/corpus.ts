@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { z } from 'zod'
 import { formatOf, readRows } from '../data/rows.ts'
-import { badFile } from '../errors.ts'
+import { badFile } from '../shared/errors.ts'
 import { strip } from './python-text.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { badSetting } from '../errors.ts'
-import type { PythonRandom } from '../python-random.ts'
+import { badSetting } from '../shared/errors.ts'
+import type { PythonRandom } from '../shared/python-random.ts'
 import type { TaskRow } from './tasks/task.ts'
 
 export interface FewShot {

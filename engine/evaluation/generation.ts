@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { flushBackend } from '../backends/flush.ts'
-import type { Tokenizer } from '../checkpoint/tokenizer-type.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { type Adapter, lowRankOf } from '../lora/adapter.ts'
 import {
   block,
@@ -14,9 +14,9 @@ import {
 } from '../models/llama.ts'
 import { embed } from '../ops/linear.ts'
 import { rotaryFrequencies, rotaryTable } from '../ops/rotary.ts'
-import { badSetting } from '../errors.ts'
-import type { Random } from '../random.ts'
-import { type Tensor, tf } from '../tf.ts'
+import { badSetting } from '../shared/errors.ts'
+import type { Random } from '../shared/random.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
 
 export interface GenerationSettings {
   /** New tokens at most. */

@@ -1,5 +1,5 @@
 import type { LlamaModel } from '../models/llama.ts'
-import { Random } from '../random.ts'
+import { Random } from '../shared/random.ts'
 import { generate } from './generation.ts'
 
 export interface LatencyOptions {

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Tokenizer } from '../checkpoint/tokenizer-type.ts'
-import { SecateurError, badSetting } from '../errors.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
+import { SecateurError, badSetting } from '../shared/errors.ts'
 import { makeBatches } from './batching.ts'
 import { type FewShot, fewShotText } from './few-shot.ts'
 import { lengthInCodePoints } from './python-text.ts'

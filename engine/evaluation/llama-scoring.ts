@@ -4,7 +4,7 @@ import { type Adapter, lowRankOf } from '../lora/adapter.ts'
 import { block, disposePass, type LayerMask, type LlamaModel, logits, makePass } from '../models/llama.ts'
 import { labelLogLikelihoods } from '../ops/cross-entropy.ts'
 import { embed } from '../ops/linear.ts'
-import { type Tensor, tf } from '../tf.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
 import type { LikelihoodItem, ScoringModel } from './scoring-model.ts'
 
 /** Lengths are rounded up to a multiple of this, so that few graphs are compiled. */

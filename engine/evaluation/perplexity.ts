@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Tokenizer } from '../checkpoint/tokenizer-type.ts'
-import { SecateurError, badFile, badSetting } from '../errors.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
+import { SecateurError, badFile, badSetting } from '../shared/errors.ts'
 import { type CorpusKind, readCorpus } from './corpus.ts'
 import type { LikelihoodItem, ScoringModel } from './scoring-model.ts'
 

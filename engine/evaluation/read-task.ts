@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
 import { readBytes, splitLines } from '../data/lines.ts'
 import { type Row, formatOf, readRows } from '../data/rows.ts'
-import { badFile } from '../errors.ts'
+import { badFile } from '../shared/errors.ts'
 import { type TaskName, tasks } from './tasks/index.ts'
 import { FieldError, type TaskRow } from './tasks/task.ts'
 

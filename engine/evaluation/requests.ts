@@ -1,5 +1,5 @@
-import type { Tokenizer } from '../checkpoint/tokenizer-type.ts'
-import { SecateurError } from '../errors.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
+import { SecateurError } from '../shared/errors.ts'
 import { stripEnd } from './python-text.ts'
 import type { LikelihoodItem } from './scoring-model.ts'
 import type { EvaluationMode } from './select.ts'

@@ -1,4 +1,4 @@
-import { PythonRandom } from '../python-random.ts'
+import { PythonRandom } from '../shared/python-random.ts'
 
 /**
  * - `modern`: today's lm-evaluation-harness

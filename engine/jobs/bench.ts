@@ -7,10 +7,10 @@ import {
   measureProducts,
   type ProductSpeed,
 } from '../backends/webgpu/measure.ts'
-import { machineSettings } from '../contract.ts'
-import { measureModel, type ModelSpeed } from './bench/model-work.ts'
-import { RandomWeights } from './bench/random-model.ts'
-import { shapeNames } from './bench/shapes.ts'
+import { machineSettings } from '../contract/index.ts'
+import { measureModel, type ModelSpeed } from '../bench/model-work.ts'
+import { RandomWeights } from '../bench/random-model.ts'
+import { shapeNames } from '../bench/shapes.ts'
 
 export const benchSchema = z.strictObject({
   shapes: z.array(z.enum(shapeNames)).min(1).default(shapeNames).describe('sizes of Llamas with random weights'),

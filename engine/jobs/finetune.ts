@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs'
 import { chooseBackend } from '../backends/choose.ts'
-import { openCheckpoint } from '../checkpoint/checkpoint.ts'
-import { adapterMatrices, writeAdapter } from '../checkpoint/peft.ts'
-import type { FinetuneJob, JobContext, ResultEvent } from '../contract.ts'
-import { estimateJob, refuseIfTooLarge } from './estimate.ts'
-import { placementOf } from './placement.ts'
-import { peakMemory } from './memory.ts'
-import { inRunFolder } from './run-folder.ts'
-import { adapterValues, prepareTraining, train } from './training-run.ts'
+import { openCheckpoint } from '../models/checkpoint.ts'
+import { adapterMatrices, writeAdapter } from '../lora/peft.ts'
+import type { FinetuneJob, JobContext, ResultEvent } from '../contract/index.ts'
+import { estimateJob, refuseIfTooLarge } from '../estimate/estimate.ts'
+import { placementOf } from '../estimate/placement.ts'
+import { peakMemory } from '../estimate/memory.ts'
+import { inRunFolder } from '../runs/run-folder.ts'
+import { adapterValues, prepareTraining, train } from '../runs/training-run.ts'
 
 /** Fine-tunes an adapter on a checkpoint and writes it as a PEFT folder: OUT/output. */
 export async function finetune(job: FinetuneJob, context: JobContext): Promise<ResultEvent> {

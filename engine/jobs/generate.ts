@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { chooseBackend } from '../backends/choose.ts'
-import { openCheckpoint } from '../checkpoint/checkpoint.ts'
-import { loadTokenizer } from '../checkpoint/tokenizer.ts'
-import { machineSettings } from '../contract.ts'
+import { openCheckpoint } from '../models/checkpoint.ts'
+import { loadTokenizer } from '../tokenizer/tokenizer.ts'
+import { machineSettings } from '../contract/index.ts'
 import { encodePrompt, generate } from '../evaluation/generation.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
-import { Random } from '../random.ts'
+import { Random } from '../shared/random.ts'
 
 export const generateSchema = z.strictObject({
   checkpoint: z.string().min(1),

@@ -1,4 +1,4 @@
-import type { Job, JobContext, ResultEvent } from '../contract.ts'
+import type { Job, JobContext, ResultEvent } from '../contract/index.ts'
 import { evaluate } from './evaluate.ts'
 import { finetune } from './finetune.ts'
 import { merge } from './merge.ts'

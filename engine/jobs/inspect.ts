@@ -1,5 +1,5 @@
-import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint.ts'
-import type { LayerShape } from '../checkpoint/model-config.ts'
+import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
+import type { LayerShape } from '../models/model-config.ts'
 
 /** What the headers of a checkpoint say of it. */
 export interface HeaderFacts {

@@ -1,12 +1,12 @@
-import { openCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.ts'
-import { checkAdapter, readAdapter } from '../checkpoint/peft.ts'
-import type { JobContext, MergeJob, ResultEvent } from '../contract.ts'
+import { openCheckpoint, writeCheckpoint } from '../models/checkpoint.ts'
+import { checkAdapter, readAdapter } from '../lora/peft.ts'
+import type { JobContext, MergeJob, ResultEvent } from '../contract/index.ts'
 import { adapterScale } from '../lora/adapter.ts'
 import { fullMasks } from '../pruning/masks.ts'
 import { shrunkTensors } from '../pruning/shrink.ts'
-import { estimateJob, refuseIfTooLarge } from './estimate.ts'
-import { peakMemory } from './memory.ts'
-import { StageProgress } from './stage-progress.ts'
+import { estimateJob, refuseIfTooLarge } from '../estimate/estimate.ts'
+import { peakMemory } from '../estimate/memory.ts'
+import { StageProgress } from '../runs/stage-progress.ts'
 
 /** Writes the checkpoint with an adapter added to its weights: W + scale * B A, rounded once. */
 export async function merge(job: MergeJob, { emit, signal }: JobContext): Promise<ResultEvent> {

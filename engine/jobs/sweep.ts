@@ -11,12 +11,12 @@ import {
   type ResultEvent,
   type RunFile,
   type SweepJob,
-} from '../contract.ts'
-import { SecateurError } from '../errors.ts'
+} from '../contract/index.ts'
+import { SecateurError } from '../shared/errors.ts'
 import { expandSweep, type SweepRun } from '../sweeps/expand.ts'
 import { writeReport } from '../sweeps/report.ts'
-import { runInChild } from './child-run.ts'
-import { inRunFolder, readRunFile } from './run-folder.ts'
+import { runInChild } from '../runs/child-run.ts'
+import { inRunFolder, readRunFile } from '../runs/run-folder.ts'
 import {
   denseFolderOf,
   keepFailures,
@@ -25,8 +25,8 @@ import {
   resultIn,
   runFolderOf,
   type SweepFailure,
-} from './sweep-folder.ts'
-import { SweepProgress } from './sweep-progress.ts'
+} from '../sweeps/sweep-folder.ts'
+import { SweepProgress } from '../sweeps/sweep-progress.ts'
 
 /**
  * A sweep: a pruning run for every combination of settings, each in a process and a run folder of its own, and one report.

@@ -1,8 +1,8 @@
-import type { ModelConfig } from '../checkpoint/model-config.ts'
-import { type Projection, projectionShape } from '../checkpoint/projections.ts'
+import type { ModelConfig } from '../models/model-config.ts'
+import { type Projection, projectionShape } from '../models/projections.ts'
 import type { LowRank } from '../ops/linear.ts'
-import type { Random } from '../random.ts'
-import { type Tensor, tf } from '../tf.ts'
+import type { Random } from '../shared/random.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
 
 export interface AdapterSettings {
   rank: number

@@ -1,11 +1,11 @@
-import type { LayerShape, ModelConfig } from '../checkpoint/model-config.ts'
-import type { Projection } from '../checkpoint/projections.ts'
+import type { LayerShape, ModelConfig } from './model-config.ts'
+import type { Projection } from './projections.ts'
 import { attention } from '../ops/attention.ts'
 import { type Linear, linear, linears, type LowRank, type Weight } from '../ops/linear.ts'
 import { rmsNorm } from '../ops/rms-norm.ts'
 import { rotary, rotaryFrequencies, type RotaryTable, rotaryTable } from '../ops/rotary.ts'
 import { swiglu } from '../ops/swiglu.ts'
-import { type Tensor, tf } from '../tf.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
 
 export interface LlamaLayer {
   shape: LayerShape

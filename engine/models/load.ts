@@ -1,12 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
 import { weightHolder } from '../backends/weight-holder.ts'
-import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import type { Checkpoint } from './checkpoint.ts'
 import { toFloat32 } from '../checkpoint/dtype.ts'
-import type { StoredTensor } from '../checkpoint/model-config.ts'
-import { hasBias, type Projection, projectionBias, projections, projectionTensor } from '../checkpoint/projections.ts'
-import { type FrozenWeight, frozenWeight, quantise, storedWeight } from '../frozen-weight.ts'
+import type { StoredTensor } from './model-config.ts'
+import { hasBias, type Projection, projectionBias, projections, projectionTensor } from './projections.ts'
+import { type FrozenWeight, frozenWeight, quantise, storedWeight } from '../tensor/frozen-weight.ts'
 import type { Linear } from '../ops/linear.ts'
-import { type Tensor, tf } from '../tf.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
 import type { LlamaLayer, LlamaModel } from './llama.ts'
 
 export interface LoadModelOptions {

@@ -1,4 +1,4 @@
-import { type Tensor, tf } from '../tf.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
 
 /*
  * Kernels that a back end may register for itself. Each is asked for by name through `fused`; where the back end in use has

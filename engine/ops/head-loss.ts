@@ -1,5 +1,5 @@
-import type { FrozenWeight } from '../frozen-weight.ts'
-import { type Tensor, tf } from '../tf.ts'
+import type { FrozenWeight } from '../tensor/frozen-weight.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
 import { lossOfLogits, logitsGradient } from './cross-entropy.ts'
 import { differentiable, fused } from './fused.ts'
 import { frozenProduct } from './linear.ts'

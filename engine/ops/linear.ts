@@ -1,5 +1,5 @@
-import type { FrozenWeight } from '../frozen-weight.ts'
-import { type Tensor, tf } from '../tf.ts'
+import type { FrozenWeight } from '../tensor/frozen-weight.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
 import { differentiable, isFused, runFused } from './fused.ts'
 
 /** A base weight [out, in]: frozen and held by the back end as it likes, or a tensor when all weights are trained. */

@@ -1,4 +1,4 @@
-import { type Tensor, tf } from '../tf.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
 import { differentiable, fused } from './fused.ts'
 
 /**

@@ -1,5 +1,5 @@
-import type { RopeScaling } from '../checkpoint/model-config.ts'
-import { type Tensor, tf } from '../tf.ts'
+import type { RopeScaling } from '../models/model-config.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
 import { differentiable, fused } from './fused.ts'
 
 /** Cosines and sines, each [rows or 1, length, 1, headSize / 2]. */

@@ -1,4 +1,4 @@
-import { type Tensor, tf } from '../tf.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
 import { sizeOf, tileElements, tileOf } from './importance.ts'
 import type { LowRank, Weight } from './linear.ts'
 

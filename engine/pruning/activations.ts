@@ -1,10 +1,10 @@
 import { flushBackend } from '../backends/flush.ts'
-import type { Projection } from '../checkpoint/projections.ts'
+import type { Projection } from '../models/projections.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { type Adapter, lowRankOf } from '../lora/adapter.ts'
 import { block, disposePass, type LayerMask, type LlamaModel } from '../models/llama.ts'
 import { embed } from '../ops/linear.ts'
-import { type Tensor, tf } from '../tf.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
 import { passOf } from '../training/gradients.ts'
 
 /** What a pass is watched for. Tensors are valid during the call only. */

@@ -1,7 +1,7 @@
 import type { TrainingBatch } from '../data/batches.ts'
 import type { Adapter, LayerMatrices } from '../lora/adapter.ts'
 import type { LayerMask, LlamaModel } from '../models/llama.ts'
-import { tf } from '../tf.ts'
+import { tf } from '../tensor/tf.ts'
 import { lossAndGradients } from '../training/gradients.ts'
 import { addMatrices } from '../training/trainer.ts'
 

@@ -1,6 +1,6 @@
 import { flushBackend } from '../backends/flush.ts'
-import type { LayerShape } from '../checkpoint/model-config.ts'
-import { type Tensor, tf } from '../tf.ts'
+import type { LayerShape } from '../models/model-config.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
 import type { LayerScores } from './criteria/criterion.ts'
 import { groupCount, type GroupMember, groupMembers, type HeadGroups, kinds } from './groups.ts'
 

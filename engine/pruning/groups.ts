@@ -1,5 +1,5 @@
-import type { LayerShape, ModelConfig } from '../checkpoint/model-config.ts'
-import type { Projection } from '../checkpoint/projections.ts'
+import type { LayerShape, ModelConfig } from '../models/model-config.ts'
+import type { Projection } from '../models/projections.ts'
 
 /**
  * What leaves together in attention: a key/value head with the query heads that read it, or a single query head. In a

@@ -1,7 +1,7 @@
 import type { TrainingBatch } from '../data/batches.ts'
 import type { Adapter } from '../lora/adapter.ts'
 import type { LlamaModel } from '../models/llama.ts'
-import { type Tensor, tf } from '../tf.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
 import { watchBlocks } from './activations.ts'
 
 /** Sums over tokens from which a linear fit of y to x follows. */

@@ -1,6 +1,6 @@
-import type { ModelConfig } from '../checkpoint/model-config.ts'
+import type { ModelConfig } from '../models/model-config.ts'
 import type { LayerMask } from '../models/llama.ts'
-import { tf } from '../tf.ts'
+import { tf } from '../tensor/tf.ts'
 import type { LayerScores } from './criteria/criterion.ts'
 import { groupCount, type HeadGroups, type Kind, kinds } from './groups.ts'
 import { isPruned, layersRemoved, queryHeadStep, removalCounts, type TargetSettings } from './targets.ts'

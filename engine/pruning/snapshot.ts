@@ -1,4 +1,4 @@
-import type { PruningSnapshot } from '../contract.ts'
+import type { PruningSnapshot } from '../contract/index.ts'
 import type { LayerScores } from './criteria/criterion.ts'
 import type { GroupMasks } from './masks.ts'
 

@@ -1,6 +1,6 @@
-import type { LayerShape, ModelConfig } from '../checkpoint/model-config.ts'
-import { countParameters } from '../checkpoint/expected-tensors.ts'
-import { badSetting } from '../errors.ts'
+import type { LayerShape, ModelConfig } from '../models/model-config.ts'
+import { countParameters } from '../models/expected-tensors.ts'
+import { badSetting } from '../shared/errors.ts'
 import { groupCount, type HeadGroups, type Kind, kinds, parametersPerGroup } from './groups.ts'
 
 export interface TargetSettings {

@@ -1,5 +1,5 @@
-import { type Projection, projections } from '../checkpoint/projections.ts'
-import { frozenFloats, quantise } from '../frozen-weight.ts'
+import { type Projection, projections } from '../models/projections.ts'
+import { frozenFloats, quantise } from '../tensor/frozen-weight.ts'
 import type { LlamaModel } from '../models/llama.ts'
 import { inputOf, type LayerStatistics, rootMeanSquares } from './activations.ts'
 

@@ -1,4 +1,4 @@
-import type { SweepColumnKind } from '../contract.ts'
+import type { SweepColumnKind } from '../contract/index.ts'
 
 export function kindOf(column: string): SweepColumnKind {
   if (column.startsWith('perplexity ')) return 'perplexity'

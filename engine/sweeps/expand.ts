@@ -1,5 +1,5 @@
-import { type PruneJob, pruneSchema, type SweepJob, type SweepLists, type SweepPlan } from '../contract.ts'
-import { badSetting } from '../errors.ts'
+import { type PruneJob, pruneSchema, type SweepJob, type SweepLists, type SweepPlan } from '../contract/index.ts'
+import { badSetting } from '../shared/errors.ts'
 import { presets } from './presets.ts'
 
 /** A run of a sweep. */

@@ -1,4 +1,4 @@
-import type { SweepJob, SweepPreset } from '../contract.ts'
+import type { SweepJob, SweepPreset } from '../contract/index.ts'
 
 type Plan = Partial<Pick<SweepJob, 'base' | 'values' | 'variants'>>
 

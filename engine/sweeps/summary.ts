@@ -1,4 +1,4 @@
-import type { ResultEvent } from '../contract.ts'
+import type { ResultEvent } from '../contract/index.ts'
 import { macroAverage, mean } from '../evaluation/statistics.ts'
 import { columnsOf } from './columns.ts'
 import type { SweepRun } from './expand.ts'

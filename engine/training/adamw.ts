@@ -1,7 +1,7 @@
 import { flushBackend } from '../backends/flush.ts'
 import { type LayerMatrices, type MatrixPair, pairsOf } from '../lora/adapter.ts'
 import { fused, isFused, runFused } from '../ops/fused.ts'
-import { type Tensor, tf } from '../tf.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
 
 export interface AdamWSettings {
   beta1: number

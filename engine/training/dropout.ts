@@ -1,6 +1,6 @@
-import type { Projection } from '../checkpoint/projections.ts'
-import type { Random } from '../random.ts'
-import { type Tensor, tf } from '../tf.ts'
+import type { Projection } from '../models/projections.ts'
+import type { Random } from '../shared/random.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
 
 /** The factor of each element of an adapter's input [n, in], or undefined where nothing is dropped. */
 export type DropoutSource = (layer: number, projection: Projection, n: number) => Tensor | undefined

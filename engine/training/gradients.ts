@@ -1,13 +1,13 @@
 import { flushBackend } from '../backends/flush.ts'
 import { logitsAtOnce } from '../backends/logits-at-once.ts'
-import type { ModelConfig } from '../checkpoint/model-config.ts'
-import type { Projection } from '../checkpoint/projections.ts'
+import type { ModelConfig } from '../models/model-config.ts'
+import type { Projection } from '../models/projections.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { type Adapter, type LayerMatrices, lowRankOf, type MatrixPair, pairsOf } from '../lora/adapter.ts'
 import { block, disposePass, type LayerMask, type LlamaModel, makePass, type PassContext } from '../models/llama.ts'
 import { type Head, headLossAndGradient, lossOfHead } from '../ops/head-loss.ts'
 import { embed } from '../ops/linear.ts'
-import { type Tensor, tf } from '../tf.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
 import { type DropoutSource } from './dropout.ts'
 
 export interface LossAndGradients {

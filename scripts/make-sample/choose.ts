@@ -1,4 +1,4 @@
-import type { Random } from '../../engine/random.ts'
+import type { Random } from '../../engine/shared/random.ts'
 
 /** One element, each equally likely. */
 export function pick<Element>(random: Random, elements: readonly Element[]): Element {

@@ -1,4 +1,4 @@
-import type { Random } from '../../engine/random.ts'
+import type { Random } from '../../engine/shared/random.ts'
 import { capitalised, pick } from './choose.ts'
 import { trainingQuestion, type Task } from './questions/tasks.ts'
 import type { World } from './world/world.ts'

@@ -1,4 +1,4 @@
-import { Random } from '../../engine/random.ts'
+import { Random } from '../../engine/shared/random.ts'
 import { pick, shuffled } from './choose.ts'
 import { portrait } from './prose/portrait.ts'
 import { aboutThing, accident, careOf, deed, meeting, work } from './prose/stories.ts'

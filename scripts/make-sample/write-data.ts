@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { Random } from '../../engine/random.ts'
+import { Random } from '../../engine/shared/random.ts'
 import { pick } from './choose.ts'
 import { instructionRow } from './instructions.ts'
 import { heldOutQuestions, tasks } from './questions/tasks.ts'

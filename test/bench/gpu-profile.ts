@@ -3,10 +3,10 @@ import { parseArgs } from 'node:util'
 import { chooseBackend } from '../../engine/backends/choose.ts'
 import { type CardBackend, readBuffer } from '../../engine/backends/webgpu/backend.ts'
 import { currentCard } from '../../engine/backends/webgpu/measure.ts'
-import { randomModel } from '../../engine/jobs/bench/random-model.ts'
-import { configOf, type ShapeName, shapeNames } from '../../engine/jobs/bench/shapes.ts'
-import { subjectOf } from '../../engine/jobs/bench/subject.ts'
-import { tf } from '../../engine/tf.ts'
+import { randomModel } from '../../engine/bench/random-model.ts'
+import { configOf, type ShapeName, shapeNames } from '../../engine/bench/shapes.ts'
+import { subjectOf } from '../../engine/bench/subject.ts'
+import { tf } from '../../engine/tensor/tf.ts'
 
 const { values } = parseArgs({
   options: {

@@ -39,7 +39,7 @@ const run = (command: string, args: string[]) =>
   spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 26, stdio: ['ignore', 'pipe', 'inherit'] })
 
 const flags = ['--device', 'webgpu', ...shared, ...(values.int8 ? ['--int8'] : []), '--json']
-const own = run(process.execPath, [join(root, 'engine/main.ts'), 'bench', ...flags])
+const own = run(process.execPath, [join(root, 'engine/entries/main.ts'), 'bench', ...flags])
 if (own.status !== 0) {
   console.error(own.stdout)
   process.exit(own.status ?? 1)

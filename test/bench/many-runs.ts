@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Job, jobSchema, type ResultEvent } from '../../engine/contract.ts'
+import { type Job, jobSchema, type ResultEvent } from '../../engine/contract/index.ts'
 import { CheckpointStore } from '../../electron/database/checkpoints.ts'
 import { metricNames, type MetricRow } from '../../electron/database/metrics.ts'
 import { openDatabase } from '../../electron/database/open.ts'

@@ -1,4 +1,4 @@
-import { type Tensor, tf } from '../../engine/tf.ts'
+import { type Tensor, tf } from '../../engine/tensor/tf.ts'
 import { type Case, conform, floats, given, integers, pairs, positive, truths } from './compare.ts'
 
 type Binary = (a: Tensor, b: Tensor) => Tensor

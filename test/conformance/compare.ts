@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { chooseBackend } from '../../engine/backends/choose.ts'
-import { type DataType, type Tensor, tf } from '../../engine/tf.ts'
+import { type DataType, type Tensor, tf } from '../../engine/tensor/tf.ts'
 import { testedBackend } from '../tested-backend.ts'
 import { toleranceOf, webGpuGap } from './webgpu-gaps.ts'
 

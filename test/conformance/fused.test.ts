@@ -1,6 +1,12 @@
 import { before } from 'node:test'
 import { registerFrozenComposites } from '../../engine/backends/frozen-composite.ts'
-import { type FrozenForm, frozenFloats, type FrozenWeight, frozenWeight, quantise } from '../../engine/frozen-weight.ts'
+import {
+  type FrozenForm,
+  frozenFloats,
+  type FrozenWeight,
+  frozenWeight,
+  quantise,
+} from '../../engine/tensor/frozen-weight.ts'
 import { attention } from '../../engine/ops/attention.ts'
 import { crossEntropy, labelLogLikelihoods } from '../../engine/ops/cross-entropy.ts'
 import { lossOfHead } from '../../engine/ops/head-loss.ts'
@@ -10,7 +16,7 @@ import { rmsNorm } from '../../engine/ops/rms-norm.ts'
 import { rotary, rotaryFrequencies, rotaryTable } from '../../engine/ops/rotary.ts'
 import { swiglu } from '../../engine/ops/swiglu.ts'
 import { adamStep, stepScalars, sumOfSquares } from '../../engine/training/adamw.ts'
-import { type Tensor, tf } from '../../engine/tf.ts'
+import { type Tensor, tf } from '../../engine/tensor/tf.ts'
 import { registerRoundedProducts } from '../rounded-products.ts'
 import { testsHalfPrecision } from '../tested-backend.ts'
 import { type Case, conform, floats, given, integers, type Operand, positive } from './compare.ts'

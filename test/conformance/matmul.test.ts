@@ -1,4 +1,4 @@
-import { tf } from '../../engine/tf.ts'
+import { tf } from '../../engine/tensor/tf.ts'
 import { type Case, conform, floats, integers } from './compare.ts'
 
 const cases: Case[] = []

@@ -1,4 +1,4 @@
-import { type Tensor, tf } from '../../engine/tf.ts'
+import { type Tensor, tf } from '../../engine/tensor/tf.ts'
 import { type Case, conform, floats, given, integers, shapes, truths } from './compare.ts'
 
 type Reduce = (x: Tensor, axis?: number | number[], keepDims?: boolean) => Tensor

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { evaluationSchema, finetuneSchema, mergeSchema, pruneSchema } from '../../engine/contract.ts'
+import { evaluationSchema, finetuneSchema, mergeSchema, pruneSchema } from '../../engine/contract/index.ts'
 import { generateSchema } from '../../engine/jobs/generate.ts'
 import { eventsOf, type Ran, sample, secateur, temporaryFolder } from './secateur.ts'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
-import { pruningSnapshotSchema, sampleSchema, stepMetricsSchema } from '../../engine/contract.ts'
+import { pruningSnapshotSchema, sampleSchema, stepMetricsSchema } from '../../engine/contract/index.ts'
 import { eventsOf, type Ran, sample, secateur, temporaryFolder } from './secateur.ts'
 
 const folder = temporaryFolder()

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { jobEstimateSchema } from '../../engine/contract.ts'
+import { jobEstimateSchema } from '../../engine/contract/index.ts'
 import { eventsOf, linesOf, sample, secateur, shared, temporaryFolder } from './secateur.ts'
 
 const folder = temporaryFolder()

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { WebSocket } from 'ws'
 import { z } from 'zod'
-import { events, runDetailSchema, type RunState } from '../../electron/contract.ts'
+import { events, runDetailSchema, type RunState } from '../../electron/contract/index.ts'
 import { HeadlessHost, sample } from './app/host.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-hostile-'))

@@ -4,8 +4,8 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { before, describe, test } from 'node:test'
-import { type EngineEvent, resultFileSchema, scoresFileSchema } from '../../engine/contract.ts'
-import { readRunFolder } from '../../engine/service/run-report.ts'
+import { type EngineEvent, resultFileSchema, scoresFileSchema } from '../../engine/contract/index.ts'
+import { readRunFolder } from '../../engine/entries/service/run-report.ts'
 import { type EngineRun, runInProcess } from './run-process.ts'
 import { sample, temporaryFolder } from './secateur.ts'
 

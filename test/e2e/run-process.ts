@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { join, resolve } from 'node:path'
-import { type Command, type EngineEvent, eventSchema } from '../../engine/contract.ts'
+import { type Command, type EngineEvent, eventSchema } from '../../engine/contract/index.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after } from 'node:test'
-import { type EngineEvent, eventSchema } from '../../engine/contract.ts'
+import { type EngineEvent, eventSchema } from '../../engine/contract/index.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 /** A file of the sample that the repository ships. */
@@ -35,7 +35,7 @@ export function secateur(
   onLine?: (line: string, kill: (signal: NodeJS.Signals) => void) => void,
 ): Promise<Ran> {
   return new Promise((done, failed) => {
-    const child = spawn(process.execPath, [join(root, 'engine/main.ts'), ...args], { cwd: root })
+    const child = spawn(process.execPath, [join(root, 'engine/entries/main.ts'), ...args], { cwd: root })
     let stdout = ''
     let stderr = ''
     let seen = 0

@@ -10,12 +10,18 @@ import type { CardBackend } from '../../engine/backends/webgpu/backend.ts'
 import { stopWebGpu } from '../../engine/backends/webgpu/index.ts'
 import { cardMemory } from '../../engine/backends/webgpu/memory.ts'
 import { setWeightStore, weightBudget, weightsOf, WeightStore } from '../../engine/backends/webgpu/weights.ts'
-import { openCheckpoint } from '../../engine/checkpoint/checkpoint.ts'
-import { type BackendName, type EngineEvent, type Estimate, type PruneJob, jobSchema } from '../../engine/contract.ts'
-import { SecateurError } from '../../engine/errors.ts'
+import { openCheckpoint } from '../../engine/models/checkpoint.ts'
+import {
+  type BackendName,
+  type EngineEvent,
+  type Estimate,
+  type PruneJob,
+  jobSchema,
+} from '../../engine/contract/index.ts'
+import { SecateurError } from '../../engine/shared/errors.ts'
 import { runJob } from '../../engine/jobs/index.ts'
-import { RunFolder } from '../../engine/jobs/run-folder.ts'
-import { tf } from '../../engine/tf.ts'
+import { RunFolder } from '../../engine/runs/run-folder.ts'
+import { tf } from '../../engine/tensor/tf.ts'
 import { registerRoundedProducts } from '../rounded-products.ts'
 import { testsHalfPrecision } from '../tested-backend.ts'
 import { data, needsData } from '../unit/evaluation/shared.ts'

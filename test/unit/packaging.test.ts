@@ -66,7 +66,7 @@ test('what is built goes in, and no sources, tests, tools or data', () => {
   const takes = selection(patterns, 'linux', 'x64')
   for (const path of ['package.json', 'out/main/main.js', 'out/preload/preload.cjs', 'out/renderer/index.html'])
     assert.ok(takes(path), path)
-  assert.ok(takes('out/engine/run.js') && takes('out/engine/data/parquet-worker.js'))
+  assert.ok(takes('out/engine/entries/run.js') && takes('out/engine/data/parquet-worker.js'))
   const left = ['engine', 'electron', 'renderer', 'test', 'scripts', 'docs', 'resources']
   for (const file of left.flatMap((folder) => [...filesBelow(folder)])) assert.ok(!takes(file), file)
   for (const file of ['package-lock.json', 'tsconfig.json', 'README.md', '.gitignore']) assert.ok(!takes(file), file)

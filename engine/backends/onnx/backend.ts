@@ -1,5 +1,5 @@
-import { SecateurError } from '../../errors.ts'
-import { type DataType, type Tensor, tf, type TensorInfo } from '../../tf.ts'
+import { SecateurError } from '../../shared/errors.ts'
+import { type DataType, type Tensor, tf, type TensorInfo } from '../../tensor/tf.ts'
 import type { ElementType } from './model-proto.ts'
 import { Recorder, sizeOf, type Value } from './recorder.ts'
 import { type HostValue, OnnxSession } from './runtime.ts'

@@ -1,4 +1,4 @@
-import { tf, type TensorInfo } from '../../tf.ts'
+import { tf, type TensorInfo } from '../../tensor/tf.ts'
 import type { OnnxBackend } from './backend.ts'
 import { float, numeric, register } from './kernel.ts'
 import type { ElementType } from './model-proto.ts'

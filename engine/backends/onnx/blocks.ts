@@ -1,4 +1,4 @@
-import { tf, type TensorInfo } from '../../tf.ts'
+import { tf, type TensorInfo } from '../../tensor/tf.ts'
 import type { OnnxBackend } from './backend.ts'
 import { fill, isEmpty, register, transpose, typeOf } from './kernel.ts'
 import { sizeOf } from './recorder.ts'

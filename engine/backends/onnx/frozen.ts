@@ -1,4 +1,4 @@
-import { type FrozenWeight, type HeldWeight, inMemory, rowsOf } from '../../frozen-weight.ts'
+import { type FrozenWeight, type HeldWeight, inMemory, rowsOf } from '../../tensor/frozen-weight.ts'
 import type { OnnxBackend } from './backend.ts'
 import { filled, float, isEmpty, register } from './kernel.ts'
 import { elementType } from './model-proto.ts'

@@ -1,5 +1,5 @@
 import type { AttentionShape } from '../../ops/attention.ts'
-import type { TensorInfo } from '../../tf.ts'
+import type { TensorInfo } from '../../tensor/tf.ts'
 import type { OnnxBackend } from './backend.ts'
 import { filled, float, isEmpty, register, transpose } from './kernel.ts'
 import type { Value } from './recorder.ts'

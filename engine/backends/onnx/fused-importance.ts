@@ -1,4 +1,4 @@
-import { rowsOf } from '../../frozen-weight.ts'
+import { rowsOf } from '../../tensor/frozen-weight.ts'
 import type { Weight } from '../../ops/linear.ts'
 import type { OnnxBackend } from './backend.ts'
 import { widened } from './frozen.ts'

@@ -1,4 +1,4 @@
-import type { FrozenWeight } from '../../frozen-weight.ts'
+import type { FrozenWeight } from '../../tensor/frozen-weight.ts'
 import type { OnnxBackend } from './backend.ts'
 import { frozenProduct, widened } from './frozen.ts'
 import { filled, float, type Inputs, isEmpty, register } from './kernel.ts'

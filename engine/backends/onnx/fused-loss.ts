@@ -1,5 +1,5 @@
-import type { FrozenWeight } from '../../frozen-weight.ts'
-import type { TensorInfo } from '../../tf.ts'
+import type { FrozenWeight } from '../../tensor/frozen-weight.ts'
+import type { TensorInfo } from '../../tensor/tf.ts'
 import type { OnnxBackend } from './backend.ts'
 import { frozenProduct, pickedRows } from './frozen.ts'
 import { inverseRoot, normGradient } from './fused-norm.ts'

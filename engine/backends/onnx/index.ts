@@ -1,4 +1,4 @@
-import { tf } from '../../tf.ts'
+import { tf } from '../../tensor/tf.ts'
 import { OnnxBackend } from './backend.ts'
 import { registerBlocks } from './blocks.ts'
 import { registerBinary } from './binary.ts'

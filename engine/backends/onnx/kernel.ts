@@ -1,4 +1,4 @@
-import { type DataType, tf, type TensorInfo } from '../../tf.ts'
+import { type DataType, tf, type TensorInfo } from '../../tensor/tf.ts'
 import { type OnnxBackend } from './backend.ts'
 import { type ElementType } from './model-proto.ts'
 import { sizeOf, type Value } from './recorder.ts'

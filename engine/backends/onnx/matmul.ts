@@ -1,4 +1,4 @@
-import { tf, type TensorInfo } from '../../tf.ts'
+import { tf, type TensorInfo } from '../../tensor/tf.ts'
 import type { OnnxBackend } from './backend.ts'
 import { fill, float, isEmpty, numeric, register, transpose } from './kernel.ts'
 import type { Value } from './recorder.ts'

@@ -1,4 +1,4 @@
-import { type DataType, tf, type TensorInfo } from '../../tf.ts'
+import { type DataType, tf, type TensorInfo } from '../../tensor/tf.ts'
 import type { OnnxBackend } from './backend.ts'
 import { filled, isEmpty, numeric, register, typeOf } from './kernel.ts'
 

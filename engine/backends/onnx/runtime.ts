@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { SecateurError } from '../../errors.ts'
+import { SecateurError } from '../../shared/errors.ts'
 import { type ElementType, encodeModel, type OnnxGraph } from './model-proto.ts'
 
 /** The arrays that hold a value of a graph. 16-bit floats travel as their bits. */

@@ -1,4 +1,4 @@
-import { type DataType, tf, type TensorInfo } from '../../tf.ts'
+import { type DataType, tf, type TensorInfo } from '../../tensor/tf.ts'
 import type { OnnxBackend } from './backend.ts'
 import { filled, isEmpty, register, transpose, typeOf } from './kernel.ts'
 import { sizeOf, type Value } from './recorder.ts'

@@ -1,5 +1,5 @@
 import type * as Package from '@tensorflow/tfjs-backend-webgpu'
-import type { Tensor } from '../../tf.ts'
+import type { Tensor } from '../../tensor/tf.ts'
 import type { LogitsAtOnce } from '../logits-at-once.ts'
 import type { Card } from './dawn.ts'
 

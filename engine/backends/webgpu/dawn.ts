@@ -1,6 +1,6 @@
 import type { create as createGpu } from 'webgpu'
 import { cpus } from 'node:os'
-import { SecateurError } from '../../errors.ts'
+import { SecateurError } from '../../shared/errors.ts'
 import { cardMemory, cardName } from './memory.ts'
 
 /** A graphics card that is open, through Dawn. */

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { tf } from '../../tf.ts'
+import { tf } from '../../tensor/tf.ts'
 import type { DeviceFacts } from '../facts.ts'
 import type { WeightHolder } from '../weight-holder.ts'
 import { setArithmetic } from './arithmetic.ts'

@@ -1,5 +1,5 @@
-import type { FrozenForm, FrozenWeight } from '../../frozen-weight.ts'
-import { tf } from '../../tf.ts'
+import type { FrozenForm, FrozenWeight } from '../../tensor/frozen-weight.ts'
+import { tf } from '../../tensor/tf.ts'
 import { arithmeticsOf, nameOf } from './arithmetic.ts'
 import { type CardBackend, readBuffer } from './backend.ts'
 import { product } from './kernels/product.ts'

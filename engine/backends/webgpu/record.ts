@@ -1,4 +1,4 @@
-import { tf, type DataType, type TensorInfo } from '../../tf.ts'
+import { tf, type DataType, type TensorInfo } from '../../tensor/tf.ts'
 import { bufferOf, type CardBackend } from './backend.ts'
 
 /** A compute shader: `code` is asked for only the first time that the key is met. */

@@ -1,4 +1,4 @@
-import { frozenFloats } from '../../frozen-weight.ts'
+import { frozenFloats } from '../../tensor/frozen-weight.ts'
 import { arithmeticsOf, nameOf } from './arithmetic.ts'
 import { type CardBackend, readTensor } from './backend.ts'
 import { product } from './kernels/product.ts'

@@ -1,4 +1,11 @@
-import { type FrozenWeight, type HeldWeight, inMemory, rowBytes, rowsOf, weightBytes } from '../../frozen-weight.ts'
+import {
+  type FrozenWeight,
+  type HeldWeight,
+  inMemory,
+  rowBytes,
+  rowsOf,
+  weightBytes,
+} from '../../tensor/frozen-weight.ts'
 import { type CardBackend, readBuffer } from './backend.ts'
 
 /** Some rows of a frozen weight in a buffer of their own, as words of 32 bits. */

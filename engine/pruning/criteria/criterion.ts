@@ -1,7 +1,7 @@
 import type { TrainingBatch } from '../../data/batches.ts'
 import type { Adapter, LayerMatrices } from '../../lora/adapter.ts'
 import type { LayerMask, LlamaModel } from '../../models/llama.ts'
-import type { SavedValues } from '../../saved-values.ts'
+import type { SavedValues } from '../../shared/saved-values.ts'
 import type { Kind } from '../groups.ts'
 import type { GroupMasks } from '../masks.ts'
 

@@ -1,4 +1,4 @@
-import { type Tensor, tf } from '../../tf.ts'
+import { type Tensor, tf } from '../../tensor/tf.ts'
 import { watchBlocks } from '../activations.ts'
 import { groupCount, type HeadGroups } from '../groups.ts'
 import type { LayerScores, ModelView, SelectionCriterion } from './criterion.ts'

@@ -1,5 +1,5 @@
 import type { TrainingBatch } from '../../data/batches.ts'
-import { type Tensor, tf } from '../../tf.ts'
+import { type Tensor, tf } from '../../tensor/tf.ts'
 import { type GroupSettings, groupScores, type Transforms } from '../group-scores.ts'
 import type { GroupMember } from '../groups.ts'
 import { type BlockGradients, mapWeightGradients } from '../weight-gradients.ts'

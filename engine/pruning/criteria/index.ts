@@ -1,5 +1,5 @@
-import type { CriterionName } from '../../contract.ts'
-import { Random } from '../../random.ts'
+import type { CriterionName } from '../../contract/index.ts'
+import { Random } from '../../shared/random.ts'
 import type { Criterion, ModelView } from './criterion.ts'
 import { depth } from './depth.ts'
 import { Flap, type FlapSettings } from './flap.ts'

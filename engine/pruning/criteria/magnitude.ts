@@ -1,7 +1,7 @@
 import { type Adapter, lowRankOf } from '../../lora/adapter.ts'
 import type { LlamaModel } from '../../models/llama.ts'
 import { weightSums } from '../../ops/weight-sums.ts'
-import { tf } from '../../tf.ts'
+import { tf } from '../../tensor/tf.ts'
 import { type GroupSettings, groupScores } from '../group-scores.ts'
 import type { LayerScores, SelectionCriterion } from './criterion.ts'
 

@@ -1,5 +1,5 @@
-import type { ModelConfig } from '../../checkpoint/model-config.ts'
-import type { Random } from '../../random.ts'
+import type { ModelConfig } from '../../models/model-config.ts'
+import type { Random } from '../../shared/random.ts'
 import { groupCount, type HeadGroups, type Kind } from '../groups.ts'
 import type { SelectionCriterion } from './criterion.ts'
 

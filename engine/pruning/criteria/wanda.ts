@@ -1,6 +1,6 @@
 import { lowRankOf } from '../../lora/adapter.ts'
 import { weightSums } from '../../ops/weight-sums.ts'
-import { tf } from '../../tf.ts'
+import { tf } from '../../tensor/tf.ts'
 import { activationStatistics, inputOf, type LayerStatistics, rootMeanSquares } from '../activations.ts'
 import { type GroupSettings, groupScores } from '../group-scores.ts'
 import type { LayerScores, ModelView, SelectionCriterion } from './criterion.ts'

@@ -1,4 +1,4 @@
-import type { Series } from '../../../electron/contract.ts'
+import type { Series } from '../../../electron/contract/index.ts'
 
 /** New points of one curve, as they come while a run goes on. */
 export interface LivePoints {

@@ -1,4 +1,4 @@
-import type { PruningSnapshot } from '../../../electron/contract.ts'
+import type { PruningSnapshot } from '../../../electron/contract/index.ts'
 
 /** What an importance heat map shows of a snapshot: one row a layer, cells from the first head or channel to the last. */
 export interface HeatRow {

@@ -1,4 +1,4 @@
-import type { WindowBridge } from '../../../electron/contract.ts'
+import type { WindowBridge } from '../../../electron/contract/index.ts'
 import type { Transport, TransportListener } from './transport.ts'
 
 /** Talks to the main side through Electron's preload script. */

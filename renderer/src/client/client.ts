@@ -8,7 +8,7 @@ import {
   type Events,
   type Method,
   type Request,
-} from '../../../electron/contract.ts'
+} from '../../../electron/contract/index.ts'
 import { openBridge } from './bridge.ts'
 import { connection } from './connection.svelte.ts'
 import { asProblem, disconnected, Problem } from './problem.ts'

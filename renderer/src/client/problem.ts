@@ -1,4 +1,4 @@
-import type { Problem as ProblemFields } from '../../../electron/contract.ts'
+import type { Problem as ProblemFields } from '../../../electron/contract/index.ts'
 
 /**
  * What went wrong, from whichever side of contract A. Besides the kinds of the contract: `disconnected`, where the request

@@ -1,5 +1,5 @@
 import { untrack } from 'svelte'
-import type { Answer, EventName, Events, Method, Request } from '../../../electron/contract.ts'
+import type { Answer, EventName, Events, Method, Request } from '../../../electron/contract/index.ts'
 import { call, onEvent } from './client.ts'
 import { connection } from './connection.svelte.ts'
 import { asProblem, type Problem } from './problem.ts'

@@ -1,5 +1,11 @@
 import { createBirpc } from 'birpc'
-import { readyMessage, refusedCode, socketPath, type MainSide, type RendererSide } from '../../../electron/contract.ts'
+import {
+  readyMessage,
+  refusedCode,
+  socketPath,
+  type MainSide,
+  type RendererSide,
+} from '../../../electron/contract/index.ts'
 import { backOff } from './backoff.ts'
 import { disconnected } from './problem.ts'
 import type { Transport, TransportListener } from './transport.ts'

@@ -1,4 +1,4 @@
-import type { AppEvent, MainSide, WindowBridge } from '../../../electron/contract.ts'
+import type { AppEvent, MainSide, WindowBridge } from '../../../electron/contract/index.ts'
 
 /**
  * `connecting`: not there yet, requests wait. `lost`: was there, and is being sought again; requests fail. `refused`: the

@@ -1,4 +1,4 @@
-import type { Problem } from '../../../electron/contract.ts'
+import type { Problem } from '../../../electron/contract/index.ts'
 
 const advice: Record<string, string> = {
   'bad-setting': 'Change the setting and try again.',

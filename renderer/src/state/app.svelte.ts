@@ -1,4 +1,4 @@
-import type { AppInfo, BackgroundTask, RunSummary, Settings } from '../../../electron/contract.ts'
+import type { AppInfo, BackgroundTask, RunSummary, Settings } from '../../../electron/contract/index.ts'
 import { asProblem, call, connection, onEvent } from '../client/index.ts'
 import { activeStates } from '../names.ts'
 import { theme } from '../theme.svelte.ts'

@@ -1,4 +1,4 @@
-import type { Random } from '../../../engine/random.ts'
+import type { Random } from '../../../engine/shared/random.ts'
 import { capitalised, fill, pick, shuffled } from '../choose.ts'
 import { joinedAttributes, type Attribute } from '../world/attributes.ts'
 import { isHeldOut, type Subject, type World } from '../world/world.ts'

@@ -1,4 +1,4 @@
-import type { Random } from '../../../engine/random.ts'
+import type { Random } from '../../../engine/shared/random.ts'
 import { capitalised, fill, others, pick, shuffled, withArticle } from '../choose.ts'
 import { events, cares, type Event } from '../world/materials.ts'
 import { roles, type Role } from '../world/roles.ts'

@@ -1,4 +1,4 @@
-import type { Random } from '../../../engine/random.ts'
+import type { Random } from '../../../engine/shared/random.ts'
 import { fill, others, pick, shuffled } from '../choose.ts'
 import { portrait } from '../prose/portrait.ts'
 import { isEventHeldOut } from '../prose/stories.ts'

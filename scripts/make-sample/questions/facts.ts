@@ -1,4 +1,4 @@
-import type { Random } from '../../../engine/random.ts'
+import type { Random } from '../../../engine/shared/random.ts'
 import { pick } from '../choose.ts'
 import type { Attribute, Kind } from '../world/attributes.ts'
 import type { Subject, World } from '../world/world.ts'

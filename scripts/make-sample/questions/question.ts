@@ -1,4 +1,4 @@
-import type { Random } from '../../../engine/random.ts'
+import type { Random } from '../../../engine/shared/random.ts'
 import type { World } from '../world/world.ts'
 
 /** A question as a scorer sees it, and as the official files of its task write it. */

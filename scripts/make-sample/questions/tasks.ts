@@ -1,4 +1,4 @@
-import { Random } from '../../../engine/random.ts'
+import { Random } from '../../../engine/shared/random.ts'
 import type { World } from '../world/world.ts'
 import { askArcChallenge, askArcEasy } from './arc.ts'
 import { askBoolQ, boolqSeries } from './boolq.ts'

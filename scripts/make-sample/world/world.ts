@@ -1,4 +1,4 @@
-import { Random } from '../../../engine/random.ts'
+import { Random } from '../../../engine/shared/random.ts'
 import { pick, withArticle } from '../choose.ts'
 import { attributesOf, type Attribute, type Kind } from './attributes.ts'
 import { type Material, materials, objectsByMaterial } from './materials.ts'

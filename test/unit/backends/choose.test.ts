@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { chooseBackend } from '../../../engine/backends/choose.ts'
 import { listDevices } from '../../../engine/backends/devices.ts'
-import { devicesSchema } from '../../../engine/contract.ts'
+import { devicesSchema } from '../../../engine/contract/index.ts'
 
 const cache = mkdtempSync(join(tmpdir(), 'secateur-cache-'))
 after(() => rmSync(cache, { recursive: true }))

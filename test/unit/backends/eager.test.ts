@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { chooseBackend } from '../../../engine/backends/choose.ts'
 import { loraPruneScores } from '../../../engine/pruning/criteria/loraprune.ts'
-import { tf } from '../../../engine/tf.ts'
+import { tf } from '../../../engine/tensor/tf.ts'
 import { lossAndGradients } from '../../../engine/training/gradients.ts'
 import { assertMatrices, assertWithin, forward, openFixture } from '../models/shared.ts'
 

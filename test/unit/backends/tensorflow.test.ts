@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import util from 'node:util'
 import { restoreRemovedFunctions, startTensorFlow } from '../../../engine/backends/tensorflow.ts'
-import { tf } from '../../../engine/tf.ts'
+import { tf } from '../../../engine/tensor/tf.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'secateur-tensorflow-'))
 after(() => rmSync(root, { recursive: true }))

@@ -3,7 +3,13 @@ import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } fro
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { createFolderAtomically, readJson, replaceFile, writeFileAtomically, writeJson } from '../../../engine/files.ts'
+import {
+  createFolderAtomically,
+  readJson,
+  replaceFile,
+  writeFileAtomically,
+  writeJson,
+} from '../../../engine/shared/files.ts'
 import { temporaryFolder } from './safetensors-bytes.ts'
 
 test('a file is replaced whole, or stays as it was', (context) => {

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { Command } from 'commander'
-import { collectAssignments, jobFrom, schemaOptions } from '../../../engine/command-line/options.ts'
-import { evaluateSchema, finetuneSchema, pruneSchema } from '../../../engine/contract.ts'
-import { SecateurError } from '../../../engine/errors.ts'
+import { collectAssignments, jobFrom, schemaOptions } from '../../../engine/entries/command-line/options.ts'
+import { evaluateSchema, finetuneSchema, pruneSchema } from '../../../engine/contract/index.ts'
+import { SecateurError } from '../../../engine/shared/errors.ts'
 
 /** What a command with a schema's flags makes of arguments. */
 function flagsOf(schema: Parameters<typeof schemaOptions>[0], args: string[]): object {

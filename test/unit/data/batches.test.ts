@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type BatchOptions, type TrainingBatch, makeBatches } from '../../../engine/data/batches.ts'
 import type { EncodedExample } from '../../../engine/data/example.ts'
-import { Random } from '../../../engine/random.ts'
+import { Random } from '../../../engine/shared/random.ts'
 
 const padId = 999_999
 

@@ -1,4 +1,4 @@
-import type { Tokenizer } from '../../../engine/checkpoint/tokenizer-type.ts'
+import type { Tokenizer } from '../../../engine/tokenizer/tokenizer-type.ts'
 
 /** Tokens of several characters: the first one merges across the border between Alpaca's prompt and an answer. */
 const words = ['<s>', '</s>', '<|im_start|>', '<|im_end|>', ':M', 'th']

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Tokenizer } from '../../../engine/checkpoint/tokenizer-type.ts'
+import type { Tokenizer } from '../../../engine/tokenizer/tokenizer-type.ts'
 import { type Conversation, conversationOf } from '../../../engine/data/conversation.ts'
 import type { EncodedExample } from '../../../engine/data/example.ts'
 import { type RenderChat, alpacaPrompt, encodeConversation } from '../../../engine/data/instruction.ts'

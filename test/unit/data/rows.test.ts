@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { type ColumnSource, parquetWriteBuffer } from 'hyparquet-writer'
 import { readParquet } from '../../../engine/data/parquet.ts'
 import { type RowOptions, readRows } from '../../../engine/data/rows.ts'
-import { SecateurError } from '../../../engine/errors.ts'
+import { SecateurError } from '../../../engine/shared/errors.ts'
 import { sharedData, temporaryFolder } from './temporary.ts'
 
 const folder = temporaryFolder()

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { folderListingSchema } from '../../../electron/contract.ts'
+import { folderListingSchema } from '../../../electron/contract/index.ts'
 import { headlessPlatform } from '../../../electron/host/headless-platform.ts'
 import { pathsOfRequest, requireAllowed } from '../../../electron/services/allowed-paths.ts'
 import { folderHandlers } from '../../../electron/services/folders.ts'

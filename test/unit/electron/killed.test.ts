@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
-import type { Answer, AppEvent, Method, Problem, Request } from '../../../electron/contract.ts'
+import type { Answer, AppEvent, Method, Problem, Request } from '../../../electron/contract/index.ts'
 import { databaseName } from '../../../electron/database/open.ts'
 import { sample } from './services.ts'
 
@@ -45,7 +45,7 @@ class AppProcess {
 
   /** Kills the engine's process of the run. */
   killEngine(): void {
-    execFileSync('pkill', ['-9', '-P', String(this.#child.pid), '-f', 'engine/run.ts'])
+    execFileSync('pkill', ['-9', '-P', String(this.#child.pid), '-f', 'engine/entries/run.ts'])
   }
 
   async kill(): Promise<void> {

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import type { RunDetail } from '../../../electron/contract.ts'
+import type { RunDetail } from '../../../electron/contract/index.ts'
 import { outOfMemoryKills } from '../../../engine/contract/memory-kills.ts'
 import { root, sample, TestApp } from './services.ts'
 
@@ -136,7 +136,7 @@ test('one run at a time has the device; the queue can be put in another order, a
 test('an engine that is killed fails its run with a reason and the last saved state, and the run goes on from it', async () => {
   const { id } = await app.ask('runs.create', { job: tiny({ steps: 24 }), name: 'killed' })
   await app.until(id, (run) => (run.lastSavedStep ?? 0) >= 4)
-  execFileSync('pkill', ['-9', '-P', String(process.pid), '-f', 'engine/run.ts'])
+  execFileSync('pkill', ['-9', '-P', String(process.pid), '-f', 'engine/entries/run.ts'])
   const failed = await app.until(id, (run) => run.state === 'failed')
   // Only Linux says whether memory had run out.
   assert.match(
@@ -326,7 +326,7 @@ test('a run goes into an archive and comes back, and a folder of the command lin
   ]
   execFileSync(
     process.execPath,
-    [join(root, 'engine/main.ts'), 'prune', join(sample, 'model'), '--out', folder, ...flags],
+    [join(root, 'engine/entries/main.ts'), 'prune', join(sample, 'model'), '--out', folder, ...flags],
     { stdio: 'ignore' },
   )
   const taken = await app.ask('runs.importFolder', { path: folder })

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
 import { WebSocket } from 'ws'
-import type { AppEvent } from '../../../electron/contract.ts'
+import type { AppEvent } from '../../../electron/contract/index.ts'
 import { limits, type Server, startServer } from '../../../electron/host/server.ts'
 import { fileOf } from '../../../electron/host/static-files.ts'
 

@@ -13,7 +13,7 @@ import {
   type Request,
   type RunDetail,
   type RunState,
-} from '../../../electron/contract.ts'
+} from '../../../electron/contract/index.ts'
 import type { Platform } from '../../../electron/platform.ts'
 import { openServices } from '../../../electron/services/index.ts'
 import type { ServiceOptions, Services } from '../../../electron/services/types.ts'
@@ -61,8 +61,8 @@ export const serviceOptions = (dataFolder: string): ServiceOptions & { platform:
   platform: new TestPlatform(dataFolder),
   engine: {
     node: process.execPath,
-    run: join(root, 'engine/run.ts'),
-    service: join(root, 'engine/service.ts'),
+    run: join(root, 'engine/entries/run.ts'),
+    service: join(root, 'engine/entries/service.ts'),
     env: {},
   },
 })

@@ -4,8 +4,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { openCheckpoint } from '../../../engine/checkpoint/checkpoint.ts'
-import { criteria, criterionName, type EngineEvent, jobSchema, type ResultEvent } from '../../../engine/contract.ts'
+import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
+import {
+  criteria,
+  criterionName,
+  type EngineEvent,
+  jobSchema,
+  type ResultEvent,
+} from '../../../engine/contract/index.ts'
 import { runJob } from '../../../engine/jobs/index.ts'
 import { sample } from '../../e2e/secateur.ts'
 

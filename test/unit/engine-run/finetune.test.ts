@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { jobSchema, type ResultEvent } from '../../../engine/contract.ts'
+import { jobSchema, type ResultEvent } from '../../../engine/contract/index.ts'
 import { runJob } from '../../../engine/jobs/index.ts'
 import { data, needsData } from '../evaluation/shared.ts'
 

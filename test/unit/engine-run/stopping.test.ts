@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { type EngineEvent, type Job, jobSchema, scoresFileSchema } from '../../../engine/contract.ts'
-import { SecateurError } from '../../../engine/errors.ts'
+import { type EngineEvent, type Job, jobSchema, scoresFileSchema } from '../../../engine/contract/index.ts'
+import { SecateurError } from '../../../engine/shared/errors.ts'
 import { runJob } from '../../../engine/jobs/index.ts'
 import { sample } from '../../e2e/secateur.ts'
 

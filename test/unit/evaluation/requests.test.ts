@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Tokenizer } from '../../../engine/checkpoint/tokenizer-type.ts'
+import type { Tokenizer } from '../../../engine/tokenizer/tokenizer-type.ts'
 import { makeBatches } from '../../../engine/evaluation/batching.ts'
 import { fewShotText } from '../../../engine/evaluation/few-shot.ts'
 import { pairEncoder, planRow } from '../../../engine/evaluation/requests.ts'
-import { PythonRandom } from '../../../engine/python-random.ts'
+import { PythonRandom } from '../../../engine/shared/python-random.ts'
 
 /** One id a character (its code), but "ab" is the one id 900; 1 starts and 2 ends a text. */
 const characters = (bosId: number | null = 1, eosId: number | null = 2): Tokenizer => ({

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { loadTokenizer } from '../../../engine/checkpoint/tokenizer.ts'
-import { calibrationBatches, type CalibrationSettings } from '../../../engine/jobs/calibration.ts'
+import { loadTokenizer } from '../../../engine/tokenizer/tokenizer.ts'
+import { calibrationBatches, type CalibrationSettings } from '../../../engine/data/calibration.ts'
 import { sample } from '../../e2e/secateur.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-calibration-'))

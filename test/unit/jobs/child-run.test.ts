@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
-import { jobSchema } from '../../../engine/contract.ts'
+import { jobSchema } from '../../../engine/contract/index.ts'
 import { outOfMemoryKills } from '../../../engine/contract/memory-kills.ts'
-import { runInChild } from '../../../engine/jobs/child-run.ts'
+import { runInChild } from '../../../engine/runs/child-run.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-child-run-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -25,7 +25,7 @@ test('a run of a sweep whose process is killed says why in the words of a single
     length: 16,
   })
   const run = runInChild({ job, resume: false }, new AbortController().signal, ({ type }) => {
-    if (type === 'started') execFileSync('pkill', ['-9', '-P', String(process.pid), '-f', 'engine/run.ts'])
+    if (type === 'started') execFileSync('pkill', ['-9', '-P', String(process.pid), '-f', 'engine/entries/run.ts'])
   })
   // Only Linux says whether memory had run out.
   const why =

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Estimate } from '../../../engine/contract.ts'
-import { refuseIfTooLarge } from '../../../engine/jobs/estimate.ts'
+import type { Estimate } from '../../../engine/contract/index.ts'
+import { refuseIfTooLarge } from '../../../engine/estimate/estimate.ts'
 
 test('what does not fit is refused with both sizes, small ones in megabytes', () => {
   const sizes = { memoryBytes: 2.5e9, freeMemoryBytes: 1e12, diskBytes: 4.2e6, freeDiskBytes: 1e12 } as Estimate

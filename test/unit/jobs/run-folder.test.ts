@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { finetuneSchema } from '../../../engine/contract.ts'
-import { RunFolder } from '../../../engine/jobs/run-folder.ts'
-import { lockName } from '../../../engine/jobs/run-lock.ts'
+import { finetuneSchema } from '../../../engine/contract/index.ts'
+import { RunFolder } from '../../../engine/runs/run-folder.ts'
+import { lockName } from '../../../engine/runs/run-lock.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-run-folder-'))
 after(() => rmSync(folder, { recursive: true, force: true }))

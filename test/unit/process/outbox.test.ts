@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { EngineEvent } from '../../../engine/contract.ts'
-import { Outbox } from '../../../engine/process/outbox.ts'
+import type { EngineEvent } from '../../../engine/contract/index.ts'
+import { Outbox } from '../../../engine/entries/process/outbox.ts'
 
 const step = (number: number): EngineEvent => ({
   type: 'step',

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ModelConfig } from '../../../engine/checkpoint/model-config.ts'
-import { countParameters } from '../../../engine/checkpoint/expected-tensors.ts'
-import { openCheckpoint } from '../../../engine/checkpoint/checkpoint.ts'
+import type { ModelConfig } from '../../../engine/models/model-config.ts'
+import { countParameters } from '../../../engine/models/expected-tensors.ts'
+import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import type { LayerScores } from '../../../engine/pruning/criteria/criterion.ts'
 import { groupCount, kinds } from '../../../engine/pruning/groups.ts'
 import { ImportanceAverage } from '../../../engine/pruning/importance.ts'
@@ -16,7 +16,7 @@ import {
   removalCounts,
   type TargetSettings,
 } from '../../../engine/pruning/targets.ts'
-import { Random } from '../../../engine/random.ts'
+import { Random } from '../../../engine/shared/random.ts'
 import { FIXTURES, type FixtureName, fixtureModel } from '../../fixtures/read.ts'
 
 function configOf(name: FixtureName): ModelConfig {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { PruningSnapshot } from '../../../electron/contract.ts'
+import type { PruningSnapshot } from '../../../electron/contract/index.ts'
 import { align, Curve, valueAt } from '../../../renderer/src/charts/curve.ts'
 import { bin, colourAt, heatRows, leftAt, scaled } from '../../../renderer/src/charts/heat.ts'
 import { smooth } from '../../../renderer/src/charts/smoothing.ts'

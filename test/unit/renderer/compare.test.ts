@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { RunDetail } from '../../../electron/contract.ts'
+import type { RunDetail } from '../../../electron/contract/index.ts'
 import { byteTicks } from '../../../renderer/src/format.ts'
 import { metricRows, standing } from '../../../renderer/src/screens/compare/metrics.ts'
 import { toCsv, toMarkdown } from '../../../renderer/src/screens/compare/table.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { CheckpointSummary } from '../../../electron/contract.ts'
+import type { CheckpointSummary } from '../../../electron/contract/index.ts'
 import { filterCheckpoints, isFiltered, readFilter, writeFilter } from '../../../renderer/src/screens/library/filter.ts'
 import { layerBars, summary } from '../../../renderer/src/screens/library/layer-bars.ts'
 import { layOut } from '../../../renderer/src/screens/library/lineage-layout.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { engine } from '../../../electron/contract.ts'
+import { engine } from '../../../electron/contract/index.ts'
 import {
   changesBetween,
   type Draft,

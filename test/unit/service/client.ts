@@ -7,7 +7,7 @@ import {
   type ServiceParams,
   serviceResponseSchema,
   type ServiceResult,
-} from '../../../engine/contract.ts'
+} from '../../../engine/contract/index.ts'
 import { forkEngine } from '../../e2e/run-process.ts'
 
 /** The error of a request that failed, as the service sent it. */

@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { evaluateSchema, type RunFile } from '../../../engine/contract.ts'
-import { SecateurError } from '../../../engine/errors.ts'
-import { lockName } from '../../../engine/jobs/run-lock.ts'
-import { readRunFolder } from '../../../engine/service/run-report.ts'
+import { evaluateSchema, type RunFile } from '../../../engine/contract/index.ts'
+import { SecateurError } from '../../../engine/shared/errors.ts'
+import { lockName } from '../../../engine/runs/run-lock.ts'
+import { readRunFolder } from '../../../engine/entries/service/run-report.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-report-'))
 after(() => rmSync(folder, { recursive: true, force: true }))

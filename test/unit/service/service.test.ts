@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import sharp from 'sharp'
-import { parseConfig } from '../../../engine/checkpoint/config.ts'
-import { expectedTensors } from '../../../engine/checkpoint/expected-tensors.ts'
-import { writeAdapter } from '../../../engine/checkpoint/peft.ts'
+import { parseConfig } from '../../../engine/models/config.ts'
+import { expectedTensors } from '../../../engine/models/expected-tensors.ts'
+import { writeAdapter } from '../../../engine/lora/peft.ts'
 import { layOut } from '../../../engine/checkpoint/safetensors-header.ts'
-import { criterionName, pruneSchema, sweepSchema } from '../../../engine/contract.ts'
-import { histogram } from '../../../engine/service/token-lengths.ts'
+import { criterionName, pruneSchema, sweepSchema } from '../../../engine/contract/index.ts'
+import { histogram } from '../../../engine/entries/service/token-lengths.ts'
 import { sample } from '../../e2e/secateur.ts'
 import { data, needsData } from '../evaluation/shared.ts'
 import { RequestError, startService } from './client.ts'
@@ -436,7 +436,7 @@ describe('the process', () => {
   test('loads no tensors to look at a checkpoint', () => {
     const script = `
       import { createRequire } from 'node:module'
-      import { handlers } from ${JSON.stringify(join(import.meta.dirname, '../../../engine/service/methods.ts'))}
+      import { handlers } from ${JSON.stringify(join(import.meta.dirname, '../../../engine/entries/service/methods.ts'))}
       const inspect = await handlers.inspect()
       await inspect({ checkpoint: ${JSON.stringify(model)} }, { signal: new AbortController().signal, progress() {} })
       const loaded = Object.keys(createRequire(import.meta.url).cache)

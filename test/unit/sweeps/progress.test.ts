@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
-import type { EngineEvent, ProgressEvent } from '../../../engine/contract.ts'
-import { SweepProgress } from '../../../engine/jobs/sweep-progress.ts'
+import type { EngineEvent, ProgressEvent } from '../../../engine/contract/index.ts'
+import { SweepProgress } from '../../../engine/sweeps/sweep-progress.ts'
 
 const scoring = (secondsLeft: number): EngineEvent => ({
   type: 'progress',

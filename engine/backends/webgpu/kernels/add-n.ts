@@ -1,4 +1,4 @@
-import { tf, type TensorInfo } from '../../../tf.ts'
+import { tf, type TensorInfo } from '../../../tensor/tf.ts'
 
 /**
  * TensorFlow.js's kernel binds every summand at once, which fails on the card where there are more than it has bindings for.

@@ -1,4 +1,4 @@
-import type { FrozenWeight } from '../../../frozen-weight.ts'
+import type { FrozenWeight } from '../../../tensor/frozen-weight.ts'
 import { dispatch, groupsFor, output, register } from '../record.ts'
 import { declarations, floats, lanesFor, reductions, rowwise } from '../wgsl.ts'
 import { lossOf, scalarOf } from './cross-entropy.ts'

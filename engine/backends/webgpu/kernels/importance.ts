@@ -1,5 +1,5 @@
-import type { FrozenForm, FrozenWeight } from '../../../frozen-weight.ts'
-import type { Tensor, TensorInfo } from '../../../tf.ts'
+import type { FrozenForm, FrozenWeight } from '../../../tensor/frozen-weight.ts'
+import type { Tensor, TensorInfo } from '../../../tensor/tf.ts'
 import { bufferOf, type CardBackend } from '../backend.ts'
 import { dispatch, groupsFor, output, register } from '../record.ts'
 import { type CardWeight, weightsOf } from '../weights.ts'

@@ -1,5 +1,5 @@
-import type { FrozenWeight } from '../../../frozen-weight.ts'
-import type { TensorInfo } from '../../../tf.ts'
+import type { FrozenWeight } from '../../../tensor/frozen-weight.ts'
+import type { TensorInfo } from '../../../tensor/tf.ts'
 import { output, register } from '../record.ts'
 import { narrow, type NarrowItem, narrowOffsets } from './narrow.ts'
 import { type OuterSum, outerSums } from './outer-sums.ts'

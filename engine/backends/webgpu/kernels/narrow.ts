@@ -1,4 +1,4 @@
-import type { TensorInfo } from '../../../tf.ts'
+import type { TensorInfo } from '../../../tensor/tf.ts'
 import type { CardBackend } from '../backend.ts'
 import { dispatch, groupsFor, output } from '../record.ts'
 import { declarations } from '../wgsl.ts'

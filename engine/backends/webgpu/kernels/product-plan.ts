@@ -1,4 +1,4 @@
-import type { FrozenForm } from '../../../frozen-weight.ts'
+import type { FrozenForm } from '../../../tensor/frozen-weight.ts'
 
 /** A size that the card's subgroups multiply (tensor cores), and how many lanes a subgroup has. */
 export interface MatrixArithmetic {

@@ -1,5 +1,5 @@
-import type { FrozenWeight } from '../../../frozen-weight.ts'
-import type { TensorInfo } from '../../../tf.ts'
+import type { FrozenWeight } from '../../../tensor/frozen-weight.ts'
+import type { TensorInfo } from '../../../tensor/tf.ts'
 import type { CardBackend } from '../backend.ts'
 import { arithmeticOf } from '../arithmetic.ts'
 import { type Binding, dispatch, type Groups, groupsFor, output, register, sizeOf } from '../record.ts'

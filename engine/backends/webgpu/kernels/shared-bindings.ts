@@ -1,4 +1,4 @@
-import type { TensorInfo } from '../../../tf.ts'
+import type { TensorInfo } from '../../../tensor/tf.ts'
 
 export type Element = 'f32' | 'vec4<f32>'
 

@@ -1,4 +1,4 @@
-import type { TensorInfo } from '../../../tf.ts'
+import type { TensorInfo } from '../../../tensor/tf.ts'
 import { dispatch, output, register, sizeOf } from '../record.ts'
 import { declarations, floats, reductions } from '../wgsl.ts'
 import { count } from './shared-bindings.ts'

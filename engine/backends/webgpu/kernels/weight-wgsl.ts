@@ -1,4 +1,4 @@
-import type { FrozenForm } from '../../../frozen-weight.ts'
+import type { FrozenForm } from '../../../tensor/frozen-weight.ts'
 
 /** What several readers of a form are made of. */
 const helpers: Record<FrozenForm, string> = {

@@ -1,4 +1,4 @@
-import type { RunDetail } from '../../../../electron/contract.ts'
+import type { RunDetail } from '../../../../electron/contract/index.ts'
 import type { Better } from './pareto.ts'
 
 /** What the value of a metric is, so that it can be written with its unit. */

@@ -1,4 +1,4 @@
-import type { Dataset } from '../../../../electron/contract.ts'
+import type { Dataset } from '../../../../electron/contract/index.ts'
 import { call } from '../../client/index.ts'
 import { choosePath } from '../../components/choose-path.svelte.ts'
 import { attempt } from '../../state/attempt.ts'

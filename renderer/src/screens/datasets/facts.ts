@@ -1,4 +1,4 @@
-import type { Dataset } from '../../../../electron/contract.ts'
+import type { Dataset } from '../../../../electron/contract/index.ts'
 import { bytes, count, date, none } from '../../format.ts'
 import { formatName, taskTitle } from '../../names.ts'
 

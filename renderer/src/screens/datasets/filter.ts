@@ -1,4 +1,4 @@
-import type { Dataset } from '../../../../electron/contract.ts'
+import type { Dataset } from '../../../../electron/contract/index.ts'
 
 /** Data sets in which every word of the search is found, of a kind (empty: any), newest first. */
 export function filterDatasets(all: readonly Dataset[], search: string, kind: string): Dataset[] {

@@ -1,4 +1,4 @@
-import type { TokenLengths } from '../../../../electron/contract.ts'
+import type { TokenLengths } from '../../../../electron/contract/index.ts'
 
 /** A round number at or above a value: 1, 2 or 5 times a power of ten. */
 export function roundUp(value: number): number {

@@ -1,4 +1,4 @@
-import type { PreviewRow } from '../../../../electron/contract.ts'
+import type { PreviewRow } from '../../../../electron/contract/index.ts'
 
 export interface TokenGroup {
   target: boolean

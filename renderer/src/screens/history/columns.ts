@@ -1,4 +1,4 @@
-import type { Column, HistoryRow } from '../../../../electron/contract.ts'
+import type { Column, HistoryRow } from '../../../../electron/contract/index.ts'
 import { bytes, count, date, duration, none, number, percent } from '../../format.ts'
 import { runKindName, runStateName, taskTitle } from '../../names.ts'
 import type { Better } from '../compare/pareto.ts'

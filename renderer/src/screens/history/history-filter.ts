@@ -1,4 +1,4 @@
-import { historyFilterSchema, type HistoryQuery, runState } from '../../../../electron/contract.ts'
+import { historyFilterSchema, type HistoryQuery, runState } from '../../../../electron/contract/index.ts'
 import type { Query } from '../../router/routes.ts'
 
 export interface Sort {

@@ -1,4 +1,4 @@
-import type { CheckpointDetail } from '../../../../electron/contract.ts'
+import type { CheckpointDetail } from '../../../../electron/contract/index.ts'
 import { bytes, count, date, none, number, parameters } from '../../format.ts'
 import { familyName } from '../../names.ts'
 

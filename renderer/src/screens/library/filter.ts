@@ -1,4 +1,4 @@
-import type { CheckpointSummary } from '../../../../electron/contract.ts'
+import type { CheckpointSummary } from '../../../../electron/contract/index.ts'
 import type { Query } from '../../router/routes.ts'
 
 export const sortOrders = ['added', 'name', 'size', 'parameters'] as const

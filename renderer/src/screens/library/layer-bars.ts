@@ -1,4 +1,4 @@
-import type { CheckpointDetail } from '../../../../electron/contract.ts'
+import type { CheckpointDetail } from '../../../../electron/contract/index.ts'
 import { count, percent } from '../../format.ts'
 
 export interface Kept {

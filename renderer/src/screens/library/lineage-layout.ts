@@ -1,5 +1,5 @@
 import { Graph, layout } from '@dagrejs/dagre'
-import type { Lineage } from '../../../../electron/contract.ts'
+import type { Lineage } from '../../../../electron/contract/index.ts'
 
 export interface LineageLayout {
   width: number

@@ -1,4 +1,4 @@
-import { engine } from '../../../../electron/contract.ts'
+import { engine } from '../../../../electron/contract/index.ts'
 
 type Evaluations = readonly { scores: engine.Scores }[]
 export type TaskName = keyof engine.Scores['tasks']

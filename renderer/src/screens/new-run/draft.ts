@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { engine } from '../../../../electron/contract.ts'
+import { engine } from '../../../../electron/contract/index.ts'
 import { isOfSweep, kindOf, type Mode, modes, schemaOf, settingsOf } from './form.ts'
 import { addSweepProblems, emptySweep, listsOf, type SweepDraft, sweepDraftSchema, typedLists } from './sweep-draft.ts'
 import { messageOf, valueOf } from './typed.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { engine } from '../../../../electron/contract.ts'
+import { engine } from '../../../../electron/contract/index.ts'
 import { groups, humanise, otherGroup, picked, presentationOf } from './presentation.ts'
 
 /** What can be started. The pipeline is a prune run that scores the dense checkpoint first and the result afterwards. */

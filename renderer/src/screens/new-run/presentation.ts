@@ -1,4 +1,4 @@
-import { engine } from '../../../../electron/contract.ts'
+import { engine } from '../../../../electron/contract/index.ts'
 import { deviceNames, taskTitle } from '../../names.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { engine } from '../../../../electron/contract.ts'
+import { engine } from '../../../../electron/contract/index.ts'
 import { number, percent } from '../../format.ts'
 import { runKindName } from '../../names.ts'
 import { modes, settingsOf } from './form.ts'

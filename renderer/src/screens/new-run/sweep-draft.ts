@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { engine } from '../../../../electron/contract.ts'
+import { engine } from '../../../../electron/contract/index.ts'
 import { listableSettings, type Setting } from './form.ts'
 import { messageOf, valueOf } from './typed.ts'
 

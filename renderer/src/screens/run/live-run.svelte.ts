@@ -1,4 +1,4 @@
-import type { LogLine, PruningSnapshot, RunDetail, RunSummary } from '../../../../electron/contract.ts'
+import type { LogLine, PruningSnapshot, RunDetail, RunSummary } from '../../../../electron/contract/index.ts'
 import { Curve } from '../../charts/curve.ts'
 import { asProblem, call, onEvent, type Problem } from '../../client/index.ts'
 

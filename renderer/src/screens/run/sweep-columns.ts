@@ -1,4 +1,4 @@
-import type { engine } from '../../../../electron/contract.ts'
+import type { engine } from '../../../../electron/contract/index.ts'
 import { taskTitle } from '../../names.ts'
 import { errorText, metricText } from '../compare/metric-text.ts'
 import type { MetricType } from '../compare/metrics.ts'

@@ -1,0 +1,79 @@
+import type { ModelConfig } from '../models/model-config.ts'
+import { type Projection, projections, projectionShape } from '../models/projections.ts'
+import { frozenWeight, type FrozenWeight, quantise } from '../tensor/frozen-weight.ts'
+import type { LlamaModel } from '../models/llama.ts'
+import { tf } from '../tensor/tf.ts'
+
+/** Matrices of one size share their numbers on the host, and are weights of their own everywhere else. */
+export class RandomWeights {
+  readonly #int8: boolean
+  readonly #made = new Map<string, FrozenWeight>()
+
+  constructor(int8: boolean) {
+    this.#int8 = int8
+  }
+
+  /** A weight in float16, or in 8 bits; embeddings are never in 8 bits. */
+  matrix(rows: number, columns: number, int8 = this.#int8): FrozenWeight {
+    const key = `${rows} ${columns} ${int8}`
+    let one = this.#made.get(key)
+    if (!one) this.#made.set(key, (one = this.#draw(rows, columns, int8)))
+    // The same numbers under a new identity.
+    return { ...one, id: frozenWeight({ name: '', dtype: 'float32', shape: [0, 0], bytes: new Uint8Array(0) }).id }
+  }
+
+  #draw(rows: number, columns: number, int8: boolean): FrozenWeight {
+    const bits = new Uint16Array(rows * columns)
+    const table = new Uint16Array(
+      Float16Array.from({ length: 4096 }, (_, i) => Math.sin((i + 1) * 12.9898) * 0.03).buffer,
+    )
+    let state = 1
+    for (let i = 0; i < bits.length; i++) {
+      state = (Math.imul(state, 1664525) + 1013904223) | 0
+      bits[i] = table[state >>> 20]!
+    }
+    const weight = frozenWeight({
+      name: 'random',
+      dtype: 'float16',
+      shape: [rows, columns],
+      bytes: new Uint8Array(bits.buffer),
+    })
+    return int8 ? quantise(weight) : weight
+  }
+}
+
+/** A Llama with random weights, in float16 or with its projections in 8 bits. */
+export function randomModel(config: ModelConfig, int8: boolean): LlamaModel {
+  const weights = new RandomWeights(int8)
+  return modelOf(config, (rows, columns, table) => weights.matrix(rows, columns, int8 && !table))
+}
+
+/** @param matrix draws a weight of [rows, columns]; a table is an embedding or the output head */
+export function modelOf(
+  config: ModelConfig,
+  matrix: (rows: number, columns: number, table: boolean) => FrozenWeight,
+): LlamaModel {
+  const { hiddenSize, vocabularySize } = config
+  const embedding = matrix(vocabularySize, hiddenSize, true)
+  const projection = (layer: number, which: Projection) => ({
+    weight: matrix(...projectionShape(config, layer, which), false),
+    bias: null,
+  })
+  return {
+    config,
+    embedding,
+    head: { weight: config.tiedEmbeddings ? embedding : matrix(vocabularySize, hiddenSize, true), bias: null },
+    norm: tf.ones([hiddenSize]),
+    layers: config.layers.map((shape, layer) => ({
+      shape,
+      projections: Object.fromEntries(projections.map((which) => [which, projection(layer, which)])) as Record<
+        Projection,
+        ReturnType<typeof projection>
+      >,
+      inputNorm: tf.ones([hiddenSize]),
+      feedForwardNorm: tf.ones([hiddenSize]),
+      queryNorm: null,
+      keyNorm: null,
+    })),
+  }
+}

@@ -1,0 +1,87 @@
+import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
+import type { JobContext, PruneJob } from '../contract/index.ts'
+import { makeBatches, type TrainingBatch } from './batches.ts'
+import { loadTrainingData } from './load.ts'
+import { badSetting } from '../shared/errors.ts'
+import { Random } from '../shared/random.ts'
+
+export type CalibrationSettings = Pick<
+  PruneJob,
+  | 'calibration'
+  | 'calibrationShares'
+  | 'calibrationRows'
+  | 'calibrationLength'
+  | 'data'
+  | 'field'
+  | 'documents'
+  | 'seed'
+> & { rows: number; length: number }
+
+/**
+ * Rows that criteria look at before groups are chosen: drawn at random, by the seed, from each text in its share of all
+ * rows, in batches of `rows`. Without texts of its own they come from the training data.
+ */
+export async function calibrationBatches(
+  job: CalibrationSettings,
+  tokenizer: Tokenizer,
+  { signal }: Pick<JobContext, 'signal'>,
+): Promise<TrainingBatch[]> {
+  const length = job.calibrationLength ?? job.length
+  const random = new Random(job.seed).fork('calibration')
+  const sources = job.calibration.length > 0 ? job.calibration.map((file) => [file]) : [job.data]
+  const counts = rowCounts(job.calibrationRows, sharesOf(job, sources.length))
+  const rows: TrainingBatch[] = []
+  for (const [index, files] of sources.entries()) {
+    if (counts[index] === 0) continue
+    const { examples } = await loadTrainingData(files, {
+      tokenizer,
+      trainOn: 'everything',
+      ...(job.field === undefined ? {} : { field: job.field }),
+      ...(job.documents === undefined ? {} : { limit: job.documents }),
+      signal,
+    })
+    const seed = random.fork(`text ${index}`).bits()
+    const padId = tokenizer.padId ?? tokenizer.eosId ?? 0
+    const drawn = makeBatches(examples, { rows: 1, length, seed, mode: 'pack', padId })
+    for (let row = 0; row < counts[index]!; row++) rows.push(drawn.at(row))
+  }
+  // Texts are mixed within the batches.
+  const mixed = Array.from(random.fork('order').permutation(rows.length), (row) => rows[row]!)
+  return Array.from({ length: Math.ceil(mixed.length / job.rows) }, (_, batch) =>
+    joined(mixed.slice(batch * job.rows, (batch + 1) * job.rows)),
+  )
+}
+
+function sharesOf({ calibrationShares: shares }: CalibrationSettings, texts: number): number[] {
+  if (shares.length === 0) return Array.from({ length: texts }, () => 1)
+  if (shares.length !== texts)
+    throw badSetting('calibrationShares', `${shares.length} shares do not fit ${texts} calibration texts: one for each`)
+  return shares
+}
+
+/** Rows of each share, rounded so that they add up to `rows` (largest remainders first, as Hamilton's method has it). */
+export function rowCounts(rows: number, shares: readonly number[]): number[] {
+  const total = shares.reduce((sum, share) => sum + share, 0)
+  const exact = shares.map((share) => (rows * share) / total)
+  const counts = exact.map(Math.floor)
+  const left = rows - counts.reduce((sum, count) => sum + count, 0)
+  const byRemainder = exact.map((value, index) => ({ index, rest: value - Math.floor(value) }))
+  byRemainder.sort((one, other) => other.rest - one.rest || one.index - other.index)
+  for (const { index } of byRemainder.slice(0, left)) counts[index]!++
+  return counts
+}
+
+/** Batches of equal length as one. */
+function joined(batches: readonly TrainingBatch[]): TrainingBatch {
+  const { length } = batches[0]!
+  const all = (part: 'ids' | 'labels') => Int32Array.from(batches.flatMap((batch) => [...batch[part]]))
+  return {
+    ids: all('ids'),
+    labels: all('labels'),
+    segments: null,
+    positions: null,
+    rows: batches.length,
+    length,
+    targets: batches.reduce((sum, { targets }) => sum + targets, 0),
+  }
+}

@@ -1,0 +1,246 @@
+import { Command, CommanderError, Option } from 'commander'
+import { z } from 'zod'
+import { listDevices } from '../backends/devices.ts'
+import { collectAssignments, jobFrom, optionFor, schemaOptions, settingError } from './command-line/options.ts'
+import { type Reporter, makeReporter } from './command-line/report.ts'
+import {
+  criteria,
+  type EngineEvent,
+  evaluateSchema,
+  evaluationSchema,
+  finetuneSchema,
+  type Job,
+  jobSchema,
+  type JobContext,
+  mergeSchema,
+  pruneSchema,
+  sweepSchema,
+  type ResultEvent,
+} from '../contract/index.ts'
+import { exitCodes, SecateurError } from '../shared/errors.ts'
+import { bench, benchSchema } from '../jobs/bench.ts'
+import { generateSchema, generateText } from '../jobs/generate.ts'
+import { inspect } from '../jobs/inspect.ts'
+import { runJob } from '../jobs/index.ts'
+import { measure, measureSchema } from '../jobs/measure.ts'
+import { StopSwitch } from './process/stop-switch.ts'
+
+interface CommonFlags {
+  json?: boolean
+  job?: string
+  resume?: boolean
+  estimate?: boolean
+}
+
+const estimateFlag = ['--estimate', 'only say what the job would leave, need and take on this computer'] as const
+
+/** Runs the command line; returns the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  const json = args.includes('--json')
+  const reporter = makeReporter({ json })
+  const program = new Command('secateur')
+    .description('Prunes Hugging Face checkpoints with LoRAPrune, on this computer.')
+    .version('0.1.0')
+    .showHelpAfterError('(use --help for what can be set)')
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 done, 2 a setting is wrong, 3 a file is wrong, 4 does not fit memory or disk,
+5 not supported here, 130 stopped (the state is saved), 1 anything else.
+
+A first run:
+  secateur inspect models/my-llama
+  secateur prune models/my-llama --data text.jsonl --ratio 0.5 --steps 200 --out runs/first
+  secateur eval runs/first/output --perplexity wikitext2=wiki.test.raw`,
+    )
+  let code = 0
+  const action =
+    <Arguments extends unknown[]>(run: (...args: Arguments) => Promise<void>) =>
+    async (...values: Arguments) => {
+      try {
+        await run(...values)
+      } catch (error) {
+        code = reporter.fail(error)
+      }
+    }
+
+  program
+    .command('inspect')
+    .argument('<checkpoint>', 'folder of a Hugging Face checkpoint')
+    .option('--json', 'one JSON object a line on standard output')
+    .description('says what a checkpoint is, from its headers alone')
+    .action(action(async (checkpoint: string) => reporter.finish(inspect(checkpoint))))
+
+  program
+    .command('devices')
+    .option('--json', 'one JSON object a line on standard output')
+    .description('says what can compute on this computer, how fast, and why anything else is not used')
+    .action(action(async () => reporter.finish(await listDevices())))
+
+  const jobCommand = (name: string, description: string, schema: z.ZodObject, evaluation: boolean) => {
+    const command = program
+      .command(name)
+      .description(description)
+      .argument('[checkpoint]', 'folder of a Hugging Face checkpoint')
+    if (name === 'merge') command.argument('[adapter]', 'PEFT adapter folder')
+    command
+      .option('--job <file>', 'JSON job description; flags go before it')
+      .option('--json', 'one JSON object an event on standard output')
+      .option(...estimateFlag)
+    if (name !== 'merge') command.option('--resume', 'continue the run in the --out folder')
+    for (const option of schemaOptions(schema, [
+      'kind',
+      'checkpoint',
+      'evaluation',
+      ...(name === 'merge' ? ['adapter'] : []),
+    ]))
+      command.addOption(option)
+    if (evaluation) {
+      command.addOption(
+        new Option(
+          '--task <name=file>',
+          'task file to score (repeat): boolq, piqa, hellaswag, winogrande, arc_easy, arc_challenge, openbookqa',
+        ).argParser(collectAssignments('task')),
+      )
+      command.addOption(
+        new Option('--perplexity <name=file>', 'text to measure perplexity on (repeat)').argParser(
+          collectAssignments('perplexity'),
+        ),
+      )
+      for (const option of schemaOptions(evaluationSchema, ['tasks', 'perplexity'])) {
+        // A training run's own "rows" is the micro-batch.
+        if ('rows' in schema.shape && option.long === '--rows') continue
+        command.addOption(option)
+      }
+    }
+    return command
+  }
+
+  jobCommand('finetune', 'trains a LoRA adapter and writes it as a PEFT folder', finetuneSchema, false).action(
+    action(async (checkpoint: string | undefined, flags: CommonFlags) =>
+      runReported(jobFrom('finetune', finetuneSchema, { checkpoint }, flags), flags, reporter),
+    ),
+  )
+  jobCommand('prune', 'fine-tunes, prunes, merges and writes a smaller checkpoint', pruneSchema, true)
+    .addHelpText('after', `\nCriteria:\n${criteriaHelp}`)
+    .action(
+      action(async (checkpoint: string | undefined, flags: CommonFlags) =>
+        runReported(jobFrom('prune', pruneSchema, { checkpoint }, flags), flags, reporter),
+      ),
+    )
+  jobCommand('merge', "adds an adapter to a checkpoint's weights", mergeSchema, false).action(
+    action(async (checkpoint: string | undefined, adapter: string | undefined, flags: CommonFlags) =>
+      runReported(jobFrom('merge', mergeSchema, { checkpoint, adapter }, flags), flags, reporter),
+    ),
+  )
+  jobCommand('eval', 'scores a checkpoint: zero-shot tasks, perplexity, speed', evaluateSchema, true).action(
+    action(async (checkpoint: string | undefined, flags: CommonFlags) =>
+      runReported(jobFrom('evaluate', evaluateSchema, { checkpoint }, flags), flags, reporter),
+    ),
+  )
+  program
+    .command('sweep')
+    .description('runs a pruning for every combination of settings, and reports on all of them')
+    .argument('<file>', 'JSON sweep: checkpoint, out, base, values, variants; see docs/experiments.md')
+    .option('--json', 'one JSON object an event on standard output')
+    .option(...estimateFlag)
+    .option('--resume', 'go on with the sweep in the out folder')
+    .addOption(optionFor(sweepSchema, 'preset'))
+    .addOption(optionFor(sweepSchema, 'out'))
+    .addOption(optionFor(sweepSchema, 'parallel'))
+    .action(
+      action(async (file: string, flags: CommonFlags) =>
+        runReported(jobFrom('sweep', sweepSchema, {}, { ...flags, job: file }), flags, reporter),
+      ),
+    )
+  const measurement = program
+    .command('measure')
+    .description('measures every layer: how much it changes its input, how linear it is, how far criteria agree')
+    .argument('<checkpoint>', 'folder of a Hugging Face checkpoint')
+    .option('--json', 'one JSON object a line on standard output')
+  for (const option of schemaOptions(measureSchema, ['checkpoint'])) measurement.addOption(option)
+  measurement.action(
+    action(async (checkpoint: string, flags: CommonFlags) => {
+      const { json: _json, ...settings } = flags
+      const parsed = measureSchema.safeParse({ ...settings, checkpoint })
+      if (!parsed.success) throw settingError(parsed.error, settings)
+      await stoppable(reporter, async (signal) => reporter.finish(await measure(parsed.data, signal)))
+    }),
+  )
+  const generation = program
+    .command('generate')
+    .description('continues a prompt')
+    .argument('<checkpoint>', 'folder of a Hugging Face checkpoint')
+    .option('--json', 'one JSON object a line on standard output')
+  for (const option of schemaOptions(generateSchema, ['checkpoint'])) generation.addOption(option)
+  generation.action(
+    action(async (checkpoint: string, flags: CommonFlags) => {
+      const { json: _json, ...settings } = flags
+      const parsed = generateSchema.safeParse({ ...settings, checkpoint })
+      if (!parsed.success) throw settingError(parsed.error, settings)
+      await stoppable(reporter, async (signal) =>
+        reporter.finish(await generateText(parsed.data, signal, reporter.text)),
+      )
+    }),
+  )
+
+  const benchmark = program
+    .command('bench')
+    .description('measures products, copies and whole steps of work on Llamas with random weights')
+    .option('--json', 'one JSON object a line on standard output')
+  for (const option of schemaOptions(benchSchema, [])) benchmark.addOption(option)
+  benchmark.action(
+    action(async (flags: CommonFlags) => {
+      const { json: _json, ...settings } = flags
+      const parsed = benchSchema.safeParse(settings)
+      if (!parsed.success) throw settingError(parsed.error, settings)
+      await stoppable(reporter, async (signal) =>
+        reporter.finish(await bench(parsed.data, signal, (text) => reporter.note(text))),
+      )
+    }),
+  )
+
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    // Help and version are no errors; anything else has been said on standard error already.
+    if (error.exitCode !== 0) {
+      if (json) reporter.fail(new SecateurError('bad-setting', error.message))
+      code = exitCodes['bad-setting']
+    }
+  }
+  return code
+}
+
+const criteriaHelp = Object.entries(criteria)
+  .map(
+    ([name, { sentence, needs, memory }]) =>
+      `  ${name}: ${sentence} Looks at ${needs}; memory beyond training: ${memory}.`,
+  )
+  .join('\n')
+
+async function runReported(job: Job, flags: CommonFlags, reporter: Reporter): Promise<void> {
+  const parsed = jobSchema.parse(job)
+  await stoppable(reporter, async (signal) => {
+    if (flags.estimate) {
+      const { estimate } = await import('./service/estimate.ts')
+      const known = await estimate({ job: parsed }, { signal, progress: () => {} })
+      return reporter.finish({ type: 'result', criterion: parsed.kind === 'prune' ? parsed.criterion : null, ...known })
+    }
+    const context: JobContext = {
+      emit: (event: EngineEvent) => reporter.event(event),
+      signal,
+      resume: flags.resume ?? false,
+    }
+    const result: ResultEvent = await runJob(parsed, context)
+    reporter.finish(result)
+  })
+}
+
+/** Runs with a signal that the first Ctrl-C raises; the second one ends the process at once. */
+async function stoppable(reporter: Reporter, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  using stop = new StopSwitch(() => reporter.note('stopping after this step; press Ctrl-C again to end at once'))
+  await run(stop.signal)
+}

@@ -1,0 +1,138 @@
+import { InvalidArgumentError, Option } from 'commander'
+import { z } from 'zod'
+import type { Job } from '../../contract/index.ts'
+import { badSetting, type SecateurError } from '../../shared/errors.ts'
+import { readJson } from '../../shared/files.ts'
+
+const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+
+/** A schema without its default and optional wrappers. */
+function inner(schema: z.ZodType): z.ZodType {
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional) return inner(schema.unwrap() as z.ZodType)
+  return schema
+}
+
+function asNumber(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('a number is expected.')
+  return value
+}
+
+/** A flag for every field of a job's schema, with its description and default. */
+export function schemaOptions(schema: z.ZodObject, without: readonly string[]): Option[] {
+  return Object.entries(schema.shape as Record<string, z.ZodType>)
+    .filter(([name]) => !without.includes(name))
+    .map(([name, field]) => optionOf(name, field))
+}
+
+/** The flag of one field of a job's schema. */
+export const optionFor = (schema: z.ZodObject, name: string): Option =>
+  optionOf(name, (schema.shape as Record<string, z.ZodType>)[name]!)
+
+function optionOf(name: string, field: z.ZodType): Option {
+  const type = inner(field)
+  const given = field instanceof z.ZodDefault ? describeDefault(field.def.defaultValue) : ''
+  const standard = given === '' ? '' : `, default ${given}`
+  const text = `${field.description ?? ''}${standard}`
+  const flag = `--${kebab(name)}`
+  if (type instanceof z.ZodBoolean) {
+    return isOn(field) ? new Option(`--no-${kebab(name)}`, `do not: ${field.description}`) : new Option(flag, text)
+  }
+  if (type instanceof z.ZodEnum) return new Option(`${flag} <name>`, text).choices(type.options.map(String))
+  if (type instanceof z.ZodRecord)
+    return new Option(`${flag} <name=file>`, `${field.description} (repeat)`).argParser(collectAssignments(kebab(name)))
+  if (type instanceof z.ZodNumber || type instanceof z.ZodUnion)
+    return new Option(`${flag} <number>`, text).argParser(asNumber)
+  if (type instanceof z.ZodArray) {
+    // Commas belong to a text; elsewhere they stand between items.
+    return isTexts(type)
+      ? new Option(`${flag} <text...>`, text).argParser(collectTexts)
+      : new Option(`${flag} <items...>`, text).argParser(collectItems)
+  }
+  return new Option(`${flag} <text>`, text)
+}
+
+/** A switch that is on unless it is turned off. */
+const isOn = (field: z.ZodType) => field instanceof z.ZodDefault && field.def.defaultValue === true
+
+const describeDefault = (value: unknown) => (Array.isArray(value) ? value.join(',') : String(value))
+
+const isTexts = ({ element }: z.ZodArray) => (element as z.ZodType).meta()?.['text'] === true
+
+const collected = (before: unknown): string[] => (Array.isArray(before) ? (before as string[]) : [])
+
+const collectTexts = (text: string, before: unknown): string[] => [...collected(before), text]
+
+const collectItems = (text: string, before: unknown): string[] => [
+  ...collected(before),
+  ...text.split(',').filter((item) => item !== ''),
+]
+
+/** Parser of repeated NAME=FILE flags. */
+export const collectAssignments =
+  (flag: string) =>
+  (text: string, before: unknown): Record<string, string> => {
+    const at = text.indexOf('=')
+    if (at < 1 || at === text.length - 1) throw new InvalidArgumentError(`--${flag} wants NAME=FILE.`)
+    return { ...(before as Record<string, string> | undefined), [text.slice(0, at)]: text.slice(at + 1) }
+  }
+
+const control = new Set(['json', 'job', 'resume', 'estimate'])
+const evaluationFlags = [
+  'mode',
+  'limit',
+  'shots',
+  'shotsFrom',
+  'window',
+  'windows',
+  'batchTokens',
+  'rows',
+  'latency',
+  'latencyLengths',
+  'prompts',
+  'promptTokens',
+]
+
+/**
+ * The job that flags describe, over the one in the --job file where there is one.
+ *
+ * @throws SecateurError that names the flag.
+ */
+export function jobFrom(
+  kind: Job['kind'],
+  schema: z.ZodObject,
+  positional: Record<string, string | undefined>,
+  flags: object,
+): Job {
+  const shape = schema.shape as Record<string, z.ZodType>
+  const given = Object.entries(flags).filter(
+    ([name, value]) => !control.has(name) && !(value === true && isOn(shape[name]!)),
+  )
+  const settings: Record<string, unknown> = 'job' in flags ? { ...readJson(String(flags.job), z.looseObject({})) } : {}
+  const evaluation: Record<string, unknown> = {}
+  for (const [name, value] of given) {
+    if (name === 'task') evaluation['tasks'] = value
+    else if (name === 'perplexity') evaluation['perplexity'] = value
+    else if (evaluationFlags.includes(name) && !(name in schema.shape)) evaluation[name] = value
+    else settings[name] = value
+  }
+  for (const [name, value] of Object.entries(positional)) if (value !== undefined) settings[name] = value
+  if ('evaluation' in schema.shape && (kind === 'evaluate' || Object.keys(evaluation).length > 0))
+    settings['evaluation'] = { ...(settings['evaluation'] as object | undefined), ...evaluation }
+  const parsed = schema.safeParse({ ...settings, kind })
+  if (parsed.success) return parsed.data as Job
+  throw settingError(parsed.error, settings)
+}
+
+/** The first complaint of a schema, as an error that names the flag a person typed or should have typed. */
+export function settingError(error: z.ZodError, settings: Record<string, unknown>): SecateurError {
+  const issue = error.issues[0]!
+  const path = issue.path.map(String)
+  // Settings of the evaluation are flags of their own.
+  if (path[0] === 'evaluation' && path.length > 1) path.shift()
+  if (path[0] === 'tasks') path[0] = 'task'
+  const field = path[0] ?? (issue.code === 'unrecognized_keys' ? issue.keys.join(', ') : 'job')
+  const missing = issue.code === 'invalid_type' && issue.input === undefined && settings[field] === undefined
+  const flag = field === 'checkpoint' || field === 'adapter' ? `<${field}>` : `--${kebab(field)}`
+  return badSetting(flag, missing ? 'is needed' : issue.message)
+}

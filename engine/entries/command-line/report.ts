@@ -1,0 +1,277 @@
+import { SingleBar } from 'cli-progress'
+import {
+  type CriterionName,
+  type Devices,
+  type EngineEvent,
+  type Estimate,
+  type JobEstimate,
+  type ResultEvent,
+  type StepMetrics,
+} from '../../contract/index.ts'
+import { exitCodeOf, failureOf } from '../../shared/errors.ts'
+import type { BenchResult } from '../../jobs/bench.ts'
+import type { GenerateResult } from '../../jobs/generate.ts'
+import type { Inspection } from '../../jobs/inspect.ts'
+import type { Measurement } from '../../jobs/measure.ts'
+import { sizeText } from '../../shared/size-text.ts'
+
+/** What `--estimate` answers; the criterion is that of a pruning job. */
+export type EstimateResult = JobEstimate & { type: 'result'; criterion: CriterionName | null }
+export type Outcome = ResultEvent | EstimateResult | Inspection | GenerateResult | Measurement | Devices | BenchResult
+
+export interface Reporter {
+  event(event: EngineEvent): void
+  finish(result: Outcome): void
+  /** Reports an error; returns the exit code. */
+  fail(error: unknown): number
+  note(text: string): void
+  /** Takes the progress bar away. */
+  end(): void
+  /** Shows generated text as it comes; undefined where only the result is wanted. */
+  text: ((more: string) => void) | undefined
+}
+
+/** JSON lines for programs; otherwise a progress bar on a terminal and plain lines elsewhere. */
+export function makeReporter({ json }: { json: boolean }): Reporter {
+  if (json) return new JsonReporter()
+  return new HumanReporter(process.stderr.isTTY)
+}
+
+class JsonReporter implements Reporter {
+  readonly text = undefined
+  event(event: EngineEvent): void {
+    process.stdout.write(`${JSON.stringify(event)}\n`)
+  }
+  finish(result: Outcome): void {
+    process.stdout.write(`${JSON.stringify(result)}\n`)
+  }
+  fail(error: unknown): number {
+    this.event({ type: 'error', ...failureOf(error) })
+    return exitCodeOf(error)
+  }
+  note(text: string): void {
+    process.stderr.write(`${text}\n`)
+  }
+  end(): void {}
+}
+
+const number = (value: number) => value.toLocaleString('en-GB')
+const duration = (seconds: number) => {
+  const whole = Math.round(seconds)
+  return whole < 60
+    ? `${whole} s`
+    : whole < 3600
+      ? `${Math.floor(whole / 60)} min ${whole % 60} s`
+      : `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`
+}
+
+class HumanReporter implements Reporter {
+  readonly #terminal: boolean
+  #bar: SingleBar | null = null
+  #stage = ''
+  #lastLine = 0
+  #stageStarted = 0
+  readonly text = (more: string) => void process.stdout.write(more)
+
+  constructor(terminal: boolean) {
+    this.#terminal = terminal
+  }
+
+  event(event: EngineEvent): void {
+    switch (event.type) {
+      case 'started':
+        return this.note(`computing on ${event.backend} with ${event.threads} threads`)
+      case 'estimate':
+        this.note(sizesOf(event.estimate))
+        return event.estimate.placement && this.note(event.estimate.placement.detail)
+      case 'progress':
+        return this.#progress(event.item ?? event.stage, event.done, event.total, '')
+      case 'step':
+        return this.#progress(
+          'training',
+          event.metrics.step,
+          event.steps,
+          stepText(event.metrics, event.tokensPerSecond),
+          event.secondsLeft,
+        )
+      case 'warning':
+        return this.note(`warning: ${event.message}`)
+      case 'sample':
+        return this.note(`after step ${event.sample.step}: ${event.sample.prompt}${event.sample.text}`)
+      case 'log':
+        return this.note(event.message)
+      default:
+        return
+    }
+  }
+
+  #progress(stage: string, done: number, total: number, text: string, secondsLeft?: number): void {
+    const now = performance.now()
+    if (stage !== this.#stage) {
+      this.#clear()
+      this.#stage = stage
+      this.#stageStarted = now
+      this.#lastLine = 0
+    }
+    const left =
+      secondsLeft ?? (done > 0 && total > done ? ((now - this.#stageStarted) / 1000 / done) * (total - done) : 0)
+    if (this.#terminal && total > 0) {
+      this.#bar ??= this.#newBar(total)
+      this.#bar.setTotal(total)
+      this.#bar.update(done, { stage, text, left: duration(left) })
+    } else if ((now - this.#lastLine > 2000 && now - this.#stageStarted > 1000) || (text !== '' && done === total)) {
+      this.#lastLine = now
+      const share = total > 0 ? `${Math.floor((100 * done) / total)} %` : number(done)
+      process.stderr.write(`${stage} ${share} ${text}${total > done ? ` ${duration(left)} left` : ''}\n`)
+    }
+  }
+
+  #newBar(total: number): SingleBar {
+    const bar = new SingleBar({
+      format: '{stage} {bar} {percentage} % {text} {left} left',
+      clearOnComplete: true,
+      hideCursor: true,
+      gracefulExit: false,
+      stream: process.stderr,
+    })
+    bar.start(total, 0, { stage: '', text: '', left: '' })
+    return bar
+  }
+
+  end(): void {
+    this.#clear()
+  }
+
+  #clear(): void {
+    this.#bar?.stop()
+    this.#bar = null
+  }
+
+  finish(result: Outcome): void {
+    this.#clear()
+    process.stdout.write(`${describe(result)}\n`)
+  }
+
+  fail(error: unknown): number {
+    this.#clear()
+    process.stderr.write(`secateur: ${failureOf(error).message}\n`)
+    return exitCodeOf(error)
+  }
+
+  note(text: string): void {
+    this.#clear()
+    process.stderr.write(`${text}\n`)
+  }
+}
+
+function sizesOf({ parameters, memoryBytes, diskBytes }: Estimate): string {
+  const change = parameters.after === parameters.before ? '' : ` -> ${number(parameters.after)}`
+  const disk = diskBytes > 0 ? `, ${sizeText(diskBytes)} of disk` : ''
+  return `${number(parameters.before)}${change} parameters; about ${sizeText(memoryBytes)} of memory${disk}`
+}
+
+function describeEstimate(result: EstimateResult): string {
+  const { seconds, secondsFrom, freeMemoryBytes, freeDiskBytes, placement, scoring, criterion, warnings } = result
+  const lines = [
+    `${sizesOf(result)} (free: ${sizeText(freeMemoryBytes)} of memory, ${sizeText(freeDiskBytes)} of disk)`,
+    `time: ${seconds === null ? 'not known' : `about ${duration(seconds)}`}. ${secondsFrom}`,
+  ]
+  if (placement) lines.push(`weights: ${placement.detail}`)
+  if (scoring) {
+    lines.push('scoring, beside the fine-tuning:')
+    for (const [name, cost] of Object.entries(scoring))
+      lines.push(
+        `${name === criterion ? '*' : ' '} ${name.padEnd(23)}${duration(cost.seconds).padStart(12)}, ${sizeText(cost.memoryBytes)} of memory`,
+      )
+  }
+  for (const warning of warnings) lines.push(`warning: ${warning}`)
+  return lines.join('\n')
+}
+
+function stepText({ loss, sparsity }: StepMetrics, tokensPerSecond: number): string {
+  const pruned = sparsity ? ` sparsity ${(100 * sparsity.channels).toFixed(1)} %` : ''
+  return `loss ${loss?.toFixed(4) ?? 'not a number'}${pruned} ${number(Math.round(tokensPerSecond))} tokens/s`
+}
+
+function describe(result: Outcome): string {
+  const lines: string[] = []
+  if ('text' in result) return ''
+  if ('measurements' in result) {
+    for (const [index, { influence, linearity, overlap, correlation }] of result.measurements.entries())
+      lines.push(
+        `layer ${index}: influence ${influence.toFixed(4)}, linearity ${linearity.toFixed(4)}; LoRAPrune and true gradients agree on ${wholePercent(overlap.heads)} of heads and ${wholePercent(overlap.channels)} of channels (by lot ${wholePercent(result.chance)}), rank correlation ${correlation.heads.toFixed(2)} and ${correlation.channels.toFixed(2)}`,
+      )
+    return lines.join('\n')
+  }
+  if ('backends' in result) return describeDevices(result)
+  if ('models' in result) return describeBench(result)
+  if ('secondsFrom' in result) return describeEstimate(result)
+  if ('layers' in result) {
+    lines.push(`${result.family}, ${number(result.parameters)} parameters, ${result.dtype}, ${sizeText(result.bytes)}`)
+    lines.push(
+      `hidden ${result.hiddenSize}, head size ${result.headSize}, vocabulary ${number(result.vocabularySize)}, positions ${number(result.maxPositions)}`,
+    )
+    for (const [index, { heads, keyValueHeads, channels }] of result.layers.entries())
+      lines.push(`layer ${index}: ${heads} heads, ${keyValueHeads} key/value heads, ${channels} channels`)
+    return lines.join('\n')
+  }
+  if (result.parameters && result.parameters.after !== result.parameters.before) {
+    const { before, after } = result.parameters
+    lines.push(`parameters: ${number(before)} -> ${number(after)} (${((100 * after) / before).toFixed(1)} %)`)
+  }
+  for (const [name, { value, tokens, window }] of Object.entries(result.perplexity ?? {}))
+    lines.push(`perplexity ${name}: ${value.toFixed(3)} (${number(tokens)} tokens, window ${window})`)
+  for (const [name, score] of Object.entries(result.tasks ?? {})) {
+    const norm = score.accNorm === undefined ? '' : `, ${part('acc_norm', score.accNorm, score.stderrNorm)}`
+    lines.push(`${name}: ${part('acc', score.acc, score.stderr)}${norm} (n = ${number(score.n)})`)
+  }
+  if (result.latency)
+    lines.push(
+      `prompt ${number(Math.round(result.latency.promptTokensPerSecond))} tokens/s, generation ${number(Math.round(result.latency.generatedTokensPerSecond))} tokens/s`,
+    )
+  if (result.peakMemoryBytes !== undefined) lines.push(`peak memory: ${sizeText(result.peakMemoryBytes)}`)
+  if (result.density)
+    lines.push(
+      `density: ${(100 * result.density.before).toFixed(1)} % before merging, ${(100 * result.density.after).toFixed(1)} % after`,
+    )
+  for (const { prompt, text } of result.examples ?? []) lines.push(`${prompt} >${text}`)
+  if (result.report !== undefined) lines.push(`report: ${result.report}`)
+  if (result.adapter !== undefined) lines.push(`adapter: ${result.adapter}`)
+  if (result.checkpoint !== undefined) lines.push(`checkpoint: ${result.checkpoint}`)
+  return lines.join('\n')
+}
+
+function describeBench({ backend, device, scale, products, copies, models }: BenchResult): string {
+  const lines = [`${backend} on ${device}${scale > 1 ? `, all sizes divided by ${scale}` : ''}`]
+  for (const { arithmetic, form, transposed, shape, teraflops } of products)
+    lines.push(
+      `product ${arithmetic.padEnd(7)}${form.padEnd(8)} [${shape.join(', ')}]${transposed ? ' transposed' : ''}: ${teraflops.toPrecision(3)} TFLOP/s`,
+    )
+  if (copies)
+    lines.push(
+      `copies: ${copies.uploadGigabytesPerSecond.toFixed(1)} GB/s to the card, ${copies.downloadGigabytesPerSecond.toFixed(1)} from it, ${copies.onCardGigabytesPerSecond.toFixed(1)} on it`,
+    )
+  for (const model of models) {
+    const rate = (value: number) => `${number(Number(value.toPrecision(3)))} tokens/s`
+    lines.push(
+      `${model.shape} in ${model.weights}, ${model.rows} x ${model.length} tokens: training ${rate(model.trainingTokensPerSecond)}, pruning ${rate(model.pruningTokensPerSecond)} (scoring ${model.scoringSeconds.toPrecision(3)} s), prompts ${rate(model.promptTokensPerSecond)}, generation ${rate(model.generatedTokensPerSecond)}${model.deviceBytes === null ? '' : `, ${sizeText(model.deviceBytes)} on the card`}`,
+    )
+  }
+  return lines.join('\n')
+}
+
+function describeDevices({ chosen, backends }: Devices): string {
+  return backends
+    .map(({ name, works, detail, memoryBytes, gigaflops }) => {
+      const mark = name === chosen ? '*' : works ? ' ' : '-'
+      const memory = memoryBytes === null ? '' : `, ${sizeText(memoryBytes)}`
+      const speed = gigaflops === null ? '' : `, ${number(Math.round(gigaflops))} GFLOP/s`
+      return `${mark} ${name.padEnd(11)} ${detail}${memory}${speed}`
+    })
+    .join('\n')
+}
+
+const wholePercent = (value: number) => `${(100 * value).toFixed(0)} %`
+
+const part = (label: string, value: number, error: number | null | undefined) =>
+  `${label} ${(100 * value).toFixed(2)} %${error == null ? '' : ` ± ${(100 * error).toFixed(2)}`}`

@@ -1,0 +1,42 @@
+import { exitCodes, SecateurError } from '../../shared/errors.ts'
+
+/** Two signals within this time are one: a signal to a whole process group can arrive twice at once. */
+const sameMilliseconds = 500
+
+/**
+ * What stops a job: SIGINT, SIGTERM, or a call. The first time the job is asked to end with its state saved; the second
+ * time, of a signal, the process ends at once.
+ */
+export class StopSwitch implements Disposable {
+  readonly #controller = new AbortController()
+  readonly #onStop: (() => void) | undefined
+  #asked = 0
+
+  /** @param onStop called when the job is first asked to end */
+  constructor(onStop?: () => void) {
+    this.#onStop = onStop
+    process.on('SIGINT', this.#signalled)
+    process.on('SIGTERM', this.#signalled)
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  readonly stop = (): void => {
+    if (this.signal.aborted) return
+    this.#asked = performance.now()
+    this.#onStop?.()
+    this.#controller.abort(new SecateurError('interrupted', 'stopped; nothing was left half written'))
+  }
+
+  readonly #signalled = (): void => {
+    if (this.signal.aborted && performance.now() - this.#asked > sameMilliseconds) process.exit(exitCodes.interrupted)
+    this.stop()
+  };
+
+  [Symbol.dispose](): void {
+    process.off('SIGINT', this.#signalled)
+    process.off('SIGTERM', this.#signalled)
+  }
+}

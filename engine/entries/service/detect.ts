@@ -1,0 +1,148 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { open, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Dataset, DatasetKind } from '../../contract/index.ts'
+import { conversationOf, messageFields } from '../../data/conversation.ts'
+import { readBytes, splitLines } from '../../data/lines.ts'
+import { openParquet } from '../../data/parquet-file.ts'
+import { formatOf, readRows, type Row, type RowFormat } from '../../data/rows.ts'
+import { textFields, textOf } from '../../data/text.ts'
+import { badFile } from '../../shared/errors.ts'
+import { explained } from '../../shared/files.ts'
+import { labelFileOf } from '../../evaluation/read-task.ts'
+import { type TaskName, taskNames, tasks } from '../../evaluation/tasks/index.ts'
+import { listImages } from './image-files.ts'
+import type { Parsed, RequestContext } from './methods.ts'
+
+/** Rows that are looked at, and the longest of them. */
+const looked = 20
+const rowLimit = 16 * 2 ** 20
+/** Rows of larger files are not counted, and row groups that unpack to more are not unpacked. */
+const countedBytes = 32 * 2 ** 20
+const unpackedBytes = 64 * 2 ** 20
+
+const formats = { 'lines of JSON': 'jsonl', JSON: 'json', Parquet: 'parquet', text: 'text' } as const
+
+/** Format and kind of a data file or a folder of images, from its first rows: a big file is never read whole. */
+export async function detectDataset({ path }: Parsed<'detectDataset'>, { signal }: RequestContext): Promise<Dataset> {
+  try {
+    const found = await stat(path)
+    if (found.isDirectory()) return await detectImages(path, signal)
+    const format = await formatOf(path)
+    const { rows, count } = await headOf(path, format, found.size, signal)
+    const fields = format === 'text' ? [] : [...new Set(rows.flatMap((row) => Object.keys(row)))]
+    return {
+      format: formats[format],
+      ...kindOf(path, rows),
+      fields,
+      rows: count,
+      bytes: found.size,
+    }
+  } catch (error) {
+    throw explained(path, error)
+  }
+}
+
+async function detectImages(path: string, signal: AbortSignal): Promise<Dataset> {
+  const images = await listImages(path, signal)
+  if (images.length === 0) throw badFile(path, undefined, noImages(path))
+  const classes = new Map<string, number>()
+  for (const { className } of images) if (className !== null) classes.set(className, (classes.get(className) ?? 0) + 1)
+  return {
+    format: 'images',
+    kind: 'images',
+    fields: [],
+    rows: images.length,
+    bytes: await sizeOf(path, images, signal),
+    classes: [...classes].map(([name, count]) => ({ name, images: count })),
+  }
+}
+
+function noImages(path: string): string {
+  const data = readdirSync(path).find((name) => /\.(jsonl|json|ndjson|parquet|txt)(\.gz)?$/i.test(name))
+  return data === undefined
+    ? 'holds no images; give a folder with one subfolder for each class, or a data file'
+    : `holds no images; give one of the data files in it, such as ${data}`
+}
+
+async function sizeOf(path: string, images: readonly { name: string }[], signal: AbortSignal): Promise<number> {
+  let bytes = 0
+  for (let start = 0; start < images.length; start += 256) {
+    signal.throwIfAborted()
+    const sizes = images.slice(start, start + 256).map(async ({ name }) => (await stat(join(path, name))).size)
+    for (const size of await Promise.all(sizes)) bytes += size
+  }
+  return bytes
+}
+
+/** The first rows, and how many there are where that is cheap to know. */
+async function headOf(path: string, format: RowFormat, bytes: number, signal: AbortSignal) {
+  if (format === 'Parquet') return headOfParquet(path, signal)
+  return { rows: await take(path, signal), count: bytes > countedBytes ? null : await countRows(path, format, signal) }
+}
+
+async function headOfParquet(path: string, signal: AbortSignal): Promise<{ rows: Row[]; count: number }> {
+  await using handle = await open(path, 'r')
+  const { groups, blankRow } = await openParquet(handle, path)
+  const count = groups.reduce((sum, { rows }) => sum + rows, 0)
+  const isSmall = groups.length > 0 && groups[0]!.unpackedBytes <= unpackedBytes
+  return { rows: isSmall ? await take(path, signal) : [blankRow], count }
+}
+
+async function take(path: string, signal: AbortSignal): Promise<Row[]> {
+  const rows: Row[] = []
+  for await (const row of readRows(path, { signal, rowLimit })) {
+    rows.push(row)
+    if (rows.length === looked) break
+  }
+  if (rows.length === 0) throw badFile(path, undefined, 'holds no rows')
+  return rows
+}
+
+async function countRows(path: string, format: RowFormat, signal: AbortSignal): Promise<number> {
+  let count = 0
+  if (format === 'JSON') for await (const _ of readRows(path, { signal, rowLimit })) count++
+  else
+    for await (const { text } of splitLines(readBytes(path, signal), path, rowLimit))
+      if (format === 'text' || text.trim() !== '') count++
+  return count
+}
+
+/** What the rows are; the zero-shot tasks go first, some of whose fields are also those of text. */
+function kindOf(path: string, rows: readonly Row[]): { kind: DatasetKind; task?: TaskName; field?: string } {
+  const task = taskOf(path, rows)
+  if (task) return { kind: 'multiple-choice', task }
+  const row = rows.find((each) => conversationOf(each) !== null || textOf(each) !== null) ?? rows[0]!
+  const list = messageFields.find((name) => Array.isArray(row[name]))
+  if (conversationOf(row)) return { kind: 'instruction', ...(list === undefined ? {} : { field: list }) }
+  const [longest] = Object.entries(row)
+    .filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+    .sort(([, one], [, other]) => other.length - one.length)
+  const field = textFields.find((name) => typeof row[name] === 'string') ?? longest?.[0]
+  if (field === undefined)
+    throw badFile(path, 'row 1', `has the fields ${Object.keys(row).slice(0, 20).join(', ')}; none of them holds text`)
+  return { kind: 'text', field }
+}
+
+/** The task that all the rows fit; of tasks with the same layout the one that the file's name speaks of. */
+export function taskOf(path: string, rows: readonly Row[]): TaskName | undefined {
+  const fitting = taskNames.filter((name) => rows.every((row) => fits(name, row, path)))
+  const words = path.toLowerCase().replace(/[^a-z]+/g, '')
+  return fitting.find((name) => hints[name]?.test(words)) ?? fitting[0]
+}
+
+const hints: Partial<Record<TaskName, RegExp>> = {
+  arc_challenge: /challenge/,
+  openbookqa: /openbook|obqa/,
+}
+
+function fits(name: TaskName, row: Row, path: string): boolean {
+  const task = tasks[name]
+  const unlabelled = task.labelsBeside && row['label'] === undefined && existsSync(labelFileOf(path))
+  try {
+    task.parse(unlabelled ? { ...row, label: 0 } : row)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ServiceResult } from '../../contract/index.ts'
+import { badFile } from '../../shared/errors.ts'
+import { explained } from '../../shared/files.ts'
+import type { Parsed, RequestContext } from './methods.ts'
+
+/** Configs that say what the weights mean. */
+const configNames = new Set(['config.json', 'adapter_config.json'])
+
+/**
+ * SHA-256 over the weights and configs of a folder: for each file, in the order of the names, its name, its size and its
+ * bytes. Two copies of a checkpoint have the same hash, wherever they lie and whatever stands beside them.
+ */
+export async function hashFolder(
+  { folder }: Parsed<'hash'>,
+  { signal, progress }: RequestContext,
+): Promise<ServiceResult<'hash'>> {
+  try {
+    const files = await hashedFiles(folder)
+    const total = files.reduce((sum, { bytes }) => sum + bytes, 0)
+    const hash = createHash('sha256')
+    let done = 0
+    for (const { name, bytes } of files) {
+      hash.update(`${name}\n${bytes}\n`)
+      let read = 0
+      const stream = createReadStream(join(folder, name), { highWaterMark: 4 * 2 ** 20, signal })
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        hash.update(chunk)
+        read += chunk.length
+        progress(done + read, total)
+      }
+      if (read !== bytes) throw badFile(join(folder, name), undefined, 'changed while it was read; try again')
+      done += read
+    }
+    return { hash: hash.digest('hex'), bytes: total, files: files.length }
+  } catch (error) {
+    throw explained(folder, error)
+  }
+}
+
+async function hashedFiles(folder: string): Promise<{ name: string; bytes: number }[]> {
+  const files: { name: string; bytes: number }[] = []
+  for (const name of (await readdir(folder)).sort()) {
+    if (!configNames.has(name) && !name.endsWith('.safetensors')) continue
+    const { size } = await stat(join(folder, name))
+    files.push({ name, bytes: size })
+  }
+  if (files.length === 0) throw badFile(folder, undefined, 'holds no weights and no config')
+  return files
+}

@@ -1,0 +1,39 @@
+import { opendir } from 'node:fs/promises'
+import { extname, join } from 'node:path'
+import { badFile } from '../../shared/errors.ts'
+
+const extensions = new Set(['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif'])
+/** Folders below the first that are looked into: a split, and the classes in it. */
+const deepest = 3
+const mostImages = 5_000_000
+
+export interface ImageFile {
+  /** Path within the folder. */
+  name: string
+  /** The subfolder that it lies in; null for an image beside the subfolders. */
+  className: string | null
+}
+
+/** The images of a folder and its subfolders, sorted by class and name. Hidden files and links are left out. */
+export async function listImages(folder: string, signal: AbortSignal): Promise<ImageFile[]> {
+  const images: ImageFile[] = []
+  await walk('', 0)
+  return images.sort(
+    (one, other) => compare(one.className ?? '', other.className ?? '') || compare(one.name, other.name),
+  )
+
+  async function walk(inner: string, depth: number): Promise<void> {
+    signal.throwIfAborted()
+    for await (const entry of await opendir(join(folder, inner), { bufferSize: 512 })) {
+      if (entry.name.startsWith('.')) continue
+      const name = inner === '' ? entry.name : `${inner}/${entry.name}`
+      if (entry.isDirectory() && depth < deepest) await walk(name, depth + 1)
+      else if (entry.isFile() && extensions.has(extname(entry.name).toLowerCase())) {
+        images.push({ name, className: inner === '' ? null : inner })
+        if (images.length > mostImages) throw badFile(folder, undefined, `holds over ${mostImages} images`)
+      }
+    }
+  }
+}
+
+const compare = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0)

@@ -1,0 +1,64 @@
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { openCheckpoint } from '../../models/checkpoint.ts'
+import { architectureOf } from '../../models/config.ts'
+import { inspectAdapter } from '../../lora/peft.ts'
+import { loadTokenizer } from '../../tokenizer/tokenizer.ts'
+import { chatTemplate } from '../../tokenizer/tokenizer-files.ts'
+import type { AdapterInspection, CheckpointInspection, Inspection } from '../../contract/index.ts'
+import { badFile, failureOf } from '../../shared/errors.ts'
+import { explained } from '../../shared/files.ts'
+import { headerFacts } from '../../jobs/inspect.ts'
+import type { Parsed } from './methods.ts'
+
+/** What a folder is: a checkpoint, or a PEFT adapter. No weight is read. */
+export async function inspectFolder({ checkpoint: folder }: Parsed<'inspect'>): Promise<Inspection> {
+  const files = filesOf(folder)
+  const has = (name: string) => files.some((file) => file.name === name)
+  if (has('adapter_config.json') && !has('config.json')) {
+    return { kind: 'adapter', folder, ...inspectAdapter(folder), files }
+  }
+  if (!has('config.json') && has('run.json')) throw badFile(folder, undefined, runHint(folder))
+  using checkpoint = openCheckpoint(folder)
+  const { family, source } = checkpoint.config
+  const named = Array.isArray(source['architectures']) ? (source['architectures'] as unknown[])[0] : undefined
+  return {
+    kind: 'checkpoint',
+    folder,
+    architecture: typeof named === 'string' ? named : architectureOf(family),
+    ...headerFacts(checkpoint),
+    tokenizer: await tokenizerOf(folder, has),
+    files,
+  }
+}
+
+function runHint(folder: string): string {
+  return existsSync(join(folder, 'output', 'config.json'))
+    ? 'is the folder of a run; the checkpoint that it made is in its output/'
+    : 'is the folder of a run that has made no checkpoint'
+}
+
+async function tokenizerOf(folder: string, has: (name: string) => boolean): Promise<CheckpointInspection['tokenizer']> {
+  const kind = (['tokenizer.json', 'tokenizer.model'] as const).find(has)
+  if (!kind) return null
+  try {
+    const { vocabularySize } = await loadTokenizer(folder)
+    return { kind, vocabulary: vocabularySize, chatTemplate: (await chatTemplate(folder)) !== null }
+  } catch (error) {
+    return { error: failureOf(error) }
+  }
+}
+
+function filesOf(folder: string): AdapterInspection['files'] {
+  try {
+    if (!statSync(folder).isDirectory()) throw badFile(folder, undefined, 'is a file; give the folder that holds it')
+    return readdirSync(folder)
+      .sort()
+      .flatMap((name) => {
+        const stat = statSync(join(folder, name), { throwIfNoEntry: false })
+        return stat?.isFile() ? [{ name, bytes: stat.size, modifiedMs: stat.mtimeMs }] : []
+      })
+  } catch (error) {
+    throw explained(folder, error)
+  }
+}

@@ -1,0 +1,122 @@
+import { existsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { loadTokenizer } from '../../tokenizer/tokenizer.ts'
+import type { Tokenizer } from '../../tokenizer/tokenizer-type.ts'
+import type { DatasetKind } from '../../contract/index.ts'
+import { conversationOf } from '../../data/conversation.ts'
+import type { EncodedExample } from '../../data/example.ts'
+import { encodeConversation } from '../../data/instruction.ts'
+import { readRows, type Row } from '../../data/rows.ts'
+import { encodeText, textOf } from '../../data/text.ts'
+import { badFile, badSetting } from '../../shared/errors.ts'
+import { labelFileOf } from '../../evaluation/read-task.ts'
+import { pairEncoder } from '../../evaluation/requests.ts'
+import { type TaskName, tasks } from '../../evaluation/tasks/index.ts'
+import { FieldError } from '../../evaluation/tasks/task.ts'
+import { detectDataset, taskOf } from './detect.ts'
+import type { Parsed, RequestContext } from './methods.ts'
+
+export interface EncodedRow extends EncodedExample {
+  choices?: { text: string; correct: boolean }[]
+}
+
+/** Longest text that is encoded, in UTF-16 units: a longer one would keep everybody waiting. */
+const longestText = 2 ** 18
+
+const place = (index: number) => `row ${index + 1}`
+
+/**
+ * Opens a data file to see its rows as training or scoring does: text and conversations as `loadTrainingData` encodes
+ * them, questions as the zero-shot tasks, with the answer that is right. Kind and field are detected where they are not
+ * given. `encode` returns null for a row with nothing in it.
+ */
+export async function openRows(
+  { path, checkpoint, trainOn, ...given }: Parsed<'previewDataset' | 'tokenLengths'>,
+  request: RequestContext,
+): Promise<{
+  tokenizer: Tokenizer
+  rows: AsyncIterable<Row>
+  encode: (row: Row, index: number) => EncodedRow | null
+}> {
+  const detected = given.kind === undefined ? await detectDataset({ path }, request) : null
+  const kind = given.kind ?? detected?.kind
+  const field = given.field ?? detected?.field
+  let task: TaskName | undefined = detected?.task
+  if (kind === 'images') throw badSetting('kind', 'images have no tokens; look at their thumbnails')
+  const tokenizer = await cachedTokenizer(checkpoint)
+  const encodePair = pairEncoder(tokenizer, 'modern')
+
+  const question = (row: Row, index: number): EncodedRow => {
+    task ??= taskOf(path, [row])
+    if (!task) throw badFile(path, place(index), 'has not the fields of any zero-shot task that Secateur knows')
+    try {
+      const { contexts, choices, gold } = tasks[task].parse(row)
+      const { context, continuation } = encodePair(contexts[gold]!, ` ${choices[gold]}`)
+      const trained = new Uint8Array(context.length + continuation.length).fill(1, context.length)
+      return {
+        ids: Int32Array.from([...context, ...continuation]),
+        trained,
+        choices: choices.map((text, choice) => ({ text, correct: choice === gold })),
+      }
+    } catch (error) {
+      if (error instanceof FieldError) throw badFile(path, `${place(index)}, ${error.field}`, error.message)
+      throw error
+    }
+  }
+
+  const encode = (row: Row, index: number): EncodedRow | null => {
+    if (kind === 'multiple-choice') return question(row, index)
+    const conversation = kind === 'text' ? null : conversationOf(row, field)
+    if (conversation) {
+      const renderChat: Tokenizer['chat'] = (messages, options) => tokenizer.chat(messages, options)
+      return encodeConversation(conversation, tokenizer, { renderChat, trainOn })
+    }
+    const text = kind === 'instruction' ? null : textOf(row, field)
+    if (text === null) throw badFile(path, place(index), missing(row, kind, field))
+    return text.trim() === '' ? null : encodeText(text.slice(0, longestText), tokenizer)
+  }
+  const rows = readRows(path, { signal: request.signal })
+  return { tokenizer, rows: kind === 'multiple-choice' ? labelled(path, rows) : rows, encode }
+}
+
+/** Rows with the answers of the file beside them, where there is one. */
+async function* labelled(path: string, rows: AsyncIterable<Row>): AsyncGenerator<Row> {
+  const file = labelFileOf(path)
+  if (!existsSync(file)) return yield* rows
+  const labels = readRows(file)
+  try {
+    for await (const row of rows) {
+      const { value, done } = await labels.next()
+      if (row['label'] === undefined && !done) row['label'] = String((value as Row)['text']).trim()
+      yield row
+    }
+  } finally {
+    await labels.return(undefined)
+  }
+}
+
+function missing(row: Row, kind: DatasetKind | undefined, field: string | undefined): string {
+  const wanted =
+    field === undefined
+      ? kind === 'instruction'
+        ? 'a question and its answer, or a list of messages'
+        : 'text'
+      : `text or messages in the field ${field}`
+  return `holds no ${wanted.replace(/^an? /, '')}; it has the fields ${Object.keys(row).slice(0, 20).join(', ') || 'none'}`
+}
+
+let cached: { key: string; tokenizer: Promise<Tokenizer> } | null = null
+
+/** The tokenizer that was used last is kept: pages of a preview follow each other. */
+function cachedTokenizer(folder: string): Promise<Tokenizer> {
+  const changed = ['tokenizer.json', 'tokenizer.model', 'tokenizer_config.json', 'chat_template.jinja'].map(
+    (name) => statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0,
+  )
+  const key = JSON.stringify([folder, changed])
+  if (cached?.key !== key) {
+    const tokenizer = loadTokenizer(folder)
+    cached = { key, tokenizer }
+    tokenizer.catch(() => (cached = null))
+  }
+  return cached.tokenizer
+}

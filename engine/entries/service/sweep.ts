@@ -1,0 +1,71 @@
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { type ResultEvent, type SweepJob, type SweepPlan, type SweepState } from '../../contract/index.ts'
+import { badFile } from '../../shared/errors.ts'
+import { isLocked } from '../../runs/run-lock.ts'
+import { readRunFile, runFiles } from '../../runs/run-folder.ts'
+import { denseFolderOf, outcomeOf, readFailures, resultIn, runFolderOf } from '../../sweeps/sweep-folder.ts'
+import { columnsOf, kindOf } from '../../sweeps/columns.ts'
+import { expandSweep, planSweep as planOf, type SweepRun } from '../../sweeps/expand.ts'
+import { figuresOf } from '../../sweeps/figures.ts'
+import { reportText, type SweepOutcome } from '../../sweeps/report.ts'
+import { summarise } from '../../sweeps/summary.ts'
+import { runsCsv, summaryCsv } from '../../sweeps/table.ts'
+import type { Parsed } from './methods.ts'
+
+export const planSweep = (lists: Parsed<'planSweep'>): SweepPlan => planOf(lists)
+
+/** How the sweep in a folder stands, whether or not it runs. */
+export function readSweep({ path }: Parsed<'readSweep'>): SweepState {
+  const { folder, runs, outcome } = open(path)
+  const { results, dense, failures, examples } = outcome
+  const metrics = new Map(results.map((result) => [result.name, result.metrics]))
+  const messages = new Map(failures.map(({ name, message }) => [name, message]))
+  const rows = summarise(results)
+  return {
+    runs: runs.map(({ name, varied }) => {
+      const own = runFolderOf(folder, name)
+      const done = metrics.get(name)
+      const state = done ? 'done' : isLocked(own) ? 'running' : messages.has(name) ? 'failed' : restingState(own)
+      const message = state === 'failed' ? messages.get(name)! : null
+      return { name, folder: own, varied, state, message, metrics: done ?? {} }
+    }),
+    columns: columnsOf([...results, ...(dense ? [{ metrics: dense }] : [])]).map((name) => ({
+      name,
+      kind: kindOf(name),
+    })),
+    dense,
+    rows,
+    figures: figuresOf(rows, dense),
+    examples: examples.map(({ name, examples: texts }) => ({ name, examples: texts })),
+  }
+}
+
+const restingState = (folder: string) => (existsSync(join(folder, runFiles.run)) ? 'interrupted' : 'queued')
+
+/** A sweep's tables as a text to keep elsewhere; its figures are files beside report.md. */
+export function reportSweep({ path, as }: Parsed<'reportSweep'>): string {
+  const { outcome } = open(path)
+  const rows = summarise(outcome.results)
+  if (as === 'runs') return runsCsv(outcome.results, outcome.dense)
+  return as === 'table' ? summaryCsv(rows) : reportText(outcome, rows, [])
+}
+
+/** @throws SecateurError where the folder holds no sweep. */
+function open(given: string): { folder: string; runs: SweepRun[]; outcome: SweepOutcome } {
+  const folder = resolve(given)
+  const { job } = readRunFile(folder)
+  if (job.kind !== 'sweep') throw badFile(join(folder, runFiles.run), 'job.kind', `is ${job.kind}, not sweep`)
+  const runs = expandSweep(job)
+  return { folder, runs, outcome: outcomeIn(folder, job, runs) }
+}
+
+function outcomeIn(folder: string, job: SweepJob, runs: readonly SweepRun[]): SweepOutcome {
+  const results = new Map<string, ResultEvent>()
+  for (const { name } of runs) {
+    const result = resultIn(runFolderOf(folder, name))
+    if (result) results.set(name, result)
+  }
+  const findings = { results, dense: resultIn(denseFolderOf(folder)), failures: readFailures(folder) }
+  return outcomeOf(job, folder, runs, findings)
+}

@@ -1,0 +1,67 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import type { Thumbnails } from '../../contract/index.ts'
+import { badFile, failureOf } from '../../shared/errors.ts'
+import { explained } from '../../shared/files.ts'
+import { type ImageFile, listImages } from './image-files.ts'
+import type { Parsed, RequestContext } from './methods.ts'
+
+/** Larger files, and images of more pixels, are refused before memory is taken for them. */
+const mostBytes = 256 * 2 ** 20
+const mostPixels = 2 ** 28
+const atOnce = 4
+
+sharp.cache(false)
+sharp.concurrency(1)
+// Files are read by what they hold, not by their names: only what the names promise may be in them, and no SVG or PDF.
+sharp.block({ operation: ['VipsForeignLoad'] })
+sharp.unblock({
+  operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].map((format) => `VipsForeignLoad${format}File`),
+})
+
+/** Small pictures of a folder's images, upright, as data addresses. One that is damaged has an error in its place. */
+export async function imageThumbnails(
+  { path, offset, limit, size }: Parsed<'imageThumbnails'>,
+  { signal }: RequestContext,
+): Promise<Thumbnails> {
+  try {
+    const all = await listImages(path, signal)
+    const page = all.slice(offset, offset + limit)
+    const images: Thumbnails['images'] = []
+    for (let start = 0; start < page.length; start += atOnce) {
+      signal.throwIfAborted()
+      images.push(
+        ...(await Promise.all(page.slice(start, start + atOnce).map((image) => thumbnail(path, image, size)))),
+      )
+    }
+    return { images, total: all.length }
+  } catch (error) {
+    throw explained(path, error)
+  }
+}
+
+async function thumbnail(folder: string, image: ImageFile, size: number): Promise<Thumbnails['images'][number]> {
+  const file = join(folder, image.name)
+  try {
+    const bytes = (await stat(file)).size
+    if (bytes > mostBytes) throw badFile(file, undefined, `has ${bytes} bytes; images of ${mostBytes} at most are read`)
+    const input = sharp(file, { limitInputPixels: mostPixels, sequentialRead: true })
+    const { autoOrient } = await input.metadata()
+    const small = await input
+      .autoOrient()
+      .resize(size, size, { fit: 'inside', withoutEnlargement: true })
+      .webp({ quality: 75 })
+      .toBuffer()
+    const dataUrl = `data:image/webp;base64,${small.toString('base64')}`
+    return { ...image, width: autoOrient.width, height: autoOrient.height, dataUrl }
+  } catch (error) {
+    return { ...image, error: failureOf(damaged(file, error)) }
+  }
+}
+
+function damaged(file: string, error: unknown): unknown {
+  const known = explained(file, error)
+  if (known !== error || !(error instanceof Error)) return known
+  return badFile(file, undefined, `cannot be read as an image: ${error.message.split('\n')[0]}`, error)
+}

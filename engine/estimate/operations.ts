@@ -1,0 +1,19 @@
+import type { ModelConfig } from '../models/model-config.ts'
+import type { FinetuneJob, PruneJob } from '../contract/index.ts'
+import { multiplyAdds } from '../models/multiply-adds.ts'
+import { keeps } from './estimate.ts'
+
+/** Multiplications and additions of one token's forward pass, its attention over `length` positions. */
+export const forwardOperations = (config: ModelConfig, length: number): number => 2 * multiplyAdds(config, length)
+
+/**
+ * Operations of one optimiser step. The backward pass goes through the frozen weights once, for the gradient of the input
+ * alone, and computes each block again where activations are not kept; the adapter's share and the scores of a criterion
+ * are small beside it.
+ */
+export function stepOperations(job: FinetuneJob | PruneJob, config: ModelConfig): number {
+  const tokens = job.rows * job.length * job.accumulation
+  const head = 2 * config.vocabularySize * config.hiddenSize
+  const blocks = forwardOperations(config, job.length) - head
+  return tokens * ((keeps(job, config) ? 2 : 3) * blocks + 2 * head)
+}

@@ -1,0 +1,96 @@
+import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
+import type { FinetuneJob, JobContext, PruneJob } from '../contract/index.ts'
+import { badSetting } from '../shared/errors.ts'
+import { encodePrompt, generate } from '../evaluation/generation.ts'
+import { Random } from '../shared/random.ts'
+import type { Trainer } from '../training/trainer.ts'
+import type { RunFolder } from './run-folder.ts'
+
+type SampleSettings = Pick<FinetuneJob | PruneJob, 'sampleEvery' | 'samplePrompts' | 'sampleTokens'>
+
+/**
+ * Lets the model, with the adapter and the masks that it has, continue the prompts now and then: before the first step,
+ * every `sampleEvery` steps, and after the last. Greedy, so that nothing random is drawn and training is left as it is.
+ */
+export class Sampler {
+  readonly #settings: SampleSettings
+  readonly #steps: number
+  readonly #trainer: Trainer
+  readonly #tokenizer: Tokenizer
+  readonly #folder: RunFolder
+  readonly #context: JobContext
+
+  constructor(
+    settings: SampleSettings,
+    run: { trainer: Trainer; tokenizer: Tokenizer; steps: number },
+    folder: RunFolder,
+    context: JobContext,
+  ) {
+    this.#settings = settings
+    this.#steps = run.steps
+    this.#trainer = run.trainer
+    this.#tokenizer = run.tokenizer
+    this.#folder = folder
+    this.#context = context
+  }
+
+  /** Opens samples.jsonl for a run that stands at `step`, and takes that step's samples where they are not all there. */
+  async start(step: number): Promise<void> {
+    const there = this.#folder.samples.start(step).filter((sample) => sample.step === step).length
+    if (!this.#isDue(step) || there === this.#settings.samplePrompts.length) return
+    this.#folder.samples.start(step - 1)
+    await this.after(step)
+  }
+
+  /** Takes samples after a step where it is time for them. A stop leaves them to the resumed run. */
+  async after(step: number): Promise<void> {
+    if (!this.#isDue(step)) return
+    const { samplePrompts: prompts } = this.#settings
+    const { emit, signal } = this.#context
+    for (const [index, prompt] of prompts.entries()) {
+      emit({ type: 'progress', stage: 'generating samples', done: index, total: prompts.length })
+      const text = await this.#continue(prompt)
+      if (signal.aborted) return
+      const sample = { step, prompt, text }
+      this.#folder.samples.append(sample)
+      emit({ type: 'sample', sample })
+    }
+  }
+
+  #isDue(step: number): boolean {
+    const { sampleEvery } = this.#settings
+    return sampleEvery > 0 && (step % sampleEvery === 0 || step === this.#steps)
+  }
+
+  async #continue(prompt: string): Promise<string> {
+    const { model, adapter, masks } = this.#trainer
+    const before = encodePrompt(this.#tokenizer, prompt)
+    const ids: number[] = []
+    try {
+      await generate(
+        model,
+        before,
+        {
+          tokens: this.#settings.sampleTokens,
+          temperature: 0,
+          topP: 1,
+          random: new Random(0),
+          stop: model.config.eosIds,
+          signal: this.#context.signal,
+          onToken: (id) => ids.push(id),
+        },
+        { adapter, masks },
+      )
+    } catch (error) {
+      if (!this.#context.signal.aborted) throw error
+    }
+    const { length } = this.#tokenizer.decode(before)
+    return this.#tokenizer.decode([...before, ...ids]).slice(length)
+  }
+}
+
+/** @throws SecateurError where samples are wanted and there is nothing to continue. */
+export function checkSampleSettings({ sampleEvery, samplePrompts }: SampleSettings): void {
+  if (sampleEvery > 0 && samplePrompts.length === 0)
+    throw badSetting('samplePrompts', 'give at least one prompt for the samples to continue, or set sampleEvery to 0')
+}

@@ -1,0 +1,66 @@
+import type { Failure } from '../contract/names.ts'
+
+export type ErrorKind =
+  | 'bad-setting' // a flag or a field of the job description
+  | 'bad-file' // a checkpoint, tokenizer, data set or run folder on disk
+  | 'does-not-fit' // memory or disk
+  | 'unsupported' // a kernel, a device or a feature that is not there
+  | 'interrupted' // stopped by the user; state is saved
+
+/** Exit codes of the command line and of a run process; 1 for anything else. */
+export const exitCodes: Record<ErrorKind, number> = {
+  'bad-setting': 2,
+  'bad-file': 3,
+  'does-not-fit': 4,
+  unsupported: 5,
+  interrupted: 130,
+}
+
+/** Every error that a user is meant to read: what was wrong, where, and what to do. */
+export class SecateurError extends Error {
+  readonly kind: ErrorKind
+  /** File or folder that was being read or written, where there is one. */
+  readonly file?: string
+  /** Field, tensor or line within the file, or the name of the setting. */
+  readonly field?: string
+
+  constructor(
+    kind: ErrorKind,
+    message: string,
+    where: { file?: string | undefined; field?: string | undefined; cause?: unknown } = {},
+  ) {
+    const place = [where.file, where.field].filter((part) => part !== undefined).join(': ')
+    super(place ? `${place}: ${message}` : message, where.cause === undefined ? {} : { cause: where.cause })
+    this.name = 'SecateurError'
+    this.kind = kind
+    if (where.file !== undefined) this.file = where.file
+    if (where.field !== undefined) this.field = where.field
+  }
+}
+
+/** An error as contract B and the files of a run tell of it. What is no fault of the user's keeps its stack. */
+export function failureOf(caught: unknown): Failure {
+  const error = readable(caught)
+  if (!(error instanceof SecateurError))
+    return { kind: 'internal', message: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+  const { kind, message, file, field } = error
+  return { kind, message, ...(file === undefined ? {} : { file }), ...(field === undefined ? {} : { field }) }
+}
+
+/** What the system refuses (a folder that cannot be written, a full disk) is about a file, and no fault of the program. */
+export function readable(error: unknown): unknown {
+  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return error
+  const file = 'path' in error && typeof error.path === 'string' ? error.path : undefined
+  if (error.code === 'ENOSPC') return new SecateurError('does-not-fit', 'the disk is full', { file, cause: error })
+  return new SecateurError('bad-file', error.message, { file, cause: error })
+}
+
+export const badFile = (file: string, field: string | undefined, message: string, cause?: unknown) =>
+  new SecateurError('bad-file', message, { file, field, cause })
+
+export const badSetting = (field: string, message: string) => new SecateurError('bad-setting', message, { field })
+
+export function exitCodeOf(caught: unknown): number {
+  const error = readable(caught)
+  return error instanceof SecateurError ? exitCodes[error.kind] : 1
+}

@@ -1,0 +1,107 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { openCheckpoint } from '../models/checkpoint.ts'
+import { type ResultEvent, resultFileSchema, type SweepJob } from '../contract/index.ts'
+import { SecateurError } from '../shared/errors.ts'
+import { readJson, writeJson } from '../shared/files.ts'
+import type { SweepRun } from './expand.ts'
+import { multiplyAdds } from '../models/multiply-adds.ts'
+import type { SweepOutcome } from './report.ts'
+import { type Metrics, metricsOf, type RunResult } from './summary.ts'
+import { runFiles } from '../runs/run-folder.ts'
+
+/** What is kept of a run that is over, so that its checkpoint is not needed any more. */
+const summarySchema = z.object({ multiplyAdds: z.number() })
+const summaryFile = 'summary.json'
+
+/** Runs that ended in an error, also those that came no further than to be refused. */
+const failuresSchema = z.array(z.object({ name: z.string(), message: z.string() }))
+const failuresFile = 'failures.json'
+export type SweepFailure = z.infer<typeof failuresSchema>[number]
+
+export const runFolderOf = (sweep: string, name: string): string => join(sweep, 'runs', name)
+export const denseFolderOf = (sweep: string): string => join(sweep, 'dense')
+
+/** The result of a run that is over; null for one that failed, was stopped or never began. */
+export function resultIn(folder: string): ResultEvent | null {
+  const file = join(folder, runFiles.result)
+  if (!existsSync(file)) return null
+  const { outcome } = readJson(file, resultFileSchema)
+  return outcome.type === 'result' ? outcome : null
+}
+
+/** Keeps what the report needs of a run's checkpoint. */
+export function keepSummary(folder: string, checkpoint: string): void {
+  const file = join(folder, summaryFile)
+  if (existsSync(file)) return
+  using pruned = openCheckpoint(checkpoint)
+  writeJson(file, { multiplyAdds: multiplyAdds(pruned.config) } satisfies z.infer<typeof summarySchema>)
+}
+
+export const keepFailures = (sweep: string, failures: readonly SweepFailure[]): void =>
+  writeJson(join(sweep, failuresFile), failures)
+
+export function readFailures(sweep: string): SweepFailure[] {
+  const file = join(sweep, failuresFile)
+  return existsSync(file) ? readJson(file, failuresSchema) : []
+}
+
+/** What runs, by their names, and the dense checkpoint came to. */
+export interface SweepFindings {
+  results: ReadonlyMap<string, ResultEvent>
+  dense: ResultEvent | null
+  failures: readonly SweepFailure[]
+}
+
+/** Everything that a report is made of. */
+export function outcomeOf(
+  sweep: SweepJob,
+  folder: string,
+  runs: readonly SweepRun[],
+  { results, dense, failures }: SweepFindings,
+): SweepOutcome {
+  return {
+    sweep,
+    results: runs.flatMap((run) => resultOf(run, folder, results.get(run.name)) ?? []),
+    runs: runs.length,
+    failures,
+    dense: dense && denseMetrics(sweep.checkpoint, dense),
+    examples: [
+      ...(dense?.examples ? [{ name: 'dense', examples: dense.examples }] : []),
+      ...runs.flatMap((run) => {
+        const examples = results.get(run.name)?.examples
+        return examples ? [{ name: titleOf(run), examples }] : []
+      }),
+    ],
+  }
+}
+
+function resultOf({ name, varied }: SweepRun, folder: string, result: ResultEvent | undefined): RunResult | null {
+  if (!result) return null
+  const file = join(runFolderOf(folder, name), summaryFile)
+  const work = existsSync(file) ? readJson(file, summarySchema).multiplyAdds : null
+  return { name, varied, metrics: metricsOf(result, work) }
+}
+
+/** The time that scoring took is not that of a pruning run. */
+function denseMetrics(checkpoint: string, dense: ResultEvent): Metrics {
+  const { seconds: _, ...metrics } = metricsOf(dense, multiplyAddsOf(checkpoint))
+  return metrics
+}
+
+/** Null where the checkpoint is not there any more. */
+function multiplyAddsOf(checkpoint: string): number | null {
+  try {
+    using opened = openCheckpoint(checkpoint)
+    return multiplyAdds(opened.config)
+  } catch (error) {
+    if (error instanceof SecateurError) return null
+    throw error
+  }
+}
+
+const titleOf = ({ varied }: SweepRun): string =>
+  Object.entries(varied)
+    .map(([setting, value]) => `${setting} ${String(value)}`)
+    .join(', ')

@@ -1,0 +1,163 @@
+import { readFile, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { z } from 'zod'
+import { badFile } from '../shared/errors.ts'
+import { convertSentencePiece } from './sentencepiece-convert.ts'
+import { parseSentencePiece } from './sentencepiece-model.ts'
+import { addedTokenSchema, checkTokenizerJson, type TokenizerJson } from './tokenizer-json.ts'
+
+/** Largest sizes that are read, in bytes; the largest real files have about 33 MB (tokenizer.json of 256k tokens). */
+const limits = { tokenizer: 128 * 2 ** 20, settings: 8 * 2 ** 20 }
+
+const tokenText = z
+  .union([z.string(), z.looseObject({ content: z.string() }).transform(({ content }) => content)])
+  .nullish()
+const specialTokens = {
+  bos_token: tokenText,
+  eos_token: tokenText,
+  pad_token: tokenText,
+  unk_token: tokenText,
+  additional_special_tokens: z.array(tokenText).nullish(),
+}
+const mapSchema = z.looseObject(specialTokens)
+const settingsSchema = z.looseObject({
+  ...specialTokens,
+  tokenizer_class: z.string().nullish(),
+  add_bos_token: z.boolean().nullish(),
+  add_eos_token: z.boolean().nullish(),
+  clean_up_tokenization_spaces: z.boolean().nullish(),
+  added_tokens_decoder: z.record(z.string().regex(/^\d{1,7}$/, 'must be a token id'), addedTokenSchema).nullish(),
+  chat_template: z.union([z.string(), z.array(z.object({ name: z.string(), template: z.string() }))]).nullish(),
+})
+
+/** Names by which special tokens are known where no file says which token is which. */
+const usual = {
+  bos_token: ['<s>', '<|begin_of_text|>'],
+  eos_token: ['</s>', '<|end_of_text|>', '<|endoftext|>'],
+  pad_token: ['<pad>', '[PAD]'],
+  unk_token: ['<unk>'],
+}
+
+/** What a folder says of its tokenizer, before anything is derived from it. */
+export interface TokenizerFiles {
+  /** The file that holds the vocabulary, for messages. */
+  file: string
+  json: TokenizerJson
+  /** A `tokenizer.model` was converted: there is no post-processor of its own. */
+  fromSentencePiece: boolean
+  settings: z.infer<typeof settingsSchema>
+  special: { bos: string | null; eos: string | null; pad: string | null; unknown: string | null; others: string[] }
+}
+
+/**
+ * Reads `tokenizer.json`, or `tokenizer.model` where there is no such file, with `tokenizer_config.json`,
+ * `special_tokens_map.json` and `added_tokens.json` of a Hugging Face folder. Errors: `bad-file` naming file and field.
+ */
+export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles> {
+  const inFolder = (name: string) => path.join(folder, name)
+  const settings = (await readSettings(inFolder('tokenizer_config.json'), settingsSchema)) ?? {}
+  const map = (await readSettings(inFolder('special_tokens_map.json'), mapSchema)) ?? {}
+
+  const file = (await exists(inFolder('tokenizer.json'))) ? inFolder('tokenizer.json') : inFolder('tokenizer.model')
+  const bytes = await readBounded(file, limits.tokenizer)
+  if (bytes === undefined) throw badFile(folder, undefined, 'holds neither tokenizer.json nor tokenizer.model')
+  const fromSentencePiece = file.endsWith('.model')
+  const model = fromSentencePiece ? parseSentencePiece(file, bytes) : undefined
+  const json = model ? convertSentencePiece(model) : checkTokenizerJson(file, parseJson(file, bytes))
+
+  const extra = await readSettings(inFolder('added_tokens.json'), z.record(z.string().min(1), z.int().min(0)))
+  addMissing(json, settings.added_tokens_decoder ?? {}, extra ?? {})
+  const special = (name: 'bos_token' | 'eos_token' | 'pad_token' | 'unk_token', id?: number) => {
+    // Empty strings stand in the settings of the first LLaMA conversions, where the model's own tokens are meant.
+    const stated = settings[name] || map[name]
+    if (stated) return stated
+    if (settings[name] === null) return null
+    const own = model && id !== undefined ? model.pieces[id]?.piece : undefined
+    return (
+      own ?? json.added_tokens.find((token) => token.special && usual[name].includes(token.content))?.content ?? null
+    )
+  }
+  return {
+    file,
+    json: checkTokenizerJson(file, json),
+    fromSentencePiece,
+    settings,
+    special: {
+      bos: special('bos_token', model?.trainer_spec.bos_id),
+      eos: special('eos_token', model?.trainer_spec.eos_id),
+      pad: special('pad_token', model?.trainer_spec.pad_id),
+      unknown: special('unk_token', model?.trainer_spec.unk_id) ?? json.model.unk_token,
+      others: [...(settings.additional_special_tokens ?? []), ...(map.additional_special_tokens ?? [])].filter(
+        (token) => typeof token === 'string',
+      ),
+    },
+  }
+}
+
+/**
+ * The chat template of a folder, or null: `chat_template.jinja`, else "chat_template" of `tokenizer_config.json` (of
+ * several the one called "default"). Errors: `bad-file` for files that are broken.
+ */
+export async function chatTemplate(folder: string): Promise<{ file: string; source: string } | null> {
+  const own = path.join(folder, 'chat_template.jinja')
+  const bytes = await readBounded(own, limits.settings)
+  if (bytes !== undefined) return { file: own, source: new TextDecoder().decode(bytes) }
+
+  const file = path.join(folder, 'tokenizer_config.json')
+  const template = (await readSettings(file, settingsSchema))?.chat_template ?? null
+  if (template === null) return null
+  if (typeof template === 'string') return { file, source: template }
+  const chosen = template.find(({ name }) => name === 'default')
+  if (chosen === undefined) throw badFile(file, 'chat_template', "lists several templates, but none called 'default'")
+  return { file, source: chosen.template }
+}
+
+/** Tokens that only the settings or `added_tokens.json` of older folders name are added, as transformers does. */
+function addMissing(
+  json: TokenizerJson,
+  listed: Record<string, z.infer<typeof addedTokenSchema>>,
+  extra: Record<string, number>,
+) {
+  const known = new Set(json.added_tokens.map(({ content }) => content))
+  const add = (token: z.infer<typeof addedTokenSchema>, id: number) => {
+    if (!known.has(token.content)) json.added_tokens.push({ ...token, id })
+    known.add(token.content)
+  }
+  for (const [id, token] of Object.entries(listed)) add(token, Number(id))
+  for (const [content, id] of Object.entries(extra)) add(addedTokenSchema.parse({ content, normalized: false }), id)
+}
+
+async function readSettings<T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  const bytes = await readBounded(file, limits.settings)
+  if (bytes === undefined) return undefined
+  const parsed = schema.safeParse(parseJson(file, bytes))
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  throw badFile(file, issue?.path.join('.'), issue?.message ?? 'has the wrong form', parsed.error)
+}
+
+function parseJson(file: string, bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (cause) {
+    throw badFile(file, undefined, `is not JSON: ${(cause as Error).message}`, cause)
+  }
+}
+
+async function readBounded(file: string, limit: number): Promise<Uint8Array | undefined> {
+  if (!(await exists(file))) return undefined
+  const { size } = await stat(file)
+  if (size > limit) throw badFile(file, undefined, `has ${size} bytes; at most ${limit} are read for a tokenizer`)
+  return readFile(file)
+}
+
+/** A folder of that name is an error; an absent file is not. */
+async function exists(file: string): Promise<boolean> {
+  try {
+    if ((await stat(file)).isFile()) return true
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw badFile(file, undefined, `cannot be read: ${(cause as Error).message}`, cause)
+  }
+  throw badFile(file, undefined, 'is not a file')
+}
