@@ -6,7 +6,7 @@ const root = resolve(import.meta.dirname, '../..')
 
 /** A process of the engine, started as the app starts it. */
 export const forkEngine = (entry: 'run' | 'service'): ChildProcess =>
-  fork(join(root, `engine/${entry}.ts`), {
+  fork(join(root, `engine/entries/${entry}.ts`), {
     execPath: process.execPath,
     execArgv: [],
     serialization: 'advanced',
