@@ -1,10 +1,10 @@
 import type { LayerShape, ModelConfig } from './model-config.ts'
 import type { Projection } from './projections.ts'
 import { attention } from '../ops/attention.ts'
+import { gatedActivation } from '../ops/gated-activation.ts'
 import { type Linear, linear, linears, type LowRank, type Weight } from '../ops/linear.ts'
 import { rmsNorm } from '../ops/rms-norm.ts'
 import { rotary, rotaryFrequencies, type RotaryTable, rotaryTable } from '../ops/rotary.ts'
-import { swiglu } from '../ops/swiglu.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 
 export interface LlamaLayer {
@@ -176,7 +176,7 @@ function feedForwardBranch(x: Tensor, { projections }: LlamaLayer, { lowRank, ma
     { linear: projections.gate, lowRank: lowRank?.gate },
     { linear: projections.up, lowRank: lowRank?.up },
   ]) as [Tensor, Tensor]
-  let inner = swiglu(gate, up)
+  let inner = gatedActivation(gate, up, 'silu')
   if (mask) inner = tf.mul(inner, mask.channels)
   observe?.('down', inner)
   return linear(inner, projections.down, lowRank?.down)

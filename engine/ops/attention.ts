@@ -14,7 +14,8 @@ export interface AttentionShape {
 }
 
 /**
- * Scaled dot-product attention with grouped queries. The scale is expected in the queries already (see `rotaryTable`).
+ * Scaled dot-product attention with grouped queries. The scale is expected in the queries already: in their rotary table (see
+ * `rotaryTable`) or, in a layer without rotary, by `tf.mul`, which gives the same bits as a table without angles.
  * Query heads of one key/value head are laid after each other, so that keys and values are never repeated.
  *
  * @param q [rows, queries, heads, headSize]

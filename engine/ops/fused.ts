@@ -11,6 +11,7 @@ import { type Tensor, tf } from '../tensor/tf.ts'
  *                     the opposite angle, which is the gradient -> shaped as x
  * SwiGlu              gate, up -> silu(gate) * up, all of one shape
  * SwiGluGrad          dy, gate, up -> dGate, dUp
+ * GeGlu, GeGluGrad    the same with GELU's tanh approximation in place of silu
  * Attention           q [rows, queries, heads, headSize], k and v [rows, keys, keyValueHeads, headSize],
  *                     bias [rows or 1, 1, queries, keys]; shape: AttentionShape -> context [rows * queries, heads * headSize]
  *                     and, if it likes, logSumExp [rows, heads, queries] of the scores. The scale is in q already.

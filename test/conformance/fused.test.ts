@@ -9,12 +9,12 @@ import {
 } from '../../engine/tensor/frozen-weight.ts'
 import { attention } from '../../engine/ops/attention.ts'
 import { crossEntropy, labelLogLikelihoods } from '../../engine/ops/cross-entropy.ts'
+import { gatedActivation } from '../../engine/ops/gated-activation.ts'
 import { lossOfHead } from '../../engine/ops/head-loss.ts'
 import { adapterImportance } from '../../engine/ops/importance.ts'
 import { embed, linears } from '../../engine/ops/linear.ts'
 import { rmsNorm } from '../../engine/ops/rms-norm.ts'
 import { rotary, rotaryFrequencies, rotaryTable } from '../../engine/ops/rotary.ts'
-import { swiglu } from '../../engine/ops/swiglu.ts'
 import { adamStep, stepScalars, sumOfSquares } from '../../engine/training/adamw.ts'
 import { type Tensor, tf } from '../../engine/tensor/tf.ts'
 import { registerRoundedProducts } from '../rounded-products.ts'
@@ -48,7 +48,10 @@ for (const shape of [
   [2, 1500],
 ]) {
   add('rmsNorm', [floats(shape), floats([shape[1]!], 2)], (x, weight) => rmsNorm(x, weight, 1e-5))
-  add('swiglu', [floats(shape), floats(shape, 2)], (gate, up) => swiglu(gate, up))
+  for (const activation of ['silu', 'gelu-tanh'] as const)
+    add(`gated activation, ${activation}`, [floats(shape, 1, 6), floats(shape, 2)], (gate, up) =>
+      gatedActivation(gate, up, activation),
+    )
 }
 
 for (const [rows, length, heads, headSize, tableRows] of [

@@ -17,10 +17,10 @@ import { lowRankOf, pairsOf } from '../../engine/lora/adapter.ts'
 import { block } from '../../engine/models/llama.ts'
 import { disposeModel, loadModel } from '../../engine/models/load.ts'
 import { crossEntropy } from '../../engine/ops/cross-entropy.ts'
+import { gatedActivation } from '../../engine/ops/gated-activation.ts'
 import { adapterImportance } from '../../engine/ops/importance.ts'
 import { embed, linears } from '../../engine/ops/linear.ts'
 import { rmsNorm } from '../../engine/ops/rms-norm.ts'
-import { swiglu } from '../../engine/ops/swiglu.ts'
 import { adamStep, stepScalars } from '../../engine/training/adamw.ts'
 import { passOf } from '../../engine/training/gradients.ts'
 import { type Tensor, tf } from '../../engine/tensor/tf.ts'
@@ -87,7 +87,7 @@ test('memory of the card does not grow over 500 steps', () => {
         { linear: { weight: gate, bias: null }, lowRank: { a: a0, b: b0, scale: 1 } },
         { linear: { weight: up, bias: null }, lowRank: { a: a1, b: b1, scale: 1 } },
       ])
-      const [logits] = linears(swiglu(y0!, y1!), [{ linear: { weight: head, bias: null } }])
+      const [logits] = linears(gatedActivation(y0!, y1!, 'silu'), [{ linear: { weight: head, bias: null } }])
       return crossEntropy(logits!, labels, divisor) as never
     })(matrices as never)
     const scalars = stepScalars(settings, number, 0.01)

@@ -4,11 +4,12 @@ import { registerBlocks } from './blocks.ts'
 import { registerBinary } from './binary.ts'
 import { registerFusedAdamW } from './fused-adamw.ts'
 import { registerFusedAttention } from './fused-attention.ts'
-import { registerFusedElementwise } from './fused-elementwise.ts'
+import { registerFusedGatedActivations } from './fused-gated-activation.ts'
 import { registerFusedImportance } from './fused-importance.ts'
 import { registerFusedLinears } from './fused-linear.ts'
 import { registerFusedLoss } from './fused-loss.ts'
 import { registerFusedNorm } from './fused-norm.ts'
+import { registerFusedRotary } from './fused-rotary.ts'
 import { registerGathers } from './gather.ts'
 import { registerFrozen } from './frozen.ts'
 import { backendName } from './kernel.ts'
@@ -36,7 +37,8 @@ export function registerOnnxBackend(options: { threads: number }): void {
   registerFrozen()
   registerFusedLinears()
   registerFusedAttention()
-  registerFusedElementwise()
+  registerFusedGatedActivations()
+  registerFusedRotary()
   registerFusedLoss()
   registerFusedNorm()
   registerFusedImportance()

@@ -3,6 +3,7 @@ import { registerAddN } from './add-n.ts'
 import { registerAttention } from './attention.ts'
 import { registerCrossEntropy } from './cross-entropy.ts'
 import { registerFrozenRows } from './frozen-rows.ts'
+import { registerGatedActivations } from './gated-activation.ts'
 import { registerHeadLoss } from './head-loss.ts'
 import { registerImportance } from './importance.ts'
 import { registerLora } from './lora.ts'
@@ -10,14 +11,13 @@ import { registerFrozenLinear } from './product.ts'
 import { registerRmsNorm } from './rms-norm.ts'
 import { registerRotary } from './rotary.ts'
 import { registerSumsOfSquares } from './sums-of-squares.ts'
-import { registerSwiGlu } from './swiglu.ts'
 
 /** Registers every kernel of our own for the back end `webgpu`, in place of TensorFlow.js's where it has one. */
 export function registerOurKernels(): void {
   registerAddN()
   registerRmsNorm()
   registerRotary()
-  registerSwiGlu()
+  registerGatedActivations()
   registerAttention()
   registerCrossEntropy()
   registerHeadLoss()
