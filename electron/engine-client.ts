@@ -10,10 +10,18 @@ import {
   type ServiceResult,
 } from '../engine/contract/index.ts'
 import { endOf, explainEnd, type ProcessEnd } from '../engine/contract/process-end.ts'
-import { ProblemError } from './services/problems.ts'
-import type { ServiceOptions } from './services/types.ts'
+import { ProblemError } from './problems.ts'
 
-type EngineOptions = ServiceOptions['engine']
+/** How engine processes are started. */
+export interface EngineOptions {
+  /** The executable of Node 24. */
+  node: string
+  /** The entries `run` and `service` of the engine. */
+  run: string
+  service: string
+  /** Environment variables that the engine's memory needs. */
+  env: Record<string, string>
+}
 
 function start(engine: EngineOptions, entry: string): ChildProcess {
   return fork(entry, [], {

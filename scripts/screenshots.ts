@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { chromium, type Page } from '@playwright/test'
 import sharp from 'sharp'
-import { HeadlessHost, root, sample } from '../test/e2e/app/host.ts'
+import { HeadlessHost, root, sample } from './headless-host.ts'
 import { AppClient } from './app-client.ts'
 
 const { values } = parseArgs({

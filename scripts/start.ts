@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { hasDisplay } from '../electron/host/desktop.ts'
 import { main } from '../electron/host/headless.ts'
-import { ProblemError } from '../electron/services/problems.ts'
+import { ProblemError } from '../electron/problems.ts'
 import { buildChanged } from './build.ts'
 import { electronBinary } from './electron-binary.ts'
 

@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3'
 import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { ProblemError } from '../services/problems.ts'
+import { ProblemError } from '../problems.ts'
 import { migrations } from './migrations/index.ts'
 
 export type Connection = Database.Database

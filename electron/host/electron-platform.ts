@@ -1,6 +1,6 @@
 import { type BrowserWindow, dialog, Notification, powerSaveBlocker, shell } from 'electron'
 import type { Platform } from '../platform.ts'
-import { ProblemError } from '../services/problems.ts'
+import { ProblemError } from '../problems.ts'
 
 /** What Electron gives. `window` is null while there is none; `show` brings up the window with an address. */
 export function electronPlatform(window: () => BrowserWindow | null, show: (hash: string) => void): Platform {

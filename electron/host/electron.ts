@@ -2,9 +2,10 @@ import { app, type BrowserWindow, dialog, ipcMain, Menu, protocol, shell } from 
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { RunSummary } from '../contract/index.ts'
-import { ProblemError } from '../services/problems.ts'
+import { ProblemError } from '../problems.ts'
 import { busyStates } from '../services/run-summary.ts'
-import type { ServiceOptions, Services } from '../services/types.ts'
+import type { EngineOptions } from '../engine-client.ts'
+import type { Services } from '../services/types.ts'
 import { isTrustedSender, scheme } from './app-scheme.ts'
 import { defaultDataFolder, prepareDataFolder } from './data-folder.ts'
 import { electronPlatform } from './electron-platform.ts'
@@ -18,7 +19,7 @@ export interface ElectronPaths {
   renderer: string
   preload: string
   sample: string
-  engine: ServiceOptions['engine']
+  engine: EngineOptions
 }
 
 export function startElectron(paths: ElectronPaths): void {

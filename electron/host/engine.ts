@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import environment from '../../resources/engine-environment.json' with { type: 'json' }
-import type { ServiceOptions } from '../services/types.ts'
+import type { EngineOptions } from '../engine-client.ts'
 
 /**
  * How engine processes start from the repository: its sources, on the Node 24 that the lockfile pins, or on the Node that
@@ -9,7 +9,7 @@ import type { ServiceOptions } from '../services/types.ts'
  *
  * @param root folder of package.json
  */
-export function engineOfRepository(root: string): ServiceOptions['engine'] {
+export function engineOfRepository(root: string): EngineOptions {
   return {
     node: pinnedNode(root) ?? process.execPath,
     run: join(root, 'engine/entries/run.ts'),
@@ -24,7 +24,7 @@ export function engineOfRepository(root: string): ServiceOptions['engine'] {
  *
  * @param resources Electron's `process.resourcesPath`
  */
-export function engineOfPackage(resources: string): ServiceOptions['engine'] {
+export function engineOfPackage(resources: string): EngineOptions {
   const built = join(resources, 'app.asar.unpacked/out/engine')
   return {
     node: join(resources, process.platform === 'win32' ? 'node.exe' : 'node'),

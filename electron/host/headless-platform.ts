@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { homedir } from 'node:os'
 import type { Platform } from '../platform.ts'
-import { ProblemError } from '../services/problems.ts'
+import { ProblemError } from '../problems.ts'
 import { hasDisplay, notifyWithSystem, openWithSystem, startKeepingAwake, trashWithSystem } from './desktop.ts'
 import type { Log } from './log.ts'
 

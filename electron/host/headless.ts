@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { join } from 'node:path'
 import packageJson from '../../package.json' with { type: 'json' }
-import { ProblemError } from '../services/problems.ts'
+import { ProblemError } from '../problems.ts'
 import { defaultDataFolder, prepareDataFolder } from './data-folder.ts'
 import { hasDisplay, openWithSystem } from './desktop.ts'
 import { engineOfRepository } from './engine.ts'

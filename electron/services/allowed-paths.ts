@@ -2,7 +2,7 @@ import { realpath } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import type { Method, ParsedRequest } from '../contract/index.ts'
 import type { Platform } from '../platform.ts'
-import { ProblemError } from './problems.ts'
+import { ProblemError } from '../problems.ts'
 
 /** Whether a real path is one of the folders or below it. */
 export function isWithin(path: string, folders: readonly string[]): boolean {

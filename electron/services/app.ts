@@ -1,5 +1,6 @@
 import packageJson from '../../package.json' with { type: 'json' }
-import type { Context, Handlers } from './context.ts'
+import type { Context } from './context.ts'
+import type { Handlers } from './handlers.ts'
 
 type AppMethod = 'app.info' | 'devices.list' | 'folders.choose' | 'folders.open'
 

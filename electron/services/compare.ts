@@ -8,7 +8,8 @@ import {
   type RunDetail,
 } from '../contract/index.ts'
 import type { History } from '../database/history.ts'
-import type { Context, Handlers } from './context.ts'
+import type { Context } from './context.ts'
+import type { Handlers } from './handlers.ts'
 import { slice } from './history.ts'
 import { inspectionOf } from './library.ts'
 import { detailOf } from './run-summary.ts'

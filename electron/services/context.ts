@@ -2,7 +2,7 @@ import type { CheckpointStore } from '../database/checkpoints.ts'
 import type { DatasetStore } from '../database/datasets.ts'
 import type { Connection } from '../database/open.ts'
 import type { RunStore } from '../database/runs.ts'
-import type { Answer, Method, ParsedRequest, Settings } from '../contract/index.ts'
+import type { Settings } from '../contract/index.ts'
 import type { EngineService } from '../engine-client.ts'
 import type { Emit } from './events.ts'
 import type { Tasks } from './tasks.ts'
@@ -22,6 +22,3 @@ export interface Context {
   /** Lets something run beside the requests; its failure is told to the user rather than lost. */
   inBackground: (work: Promise<unknown>) => void
 }
-
-export type Handler<M extends Method> = (input: ParsedRequest<M>) => Answer<M> | Promise<Answer<M>>
-export type Handlers<M extends Method = Method> = { [K in M]: Handler<K> }

@@ -3,7 +3,7 @@ import { lstat, mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { ProblemError } from './problems.ts'
+import { ProblemError } from '../problems.ts'
 import type { TaskControl } from './tasks.ts'
 
 export interface FoundFile {

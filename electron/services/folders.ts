@@ -3,9 +3,10 @@ import { opendir, realpath, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { FolderListing } from '../contract/index.ts'
 import { isWithin, requireAllowed } from './allowed-paths.ts'
-import type { Context, Handlers } from './context.ts'
+import type { Context } from './context.ts'
+import type { Handlers } from './handlers.ts'
 import { exists } from './files.ts'
-import { ProblemError } from './problems.ts'
+import { ProblemError } from '../problems.ts'
 
 type Entry = FolderListing['entries'][number]
 

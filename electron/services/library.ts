@@ -5,10 +5,11 @@ import type { CheckpointDetail, CheckpointSummary, Lineage } from '../contract/i
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import type { RunRow } from '../database/runs.ts'
 import { isWithin } from './allowed-paths.ts'
-import type { Context, Handlers } from './context.ts'
+import type { Context } from './context.ts'
+import type { Handlers } from './handlers.ts'
 import { copyFolder, freeName } from './files.ts'
 import { pathsOfJob } from './job-paths.ts'
-import { notFound, ProblemError, wasAborted } from './problems.ts'
+import { notFound, ProblemError, wasAborted } from '../problems.ts'
 
 type LibraryMethod = keyof Handlers & `library.${string}`
 

@@ -8,7 +8,7 @@ import { Header, Pack, ReadEntry, Unpack } from 'tar'
 import { z } from 'zod'
 import { logLineSchema, name, notes, tags, time } from '../contract/index.ts'
 import { createFolder, filesOf, syncFile } from './files.ts'
-import { ProblemError } from './problems.ts'
+import { ProblemError } from '../problems.ts'
 import type { TaskControl } from './tasks.ts'
 
 /** What the history knows of a run beyond its folder. */

@@ -8,7 +8,7 @@ import type { Context } from './context.ts'
 import { exists } from './files.ts'
 import { pathsOfJob } from './job-paths.ts'
 import type { Library } from './library.ts'
-import { toProblem } from './problems.ts'
+import { toProblem } from '../problems.ts'
 import { RunRecorder } from './run-recorder.ts'
 import { metricsOf, scoresOf, settingsOf } from './run-values.ts'
 

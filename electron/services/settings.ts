@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { settingsSchema, type Settings } from '../contract/index.ts'
 import type { SettingStore } from '../database/settings.ts'
-import type { Handlers } from './context.ts'
+import type { Handlers } from './handlers.ts'
 import type { Emit } from './events.ts'
 
 /** The settings of the app. A stored one that this version cannot read falls back to its default. */

@@ -1,7 +1,7 @@
 import type { BackgroundTask } from '../contract/index.ts'
-import type { Handlers } from './context.ts'
+import type { Handlers } from './handlers.ts'
 import type { Emit } from './events.ts'
-import { ProblemError, toProblem, wasAborted } from './problems.ts'
+import { ProblemError, toProblem, wasAborted } from '../problems.ts'
 
 /** Finished tasks that are still listed. */
 const remembered = 20

@@ -1,12 +1,12 @@
 import type { AppEvent, Problem } from '../contract/index.ts'
+import type { EngineOptions } from '../engine-client.ts'
 import type { Platform } from '../platform.ts'
 
 export interface ServiceOptions {
   /** Holds the database and, unless the settings say otherwise, runs and copied checkpoints. */
   dataFolder: string
   platform: Platform
-  /** How engine processes are started: Node 24, the two entries, and the environment that its memory needs. */
-  engine: { node: string; run: string; service: string; env: Record<string, string> }
+  engine: EngineOptions
 }
 
 /** Everything that the app can do, whichever host carries the messages. */

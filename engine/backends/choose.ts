@@ -1,5 +1,5 @@
 import { availableParallelism, cpus } from 'node:os'
-import type { BackendName } from '../contract/index.ts'
+import type { BackendName } from '../shared/backend-names.ts'
 import { badSetting, SecateurError } from '../shared/errors.ts'
 import { tf } from '../tensor/tf.ts'
 import type { DeviceFacts } from './facts.ts'

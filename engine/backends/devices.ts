@@ -1,9 +1,28 @@
 import { cpus, totalmem } from 'node:os'
-import type { Devices } from '../contract/index.ts'
+import type { BackendName } from '../shared/backend-names.ts'
 import { rankBackends, threadsOf } from './choose.ts'
 
+export interface DeviceList {
+  /** The back end that `auto` takes. */
+  chosen: BackendName
+  backends: {
+    name: BackendName
+    works: boolean
+    /** What it computes on, or why it is not used. */
+    detail: string
+    device: string | null
+    memoryBytes: number | null
+    /** Speed of a frozen linear layer in GFLOP/s; null where it was not measured. */
+    gigaflops: number | null
+  }[]
+  processor: string
+  /** Threads that a job uses. */
+  cores: number
+  memoryBytes: number
+}
+
 /** Every back end: what it computes on and how fast, or why it is not used. The one that `auto` takes is current afterwards. */
-export async function listDevices(): Promise<Devices> {
+export async function listDevices(): Promise<DeviceList> {
   const threads = threadsOf({})
   const { chosen, contenders, refused } = await rankBackends(threads, true)
   return {

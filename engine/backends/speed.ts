@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { BackendName } from '../contract/index.ts'
+import type { BackendName } from '../shared/backend-names.ts'
 import { readJson, writeJson } from '../shared/files.ts'
 import { frozenWeight, type FrozenWeight } from '../tensor/frozen-weight.ts'
 import { cacheFolder } from '../shared/cache-folder.ts'

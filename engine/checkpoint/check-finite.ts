@@ -1,6 +1,6 @@
 import { badFile } from '../shared/errors.ts'
 import { toFloat32 } from './dtype.ts'
-import type { StoredTensor, WeightType } from '../models/model-config.ts'
+import type { StoredTensor, WeightType } from '../tensor/stored-tensor.ts'
 import { bytesPerValue } from './safetensors-header.ts'
 
 /** Bits of the exponent. A number is NaN or infinite where all of them are set. */

@@ -1,6 +1,6 @@
 import { endianness } from 'node:os'
 import { SecateurError } from '../shared/errors.ts'
-import type { StoredTensor, WeightType } from '../models/model-config.ts'
+import type { StoredTensor, WeightType } from '../tensor/stored-tensor.ts'
 
 if (endianness() !== 'LE') {
   throw new SecateurError('unsupported', 'weights are read and written on little-endian machines only')

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { badFile } from '../shared/errors.ts'
 import { parseAs, parseJson } from '../shared/files.ts'
-import type { WeightType } from '../models/model-config.ts'
+import type { WeightType } from '../tensor/stored-tensor.ts'
 
 /** A tensor in a safetensors file: its type, shape and place, before any of it is read. */
 export interface TensorEntry {

@@ -1,6 +1,6 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { replaceFile } from '../shared/files.ts'
-import type { StoredTensor } from '../models/model-config.ts'
+import type { StoredTensor } from '../tensor/stored-tensor.ts'
 import { layOut, type PlannedTensor } from './safetensors-header.ts'
 
 const maxWriteBytes = 1 << 30

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { badFile } from '../shared/errors.ts'
 import { explained } from '../shared/files.ts'
-import type { StoredTensor } from '../models/model-config.ts'
+import type { StoredTensor } from '../tensor/stored-tensor.ts'
 import { lengthBytes, maxHeaderBytes, parseHeader, type TensorEntry, weightTypeOf } from './safetensors-header.ts'
 
 /** Node reads at most 2 GiB at once. */

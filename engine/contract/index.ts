@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { backendNames } from '../shared/backend-names.ts'
 import { folderHashSchema, inspectionSchema, layerSchema } from './checkpoint.ts'
 import { criterionName } from './criteria.ts'
 import {
@@ -16,7 +17,7 @@ export * from './checkpoint.ts'
 export * from './criteria.ts'
 export * from './dataset.ts'
 export * from './sweep.ts'
-export { type Failure, failureSchema, taskName } from './names.ts'
+export { failureSchema, taskName } from './names.ts'
 
 /**
  * Contract B: the job that the engine is given, and the events that come out. The command line and the app send the same
@@ -30,8 +31,7 @@ export { type Failure, failureSchema, taskName } from './names.ts'
 const fraction = z.number().min(0).max(1)
 
 /** Back ends that a job can ask for by name. */
-export const backendName = z.enum(['tensorflow', 'webgpu', 'onnx', 'cpu'])
-export type BackendName = z.infer<typeof backendName>
+export const backendName = z.enum(backendNames)
 
 /** Settings of everything that computes. */
 export const machineSettings = {

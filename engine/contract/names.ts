@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Failure } from '../shared/errors.ts'
 
 /** Parts that several messages of contract B share. */
 
@@ -6,12 +7,10 @@ export const path = z.string().min(1)
 export const projection = z.enum(['q', 'k', 'v', 'o', 'gate', 'up', 'down'])
 export const taskName = z.enum(['boolq', 'piqa', 'hellaswag', 'winogrande', 'arc_easy', 'arc_challenge', 'openbookqa'])
 
-/** What went wrong, for a person: `kind` is an ErrorKind of engine/shared/errors.ts, or `internal`. */
+/** A Failure of engine/shared/errors.ts, which says what its fields mean. */
 export const failureSchema = z.object({
   kind: z.string(),
   message: z.string(),
-  /** File or folder that was being read or written, and the field, tensor or line in it or the setting. */
   file: z.string().optional(),
   field: z.string().optional(),
-})
-export type Failure = z.infer<typeof failureSchema>
+}) satisfies z.ZodType<Failure>

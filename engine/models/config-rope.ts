@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { badFile } from '../shared/errors.ts'
 import { parseAs } from '../shared/files.ts'
-import type { ModelConfig, RopeScaling } from './model-config.ts'
+import type { RopeScaling } from '../ops/rotary.ts'
+import type { ModelConfig } from './model-config.ts'
 
 type Rope = Pick<ModelConfig, 'ropeTheta' | 'ropeScaling'>
 

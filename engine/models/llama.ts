@@ -2,9 +2,10 @@ import type { LayerShape, ModelConfig } from './model-config.ts'
 import type { Projection } from './projections.ts'
 import { attention } from '../ops/attention.ts'
 import { gatedActivation } from '../ops/gated-activation.ts'
-import { type Linear, linear, linears, type LowRank, type Weight } from '../ops/linear.ts'
+import { type Linear, linear, linears, type LowRank } from '../ops/linear.ts'
 import { rmsNorm } from '../ops/rms-norm.ts'
 import { rotary, rotaryFrequencies, type RotaryTable, rotaryTable } from '../ops/rotary.ts'
+import type { Weight } from '../tensor/frozen-weight.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 
 export interface LlamaLayer {

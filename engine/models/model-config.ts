@@ -1,3 +1,5 @@
+import type { RopeScaling } from '../ops/rotary.ts'
+
 /** What is left of one decoder layer. Layers of a pruned model may differ. */
 export interface LayerShape {
   heads: number
@@ -9,17 +11,6 @@ export interface LayerShape {
    */
   keyValueHeadOf?: number[] | undefined
 }
-
-/** Rotary scaling of Llama 3.1 ("rope_type": "llama3") or plain linear scaling. */
-export type RopeScaling =
-  | {
-      type: 'llama3'
-      factor: number
-      lowFrequencyFactor: number
-      highFrequencyFactor: number
-      originalPositions: number
-    }
-  | { type: 'linear'; factor: number }
 
 /** A Llama-family architecture (Llama 1 to 3, Mistral, Qwen 2, 2.5 and 3), read from config.json and checked. */
 export interface ModelConfig {
@@ -46,12 +37,4 @@ export interface ModelConfig {
   source: Record<string, unknown>
 }
 
-export type WeightType = 'float32' | 'float16' | 'bfloat16'
-
-/** A tensor as it lies on disk: little-endian bytes, row-major. */
-export interface StoredTensor {
-  name: string
-  dtype: WeightType
-  shape: number[]
-  bytes: Uint8Array
-}
+export type { StoredTensor, WeightType } from '../tensor/stored-tensor.ts'

@@ -1,17 +1,6 @@
+import type { AttentionShape } from '../tensor/attention-shape.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { differentiable, fused } from './fused.ts'
-
-export interface AttentionShape {
-  rows: number
-  /** Positions that ask, and positions that are looked at. */
-  queries: number
-  keys: number
-  heads: number
-  keyValueHeads: number
-  headSize: number
-  /** Whether `bias` forbids every key after its query, so that a kernel may leave those out. */
-  causal: boolean
-}
 
 /**
  * Scaled dot-product attention with grouped queries. The scale is expected in the queries already: in their rotary table (see

@@ -1,7 +1,6 @@
-import type { FrozenWeight } from '../tensor/frozen-weight.ts'
+import type { FrozenWeight, Weight } from '../tensor/frozen-weight.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { fused } from './fused.ts'
-import type { Weight } from './linear.ts'
 
 /** Elements of a tile: small enough that every pass over it stays in the cache. */
 export const tileElements = 2 ** 18

@@ -1,9 +1,6 @@
-import type { FrozenWeight } from '../tensor/frozen-weight.ts'
+import type { FrozenWeight, Weight } from '../tensor/frozen-weight.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { differentiable, isFused, runFused } from './fused.ts'
-
-/** A base weight [out, in]: frozen and held by the back end as it likes, or a tensor when all weights are trained. */
-export type Weight = FrozenWeight | Tensor
 
 export interface Linear {
   weight: Weight

@@ -1,6 +1,16 @@
-import type { RopeScaling } from '../models/model-config.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { differentiable, fused } from './fused.ts'
+
+/** Rotary scaling of Llama 3.1 ("rope_type": "llama3") or plain linear scaling. */
+export type RopeScaling =
+  | {
+      type: 'llama3'
+      factor: number
+      lowFrequencyFactor: number
+      highFrequencyFactor: number
+      originalPositions: number
+    }
+  | { type: 'linear'; factor: number }
 
 /** Cosines and sines, each [rows or 1, length, 1, headSize / 2]. */
 export interface RotaryTable {

@@ -1,6 +1,7 @@
+import type { Weight } from '../tensor/frozen-weight.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { sizeOf, tileElements, tileOf } from './importance.ts'
-import type { LowRank, Weight } from './linear.ts'
+import type { LowRank } from './linear.ts'
 
 /**
  * Sums of a function of the merged weight W + scale * B A over the columns of each row ([out]) or over the rows of each

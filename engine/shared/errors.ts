@@ -1,5 +1,3 @@
-import type { Failure } from '../contract/names.ts'
-
 export type ErrorKind =
   | 'bad-setting' // a flag or a field of the job description
   | 'bad-file' // a checkpoint, tokenizer, data set or run folder on disk
@@ -36,6 +34,15 @@ export class SecateurError extends Error {
     if (where.file !== undefined) this.file = where.file
     if (where.field !== undefined) this.field = where.field
   }
+}
+
+/** What went wrong, for a person: `kind` is an ErrorKind, or `internal`. */
+export interface Failure {
+  kind: string
+  message: string
+  /** File or folder that was being read or written, and the field, tensor or line in it or the setting. */
+  file?: string | undefined
+  field?: string | undefined
 }
 
 /** An error as contract B and the files of a run tell of it. What is no fault of the user's keeps its stack. */

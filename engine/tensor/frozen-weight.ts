@@ -1,6 +1,7 @@
 import { endianness } from 'node:os'
-import type { StoredTensor } from '../models/model-config.ts'
+import type { StoredTensor } from './stored-tensor.ts'
 import { badFile, SecateurError } from '../shared/errors.ts'
+import type { Tensor } from './tf.ts'
 
 interface Matrix {
   readonly rows: number
@@ -32,6 +33,9 @@ export type StoredWeight = Matrix & {
  * whatever form it has, and no gradient of it is ever formed.
  */
 export type FrozenWeight = HeldWeight | StoredWeight
+
+/** A base weight [out, in]: frozen and held by the back end as it likes, or a tensor when all weights are trained. */
+export type Weight = FrozenWeight | Tensor
 
 let nextId = 1
 

@@ -1,5 +1,6 @@
 import { type Tensor, tf } from '../../engine/tensor/tf.ts'
-import { type Case, conform, floats, given, integers, pairs, positive, truths } from './compare.ts'
+import type { Case } from './case.ts'
+import { conform, floats, given, integers, pairs, positive, truths } from './compare.ts'
 
 type Binary = (a: Tensor, b: Tensor) => Tensor
 

@@ -3,24 +3,8 @@ import { before, test } from 'node:test'
 import { chooseBackend } from '../../engine/backends/choose.ts'
 import { type DataType, type Tensor, tf } from '../../engine/tensor/tf.ts'
 import { testedBackend } from '../tested-backend.ts'
+import type { Case, Operand } from './case.ts'
 import { toleranceOf, webGpuGap } from './webgpu-gaps.ts'
-
-/** A tensor of a case: numbers drawn from a seed, or given. */
-export interface Operand {
-  shape: number[]
-  dtype: DataType
-  values: number[]
-}
-
-export interface Case {
-  name: string
-  operands: Operand[]
-  compute: (...tensors: Tensor[]) => Tensor | Tensor[]
-  /** Differentiate with respect to all operands too; only where the function is smooth at the operands. */
-  gradient?: boolean
-  /** Largest difference, relative to 1 + the magnitude. */
-  tolerance?: number
-}
 
 /** Numbers between -2 and 2 that repeat from run to run and avoid ties and kinks. */
 export function floats(shape: number[], seed = 1, scale = 2): Operand {

@@ -19,7 +19,8 @@ import { adamStep, stepScalars, sumOfSquares } from '../../engine/training/adamw
 import { type Tensor, tf } from '../../engine/tensor/tf.ts'
 import { registerRoundedProducts } from '../rounded-products.ts'
 import { testsHalfPrecision } from '../tested-backend.ts'
-import { type Case, conform, floats, given, integers, type Operand, positive } from './compare.ts'
+import type { Case, Operand } from './case.ts'
+import { conform, floats, given, integers, positive } from './compare.ts'
 
 const cases: Case[] = []
 const add = (name: string, operands: Case['operands'], compute: Case['compute'], gradient = true, tolerance = 1e-5) =>

@@ -1,5 +1,6 @@
 import { tf } from '../../engine/tensor/tf.ts'
-import { type Case, conform, floats, integers } from './compare.ts'
+import type { Case } from './case.ts'
+import { conform, floats, integers } from './compare.ts'
 
 const cases: Case[] = []
 const add = (name: string, operands: Case['operands'], compute: Case['compute'], gradient = true) =>

@@ -1,5 +1,6 @@
 import { type Tensor, tf } from '../../engine/tensor/tf.ts'
-import { type Case, conform, floats, given, integers, shapes, truths } from './compare.ts'
+import type { Case } from './case.ts'
+import { conform, floats, given, integers, shapes, truths } from './compare.ts'
 
 type Reduce = (x: Tensor, axis?: number | number[], keepDims?: boolean) => Tensor
 const reductions: Record<string, Reduce> = { sum: tf.sum, mean: tf.mean, max: tf.max, min: tf.min }

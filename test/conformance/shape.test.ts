@@ -1,5 +1,6 @@
 import { type Tensor, tf } from '../../engine/tensor/tf.ts'
-import { type Case, conform, floats, given, integers, shapes, truths } from './compare.ts'
+import type { Case } from './case.ts'
+import { conform, floats, given, integers, shapes, truths } from './compare.ts'
 
 const { fill } = tf
 const cases: Case[] = []

@@ -1,5 +1,6 @@
 import { type Tensor, tf } from '../../engine/tensor/tf.ts'
-import { type Case, conform, floats, given, integers, positive, shapes, truths } from './compare.ts'
+import type { Case } from './case.ts'
+import { conform, floats, given, integers, positive, shapes, truths } from './compare.ts'
 
 const everywhere: Record<string, (x: Tensor) => Tensor> = {
   abs: tf.abs,

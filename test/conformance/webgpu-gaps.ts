@@ -1,5 +1,5 @@
 import { testedBackend, testsHalfPrecision } from '../tested-backend.ts'
-import type { Case } from './compare.ts'
+import type { Case } from './case.ts'
 
 /** What TensorFlow.js's own kernels for WebGPU cannot do, by the name of a case. Secateur calls none of them that way. */
 const gaps: [RegExp, string][] = [

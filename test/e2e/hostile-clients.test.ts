@@ -6,7 +6,7 @@ import { after, test } from 'node:test'
 import { WebSocket } from 'ws'
 import { z } from 'zod'
 import { events, runDetailSchema, type RunState } from '../../electron/contract/index.ts'
-import { HeadlessHost, sample } from './app/host.ts'
+import { HeadlessHost, sample } from '../../scripts/headless-host.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-hostile-'))
 const host = new HeadlessHost(folder)

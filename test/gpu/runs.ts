@@ -11,13 +11,8 @@ import { stopWebGpu } from '../../engine/backends/webgpu/index.ts'
 import { cardMemory } from '../../engine/backends/webgpu/memory.ts'
 import { setWeightStore, weightBudget, weightsOf, WeightStore } from '../../engine/backends/webgpu/weights.ts'
 import { openCheckpoint } from '../../engine/models/checkpoint.ts'
-import {
-  type BackendName,
-  type EngineEvent,
-  type Estimate,
-  type PruneJob,
-  jobSchema,
-} from '../../engine/contract/index.ts'
+import { type EngineEvent, type Estimate, type PruneJob, jobSchema } from '../../engine/contract/index.ts'
+import type { BackendName } from '../../engine/shared/backend-names.ts'
 import { SecateurError } from '../../engine/shared/errors.ts'
 import { runJob } from '../../engine/jobs/index.ts'
 import { RunFolder } from '../../engine/runs/run-folder.ts'

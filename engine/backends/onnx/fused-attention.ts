@@ -1,4 +1,4 @@
-import type { AttentionShape } from '../../ops/attention.ts'
+import type { AttentionShape } from '../../tensor/attention-shape.ts'
 import type { TensorInfo } from '../../tensor/tf.ts'
 import type { OnnxBackend } from './backend.ts'
 import { filled, float, isEmpty, register, transpose } from './kernel.ts'

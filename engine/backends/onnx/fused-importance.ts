@@ -1,5 +1,4 @@
-import { rowsOf } from '../../tensor/frozen-weight.ts'
-import type { Weight } from '../../ops/linear.ts'
+import { rowsOf, type Weight } from '../../tensor/frozen-weight.ts'
 import type { OnnxBackend } from './backend.ts'
 import { widened } from './frozen.ts'
 import { float, register } from './kernel.ts'

@@ -9,6 +9,11 @@ export interface Route {
   query: URLSearchParams
 }
 
+/** What a screen is given that asks for it: its address. It is made anew when its id changes, not when its query does. */
+export interface ScreenProps {
+  route: Route
+}
+
 /** Screens that may show one thing of many, by its id. */
 const withId: readonly ScreenName[] = ['library', 'datasets', 'runs']
 

@@ -7,12 +7,7 @@ import Box from '@lucide/svelte/icons/box'
 import Database from '@lucide/svelte/icons/database'
 import Settings from '@lucide/svelte/icons/settings'
 import type { Component } from 'svelte'
-import type { Route, ScreenName } from '../router/routes.ts'
-
-/** What a screen is given that asks for it: its address. It is made anew when its id changes, not when its query does. */
-export interface ScreenProps {
-  route: Route
-}
+import type { ScreenName, ScreenProps } from '../router/routes.ts'
 
 export interface Screen {
   name: ScreenName

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { electronBinary } from '../../../scripts/electron-binary.ts'
-import { HeadlessHost, root } from './host.ts'
+import { HeadlessHost, root } from '../../../scripts/headless-host.ts'
 
 export interface AppOptions {
   shell: 'browser' | 'electron'

@@ -2,7 +2,7 @@ import type { Page } from '@playwright/test'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from './fixtures.ts'
-import { sample } from './host.ts'
+import { sample } from '../../../scripts/headless-host.ts'
 import { scratchFolder } from './scratch.ts'
 
 // One user's way through the app, each test from where the last one ended.

@@ -1,7 +1,7 @@
 import type { Page } from '@playwright/test'
 import { seriousFaults } from './accessibility.ts'
 import { expect, test } from './fixtures.ts'
-import { sample } from './host.ts'
+import { sample } from '../../../scripts/headless-host.ts'
 import { pressOn } from './keyboard.ts'
 import { join } from 'node:path'
 

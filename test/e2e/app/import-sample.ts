@@ -1,7 +1,7 @@
 import type { Page } from '@playwright/test'
 import { join } from 'node:path'
 import { expect } from './fixtures.ts'
-import { sample } from './host.ts'
+import { sample } from '../../../scripts/headless-host.ts'
 
 /** Imports the sample where the library, which the page is at, has nothing yet. */
 export async function importSample(page: Page): Promise<void> {

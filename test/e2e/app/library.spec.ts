@@ -2,7 +2,7 @@ import type { Page } from '@playwright/test'
 import { cpSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from './fixtures.ts'
-import { sample } from './host.ts'
+import { sample } from '../../../scripts/headless-host.ts'
 import { importSample } from './import-sample.ts'
 import { scratchFolder } from './scratch.ts'
 

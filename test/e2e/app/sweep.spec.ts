@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Page } from '@playwright/test'
 import { seriousFaults } from './accessibility.ts'
 import { expect, test } from './fixtures.ts'
-import { sample } from './host.ts'
+import { sample } from '../../../scripts/headless-host.ts'
 import { importSample } from './import-sample.ts'
 
 // One sweep from the library to its report and its clone, each test from where the last one ended.

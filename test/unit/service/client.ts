@@ -1,13 +1,13 @@
 import type { ChildProcess } from 'node:child_process'
 import { after } from 'node:test'
 import {
-  type Failure,
   type ServiceMethod,
   serviceMethods,
   type ServiceParams,
   serviceResponseSchema,
   type ServiceResult,
 } from '../../../engine/contract/index.ts'
+import type { Failure } from '../../../engine/shared/errors.ts'
 import { forkEngine } from '../../e2e/run-process.ts'
 
 /** The error of a request that failed, as the service sent it. */

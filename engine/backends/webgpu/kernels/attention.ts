@@ -1,4 +1,4 @@
-import type { AttentionShape } from '../../../ops/attention.ts'
+import type { AttentionShape } from '../../../tensor/attention-shape.ts'
 import type { CardBackend } from '../backend.ts'
 import { dispatch, output, register } from '../record.ts'
 import { attentionForward, keyValueGradients, queryGradients, type Tiling, workgroupBytes } from './attention-wgsl.ts'

@@ -1,5 +1,5 @@
 import { ZodError } from 'zod'
-import type { Problem } from '../contract/index.ts'
+import type { Problem } from './contract/index.ts'
 
 export type ProblemKind =
   | 'bad-setting'

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
-export const root = join(import.meta.dirname, '../../..')
+export const root = join(import.meta.dirname, '..')
 export const sample = join(root, 'resources/sample')
 
 /** The headless host as its own process, with a data folder of its own. */
