@@ -3,8 +3,8 @@ import { lstat, mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import type { WorkControl } from '../../engine/shared/work-control.ts'
 import { ProblemError } from '../problems.ts'
-import type { TaskControl } from './tasks.ts'
 
 export interface FoundFile {
   /** Relative to the folder, with the system's separator. */
@@ -64,7 +64,7 @@ export async function createFolder(to: string, fill: (temporary: string) => Prom
 }
 
 /** Copies the regular files of a folder to a new one. */
-export async function copyFolder(from: string, to: string, { signal, progress }: TaskControl): Promise<void> {
+export async function copyFolder(from: string, to: string, { signal, progress }: WorkControl): Promise<void> {
   if (`${resolve(to)}${sep}`.startsWith(`${resolve(from)}${sep}`))
     throw new ProblemError('bad-setting', `${to} is within ${from}: choose a folder outside it.`, { field: 'to' })
   const files = await filesOf(from, 'follow')

@@ -6,10 +6,10 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
 import { Header, Pack, ReadEntry, Unpack } from 'tar'
 import { z } from 'zod'
+import type { WorkControl } from '../../engine/shared/work-control.ts'
 import { logLineSchema, name, notes, tags, time } from '../contract/index.ts'
 import { createFolder, filesOf, syncFile } from './files.ts'
 import { ProblemError } from '../problems.ts'
-import type { TaskControl } from './tasks.ts'
 
 /** What the history knows of a run beyond its folder. */
 export const manifestSchema = z.object({
@@ -43,7 +43,7 @@ export async function packRun(
   manifest: Manifest,
   to: string,
   { includeOutput }: { includeOutput: boolean },
-  { signal, progress }: TaskControl,
+  { signal, progress }: WorkControl,
 ): Promise<void> {
   const all = await filesOf(folder, 'leave out')
   const files = all.filter(({ name: file }) => !left(file) && (includeOutput || !/^output[\\/]/.test(file)))
@@ -81,7 +81,7 @@ export async function packRun(
  * Unpacks an archive of a run into a new folder. Whatever could reach outside it, or is no plain file, makes the whole
  * archive be refused, with nothing left behind.
  */
-export async function unpackRun(archive: string, to: string, { signal, progress }: TaskControl): Promise<Manifest> {
+export async function unpackRun(archive: string, to: string, { signal, progress }: WorkControl): Promise<Manifest> {
   const total = (await stat(archive)).size
   const disk = await statfs(await existing(dirname(resolve(to))))
   const room = disk.bavail * disk.bsize - spareBytes

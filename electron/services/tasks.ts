@@ -1,3 +1,4 @@
+import type { WorkControl } from '../../engine/shared/work-control.ts'
 import type { BackgroundTask } from '../contract/index.ts'
 import type { Handlers } from './handlers.ts'
 import type { Emit } from './events.ts'
@@ -7,12 +8,6 @@ import { ProblemError, toProblem, wasAborted } from '../problems.ts'
 const remembered = 20
 /** Milliseconds between two messages of progress. */
 const period = 200
-
-/** What a task works with. */
-export interface TaskControl {
-  signal: AbortSignal
-  progress: (done: number, total: number) => void
-}
 
 /** Work outside runs that takes a while: each has progress, time left and a way to cancel it. */
 export class Tasks {
@@ -38,7 +33,7 @@ export class Tasks {
   /** Runs a task. It rejects with what the work throws; a cancelled one with a problem of kind `interrupted`. */
   async run<T>(
     about: Pick<BackgroundTask, 'kind' | 'title' | 'subject'>,
-    work: (control: TaskControl) => Promise<T>,
+    work: (control: WorkControl) => Promise<T>,
   ): Promise<T> {
     const id = ++this.#last
     const task: BackgroundTask = { id, ...about, done: 0, total: 0, state: 'running', secondsLeft: null, problem: null }

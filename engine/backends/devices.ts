@@ -55,3 +55,14 @@ export async function listDevices(): Promise<DeviceList> {
     memoryBytes: totalmem(),
   }
 }
+
+let known: Promise<DeviceList> | null = null
+
+/** The same, found out once in the life of the process. */
+export function knownDevices(): Promise<DeviceList> {
+  if (!known) {
+    known = listDevices()
+    known.catch(() => (known = null))
+  }
+  return known
+}

@@ -563,6 +563,8 @@ export const serviceMethods = {
 
 export type ServiceMethod = keyof typeof serviceMethods
 export type ServiceParams<Method extends ServiceMethod> = z.input<(typeof serviceMethods)[Method]['params']>
+/** The parameters of a method as they are after parsing, with defaults filled in. */
+export type ParsedServiceParams<Method extends ServiceMethod> = z.output<(typeof serviceMethods)[Method]['params']>
 export type ServiceResult<Method extends ServiceMethod> = z.output<(typeof serviceMethods)[Method]['result']>
 
 const requestId = z.int().min(0)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { before, describe, test } from 'node:test'
 import { type EngineEvent, resultFileSchema, scoresFileSchema } from '../../engine/contract/index.ts'
-import { readRunFolder } from '../../engine/entries/service/run-report.ts'
+import { readRunFolder } from '../../engine/runs/run-report.ts'
 import { type EngineRun, runInProcess } from './run-process.ts'
 import { sample, temporaryFolder } from './secateur.ts'
 

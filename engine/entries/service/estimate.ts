@@ -11,6 +11,7 @@ import {
   type Layer,
   type PruneJob,
   type SweepJob,
+  type ParsedServiceParams,
 } from '../../contract/index.ts'
 import { estimateJob, refuseIfTooLarge, type SingleJob } from '../../estimate/estimate.ts'
 import { forwardOperations, stepOperations } from '../../estimate/operations.ts'
@@ -20,9 +21,9 @@ import { scoringBytes, scoringOperations } from '../../estimate/scoring-cost.ts'
 import { layersAfter } from '../../pruning/targets.ts'
 import { expandSweep, type SweepRun } from '../../sweeps/expand.ts'
 import { SecateurError } from '../../shared/errors.ts'
-import { detectDataset } from './detect.ts'
-import type { Parsed, RequestContext } from './methods.ts'
-import { tokenLengths } from './token-lengths.ts'
+import { detectDataset } from '../../datasets/detect.ts'
+import type { WorkControl } from '../../shared/work-control.ts'
+import { tokenLengths } from '../../datasets/token-lengths.ts'
 
 /** Bytes of text in a token, where nothing better is known. */
 const bytesPerToken = 4
@@ -30,10 +31,10 @@ const bytesPerToken = 4
 const sampledRows = 100
 
 /** What a job leaves, needs and takes on this computer. Errors are those that would refuse the job itself. */
-export const estimate = ({ job }: Parsed<'estimate'>, context: RequestContext): Promise<JobEstimate> =>
+export const estimate = ({ job }: ParsedServiceParams<'estimate'>, context: WorkControl): Promise<JobEstimate> =>
   job.kind === 'sweep' ? estimateSweep(job, context) : estimateOne(job, context)
 
-async function estimateOne(job: SingleJob, context: RequestContext): Promise<JobEstimate> {
+async function estimateOne(job: SingleJob, context: WorkControl): Promise<JobEstimate> {
   using checkpoint = openCheckpoint(job.checkpoint)
   if ('adapter' in job && job.adapter !== undefined) checkAdapter(readAdapter(job.adapter), checkpoint.config)
   const target = job.kind === 'prune' ? targetOf(job, checkpoint) : undefined
@@ -51,7 +52,7 @@ async function estimateOne(job: SingleJob, context: RequestContext): Promise<Job
 }
 
 /** The runs of a sweep together: the time of all, and the memory of as many as run at once. */
-async function estimateSweep(job: SweepJob, context: RequestContext): Promise<JobEstimate> {
+async function estimateSweep(job: SweepJob, context: WorkControl): Promise<JobEstimate> {
   const expanded = expandSweep(job)
   // Seeds change nothing of what a run needs.
   const alike = new Map<string, JobEstimate>()
@@ -93,7 +94,7 @@ async function estimateSweep(job: SweepJob, context: RequestContext): Promise<Jo
 }
 
 /** @throws SecateurError that says in which run something is wrong. */
-async function estimateRun({ job, name }: SweepRun, out: string, context: RequestContext): Promise<JobEstimate> {
+async function estimateRun({ job, name }: SweepRun, out: string, context: WorkControl): Promise<JobEstimate> {
   try {
     return await estimateOne({ ...job, out }, context)
   } catch (error) {
@@ -120,7 +121,7 @@ async function timeOf(
   checkpoint: Checkpoint,
   layers: Layer[],
   choice: (Choice & { secondsPerPass: number }) | null,
-  context: RequestContext,
+  context: WorkControl,
 ): Promise<Time> {
   const { config, bytes } = checkpoint
   const moved = (job.kind === 'merge' || job.kind === 'prune' ? 2 * bytes : bytes) / diskSpeed
@@ -179,7 +180,7 @@ function scoringCosts(
 }
 
 /** Optimiser steps of a job that says how many passes through its data it makes. */
-async function stepsOf(job: FinetuneJob | PruneJob, context: RequestContext): Promise<number> {
+async function stepsOf(job: FinetuneJob | PruneJob, context: WorkControl): Promise<number> {
   let tokens = 0
   for (const path of job.data) tokens += await tokensOf(path, job, context)
   return Math.max(1, Math.ceil((job.epochs * tokens) / (job.rows * job.length * job.accumulation)))
@@ -188,7 +189,7 @@ async function stepsOf(job: FinetuneJob | PruneJob, context: RequestContext): Pr
 async function tokensOf(
   path: string,
   { checkpoint, field, trainOn, documents }: FinetuneJob | PruneJob,
-  context: RequestContext,
+  context: WorkControl,
 ): Promise<number> {
   const { kind, rows, bytes } = await detectDataset({ path }, context)
   const read = Math.min(rows ?? Infinity, documents ?? Infinity)
@@ -202,7 +203,7 @@ async function tokensOf(
 }
 
 /** About how many tokens an evaluation reads: the bytes of its files, or of the part of them that is scored. */
-async function scoredTokens(settings: EvaluationSettings, context: RequestContext): Promise<number> {
+async function scoredTokens(settings: EvaluationSettings, context: WorkControl): Promise<number> {
   let tokens = 0
   for (const path of Object.values(settings.tasks)) {
     const { rows, bytes } = await detectDataset({ path }, context)

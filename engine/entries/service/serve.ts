@@ -1,5 +1,6 @@
 import { type ServiceMethod, serviceMethods, serviceRequestSchema, type ServiceResponse } from '../../contract/index.ts'
 import { badSetting, failureOf, SecateurError } from '../../shared/errors.ts'
+import type { WorkControl } from '../../shared/work-control.ts'
 import { type Handler, handlers } from './methods.ts'
 
 /** Milliseconds between two reports of progress on one request. */
@@ -41,7 +42,7 @@ export function serveRequests(): void {
 
 const cancelled = () => new SecateurError('interrupted', 'cancelled')
 
-async function call(method: string, params: unknown, context: Parameters<Handler<ServiceMethod>>[1]): Promise<unknown> {
+async function call(method: string, params: unknown, control: WorkControl): Promise<unknown> {
   if (!Object.hasOwn(serviceMethods, method)) throw badSetting('method', `there is no method ${method}`)
   const name = method as ServiceMethod
   const parsed = serviceMethods[name].params.safeParse(params)
@@ -50,7 +51,7 @@ async function call(method: string, params: unknown, context: Parameters<Handler
     throw badSetting(issue.path.join('.') || 'params', issue.message)
   }
   const handler = (await handlers[name]()) as Handler<ServiceMethod>
-  return handler(parsed.data as never, context)
+  return handler(parsed.data as never, control)
 }
 
 function throttled(id: number): (done: number, total: number) => void {

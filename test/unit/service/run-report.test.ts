@@ -6,7 +6,7 @@ import { after, test } from 'node:test'
 import { evaluateSchema, type RunFile } from '../../../engine/contract/index.ts'
 import { SecateurError } from '../../../engine/shared/errors.ts'
 import { lockName } from '../../../engine/runs/run-lock.ts'
-import { readRunFolder } from '../../../engine/entries/service/run-report.ts'
+import { readRunFolder } from '../../../engine/runs/run-report.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-report-'))
 after(() => rmSync(folder, { recursive: true, force: true }))

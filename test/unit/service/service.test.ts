@@ -10,7 +10,7 @@ import { expectedTensors } from '../../../engine/models/expected-tensors.ts'
 import { writeAdapter } from '../../../engine/lora/peft.ts'
 import { layOut } from '../../../engine/checkpoint/safetensors-header.ts'
 import { criterionName, pruneSchema, sweepSchema } from '../../../engine/contract/index.ts'
-import { histogram } from '../../../engine/entries/service/token-lengths.ts'
+import { histogram } from '../../../engine/datasets/token-lengths.ts'
 import { sample } from '../../e2e/secateur.ts'
 import { data, needsData } from '../evaluation/shared.ts'
 import { RequestError, startService } from './client.ts'
@@ -431,6 +431,23 @@ describe('the process', () => {
     other.child.disconnect()
     assert.equal(await ended, 0)
     assert.equal(child.exitCode, null)
+  })
+
+  test('loads only the contract when it starts', () => {
+    const script = `
+      import { registerHooks } from 'node:module'
+      const loaded = []
+      registerHooks({
+        load(url, context, next) {
+          loaded.push(url)
+          return next(url, context)
+        },
+      })
+      await import(${JSON.stringify(join(import.meta.dirname, '../../../engine/entries/service/serve.ts'))})
+      const folders = loaded.flatMap((url) => /[/]engine[/]([^/]+)/.exec(url)?.[1] ?? [])
+      console.log([...new Set(folders)].sort().join(' '))`
+    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+    assert.equal(stdout, 'contract entries shared\n', stderr)
   })
 
   test('loads no tensors to look at a checkpoint', () => {

@@ -1,6 +1,6 @@
 import { opendir } from 'node:fs/promises'
 import { extname, join } from 'node:path'
-import { badFile } from '../../shared/errors.ts'
+import { badFile } from '../shared/errors.ts'
 
 const extensions = new Set(['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif'])
 /** Folders below the first that are looked into: a split, and the classes in it. */

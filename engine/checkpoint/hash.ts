@@ -2,10 +2,9 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ServiceResult } from '../../contract/index.ts'
-import { badFile } from '../../shared/errors.ts'
-import { explained } from '../../shared/files.ts'
-import type { Parsed, RequestContext } from './methods.ts'
+import { badFile } from '../shared/errors.ts'
+import { explained } from '../shared/files.ts'
+import type { WorkControl } from '../shared/work-control.ts'
 
 /** Configs that say what the weights mean. */
 const configNames = new Set(['config.json', 'adapter_config.json'])
@@ -15,9 +14,9 @@ const configNames = new Set(['config.json', 'adapter_config.json'])
  * bytes. Two copies of a checkpoint have the same hash, wherever they lie and whatever stands beside them.
  */
 export async function hashFolder(
-  { folder }: Parsed<'hash'>,
-  { signal, progress }: RequestContext,
-): Promise<ServiceResult<'hash'>> {
+  { folder }: { folder: string },
+  { signal, progress }: WorkControl,
+): Promise<{ hash: string; bytes: number; files: number }> {
   try {
     const files = await hashedFiles(folder)
     const total = files.reduce((sum, { bytes }) => sum + bytes, 0)

@@ -1,22 +1,19 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { type ResultEvent, type SweepJob, type SweepPlan, type SweepState } from '../../contract/index.ts'
-import { badFile } from '../../shared/errors.ts'
-import { isLocked } from '../../runs/run-lock.ts'
-import { readRunFile, runFiles } from '../../runs/run-folder.ts'
-import { denseFolderOf, outcomeOf, readFailures, resultIn, runFolderOf } from '../../sweeps/sweep-folder.ts'
-import { columnsOf, kindOf } from '../../sweeps/columns.ts'
-import { expandSweep, planSweep as planOf, type SweepRun } from '../../sweeps/expand.ts'
-import { figuresOf } from '../../sweeps/figures.ts'
-import { reportText, type SweepOutcome } from '../../sweeps/report.ts'
-import { summarise } from '../../sweeps/summary.ts'
-import { runsCsv, summaryCsv } from '../../sweeps/table.ts'
-import type { Parsed } from './methods.ts'
-
-export const planSweep = (lists: Parsed<'planSweep'>): SweepPlan => planOf(lists)
+import type { ParsedServiceParams, ResultEvent, SweepJob, SweepState } from '../contract/index.ts'
+import { badFile } from '../shared/errors.ts'
+import { isLocked } from '../runs/run-lock.ts'
+import { readRunFile, runFiles } from '../runs/run-folder.ts'
+import { denseFolderOf, outcomeOf, readFailures, resultIn, runFolderOf } from './sweep-folder.ts'
+import { columnsOf, kindOf } from './columns.ts'
+import { expandSweep, type SweepRun } from './expand.ts'
+import { figuresOf } from './figures.ts'
+import { reportText, type SweepOutcome } from './report.ts'
+import { summarise } from './summary.ts'
+import { runsCsv, summaryCsv } from './table.ts'
 
 /** How the sweep in a folder stands, whether or not it runs. */
-export function readSweep({ path }: Parsed<'readSweep'>): SweepState {
+export function readSweep({ path }: ParsedServiceParams<'readSweep'>): SweepState {
   const { folder, runs, outcome } = open(path)
   const { results, dense, failures, examples } = outcome
   const metrics = new Map(results.map((result) => [result.name, result.metrics]))
@@ -44,7 +41,7 @@ export function readSweep({ path }: Parsed<'readSweep'>): SweepState {
 const restingState = (folder: string) => (existsSync(join(folder, runFiles.run)) ? 'interrupted' : 'queued')
 
 /** A sweep's tables as a text to keep elsewhere; its figures are files beside report.md. */
-export function reportSweep({ path, as }: Parsed<'reportSweep'>): string {
+export function reportSweep({ path, as }: ParsedServiceParams<'reportSweep'>): string {
   const { outcome } = open(path)
   const rows = summarise(outcome.results)
   if (as === 'runs') return runsCsv(outcome.results, outcome.dense)

@@ -1,18 +1,17 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { openCheckpoint } from '../../models/checkpoint.ts'
-import { architectureOf } from '../../models/config.ts'
-import { inspectAdapter } from '../../lora/peft.ts'
-import { loadTokenizer } from '../../tokenizer/tokenizer.ts'
-import { chatTemplate } from '../../tokenizer/tokenizer-files.ts'
-import type { AdapterInspection, CheckpointInspection, Inspection } from '../../contract/index.ts'
-import { badFile, failureOf } from '../../shared/errors.ts'
-import { explained } from '../../shared/files.ts'
-import { headerFacts } from '../../jobs/inspect.ts'
-import type { Parsed } from './methods.ts'
+import { openCheckpoint } from '../models/checkpoint.ts'
+import { architectureOf } from '../models/config.ts'
+import { inspectAdapter } from '../lora/peft.ts'
+import { loadTokenizer } from '../tokenizer/tokenizer.ts'
+import { chatTemplate } from '../tokenizer/tokenizer-files.ts'
+import type { AdapterInspection, CheckpointInspection, Inspection, ParsedServiceParams } from '../contract/index.ts'
+import { badFile, failureOf } from '../shared/errors.ts'
+import { explained } from '../shared/files.ts'
+import { headerFacts } from './inspect.ts'
 
 /** What a folder is: a checkpoint, or a PEFT adapter. No weight is read. */
-export async function inspectFolder({ checkpoint: folder }: Parsed<'inspect'>): Promise<Inspection> {
+export async function inspectFolder({ checkpoint: folder }: ParsedServiceParams<'inspect'>): Promise<Inspection> {
   const files = filesOf(folder)
   const has = (name: string) => files.some((file) => file.name === name)
   if (has('adapter_config.json') && !has('config.json')) {

@@ -1,18 +1,18 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Dataset, DatasetKind } from '../../contract/index.ts'
-import { conversationOf, messageFields } from '../../data/conversation.ts'
-import { readBytes, splitLines } from '../../data/lines.ts'
-import { openParquet } from '../../data/parquet-file.ts'
-import { formatOf, readRows, type Row, type RowFormat } from '../../data/rows.ts'
-import { textFields, textOf } from '../../data/text.ts'
-import { badFile } from '../../shared/errors.ts'
-import { explained } from '../../shared/files.ts'
-import { labelFileOf } from '../../evaluation/read-task.ts'
-import { type TaskName, taskNames, tasks } from '../../evaluation/tasks/index.ts'
-import { listImages } from './image-files.ts'
-import type { Parsed, RequestContext } from './methods.ts'
+import type { Dataset, DatasetKind, ParsedServiceParams } from '../contract/index.ts'
+import { conversationOf, messageFields } from '../data/conversation.ts'
+import { readBytes, splitLines } from '../data/lines.ts'
+import { openParquet } from '../data/parquet-file.ts'
+import { formatOf, readRows, type Row, type RowFormat } from '../data/rows.ts'
+import { textFields, textOf } from '../data/text.ts'
+import { badFile } from '../shared/errors.ts'
+import { explained } from '../shared/files.ts'
+import { labelFileOf } from '../evaluation/read-task.ts'
+import { type TaskName, taskNames, tasks } from '../evaluation/tasks/index.ts'
+import { listImages } from '../data/image-files.ts'
+import type { WorkControl } from '../shared/work-control.ts'
 
 /** Rows that are looked at, and the longest of them. */
 const looked = 20
@@ -24,7 +24,10 @@ const unpackedBytes = 64 * 2 ** 20
 const formats = { 'lines of JSON': 'jsonl', JSON: 'json', Parquet: 'parquet', text: 'text' } as const
 
 /** Format and kind of a data file or a folder of images, from its first rows: a big file is never read whole. */
-export async function detectDataset({ path }: Parsed<'detectDataset'>, { signal }: RequestContext): Promise<Dataset> {
+export async function detectDataset(
+  { path }: ParsedServiceParams<'detectDataset'>,
+  { signal }: WorkControl,
+): Promise<Dataset> {
   try {
     const found = await stat(path)
     if (found.isDirectory()) return await detectImages(path, signal)

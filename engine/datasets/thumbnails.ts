@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import type { Thumbnails } from '../../contract/index.ts'
-import { badFile, failureOf } from '../../shared/errors.ts'
-import { explained } from '../../shared/files.ts'
-import { type ImageFile, listImages } from './image-files.ts'
-import type { Parsed, RequestContext } from './methods.ts'
+import type { Thumbnails, ParsedServiceParams } from '../contract/index.ts'
+import { badFile, failureOf } from '../shared/errors.ts'
+import { explained } from '../shared/files.ts'
+import { type ImageFile, listImages } from '../data/image-files.ts'
+import type { WorkControl } from '../shared/work-control.ts'
 
 /** Larger files, and images of more pixels, are refused before memory is taken for them. */
 const mostBytes = 256 * 2 ** 20
@@ -22,8 +22,8 @@ sharp.unblock({
 
 /** Small pictures of a folder's images, upright, as data addresses. One that is damaged has an error in its place. */
 export async function imageThumbnails(
-  { path, offset, limit, size }: Parsed<'imageThumbnails'>,
-  { signal }: RequestContext,
+  { path, offset, limit, size }: ParsedServiceParams<'imageThumbnails'>,
+  { signal }: WorkControl,
 ): Promise<Thumbnails> {
   try {
     const all = await listImages(path, signal)

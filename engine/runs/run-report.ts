@@ -2,20 +2,18 @@ import { createReadStream, existsSync } from 'node:fs'
 import { opendir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { z } from 'zod'
-import { SafetensorsFile } from '../../checkpoint/safetensors.ts'
-import {
-  pruningSnapshotSchema,
+import { SafetensorsFile } from '../checkpoint/safetensors.ts'
+import { pruningSnapshotSchema,
   resultFileSchema,
   type RunReport,
   sampleSchema,
   scoresFileSchema,
-  stepMetricsSchema,
-} from '../../contract/index.ts'
-import { badFile } from '../../shared/errors.ts'
-import { parseJsonOrNull, readJson } from '../../shared/files.ts'
-import { isLocked } from '../../runs/run-lock.ts'
-import { readRunFile, runFiles, stepOf } from '../../runs/run-folder.ts'
-import type { Parsed, RequestContext } from './methods.ts'
+  stepMetricsSchema, type ParsedServiceParams } from '../contract/index.ts'
+import { badFile } from '../shared/errors.ts'
+import { parseJsonOrNull, readJson } from '../shared/files.ts'
+import { isLocked } from './run-lock.ts'
+import { readRunFile, runFiles, stepOf } from './run-folder.ts'
+import type { WorkControl } from '../shared/work-control.ts'
 
 /** Longest line of a journal: a snapshot of a wide and deep model has some hundred kilobytes. */
 const longestLine = 16 * 2 ** 20
@@ -24,8 +22,8 @@ const mostFiles = 100_000
 
 /** What a run folder holds, whoever wrote it. Only small files are read whole. */
 export async function readRunFolder(
-  { path: given }: Parsed<'readRunFolder'>,
-  { signal }: RequestContext,
+  { path: given }: ParsedServiceParams<'readRunFolder'>,
+  { signal }: WorkControl,
 ): Promise<RunReport> {
   const path = resolve(given)
   const { version: _, ...run } = readRunFile(path)

@@ -1,20 +1,20 @@
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { loadTokenizer } from '../../tokenizer/tokenizer.ts'
-import type { Tokenizer } from '../../tokenizer/tokenizer-type.ts'
-import type { DatasetKind } from '../../contract/index.ts'
-import { conversationOf } from '../../data/conversation.ts'
-import type { EncodedExample } from '../../data/example.ts'
-import { encodeConversation } from '../../data/instruction.ts'
-import { readRows, type Row } from '../../data/rows.ts'
-import { encodeText, textOf } from '../../data/text.ts'
-import { badFile, badSetting } from '../../shared/errors.ts'
-import { labelFileOf } from '../../evaluation/read-task.ts'
-import { pairEncoder } from '../../evaluation/requests.ts'
-import { type TaskName, tasks } from '../../evaluation/tasks/index.ts'
-import { FieldError } from '../../evaluation/tasks/task.ts'
+import { loadTokenizer } from '../tokenizer/tokenizer.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
+import type { DatasetKind, ParsedServiceParams } from '../contract/index.ts'
+import { conversationOf } from '../data/conversation.ts'
+import type { EncodedExample } from '../data/example.ts'
+import { encodeConversation } from '../data/instruction.ts'
+import { readRows, type Row } from '../data/rows.ts'
+import { encodeText, textOf } from '../data/text.ts'
+import { badFile, badSetting } from '../shared/errors.ts'
+import { labelFileOf } from '../evaluation/read-task.ts'
+import { pairEncoder } from '../evaluation/requests.ts'
+import { type TaskName, tasks } from '../evaluation/tasks/index.ts'
+import { FieldError } from '../evaluation/tasks/task.ts'
 import { detectDataset, taskOf } from './detect.ts'
-import type { Parsed, RequestContext } from './methods.ts'
+import type { WorkControl } from '../shared/work-control.ts'
 
 export interface EncodedRow extends EncodedExample {
   choices?: { text: string; correct: boolean }[]
@@ -31,8 +31,8 @@ const place = (index: number) => `row ${index + 1}`
  * given. `encode` returns null for a row with nothing in it.
  */
 export async function openRows(
-  { path, checkpoint, trainOn, ...given }: Parsed<'previewDataset' | 'tokenLengths'>,
-  request: RequestContext,
+  { path, checkpoint, trainOn, ...given }: ParsedServiceParams<'previewDataset' | 'tokenLengths'>,
+  request: WorkControl,
 ): Promise<{
   tokenizer: Tokenizer
   rows: AsyncIterable<Row>

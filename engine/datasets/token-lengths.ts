@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
-import type { TokenLengths } from '../../contract/index.ts'
-import { badFile } from '../../shared/errors.ts'
-import type { Parsed, RequestContext } from './methods.ts'
+import type { TokenLengths, ParsedServiceParams } from '../contract/index.ts'
+import { badFile } from '../shared/errors.ts'
+import type { WorkControl } from '../shared/work-control.ts'
 import { openRows } from './row-encoder.ts'
 
 const mostBins = 50
@@ -9,7 +9,10 @@ const mostBins = 50
 const slice = 50
 
 /** Histogram of the lengths of a data file's examples in tokens, over its first `sample` rows. */
-export async function tokenLengths(params: Parsed<'tokenLengths'>, context: RequestContext): Promise<TokenLengths> {
+export async function tokenLengths(
+  params: ParsedServiceParams<'tokenLengths'>,
+  context: WorkControl,
+): Promise<TokenLengths> {
   const { path, sample } = params
   const { rows: source, encode } = await openRows(params, context)
   const lengths: number[] = []
