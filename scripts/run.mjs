@@ -1,10 +1,10 @@
 // npm run demo / test / check / ...: sets up, then runs the steps on the pinned Node 24.
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { globSync } from './glob.mjs'
 import { root, setUp } from './setup.mjs'
+import { chooseTests, describeResults } from './test-files.mjs'
 
 const [command, ...rest] = process.argv.slice(2)
 const node = setUp()
@@ -14,32 +14,38 @@ const prettier = bin('prettier/bin/prettier.cjs')
 const svelteCheck = [...bin('svelte-check/bin/svelte-check'), '--workspace', 'renderer', '--tsconfig', 'tsconfig.json']
 const checks = [
   ['formatting', [...prettier, '--check', '.']],
-  ['lint', [...bin('oxlint/bin/oxlint'), '--deny-warnings']],
   ['types', [...bin('typescript/bin/tsc'), '--noEmit']],
   ['types of the renderer', [...svelteCheck, '--fail-on-warnings', '--output', 'human']],
+  ['lint', [...bin('oxlint/bin/oxlint'), '--deny-warnings']],
 ]
-const specs = rest.filter((path) => path.endsWith('.spec.ts'))
-const named = rest.filter((path) => !path.endsWith('.spec.ts'))
-const totals = mkdtempSync(join(tmpdir(), 'secateur-totals-'))
-const totalsOf = (name) => join(totals, `${name}.json`)
+const cores = Math.max(2, availableParallelism())
+const results = mkdtempSync(join(tmpdir(), 'secateur-results-'))
+const resultsOf = (name) => join(results, `${name}.json`)
+const isTest = /^test(:unit)?$/.test(command)
+/** Processes of tests keep what they compile: the next ones start in half the time. */
+const testEnvironment = { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/compiled') }
 
-/** Tests of node:test, then the specs that drive the app; without names, all of both. */
-function tests() {
-  const files = rest.length ? named : globSync(join(root, 'test'), /\.test\.ts$/)
+/** Tests of node:test, then the specs that drive the app. */
+function testSteps({ flags, tests, specs }) {
   const reporters = [
     '--test-reporter=spec',
     '--test-reporter-destination=stdout',
-    '--test-reporter=./scripts/test-totals.mjs',
-    `--test-reporter-destination=${totalsOf('tests')}`,
+    '--test-reporter=./scripts/test-results.mjs',
+    `--test-reporter-destination=${resultsOf('tests')}`,
   ]
+  // Node's own number leaves a core idle.
+  const nodeTest = [node, '--test', `--test-concurrency=${cores}`, ...reporters, ...flags, ...tests]
   const config = join(root, 'test/e2e/app/playwright.config.ts')
   return [
-    ...(files.length ? [['tests', [node, '--test', ...reporters, ...files]]] : []),
-    ...(!rest.length || specs.length
+    ...(tests.length ? [['tests', nodeTest]] : []),
+    ...(specs.length
       ? [['tests of the app', [...bin('@playwright/test/cli.js'), 'test', '-c', config, ...specs]]]
       : []),
   ]
 }
+/** Runs tests again when they or what they import changes, until Ctrl-C. */
+const watchSteps = ({ flags, tests }) => [['tests', [node, '--test', '--watch', ...flags, ...tests]]]
+
 const commands = {
   start: () => [['start', script('scripts/start.ts')]],
   dev: () => [['dev', script('scripts/dev.ts')]],
@@ -59,50 +65,74 @@ const commands = {
   'test:gpu': () => [['test:gpu', script('test/gpu/main.ts')]],
   'install-cuda': () => [['install-cuda', script('scripts/install-cuda.mjs')]],
   screenshots: () => [['screenshots', script('scripts/screenshots.ts')]],
-  check: () => checks,
-  test: () => [...(rest.length ? [] : checks), ...tests()],
+  check: () => [checks],
+  test: () => [...(rest.length ? [] : [checks]), ...testSteps(chooseTests(rest))],
+  'test:unit': () => testSteps(chooseTests(rest, { unit: true })),
+  'test:watch': () => watchSteps(chooseTests(rest, { unit: true })),
   format: () => [['format', [...prettier, '--write', '.']]],
 }
-const silent = ['demo', 'start', 'dev']
-if (!Object.hasOwn(commands, command ?? '')) {
-  console.error(`secateur: unknown command "${command}"; use one of ${Object.keys(commands).join(', ')}`)
-  process.exit(2)
+if (!Object.hasOwn(commands, command ?? ''))
+  fail(`unknown command "${command}"; use one of ${Object.keys(commands).join(', ')}`)
+let steps = []
+try {
+  steps = commands[command]()
+} catch (error) {
+  fail(error.message)
 }
+const silent = ['demo', 'start', 'dev'].includes(command)
 let failure = 0
-for (const [name, line] of commands[command]()) {
-  if (!silent.includes(command)) console.error(`secateur: ${name}`)
-  const { status, signal } = await run(line, { SECATEUR_TEST_TOTALS: totalsOf(name) })
-  if (status === 0) continue
-  if (!silent.includes(command)) console.error(`secateur: ${name} failed${signal ? ` (${signal})` : ''}`)
-  failure = status ?? 1
+for (const step of steps) {
+  const atOnce = typeof step[0] === 'string' ? [step] : step
+  const statuses = await inPool(atOnce, cores, (one) => runStep(one, atOnce.length > 1))
+  failure = statuses.find((status) => status !== 0) ?? failure
   // The tests of the app say something even where others failed.
-  if (name !== 'tests') break
+  if (failure !== 0 && step[0] !== 'tests') break
 }
-if (command === 'test') printTotals()
-rmSync(totals, { recursive: true })
+if (isTest) console.log(describeResults(results, failure !== 0))
+rmSync(results, { recursive: true })
 process.exit(failure)
 
-/** How many tests there were in all, as the last line. */
-function printTotals() {
-  const counts = globSync(totals, /\.json$/).map((file) => JSON.parse(readFileSync(file, 'utf8')))
-  const sum = (key) => counts.reduce((total, count) => total + count[key], 0)
-  const missing = failure !== 0 && sum('failed') === 0 ? 1 : 0
-  console.log(`${sum('passed')} passed, ${sum('failed') + missing} failed, ${sum('skipped')} skipped`)
+function fail(message) {
+  console.error(`secateur: ${message}`)
+  process.exit(2)
 }
 
-/** Runs a step to its end. A terminal's Ctrl-C reaches it by itself; signals that a program sends are passed on. */
-function run([executable, ...args], env) {
-  const child = spawn(executable, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } })
+/** Starts every item, some at a time; resolves with what they end with, in their order. */
+async function inPool(items, atOnce, start) {
+  const ends = []
+  const left = items.entries()
+  const lane = async () => {
+    for (const [index, item] of left) ends[index] = await start(item)
+  }
+  await Promise.all(Array.from({ length: atOnce }, lane))
+  return ends
+}
+
+/** Runs a step and says how it ends. Where others run at the same time, what it prints is held back until then. */
+async function runStep([name, line], amongOthers) {
+  if (!silent && !amongOthers) console.error(`secateur: ${name}`)
+  const { status, signal, output } = await run(line, amongOthers, name)
+  if (amongOthers) process.stderr.write(`secateur: ${name}\n${output}`)
+  if (status !== 0 && !silent) console.error(`secateur: ${name} failed${signal ? ` (${signal})` : ''}`)
+  return status ?? 1
+}
+
+/** Runs a process to its end. A terminal's Ctrl-C reaches it by itself; signals that a program sends are passed on. */
+function run([executable, ...args], piped, name) {
+  const env = { ...process.env, ...(isTest && testEnvironment), SECATEUR_TEST_RESULTS: resultsOf(name) }
+  const child = spawn(executable, args, { cwd: root, stdio: piped ? ['ignore', 'pipe', 'pipe'] : 'inherit', env })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (more) => (output += more))
   const interrupt = () => process.stdin.isTTY || child.kill('SIGINT')
   const terminate = () => child.kill('SIGTERM')
   process.on('SIGINT', interrupt)
   process.on('SIGTERM', terminate)
   return new Promise((resolve, reject) => {
     child.on('error', reject)
-    child.on('exit', (status, signal) => {
+    child.on('close', (status, signal) => {
       process.off('SIGINT', interrupt)
       process.off('SIGTERM', terminate)
-      resolve({ status, signal })
+      resolve({ status, signal, output })
     })
   })
 }

@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs'
 export default class PlainReporter implements Reporter {
   #suite: Suite | undefined
   readonly #skipped = new Map<string, number>()
+  readonly #seconds = new Map<string, number>()
 
   onBegin(_config: FullConfig, suite: Suite): void {
     this.#suite = suite
@@ -18,6 +19,8 @@ export default class PlainReporter implements Reporter {
       this.#skipped.set(reason, (this.#skipped.get(reason) ?? 0) + 1)
       return
     }
+    const { file } = test.location
+    this.#seconds.set(file, (this.#seconds.get(file) ?? 0) + result.duration / 1000)
     const [, project, , ...title] = test.titlePath()
     const passed = result.status === test.expectedStatus
     console.log(`${passed ? '✔' : '✖'} ${title.join(' > ')} (${project}, ${(result.duration / 1000).toFixed(1)} s)`)
@@ -35,8 +38,9 @@ export default class PlainReporter implements Reporter {
     const count = (...wanted: string[]) => outcomes.filter((outcome) => wanted.includes(outcome)).length
     const failed = count('unexpected') || (status === 'passed' ? 0 : 1)
     const totals = { passed: count('expected', 'flaky'), failed, skipped: count('skipped') }
-    const file = process.env['SECATEUR_TEST_TOTALS']
-    if (file) writeFileSync(file, JSON.stringify(totals))
+    const results = process.env['SECATEUR_TEST_RESULTS']
+    const files = Array.from(this.#seconds, ([file, seconds]) => ({ file, seconds }))
+    if (results) writeFileSync(results, JSON.stringify({ ...totals, files }))
     else console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`)
   }
 }

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { test } from 'node:test'
+import { chooseTests, describeResults } from '../../../scripts/test-files.mjs'
+
+test('no words mean every file; of units alone, none that starts processes of the app', () => {
+  const { flags, tests, specs } = chooseTests([])
+  assert.deepEqual(flags, [])
+  assert.ok(tests.includes('test/unit/pruning/masks.test.ts') && tests.includes('test/e2e/sweep.test.ts'))
+  assert.ok(specs.includes('test/e2e/app/shell.spec.ts'))
+  const units = chooseTests([], { unit: true })
+  assert.ok(units.tests.every((file) => /^test\/(unit|conformance)\//.test(file)))
+  assert.ok(units.tests.length > 60)
+  assert.deepEqual(units.specs, [])
+})
+
+test('a word is a path or a part of one, and must mean a file', () => {
+  const masks = { flags: [], tests: ['test/unit/pruning/masks.test.ts'], specs: [] }
+  assert.deepEqual(chooseTests(['test/unit/pruning/masks.test.ts']), masks)
+  assert.deepEqual(chooseTests([resolve(import.meta.dirname, '../pruning/masks.test.ts')]), masks)
+  assert.deepEqual(chooseTests(['pruning/masks', 'masks.test']), masks)
+  const sweeps = chooseTests(['sweep'])
+  assert.ok(sweeps.tests.includes('test/e2e/sweep.test.ts') && sweeps.specs.includes('test/e2e/app/sweep.spec.ts'))
+  // A file that is no test by its name can be run by its path.
+  assert.deepEqual(chooseTests(['test/gpu/rounding.ts']).tests, ['test/gpu/rounding.ts'])
+  assert.throws(() => chooseTests(['no such thing']), /no file of tests has "no such thing"/)
+})
+
+test('flags go to node:test, and leave out the specs', () => {
+  const chosen = chooseTests(['sweep', '--test-name-pattern=killed'])
+  assert.deepEqual(chosen.flags, ['--test-name-pattern=killed'])
+  assert.ok(chosen.tests.length > 0)
+  assert.deepEqual(chosen.specs, [])
+})
+
+test('results are added up, after the files that took longest', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'secateur-results-'))
+  try {
+    const file = (name: string, seconds: number) => ({ file: resolve('test', name), seconds })
+    const write = (name: string, results: object) => writeFileSync(join(folder, name), JSON.stringify(results))
+    write('tests.json', { passed: 3, failed: 0, skipped: 1, files: [file('a.test.ts', 0.25), file('b.test.ts', 12)] })
+    write('app.json', { passed: 2, failed: 0, skipped: 0, files: [file('c.spec.ts', 3)] })
+    assert.deepEqual(describeResults(folder, false).split('\n'), [
+      'slowest of 3 files:',
+      '   12.0 s  test/b.test.ts',
+      '    3.0 s  test/c.spec.ts',
+      '    0.3 s  test/a.test.ts',
+      '5 passed, 0 failed, 1 skipped',
+    ])
+    // A run that ended before its tests did is a failure.
+    assert.match(describeResults(folder, true), /5 passed, 1 failed, 1 skipped$/)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
