@@ -1,5 +1,6 @@
 import { type FrozenWeight, rowsOf, toFloat32 } from '../tensor/frozen-weight.ts'
 import { tf, type Tensor, type TensorInfo } from '../tensor/tf.ts'
+import type { FusedAttributes } from './fused-kernels.ts'
 
 /**
  * Registers the kernels on frozen weights for a back end that computes at once, out of its own operations: the weight
@@ -12,7 +13,7 @@ export function registerFrozenComposites(backendName: string): void {
     kernelName: 'FrozenLinear',
     backendName,
     kernelFunc: ({ inputs, attrs }) => {
-      const { weight, transposed } = attrs as unknown as { weight: FrozenWeight; transposed: boolean }
+      const { weight, transposed } = attrs as unknown as FusedAttributes['FrozenLinear']
       const x = inputs.x as Tensor
       const width = x.shape.at(-1)!
       const result = transposed ? weight.columns : weight.rows
@@ -27,7 +28,7 @@ export function registerFrozenComposites(backendName: string): void {
     kernelName: 'FrozenRows',
     backendName,
     kernelFunc: ({ inputs, attrs }) => {
-      const { weight } = attrs as unknown as { weight: FrozenWeight }
+      const { weight } = attrs as unknown as FusedAttributes['FrozenRows']
       return eager(() => tf.gather(dense(weight), inputs.indices as Tensor))
     },
   })
@@ -35,7 +36,7 @@ export function registerFrozenComposites(backendName: string): void {
     kernelName: 'FrozenTile',
     backendName,
     kernelFunc: ({ attrs }) => {
-      const { weight, start, rows } = attrs as unknown as { weight: FrozenWeight; start: number; rows: number }
+      const { weight, start, rows } = attrs as unknown as FusedAttributes['FrozenTile']
       return eager(() => dense(rowsOf(weight, start, rows)))
     },
   })

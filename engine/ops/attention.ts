@@ -1,4 +1,4 @@
-import type { AttentionShape } from '../tensor/attention-shape.ts'
+import type { AttentionShape } from '../backends/fused-kernels.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { differentiable, fused } from './fused.ts'
 

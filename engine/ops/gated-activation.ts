@@ -37,7 +37,7 @@ export function gatedActivation(gate: Tensor, up: Tensor, activation: GateActiva
 
 interface Activation {
   /** Name of the fused kernel; that of its gradient ends in `Grad`. */
-  kernel: string
+  kernel: 'SwiGlu' | 'GeGlu'
   composite: (gate: Tensor, up: Tensor) => Tensor
   /** Gradients with respect to gate and up. */
   compositeGradients: (dy: Tensor, gate: Tensor, up: Tensor) => Tensor[]

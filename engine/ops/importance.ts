@@ -1,6 +1,6 @@
-import type { FrozenWeight, Weight } from '../tensor/frozen-weight.ts'
+import type { Weight } from '../tensor/frozen-weight.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
-import { fused } from './fused.ts'
+import { fused, runFused } from './fused.ts'
 
 /** Elements of a tile: small enough that every pass over it stays in the cache. */
 export const tileElements = 2 ** 18
@@ -8,10 +8,10 @@ export const tileElements = 2 ** 18
 /** Rows of a weight in float32, as a tensor [rows, in]. */
 export function tileOf(weight: Weight, start: number, rows: number): Tensor {
   if ('dataId' in weight) return tf.slice(weight, [start, 0], [rows, weight.shape[1]!])
-  return tf.engine().runKernel('FrozenTile', {}, { weight, start, rows } as never) as Tensor
+  return runFused('FrozenTile', {}, { weight, start, rows })[0]!
 }
 /** [out, in] */
-export const sizeOf = (weight: Weight | FrozenWeight): [number, number] =>
+export const sizeOf = (weight: Weight): [number, number] =>
   'dataId' in weight ? (weight.shape as [number, number]) : [weight.rows, weight.columns]
 
 /**

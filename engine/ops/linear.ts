@@ -1,3 +1,4 @@
+import type { Projections } from '../backends/fused-kernels.ts'
 import type { FrozenWeight, Weight } from '../tensor/frozen-weight.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { differentiable, isFused, runFused } from './fused.ts'
@@ -65,7 +66,7 @@ function plainLinear(x: Tensor, weight: Weight, lowRank: LowRank | undefined): T
 /** What LoraLinear computes, by the layer's place; the others are left out. */
 function fusedLinears(x: Tensor, layers: readonly AdaptedLinear[]): (Tensor | undefined)[] {
   const places: number[] = []
-  const attributes: { weights: FrozenWeight[]; scales: number[] } = { weights: [], scales: [] }
+  const attributes: Projections = { weights: [], scales: [] }
   const trained: Record<string, Tensor> = {}
   const keeps: Record<string, Tensor> = {}
   for (const [

@@ -113,7 +113,7 @@ function linearLayers(): void {
   }
   const piece = headRows(ids.length, vocabulary)
   for (let start = 0; start < ids.length; start += piece) {
-    const head = { weight: model.head.weight }
+    const head = { weight: model.head.weight as FrozenWeight }
     const [logits] = runFused(
       'FrozenLinear',
       { x: tf.slice(tokenMatrix(width), [start, 0], [piece, width]) },

@@ -1,5 +1,6 @@
 import { SecateurError } from '../../shared/errors.ts'
 import { type DataType, type Tensor, tf, type TensorInfo } from '../../tensor/tf.ts'
+import { offerExtras } from '../extras.ts'
 import type { ElementType } from './model-proto.ts'
 import { Recorder, sizeOf, type Value } from './recorder.ts'
 import { type HostValue, OnnxSession } from './runtime.ts'
@@ -64,6 +65,7 @@ export class OnnxBackend extends tf.KernelBackend {
     this.threads = options.threads
     this.#largestCache = options.largestCache ?? 256
     this.#entries = new tf.DataStorage<Entry>(this, tf.engine())
+    offerExtras(this, { flush: () => this.flush() })
   }
 
   /** The graph that kernels record into. */

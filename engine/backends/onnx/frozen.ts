@@ -1,13 +1,13 @@
 import { type FrozenWeight, type HeldWeight, inMemory, rowsOf } from '../../tensor/frozen-weight.ts'
 import type { OnnxBackend } from './backend.ts'
-import { filled, float, isEmpty, register } from './kernel.ts'
+import { filled, float, isEmpty, registerFused } from './kernel.ts'
 import { elementType } from './model-proto.ts'
 import type { Value } from './recorder.ts'
 
 /** Kernels on weights that are not tensors: they are fed as they lie in memory and widened inside the graph. */
 export function registerFrozen(): void {
   // x [..., columns] -> x W^T [..., rows], or x [..., rows] -> x W [..., columns] when transposed.
-  register<{ weight: FrozenWeight; transposed: boolean }>('FrozenLinear', ({ inputs, attributes, backend }) => {
+  registerFused('FrozenLinear', ({ inputs, attributes, backend }) => {
     const { weight, transposed } = attributes
     const x = float(backend, inputs.x!)
     const shape = [...x.shape.slice(0, -1), transposed ? weight.columns : weight.rows]
@@ -15,7 +15,7 @@ export function registerFrozen(): void {
     return backend.output(frozenProduct(x, weight, transposed, backend))
   })
   // indices [...] -> rows [..., columns]
-  register<{ weight: FrozenWeight }>('FrozenRows', ({ inputs, attributes, backend }) => {
+  registerFused('FrozenRows', ({ inputs, attributes, backend }) => {
     const { weight } = attributes
     const indices = inputs.indices!
     const shape = [...indices.shape, weight.columns]
@@ -23,7 +23,7 @@ export function registerFrozen(): void {
     return backend.output(pickedRows(weight, backend.graph.cast(backend.input(indices), 'int32'), shape, backend))
   })
   // -> rows start to start + rows [rows, columns]; which rows is not part of the graph's structure.
-  register<{ weight: FrozenWeight; start: number; rows: number }>('FrozenTile', ({ attributes, backend }) => {
+  registerFused('FrozenTile', ({ attributes, backend }) => {
     const tile = rowsOf(attributes.weight, attributes.start, attributes.rows)
     const shape = [tile.rows, tile.columns]
     if (tile.form === 'float32') {

@@ -1,7 +1,7 @@
-import type { AttentionShape } from '../../tensor/attention-shape.ts'
 import type { TensorInfo } from '../../tensor/tf.ts'
+import type { AttentionShape } from '../fused-kernels.ts'
 import type { OnnxBackend } from './backend.ts'
-import { filled, float, isEmpty, register, transpose } from './kernel.ts'
+import { filled, float, isEmpty, registerFused, transpose } from './kernel.ts'
 import type { Value } from './recorder.ts'
 import { sliced } from './shape.ts'
 
@@ -14,7 +14,7 @@ const mostPieces = 8
  * last one only: with many pieces half of all products and of every pass over the scores falls away.
  */
 export function registerFusedAttention(): void {
-  register<{ shape: AttentionShape }>('Attention', ({ inputs, attributes: { shape }, backend }) => {
+  registerFused('Attention', ({ inputs, attributes: { shape }, backend }) => {
     const { rows, queries, heads, headSize } = shape
     const size = [rows * queries, heads * headSize]
     if (isEmpty({ shape: size })) return filled(backend, size, 0, 'float32')
@@ -28,7 +28,7 @@ export function registerFusedAttention(): void {
     return backend.output(backend.graph.reshape(parts.unfoldQueries(contexts), size))
   })
 
-  register<{ shape: AttentionShape }>('AttentionGrad', ({ inputs, attributes: { shape }, backend }) => {
+  registerFused('AttentionGrad', ({ inputs, attributes: { shape }, backend }) => {
     const { graph } = backend
     const { q, k, v } = inputs as { q: TensorInfo; k: TensorInfo; v: TensorInfo }
     if (isEmpty(q) || isEmpty(k)) return [q, k, v].map((each) => filled(backend, each.shape, 0, 'float32'))

@@ -1,9 +1,9 @@
 import type { OnnxBackend } from './backend.ts'
-import { float, isEmpty, register } from './kernel.ts'
+import { float, isEmpty, registerFused } from './kernel.ts'
 import type { AttributeValue } from './model-proto.ts'
 import type { Value } from './recorder.ts'
 
-/** Gated activations; `engine/ops/fused.ts` says what each takes and gives. */
+/** Gated activations; `fused-kernels.ts` says what each takes and gives. */
 export function registerFusedGatedActivations(): void {
   registerPair('SwiGlu', silu, (gate, apply) => {
     const s = apply('Sigmoid', [gate])
@@ -43,16 +43,16 @@ type Apply = (
  * @param derivative the activation `y` of the gate again, and its derivative
  */
 function registerPair(
-  name: string,
+  name: 'SwiGlu' | 'GeGlu',
   activation: (gate: Value, apply: Apply) => Value,
   derivative: (gate: Value, apply: Apply, backend: OnnxBackend) => { y: Value; slope: Value },
 ): void {
-  register(name, ({ inputs, backend }) => {
+  registerFused(name, ({ inputs, backend }) => {
     const [gate, up] = [float(backend, inputs.gate!), float(backend, inputs.up!)]
     const apply = applyTo(gate, backend)
     return backend.output(apply('Mul', [activation(gate, apply), up]))
   })
-  register(`${name}Grad`, ({ inputs, backend }) => {
+  registerFused(`${name}Grad`, ({ inputs, backend }) => {
     const [dy, gate, up] = [inputs.dy!, inputs.gate!, inputs.up!].map((each) => float(backend, each)) as [
       Value,
       Value,

@@ -1,17 +1,11 @@
-import type { FrozenWeight } from '../../tensor/frozen-weight.ts'
 import type { OnnxBackend } from './backend.ts'
 import { frozenProduct, widened } from './frozen.ts'
-import { filled, float, type Inputs, isEmpty, register } from './kernel.ts'
+import { filled, float, type Inputs, isEmpty, registerFused } from './kernel.ts'
 import type { Value } from './recorder.ts'
 
-interface Projections {
-  weights: FrozenWeight[]
-  scales: number[]
-}
-
-/** Kernels of linear layers with adapters that read one input; `engine/ops/fused.ts` says what each takes and gives. */
+/** Kernels of linear layers with adapters that read one input; `fused-kernels.ts` says what each takes and gives. */
 export function registerFusedLinears(): void {
-  register<Projections>('LoraLinear', ({ inputs, attributes: { weights, scales }, backend }) => {
+  registerFused('LoraLinear', ({ inputs, attributes: { weights, scales }, backend }) => {
     const { graph } = backend
     const x = float(backend, inputs.x!)
     const n = x.shape[0]!
@@ -26,7 +20,7 @@ export function registerFusedLinears(): void {
     })
   })
 
-  register<Projections>('LoraLinearInputGrad', ({ inputs, attributes: { weights, scales }, backend }) => {
+  registerFused('LoraLinearInputGrad', ({ inputs, attributes: { weights, scales }, backend }) => {
     const { graph } = backend
     const columns = weights[0]!.columns
     const n = inputs.dy0!.shape[0]!
@@ -68,7 +62,7 @@ export function registerFusedLinears(): void {
     return backend.output(dx!)
   })
 
-  register<Projections>('LoraLinearGrad', ({ inputs, attributes: { weights, scales }, backend }) => {
+  registerFused('LoraLinearGrad', ({ inputs, attributes: { weights, scales }, backend }) => {
     const { graph } = backend
     const x = float(backend, inputs.x!)
     if (isEmpty(inputs.x!))

@@ -1,14 +1,13 @@
-import type { FrozenWeight } from '../../tensor/frozen-weight.ts'
 import type { TensorInfo } from '../../tensor/tf.ts'
 import type { OnnxBackend } from './backend.ts'
 import { frozenProduct, pickedRows } from './frozen.ts'
 import { inverseRoot, normGradient } from './fused-norm.ts'
-import { filled, float, isEmpty, register } from './kernel.ts'
+import { filled, float, isEmpty, registerFused } from './kernel.ts'
 import type { Value } from './recorder.ts'
 
-/** Cross-entropy without a one-hot matrix; `engine/ops/fused.ts` says what each kernel takes and gives. */
+/** Cross-entropy without a one-hot matrix; `fused-kernels.ts` says what each kernel takes and gives. */
 export function registerFusedLoss(): void {
-  register('CrossEntropy', ({ inputs, backend }) => {
+  registerFused('CrossEntropy', ({ inputs, backend }) => {
     const { graph } = backend
     if (isEmpty(inputs.logits!)) return filled(backend, [], 0, 'float32')
     const rows = new LabelledRows(float(backend, inputs.logits!), inputs.labels!, backend)
@@ -16,7 +15,7 @@ export function registerFusedLoss(): void {
     const sum = graph.node('ReduceSum', [losses, graph.ints(0, 1)], 'float32', [], { keepdims: 0 })
     return backend.output(graph.node('Div', [sum, float(backend, inputs.divisor!)], 'float32', []))
   })
-  register('CrossEntropyGrad', ({ inputs, backend }) => {
+  registerFused('CrossEntropyGrad', ({ inputs, backend }) => {
     const { graph } = backend
     const { shape } = inputs.logits!
     if (isEmpty(inputs.logits!)) return filled(backend, shape, 0, 'float32')
@@ -28,7 +27,7 @@ export function registerFusedLoss(): void {
     const settings = { axis: 1, reduction: 'add' }
     return backend.output(graph.node('ScatterElements', [weighted, rows.index(), less], 'float32', shape, settings))
   })
-  register<{ weight: FrozenWeight; epsilon: number }>('HeadLoss', ({ inputs, attributes, backend }) => {
+  registerFused('HeadLoss', ({ inputs, attributes, backend }) => {
     const { graph } = backend
     const x = float(backend, inputs.x!)
     const apply = (operator: string, a: Value, b: Value) => graph.node(operator, [a, b], 'float32', x.shape)
@@ -48,7 +47,7 @@ export function registerFusedLoss(): void {
     const dNormed = apply('Mul', apply('Sub', all, own), weight)
     return [backend.output(loss), backend.output(normGradient(dNormed, x, norm, inverse, backend))]
   })
-  register('LabelLogLikelihoods', ({ inputs, backend }) => {
+  registerFused('LabelLogLikelihoods', ({ inputs, backend }) => {
     const { graph } = backend
     const n = inputs.logits!.shape[0]!
     if (n === 0) return filled(backend, [0], 0, 'float32')

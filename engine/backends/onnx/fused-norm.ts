@@ -1,10 +1,10 @@
 import type { OnnxBackend } from './backend.ts'
-import { filled, float, isEmpty, register } from './kernel.ts'
+import { filled, float, isEmpty, registerFused } from './kernel.ts'
 import type { Value } from './recorder.ts'
 
-/** RMSNorm and its gradient; `engine/ops/fused.ts` says what each takes and gives. */
+/** RMSNorm and its gradient; `fused-kernels.ts` says what each takes and gives. */
 export function registerFusedNorm(): void {
-  register<{ epsilon: number }>('RmsNorm', ({ inputs, attributes: { epsilon }, backend }) => {
+  registerFused('RmsNorm', ({ inputs, attributes: { epsilon }, backend }) => {
     const { graph } = backend
     const x = float(backend, inputs.x!)
     if (isEmpty(x)) return [filled(backend, x.shape, 0, 'float32'), filled(backend, columnOf(x), 0, 'float32')]
@@ -13,7 +13,7 @@ export function registerFusedNorm(): void {
     const y = graph.node('Mul', [scaled, float(backend, inputs.weight!)], 'float32', x.shape)
     return [backend.output(y), backend.output(inverse)]
   })
-  register('RmsNormGrad', ({ inputs, backend }) => {
+  registerFused('RmsNormGrad', ({ inputs, backend }) => {
     const [dy, x, weight, inverse] = [inputs.dy!, inputs.x!, inputs.weight!, inputs.inverse!].map((each) =>
       float(backend, each),
     ) as [Value, Value, Value, Value]

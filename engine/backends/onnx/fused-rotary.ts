@@ -1,9 +1,9 @@
-import { filled, float, isEmpty, register } from './kernel.ts'
+import { filled, float, isEmpty, registerFused } from './kernel.ts'
 import type { Value } from './recorder.ts'
 
-/** Rotary position embedding; `engine/ops/fused.ts` says what it takes and gives. */
+/** Rotary position embedding; `fused-kernels.ts` says what it takes and gives. */
 export function registerFusedRotary(): void {
-  register<{ back: boolean }>('Rotary', ({ inputs, attributes: { back }, backend }) => {
+  registerFused('Rotary', ({ inputs, attributes: { back }, backend }) => {
     const { graph } = backend
     const x = inputs.x!
     if (isEmpty(x)) return filled(backend, x.shape, 0, 'float32')

@@ -1,4 +1,5 @@
 import { type DataType, tf, type TensorInfo } from '../../tensor/tf.ts'
+import type { FusedAttributes, FusedKernel } from '../fused-kernels.ts'
 import { type OnnxBackend } from './backend.ts'
 import { type ElementType } from './model-proto.ts'
 import { sizeOf, type Value } from './recorder.ts'
@@ -15,7 +16,7 @@ export interface Call<Attributes> {
   backend: OnnxBackend
 }
 
-/** Registers a kernel of TensorFlow.js, or one of ours, for this back end. */
+/** Registers a kernel of TensorFlow.js for this back end. */
 export function register<Attributes = Record<string, never>>(
   kernelName: string,
   kernel: (call: Call<Attributes>) => TensorInfo | TensorInfo[],
@@ -31,6 +32,12 @@ export function register<Attributes = Record<string, never>>(
       }),
   })
 }
+
+/** Registers a fused kernel for this back end; `fused-kernels.ts` says what each takes and gives. */
+export const registerFused = <Name extends FusedKernel>(
+  kernelName: Name,
+  kernel: (call: Call<FusedAttributes[Name]>) => TensorInfo | TensorInfo[],
+): void => register(kernelName, kernel)
 
 /** The element type in which tensors of a tfjs type travel through a graph. */
 export const typeOf = (dtype: DataType): ElementType =>

@@ -1,6 +1,5 @@
 import type * as Package from '@tensorflow/tfjs-backend-webgpu'
 import type { Tensor } from '../../tensor/tf.ts'
-import type { LogitsAtOnce } from '../logits-at-once.ts'
 import type { Card } from './dawn.ts'
 
 /** What the back end of TensorFlow.js keeps to itself and our kernels need. Its release is pinned; there will be no other. */
@@ -38,8 +37,6 @@ export function createBackend(card: Card, load: NodeJS.Require): CardBackend {
 
   class NodeBackend extends WebGPUBackend {
     readonly card = card
-    /** As many as memory allows: products of some thousand rows keep a card busy. */
-    readonly logitsAtOnce: LogitsAtOnce = logitsOf(card.device.limits)
     dispatches = 0
 
     /** Reads a tensor without giving way to the event loop. */
@@ -86,11 +83,6 @@ export function createBackend(card: Card, load: NodeJS.Require): CardBackend {
     }
   }
   return new NodeBackend(card.device, card.info) as unknown as CardBackend
-}
-
-function logitsOf({ maxStorageBufferBindingSize }: GPUSupportedLimits): LogitsAtOnce {
-  const most = Math.min(2 ** 26, maxStorageBufferBindingSize / 4)
-  return { handy: most, most, rows: 1 }
 }
 
 /** The bytes of a buffer on the card. */

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { tf } from '../../tensor/tf.ts'
+import { type LogitsAtOnce, offerExtras } from '../extras.ts'
 import type { DeviceFacts } from '../facts.ts'
-import type { WeightHolder } from '../weight-holder.ts'
 import { setArithmetic } from './arithmetic.ts'
 import { registerOurKernels } from './kernels/index.ts'
 import { createBackend, type CardBackend } from './backend.ts'
@@ -32,11 +32,14 @@ export async function startWebGpu(options: { software: boolean }): Promise<Devic
       )
     }
     const backend = createBackend(card, createRequire(import.meta.url))
-    const holder: WeightHolder = {
-      placeWeight: (weight) => weightsOf(backend).place(weight),
-      dropWeight: (weight) => weightsOf(backend).delete(weight.id),
-    }
-    Object.assign(backend, holder)
+    offerExtras(backend, {
+      flush: () => backend.flush(),
+      logitsAtOnce: logitsAtOnce(card),
+      weightHolder: {
+        placeWeight: (weight) => weightsOf(backend).place(weight),
+        dropWeight: (weight) => weightsOf(backend).delete(weight.id),
+      },
+    })
     tf.registerBackend(backendName, () => backend)
     if (!kernelsRegistered) registerOurKernels()
     kernelsRegistered = true
@@ -55,6 +58,12 @@ export async function startWebGpu(options: { software: boolean }): Promise<Devic
     memoryBytes,
     threads: 1,
   }
+}
+
+/** As many as memory allows: products of some thousand rows keep a card busy. */
+function logitsAtOnce({ device }: Card): LogitsAtOnce {
+  const most = Math.min(2 ** 26, device.limits.maxStorageBufferBindingSize / 4)
+  return { handy: most, most, rows: 1 }
 }
 
 /** Closes the card, if it is open, and takes everything off it. Another back end must be made the current one. */

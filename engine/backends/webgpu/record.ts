@@ -1,4 +1,5 @@
 import { tf, type DataType, type TensorInfo } from '../../tensor/tf.ts'
+import type { FusedAttributes, FusedKernel } from '../fused-kernels.ts'
 import { bufferOf, type CardBackend } from './backend.ts'
 
 /** A compute shader: `code` is asked for only the first time that the key is met. */
@@ -61,12 +62,12 @@ export function output(backend: CardBackend, shape: readonly number[], dtype: Da
   return backend.makeTensorInfo([...shape], dtype)
 }
 
-/** Registers a kernel of ours for this back end. */
-export function register<Attributes = Record<string, never>>(
-  kernelName: string,
+/** Registers a fused kernel for this back end; `fused-kernels.ts` says what each takes and gives. */
+export function register<Name extends FusedKernel>(
+  kernelName: Name,
   kernel: (call: {
     inputs: Record<string, TensorInfo>
-    attributes: Attributes
+    attributes: FusedAttributes[Name]
     backend: CardBackend
   }) => TensorInfo | TensorInfo[],
 ): void {
@@ -77,7 +78,7 @@ export function register<Attributes = Record<string, never>>(
     kernelFunc: ({ inputs, attrs, backend }) =>
       kernel({
         inputs: inputs as unknown as Record<string, TensorInfo>,
-        attributes: attrs as unknown as Attributes,
+        attributes: attrs as unknown as FusedAttributes[Name],
         backend: backend as CardBackend,
       }),
   })

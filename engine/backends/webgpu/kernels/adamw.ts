@@ -22,7 +22,7 @@ ${elementwise(`
 `)}`
 
 export function registerAdamW(): void {
-  register<{ beta1: number; beta2: number; epsilon: number }>('AdamWUpdate', ({ inputs, attributes, backend }) => {
+  register('AdamWUpdate', ({ inputs, attributes, backend }) => {
     const { beta1, beta2, epsilon } = attributes
     const { value, first, second, gradient } = inputs as Record<string, NonNullable<(typeof inputs)[string]>>
     const count = sizeOf(value!.shape)

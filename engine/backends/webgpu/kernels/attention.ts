@@ -1,4 +1,4 @@
-import type { AttentionShape } from '../../../tensor/attention-shape.ts'
+import type { AttentionShape } from '../../fused-kernels.ts'
 import type { CardBackend } from '../backend.ts'
 import { dispatch, output, register } from '../record.ts'
 import { attentionForward, keyValueGradients, queryGradients, type Tiling, workgroupBytes } from './attention-wgsl.ts'
@@ -15,7 +15,7 @@ const grids = {
 
 /** Scaled dot-product attention tile by tile (Dao, arXiv 2307.08691): the score matrix is never stored. */
 export function registerAttention(): void {
-  register<{ shape: AttentionShape }>('Attention', ({ inputs, attributes: { shape }, backend }) => {
+  register('Attention', ({ inputs, attributes: { shape }, backend }) => {
     const { rows, queries, heads, headSize } = shape
     const tiling = tilingFor(backend, headSize, queries <= 4 ? grids.fewQueries : grids.queries)
     const context = output(backend, [rows * queries, heads * headSize])
@@ -29,7 +29,7 @@ export function registerAttention(): void {
     )
     return [context, logSumExp]
   })
-  register<{ shape: AttentionShape }>('AttentionGrad', ({ inputs, attributes: { shape }, backend }) => {
+  register('AttentionGrad', ({ inputs, attributes: { shape }, backend }) => {
     const { rows, queries, keys, heads, keyValueHeads, headSize } = shape
     const { dy, context, logSumExp, q, k, v, bias } = inputs as Record<string, NonNullable<(typeof inputs)[string]>>
     const values = uniforms(shape, bias!.shape[0]!)

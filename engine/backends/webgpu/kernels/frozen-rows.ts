@@ -59,11 +59,11 @@ function rowsOf(
 
 /** Rows of a frozen weight as a tensor: those that are picked, or a run of them. */
 export function registerFrozenRows(): void {
-  register<{ weight: FrozenWeight }>('FrozenRows', ({ inputs, attributes: { weight }, backend }) => {
+  register('FrozenRows', ({ inputs, attributes: { weight }, backend }) => {
     const indices = inputs.indices!
     return rowsOf(backend, weight, [...indices.shape, weight.columns], 0, indices)
   })
-  register<{ weight: FrozenWeight; start: number; rows: number }>('FrozenTile', ({ attributes, backend }) => {
+  register('FrozenTile', ({ attributes, backend }) => {
     const { weight, start, rows } = attributes
     return rowsOf(backend, weight, [rows, weight.columns], start, null)
   })

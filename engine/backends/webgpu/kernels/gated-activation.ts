@@ -37,7 +37,7 @@ const cubic = linear * 0.044715
  *
  * @param bodies what computes element `index` of y from gate and up, and of dGate and dUp from dy, gate and up
  */
-function registerPair(name: string, bodies: { forward: string; backward: string }): void {
+function registerPair(name: 'SwiGlu' | 'GeGlu', bodies: { forward: string; backward: string }): void {
   const forward = () => `
 ${declarations(floats('gate', 'up'), floats('y'), [['count', 'u32']])}
 ${elementwise(bodies.forward)}`

@@ -1,4 +1,3 @@
-import type { FrozenWeight } from '../../../tensor/frozen-weight.ts'
 import { dispatch, groupsFor, output, register } from '../record.ts'
 import { declarations, floats, lanesFor, reductions, rowwise } from '../wgsl.ts'
 import { lossOf, scalarOf } from './cross-entropy.ts'
@@ -48,7 +47,7 @@ ${rowwise(
 
 /** Cross-entropy together with the head's products, for as many rows as the caller takes at once. */
 export function registerHeadLoss(): void {
-  register<{ weight: FrozenWeight; epsilon: number }>('HeadLoss', ({ inputs, attributes, backend }) => {
+  register('HeadLoss', ({ inputs, attributes, backend }) => {
     const { weight, epsilon } = attributes
     const x = inputs.x!
     const rows = x.shape[0]!

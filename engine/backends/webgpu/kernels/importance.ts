@@ -1,18 +1,11 @@
-import type { FrozenForm, FrozenWeight } from '../../../tensor/frozen-weight.ts'
-import type { Tensor, TensorInfo } from '../../../tensor/tf.ts'
+import type { FrozenForm } from '../../../tensor/frozen-weight.ts'
+import type { TensorInfo } from '../../../tensor/tf.ts'
 import { bufferOf, type CardBackend } from '../backend.ts'
 import { dispatch, groupsFor, output, register } from '../record.ts'
 import { type CardWeight, weightsOf } from '../weights.ts'
 import { declarations, elementwise, floats } from '../wgsl.ts'
 import { count } from './shared-bindings.ts'
 import { weightFours, weightReaders } from './weight-wgsl.ts'
-
-interface Attributes {
-  weight: FrozenWeight | Tensor
-  scale: number
-  power: 1 | 2
-  along: 'rows' | 'columns'
-}
 
 interface Plan {
   form: FrozenForm
@@ -197,7 +190,7 @@ function added(backend: CardBackend, sums: TensorInfo, parts: number, size: numb
 }
 
 export function registerImportance(): void {
-  register<Attributes>('GroupImportance', ({ inputs, attributes, backend }) => {
+  register('GroupImportance', ({ inputs, attributes, backend }) => {
     const { weight, scale, power, along } = attributes
     const { a, b, gradientA, gradientB } = inputs as Record<string, TensorInfo>
     const [rank, columns] = a!.shape as [number, number]

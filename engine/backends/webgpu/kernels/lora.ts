@@ -1,15 +1,11 @@
-import type { FrozenWeight } from '../../../tensor/frozen-weight.ts'
 import type { TensorInfo } from '../../../tensor/tf.ts'
+import type { Projections } from '../../fused-kernels.ts'
 import { output, register } from '../record.ts'
 import { narrow, type NarrowItem, narrowOffsets } from './narrow.ts'
 import { type OuterSum, outerSums } from './outer-sums.ts'
 import { disposePacked } from './pack-rows.ts'
 import { packedFor, product } from './product.ts'
 
-interface Attributes {
-  weights: FrozenWeight[]
-  scales: number[]
-}
 type Inputs = Record<string, TensorInfo>
 
 /**
@@ -17,7 +13,7 @@ type Inputs = Record<string, TensorInfo>
  * are one, and what they contribute is added where a frozen product is finished.
  */
 export function registerLora(): void {
-  register<Attributes>('LoraLinear', ({ inputs, attributes, backend }) => {
+  register('LoraLinear', ({ inputs, attributes, backend }) => {
     const { weights } = attributes
     const x = inputs.x!
     const m = x.shape[0]!
@@ -35,7 +31,7 @@ export function registerLora(): void {
     backend.disposeData(low.dataId)
     return ys
   })
-  register<Attributes>('LoraLinearInputGrad', ({ inputs, attributes, backend }) => {
+  register('LoraLinearInputGrad', ({ inputs, attributes, backend }) => {
     const m = inputs.dy0!.shape[0]!
     const low = inputs.narrow ?? narrow(backend, outputItems(inputs, attributes), m)
     const { offsets } = narrowOffsets(ranksOf(inputs, attributes), m)
@@ -51,7 +47,7 @@ export function registerLora(): void {
     if (!inputs.narrow) backend.disposeData(low.dataId)
     return dx!
   })
-  register<Attributes>('LoraLinearGrad', ({ inputs, attributes, backend }) => {
+  register('LoraLinearGrad', ({ inputs, attributes, backend }) => {
     const x = inputs.x!
     const m = x.shape[0]!
     // Those of the outputs come first: LoraLinearInputGrad finds them where it would have put them itself.
@@ -81,10 +77,11 @@ export function registerLora(): void {
   })
 }
 
-const ranksOf = (inputs: Inputs, { weights }: Attributes): number[] => weights.map((_, i) => inputs[`a${i}`]!.shape[0]!)
+const ranksOf = (inputs: Inputs, { weights }: Projections): number[] =>
+  weights.map((_, i) => inputs[`a${i}`]!.shape[0]!)
 
 /** scale * (keep x) A^T of each projection. */
-const inputItems = (inputs: Inputs, { scales }: Attributes): NarrowItem[] =>
+const inputItems = (inputs: Inputs, { scales }: Projections): NarrowItem[] =>
   scales.map((scale, i) => {
     const matrix = inputs[`a${i}`]!
     const [rank, width] = matrix.shape as [number, number]
@@ -92,7 +89,7 @@ const inputItems = (inputs: Inputs, { scales }: Attributes): NarrowItem[] =>
   })
 
 /** scale * dy B of each projection. */
-const outputItems = (inputs: Inputs, { scales }: Attributes): NarrowItem[] =>
+const outputItems = (inputs: Inputs, { scales }: Projections): NarrowItem[] =>
   scales.map((scale, i) => {
     const matrix = inputs[`b${i}`]!
     const [width, rank] = matrix.shape as [number, number]

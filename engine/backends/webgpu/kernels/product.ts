@@ -104,7 +104,7 @@ export const packedFor = (backend: CardBackend, x: TensorInfo, m: number, width:
   m > 1 && takesPackedRows({ arithmetic: arithmeticOf(backend) }) ? packRows(backend, x, m, width) : null
 
 export function registerFrozenLinear(): void {
-  register<{ weight: FrozenWeight; transposed: boolean }>('FrozenLinear', ({ inputs, attributes, backend }) => {
+  register('FrozenLinear', ({ inputs, attributes, backend }) => {
     const x = inputs.x!
     const { weight, transposed } = attributes
     const y = product(backend, x, weight, { transposed })

@@ -88,7 +88,7 @@ export function rmsNormGradient(
 }
 
 export function registerRmsNorm(): void {
-  register<{ epsilon: number }>('RmsNorm', ({ inputs, attributes, backend }) =>
+  register('RmsNorm', ({ inputs, attributes, backend }) =>
     rmsNorm(backend, inputs.x!, inputs.weight!, attributes.epsilon),
   )
   register('RmsNormGrad', ({ inputs, backend }) =>

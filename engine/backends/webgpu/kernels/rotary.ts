@@ -25,7 +25,7 @@ ${elementwise(`
 `)}`
 
 export function registerRotary(): void {
-  register<{ back: boolean }>('Rotary', ({ inputs, attributes, backend }) => {
+  register('Rotary', ({ inputs, attributes, backend }) => {
     const x = inputs.x!
     const cosine = inputs.cosine!
     const half = x.shape[3]! / 2
