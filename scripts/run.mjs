@@ -58,6 +58,7 @@ const commands = {
   demo: () => [['demo', script('scripts/demo.ts')]],
   experiments: () => [['experiments', [node, join(root, 'scripts/experiments.ts'), ...rest]]],
   'make-sample': () => [['make-sample', script('scripts/make-sample/main.ts')]],
+  record: () => [['record', script('test/record/main.ts')]],
   bench: () => [['bench', script('test/bench/training.ts')]],
   'bench:app': () => [['bench:app', script('test/bench/app.ts')]],
   'bench:gpu': () => [['bench:gpu', script('test/bench/gpu.ts')]],
