@@ -9,7 +9,7 @@ import {
   serviceResponseSchema,
   type ServiceResult,
 } from '../engine/contract/index.ts'
-import { endOf, explainEnd, type ProcessEnd } from '../engine/contract/process-end.ts'
+import { endOf, explainEnd, type ProcessEnd } from '../engine/shared/process-end.ts'
 import { ProblemError } from './problems.ts'
 
 /** How engine processes are started. */

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { chromium, type Page } from '@playwright/test'
 import sharp from 'sharp'
-import { HeadlessHost, root, sample } from './headless-host.ts'
 import { AppClient } from './app-client.ts'
+import { HeadlessHost, root, sample } from './headless-host.ts'
 
 const { values } = parseArgs({
   options: {

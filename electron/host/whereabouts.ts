@@ -1,8 +1,8 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { openServices } from '../services/index.ts'
 import { ProblemError } from '../problems.ts'
+import { openServices } from '../services/index.ts'
 import type { ServiceOptions, Services } from '../services/types.ts'
 
 /** Says where the headless host of a data folder listens, while it runs. Nobody else may read it: it holds the token. */

@@ -3,10 +3,10 @@ import { basename, resolve } from 'node:path'
 import { z } from 'zod'
 import type { Dataset, ParsedRequest } from '../contract/index.ts'
 import type { DatasetRow } from '../database/datasets.ts'
+import { notFound, ProblemError } from '../problems.ts'
 import type { Context } from './context.ts'
 import type { Handlers } from './handlers.ts'
 import type { Library } from './library.ts'
-import { notFound, ProblemError } from '../problems.ts'
 
 type DatasetMethod = keyof Handlers & `datasets.${string}`
 const fieldNames = z.array(z.string())

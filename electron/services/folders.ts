@@ -2,11 +2,11 @@ import type { Dirent, Stats } from 'node:fs'
 import { opendir, realpath, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { FolderListing } from '../contract/index.ts'
+import { ProblemError } from '../problems.ts'
 import { isWithin, requireAllowed } from './allowed-paths.ts'
 import type { Context } from './context.ts'
-import type { Handlers } from './handlers.ts'
 import { exists } from './files.ts'
-import { ProblemError } from '../problems.ts'
+import type { Handlers } from './handlers.ts'
 
 type Entry = FolderListing['entries'][number]
 

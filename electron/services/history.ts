@@ -2,8 +2,8 @@ import { setImmediate } from 'node:timers/promises'
 import type { Column, HistoryRow, ParsedRequest } from '../contract/index.ts'
 import { facts, type History } from '../database/history.ts'
 import type { Context } from './context.ts'
-import type { Handlers } from './handlers.ts'
 import { csvRow } from './csv.ts'
+import type { Handlers } from './handlers.ts'
 
 const factColumns: Record<keyof typeof facts, Omit<Column, 'key'>> = {
   name: { label: 'Name', type: 'text' },

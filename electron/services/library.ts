@@ -4,12 +4,12 @@ import { type Inspection, inspectionSchema, scoresSchema } from '../../engine/co
 import type { CheckpointDetail, CheckpointSummary, Lineage } from '../contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import type { RunRow } from '../database/runs.ts'
+import { notFound, ProblemError, wasAborted } from '../problems.ts'
 import { isWithin } from './allowed-paths.ts'
 import type { Context } from './context.ts'
-import type { Handlers } from './handlers.ts'
 import { copyFolder, freeName } from './files.ts'
+import type { Handlers } from './handlers.ts'
 import { pathsOfJob } from './job-paths.ts'
-import { notFound, ProblemError, wasAborted } from '../problems.ts'
 
 type LibraryMethod = keyof Handlers & `library.${string}`
 

@@ -8,8 +8,8 @@ import { Header, Pack, ReadEntry, Unpack } from 'tar'
 import { z } from 'zod'
 import type { WorkControl } from '../../engine/shared/work-control.ts'
 import { logLineSchema, name, notes, tags, time } from '../contract/index.ts'
-import { createFolder, filesOf, syncFile } from './files.ts'
 import { ProblemError } from '../problems.ts'
+import { createFolder, filesOf, syncFile } from './files.ts'
 
 /** What the history knows of a run beyond its folder. */
 export const manifestSchema = z.object({

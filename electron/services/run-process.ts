@@ -1,10 +1,10 @@
 import type { EngineEvent, Job, ProgressEvent, ResultEvent } from '../../engine/contract/index.ts'
-import { explainEnd } from '../../engine/contract/process-end.ts'
+import { explainEnd } from '../../engine/shared/process-end.ts'
+import { processStart } from '../../engine/shared/process-identity.ts'
 import type { RunProgress, RunState } from '../contract/index.ts'
 import type { RunRow } from '../database/runs.ts'
 import { EngineRun } from '../engine-client.ts'
 import type { Context } from './context.ts'
-import { processStart } from './process-identity.ts'
 import { RunRecorder } from './run-recorder.ts'
 import { summaryOf } from './run-summary.ts'
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { settingsSchema, type Settings } from '../contract/index.ts'
 import type { SettingStore } from '../database/settings.ts'
-import type { Handlers } from './handlers.ts'
 import type { Emit } from './events.ts'
+import type { Handlers } from './handlers.ts'
 
 /** The settings of the app. A stored one that this version cannot read falls back to its default. */
 export class AppSettings {

@@ -1,8 +1,8 @@
 import type { WorkControl } from '../../engine/shared/work-control.ts'
 import type { BackgroundTask } from '../contract/index.ts'
-import type { Handlers } from './handlers.ts'
-import type { Emit } from './events.ts'
 import { ProblemError, toProblem, wasAborted } from '../problems.ts'
+import type { Emit } from './events.ts'
+import type { Handlers } from './handlers.ts'
 
 /** Finished tasks that are still listed. */
 const remembered = 20

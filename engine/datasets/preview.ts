@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { type Preview, type PreviewRow, previewTokens, type ParsedServiceParams } from '../contract/index.ts'
 import type { Row } from '../data/rows.ts'
 import { failureOf } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { type EncodedRow, openRows } from './row-encoder.ts'
 
 /** Rows of a data file as the model will see them, token by token. A row that cannot be used says why in its place. */

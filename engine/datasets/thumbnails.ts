@@ -2,9 +2,9 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import type { Thumbnails, ParsedServiceParams } from '../contract/index.ts'
+import { type ImageFile, listImages } from '../data/image-files.ts'
 import { badFile, failureOf } from '../shared/errors.ts'
 import { explained } from '../shared/files.ts'
-import { type ImageFile, listImages } from '../data/image-files.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 
 /** Larger files, and images of more pixels, are refused before memory is taken for them. */

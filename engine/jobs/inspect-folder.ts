@@ -1,13 +1,13 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import type { AdapterInspection, CheckpointInspection, Inspection, ParsedServiceParams } from '../contract/index.ts'
+import { inspectAdapter } from '../lora/peft.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
 import { architectureOf } from '../models/config.ts'
-import { inspectAdapter } from '../lora/peft.ts'
-import { loadTokenizer } from '../tokenizer/tokenizer.ts'
-import { chatTemplate } from '../tokenizer/tokenizer-files.ts'
-import type { AdapterInspection, CheckpointInspection, Inspection, ParsedServiceParams } from '../contract/index.ts'
 import { badFile, failureOf } from '../shared/errors.ts'
 import { explained } from '../shared/files.ts'
+import { chatTemplate } from '../tokenizer/tokenizer-files.ts'
+import { loadTokenizer } from '../tokenizer/tokenizer.ts'
 import { headerFacts } from './inspect.ts'
 
 /** What a folder is: a checkpoint, or a PEFT adapter. No weight is read. */

@@ -1,8 +1,8 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import { type Command, type EngineEvent, eventSchema, type Job, type ResultEvent } from '../contract/index.ts'
-import { endOf, explainEnd } from '../contract/process-end.ts'
 import { type ErrorKind, exitCodes, SecateurError } from '../shared/errors.ts'
+import { endOf, explainEnd } from '../shared/process-end.ts'
 
 /**
  * Runs a job in an engine process of its own, whose memory is its own too.

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { SecateurError } from '../shared/errors.ts'
 import { parseJsonOrNull } from '../shared/files.ts'
+import { isAlive, startTicksOf } from '../shared/process-identity.ts'
 
 /** A run folder holds this file while a process writes the run. Archives and copies of a folder leave it out. */
 export const lockName = 'lock.json'
@@ -31,7 +32,7 @@ export class RunLock {
   static take(folder: string): RunLock {
     const file = join(folder, lockName)
     const { pid } = process
-    const lock: LockFile = { host: hostname(), pid, taken: new Date().toISOString(), process: identityOf(pid) }
+    const lock: LockFile = { host: hostname(), pid, taken: new Date().toISOString(), process: startTicksOf(pid) }
     const text = `${JSON.stringify(lock)}\n`
     if (create(file, text)) return new RunLock(file, text)
     const found = textOf(file)
@@ -106,28 +107,8 @@ function holderOf(text: string): LockFile | null {
   if (!isAlive(lock.pid)) return null
   // A number is used again after a restart of the computer, or sooner.
   if (Date.parse(lock.taken) < Date.now() - uptime() * 1000 - 60_000) return null
-  const now = identityOf(lock.pid)
+  const now = startTicksOf(lock.pid)
   return lock.process !== null && now !== null && lock.process !== now ? null : lock
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
-/** The moment at which a process started, in ticks since the start of the system; null where there is no /proc. */
-function identityOf(pid: number): string | null {
-  try {
-    const status = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The name in parentheses may hold anything, spaces too; the start is field 22 of all.
-    return status.slice(status.lastIndexOf(')') + 2).split(' ')[19] ?? null
-  } catch {
-    return null
-  }
 }
 
 function refused(folder: string, holder: LockFile | null): SecateurError {

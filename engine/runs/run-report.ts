@@ -11,9 +11,9 @@ import { pruningSnapshotSchema,
   stepMetricsSchema, type ParsedServiceParams } from '../contract/index.ts'
 import { badFile } from '../shared/errors.ts'
 import { parseJsonOrNull, readJson } from '../shared/files.ts'
-import { isLocked } from './run-lock.ts'
-import { readRunFile, runFiles, stepOf } from './run-folder.ts'
 import type { WorkControl } from '../shared/work-control.ts'
+import { readRunFile, runFiles, stepOf } from './run-folder.ts'
+import { isLocked } from './run-lock.ts'
 
 /** Longest line of a journal: a snapshot of a wide and deep model has some hundred kilobytes. */
 const longestLine = 16 * 2 ** 20

@@ -1,15 +1,15 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { ParsedServiceParams, ResultEvent, SweepJob, SweepState } from '../contract/index.ts'
-import { badFile } from '../shared/errors.ts'
-import { isLocked } from '../runs/run-lock.ts'
 import { readRunFile, runFiles } from '../runs/run-folder.ts'
-import { denseFolderOf, outcomeOf, readFailures, resultIn, runFolderOf } from './sweep-folder.ts'
+import { isLocked } from '../runs/run-lock.ts'
+import { badFile } from '../shared/errors.ts'
 import { columnsOf, kindOf } from './columns.ts'
 import { expandSweep, type SweepRun } from './expand.ts'
 import { figuresOf } from './figures.ts'
 import { reportText, type SweepOutcome } from './report.ts'
 import { summarise } from './summary.ts'
+import { denseFolderOf, outcomeOf, readFailures, resultIn, runFolderOf } from './sweep-folder.ts'
 import { runsCsv, summaryCsv } from './table.ts'
 
 /** How the sweep in a folder stands, whether or not it runs. */

@@ -1,7 +1,5 @@
 import { type Choice, chooseBackend } from '../../backends/choose.ts'
 import { measureSpeed } from '../../backends/speed.ts'
-import { type Checkpoint, openCheckpoint } from '../../models/checkpoint.ts'
-import { checkAdapter, readAdapter } from '../../lora/peft.ts'
 import {
   criterionName,
   type Estimate,
@@ -13,17 +11,19 @@ import {
   type SweepJob,
   type ParsedServiceParams,
 } from '../../contract/index.ts'
+import { detectDataset } from '../../datasets/detect.ts'
+import { tokenLengths } from '../../datasets/token-lengths.ts'
 import { estimateJob, refuseIfTooLarge, type SingleJob } from '../../estimate/estimate.ts'
 import { forwardOperations, stepOperations } from '../../estimate/operations.ts'
 import { placementOf } from '../../estimate/placement.ts'
-import { targetOf } from '../../jobs/prune.ts'
 import { scoringBytes, scoringOperations } from '../../estimate/scoring-cost.ts'
+import { targetOf } from '../../jobs/prune.ts'
+import { checkAdapter, readAdapter } from '../../lora/peft.ts'
+import { type Checkpoint, openCheckpoint } from '../../models/checkpoint.ts'
 import { layersAfter } from '../../pruning/targets.ts'
-import { expandSweep, type SweepRun } from '../../sweeps/expand.ts'
 import { SecateurError } from '../../shared/errors.ts'
-import { detectDataset } from '../../datasets/detect.ts'
 import type { WorkControl } from '../../shared/work-control.ts'
-import { tokenLengths } from '../../datasets/token-lengths.ts'
+import { expandSweep, type SweepRun } from '../../sweeps/expand.ts'
 
 /** Bytes of text in a token, where nothing better is known. */
 const bytesPerToken = 4

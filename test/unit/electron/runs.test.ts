@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { RunDetail } from '../../../electron/contract/index.ts'
-import { outOfMemoryKills } from '../../../engine/contract/memory-kills.ts'
+import { outOfMemoryKills } from '../../../engine/shared/memory-kills.ts'
 import { root, sample, TestApp } from './services.ts'
 
 let app: TestApp

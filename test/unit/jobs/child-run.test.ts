@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
 import { jobSchema } from '../../../engine/contract/index.ts'
-import { outOfMemoryKills } from '../../../engine/contract/memory-kills.ts'
+import { outOfMemoryKills } from '../../../engine/shared/memory-kills.ts'
 import { runInChild } from '../../../engine/runs/child-run.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-child-run-'))

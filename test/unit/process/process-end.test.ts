@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { explainEnd } from '../../../engine/contract/process-end.ts'
-import { outOfMemoryKills } from '../../../engine/contract/memory-kills.ts'
+import { explainEnd } from '../../../engine/shared/process-end.ts'
+import { outOfMemoryKills } from '../../../engine/shared/memory-kills.ts'
 
 /** A machine with these files. */
 const machine = (files: Record<string, string>) => (file: string) => {
