@@ -29,7 +29,7 @@ const both = (value: (result: ResultEvent) => string) => [value(before), value(a
 
 const before = await secateur('scoring the dense model', ['eval', dense, ...scoring])
 const settings =
-  '--ratio 0.5 --steps 300 --rows 8 --length 128 --seed 1 --rank 16 --alpha 32 --learning-rate 2e-3 --dropout 0'
+  '--ratio 0.5 --steps 300 --batch-size 8 --sequence-length 128 --seed 1 --rank 16 --alpha 32 --learning-rate 2e-3 --dropout 0'
 const pruned = await secateur('pruning half of all heads and channels with LoRAPrune', [
   'prune',
   dense,

@@ -36,10 +36,10 @@ const job = sweepSchema.parse({
   keepCheckpoints: false,
   base: {
     data: values.data,
-    ...(values.documents === undefined ? {} : { documents: Number(values.documents) }),
+    ...(values.documents === undefined ? {} : { maxDocuments: Number(values.documents) }),
     steps: Number(values.steps),
-    rows: 8,
-    length: 64,
+    batchSize: 8,
+    sequenceLength: 64,
     frequency: 5,
     rank: 16,
     alpha: 32,
@@ -53,7 +53,7 @@ const job = sweepSchema.parse({
         // Paragraphs of the sample's text stand apart as those of WikiText do; any other layout is foreign to its model.
         (values.perplexity ?? [`wikitext2=${join(sample, 'heldout.txt')}`]).map((text) => text.split('=', 2)),
       ),
-      ...(values.windows === undefined ? {} : { windows: Number(values.windows) }),
+      ...(values.windows === undefined ? {} : { maxWindows: Number(values.windows) }),
     },
   },
   // Seeds go around criteria: a sweep that is stopped has run every criterion equally often.

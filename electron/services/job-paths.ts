@@ -1,6 +1,6 @@
 /** Settings that name files or folders, wherever in a job they stand: those that are read, and those that are written. */
-const read = new Set(['checkpoint', 'adapter', 'data', 'calibration', 'tasks', 'perplexity', 'shotsFrom'])
-const written = new Set(['out', 'rows'])
+const read = new Set(['checkpoint', 'adapter', 'data', 'calibrationData', 'tasks', 'perplexity', 'fewShotFrom'])
+const written = new Set(['out', 'predictions'])
 
 export interface JobPath {
   /** Where in the job it stands, as `evaluation.tasks.piqa`. */

@@ -44,7 +44,7 @@ export async function measureModel(shape: ShapeName, settings: WorkSettings): Pr
   const { rows, length, repeats, signal } = settings
   const config = configOf(shape, settings.scale)
   const model = randomModel(config, settings.int8)
-  const { ids, adapter, trainer, items, score } = subjectOf(model, { rows, length, activations: 'recompute' })
+  const { ids, adapter, trainer, items, score } = subjectOf(model, { rows, length, gradientCheckpointing: 'on' })
   const card = currentCard()
   let deviceBytes = 0
   const look = () => (deviceBytes = Math.max(deviceBytes, card ? cardBytes(card) : 0))

@@ -8,12 +8,12 @@ import { Trainer } from '../training/trainer.ts'
 
 const training = {
   steps: 1e6,
-  accumulation: 1,
-  clipNorm: 1,
+  gradientAccumulation: 1,
+  maxGradientNorm: 1,
   seed: 1,
   learningRate: 1e-4,
-  warmUp: 0,
-  decay: 'constant',
+  warmupRatio: 0,
+  learningRateSchedule: 'constant',
   weightDecay: 0,
   beta1: 0.9,
   beta2: 0.999,
@@ -25,7 +25,7 @@ const scoring = { power: 1, normalise: 'module', reduction: 'sum', headGroups: '
 /** What a benchmark trains and scores: a model with an adapter of rank 8 on everything, and one batch of random tokens. */
 export function subjectOf(
   model: LlamaModel,
-  { rows, length, activations }: { rows: number; length: number; activations: 'keep' | 'recompute' },
+  { rows, length, gradientCheckpointing }: { rows: number; length: number; gradientCheckpointing: 'off' | 'on' },
 ) {
   const random = new Random(1)
   const ids = Int32Array.from({ length: rows * length }, () => random.integer(model.config.vocabularySize))
@@ -36,7 +36,7 @@ export function subjectOf(
     random.fork('adapter'),
   )
   const batches = { perEpoch: 1, tokensPerEpoch: ids.length, at: () => batch }
-  const trainer = new Trainer(model, adapter, batches, { ...training, activations })
+  const trainer = new Trainer(model, adapter, batches, { ...training, gradientCheckpointing })
   /** The rows as texts whose log-likelihood is asked for. */
   const items = Array.from({ length: rows }, (_, row) => {
     const [first, ...rest] = ids.slice(row * length, (row + 1) * length)

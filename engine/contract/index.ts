@@ -11,11 +11,13 @@ import {
   tokenLengthsSchema,
 } from './dataset.ts'
 import { failureSchema, path, projection, taskName } from './names.ts'
-import { sweepListsSchema, sweepPlanSchema, sweepSchema, sweepStateSchema, sweepText } from './sweep.ts'
+import { type OnTwice, renameLists, renameSettings } from './renamed.ts'
+import { sweepPlanSchema, sweepSchema, sweepStateSchema, sweepText } from './sweep.ts'
 
 export * from './checkpoint.ts'
 export * from './criteria.ts'
 export * from './dataset.ts'
+export { type OnTwice, renamedIn, renameSettings } from './renamed.ts'
 export * from './sweep.ts'
 export { failureSchema, taskName } from './names.ts'
 
@@ -48,15 +50,15 @@ export const evaluationSchema = z.strictObject({
   perplexity: z.record(z.string().min(1), path).default({}).describe('text files by a name of your choice'),
   mode: z.enum(['modern', 'legacy']).default('modern').describe("harness to follow: today's, or that of the papers"),
   limit: z.int().min(1).optional().describe('rows scored of each task'),
-  shots: z.int().min(0).max(64).default(0).describe('solved examples in front of each row'),
-  shotsFrom: z
+  fewShot: z.int().min(0).max(64).default(0).describe('few-shot: solved examples in front of each row'),
+  fewShotFrom: z
     .partialRecord(taskName, path)
     .default({})
     .describe("train files that a task's solved examples are drawn from; default: its scored rows"),
   window: z.int().min(2).default(128).describe('tokens in a perplexity window'),
-  windows: z.int().min(1).optional().describe('perplexity windows at most'),
+  maxWindows: z.int().min(1).optional().describe('perplexity windows at most'),
   batchTokens: z.int().min(1).default(2048).describe('tokens in a scoring batch'),
-  rows: path.optional().describe('file that takes one JSON line a scored row'),
+  predictions: path.optional().describe('file that takes the prediction of each scored row, one JSON line each'),
   latency: z.boolean().default(false).describe('measure tokens per second'),
   latencyLengths: z
     .array(z.coerce.number().int().min(1).max(1e6))
@@ -68,7 +70,7 @@ export const evaluationSchema = z.strictObject({
     .max(20)
     .default([])
     .describe('prompts to continue greedily, as examples (repeat)'),
-  promptTokens: z.int().min(1).max(2048).default(48).describe('tokens of an example at most'),
+  maxNewTokens: z.int().min(1).max(2048).default(48).describe('new tokens of an example at most'),
 })
 
 const training = {
@@ -76,17 +78,20 @@ const training = {
   field: z.string().optional().describe('field that holds the text or the messages'),
   trainOn: z.enum(['answers', 'everything']).default('answers').describe('where loss is taken in instruction data'),
   packing: z.enum(['pack', 'pack-documents', 'pad']).default('pack').describe('how examples fill rows'),
-  length: z.int().min(2).default(256).describe('tokens in a row'),
-  rows: z.int().min(1).default(4).describe('rows in a micro-batch'),
-  accumulation: z.int().min(1).default(1).describe('micro-batches in an optimiser step'),
-  documents: z.int().min(1).optional().describe('documents read at most'),
+  sequenceLength: z.int().min(2).default(256).describe('tokens in a sequence'),
+  batchSize: z.int().min(1).default(4).describe('sequences in a micro-batch'),
+  gradientAccumulation: z.int().min(1).default(1).describe('micro-batches in an optimiser step'),
+  maxDocuments: z.int().min(1).optional().describe('documents read at most'),
   steps: z.int().min(1).optional().describe('optimiser steps; default: what --epochs says'),
   epochs: z.number().positive().default(2).describe('passes through the data, where steps are not given'),
   learningRate: z.number().positive().default(1e-4).describe('peak learning rate'),
-  warmUp: fraction.default(0).describe('fraction of the steps in which the learning rate rises'),
-  decay: z.enum(['constant', 'linear', 'cosine']).default('cosine').describe('how the learning rate falls'),
+  warmupRatio: fraction.default(0).describe('fraction of the steps in which the learning rate rises'),
+  learningRateSchedule: z
+    .enum(['constant', 'linear', 'cosine'])
+    .default('cosine')
+    .describe('how the learning rate falls'),
   weightDecay: z.number().min(0).default(0).describe('decoupled weight decay'),
-  clipNorm: z.number().positive().default(1).describe('largest norm of the gradient'),
+  maxGradientNorm: z.number().positive().default(1).describe('largest norm of the gradient'),
   beta1: fraction.default(0.9).describe('AdamW: decay of the first moment'),
   beta2: fraction.default(0.999).describe('AdamW: decay of the second moment'),
   epsilon: z.number().positive().default(1e-8).describe('AdamW: keeps the division sane'),
@@ -94,15 +99,15 @@ const training = {
   alpha: z.number().positive().default(16).describe('adapter scale is alpha / rank'),
   dropout: z.number().min(0).max(0.95).default(0.05).describe("dropout of the adapter's input"),
   rankStabilised: z.boolean().default(false).describe('rsLoRA: scale alpha / sqrt(rank)'),
-  projections: z
+  targetModules: z
     .array(projection)
     .min(1)
     .default(['q', 'k', 'v', 'o', 'gate', 'up', 'down'])
-    .describe('linear layers that get an adapter'),
-  activations: z
-    .enum(['auto', 'keep', 'recompute'])
+    .describe("linear layers that get an adapter; PEFT's names (q_proj) are understood too"),
+  gradientCheckpointing: z
+    .enum(['auto', 'off', 'on'])
     .default('auto')
-    .describe('keep activations for the backward pass (faster) or compute blocks again (less memory)'),
+    .describe('off: keep activations for the backward pass (faster); on: compute blocks again (less memory)'),
   int8: z.boolean().default(false).describe('hold the frozen weights in 8 bits'),
   seed: z.int().min(0).default(0).describe('seed of everything random'),
   saveEvery: z.int().min(1).default(50).describe('steps between two saved states'),
@@ -135,7 +140,7 @@ export const pruneSchema = z.strictObject({
     .default('iterative')
     .describe('remove step by step while training, or all at once before it'),
   healing: z.boolean().default(true).describe('train the adapter, so that it makes up for what is removed'),
-  calibration: z
+  calibrationData: z
     .array(path)
     .max(100)
     .default([])
@@ -144,9 +149,13 @@ export const pruneSchema = z.strictObject({
     .array(z.coerce.number().positive())
     .max(100)
     .default([])
-    .describe('parts of the calibration rows that come from each text; default: equal'),
-  calibrationRows: z.int().min(1).max(4096).default(32).describe('rows of calibration text'),
-  calibrationLength: z.int().min(2).optional().describe('tokens in a row of calibration text; default: as in training'),
+    .describe('parts of the calibration samples that come from each text; default: equal'),
+  calibrationSamples: z.int().min(1).max(4096).default(32).describe('sequences of calibration data'),
+  calibrationSequenceLength: z
+    .int()
+    .min(2)
+    .optional()
+    .describe('tokens in a calibration sample; default: as in training'),
   ratio: z
     .number()
     .gt(0)
@@ -162,8 +171,8 @@ export const pruneSchema = z.strictObject({
     .describe(
       'how many groups are gone on the way: to the nearest number, or rounded down as in the published code, where the last of a few heads leaves at the last pruning; the end is the same',
     ),
-  pruneWarmUp: fraction.default(0.1).describe('fraction of the steps before pruning starts'),
-  pruneCoolDown: fraction.default(0.1).describe('fraction of the steps after pruning ends'),
+  pruneWarmup: fraction.default(0.1).describe('fraction of the steps before pruning starts'),
+  pruneCooldown: fraction.default(0.1).describe('fraction of the steps after pruning ends'),
   lambda: z.number().min(0).lt(1).default(0.9).describe('moving average of importance'),
   power: z
     .union([z.literal(1), z.literal(2)])
@@ -174,8 +183,11 @@ export const pruneSchema = z.strictObject({
     .enum(['sum', 'mean', 'max', 'product', 'last'])
     .default('sum')
     .describe("how the projections' scores of a group become one; last: that of o or down"),
-  norm: z.enum(['l1', 'l2']).default('l1').describe('magnitude: sum of absolute values, or root of the sum of squares'),
-  weights: z
+  magnitudeNorm: z
+    .enum(['l1', 'l2'])
+    .default('l1')
+    .describe('magnitude: sum of absolute values, or root of the sum of squares'),
+  magnitudeWeights: z
     .enum(['merged', 'base'])
     .default('merged')
     .describe('magnitude: of the weights with the adapter or without'),
@@ -204,7 +216,10 @@ export const pruneSchema = z.strictObject({
   protectFirst: fraction.default(0.1).describe('not uniform: fraction of the first layers that stay whole'),
   protectLast: z.int().min(0).default(1).describe('not uniform: number of last layers that stay whole'),
   channelMultiple: z.int().min(1).default(1).describe('channels kept are a multiple of this'),
-  dtype: z.enum(['same', 'float32', 'float16', 'bfloat16']).default('same').describe('type of the written weights'),
+  outputDtype: z
+    .enum(['same', 'float32', 'float16', 'bfloat16'])
+    .default('same')
+    .describe('type of the written weights'),
   evaluation: evaluationSchema.optional().describe('scores taken of the result'),
   evaluateDense: z.boolean().default(false).describe('score the checkpoint before pruning too, the same way'),
 })
@@ -214,7 +229,10 @@ export const mergeSchema = z.strictObject({
   checkpoint: path,
   adapter: path.describe('PEFT adapter folder'),
   out: path.describe('folder of the merged checkpoint'),
-  dtype: z.enum(['same', 'float32', 'float16', 'bfloat16']).default('same').describe('type of the written weights'),
+  outputDtype: z
+    .enum(['same', 'float32', 'float16', 'bfloat16'])
+    .default('same')
+    .describe('type of the written weights'),
 })
 
 export const evaluateSchema = z.strictObject({
@@ -226,13 +244,52 @@ export const evaluateSchema = z.strictObject({
   evaluation: evaluationSchema,
 })
 
-export const jobSchema = z.discriminatedUnion('kind', [
-  finetuneSchema,
-  pruneSchema,
-  mergeSchema,
-  evaluateSchema,
-  sweepSchema,
-])
+const jobs = [finetuneSchema, pruneSchema, mergeSchema, evaluateSchema, sweepSchema] as const
+const anyJob = z.discriminatedUnion('kind', jobs)
+
+/** A job of any kind; its settings may have the names of earlier versions (see renamed.ts). */
+export const jobSchema = z.preprocess((job: z.input<typeof anyJob>, context) => {
+  const schema = jobs.find(({ shape }) => shape.kind.value === job?.kind)
+  return schema ? renameJob(job, schema.shape, issuesOf(context)) : job
+}, anyJob)
+
+/** A job of a shape, with its evaluation or the settings of its runs, under the settings' names of today. */
+export function renameJob<Given>(given: Given, shape: object, onTwice: OnTwice): Given {
+  const job = renameSettings(given, shape, onTwice)
+  if (typeof job !== 'object' || job === null) return job
+  const at =
+    (...place: string[]): OnTwice =>
+    (inside, message) =>
+      onTwice([...place, ...inside], message)
+  const change = <Value>(name: string, rename: (value: Value) => Value) =>
+    Object.hasOwn(shape, name) && Object.hasOwn(job, name)
+      ? { [name]: rename((job as Record<string, Value>)[name]!) }
+      : {}
+  const ofRun = (settings: unknown, place: OnTwice) => renameJob(settings, pruneSchema.shape, place)
+  return {
+    ...job,
+    ...change('evaluation', (evaluation) => renameSettings(evaluation, evaluationSchema.shape, at('evaluation'))),
+    ...change('base', (base) => ofRun(base, at('base'))),
+    ...change('values', (lists) => renameLists(lists, pruneSchema.shape, at('values'))),
+    ...change('variants', (groups) =>
+      Array.isArray(groups) ? groups.map((group, index) => ofRun(group, at('variants', String(index)))) : groups,
+    ),
+  }
+}
+
+const issuesOf =
+  ({ addIssue }: z.core.$RefinementCtx): OnTwice =>
+  (at, message) =>
+    addIssue({ code: 'custom', path: [...at], message })
+
+const lists = sweepSchema.pick({ preset: true, values: true, variants: true })
+/** Lists and groups of settings, without the checkpoint that they are for. */
+export const sweepListsSchema = z.preprocess(
+  (given: z.input<typeof lists>, context) => renameJob(given, lists.shape, issuesOf(context)),
+  lists,
+)
+export type SweepLists = z.infer<typeof sweepListsSchema>
+
 export type Job = z.infer<typeof jobSchema>
 export type FinetuneJob = z.infer<typeof finetuneSchema>
 export type PruneJob = z.infer<typeof pruneSchema>

@@ -91,10 +91,6 @@ export const sweepPresets: Record<SweepPreset, SweepPresetDescription> = {
   },
 }
 
-/** Lists and groups of settings, without the checkpoint that they are for. */
-export const sweepListsSchema = sweepSchema.pick({ preset: true, values: true, variants: true })
-export type SweepLists = z.infer<typeof sweepListsSchema>
-
 /** What lists come to, before anything is chosen to prune. */
 export const sweepPlanSchema = z.object({
   runs: z.int(),

@@ -7,29 +7,31 @@ import { Random } from '../shared/random.ts'
 
 export type CalibrationSettings = Pick<
   PruneJob,
-  | 'calibration'
+  | 'calibrationData'
   | 'calibrationShares'
-  | 'calibrationRows'
-  | 'calibrationLength'
+  | 'calibrationSamples'
+  | 'calibrationSequenceLength'
   | 'data'
   | 'field'
-  | 'documents'
+  | 'maxDocuments'
+  | 'batchSize'
+  | 'sequenceLength'
   | 'seed'
-> & { rows: number; length: number }
+>
 
 /**
  * Rows that criteria look at before groups are chosen: drawn at random, by the seed, from each text in its share of all
- * rows, in batches of `rows`. Without texts of its own they come from the training data.
+ * rows, in batches of `batchSize`. Without texts of its own they come from the training data.
  */
 export async function calibrationBatches(
   job: CalibrationSettings,
   tokenizer: Tokenizer,
   { signal }: Pick<JobContext, 'signal'>,
 ): Promise<TrainingBatch[]> {
-  const length = job.calibrationLength ?? job.length
+  const length = job.calibrationSequenceLength ?? job.sequenceLength
   const random = new Random(job.seed).fork('calibration')
-  const sources = job.calibration.length > 0 ? job.calibration.map((file) => [file]) : [job.data]
-  const counts = rowCounts(job.calibrationRows, sharesOf(job, sources.length))
+  const sources = job.calibrationData.length > 0 ? job.calibrationData.map((file) => [file]) : [job.data]
+  const counts = rowCounts(job.calibrationSamples, sharesOf(job, sources.length))
   const rows: TrainingBatch[] = []
   for (const [index, files] of sources.entries()) {
     if (counts[index] === 0) continue
@@ -37,7 +39,7 @@ export async function calibrationBatches(
       tokenizer,
       trainOn: 'everything',
       ...(job.field === undefined ? {} : { field: job.field }),
-      ...(job.documents === undefined ? {} : { limit: job.documents }),
+      ...(job.maxDocuments === undefined ? {} : { limit: job.maxDocuments }),
       signal,
     })
     const seed = random.fork(`text ${index}`).bits()
@@ -47,8 +49,8 @@ export async function calibrationBatches(
   }
   // Texts are mixed within the batches.
   const mixed = Array.from(random.fork('order').permutation(rows.length), (row) => rows[row]!)
-  return Array.from({ length: Math.ceil(mixed.length / job.rows) }, (_, batch) =>
-    joined(mixed.slice(batch * job.rows, (batch + 1) * job.rows)),
+  return Array.from({ length: Math.ceil(mixed.length / job.batchSize) }, (_, batch) =>
+    joined(mixed.slice(batch * job.batchSize, (batch + 1) * job.batchSize)),
   )
 }
 

@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { z } from 'zod'
 import { listDevices } from '../backends/devices.ts'
-import { collectAssignments, jobFrom, optionFor, schemaOptions, settingError } from './command-line/options.ts'
+import { collectAssignments, jobFrom, optionFor, schemaOptions, settingsFrom } from './command-line/options.ts'
 import { type Reporter, makeReporter } from './command-line/report.ts'
 import {
   criteria,
@@ -108,11 +108,9 @@ A first run:
           collectAssignments('perplexity'),
         ),
       )
-      for (const option of schemaOptions(evaluationSchema, ['tasks', 'perplexity'])) {
-        // A training run's own "rows" is the micro-batch.
-        if ('rows' in schema.shape && option.long === '--rows') continue
-        command.addOption(option)
-      }
+      // --rows is a former name of two settings: of a pruning run it is the batch size.
+      for (const option of schemaOptions(evaluationSchema, ['tasks', 'perplexity']))
+        if (!command.options.some(({ long }) => long === option.long)) command.addOption(option)
     }
     return command
   }
@@ -162,10 +160,8 @@ A first run:
   for (const option of schemaOptions(measureSchema, ['checkpoint'])) measurement.addOption(option)
   measurement.action(
     action(async (checkpoint: string, flags: CommonFlags) => {
-      const { json: _json, ...settings } = flags
-      const parsed = measureSchema.safeParse({ ...settings, checkpoint })
-      if (!parsed.success) throw settingError(parsed.error, settings)
-      await stoppable(reporter, async (signal) => reporter.finish(await measure(parsed.data, signal)))
+      const settings = settingsFrom(measureSchema, { checkpoint }, flags)
+      await stoppable(reporter, async (signal) => reporter.finish(await measure(settings, signal)))
     }),
   )
   const generation = program
@@ -176,12 +172,8 @@ A first run:
   for (const option of schemaOptions(generateSchema, ['checkpoint'])) generation.addOption(option)
   generation.action(
     action(async (checkpoint: string, flags: CommonFlags) => {
-      const { json: _json, ...settings } = flags
-      const parsed = generateSchema.safeParse({ ...settings, checkpoint })
-      if (!parsed.success) throw settingError(parsed.error, settings)
-      await stoppable(reporter, async (signal) =>
-        reporter.finish(await generateText(parsed.data, signal, reporter.text)),
-      )
+      const settings = settingsFrom(generateSchema, { checkpoint }, flags)
+      await stoppable(reporter, async (signal) => reporter.finish(await generateText(settings, signal, reporter.text)))
     }),
   )
 
@@ -192,11 +184,9 @@ A first run:
   for (const option of schemaOptions(benchSchema, [])) benchmark.addOption(option)
   benchmark.action(
     action(async (flags: CommonFlags) => {
-      const { json: _json, ...settings } = flags
-      const parsed = benchSchema.safeParse(settings)
-      if (!parsed.success) throw settingError(parsed.error, settings)
+      const settings = settingsFrom(benchSchema, {}, flags)
       await stoppable(reporter, async (signal) =>
-        reporter.finish(await bench(parsed.data, signal, (text) => reporter.note(text))),
+        reporter.finish(await bench(settings, signal, (text) => reporter.note(text))),
       )
     }),
   )

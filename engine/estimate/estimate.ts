@@ -31,7 +31,7 @@ export function estimateJob(
 ): Estimate {
   const { config, parameters: before, dtype } = checkpoint
   const after = target ? estimateParameters(config, target).after : before
-  const stored = 'dtype' in job && job.dtype !== 'same' ? bytesOf[job.dtype] : bytesOf[dtype]
+  const stored = 'outputDtype' in job && job.outputDtype !== 'same' ? bytesOf[job.outputDtype] : bytesOf[dtype]
   const adapter = job.kind === 'finetune' || job.kind === 'prune' ? adapterSize(job, checkpoint) : 0
   const writes = job.kind === 'evaluate' ? 0 : job.kind === 'finetune' ? 0 : after * stored
   return {
@@ -56,11 +56,11 @@ function tensorBytes(job: SingleJob, checkpoint: Checkpoint, placement: Placemen
   )
 }
 
-const adapterSize = (job: { rank: number; projections: string[] }, { config }: Checkpoint): number =>
+const adapterSize = (job: { rank: number; targetModules: string[] }, { config }: Checkpoint): number =>
   config.layers.reduce(
     (sum, _, layer) =>
       sum +
-      (job.projections as Parameters<typeof projectionShape>[2][]).reduce((total, projection) => {
+      (job.targetModules as Parameters<typeof projectionShape>[2][]).reduce((total, projection) => {
         const [outputs, inputs] = projectionShape(config, layer, projection)
         return total + job.rank * (outputs + inputs)
       }, 0),
@@ -78,8 +78,8 @@ export function weightBytes(job: SingleJob, { bytes, config, parameters, dtype }
 /** One block's values in the backward pass, every block's input, and a piece of the logits with its gradient. */
 function activationBytes(job: SingleJob, { config }: Checkpoint): number {
   if (job.kind === 'merge') return 0
-  const tokens = job.kind === 'evaluate' ? job.evaluation.batchTokens : job.rows * job.length
-  const length = job.kind === 'evaluate' ? Math.min(tokens, config.maxPositions) : job.length
+  const tokens = job.kind === 'evaluate' ? job.evaluation.batchTokens : job.batchSize * job.sequenceLength
+  const length = job.kind === 'evaluate' ? Math.min(tokens, config.maxPositions) : job.sequenceLength
   const block = config.layers.reduce((most, { heads, channels }) => {
     const values = tokens * (12 * config.hiddenSize + 10 * channels + 8 * heads * config.headSize)
     const scores = 4 * tokens * length * heads
@@ -89,13 +89,14 @@ function activationBytes(job: SingleJob, { config }: Checkpoint): number {
   const logits = 3 * Math.min(2 ** 23, tokens * config.vocabularySize)
   // Weights that are not float32 are widened one at a time.
   const widened = Math.max(...config.layers.map(({ channels }) => channels)) * config.hiddenSize
-  const kept = job.kind !== 'evaluate' && keeps(job, config) ? keptFloats(config, job.rows, job.length) : 0
+  const kept = job.kind !== 'evaluate' && keeps(job, config) ? keptFloats(config, job.batchSize, job.sequenceLength) : 0
   return 4 * (block + inputs * config.hiddenSize + logits + widened + kept)
 }
 
 /** Whether a step keeps the blocks' activations for its backward pass, rather than computing the blocks again. */
 export const keeps = (job: FinetuneJob | PruneJob, config: ModelConfig): boolean =>
-  job.activations === 'keep' || (job.activations === 'auto' && keepsActivations(config, job.rows, job.length))
+  job.gradientCheckpointing === 'off' ||
+  (job.gradientCheckpointing === 'auto' && keepsActivations(config, job.batchSize, job.sequenceLength))
 
 function freeDisk(path: string): number {
   let folder = resolve(path)

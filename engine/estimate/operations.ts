@@ -12,8 +12,8 @@ export const forwardOperations = (config: ModelConfig, length: number): number =
  * are small beside it.
  */
 export function stepOperations(job: FinetuneJob | PruneJob, config: ModelConfig): number {
-  const tokens = job.rows * job.length * job.accumulation
+  const tokens = job.batchSize * job.sequenceLength * job.gradientAccumulation
   const head = 2 * config.vocabularySize * config.hiddenSize
-  const blocks = forwardOperations(config, job.length) - head
+  const blocks = forwardOperations(config, job.sequenceLength) - head
   return tokens * ((keeps(job, config) ? 2 : 3) * blocks + 2 * head)
 }

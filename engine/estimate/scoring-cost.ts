@@ -12,7 +12,8 @@ const layerWeights = (config: ModelConfig): number[] =>
   )
 
 /** Tokens of the text that is scored on. */
-const calibrationTokens = (job: PruneJob): number => job.calibrationRows * (job.calibrationLength ?? job.length)
+const calibrationTokens = (job: PruneJob): number =>
+  job.calibrationSamples * (job.calibrationSequenceLength ?? job.sequenceLength)
 
 /** Bytes that a job's criterion holds beyond the training: see `criteria` in the contract. */
 export function scoringBytes(job: PruneJob, config: ModelConfig): number {
@@ -40,14 +41,14 @@ export function scoringOperations(job: PruneJob, config: ModelConfig, steps: num
   const schedule = scheduleOf(job, steps, ratio)
   const atOnce = job.schedule === 'one-shot' || removes === 'weights'
   const choices = atOnce ? 1 : selections(schedule)
-  const length = job.calibrationLength ?? job.length
+  const length = job.calibrationSequenceLength ?? job.sequenceLength
   const forward = 2 * multiplyAdds(config, length)
   // Forward, each block again, and backward with respect to inputs and weights.
   const withWeightGradients = 4 * forward
   const calibration = calibrationTokens(job)
   const merged = 2 * job.rank + passesOverWeights
   const scoredSteps = atOnce ? 1 : lastSelection(schedule)
-  const stepTokens = atOnce ? calibration : job.rows * job.length * job.accumulation
+  const stepTokens = atOnce ? calibration : job.batchSize * job.sequenceLength * job.gradientAccumulation
   switch (job.criterion) {
     case 'random':
       return 0

@@ -15,8 +15,8 @@ import { shapeNames } from '../bench/shapes.ts'
 export const benchSchema = z.strictObject({
   shapes: z.array(z.enum(shapeNames)).min(1).default(shapeNames).describe('sizes of Llamas with random weights'),
   scale: z.number().min(1).default(1).describe('divides all sizes, to try it on a slow machine'),
-  rows: z.int().min(1).default(4).describe('rows in a micro-batch'),
-  length: z.int().min(2).default(512).describe('tokens in a row'),
+  batchSize: z.int().min(1).default(4).describe('sequences in a micro-batch'),
+  sequenceLength: z.int().min(2).default(512).describe('tokens in a sequence'),
   repeats: z.int().min(1).default(3).describe('times that each piece of work is measured'),
   int8: z.boolean().default(false).describe('hold the frozen weights in 8 bits'),
   ...machineSettings,
@@ -57,7 +57,9 @@ export async function bench(
   const models: ModelSpeed[] = []
   for (const shape of settings.shapes) {
     note(`measuring the ${shape} shape`)
-    models.push(await measureModel(shape, { ...settings, signal }))
+    models.push(
+      await measureModel(shape, { ...settings, rows: settings.batchSize, length: settings.sequenceLength, signal }),
+    )
   }
   return { type: 'bench', backend: name, device, scale, products, copies, models }
 }

@@ -66,9 +66,9 @@ export async function evaluateInRun(
   adapter?: string,
 ): Promise<Scores> {
   const stage = which === 'dense' ? 'scoring dense' : 'scoring'
-  // A file of rows is written whole or not at all, and it is that of the result.
-  const { rows, ...rest } = settings
-  const earlier = rows === undefined ? folder.readScores()[which] : undefined
+  // A file of predictions is written whole or not at all, and it is that of the result.
+  const { predictions, ...rest } = settings
+  const earlier = predictions === undefined ? folder.readScores()[which] : undefined
   return score(checkpoint, which === 'dense' ? rest : settings, context, {
     adapter,
     stage,
@@ -133,13 +133,13 @@ async function score(
     const warn = (warnings: readonly string[]) => {
       for (const message of warnings) emit({ type: 'warning', message })
     }
-    using rowsFile = new RowsFile(settings.rows)
+    using rowsFile = new RowsFile(settings.predictions)
     for (const [name, file] of tasks) {
       const task = await readTask(name, file, signal)
       const { rows, warnings, ...result } = await scoreTask(scoring, tokenizer, name, task, {
         mode: settings.mode,
         ...(settings.limit === undefined ? {} : { limit: settings.limit }),
-        ...(settings.shots === 0 ? {} : { shots: await shotsOf(name, settings, signal) }),
+        ...(settings.fewShot === 0 ? {} : { shots: await shotsOf(name, settings, signal) }),
         ...options(name),
       })
       scores.tasks[name] = result
@@ -152,7 +152,7 @@ async function score(
       const result = await measurePerplexity(scoring, tokenizer, file, {
         ...(corpus.success ? { corpus: corpus.data } : {}),
         window: settings.window,
-        ...(settings.windows === undefined ? {} : { limit: settings.windows }),
+        ...(settings.maxWindows === undefined ? {} : { limit: settings.maxWindows }),
         ...options(name),
       })
       warn(result.warnings)
@@ -180,19 +180,20 @@ async function score(
 /** Solved examples of a task: drawn from its train file where one is named, and otherwise from what is scored. */
 async function shotsOf(
   name: TaskName,
-  { shots, shotsFrom }: EvaluationSettings,
+  { fewShot, fewShotFrom }: EvaluationSettings,
   signal: AbortSignal,
 ): Promise<FewShot> {
-  const file = shotsFrom[name]
-  return { count: shots, ...(file !== undefined && { examples: await readTask(name, file, signal) }) }
+  const file = fewShotFrom[name]
+  return { count: fewShot, ...(file !== undefined && { examples: await readTask(name, file, signal) }) }
 }
 
 /** @throws SecateurError where a train file would have no effect. */
-function checkShots({ shots, shotsFrom, tasks }: EvaluationSettings): void {
-  for (const name of Object.keys(shotsFrom) as TaskName[]) {
-    if (shots === 0) throw badSetting('shots-from', 'examples are drawn with --shots only: say how many a row gets')
+function checkShots({ fewShot, fewShotFrom, tasks }: EvaluationSettings): void {
+  for (const name of Object.keys(fewShotFrom) as TaskName[]) {
+    if (fewShot === 0)
+      throw badSetting('few-shot-from', 'examples are drawn with --few-shot only: say how many a row gets')
     if (tasks[name] === undefined)
-      throw badSetting('shots-from', `${name} is not scored: give its file with --task ${name}=FILE`)
+      throw badSetting('few-shot-from', `${name} is not scored: give its file with --task ${name}=FILE`)
   }
 }
 
@@ -213,14 +214,14 @@ async function measureSpeed(
 async function writeExamples(
   model: LlamaModel,
   tokenizer: Tokenizer,
-  { prompts, promptTokens }: EvaluationSettings,
+  { prompts, maxNewTokens }: EvaluationSettings,
   signal: AbortSignal,
 ): Promise<NonNullable<Scores['examples']>> {
   const examples = []
   for (const prompt of prompts) {
     const ids = encodePrompt(tokenizer, prompt)
     const settings = { temperature: 0, topP: 1, random: new Random(0), stop: model.config.eosIds }
-    const written = await generate(model, ids, { tokens: promptTokens, ...settings, signal })
+    const written = await generate(model, ids, { tokens: maxNewTokens, ...settings, signal })
     const before = tokenizer.decode(ids)
     examples.push({ prompt, text: tokenizer.decode([...ids, ...written.ids]).slice(before.length) })
   }

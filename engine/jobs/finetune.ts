@@ -27,7 +27,7 @@ export async function finetune(job: FinetuneJob, context: JobContext): Promise<R
         alpha: job.alpha,
         dropout: job.dropout,
         rankStabilised: job.rankStabilised,
-        projections: job.projections,
+        projections: job.targetModules,
         base: job.checkpoint,
         matrices: adapterMatrices(checkpoint.config, adapterValues(run.adapter).layers),
       })

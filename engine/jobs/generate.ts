@@ -10,7 +10,7 @@ import { Random } from '../shared/random.ts'
 export const generateSchema = z.strictObject({
   checkpoint: z.string().min(1),
   prompt: z.string().default('').describe('text to continue; empty: from the start token'),
-  tokens: z.int().min(1).default(64).describe('new tokens at most'),
+  maxNewTokens: z.int().min(1).default(64).describe('new tokens at most'),
   greedy: z.boolean().default(false).describe('always take the likeliest token'),
   temperature: z.number().positive().default(0.8).describe('above 1 more surprising, below 1 less'),
   topP: z.number().gt(0).max(1).default(0.95).describe('draw from the likeliest tokens that reach this probability'),
@@ -43,7 +43,7 @@ export async function generateText(
   let shown = before.length
   const all = [...prompt]
   const { ids, generationSeconds } = await generate(model, prompt, {
-    tokens: settings.tokens,
+    tokens: settings.maxNewTokens,
     temperature: settings.greedy ? 0 : settings.temperature,
     topP: settings.topP,
     random: new Random(settings.seed),

@@ -24,10 +24,10 @@ export const measureSchema = z.strictObject({
   adapter: z.string().min(1).optional().describe('PEFT adapter folder to apply; default: a fresh one'),
   data: pruning.data.describe('text to measure on'),
   field: pruning.field,
-  documents: pruning.documents,
-  calibrationRows: pruning.calibrationRows.describe('rows of text to measure on'),
-  length: pruning.length,
-  rows: pruning.rows.describe('rows in a batch'),
+  maxDocuments: pruning.maxDocuments,
+  calibrationSamples: pruning.calibrationSamples.describe('sequences of text to measure on'),
+  sequenceLength: pruning.sequenceLength,
+  batchSize: pruning.batchSize.describe('sequences in a batch'),
   ratio: pruning.ratio.describe('fraction removed, where masks are compared'),
   rank: pruning.rank,
   headGroups: pruning.headGroups,
@@ -63,15 +63,15 @@ export async function measure(settings: MeasureSettings, signal: AbortSignal): P
   using checkpoint = openCheckpoint(settings.checkpoint)
   await chooseBackend(settings)
   const tokenizer = await loadTokenizer(checkpoint.folder)
-  const calibration = { ...settings, calibration: [], calibrationShares: [], calibrationLength: undefined }
+  const calibration = { ...settings, calibrationData: [], calibrationShares: [], calibrationSequenceLength: undefined }
   const batches = await calibrationBatches(calibration, tokenizer, { signal })
   const model = await loadModelInSlices(checkpoint, { signal })
-  const { alpha, projections } = pruneSchema.pick({ alpha: true, projections: true }).parse({})
+  const { alpha, targetModules } = pruneSchema.pick({ alpha: true, targetModules: true }).parse({})
   const adapter =
     settings.adapter === undefined
       ? createAdapter(
           model.config,
-          { rank: settings.rank, alpha, dropout: 0, rankStabilised: false, projections },
+          { rank: settings.rank, alpha, dropout: 0, rankStabilised: false, projections: targetModules },
           new Random(settings.seed).fork('adapter'),
         )
       : loadAdapter(settings.adapter, checkpoint)

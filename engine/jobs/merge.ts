@@ -16,7 +16,7 @@ export async function merge(job: MergeJob, { emit, signal }: JobContext): Promis
   const estimate = estimateJob(job, checkpoint)
   emit({ type: 'estimate', estimate })
   refuseIfTooLarge(estimate)
-  const dtype = job.dtype === 'same' ? checkpoint.dtype : job.dtype
+  const dtype = job.outputDtype === 'same' ? checkpoint.dtype : job.outputDtype
   const { config } = checkpoint
   const layers = config.layers.map((_, layer) =>
     Object.fromEntries(

@@ -116,7 +116,7 @@ async function write(
   folder: RunFolder,
   { emit, signal }: JobContext,
 ): Promise<void> {
-  const dtype = job.dtype === 'same' ? checkpoint.dtype : job.dtype
+  const dtype = job.outputDtype === 'same' ? checkpoint.dtype : job.outputDtype
   const config = shrunkConfig(checkpoint.config, masks, compensation !== null)
   const tensors = shrunkTensors(checkpoint.config, read, masks, adapterValues(adapter), dtype, compensation)
   const writing = new StageProgress('writing', emit)

@@ -14,13 +14,13 @@ export interface Schedule {
 
 /** A job's schedule, from nothing removed to `finalRatio`. */
 export const scheduleOf = (
-  job: { pruneWarmUp: number; pruneCoolDown: number; frequency: number },
+  job: { pruneWarmup: number; pruneCooldown: number; frequency: number },
   steps: number,
   finalRatio: number,
 ): Schedule => ({
   steps,
-  warmUp: job.pruneWarmUp,
-  coolDown: job.pruneCoolDown,
+  warmUp: job.pruneWarmup,
+  coolDown: job.pruneCooldown,
   initialRatio: 0,
   finalRatio,
   frequency: job.frequency,

@@ -52,20 +52,20 @@ export async function prepareTraining(
   const data = await loadTrainingData(job.data, {
     tokenizer,
     trainOn: job.trainOn,
-    ...(job.packing === 'pack' ? {} : { maxLength: job.length }),
+    ...(job.packing === 'pack' ? {} : { maxLength: job.sequenceLength }),
     ...(job.field === undefined ? {} : { field: job.field }),
-    ...(job.documents === undefined ? {} : { limit: job.documents }),
-    onProgress: ({ documents }) => reading.report(documents, job.documents ?? 0),
+    ...(job.maxDocuments === undefined ? {} : { limit: job.maxDocuments }),
+    onProgress: ({ documents }) => reading.report(documents, job.maxDocuments ?? 0),
     signal,
   })
   const batches = makeBatches(data.examples, {
-    rows: job.rows,
-    length: job.length,
+    rows: job.batchSize,
+    length: job.sequenceLength,
     seed: job.seed,
     mode: job.packing,
     padId: tokenizer.padId ?? tokenizer.eosId ?? 0,
   })
-  const planned = job.steps ?? Math.max(1, Math.ceil((job.epochs * batches.perEpoch) / job.accumulation))
+  const planned = job.steps ?? Math.max(1, Math.ceil((job.epochs * batches.perEpoch) / job.gradientAccumulation))
   const update = job.kind === 'finetune' || job.healing
   // What is removed at once and not healed needs no steps.
   const steps = !update && job.schedule === 'one-shot' ? 0 : planned
@@ -82,7 +82,7 @@ export async function prepareTraining(
     alpha: job.alpha,
     dropout: job.dropout,
     rankStabilised: job.rankStabilised,
-    projections: job.projections,
+    projections: job.targetModules,
   }
   const state = resume ? folder.load() : null
   const adapter = state

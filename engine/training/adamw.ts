@@ -129,15 +129,18 @@ export function clipGradients(gradients: LayerMatrices[], most: number): number 
 export interface LearningRateSettings {
   learningRate: number
   /** Fraction of the steps in which the rate rises from zero. */
-  warmUp: number
-  decay: 'constant' | 'linear' | 'cosine'
+  warmupRatio: number
+  learningRateSchedule: 'constant' | 'linear' | 'cosine'
 }
 
 /** Learning rate of a step, counted from 1 to `steps`. */
 export function learningRateAt(step: number, steps: number, settings: LearningRateSettings): number {
-  const warm = Math.floor(settings.warmUp * steps)
+  const warm = Math.floor(settings.warmupRatio * steps)
   if (step <= warm) return (settings.learningRate * step) / warm
-  if (settings.decay === 'constant') return settings.learningRate
+  if (settings.learningRateSchedule === 'constant') return settings.learningRate
   const progress = (step - 1 - warm) / Math.max(1, steps - warm)
-  return settings.learningRate * (settings.decay === 'linear' ? 1 - progress : (1 + Math.cos(Math.PI * progress)) / 2)
+  return (
+    settings.learningRate *
+    (settings.learningRateSchedule === 'linear' ? 1 - progress : (1 + Math.cos(Math.PI * progress)) / 2)
+  )
 }

@@ -61,11 +61,11 @@ export function modelOf(config: ModelConfig, weights: Weights): LlamaModel {
 export class FullTrainer {
   readonly config: ModelConfig
   readonly weights: Weights
-  readonly #settings: AdamWSettings & { clipNorm: number }
+  readonly #settings: AdamWSettings & { maxGradientNorm: number }
   readonly #first: Weights
   readonly #second: Weights
 
-  constructor(config: ModelConfig, weights: Weights, settings: AdamWSettings & { clipNorm: number }) {
+  constructor(config: ModelConfig, weights: Weights, settings: AdamWSettings & { maxGradientNorm: number }) {
     this.config = config
     this.weights = weights
     this.#settings = settings
@@ -101,7 +101,7 @@ export class FullTrainer {
     this.#update(
       names,
       gradients,
-      Math.min(1, this.#settings.clipNorm / (norm.dataSync()[0]! + 1e-6)),
+      Math.min(1, this.#settings.maxGradientNorm / (norm.dataSync()[0]! + 1e-6)),
       step,
       learningRate,
     )

@@ -11,11 +11,11 @@ import { keepsActivations, lossAndGradients } from './gradients.ts'
 export interface TrainerSettings extends AdamWSettings, LearningRateSettings {
   steps: number
   /** Micro-batches whose gradients make one step. */
-  accumulation: number
-  clipNorm: number
+  gradientAccumulation: number
+  maxGradientNorm: number
   seed: number
-  /** Whether a block's activations are kept for the backward pass or computed again; `auto` by their size. */
-  activations?: 'auto' | 'keep' | 'recompute'
+  /** Whether the backward pass computes blocks again (`on`) or finds their activations kept (`off`); `auto` by their size. */
+  gradientCheckpointing?: 'auto' | 'off' | 'on'
   /** Whether steps change the adapter (default), or are only looked at. */
   update?: boolean
 }
@@ -53,7 +53,7 @@ export class Trainer {
    */
   step(step: number, observe?: (gradients: LayerMatrices[], batches: readonly TrainingBatch[]) => void): StepResult {
     const { loss, gradients, batches } = this.#accumulate(step)
-    const gradientNorm = clipGradients(gradients, this.settings.clipNorm)
+    const gradientNorm = clipGradients(gradients, this.settings.maxGradientNorm)
     observe?.(gradients, batches)
     const learningRate = learningRateAt(step, this.settings.steps, this.settings)
     // One step that overflows must not spoil the adapter for good.
@@ -65,9 +65,9 @@ export class Trainer {
   }
 
   #accumulate(step: number): { loss: number; gradients: LayerMatrices[]; batches: TrainingBatch[] } {
-    const { accumulation, seed } = this.settings
-    const first = (step - 1) * accumulation
-    const batches = Array.from({ length: accumulation }, (_, i) => this.#batches.at(first + i))
+    const { gradientAccumulation, seed } = this.settings
+    const first = (step - 1) * gradientAccumulation
+    const batches = Array.from({ length: gradientAccumulation }, (_, i) => this.#batches.at(first + i))
     const divisor = tf.scalar(
       Math.max(
         1,
@@ -86,8 +86,9 @@ export class Trainer {
         masks: this.masks,
         dropout,
         keep:
-          this.settings.activations === 'keep' ||
-          (this.settings.activations !== 'recompute' && keepsActivations(this.model.config, batch.rows, batch.length)),
+          this.settings.gradientCheckpointing === 'off' ||
+          (this.settings.gradientCheckpointing !== 'on' &&
+            keepsActivations(this.model.config, batch.rows, batch.length)),
       })
       loss += part.loss.dataSync()[0]!
       part.loss.dispose()

@@ -48,7 +48,7 @@ export const training = {
   beta2: 0.98,
   epsilon: 1e-8,
   weightDecay: 0.05,
-  clipNorm: 1,
+  maxGradientNorm: 1,
 } as const
 
 /** What stands in `resources/sample` beside the model. */

@@ -27,7 +27,7 @@ if (!card.device.features.has('timestamp-query')) throw new Error(`${name} tells
 const whole = configOf(values.shape as ShapeName, Number(values.scale))
 const model = randomModel({ ...whole, layers: whole.layers.slice(0, Number(values.layers)) }, values.int8)
 const [rows, length] = [Number(values.rows), Number(values.length)]
-const { trainer, ids, score } = subjectOf(model, { rows, length, activations: 'recompute' })
+const { trainer, ids, score } = subjectOf(model, { rows, length, gradientCheckpointing: 'on' })
 
 let step = 0
 const train = () => void trainer.step(++step)

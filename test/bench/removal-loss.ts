@@ -27,9 +27,9 @@ const settings = pruneSchema.parse({
   checkpoint: join(sample, 'model'),
   data: [join(sample, 'train.jsonl')],
   out: 'nowhere',
-  calibrationRows: 128,
-  rows: 32,
-  length: 64,
+  calibrationSamples: 128,
+  batchSize: 32,
+  sequenceLength: 64,
   rank: 16,
   alpha: 32,
   dropout: 0,
@@ -39,7 +39,11 @@ await chooseBackend({ device: 'onnx' })
 const tokenizer = await loadTokenizer(checkpoint.folder)
 const batches = await calibrationBatches(settings, tokenizer, { signal })
 const model = await loadModelInSlices(checkpoint, { signal })
-const adapter = createAdapter(model.config, settings, new Random(0).fork('adapter'))
+const adapter = createAdapter(
+  model.config,
+  { ...settings, projections: settings.targetModules },
+  new Random(0).fork('adapter'),
+)
 const view = { model, adapter, masks: () => undefined, calibration: async () => batches }
 const scoring = { headGroups: settings.headGroups, normalise: 'module', reduction: 'sum' } as const
 

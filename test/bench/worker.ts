@@ -46,7 +46,7 @@ const model = modelOf(config, matrix)
 const { ids, batch, adapter, trainer, items, score } = subjectOf(model, {
   rows,
   length,
-  activations: values.mode === 'step-keep' ? 'keep' : 'recompute',
+  gradientCheckpointing: values.mode === 'step-keep' ? 'off' : 'on',
 })
 const scoring = new LlamaScoring(model)
 

@@ -83,7 +83,19 @@ describe('a file that is wrong ends with 3 and is named', together, () => {
   })
 
   test('training data that is not there; the folder can be used again', async () => {
-    const args = ['finetune', model, '--steps', '1', '--length', '16', '--rows', '1', '--threads', '2', '--json']
+    const args = [
+      'finetune',
+      model,
+      '--steps',
+      '1',
+      '--sequence-length',
+      '16',
+      '--batch-size',
+      '1',
+      '--threads',
+      '2',
+      '--json',
+    ]
     const run = (data: string) => secateur([...args, '--data', data, '--out', out('again')])
     const ran = await run(out('none.txt'))
     assert.equal(ran.code, 3)
@@ -120,7 +132,7 @@ describe('what is there already is kept', () => {
   for (const [name, args] of commands)
     test(`${name} refuses a folder that holds something`, async () => {
       if (name === 'merge' && !existsSync(adapter)) {
-        const tune = ['finetune', model, '--data', text, '--steps', '1', '--length', '16', '--rows', '1']
+        const tune = ['finetune', model, '--data', text, '--steps', '1', '--sequence-length', '16', '--batch-size', '1']
         assert.equal((await secateur([...tune, '--threads', '2', '--out', out('tuned')])).code, 0)
       }
       const full = out(`full-${name}`)

@@ -10,9 +10,9 @@ const prune = (out: string, ...more: string[]) =>
   ['prune', sample('model'), '--data', sample('train.jsonl'), '--ratio', '0.5', '--steps', '20', '--seed', '1'].concat(
     ['--frequency', '3', '--save-every', '3', '--dropout', '0.1', '--learning-rate', '1e-3', '--threads', '2'],
     [
-      '--length',
+      '--sequence-length',
       '32',
-      '--rows',
+      '--batch-size',
       '2',
       '--sample-every',
       '4',

@@ -10,7 +10,7 @@ const folder = temporaryFolder()
 const model = sample('model')
 const text = sample('heldout.txt')
 const train = sample('train.jsonl')
-const small = ['--threads', '2', '--length', '32', '--rows', '2']
+const small = ['--threads', '2', '--sequence-length', '32', '--batch-size', '2']
 const stories = shared('stories260K')
 
 const inspection = z.object({
@@ -42,7 +42,17 @@ async function succeed(args: readonly string[]) {
 }
 
 const perplexityOf = async (checkpoint: string, ...more: string[]) => {
-  const args = ['eval', checkpoint, '--perplexity', `heldout=${text}`, '--window', '128', '--windows', '20', ...more]
+  const args = [
+    'eval',
+    checkpoint,
+    '--perplexity',
+    `heldout=${text}`,
+    '--window',
+    '128',
+    '--max-windows',
+    '20',
+    ...more,
+  ]
   const { result } = await succeed([...args, '--threads', '2'])
   return result.perplexity!['heldout']!.value
 }
@@ -75,7 +85,7 @@ describe('calls that other programs make', () => {
       const rows = join(folder, `${mode}.jsonl`)
       const piqa = `piqa=${sample('tasks/piqa/valid.jsonl')}`
       const arc = `arc_easy=${sample('tasks/arc/ARC-Easy-Test.jsonl')}`
-      const flags = ['--limit', '12', '--mode', mode, '--rows', rows, '--threads', '2']
+      const flags = ['--limit', '12', '--mode', mode, '--predictions', rows, '--threads', '2']
       const { result } = await succeed(['eval', model, '--task', piqa, '--task', arc, ...flags])
       const row = z.object({
         task: z.enum(['piqa', 'arc_easy']),
@@ -111,20 +121,31 @@ describe('calls that other programs make', () => {
     writeFileSync(trainFile, `${lines.slice(-2).join('\n')}\n`)
     const likelihoods = async (...flags: string[]) => {
       const rows = join(folder, 'shots.jsonl')
-      const args = ['eval', model, '--task', `arc_easy=${questions}`, '--limit', '4', '--rows', rows, '--threads', '2']
+      const args = [
+        'eval',
+        model,
+        '--task',
+        `arc_easy=${questions}`,
+        '--limit',
+        '4',
+        '--predictions',
+        rows,
+        '--threads',
+        '2',
+      ]
       await succeed([...args, ...flags])
       return readFileSync(rows, 'utf8')
     }
     const alone = await likelihoods()
-    const fromScored = await likelihoods('--shots', '2')
-    const fromTrain = await likelihoods('--shots', '2', '--shots-from', `arc_easy=${trainFile}`)
+    const fromScored = await likelihoods('--few-shot', '2')
+    const fromTrain = await likelihoods('--few-shot', '2', '--few-shot-from', `arc_easy=${trainFile}`)
     assert.equal(new Set([alone, fromScored, fromTrain]).size, 3)
 
-    const asked = ['eval', model, '--task', `arc_easy=${questions}`, '--json', '--shots-from']
+    const asked = ['eval', model, '--task', `arc_easy=${questions}`, '--json', '--few-shot-from']
     for (const [flags, said] of [
-      [[`arc_easy=${trainFile}`], /--shots only/],
-      [[`piqa=${trainFile}`, '--shots', '2'], /piqa is not scored/],
-      [[`arc_easy=${trainFile}`, '--shots', '3'], /3 examples a row cannot be drawn from 2 rows/],
+      [[`arc_easy=${trainFile}`], /--few-shot only/],
+      [[`piqa=${trainFile}`, '--few-shot', '2'], /piqa is not scored/],
+      [[`arc_easy=${trainFile}`, '--few-shot', '3'], /3 examples a row cannot be drawn from 2 rows/],
     ] as const) {
       const ran = await secateur([...asked, ...flags])
       assert.equal(ran.code, 2, ran.stdout + ran.stderr)
@@ -135,7 +156,7 @@ describe('calls that other programs make', () => {
   test('eval measures perplexity', async () => {
     const { result } = await succeed(
       ['eval', model, '--perplexity', `wikitext2=${text}`, '--window', '128'].concat([
-        '--windows',
+        '--max-windows',
         '5',
         '--threads',
         '2',
@@ -153,7 +174,7 @@ describe('calls that other programs make', () => {
       ['prune', model, '--data', train, '--ratio', '0.5', '--steps', '6', '--seed', '1', '--out', out].concat(small, [
         '--perplexity',
         `heldout=${text}`,
-        '--windows',
+        '--max-windows',
         '5',
       ]),
     )
@@ -173,7 +194,7 @@ describe('calls that other programs make', () => {
     }
     assert.ok(size(result.checkpoint!) < 0.65 * size(model))
     // Masked while it was trained, shrunk when it is loaded: the same scores.
-    const loaded = await perplexityOf(result.checkpoint!, '--windows', '5')
+    const loaded = await perplexityOf(result.checkpoint!, '--max-windows', '5')
     assert.ok(Math.abs(loaded - result.perplexity!['heldout']!.value) < 1e-9 * loaded)
     const { result: generated } = await generate(result.checkpoint!, 'The', '4')
     assert.equal(generated.ids.length, 4)
@@ -202,7 +223,15 @@ describe('calls that other programs make', () => {
       .object({ peft_type: z.literal('LORA'), r: z.literal(8), lora_alpha: z.literal(16) })
       .parse(JSON.parse(readFileSync(join(adapter, 'adapter_config.json'), 'utf8')))
     assert.ok(peft)
-    const merged = await succeed(['merge', model, adapter, '--out', join(folder, 'merged'), '--dtype', 'float32'])
+    const merged = await succeed([
+      'merge',
+      model,
+      adapter,
+      '--out',
+      join(folder, 'merged'),
+      '--output-dtype',
+      'float32',
+    ])
     const [dense, applied, whole] = [
       await perplexityOf(model),
       await perplexityOf(model, '--adapter', adapter),
@@ -233,7 +262,18 @@ describe('calls that other programs make', () => {
 })
 
 async function generate(checkpoint: string, prompt: string, tokens: string) {
-  const args = ['generate', checkpoint, '--prompt', prompt, '--tokens', tokens, '--greedy', '--threads', '2', '--json']
+  const args = [
+    'generate',
+    checkpoint,
+    '--prompt',
+    prompt,
+    '--max-new-tokens',
+    tokens,
+    '--greedy',
+    '--threads',
+    '2',
+    '--json',
+  ]
   const ran = await secateur(args)
   assert.equal(ran.code, 0, ran.stdout + ran.stderr)
   const lines = linesOf(ran)

@@ -60,7 +60,14 @@ test('a run goes on undisturbed while everything hostile is refused and logged',
   await host.start()
   const client = new Client()
   await client.ready()
-  const training = { data: [join(sample, 'train.jsonl')], documents: 60, length: 32, rows: 1, steps: 12, frequency: 3 }
+  const training = {
+    data: [join(sample, 'train.jsonl')],
+    maxDocuments: 60,
+    sequenceLength: 32,
+    batchSize: 1,
+    steps: 12,
+    frequency: 3,
+  }
   const job = { kind: 'prune', checkpoint: join(sample, 'model'), ...training }
   const { id } = runDetailSchema.pick({ id: true }).parse(await client.call('runs.create', { job }))
 
@@ -102,7 +109,13 @@ test('a second start on the same data says where the first listens', { timeout: 
 test('a signal stops it with the run that is active saved, to be resumed later', { timeout: 120_000 }, async () => {
   const client = new Client()
   await client.ready()
-  const training = { data: [join(sample, 'train.jsonl')], length: 32, rows: 1, steps: 2000, saveEvery: 2000 }
+  const training = {
+    data: [join(sample, 'train.jsonl')],
+    sequenceLength: 32,
+    batchSize: 1,
+    steps: 2000,
+    saveEvery: 2000,
+  }
   const job = { kind: 'prune', checkpoint: join(sample, 'model'), ...training }
   const { id } = runDetailSchema.pick({ id: true }).parse(await client.call('runs.create', { job }))
   const detail = async (of: Client) => runDetailSchema.parse(await of.call('runs.get', { id }))

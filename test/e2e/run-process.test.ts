@@ -12,18 +12,18 @@ import { sample, temporaryFolder } from './secateur.ts'
 const folder = temporaryFolder()
 const out = (name: string, ...more: string[]) => join(folder, name, ...more)
 
-const evaluation = { tasks: { piqa: sample('tasks/piqa/valid.jsonl') }, limit: 8, perplexity: {}, windows: 4 }
+const evaluation = { tasks: { piqa: sample('tasks/piqa/valid.jsonl') }, limit: 8, perplexity: {}, maxWindows: 4 }
 const job = (name: string, more: object = {}) => ({
   kind: 'prune',
   checkpoint: sample('model'),
   data: [sample('train.jsonl')],
   out: out(name),
-  documents: 200,
+  maxDocuments: 200,
   steps: 12,
   frequency: 2,
   saveEvery: 3,
-  length: 32,
-  rows: 2,
+  sequenceLength: 32,
+  batchSize: 2,
   threads: 1,
   learningRate: 1e-3,
   sampleEvery: 5,

@@ -9,7 +9,7 @@ const folder = temporaryFolder()
 /** Two runs of the sample, one after the other. */
 function sweepFile(name: string): { file: string; out: string } {
   const [file, out] = [join(folder, `${name}.json`), join(folder, name)]
-  const evaluation = { perplexity: { heldout: sample('heldout.txt') }, windows: 4 }
+  const evaluation = { perplexity: { heldout: sample('heldout.txt') }, maxWindows: 4 }
   writeFileSync(
     file,
     JSON.stringify({
@@ -17,9 +17,9 @@ function sweepFile(name: string): { file: string; out: string } {
       out,
       base: {
         data: [sample('train.jsonl')],
-        documents: 60,
-        rows: 2,
-        length: 48,
+        maxDocuments: 60,
+        batchSize: 2,
+        sequenceLength: 48,
         steps: 12,
         frequency: 2,
         saveEvery: 1,

@@ -33,16 +33,16 @@ const jobFor = (name: string, device: BackendName) =>
     checkpoint: data('stories260K'),
     out: join(folder, name),
     data: [data('text/c4_demo.jsonl')],
-    documents: 20,
+    maxDocuments: 20,
     device,
     threads: 2,
-    rows: 1,
-    length: 16,
+    batchSize: 1,
+    sequenceLength: 16,
     steps: 4,
     frequency: 2,
     saveEvery: 2,
     learningRate: 1e-3,
-    activations: 'recompute',
+    gradientCheckpointing: 'on',
   }) as PruneJob
 
 const lossesOf = async (job: PruneJob, onEvent: (event: EngineEvent) => void = () => {}) => {
@@ -57,7 +57,7 @@ const lossesOf = async (job: PruneJob, onEvent: (event: EngineEvent) => void = (
 /** A run that is not to reach its end: few matrices are trained, and the state is saved after every step. */
 const shortJob = (name: string): PruneJob => ({
   ...jobFor(name, 'webgpu'),
-  projections: ['q', 'down'],
+  targetModules: ['q', 'down'],
   steps: 3,
   frequency: 1,
   saveEvery: 1,

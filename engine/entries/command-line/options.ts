@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander'
 import { z } from 'zod'
-import type { Job } from '../../contract/index.ts'
+import { evaluationSchema, type Job, type OnTwice, renamedIn, renameJob, renameSettings } from '../../contract/index.ts'
 import { badSetting, type SecateurError } from '../../shared/errors.ts'
 import { readJson } from '../../shared/files.ts'
 
@@ -18,11 +18,19 @@ function asNumber(text: string): number {
   return value
 }
 
-/** A flag for every field of a job's schema, with its description and default. */
+/** A flag for every field of a job's schema, with its description and default, and hidden ones for former names. */
 export function schemaOptions(schema: z.ZodObject, without: readonly string[]): Option[] {
-  return Object.entries(schema.shape as Record<string, z.ZodType>)
+  const shape = schema.shape as Record<string, z.ZodType>
+  const own = Object.entries(shape)
     .filter(([name]) => !without.includes(name))
     .map(([name, field]) => optionOf(name, field))
+  const former = renamedIn(shape)
+    .filter(({ to }) => !without.includes(to))
+    .map(({ from, to, values }) => {
+      const option = optionOf(from, shape[to]!).hideHelp()
+      return values ? option.choices([...(option.argChoices ?? []), ...Object.keys(values)]) : option
+    })
+  return [...own, ...former]
 }
 
 /** The flag of one field of a job's schema. */
@@ -78,20 +86,27 @@ export const collectAssignments =
   }
 
 const control = new Set(['json', 'job', 'resume', 'estimate'])
-const evaluationFlags = [
-  'mode',
-  'limit',
-  'shots',
-  'shotsFrom',
-  'window',
-  'windows',
-  'batchTokens',
-  'rows',
-  'latency',
-  'latencyLengths',
-  'prompts',
-  'promptTokens',
-]
+
+const refuseTwice: OnTwice = (path, message) => {
+  throw badSetting(`--${kebab(path.at(-1)!)}`, message)
+}
+
+/**
+ * What flags say of a command that is no job.
+ *
+ * @throws SecateurError that names the flag.
+ */
+export function settingsFrom<Schema extends z.ZodObject>(
+  schema: Schema,
+  positional: Record<string, string>,
+  flags: object,
+): z.output<Schema> {
+  const given = Object.fromEntries(Object.entries(flags).filter(([name]) => !control.has(name)))
+  const settings = { ...renameSettings(given, schema.shape, refuseTwice), ...positional }
+  const parsed = schema.safeParse(settings)
+  if (parsed.success) return parsed.data
+  throw settingError(parsed.error, settings)
+}
 
 /**
  * The job that flags describe, over the one in the --job file where there is one.
@@ -108,16 +123,17 @@ export function jobFrom(
   const given = Object.entries(flags).filter(
     ([name, value]) => !control.has(name) && !(value === true && isOn(shape[name]!)),
   )
-  const settings: Record<string, unknown> = 'job' in flags ? { ...readJson(String(flags.job), z.looseObject({})) } : {}
-  const evaluation: Record<string, unknown> = {}
-  for (const [name, value] of given) {
-    if (name === 'task') evaluation['tasks'] = value
-    else if (name === 'perplexity') evaluation['perplexity'] = value
-    else if (evaluationFlags.includes(name) && !(name in schema.shape)) evaluation[name] = value
+  const settings: Record<string, unknown> =
+    'job' in flags ? renameJob({ ...readJson(String(flags.job), z.looseObject({})) }, shape, refuseTwice) : {}
+  const scored: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(renameSettings(Object.fromEntries(given), shape, refuseTwice))) {
+    // What the job itself does not have is a setting of its evaluation.
+    if ('evaluation' in shape && !(name in shape)) scored[name === 'task' ? 'tasks' : name] = value
     else settings[name] = value
   }
+  const evaluation = renameSettings(scored, evaluationSchema.shape, refuseTwice)
   for (const [name, value] of Object.entries(positional)) if (value !== undefined) settings[name] = value
-  if ('evaluation' in schema.shape && (kind === 'evaluate' || Object.keys(evaluation).length > 0))
+  if ('evaluation' in shape && (kind === 'evaluate' || Object.keys(evaluation).length > 0))
     settings['evaluation'] = { ...(settings['evaluation'] as object | undefined), ...evaluation }
   const parsed = schema.safeParse({ ...settings, kind })
   if (parsed.success) return parsed.data as Job
@@ -125,7 +141,7 @@ export function jobFrom(
 }
 
 /** The first complaint of a schema, as an error that names the flag a person typed or should have typed. */
-export function settingError(error: z.ZodError, settings: Record<string, unknown>): SecateurError {
+function settingError(error: z.ZodError, settings: Record<string, unknown>): SecateurError {
   const issue = error.issues[0]!
   const path = issue.path.map(String)
   // Settings of the evaluation are flags of their own.

@@ -143,7 +143,7 @@ async function timeOf(
     steps = isTrained ? (job.steps ?? (await stepsOf(job, context))) : 0
     guessed ||= isTrained && job.steps === undefined
     operations += steps * stepOperations(job, config)
-    passes += steps * job.accumulation * 2
+    passes += steps * job.gradientAccumulation * 2
     if (job.kind === 'prune') operations += scoringOperations(job, config, steps, job.ratio)
   }
   const gigaflops = await measureSpeed(choice.name, choice, () => chooseBackend({ ...job, device: choice.name }))
@@ -183,16 +183,16 @@ function scoringCosts(
 async function stepsOf(job: FinetuneJob | PruneJob, context: WorkControl): Promise<number> {
   let tokens = 0
   for (const path of job.data) tokens += await tokensOf(path, job, context)
-  return Math.max(1, Math.ceil((job.epochs * tokens) / (job.rows * job.length * job.accumulation)))
+  return Math.max(1, Math.ceil((job.epochs * tokens) / (job.batchSize * job.sequenceLength * job.gradientAccumulation)))
 }
 
 async function tokensOf(
   path: string,
-  { checkpoint, field, trainOn, documents }: FinetuneJob | PruneJob,
+  { checkpoint, field, trainOn, maxDocuments }: FinetuneJob | PruneJob,
   context: WorkControl,
 ): Promise<number> {
   const { kind, rows, bytes } = await detectDataset({ path }, context)
-  const read = Math.min(rows ?? Infinity, documents ?? Infinity)
+  const read = Math.min(rows ?? Infinity, maxDocuments ?? Infinity)
   if (read === Infinity) return bytes / bytesPerToken
   const quiet = { ...context, progress: () => {} }
   const { tokens, examples, complete } = await tokenLengths(
@@ -208,11 +208,11 @@ async function scoredTokens(settings: EvaluationSettings, context: WorkControl):
   for (const path of Object.values(settings.tasks)) {
     const { rows, bytes } = await detectDataset({ path }, context)
     const share = settings.limit === undefined || rows === null ? 1 : Math.min(1, settings.limit / rows)
-    tokens += (share * (1 + settings.shots) * bytes) / bytesPerToken
+    tokens += (share * (1 + settings.fewShot) * bytes) / bytesPerToken
   }
   for (const path of Object.values(settings.perplexity)) {
     const { bytes } = await detectDataset({ path }, context)
-    tokens += Math.min((settings.windows ?? Infinity) * settings.window, bytes / bytesPerToken)
+    tokens += Math.min((settings.maxWindows ?? Infinity) * settings.window, bytes / bytesPerToken)
   }
   return tokens
 }

@@ -6,9 +6,9 @@ import { type GroupSettings, groupScores } from '../group-scores.ts'
 import type { LayerScores, SelectionCriterion } from './criterion.ts'
 
 export interface MagnitudeSettings extends GroupSettings {
-  norm: 'l1' | 'l2'
+  magnitudeNorm: 'l1' | 'l2'
   /** Of the base weights, or with the adapter merged into them. */
-  weights: 'merged' | 'base'
+  magnitudeWeights: 'merged' | 'base'
 }
 
 export const magnitude = (model: LlamaModel, adapter: Adapter, settings: MagnitudeSettings): SelectionCriterion => ({
@@ -18,7 +18,7 @@ export const magnitude = (model: LlamaModel, adapter: Adapter, settings: Magnitu
 
 /** Sum of |W| over each group, or the root of the sum of W^2. */
 export function magnitudeScores(model: LlamaModel, adapter: Adapter, settings: MagnitudeSettings): LayerScores[] {
-  const { norm, weights } = settings
+  const { magnitudeNorm: norm, magnitudeWeights: weights } = settings
   const size = norm === 'l1' ? tf.abs : tf.square
   return model.layers.map(({ shape, projections }, layer) => {
     const lowRank = weights === 'merged' ? lowRankOf(adapter, layer) : {}

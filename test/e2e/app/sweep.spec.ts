@@ -53,9 +53,9 @@ test('own lists are checked as single settings are, and start as a sweep', async
   await page.getByRole('checkbox', { name: /^Score every run/ }).uncheck()
   for (const [name, value] of [
     ['Steps', '3'],
-    ['Documents', '60'],
-    ['Rows in a micro-batch', '2'],
-    ['Row length', '48'],
+    ['Max documents', '60'],
+    ['Batch size', '2'],
+    ['Sequence length', '48'],
     ['Rank', '4'],
   ] as const)
     await set(page, name, value)

@@ -37,7 +37,7 @@ describe('flags become the job that the app would send', () => {
 
   test('numbers, lists, choices and switches arrive as what they are', () => {
     const args =
-      '--data a.txt,b.txt --data c.txt --out run --learning-rate 3e-4 --steps 60 --projections q,v --ranking global'
+      '--data a.txt,b.txt --data c.txt --out run --learning-rate 3e-4 --steps 60 --target-modules q,v --ranking global'
     const job = pruneFrom(...args.split(' '), '--no-uniform', '--int8', '--power', '2')
     assert.deepEqual(
       job,
@@ -48,7 +48,7 @@ describe('flags become the job that the app would send', () => {
         out: 'run',
         learningRate: 3e-4,
         steps: 60,
-        projections: ['q', 'v'],
+        targetModules: ['q', 'v'],
         ranking: 'global',
         uniform: false,
         int8: true,
@@ -82,14 +82,48 @@ describe('flags become the job that the app would send', () => {
     }
   })
 
-  test("a training run's rows are those of a batch, an evaluation's are a file", () => {
+  test("the former --rows is a training run's batch size and an evaluation's file of predictions", () => {
     const training = pruneFrom(...needed, '--rows', '3')
-    assert.ok(training.kind === 'prune' && training.rows === 3 && training.evaluation === undefined)
+    assert.ok(training.kind === 'prune' && training.batchSize === 3 && training.evaluation === undefined)
     const flags = { task: { piqa: 'p.jsonl' }, rows: 'out.jsonl', limit: 200 }
     const job = jobFrom('evaluate', evaluateSchema, { checkpoint: 'model' }, flags)
     assert.ok(job.kind === 'evaluate')
-    const { tasks, rows, limit } = job.evaluation
-    assert.deepEqual([tasks, rows, limit], [{ piqa: 'p.jsonl' }, 'out.jsonl', 200])
+    const { tasks, predictions, limit } = job.evaluation
+    assert.deepEqual([tasks, predictions, limit], [{ piqa: 'p.jsonl' }, 'out.jsonl', 200])
+  })
+
+  test('flags and job files take the names that settings had before', () => {
+    const before =
+      '--length 64 --rows 3 --accumulation 2 --documents 9 --warm-up 0.2 --decay linear --clip-norm 2 --projections q ' +
+      '--activations recompute --calibration c.txt --calibration-rows 5 --calibration-length 16 --prune-warm-up 0.2 ' +
+      '--prune-cool-down 0.3 --norm l2 --weights base --dtype float16'
+    const now =
+      '--sequence-length 64 --batch-size 3 --gradient-accumulation 2 --max-documents 9 --warmup-ratio 0.2 ' +
+      '--learning-rate-schedule linear --max-gradient-norm 2 --target-modules q_proj --gradient-checkpointing on ' +
+      '--calibration-data c.txt --calibration-samples 5 --calibration-sequence-length 16 --prune-warmup 0.2 ' +
+      '--prune-cooldown 0.3 --magnitude-norm l2 --magnitude-weights base --output-dtype float16'
+    const job = pruneFrom(...needed, ...now.split(' '))
+    assert.deepEqual(pruneFrom(...needed, ...before.split(' ')), job)
+    assert.ok(job.kind === 'prune' && job.batchSize === 3 && job.gradientCheckpointing === 'on')
+    const scored = { task: { piqa: 'p' }, shots: 2, shotsFrom: { piqa: 't' }, windows: 3, promptTokens: 4 }
+    const evaluated = jobFrom('evaluate', evaluateSchema, { checkpoint: 'model' }, scored)
+    assert.ok(evaluated.kind === 'evaluate')
+    const { fewShot, fewShotFrom, maxWindows, maxNewTokens } = evaluated.evaluation
+    assert.deepEqual([fewShot, fewShotFrom, maxWindows, maxNewTokens], [2, { piqa: 't' }, 3, 4])
+    const folder = mkdtempSync(join(tmpdir(), 'secateur-options-'))
+    try {
+      const file = join(folder, 'job.json')
+      writeFileSync(file, JSON.stringify({ checkpoint: 'model', data: ['a.txt'], out: 'run', rows: 5, length: 32 }))
+      const from = (...args: string[]) =>
+        jobFrom('prune', pruneSchema, { checkpoint: undefined }, { ...flagsOf(pruneSchema, args), job: file })
+      const over = from('--batch-size', '6')
+      assert.ok(over.kind === 'prune')
+      assert.deepEqual([over.batchSize, over.sequenceLength], [6, 32])
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+    const flags = schemaOptions(pruneSchema, []).filter(({ hidden }) => !hidden)
+    assert.ok(flags.some(({ long }) => long === '--batch-size') && !flags.some(({ long }) => long === '--rows'))
   })
 
   test('repeated NAME=FILE flags gather, and a file may hold an equals sign', () => {
@@ -106,10 +140,19 @@ describe('a setting that is wrong is named by its flag', () => {
     [['--steps', '1.5'], '--steps', /int/],
     [['--learning-rate', '-1'], '--learning-rate', />0/],
     [['--power', '3'], '--power', /./],
-    [['--projections', 'q,w'], '--projections', /"up"/],
+    [['--target-modules', 'q,w'], '--target-modules', /"up"/],
     [['--seed', '-1'], '--seed', />=0/],
   ] as const)
     test(args.join(' '), () => named(() => pruneFrom(...needed, ...args), flag, message))
+
+  test('a setting by its former name and its new one', () => {
+    named(
+      () => pruneFrom(...needed, '--rows', '2', '--batch-size', '3'),
+      '--batch-size',
+      /given twice: rows is its name/,
+    )
+    named(scoring({ shots: 1, fewShot: 1 }), '--few-shot', /given twice: shots/)
+  })
 
   test('settings that are missing', () => {
     named(() => pruneFrom('--data', 'a.txt'), '--out', /is needed/)

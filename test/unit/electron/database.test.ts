@@ -62,6 +62,43 @@ for (let version = 1; version < migrations.length; version++)
     copy.close()
   })
 
+test('settings of earlier runs get the names that they have now', () => {
+  const folder = newFolder()
+  const old = new Database(join(folder, databaseName))
+  for (const migration of migrations.slice(0, 2)) old.exec(migration)
+  old.pragma('user_version = 2')
+  old.exec(`
+    INSERT INTO runs (id, name, kind, state, folder, checkpoint_name, created, job) VALUES (7, 'a', 'prune', 'done', '/x', 'c', 1, '{}');
+    INSERT INTO value_names VALUES (1, 'setting.rows'), (2, 'setting.activations'), (3, 'setting.evaluation.rows'),
+      (4, 'metric.loss'), (5, 'setting.criterion'), (6, 'setting.base.clipNorm');
+    INSERT INTO run_values VALUES (7, 1, 4), (7, 2, 'keep'), (7, 3, 'rows.jsonl'), (7, 4, 0.5), (7, 5, 'keep'), (7, 6, 1);
+    INSERT INTO run_search (rowid, name, notes, tags, settings) VALUES (7, 'a', '', '', 'rows 4');
+    INSERT INTO settings VALUES ('historyColumns', '["state","setting.rows","metric.loss"]'), ('threads', '3');`)
+  old.close()
+
+  const { db } = openDatabase(folder)
+  const values = db
+    .prepare('SELECT name, value FROM run_values JOIN value_names ON id = name_id ORDER BY id')
+    .raw()
+    .all()
+  assert.deepEqual(values, [
+    ['setting.batchSize', 4],
+    ['setting.gradientCheckpointing', 'off'],
+    ['setting.evaluation.predictions', 'rows.jsonl'],
+    ['metric.loss', 0.5],
+    ['setting.criterion', 'keep'],
+    ['setting.base.maxGradientNorm', 1],
+  ])
+  assert.deepEqual(db.prepare('SELECT value FROM settings ORDER BY name').pluck().all(), [
+    '["state","setting.batchSize","metric.loss"]',
+    '3',
+  ])
+  const found = db.prepare('SELECT rowid FROM run_search WHERE run_search MATCH ?').pluck()
+  assert.deepEqual([found.all('batchSize'), found.all('rows')], [[7], [7]])
+  assert.deepEqual(found.all('documents'), [])
+  db.close()
+})
+
 test('a migration that fails leaves the database as it was', () => {
   const folder = newFolder()
   const file = join(folder, databaseName)

@@ -47,7 +47,7 @@ test('an evaluation that is stopped goes on with what it has not scored', async 
     tasks: { piqa: sample('tasks/piqa/valid.jsonl'), boolq: sample('tasks/boolq/dev.jsonl') },
     perplexity: { heldout: sample('heldout.txt') },
     limit: 10,
-    windows: 3,
+    maxWindows: 3,
     batchTokens: 64,
   }
   const job = { kind: 'evaluate', checkpoint: sample('model'), out: out('scores'), ...machine, evaluation }
@@ -65,7 +65,14 @@ test('an evaluation that is stopped goes on with what it has not scored', async 
 })
 
 test('a run that is stopped while it writes leaves no half of a checkpoint, and writes it when it goes on', async () => {
-  const small = { data: [sample('heldout.txt')], steps: 2, length: 16, rows: 1, frequency: 1, saveEvery: 1 }
+  const small = {
+    data: [sample('heldout.txt')],
+    steps: 2,
+    sequenceLength: 16,
+    batchSize: 1,
+    frequency: 1,
+    saveEvery: 1,
+  }
   const job = { kind: 'prune', checkpoint: sample('model'), out: out('pruned'), ...machine, ...small }
   assert.equal((await run(job, { at: isStage('writing') })).stopped, true)
   assert.deepEqual(
@@ -78,7 +85,7 @@ test('a run that is stopped while it writes leaves no half of a checkpoint, and 
 })
 
 test('a merge that is stopped leaves nothing', async () => {
-  const small = { data: [sample('heldout.txt')], steps: 1, length: 16, rows: 1 }
+  const small = { data: [sample('heldout.txt')], steps: 1, sequenceLength: 16, batchSize: 1 }
   const checkpoint = sample('model')
   const { result } = await run({ kind: 'finetune', checkpoint, out: out('tuned'), ...machine, ...small })
   const job = { kind: 'merge', checkpoint, adapter: result!.adapter, out: out('merged') }
@@ -92,15 +99,23 @@ test('a merge that is stopped leaves nothing', async () => {
 
 test('a run that is stopped while it reads its data can be started again', async () => {
   const data = Array.from({ length: 40 }, () => sample('train.jsonl'))
-  const job = { kind: 'finetune', checkpoint: sample('model'), out: out('read'), ...machine, data, steps: 1, rows: 1 }
+  const job = {
+    kind: 'finetune',
+    checkpoint: sample('model'),
+    out: out('read'),
+    ...machine,
+    data,
+    steps: 1,
+    batchSize: 1,
+  }
   assert.equal((await run(job, { at: isStage('reading data') })).stopped, true)
-  assert.equal((await run({ ...job, data: data.slice(0, 1), length: 16 })).stopped, false)
+  assert.equal((await run({ ...job, data: data.slice(0, 1), sequenceLength: 16 })).stopped, false)
 })
 
 test('a run that is stopped between its one pruning and its first step is told as if it had not been', async () => {
-  const small = { data: [sample('heldout.txt')], steps: 2, length: 16, rows: 1 }
+  const small = { data: [sample('heldout.txt')], steps: 2, sequenceLength: 16, batchSize: 1 }
   const samples = { sampleEvery: 2, samplePrompts: ['The baker'], sampleTokens: 8 }
-  const once = { schedule: 'one-shot', criterion: 'magnitude', calibrationRows: 2 }
+  const once = { schedule: 'one-shot', criterion: 'magnitude', calibrationSamples: 2 }
   const job = { kind: 'prune', checkpoint: sample('model'), ...once, ...machine, ...small, ...samples }
   await run({ ...job, out: out('once') })
   assert.equal((await run({ ...job, out: out('twice') }, { at: isPruning })).stopped, true)

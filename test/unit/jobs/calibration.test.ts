@@ -22,8 +22,20 @@ const texts = letters.map((letter) => {
 })
 
 const draw = async (more: Partial<CalibrationSettings>) => {
-  const settings = { calibration: texts, calibrationShares: [], calibrationRows: 20, calibrationLength: undefined }
-  const rest = { data: [sample('train.jsonl')], field: undefined, documents: undefined, seed: 3, rows: 8, length: 16 }
+  const settings = {
+    calibrationData: texts,
+    calibrationShares: [],
+    calibrationSamples: 20,
+    calibrationSequenceLength: undefined,
+  }
+  const rest = {
+    data: [sample('train.jsonl')],
+    field: undefined,
+    maxDocuments: undefined,
+    seed: 3,
+    batchSize: 8,
+    sequenceLength: 16,
+  }
   const batches = await calibrationBatches({ ...settings, ...rest, ...more }, tokenizer, { signal })
   return batches.flatMap(({ ids, rows, length }) =>
     Array.from({ length: rows }, (_, row) => tokenizer.decode(Array.from(ids.slice(row * length, (row + 1) * length)))),
@@ -43,8 +55,8 @@ test('calibration rows come from each text in its share of them, mixed, and by t
 })
 
 test('without shares all texts count alike, and without texts the training data is drawn from', async () => {
-  assert.deepEqual(counts(await draw({ calibrationRows: 7 })), [3, 2, 2])
-  const own = await draw({ calibration: [], calibrationLength: 32 })
+  assert.deepEqual(counts(await draw({ calibrationSamples: 7 })), [3, 2, 2])
+  const own = await draw({ calibrationData: [], calibrationSequenceLength: 32 })
   assert.equal(own.length, 20)
   assert.ok(own.some((row) => counts([row]).filter((count) => count > 0).length === 3))
 })

@@ -19,10 +19,10 @@ test('a run of a sweep whose process is killed says why in the words of a single
     data: [join(sample, 'train.jsonl')],
     out: join(folder, 'run'),
     device: 'cpu',
-    documents: 20,
+    maxDocuments: 20,
     steps: 100_000,
-    rows: 1,
-    length: 16,
+    batchSize: 1,
+    sequenceLength: 16,
   })
   const run = runInChild({ job, resume: false }, new AbortController().signal, ({ type }) => {
     if (type === 'started') execFileSync('pkill', ['-9', '-P', String(process.pid), '-f', 'engine/entries/run.ts'])

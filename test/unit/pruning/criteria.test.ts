@@ -58,7 +58,7 @@ const plain = { headGroups: 'key-value-heads', normalise: 'none', reduction: 'su
 test('magnitude: the worked example, in both norms, with the adapter and without', () => {
   const adapter = adapterWith([{ q: workedPair(), gate: workedPair() }])
   const score = (norm: 'l1' | 'l2', weights: 'merged' | 'base') =>
-    magnitudeScores(workedModel(), adapter, { ...plain, norm, weights })[0]!
+    magnitudeScores(workedModel(), adapter, { ...plain, magnitudeNorm: norm, magnitudeWeights: weights })[0]!
   const merged = score('l1', 'merged')
   assertWithin(merged.heads, [3.73, 3.77], 1e-6, 'heads of W + BA')
   assertWithin(merged.channels, [1.93, 1.8, 2.15, 1.62], 1e-6, 'channels of W + BA')
@@ -83,7 +83,7 @@ test("projections' scores of a group become one in every way that can be asked f
   const score = (reduction: 'sum' | 'mean' | 'max' | 'product' | 'last') => {
     const model = workedModel()
     model.layers[0]!.projections.up.weight = gate
-    const settings = { ...plain, reduction, norm: 'l1', weights: 'base' } as const
+    const settings = { ...plain, reduction, magnitudeNorm: 'l1', magnitudeWeights: 'base' } as const
     return [...magnitudeScores(model, adapterWith([{}]), settings)[0]!.channels]
   }
   // gate has rows of 1.75, 1.5, 2.25 and 0.9, up twice that, down nothing.

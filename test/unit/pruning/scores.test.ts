@@ -157,15 +157,16 @@ for (const name of ['llama_mha', 'llama_gqa'] as const) {
 
   test(`${name}: the moving average over two training steps is PyTorch's`, () => {
     const { fixture, model, adapter, batch } = openFixture(name)
-    const { movingAverage, ...optimiser } = fixture.training!
+    const { movingAverage, clipNorm, ...optimiser } = fixture.training!
     const batches = { perEpoch: 1, tokensPerEpoch: batch.ids.length, at: () => batch }
     const trainer = new Trainer(model, adapter, batches, {
       ...optimiser,
       steps: 3,
-      accumulation: 1,
+      gradientAccumulation: 1,
+      maxGradientNorm: clipNorm,
       seed: 1,
-      warmUp: 0,
-      decay: 'constant',
+      warmupRatio: 0,
+      learningRateSchedule: 'constant',
     })
     const average = new ImportanceAverage(movingAverage.lambda)
     const settings = {

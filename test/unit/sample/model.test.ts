@@ -56,12 +56,12 @@ test('the dense sample is far above chance; removing half without healing hurts,
 
   const pruned = async (name: string, settings: object) => {
     const job = { kind: 'prune', checkpoint: model, data: [join(sample, 'train.jsonl')], out: join(folder, name) }
-    const base = { ...job, threads: 2, ratio: 0.5, rows: 8, length: 128, dropout: 0, rank: 16, alpha: 32 }
+    const base = { ...job, threads: 2, ratio: 0.5, batchSize: 8, sequenceLength: 128, dropout: 0, rank: 16, alpha: 32 }
     const result = await run({ ...base, ...settings, evaluation })
     assert(result.parameters!.after < 0.6 * result.parameters!.before)
     return result
   }
-  const hurt = await pruned('hurt', { steps: 2, learningRate: 1e-6, pruneWarmUp: 0, pruneCoolDown: 0.5 })
+  const hurt = await pruned('hurt', { steps: 2, learningRate: 1e-6, pruneWarmup: 0, pruneCooldown: 0.5 })
   const healed = await pruned('healed', { steps: 100, learningRate: 2e-3 })
   const [before, cut, then] = [dense, hurt, healed].map((result) => result.perplexity!['wikitext2']!.value)
   context.diagnostic(`perplexity: dense ${before}, cut ${cut}, healed ${then}`)

@@ -372,7 +372,7 @@ describe('estimate', () => {
     assert.ok(usual.loraprune.memoryBytes < usual.gradient.memoryBytes)
     const longer = await costs({ steps: 2000, schedule: 'iterative' })
     assert.ok(Math.abs(longer.loraprune.seconds / usual.loraprune.seconds - 2) < 0.01)
-    const rows = await costs({ steps: 1000, schedule: 'iterative', calibrationRows: 64 })
+    const rows = await costs({ steps: 1000, schedule: 'iterative', calibrationSamples: 64 })
     assert.ok(rows.gradient.seconds > 1.5 * usual.gradient.seconds)
     const chosen = await request('estimate', { job: job({ steps: 1000, criterion: 'gradient' }) })
     const drawn = await request('estimate', { job: job({ steps: 1000, criterion: 'random' }) })
@@ -404,7 +404,7 @@ describe('estimate', () => {
   })
 
   test('says what does not fit', async () => {
-    const large = await request('estimate', { job: job({ rows: 100_000, length: 2048 }) })
+    const large = await request('estimate', { job: job({ batchSize: 100_000, sequenceLength: 2048 }) })
     assert.equal(large.fits, false)
     assert.match(large.warnings[0]!, /needs about .* of memory/)
   })

@@ -6,7 +6,7 @@ const close = (actual: number, expected: number) =>
   assert.ok(Math.abs(actual - expected) < 1e-12, `${actual} is not ${expected}`)
 
 const rate = (step: number, decay: 'constant' | 'linear' | 'cosine') =>
-  learningRateAt(step, 100, { learningRate: 2, warmUp: 0.1, decay })
+  learningRateAt(step, 100, { learningRate: 2, warmupRatio: 0.1, learningRateSchedule: decay })
 
 test('the rate rises to its full value in the warm-up and then stays, falls evenly or falls as a cosine', () => {
   for (const decay of ['constant', 'linear', 'cosine'] as const) {
@@ -26,8 +26,8 @@ test('the rate rises to its full value in the warm-up and then stays, falls even
 
 test('without warm-up the first step has the full rate, and a single step is defined', () => {
   for (const decay of ['constant', 'linear', 'cosine'] as const) {
-    close(learningRateAt(1, 10, { learningRate: 3, warmUp: 0, decay }), 3)
-    close(learningRateAt(1, 1, { learningRate: 3, warmUp: 0, decay }), 3)
-    close(learningRateAt(1, 1, { learningRate: 3, warmUp: 1, decay }), 3)
+    close(learningRateAt(1, 10, { learningRate: 3, warmupRatio: 0, learningRateSchedule: decay }), 3)
+    close(learningRateAt(1, 1, { learningRate: 3, warmupRatio: 0, learningRateSchedule: decay }), 3)
+    close(learningRateAt(1, 1, { learningRate: 3, warmupRatio: 1, learningRateSchedule: decay }), 3)
   }
 })

@@ -30,12 +30,12 @@ const repeat = (...batches: TrainingBatch[]): Batches => ({
 
 const plain: TrainerSettings = {
   steps: 3,
-  accumulation: 1,
-  clipNorm: 1,
+  gradientAccumulation: 1,
+  maxGradientNorm: 1,
   seed: 7,
   learningRate: 0.01,
-  warmUp: 0,
-  decay: 'constant',
+  warmupRatio: 0,
+  learningRateSchedule: 'constant',
   beta1: 0.9,
   beta2: 0.999,
   epsilon: 1e-8,
@@ -49,8 +49,8 @@ const valuesOf = ({ adapter }: Trainer): number[] =>
 for (const name of ['llama_mha', 'llama_gqa'] as const) {
   test(`${name}: three AdamW steps are PyTorch's`, () => {
     const { fixture, model, adapter, batch } = openFixture(name)
-    const { losses, gradientNorms, adapter: expected, ...settings } = fixture.training!
-    const trainer = new Trainer(model, adapter, repeat(batch), { ...plain, ...settings })
+    const { losses, gradientNorms, adapter: expected, clipNorm, ...settings } = fixture.training!
+    const trainer = new Trainer(model, adapter, repeat(batch), { ...plain, ...settings, maxGradientNorm: clipNorm })
     const results = [1, 2, 3].map((step) => trainer.step(step))
     const column = (key: 'loss' | 'gradientNorm') => results.map((result) => result[key])
     assertWithin(column('loss'), losses, 1e-5, 'losses')
@@ -85,7 +85,10 @@ test('two micro-batches make the step of one with their rows, however many targe
   const [first, second] = [rowsOfBatch(batch, 0, 1), rowsOfBatch(batch, 1, 1)]
   assert.notEqual(first.targets, second.targets)
   const whole = new Trainer(model, adapterOf(model, fixture), repeat(batch), plain)
-  const halves = new Trainer(model, adapterOf(model, fixture), repeat(first, second), { ...plain, accumulation: 2 })
+  const halves = new Trainer(model, adapterOf(model, fixture), repeat(first, second), {
+    ...plain,
+    gradientAccumulation: 2,
+  })
   for (const step of [1, 2]) {
     const [one, other] = [whole.step(step), halves.step(step)]
     assertWithin([other.loss, other.gradientNorm], [one.loss, one.gradientNorm], 1e-5, `step ${step}`)

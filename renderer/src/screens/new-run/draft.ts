@@ -15,7 +15,7 @@ export const draftSchema = z.object({
   evaluate: z.boolean(),
   tasks: z.record(z.string(), z.string()),
   /** Train files that solved examples come from, by task. */
-  shotsFrom: z.record(z.string(), z.string()).default({}),
+  fewShotFrom: z.record(z.string(), z.string()).default({}),
   perplexity: z.array(z.object({ name: z.string(), path: z.string() })),
   /** By the dotted path of the setting. */
   values: z.record(z.string(), z.union([z.string(), z.boolean(), z.array(z.string())])),
@@ -36,7 +36,7 @@ export const emptyDraft = (): Draft => ({
   data: [],
   evaluate: false,
   tasks: {},
-  shotsFrom: {},
+  fewShotFrom: {},
   perplexity: [],
   values: {},
   preset: null,
@@ -106,8 +106,8 @@ function singleOf(draft: Draft, decimal: string): JobDraft {
   job['evaluation'] = {
     ...evaluation,
     tasks: Object.fromEntries(Object.entries(draft.tasks).filter(([, path]) => path !== '')),
-    ...(Object.keys(draft.shotsFrom).length > 0 && {
-      shotsFrom: Object.fromEntries(Object.entries(draft.shotsFrom).filter(([task]) => draft.tasks[task])),
+    ...(Object.keys(draft.fewShotFrom).length > 0 && {
+      fewShotFrom: Object.fromEntries(Object.entries(draft.fewShotFrom).filter(([task]) => draft.tasks[task])),
     }),
     perplexity: Object.fromEntries(draft.perplexity.map(({ name, path }) => [name.trim(), path])),
   }
@@ -163,7 +163,7 @@ function keyOf(draft: Draft, path: readonly string[]): string {
   return keys.find((key) => dotted === key || dotted.startsWith(`${key}.`)) ?? dotted
 }
 
-const pickedLists = ['evaluation.tasks', 'evaluation.perplexity', 'evaluation.shotsFrom', 'data']
+const pickedLists = ['evaluation.tasks', 'evaluation.perplexity', 'evaluation.fewShotFrom', 'data']
 const missing: Readonly<Record<string, string>> = {
   checkpoint: 'Choose a checkpoint.',
   adapter: 'Choose an adapter.',
@@ -200,9 +200,9 @@ function sweepDraftOf(job: engine.SweepJob, run: { id: number }): Draft {
 }
 
 /** What an evaluation scores, as the pickers have it. */
-const filesOf = ({ tasks, shotsFrom, perplexity }: engine.EvaluationSettings) => ({
+const filesOf = ({ tasks, fewShotFrom, perplexity }: engine.EvaluationSettings) => ({
   tasks: { ...tasks },
-  shotsFrom: { ...shotsFrom },
+  fewShotFrom: { ...fewShotFrom },
   perplexity: Object.entries(perplexity).map(([name, path]) => ({ name, path })),
 })
 

@@ -27,7 +27,7 @@ export const picked: readonly string[] = [
   'data',
   'evaluation.tasks',
   'evaluation.perplexity',
-  'evaluation.shotsFrom',
+  'evaluation.fewShotFrom',
   'preset',
   'base',
   'values',
@@ -72,8 +72,8 @@ export const groups: readonly SettingGroup[] = [
       healing: { label: 'Heal by training' },
       frequency: { unit: 'steps' },
       rounding: { label: 'Groups gone on the way' },
-      pruneWarmUp: { label: 'Before pruning', unit: fraction },
-      pruneCoolDown: { label: 'After pruning', unit: fraction },
+      pruneWarmup: { label: 'Before pruning', unit: fraction },
+      pruneCooldown: { label: 'After pruning', unit: fraction },
     },
   },
   {
@@ -84,8 +84,8 @@ export const groups: readonly SettingGroup[] = [
       power: {},
       normalise: {},
       reduction: { label: 'Sum over a group' },
-      norm: { label: 'Magnitude: norm' },
-      weights: { label: 'Magnitude: weights' },
+      magnitudeNorm: { label: 'Magnitude: norm' },
+      magnitudeWeights: { label: 'Magnitude: weights' },
       movementGradients: { label: 'Movement: gradients' },
       gradientForm: { label: 'Gradient: form' },
       biasCompensation: { label: 'FLAP: biases' },
@@ -95,19 +95,18 @@ export const groups: readonly SettingGroup[] = [
     name: 'calibration',
     title: 'What scoring looks at before training',
     settings: {
-      calibration: {
-        label: 'Calibration texts',
+      calibrationData: {
+        label: 'Calibration data',
         sentence: 'Texts that scoring looks at before training, one path a line; left empty, the training data.',
       },
       calibrationShares: {
         label: 'Their shares',
-        sentence: 'Parts of the calibration rows that come from each text, one number a line; left empty, equal.',
+        sentence: 'Parts of the calibration samples that come from each text, one number a line; left empty, equal.',
       },
-      calibrationRows: { unit: 'rows' },
-      calibrationLength: {
-        label: 'Calibration row length',
+      calibrationSamples: { unit: 'samples' },
+      calibrationSequenceLength: {
         unit: 'tokens',
-        sentence: 'Tokens in a row of calibration text; left empty, as in training.',
+        sentence: 'Tokens in a sample of calibration text; left empty, as in training.',
       },
     },
   },
@@ -115,9 +114,9 @@ export const groups: readonly SettingGroup[] = [
     name: 'length',
     title: 'How long it trains',
     settings: {
-      steps: { unit: 'steps', sentence: 'Optimiser steps; left empty, the passes through the data say how many.' },
-      epochs: { label: 'Passes', unit: 'passes' },
-      documents: { unit: 'documents' },
+      steps: { unit: 'steps', sentence: 'Optimiser steps; left empty, the epochs say how many.' },
+      epochs: { unit: 'epochs' },
+      maxDocuments: { unit: 'documents' },
       saveEvery: { label: 'Save every', unit: 'steps' },
       seed: {},
     },
@@ -129,9 +128,9 @@ export const groups: readonly SettingGroup[] = [
       field: {},
       trainOn: { label: 'Loss on' },
       packing: {},
-      length: { label: 'Row length', unit: 'tokens' },
-      rows: { label: 'Rows in a micro-batch', unit: 'rows' },
-      accumulation: { label: 'Micro-batches in a step', unit: 'micro-batches' },
+      sequenceLength: { unit: 'tokens' },
+      batchSize: { unit: 'sequences' },
+      gradientAccumulation: { unit: 'micro-batches' },
     },
   },
   {
@@ -139,10 +138,10 @@ export const groups: readonly SettingGroup[] = [
     title: 'Optimiser',
     settings: {
       learningRate: {},
-      warmUp: { label: 'Learning rate warm-up', unit: fraction },
-      decay: { label: 'Learning rate decay' },
+      warmupRatio: { label: 'Warm-up ratio', unit: fraction },
+      learningRateSchedule: {},
       weightDecay: {},
-      clipNorm: { label: 'Gradient norm limit' },
+      maxGradientNorm: {},
       beta1: { label: 'AdamW beta 1' },
       beta2: { label: 'AdamW beta 2' },
       epsilon: { label: 'AdamW epsilon' },
@@ -156,7 +155,7 @@ export const groups: readonly SettingGroup[] = [
       alpha: {},
       dropout: { unit: fraction },
       rankStabilised: { label: 'Rank-stabilised (rsLoRA)' },
-      projections: {},
+      targetModules: {},
     },
   },
   {
@@ -175,9 +174,9 @@ export const groups: readonly SettingGroup[] = [
       evaluateDense: { label: 'Score the dense checkpoint first' },
       'evaluation.mode': { label: 'Harness' },
       'evaluation.limit': { label: 'Rows of each task', unit: 'rows' },
-      'evaluation.shots': { label: 'Solved examples', unit: 'examples' },
+      'evaluation.fewShot': { label: 'Few-shot examples', unit: 'examples' },
       'evaluation.window': { label: 'Perplexity window', unit: 'tokens' },
-      'evaluation.windows': { label: 'Perplexity windows', unit: 'windows' },
+      'evaluation.maxWindows': { label: 'Max perplexity windows', unit: 'windows' },
       'evaluation.latency': { label: 'Measure speed' },
       'evaluation.latencyLengths': {
         label: 'Lengths of prompts',
@@ -187,16 +186,16 @@ export const groups: readonly SettingGroup[] = [
         label: 'Prompts of examples',
         sentence: 'Prompts that the scored checkpoint continues, as examples, one a line.',
       },
-      'evaluation.promptTokens': { label: 'Longest example', unit: 'tokens' },
+      'evaluation.maxNewTokens': { unit: 'tokens' },
       'evaluation.batchTokens': { label: 'Scoring batch', unit: 'tokens' },
-      'evaluation.rows': { label: 'File of scored rows' },
+      'evaluation.predictions': { label: 'Predictions file' },
     },
   },
   {
     name: 'output',
     title: 'What is written',
     settings: {
-      dtype: { label: 'Written as' },
+      outputDtype: {},
     },
   },
   {
@@ -205,7 +204,7 @@ export const groups: readonly SettingGroup[] = [
     settings: {
       device: {},
       threads: { unit: 'threads', sentence: 'Threads of one operator; left empty, all cores are used.' },
-      activations: {},
+      gradientCheckpointing: {},
       int8: { label: 'Frozen weights in 8 bits' },
     },
   },
@@ -233,8 +232,8 @@ const valueNames: Readonly<Record<string, string>> = {
   constant: 'Constant',
   linear: 'Linear',
   cosine: 'Cosine',
-  keep: 'Keep',
-  recompute: 'Recompute',
+  off: 'Off',
+  on: 'On',
   modern: "Today's harness",
   legacy: "The papers' harness",
   l1: 'L1',
@@ -275,7 +274,7 @@ export function ofRun(key: string): { place: 'base' | 'values'; key: string } | 
 export function settingLabel(key: string): string {
   const run = ofRun(key)
   if (run) return run.place === 'values' ? `${settingLabel(run.key)}, varied` : settingLabel(run.key)
-  const file = /^evaluation\.(tasks|shotsFrom|perplexity)\.(.+)$/.exec(key)
+  const file = /^evaluation\.(tasks|fewShotFrom|perplexity)\.(.+)$/.exec(key)
   if (!file?.[2]) return presentationOf(key).label ?? humanise(key)
   if (file[1] === 'perplexity') return `Text, ${file[2]}`
   return `${file[1] === 'tasks' ? 'Task file' : 'Examples'}, ${taskTitle(file[2])}`

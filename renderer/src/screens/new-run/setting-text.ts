@@ -44,5 +44,5 @@ function numberText(key: string, value: number): string {
   const { unit } = presentationOf(key)
   if (unit === 'fraction') return percent(value, 1)
   if (!unit) return number(value, 6)
-  return `${number(value, 6)} ${value === 1 ? unit.replace(/(?<=ss)es$|s$/, '') : unit}`
+  return `${number(value, 6)} ${value === 1 ? unit.replace(/s$/, '') : unit}`
 }
