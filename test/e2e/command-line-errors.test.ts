@@ -77,7 +77,7 @@ describe('a file that is wrong ends with 3 and is named', together, () => {
     })
 
   test('a task file that is not there', async () => {
-    const ran = await secateur(['eval', model, '--task', `piqa=${out('none.jsonl')}`, '--threads', '2', '--json'])
+    const ran = await secateur(['eval', model, '--task', `piqa=${out('none.jsonl')}`, '--threads', '1', '--json'])
     assert.equal(ran.code, 3)
     assert.equal(errorOf(ran).file, out('none.jsonl'))
   })
@@ -93,7 +93,7 @@ describe('a file that is wrong ends with 3 and is named', together, () => {
       '--batch-size',
       '1',
       '--threads',
-      '2',
+      '1',
       '--json',
     ]
     const run = (data: string) => secateur([...args, '--data', data, '--out', out('again')])
@@ -133,7 +133,7 @@ describe('what is there already is kept', () => {
     test(`${name} refuses a folder that holds something`, async () => {
       if (name === 'merge' && !existsSync(adapter)) {
         const tune = ['finetune', model, '--data', text, '--steps', '1', '--sequence-length', '16', '--batch-size', '1']
-        assert.equal((await secateur([...tune, '--threads', '2', '--out', out('tuned')])).code, 0)
+        assert.equal((await secateur([...tune, '--threads', '1', '--out', out('tuned')])).code, 0)
       }
       const full = out(`full-${name}`)
       mkdirSync(full)

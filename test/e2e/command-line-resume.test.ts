@@ -8,7 +8,7 @@ import { eventsOf, type Ran, sample, secateur, temporaryFolder } from './secateu
 const folder = temporaryFolder()
 const prune = (out: string, ...more: string[]) =>
   ['prune', sample('model'), '--data', sample('train.jsonl'), '--ratio', '0.5', '--steps', '20', '--seed', '1'].concat(
-    ['--frequency', '3', '--save-every', '3', '--dropout', '0.1', '--learning-rate', '1e-3', '--threads', '2'],
+    ['--frequency', '3', '--save-every', '3', '--dropout', '0.1', '--learning-rate', '1e-3', '--threads', '1'],
     [
       '--sequence-length',
       '32',

@@ -10,7 +10,7 @@ const folder = temporaryFolder()
 const model = sample('model')
 const text = sample('heldout.txt')
 const train = sample('train.jsonl')
-const small = ['--threads', '2', '--sequence-length', '32', '--batch-size', '2']
+const small = ['--threads', '1', '--sequence-length', '32', '--batch-size', '2']
 const stories = shared('stories260K')
 
 const inspection = z.object({
@@ -53,7 +53,7 @@ const perplexityOf = async (checkpoint: string, ...more: string[]) => {
     '20',
     ...more,
   ]
-  const { result } = await succeed([...args, '--threads', '2'])
+  const { result } = await succeed([...args, '--threads', '1'])
   return result.perplexity!['heldout']!.value
 }
 
@@ -85,7 +85,7 @@ describe('calls that other programs make', () => {
       const rows = join(folder, `${mode}.jsonl`)
       const piqa = `piqa=${sample('tasks/piqa/valid.jsonl')}`
       const arc = `arc_easy=${sample('tasks/arc/ARC-Easy-Test.jsonl')}`
-      const flags = ['--limit', '12', '--mode', mode, '--predictions', rows, '--threads', '2']
+      const flags = ['--limit', '12', '--mode', mode, '--predictions', rows, '--threads', '1']
       const { result } = await succeed(['eval', model, '--task', piqa, '--task', arc, ...flags])
       const row = z.object({
         task: z.enum(['piqa', 'arc_easy']),
@@ -131,7 +131,7 @@ describe('calls that other programs make', () => {
         '--predictions',
         rows,
         '--threads',
-        '2',
+        '1',
       ]
       await succeed([...args, ...flags])
       return readFileSync(rows, 'utf8')
@@ -159,7 +159,7 @@ describe('calls that other programs make', () => {
         '--max-windows',
         '5',
         '--threads',
-        '2',
+        '1',
       ]),
     )
     const { value, tokens } = result.perplexity!['wikitext2']!
@@ -271,7 +271,7 @@ async function generate(checkpoint: string, prompt: string, tokens: string) {
     tokens,
     '--greedy',
     '--threads',
-    '2',
+    '1',
     '--json',
   ]
   const ran = await secateur(args)

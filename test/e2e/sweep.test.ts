@@ -24,7 +24,7 @@ function sweepFile(name: string): { file: string; out: string } {
         frequency: 2,
         saveEvery: 1,
         learningRate: 1e-3,
-        threads: 2,
+        threads: 1,
         evaluation,
       },
       values: { criterion: ['loraprune', 'magnitude'] },

@@ -33,9 +33,9 @@ export function runOnCard(files: readonly string[], env: Record<string, string>,
   const started = performance.now()
   // Without it the child would believe that it is part of this test.
   const { NODE_TEST_CONTEXT: _, ...inherited } = process.env
-  const together = files.length > 1 ? ['--test', '--test-isolation=none', '--test-reporter=spec'] : []
-  const paths = files.map((file) => join(root, file))
-  const [command, ...args] = [...runner, process.execPath, '--expose-gc', ...together, ...paths]
+  const together = files.length > 1 ? ['test/gpu/together.ts'] : []
+  const paths = [...together, ...files].map((file) => join(root, file))
+  const [command, ...args] = [...runner, process.execPath, '--expose-gc', ...paths]
   const { status, stdout, stderr, error } = spawnSync(command!, args, {
     cwd: root,
     encoding: 'utf8',

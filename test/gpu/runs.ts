@@ -35,7 +35,7 @@ const jobFor = (name: string, device: BackendName) =>
     data: [data('text/c4_demo.jsonl')],
     maxDocuments: 20,
     device,
-    threads: 2,
+    threads: 1,
     batchSize: 1,
     sequenceLength: 16,
     steps: 4,

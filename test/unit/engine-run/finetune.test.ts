@@ -21,7 +21,7 @@ test('an adapter learns its text, and scores the same applied or merged', needsD
   const text = join(folder, 'text.txt')
   writeFileSync(text, 'The small red boat sails over the quiet lake to a green island.\n'.repeat(40))
   const checkpoint = data('stories260K')
-  const machine = { device: 'onnx', threads: 2 }
+  const machine = { device: 'onnx', threads: 1 }
   const training = { data: [text], batchSize: 2, sequenceLength: 64, steps: 15, learningRate: 1e-2 }
   const tuned = await run({ kind: 'finetune', checkpoint, out: join(folder, 'run'), ...machine, ...training })
   const adapter = tuned.adapter!

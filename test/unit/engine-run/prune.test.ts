@@ -23,7 +23,7 @@ const jobFor = (name: string, more: object = {}) =>
     data: [data('text/c4_demo.jsonl')],
     maxDocuments: 20,
     device: 'onnx',
-    threads: 2,
+    threads: 1,
     batchSize: 2,
     sequenceLength: 64,
     steps: 12,

@@ -11,7 +11,7 @@ import { sample } from '../../e2e/secateur.ts'
 const folder = mkdtempSync(join(tmpdir(), 'secateur-stop-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 const out = (...parts: string[]) => join(folder, ...parts)
-const machine = { device: 'onnx', threads: 2 }
+const machine = { device: 'onnx', threads: 1 }
 
 /** Runs a job, stopping it at the first event that `at` names; the events, and whether it was stopped. */
 async function run(

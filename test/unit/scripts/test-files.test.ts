@@ -35,13 +35,19 @@ test('flags go to node:test, and leave out the specs', () => {
   assert.deepEqual(chosen.specs, [])
 })
 
+const resultOf = (name: string, seconds: number) => ({ file: resolve('test', name), seconds })
+
 test('results are added up, after the files that took longest', () => {
   const folder = mkdtempSync(join(tmpdir(), 'secateur-results-'))
   try {
-    const file = (name: string, seconds: number) => ({ file: resolve('test', name), seconds })
     const write = (name: string, results: object) => writeFileSync(join(folder, name), JSON.stringify(results))
-    write('tests.json', { passed: 3, failed: 0, skipped: 1, files: [file('a.test.ts', 0.25), file('b.test.ts', 12)] })
-    write('app.json', { passed: 2, failed: 0, skipped: 0, files: [file('c.spec.ts', 3)] })
+    write('tests.json', {
+      passed: 3,
+      failed: 0,
+      skipped: 1,
+      files: [resultOf('a.test.ts', 0.25), resultOf('b.test.ts', 12)],
+    })
+    write('app.json', { passed: 2, failed: 0, skipped: 0, files: [resultOf('c.spec.ts', 3)] })
     assert.deepEqual(describeResults(folder, false).split('\n'), [
       'slowest of 3 files:',
       '   12.0 s  test/b.test.ts',

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import Database from 'better-sqlite3'
-import type { Answer, AppEvent, Method, Problem, Request } from '../../../electron/contract/index.ts'
-import { databaseName } from '../../../electron/database/open.ts'
-import { sample } from './services.ts'
+import type { Answer, AppEvent, Method, Problem, Request } from '../../electron/contract/index.ts'
+import { databaseName } from '../../electron/database/open.ts'
+import { sample } from '../unit/electron/services.ts'
 
 type Message = { ready: true } | { event: AppEvent } | { id: number; answer: { ok: unknown } | { problem: Problem } }
 
@@ -27,7 +27,9 @@ class AppProcess {
   }
 
   static async start(dataFolder: string, hear: (event: AppEvent) => void): Promise<AppProcess> {
-    const child = fork(join(import.meta.dirname, 'app-process.ts'), [dataFolder], { serialization: 'advanced' })
+    const child = fork(join(import.meta.dirname, '../unit/electron/app-process.ts'), [dataFolder], {
+      serialization: 'advanced',
+    })
     const app = new AppProcess(child, hear)
     await once(child, 'message')
     return app
@@ -72,12 +74,12 @@ test('engine and app are killed at random moments of a run, 20 times: nothing th
       kind: 'prune',
       checkpoint: join(sample, 'model'),
       data: [join(sample, 'train.jsonl')],
-      maxDocuments: 50,
+      maxDocuments: 10,
       steps: 100_000,
       batchSize: 1,
       sequenceLength: 8,
       rank: 1,
-      targetModules: ['q', 'k', 'v', 'o', 'gate', 'up', 'down'],
+      targetModules: ['q', 'down'],
       frequency: 2,
       saveEvery: 3,
       threads: 1,

@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
-import { type EvaluationSettings, jobSchema } from '../../../engine/contract/index.ts'
-import { macroAverage } from '../../../engine/evaluation/statistics.ts'
-import { runJob } from '../../../engine/jobs/index.ts'
+import { openCheckpoint } from '../../engine/models/checkpoint.ts'
+import { type EvaluationSettings, jobSchema } from '../../engine/contract/index.ts'
+import { macroAverage } from '../../engine/evaluation/statistics.ts'
+import { runJob } from '../../engine/jobs/index.ts'
 
-const sample = join(import.meta.dirname, '../../../resources/sample')
+const sample = join(import.meta.dirname, '../../resources/sample')
 const model = join(sample, 'model')
 const task = (file: string) => join(sample, 'tasks', file)
 const tasks = {
@@ -37,7 +37,7 @@ after(() => rmSync(folder, { recursive: true }))
 
 const run = (job: object) =>
   runJob(jobSchema.parse(job), { emit: () => {}, signal: new AbortController().signal, resume: false })
-const scoresOf = (checkpoint: string) => run({ kind: 'evaluate', checkpoint, threads: 2, evaluation })
+const scoresOf = (checkpoint: string) => run({ kind: 'evaluate', checkpoint, threads: 1, evaluation })
 
 test('the sample is a Llama with grouped queries of 1 to 3 million parameters in under 7 MB', () => {
   using checkpoint = openCheckpoint(model)
@@ -56,13 +56,13 @@ test('the dense sample is far above chance; removing half without healing hurts,
 
   const pruned = async (name: string, settings: object) => {
     const job = { kind: 'prune', checkpoint: model, data: [join(sample, 'train.jsonl')], out: join(folder, name) }
-    const base = { ...job, threads: 2, ratio: 0.5, batchSize: 8, sequenceLength: 128, dropout: 0, rank: 16, alpha: 32 }
+    const base = { ...job, threads: 1, ratio: 0.5, batchSize: 4, sequenceLength: 128, dropout: 0, rank: 16, alpha: 32 }
     const result = await run({ ...base, ...settings, evaluation })
     assert(result.parameters!.after < 0.6 * result.parameters!.before)
     return result
   }
   const hurt = await pruned('hurt', { steps: 2, learningRate: 1e-6, pruneWarmup: 0, pruneCooldown: 0.5 })
-  const healed = await pruned('healed', { steps: 100, learningRate: 2e-3 })
+  const healed = await pruned('healed', { steps: 60, learningRate: 4e-3 })
   const [before, cut, then] = [dense, hurt, healed].map((result) => result.perplexity!['wikitext2']!.value)
   context.diagnostic(`perplexity: dense ${before}, cut ${cut}, healed ${then}`)
   assert(cut! > 1.3 * before!)
