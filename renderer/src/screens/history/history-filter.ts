@@ -7,6 +7,9 @@ export interface Sort {
 }
 export type HistoryFilter = Required<Pick<HistoryQuery, 'search' | 'states' | 'kinds' | 'tags' | 'archived'>>
 
+/** Lets every run through that is not archived. */
+export const noFilter: HistoryFilter = { search: '', states: [], kinds: [], tags: [], archived: 'no' }
+
 /** What the address of the history asks for; whatever it has that is no filter is passed over. */
 export function filterOf(query: URLSearchParams): { filter: HistoryFilter; sort: Sort | undefined } {
   const list = (name: string) => (query.get(name) ?? '').split('|').filter(Boolean).map(decoded)
