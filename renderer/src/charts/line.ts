@@ -16,7 +16,7 @@ export const dashOf = (style: number): number[] => [...(dashes[style % dashes.le
 export const seriesToken = (style: number): string => `series-${(style % 6) + 1}`
 
 /** What a chart says to those who do not see it. */
-export function summarise(
+export function describeLine(
   line: Line,
   format: (value: number) => string,
   formatStep: (step: number) => string,

@@ -1,9 +1,56 @@
-/** A comparison as text that other programs take: the same table that the screen shows. */
+import type { Comparison } from '../../../../electron/contract/index.ts'
+import { taskTitle } from '../../names.ts'
+import { settingLabel } from '../new-run/presentation.ts'
+import { settingText } from '../new-run/setting-text.ts'
+import { comparedRuns } from './compared-runs.ts'
+import { type MetricRow, metricRows } from './metrics.ts'
+import { errorText, metricText } from './metric-text.ts'
+
+/** A comparison as text that other programs take: the same tables that the screen shows. */
 export interface ComparisonTable {
   /** First the name of what is compared, then the runs. */
   readonly columns: readonly string[]
   readonly sections: readonly { title: string; rows: readonly { label: string; cells: readonly string[] }[] }[]
 }
+
+/** @param allSettings also those settings that are the same for all runs. */
+export function comparisonTable(data: Comparison, allSettings: boolean): ComparisonTable {
+  return {
+    columns: ['', ...comparedRuns(data).map(({ label }) => label)],
+    sections: [
+      { title: 'Metrics', rows: metricRows(data.runs, taskTitle).map(metricCells) },
+      {
+        title: allSettings ? 'Settings' : 'Settings that differ',
+        rows: data.settings
+          .filter(({ differs }) => allSettings || differs)
+          .map(({ name, values }) => ({
+            label: settingLabel(name),
+            cells: values.map((value) => settingText(name, value)),
+          })),
+      },
+      { title: 'Heads and channels kept', rows: keptRows(data.layers) },
+    ].filter(({ rows }) => rows.length > 0),
+  }
+}
+
+/** A metric with what marks the best runs and with standard errors. */
+const metricCells = ({ label, type, better, values, best, close }: MetricRow) => ({
+  label: `${label} (${better} is better)`,
+  cells: values.map((value, at) => {
+    if (!value) return ''
+    const error = errorText(type, value)
+    return `${best[at] ? '★ ' : close[at] ? '≈ ' : ''}${metricText(type, value.value)}${error ? ` ± ${error}` : ''}`
+  }),
+})
+
+const keptRows = (layers: Comparison['layers']) =>
+  Array.from({ length: Math.max(0, ...layers.map((run) => run.layers.length)) }, (_, layer) => ({
+    label: `Layer ${layer}`,
+    cells: layers.map((run) => {
+      const own = run.layers[layer]
+      return own ? `${own.heads} of ${own.headsOf} heads, ${own.channels} of ${own.channelsOf} channels` : ''
+    }),
+  }))
 
 /** RFC 4180. Text that a spreadsheet would take for a formula is led by an apostrophe. */
 export function toCsv({ columns, sections }: ComparisonTable): string {
