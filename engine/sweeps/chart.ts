@@ -1,4 +1,6 @@
 /** Charts as SVG text. Colours work on light and dark pages. */
+import { scaleBand, scaleLinear, scaleLog } from 'd3-scale'
+import { line } from 'd3-shape'
 
 export interface Point {
   /** A number on a line chart, a name under bars. */
@@ -26,30 +28,33 @@ export interface Chart {
 const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#8a6d00', '#7f7f7f']
 const [width, height] = [720, 420]
 const margin = { left: 76, right: 16, top: 40, bottom: 64 }
-const [innerWidth, innerHeight] = [width - margin.left - margin.right, height - margin.top - margin.bottom]
+/** Where the values are drawn: from left to right, and from the foot to the top. */
+const across: [number, number] = [margin.left, width - margin.right]
+const upwards: [number, number] = [height - margin.bottom, margin.top]
+const middleOf = ([from, to]: readonly [number, number]): number => (from + to) / 2
 
 /** Points joined by lines where all x are numbers, groups of bars otherwise. */
 export function drawChart(chart: Chart): string {
   const numeric = chart.series.every(({ points }) => points.every(({ x }) => typeof x === 'number'))
   const y = verticalScale(chart)
   const marks = numeric ? lines(chart, y.place) : bars(chart, y.place, y.floor)
+  const level = (value: number, look: string) =>
+    `<line x1="${across[0]}" x2="${across[1]}" y1="${n(y.place(value))}" y2="${n(y.place(value))}" stroke="currentColor" ${look}/>`
   const reference = chart.reference
-    ? `<line x1="${margin.left}" x2="${width - margin.right}" y1="${n(y.place(chart.reference.y))}" y2="${n(y.place(chart.reference.y))}" stroke="currentColor" stroke-dasharray="4 3"/>` +
-      text(width - margin.right, y.place(chart.reference.y) - 4, chart.reference.name, 'end')
+    ? level(chart.reference.y, 'stroke-dasharray="4 3"') +
+      text(across[1], y.place(chart.reference.y) - 4, chart.reference.name, 'end')
     : ''
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height + legendHeight(chart)}" role="img" aria-label="${escape(chart.title)}" font-family="system-ui, sans-serif" font-size="12" fill="currentColor" color="#444">`,
     '<style>@media (prefers-color-scheme: dark) { svg { color: #ccc } }</style>',
     `<text x="${margin.left}" y="22" font-size="15">${escape(chart.title)}</text>`,
     ...y.ticks.map(
-      (value) =>
-        `<line x1="${margin.left}" x2="${width - margin.right}" y1="${n(y.place(value))}" y2="${n(y.place(value))}" stroke="currentColor" stroke-opacity="0.15"/>` +
-        text(margin.left - 8, y.place(value) + 4, short(value), 'end'),
+      (value) => level(value, 'stroke-opacity="0.15"') + text(margin.left - 8, y.place(value) + 4, short(value), 'end'),
     ),
     ...marks,
     reference,
-    text(margin.left + innerWidth / 2, height - 12, chart.xLabel, 'middle'),
-    `<text transform="translate(16 ${margin.top + innerHeight / 2}) rotate(-90)" text-anchor="middle">${escape(chart.yLabel)}</text>`,
+    text(middleOf(across), height - 12, chart.xLabel, 'middle'),
+    `<text transform="translate(16 ${middleOf(upwards)}) rotate(-90)" text-anchor="middle">${escape(chart.yLabel)}</text>`,
     ...legend(chart),
     '</svg>\n',
   ].join('\n')
@@ -68,50 +73,45 @@ function verticalScale({ series, reference, logarithmic }: Chart): VerticalScale
   const highest = Math.max(...values, ...points.map(({ y, error }) => y + (error ?? 0)).filter(Number.isFinite))
   const lowest = Math.min(...values)
   if (logarithmic && lowest > 0) {
-    const [low, high] = [
-      Math.floor(Math.log10(lowest)),
-      Math.max(Math.ceil(Math.log10(highest)), Math.floor(Math.log10(lowest)) + 1),
-    ]
-    const place = (value: number) =>
-      margin.top + innerHeight * (1 - (Math.log10(Math.max(value, 10 ** low)) - low) / (high - low))
-    const decades = Array.from({ length: high - low + 1 }, (_, i) => 10 ** (low + i))
-    return { place, ticks: decades, floor: 10 ** low }
+    // Clamped, since an error bar may reach below zero.
+    const place = scaleLog([lowest, Math.max(highest, 10 * lowest)], upwards)
+      .nice()
+      .clamp(true)
+    const [low, high] = place.domain() as [number, number]
+    return { place, ticks: place.ticks(Math.round(Math.log10(high / low))), floor: low }
   }
   const low = Math.min(0, lowest)
   const ticks = niceTicks(low, highest > low ? highest : low + 1)
-  const [first, last] = [ticks[0]!, ticks.at(-1)!]
-  return { place: (value) => margin.top + innerHeight * (1 - (value - first) / (last - first)), ticks, floor: first }
+  const floor = ticks[0]!
+  return { place: scaleLinear([floor, ticks.at(-1)!], upwards), ticks, floor }
 }
 
-/** Round numbers about a fifth of the range apart, around all of it (Heckbert, Graphics Gems, 1990). */
-export function niceTicks(low: number, high: number): number[] {
-  const rough = (high - low) / 5
-  const power = 10 ** Math.floor(Math.log10(rough))
-  const step = power * ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10)
-  const first = Math.floor(low / step)
-  const last = Math.ceil(high / step - 1e-9)
-  return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)))
-}
+/** Round numbers about a fifth of the range apart, around all of it. */
+export const niceTicks = (low: number, high: number): number[] => scaleLinear().domain([low, high]).nice(5).ticks(5)
 
 function lines({ series }: Chart, place: (value: number) => number): string[] {
   const xs = [...new Set(series.flatMap(({ points }) => points.map(({ x }) => Number(x))))].sort((a, b) => a - b)
-  const [least, most] = [xs[0] ?? 0, xs.at(-1) ?? 1]
-  const across = (x: number) =>
-    margin.left + innerWidth * (0.04 + (most > least ? (0.92 * (x - least)) / (most - least) : 0.46))
-  const axis = xs.map((x) => text(across(x), height - margin.bottom + 18, String(x), 'middle'))
+  const inset = 0.04 * (across[1] - across[0])
+  const along = scaleLinear([xs[0] ?? 0, xs.at(-1) ?? 1], [across[0] + inset, across[1] - inset])
+  const path = line<Point>(
+    ({ x }) => along(Number(x)),
+    ({ y }) => place(y),
+  ).digits(1)
+  const axis = xs.map((x) => text(along(x), height - margin.bottom + 18, String(x), 'middle'))
   return [
     ...axis,
     ...series.flatMap(({ name, points }, index) => {
       const colour = colours[index % colours.length]!
       const sorted = points.toSorted((a, b) => Number(a.x) - Number(b.x))
-      const path = sorted.map(({ x, y }) => `${n(across(Number(x)))},${n(place(y))}`).join(' ')
       return [
-        `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"/>`,
-        ...sorted.map(
-          (point) =>
-            `<circle cx="${n(across(Number(point.x)))}" cy="${n(place(point.y))}" r="3.5" fill="${colour}"><title>${escape(`${name}: ${short(point.y)} at ${point.x}`)}</title></circle>` +
-            errorBar(across(Number(point.x)), point, place),
-        ),
+        `<path d="${path(sorted) ?? ''}" fill="none" stroke="${colour}" stroke-width="2"/>`,
+        ...sorted.map((point) => {
+          const x = along(Number(point.x))
+          return (
+            `<circle cx="${n(x)}" cy="${n(place(point.y))}" r="3.5" fill="${colour}"><title>${escape(`${name}: ${short(point.y)} at ${point.x}`)}</title></circle>` +
+            errorBar(x, point, place)
+          )
+        }),
       ]
     }),
   ]
@@ -119,13 +119,14 @@ function lines({ series }: Chart, place: (value: number) => number): string[] {
 
 function bars({ series }: Chart, place: (value: number) => number, floor: number): string[] {
   const names = [...new Set(series.flatMap(({ points }) => points.map(({ x }) => String(x))))]
-  const slot = innerWidth / Math.max(1, names.length)
-  const bar = (0.8 * slot) / Math.max(1, series.length)
-  // Long names under narrow slots are turned.
-  const turned = names.some((name) => name.length * 6.5 > slot)
+  /** A group of bars for each name, and in it a bar for each series. */
+  const group = scaleBand(names, across).paddingInner(0.2).paddingOuter(0.1)
+  const bar = scaleBand([...series.keys()], [0, group.bandwidth()]).paddingInner(0.06)
+  // Long names under narrow groups are turned.
+  const turned = names.some((name) => name.length * 6.5 > group.step())
   return [
-    ...names.map((name, index) => {
-      const x = margin.left + (index + 0.5) * slot
+    ...names.map((name) => {
+      const x = group(name)! + group.bandwidth() / 2
       const y = height - margin.bottom + 16
       return turned
         ? `<text transform="translate(${n(x + 4)} ${y}) rotate(-18)" text-anchor="end" font-size="11">${escape(name)}</text>`
@@ -133,11 +134,11 @@ function bars({ series }: Chart, place: (value: number) => number, floor: number
     }),
     ...series.flatMap(({ name, points }, index) =>
       points.map((point) => {
-        const x = margin.left + names.indexOf(String(point.x)) * slot + 0.1 * slot + index * bar
+        const x = group(String(point.x))! + bar(index)!
         const [top, foot] = [Math.min(place(point.y), place(floor)), place(floor)]
         return (
-          `<rect x="${n(x)}" y="${n(top)}" width="${n(bar * 0.94)}" height="${n(Math.max(0, foot - top))}" fill="${colours[index % colours.length]}"><title>${escape(`${point.x}, ${name}: ${short(point.y)}`)}</title></rect>` +
-          errorBar(x + bar * 0.47, point, place)
+          `<rect x="${n(x)}" y="${n(top)}" width="${n(bar.bandwidth())}" height="${n(Math.max(0, foot - top))}" fill="${colours[index % colours.length]}"><title>${escape(`${point.x}, ${name}: ${short(point.y)}`)}</title></rect>` +
+          errorBar(x + bar.bandwidth() / 2, point, place)
         )
       }),
     ),
