@@ -5,7 +5,12 @@ import { router } from './router/router.svelte.ts'
 import { app } from './state/app.svelte.ts'
 import './styles/tokens.css'
 import './styles/base.css'
-import './styles/controls.css'
+import './styles/controls/button.css'
+import './styles/controls/input.css'
+import './styles/controls/select.css'
+import './styles/controls/menu.css'
+import './styles/controls/dialog.css'
+import './styles/controls/card-choices.css'
 
 await connect()
 router.start()
