@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { backOff } from '../../../renderer/src/client/backoff.ts'
 import { splitToken } from '../../../renderer/src/client/split-token.ts'
 import { droppedPaths, pathsOfUris } from '../../../renderer/src/components/dropped-paths.ts'
-import { parseNumber } from '../../../renderer/src/components/parse-number.ts'
+import { numberWithin } from '../../../renderer/src/components/number-within.ts'
 import { matching } from '../../../renderer/src/shell/matching.ts'
 import { addTags } from '../../../renderer/src/components/tags.ts'
 import { href, idList, parseRoute } from '../../../renderer/src/router/routes.ts'
@@ -44,15 +44,15 @@ test('the pauses between attempts to connect grow to eight seconds', () => {
 
 test('numbers are read as people type them, and refused with the reason', () => {
   const limits = { min: 0, max: 10, whole: false }
-  assert.deepEqual(parseNumber(' 1e-4 ', limits), { value: 1e-4 })
-  assert.deepEqual(parseNumber('0,5', limits), { value: 0.5 })
-  assert.deepEqual(parseNumber('', limits), { value: undefined })
-  assert.deepEqual(parseNumber('1_000', { ...limits, max: 1000 }), { value: 1000 })
-  assert.match(JSON.stringify(parseNumber('11', limits)), /most that can be set is 10/)
-  assert.match(JSON.stringify(parseNumber('-1', limits)), /least that can be set is 0/)
-  assert.match(JSON.stringify(parseNumber('1.5', { ...limits, whole: true })), /whole number/)
+  assert.deepEqual(numberWithin(' 1e-4 ', limits), { value: 1e-4 })
+  assert.deepEqual(numberWithin('0,5', limits), { value: 0.5 })
+  assert.deepEqual(numberWithin('', limits), { value: undefined })
+  assert.deepEqual(numberWithin('1_000', { ...limits, max: 1000 }), { value: 1000 })
+  assert.match(JSON.stringify(numberWithin('11', limits)), /most that can be set is 10/)
+  assert.match(JSON.stringify(numberWithin('-1', limits)), /least that can be set is 0/)
+  assert.match(JSON.stringify(numberWithin('1.5', { ...limits, whole: true })), /whole number/)
   for (const wrong of ['1.2.3', 'abc', '0x10', '1e999', '1,000', '12,000,000'])
-    assert.ok('problem' in parseNumber(wrong, limits), wrong)
+    assert.ok('problem' in numberWithin(wrong, limits), wrong)
 })
 
 test('a tag is taken once, whatever its case', () => {

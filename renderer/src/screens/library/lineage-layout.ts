@@ -31,12 +31,12 @@ export function layOut({ nodes, edges }: Lineage): LineageLayout {
       })
       // Tab goes through them as they are read: from the oldest to the newest, from top to bottom.
       .sort((a, b) => a.x - b.x || a.y - b.y),
-    edges: drawn.map(({ from, to }) => ({ from, to, path: smooth(graph.edge(from, to).points ?? []) })),
+    edges: drawn.map(({ from, to }) => ({ from, to, path: edgePath(graph.edge(from, to).points ?? []) })),
   }
 }
 
 /** A curve through the points of an edge, level where it leaves and arrives. */
-function smooth(points: readonly { x: number; y: number }[]): string {
+function edgePath(points: readonly { x: number; y: number }[]): string {
   const [first, ...rest] = points
   const last = rest.at(-1)
   if (!first || !last) return ''

@@ -8,7 +8,7 @@ export interface NumberLimits {
  * A typed number: undefined where nothing was typed, or why it cannot be taken. Both a point and a comma separate decimals;
  * spaces and underscores group digits; 1e-4 is read. A comma that may group thousands as well is refused.
  */
-export function parseNumber(
+export function numberWithin(
   text: string,
   { min, max, whole }: NumberLimits,
 ): { value: number | undefined } | { problem: string } {
