@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { root, setUp } from './setup.mjs'
-import { chooseTests, describeResults } from './test-files.mjs'
+import { chooseTests, describeResults, longestFirst } from './test-files.mjs'
 
 const [command, ...rest] = process.argv.slice(2)
 const node = setUp()
@@ -27,14 +27,7 @@ const testEnvironment = { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/co
 
 /** Tests of node:test, then the specs that drive the app. */
 function testSteps({ flags, tests, specs }) {
-  const reporters = [
-    '--test-reporter=spec',
-    '--test-reporter-destination=stdout',
-    '--test-reporter=./scripts/test-results.mjs',
-    `--test-reporter-destination=${resultsOf('tests')}`,
-  ]
-  // Node's own number leaves a core idle.
-  const nodeTest = [node, '--test', `--test-concurrency=${cores}`, ...reporters, ...flags, ...tests]
+  const nodeTest = [node, join(root, 'scripts/run-tests.mjs'), ...flags, ...longestFirst(tests)]
   const config = join(root, 'test/e2e/app/playwright.config.ts')
   return [
     ...(tests.length ? [['tests', nodeTest]] : []),

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
-import { chooseTests, describeResults } from '../../../scripts/test-files.mjs'
+import { chooseTests, describeResults, longestFirst } from '../../../scripts/test-files.mjs'
 
 test('no words mean every file; of units alone, none that starts processes of the app', () => {
   const { flags, tests, specs } = chooseTests([])
@@ -26,6 +26,14 @@ test('a word is a path or a part of one, and must mean a file', () => {
   // A file that is no test by its name can be run by its path.
   assert.deepEqual(chooseTests(['test/gpu/rounding.ts']).tests, ['test/gpu/rounding.ts'])
   assert.throws(() => chooseTests(['no such thing']), /no file of tests has "no such thing"/)
+})
+
+test('files that take long are started first, others in their order', () => {
+  const ordered = longestFirst(chooseTests([]).tests)
+  assert.equal(ordered[0], 'test/gpu/swiftshader.test.ts')
+  assert.match(ordered[1]!, /^test\/e2e\//)
+  const units = ['test/conformance/unary.test.ts', 'test/unit/data/rows.test.ts', 'test/unit/pruning/masks.test.ts']
+  assert.deepEqual(longestFirst([...units, 'test/e2e/sweep.test.ts']), ['test/e2e/sweep.test.ts', ...units])
 })
 
 test('flags go to node:test, and leave out the specs', () => {
