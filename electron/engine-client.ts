@@ -9,6 +9,7 @@ import {
   serviceResponseSchema,
   type ServiceResult,
 } from '../engine/contract/index.ts'
+import { isDebugging } from '../engine/shared/log.ts'
 import { endOf, explainEnd, type ProcessEnd } from '../engine/shared/process-end.ts'
 import { ProblemError } from './problems.ts'
 
@@ -24,13 +25,15 @@ export interface EngineOptions {
 }
 
 function start(engine: EngineOptions, entry: string): ChildProcess {
-  return fork(entry, [], {
+  const child = fork(entry, [], {
     execPath: engine.node,
     execArgv: [],
     env: { ...process.env, ...engine.env },
     serialization: 'advanced',
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
+  if (isDebugging) child.stderr?.pipe(process.stderr, { end: false })
+  return child
 }
 
 interface Pending {

@@ -1,6 +1,7 @@
 import { availableParallelism, cpus } from 'node:os'
 import type { BackendName } from '../shared/backend-names.ts'
 import { badSetting, SecateurError } from '../shared/errors.ts'
+import { debug } from '../shared/log.ts'
 import { tf } from '../tensor/tf.ts'
 import type { DeviceFacts } from './facts.ts'
 import { registerFrozenComposites } from './frozen-composite.ts'
@@ -39,15 +40,26 @@ const candidates = ['tensorflow', 'webgpu', 'onnx'] as const
 export async function chooseBackend(options: ChoiceOptions = {}): Promise<Choice> {
   const threads = threadsOf(options)
   const device = options.device ?? 'auto'
-  if (device !== 'auto') {
-    try {
-      return { name: device, ...(await startBackend(device, threads)), refused: [] }
-    } catch (cause) {
-      throw new SecateurError('unsupported', reasonOf(cause), { field: 'device', cause })
-    }
-  }
+  const choice = device === 'auto' ? await fastestBackend(threads) : await namedBackend(device, threads)
+  for (const { name, reason } of choice.refused) debug('backend', () => `${name} is not used: ${reason}`)
+  debug(
+    'backend',
+    () => `${choice.name} computes on ${choice.device}; threads: ${choice.threads}; asked for: ${device}`,
+  )
+  return choice
+}
+
+async function fastestBackend(threads: number): Promise<Choice> {
   const { chosen, refused } = await rankBackends(threads)
   return { name: chosen.name, ...(await startBackend(chosen.name, threads)), refused }
+}
+
+async function namedBackend(name: BackendName, threads: number): Promise<Choice> {
+  try {
+    return { name, ...(await startBackend(name, threads)), refused: [] }
+  } catch (cause) {
+    throw new SecateurError('unsupported', reasonOf(cause), { field: 'device', cause })
+  }
 }
 
 export interface Contender {

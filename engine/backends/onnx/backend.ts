@@ -1,11 +1,10 @@
 import { SecateurError } from '../../shared/errors.ts'
 import { type DataType, type Tensor, tf, type TensorInfo } from '../../tensor/tf.ts'
 import { offerExtras } from '../extras.ts'
+import { allocate, ArrayPool, type HostValues } from './array-pool.ts'
+import { CompiledGraphs } from './compiled-graphs.ts'
 import type { ElementType } from './model-proto.ts'
 import { Recorder, sizeOf, type Value } from './recorder.ts'
-import { type HostValue, OnnxSession } from './runtime.ts'
-
-type Stored = Float32Array | Int32Array | Uint8Array
 
 interface Entry {
   dtype: DataType
@@ -14,37 +13,23 @@ interface Entry {
   shape: readonly number[]
   references: number
   /** Where the value is: computed already, or the promise of a node of the pending graph. */
-  data: Stored | null
+  data: HostValues | null
   pending: Value | null
   /** The array may be handed to another tensor when this one is gone: nobody outside has seen it. */
   recyclable: boolean
-}
-
-interface CompiledGraph {
-  session: OnnxSession
-  /** Position in the recorder's inputs of each array to feed, with its name in the session. */
-  feeds: { name: string; position: number }[]
 }
 
 const elementTypes: Partial<Record<DataType, ElementType>> = { float32: 'float32', int32: 'int32', bool: 'bool' }
 
 /** How many nodes may wait before they run, so that a loop that never reads anything stays bounded in memory. */
 const longestGraph = 4096
-/** Bytes of free arrays kept for the next graph. */
-const longestPool = 2 ** 30
-
-const allocate = (type: ElementType, size: number): Stored =>
-  type === 'float32' ? new Float32Array(size) : type === 'int32' ? new Int32Array(size) : new Uint8Array(size)
-
 /**
  * A TensorFlow.js back end on ONNX Runtime. Kernels append nodes to a pending graph; `flush` (called when data is read, or
  * at the end of a block) runs it with every tensor that is still alive as an output. Compiled graphs are kept by structure.
  */
 export class OnnxBackend extends tf.KernelBackend {
   readonly threads: number
-  /** Compiled graphs by structure, least recently used first. */
-  readonly #compiled = new Map<string, CompiledGraph>()
-  readonly #largestCache: number
+  readonly #compiled: CompiledGraphs
   readonly #entries: {
     get(id: object): Entry
     set(id: object, entry: Entry): void
@@ -53,17 +38,16 @@ export class OnnxBackend extends tf.KernelBackend {
     numDataIds(): number
   }
   readonly #pendingEntries = new Set<Entry>()
-  readonly #free = new Map<string, Stored[]>()
-  #freeBytes = 0
+  readonly #arrays = new ArrayPool()
   /** Arrays whose tensors are gone but which the pending graph still reads. */
-  #retired: Stored[] = []
+  #retired: HostValues[] = []
   #recorder = new Recorder()
   #flushing = 0
 
-  constructor(options: { threads: number; largestCache?: number }) {
+  constructor(options: { threads: number }) {
     super()
     this.threads = options.threads
-    this.#largestCache = options.largestCache ?? 256
+    this.#compiled = new CompiledGraphs(options.threads)
     this.#entries = new tf.DataStorage<Entry>(this, tf.engine())
     offerExtras(this, { flush: () => this.flush() })
   }
@@ -127,7 +111,7 @@ export class OnnxBackend extends tf.KernelBackend {
   }
 
   /** Values of a tensor if they are on the host already, so that a kernel can use them in the structure. */
-  peek(tensor: TensorInfo): Stored | null {
+  peek(tensor: TensorInfo): HostValues | null {
     return this.#entries.get(tensor.dataId).data
   }
 
@@ -140,7 +124,7 @@ export class OnnxBackend extends tf.KernelBackend {
 
   /** A float32 tensor that such a kernel fills: what is in its array before is of no meaning. */
   blank(shape: readonly number[]): { tensor: TensorInfo; data: Float32Array } {
-    const data = this.#take('float32', sizeOf(shape)) as Float32Array
+    const data = this.#arrays.take('float32', sizeOf(shape)) as Float32Array
     const entry: Entry = {
       dtype: 'float32',
       type: 'float32',
@@ -166,7 +150,8 @@ export class OnnxBackend extends tf.KernelBackend {
         else waiting.set(entry.pending!, [entry])
       }
       const values = [...waiting.keys()]
-      const results = this.#run(recorder, values)
+      const take = ({ type, shape }: Value) => this.#arrays.take(type, sizeOf(shape))
+      const results = this.#compiled.run(recorder, values, take)
       for (const [index, entries] of [...waiting.values()].entries()) {
         for (const entry of entries) {
           entry.data = results[index]!
@@ -179,79 +164,26 @@ export class OnnxBackend extends tf.KernelBackend {
       this.#flushing++
     }
     this.#recorder = new Recorder()
-    for (const data of this.#retired) this.#release(data)
+    for (const data of this.#retired) this.#arrays.release(data)
     this.#retired = []
-  }
-
-  #run(recorder: Recorder, values: Value[]): Stored[] {
-    const key = recorder.key(values)
-    let compiled = this.#compiled.get(key)
-    if (compiled) {
-      this.#compiled.delete(key)
-    } else {
-      const { graph, inputIds } = recorder.graph(values)
-      const positions = new Map(recorder.inputs.map(({ value }, position) => [value.id, position]))
-      compiled = {
-        session: new OnnxSession(graph, this.threads),
-        feeds: inputIds.map((id) => ({ name: `v${id}`, position: positions.get(id)! })),
-      }
-      if (this.#compiled.size >= this.#largestCache) {
-        const [oldest, { session }] = this.#compiled.entries().next().value!
-        session.dispose()
-        this.#compiled.delete(oldest)
-      }
-    }
-    this.#compiled.set(key, compiled)
-    const feeds: Record<string, HostValue> = {}
-    for (const { name, position } of compiled.feeds) {
-      const { value, data } = recorder.inputs[position]!
-      feeds[name] = { type: value.type, dims: value.shape, data, location: 'cpu' }
-    }
-    const fetches: Record<string, HostValue> = {}
-    const results = values.map((value) => {
-      const data = this.#take(value.type, sizeOf(value.shape))
-      fetches[`v${value.id}`] = { type: value.type, dims: value.shape, data, location: 'cpu' }
-      return data
-    })
-    compiled.session.run(feeds, fetches)
-    return results
-  }
-
-  #take(type: ElementType, size: number): Stored {
-    const data = this.#free.get(`${type}:${size}`)?.pop()
-    if (!data) return allocate(type, size)
-    this.#freeBytes -= data.byteLength
-    return data
-  }
-
-  #release(data: Stored): void {
-    if (this.#freeBytes + data.byteLength > longestPool) return
-    const type: ElementType = data instanceof Float32Array ? 'float32' : data instanceof Int32Array ? 'int32' : 'bool'
-    const key = `${type}:${data.length}`
-    const free = this.#free.get(key)
-    if (free) free.push(data)
-    else this.#free.set(key, [data])
-    this.#freeBytes += data.byteLength
   }
 
   /** Gives back the arrays and compiled graphs that are kept for reuse. */
   trim(): void {
     this.flush()
-    this.#free.clear()
-    this.#freeBytes = 0
-    for (const { session } of this.#compiled.values()) session.dispose()
+    this.#arrays.clear()
     this.#compiled.clear()
   }
 
   // What TensorFlow.js calls.
 
-  override write(values: Stored, shape: number[], dtype: DataType): object {
+  override write(values: HostValues, shape: number[], dtype: DataType): object {
     const dataId = {}
     this.move(dataId, values, shape, dtype, 1)
     return dataId
   }
 
-  override move(dataId: object, values: Stored, shape: number[], dtype: DataType, references: number): void {
+  override move(dataId: object, values: HostValues, shape: number[], dtype: DataType, references: number): void {
     const type = elementTypes[dtype]
     if (!type)
       throw new SecateurError('unsupported', `the onnx back end holds float32, int32 and bool tensors, not ${dtype}`)
@@ -266,7 +198,7 @@ export class OnnxBackend extends tf.KernelBackend {
     this.#entries.set(dataId, { dtype, type, shape, references, data, pending: null, recyclable: false })
   }
 
-  override readSync(dataId: object): Stored {
+  override readSync(dataId: object): HostValues {
     const entry = this.#entries.get(dataId)
     if (!entry.data) this.flush()
     // The caller may keep the array for longer than the tensor lives.
@@ -274,7 +206,7 @@ export class OnnxBackend extends tf.KernelBackend {
     return entry.data!
   }
 
-  override async read(dataId: object): Promise<Stored> {
+  override async read(dataId: object): Promise<HostValues> {
     return this.readSync(dataId)
   }
 

@@ -1,3 +1,4 @@
+import { debug, tally } from '../../shared/log.ts'
 import { tf, type DataType, type TensorInfo } from '../../tensor/tf.ts'
 import type { FusedAttributes, FusedKernel } from '../fused-kernels.ts'
 import { bufferOf, type CardBackend } from './backend.ts'
@@ -92,11 +93,14 @@ function pipelineOf(device: GPUDevice, { key, code }: Program) {
   let known = pipelines.get(device)
   if (!known) pipelines.set(device, (known = new Map()))
   let found = known.get(key)
-  if (!found) {
+  if (found) tally('shader', 'reused')
+  else {
+    const started = performance.now()
     const module = device.createShaderModule({ code: code(), label: key })
     const pipeline = device.createComputePipeline({ layout: 'auto', compute: { module }, label: key })
     found = { pipeline, layout: pipeline.getBindGroupLayout(0) }
     known.set(key, found)
+    debug('shader', () => `compiled ${key} in ${Math.round(performance.now() - started)} ms`)
   }
   return found
 }

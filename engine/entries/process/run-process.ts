@@ -1,4 +1,5 @@
 import { commandSchema, type EngineEvent, type Job } from '../../contract/index.ts'
+import { abridged, debug } from '../../shared/log.ts'
 import { badSetting, exitCodeOf, failureOf } from '../../shared/errors.ts'
 import { Outbox } from './outbox.ts'
 import { StopSwitch } from './stop-switch.ts'
@@ -14,7 +15,10 @@ export function runProcess(): void {
     )
     process.exit(2)
   }
-  const outbox = new Outbox((event, sent) => process.send!(event, undefined, undefined, sent))
+  const outbox = new Outbox((event, sent) => {
+    debug('message', () => `to the app: ${abridged(event)}`)
+    process.send!(event, undefined, undefined, sent)
+  })
   const stop = new StopSwitch()
   let started = false
   let ended = false
@@ -29,6 +33,7 @@ export function runProcess(): void {
   const fail = (error: unknown) => void end({ type: 'error', ...failureOf(error) }, exitCodeOf(error))
 
   process.on('message', (message) => {
+    debug('message', () => `from the app: ${abridged(message)}`)
     const parsed = commandSchema.safeParse(message)
     if (parsed.success && parsed.data.type === 'stop') {
       stop.stop()

@@ -1,5 +1,6 @@
 import { type ServiceMethod, serviceMethods, serviceRequestSchema, type ServiceResponse } from '../../contract/index.ts'
 import { badSetting, failureOf, SecateurError } from '../../shared/errors.ts'
+import { abridged, debug } from '../../shared/log.ts'
 import type { WorkControl } from '../../shared/work-control.ts'
 import { type Handler, handlers } from './methods.ts'
 
@@ -14,6 +15,7 @@ export function serveRequests(): void {
   }
   const running = new Map<number, AbortController>()
   process.on('message', (message) => {
+    debug('message', () => `from the app: ${abridged(message)}`)
     const request = serviceRequestSchema.safeParse(message)
     if (!request.success) console.error('a message that is no request was left aside')
     else if ('cancel' in request.data) running.get(request.data.cancel)?.abort(cancelled())
@@ -65,6 +67,7 @@ function throttled(id: number): (done: number, total: number) => void {
 }
 
 function answer(response: ServiceResponse): void {
+  debug('message', () => `to the app: ${abridged(response)}`)
   // A channel that is gone has nobody who waits; `disconnect` ends the process.
   if (process.connected) process.send!(response, undefined, undefined, () => {})
 }
