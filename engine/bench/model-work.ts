@@ -1,7 +1,7 @@
 import { cardBytes, currentCard } from '../backends/webgpu/measure.ts'
-import { countParameters } from '../models/expected-tensors.ts'
+import { countParameters } from '../models/tensors.ts'
 import { measureLatency } from '../evaluation/latency.ts'
-import { LlamaScoring } from '../evaluation/llama-scoring.ts'
+import { CausalScoring } from '../evaluation/causal-scoring.ts'
 import { disposeMatrices } from '../lora/adapter.ts'
 import { disposeModel } from '../models/load.ts'
 import { peakMemory } from '../estimate/memory.ts'
@@ -56,14 +56,14 @@ export async function measureModel(shape: ShapeName, settings: WorkSettings): Pr
     })
     const scoringTimes: number[] = []
     const pruneSeconds = median(repeats, signal, () => {
-      trainer.step(++step, (gradients) => {
+      trainer.step(++step, ({ gradients }) => {
         const started = performance.now()
         score(gradients)
         scoringTimes.push((performance.now() - started) / 1000)
       })
       look()
     })
-    const scoring = new LlamaScoring(model)
+    const scoring = new CausalScoring(model)
     const promptTimes: number[] = []
     for (let i = 0; i <= repeats; i++) {
       signal.throwIfAborted()

@@ -1,7 +1,7 @@
 import type { ModelConfig } from '../models/model-config.ts'
-import { type Projection, projections, projectionShape } from '../models/projections.ts'
 import { frozenWeight, type FrozenWeight, quantise } from '../tensor/frozen-weight.ts'
-import type { LlamaModel } from '../models/llama.ts'
+import { assembleModel } from '../models/assemble.ts'
+import type { Model } from '../models/family.ts'
 import { tf } from '../tensor/tf.ts'
 
 /** Matrices of one size share their numbers on the host, and are weights of their own everywhere else. */
@@ -42,38 +42,19 @@ export class RandomWeights {
   }
 }
 
-/** A Llama with random weights, in float16 or with its projections in 8 bits. */
-export function randomModel(config: ModelConfig, int8: boolean): LlamaModel {
+/** A model with random weights, in float16 or with its linear layers in 8 bits. */
+export function randomModel(config: ModelConfig, int8: boolean): Model {
   const weights = new RandomWeights(int8)
   return modelOf(config, (rows, columns, table) => weights.matrix(rows, columns, int8 && !table))
 }
 
 /** @param matrix draws a weight of [rows, columns]; a table is an embedding or the output head */
-export function modelOf(
+export const modelOf = (
   config: ModelConfig,
   matrix: (rows: number, columns: number, table: boolean) => FrozenWeight,
-): LlamaModel {
-  const { hiddenSize, vocabularySize } = config
-  const embedding = matrix(vocabularySize, hiddenSize, true)
-  const projection = (layer: number, which: Projection) => ({
-    weight: matrix(...projectionShape(config, layer, which), false),
-    bias: null,
+): Model =>
+  assembleModel(config, {
+    matrix: ({ shape, role }, _, rows) => matrix(rows, shape[1]!, role.part !== 'weight'),
+    bias: (_spec, _first, count) => tf.zeros([count]),
+    norm: ({ shape }) => tf.ones(shape),
   })
-  return {
-    config,
-    embedding,
-    head: { weight: config.tiedEmbeddings ? embedding : matrix(vocabularySize, hiddenSize, true), bias: null },
-    norm: tf.ones([hiddenSize]),
-    layers: config.layers.map((shape, layer) => ({
-      shape,
-      projections: Object.fromEntries(projections.map((which) => [which, projection(layer, which)])) as Record<
-        Projection,
-        ReturnType<typeof projection>
-      >,
-      inputNorm: tf.ones([hiddenSize]),
-      feedForwardNorm: tf.ones([hiddenSize]),
-      queryNorm: null,
-      keyNorm: null,
-    })),
-  }
-}

@@ -1,4 +1,4 @@
-import type { ModelConfig } from '../models/model-config.ts'
+import type { DecoderConfig } from '../models/decoder-config.ts'
 
 /** Sizes of well-known Llamas: 3.2 1B and 3B, and 2 7B. */
 const shapes = {
@@ -10,7 +10,7 @@ export type ShapeName = keyof typeof shapes
 export const shapeNames = Object.keys(shapes) as [ShapeName, ...ShapeName[]]
 
 /** The configuration of a shape, with every size but that of a head divided by `scale`. */
-export function configOf(name: ShapeName, scale: number): ModelConfig {
+export function configOf(name: ShapeName, scale: number): DecoderConfig {
   const { headSize, layers, heads, keyValueHeads, channels, vocabulary, tied } = shapes[name]
   const fewer = (count: number) => Math.max(1, Math.round(count / scale))
   const kept = fewer(keyValueHeads)
@@ -26,8 +26,8 @@ export function configOf(name: ShapeName, scale: number): ModelConfig {
 
 /** A Llama without biases or scaled positions. */
 export const plainConfig = (
-  sizes: Pick<ModelConfig, 'vocabularySize' | 'hiddenSize' | 'headSize' | 'layers' | 'tiedEmbeddings'>,
-): ModelConfig => ({
+  sizes: Pick<DecoderConfig, 'vocabularySize' | 'hiddenSize' | 'headSize' | 'layers' | 'tiedEmbeddings'>,
+): DecoderConfig => ({
   family: 'llama',
   ...sizes,
   maxPositions: 4096,
@@ -35,6 +35,12 @@ export const plainConfig = (
   normEpsilon: 1e-5,
   ropeTheta: 10_000,
   ropeScaling: null,
+  slidingRopeTheta: null,
+  attentionScale: 1 / Math.sqrt(sizes.headSize),
+  activation: 'silu',
+  branchNorms: false,
+  normOffset: 0,
+  embeddingScale: 1,
   bias: { queryKeyValue: false, output: false, feedForward: false },
   queryKeyNorm: false,
   bosId: 1,

@@ -1,7 +1,7 @@
-import { projections } from '../models/projections.ts'
+import { linearNames } from '../models/tensors.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { createAdapter, type LayerMatrices } from '../lora/adapter.ts'
-import type { LlamaModel } from '../models/llama.ts'
+import type { Model } from '../models/family.ts'
 import { loraPruneScores } from '../pruning/criteria/loraprune.ts'
 import { Random } from '../shared/random.ts'
 import { Trainer } from '../training/trainer.ts'
@@ -24,7 +24,7 @@ const scoring = { power: 1, normalise: 'module', reduction: 'sum', headGroups: '
 
 /** What a benchmark trains and scores: a model with an adapter of rank 8 on everything, and one batch of random tokens. */
 export function subjectOf(
-  model: LlamaModel,
+  model: Model,
   { rows, length, gradientCheckpointing }: { rows: number; length: number; gradientCheckpointing: 'off' | 'on' },
 ) {
   const random = new Random(1)
@@ -32,7 +32,7 @@ export function subjectOf(
   const batch: TrainingBatch = { ids, labels: ids, segments: null, positions: null, rows, length, targets: ids.length }
   const adapter = createAdapter(
     model.config,
-    { rank: 8, alpha: 16, dropout: 0, rankStabilised: false, projections: [...projections] },
+    { rank: 8, alpha: 16, dropout: 0, rankStabilised: false, targetModules: linearNames(model.config) },
     random.fork('adapter'),
   )
   const batches = { perEpoch: 1, tokensPerEpoch: ids.length, at: () => batch }

@@ -2,7 +2,7 @@ import { existsSync, statfsSync } from 'node:fs'
 import { freemem } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import type { Checkpoint } from '../models/checkpoint.ts'
-import { projectionShape } from '../models/projections.ts'
+import { linearOf } from '../models/tensors.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import type { Estimate, FinetuneJob, Job, Placement, PruneJob, SweepJob } from '../contract/index.ts'
 import { SecateurError } from '../shared/errors.ts'
@@ -60,8 +60,8 @@ const adapterSize = (job: { rank: number; targetModules: string[] }, { config }:
   config.layers.reduce(
     (sum, _, layer) =>
       sum +
-      (job.targetModules as Parameters<typeof projectionShape>[2][]).reduce((total, projection) => {
-        const [outputs, inputs] = projectionShape(config, layer, projection)
+      job.targetModules.reduce((total, name) => {
+        const { outputs, inputs } = linearOf(config, layer, name)
         return total + job.rank * (outputs + inputs)
       }, 0),
     0,

@@ -1,15 +1,8 @@
 import type { ModelConfig } from '../models/model-config.ts'
-import { projections, projectionShape } from '../models/projections.ts'
-import { elementsOf } from '../checkpoint/safetensors-header.ts'
+import { layerWeights } from '../models/tensors.ts'
 import { criteria, type PruneJob } from '../contract/index.ts'
 import { lastSelection, scheduleOf, selections } from '../pruning/schedule.ts'
 import { multiplyAdds } from '../models/multiply-adds.ts'
-
-/** Weights of the projections of each layer. */
-const layerWeights = (config: ModelConfig): number[] =>
-  config.layers.map((_, layer) =>
-    projections.reduce((sum, projection) => sum + elementsOf(projectionShape(config, layer, projection)), 0),
-  )
 
 /** Tokens of the text that is scored on. */
 const calibrationTokens = (job: PruneJob): number =>

@@ -2,18 +2,8 @@ import { setImmediate } from 'node:timers/promises'
 import { flushBackend } from '../backends/flush.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { type Adapter, lowRankOf } from '../lora/adapter.ts'
-import {
-  block,
-  disposePass,
-  type LayerCache,
-  type LayerMask,
-  type LlamaModel,
-  logits,
-  makePass,
-  type PassContext,
-} from '../models/llama.ts'
-import { embed } from '../ops/linear.ts'
-import { rotaryFrequencies, rotaryTable } from '../ops/rotary.ts'
+import type { LayerCache, LayerMask, Model, Pass } from '../models/family.ts'
+import { embedIds, forward, logits } from '../models/forward.ts'
 import { badSetting } from '../shared/errors.ts'
 import type { Random } from '../shared/random.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
@@ -51,7 +41,7 @@ export function encodePrompt(tokenizer: Tokenizer, text: string): number[] {
 /** What changes a model that generates: an adapter that is being trained, groups that have left. */
 export interface Changes {
   adapter?: Adapter | undefined
-  masks?: LayerMask[] | undefined
+  masks?: readonly LayerMask[] | undefined
 }
 
 /**
@@ -60,7 +50,7 @@ export interface Changes {
  * @throws SecateurError where the prompt is empty or does not fit the model's positions.
  */
 export async function generate(
-  model: LlamaModel,
+  model: Model,
   prompt: number[],
   settings: GenerationSettings,
   changes: Changes = {},
@@ -116,27 +106,24 @@ export function pick(scores: Float32Array, { temperature, topP, random }: Genera
 
 /** Keys and values of one sequence, in arrays of a capacity that grows in steps. */
 class Cache {
-  readonly #model: LlamaModel
-  readonly #frequencies: number[]
+  readonly #model: Model
   readonly #limit: number
   readonly #changes: Changes
   #layers: LayerCache[] = []
   #length = 0
   #capacity = 0
 
-  constructor(model: LlamaModel, limit: number, changes: Changes) {
+  constructor(model: Model, limit: number, changes: Changes) {
     this.#model = model
     this.#limit = limit
     this.#changes = changes
-    const { headSize, ropeTheta, ropeScaling } = model.config
-    this.#frequencies = rotaryFrequencies(headSize, ropeTheta, ropeScaling)
   }
 
   /** Computes all of a prompt; logits of its last position. */
   prompt(ids: readonly number[]): Float32Array {
-    const pass = makePass(this.#model.config, 1, ids.length)
+    const { family, config } = this.#model
+    using pass = family.makePass(config, 1, ids.length)
     const result = this.#run(ids, pass, (keys, values) => ({ keys, values }))
-    disposePass(pass)
     this.#length = ids.length
     this.#capacity = ids.length
     return result
@@ -145,18 +132,8 @@ class Cache {
   /** Computes one more token; logits after it. */
   next(id: number): Float32Array {
     if (this.#length === this.#capacity) this.#grow()
-    const { config } = this.#model
-    const position = [this.#length]
-    const bias = new Float32Array(this.#capacity).fill(-1e9)
-    const first = config.slidingWindow === null ? 0 : Math.max(0, this.#length - config.slidingWindow + 1)
-    bias.fill(0, first, this.#length + 1)
-    const pass: PassContext = {
-      rows: 1,
-      length: 1,
-      queryRotary: rotaryTable(this.#frequencies, position, 1, 1 / Math.sqrt(config.headSize)),
-      keyRotary: rotaryTable(this.#frequencies, position, 1),
-      bias: tf.tensor4d(bias, [1, 1, 1, this.#capacity]),
-    }
+    const { family, config } = this.#model
+    using pass = family.makeStep(config, this.#length, this.#capacity)
     const here = new Float32Array(this.#capacity)
     here[this.#length] = 1
     const place = tf.tensor4d(here, [1, this.#capacity, 1, 1])
@@ -164,7 +141,6 @@ class Cache {
       keys: tf.add(this.#layers[layer]!.keys, tf.mul(keys, place)),
       values: tf.add(this.#layers[layer]!.values, tf.mul(values, place)),
     }))
-    disposePass(pass)
     place.dispose()
     this.#length++
     return result
@@ -190,33 +166,29 @@ class Cache {
 
   #run(
     ids: readonly number[],
-    pass: PassContext,
+    pass: Pass,
     extend: (keys: Tensor, values: Tensor, layer: number) => LayerCache,
   ): Float32Array {
-    const { config, embedding, layers } = this.#model
     const { adapter, masks } = this.#changes
-    let x = tf.tidy(() => embed(tf.tensor1d([...ids], 'int32'), embedding))
     const caches: LayerCache[] = []
-    for (const [index, layer] of layers.entries()) {
-      const next = tf.tidy(() =>
-        block(x, layer, config, pass, {
-          lowRank: adapter && lowRankOf(adapter, index),
-          mask: masks?.[index],
-          remember: (keys, values) => {
-            const all = extend(keys, values, index)
-            caches.push({ keys: tf.keep(all.keys), values: tf.keep(all.values) })
-            return all
-          },
-        }),
-      )
-      x.dispose()
+    const x = forward(this.#model, embedIds(this.#model, ids), pass, {
+      extras: (layer) => ({
+        lowRank: adapter && lowRankOf(adapter, layer),
+        mask: masks?.[layer],
+        remember: (keys, values) => {
+          const all = extend(keys, values, layer)
+          caches.push({ keys: tf.keep(all.keys), values: tf.keep(all.values) })
+          return all
+        },
+      }),
       // One token is so little work that all blocks run as one graph; a prompt runs block by block.
-      if (ids.length > 1) flushBackend()
-      x = next
-    }
+      flushes: ids.length > 1,
+    })
     this.dispose()
     this.#layers = caches
-    const scores = tf.tidy(() => logits(tf.slice(x, [ids.length - 1, 0], [1, config.hiddenSize]), this.#model))
+    const scores = tf.tidy(() =>
+      logits(tf.slice(x, [ids.length - 1, 0], [1, this.#model.config.hiddenSize]), this.#model),
+    )
     x.dispose()
     const result = scores.dataSync() as Float32Array
     scores.dispose()

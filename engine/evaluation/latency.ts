@@ -1,4 +1,4 @@
-import type { LlamaModel } from '../models/llama.ts'
+import type { Model } from '../models/family.ts'
 import { Random } from '../shared/random.ts'
 import { generate } from './generation.ts'
 
@@ -15,7 +15,7 @@ export interface LatencyOptions {
  * one that warms up. The prompt is random ids: speed does not depend on them.
  */
 export async function measureLatency(
-  model: LlamaModel,
+  model: Model,
   { prompt = 128, tokens = 32, repeats = 3, signal }: LatencyOptions = {},
 ): Promise<{ promptTokensPerSecond: number; generatedTokensPerSecond: number }> {
   const { maxPositions, vocabularySize } = model.config

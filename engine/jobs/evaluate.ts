@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { chooseBackend } from '../backends/choose.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
-import { checkAdapter, readAdapter } from '../lora/peft.ts'
+import { checkAdapter, pairsOfAdapter, readAdapter } from '../lora/peft.ts'
 import { loadTokenizer } from '../tokenizer/tokenizer.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import type { EvaluateJob, EvaluationSettings, JobContext, ResultEvent, Scores, Stage } from '../contract/index.ts'
@@ -11,12 +11,12 @@ import type { FewShot } from '../evaluation/few-shot.ts'
 import { encodePrompt, generate } from '../evaluation/generation.ts'
 import { measureLatency } from '../evaluation/latency.ts'
 import { type ScoredRow, scoreTask } from '../evaluation/likelihood.ts'
-import { LlamaScoring } from '../evaluation/llama-scoring.ts'
+import { CausalScoring } from '../evaluation/causal-scoring.ts'
 import { measurePerplexity } from '../evaluation/perplexity.ts'
 import { readTask } from '../evaluation/read-task.ts'
 import type { TaskName } from '../evaluation/tasks/index.ts'
 import { type Adapter, adapterFrom, disposeMatrices } from '../lora/adapter.ts'
-import type { LlamaModel } from '../models/llama.ts'
+import type { Model } from '../models/family.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { Random } from '../shared/random.ts'
 import { estimateJob, refuseIfTooLarge } from '../estimate/estimate.ts'
@@ -80,9 +80,8 @@ export async function evaluateInRun(
 export function loadAdapter(folder: string, checkpoint: Checkpoint): Adapter {
   const adapter = readAdapter(folder)
   checkAdapter(adapter, checkpoint.config)
-  return adapterFrom(checkpoint.config, adapter, (layer, projection) =>
-    adapter.matrices.get(`layers.${layer}.${projection}`),
-  )
+  const pairs = pairsOfAdapter(adapter, checkpoint.config)
+  return adapterFrom(checkpoint.config, adapter, (layer, name) => pairs[layer]![name])
 }
 
 interface ScoreOptions {
@@ -120,7 +119,7 @@ async function score(
   let adapted: Adapter | undefined
   try {
     if (adapter !== undefined) adapted = loadAdapter(adapter, checkpoint)
-    const scoring = new LlamaScoring(model, { adapter: adapted })
+    const scoring = new CausalScoring(model, { adapter: adapted })
     const progress = new StageProgress(stage, emit, [
       ...Object.keys(settings.tasks),
       ...Object.keys(settings.perplexity),
@@ -199,7 +198,7 @@ function checkShots({ fewShot, fewShotFrom, tasks }: EvaluationSettings): void {
 
 /** Speed at 128 tokens, or at each length that is asked for. */
 async function measureSpeed(
-  model: LlamaModel,
+  model: Model,
   lengths: readonly number[],
   signal: AbortSignal,
 ): Promise<NonNullable<Scores['latency']>> {
@@ -212,7 +211,7 @@ async function measureSpeed(
 
 /** Greedy continuations of the prompts. */
 async function writeExamples(
-  model: LlamaModel,
+  model: Model,
   tokenizer: Tokenizer,
   { prompts, maxNewTokens }: EvaluationSettings,
   signal: AbortSignal,

@@ -7,7 +7,10 @@ import { estimateJob, refuseIfTooLarge } from '../estimate/estimate.ts'
 import { placementOf } from '../estimate/placement.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { inRunFolder } from '../runs/run-folder.ts'
-import { adapterValues, prepareTraining, train } from '../runs/training-run.ts'
+import { adapterValues } from '../lora/adapter.ts'
+import { prepareTraining } from '../runs/prepare.ts'
+import { record } from '../runs/record.ts'
+import { takeSteps } from '../training/loop.ts'
 
 /** Fine-tunes an adapter on a checkpoint and writes it as a PEFT folder: OUT/output. */
 export async function finetune(job: FinetuneJob, context: JobContext): Promise<ResultEvent> {
@@ -20,17 +23,11 @@ export async function finetune(job: FinetuneJob, context: JobContext): Promise<R
   return await inRunFolder(job, context, async (folder) => {
     context.emit({ type: 'started', job, backend: name, threads })
     using run = await prepareTraining(job, checkpoint, folder, context)
-    const loss = await train(job, run, folder, context)
+    const loss = await record(job, run, folder, context, { events: takeSteps(run.trainer, run.done) })
     if (!existsSync(folder.output)) {
-      await writeAdapter(folder.output, {
-        rank: job.rank,
-        alpha: job.alpha,
-        dropout: job.dropout,
-        rankStabilised: job.rankStabilised,
-        projections: job.targetModules,
-        base: job.checkpoint,
-        matrices: adapterMatrices(checkpoint.config, adapterValues(run.adapter).layers),
-      })
+      const { config } = checkpoint
+      const matrices = adapterMatrices(config, adapterValues(run.adapter).layers)
+      await writeAdapter(folder.output, { ...run.adapter.settings, base: job.checkpoint, matrices }, config)
     }
     return {
       type: 'result',

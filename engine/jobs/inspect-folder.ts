@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { AdapterInspection, CheckpointInspection, Inspection, ParsedServiceParams } from '../contract/index.ts'
 import { inspectAdapter } from '../lora/peft.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
-import { architectureOf } from '../models/config.ts'
+import { familyOf } from '../models/registry.ts'
 import { badFile, failureOf } from '../shared/errors.ts'
 import { explained } from '../shared/files.ts'
 import { chatTemplate } from '../tokenizer/tokenizer-files.ts'
@@ -15,16 +15,18 @@ export async function inspectFolder({ checkpoint: folder }: ParsedServiceParams<
   const files = filesOf(folder)
   const has = (name: string) => files.some((file) => file.name === name)
   if (has('adapter_config.json') && !has('config.json')) {
-    return { kind: 'adapter', folder, ...inspectAdapter(folder), files }
+    const { targetModules, ...facts } = inspectAdapter(folder)
+    return { kind: 'adapter', folder, ...facts, projections: targetModules as AdapterInspection['projections'], files }
   }
   if (!has('config.json') && has('run.json')) throw badFile(folder, undefined, runHint(folder))
   using checkpoint = openCheckpoint(folder)
-  const { family, source } = checkpoint.config
+  const { config } = checkpoint
+  const { source } = config
   const named = Array.isArray(source['architectures']) ? (source['architectures'] as unknown[])[0] : undefined
   return {
     kind: 'checkpoint',
     folder,
-    architecture: typeof named === 'string' ? named : architectureOf(family),
+    architecture: typeof named === 'string' ? named : familyOf(config).architecture,
     ...headerFacts(checkpoint),
     tokenizer: await tokenizerOf(folder, has),
     files,

@@ -5,14 +5,15 @@ import { loadTokenizer } from '../tokenizer/tokenizer.ts'
 import { machineSettings, pruneSchema } from '../contract/index.ts'
 import { createAdapter, disposeMatrices } from '../lora/adapter.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
-import { adapterGradients } from '../pruning/calibration-gradients.ts'
+import { adapterGradients } from '../pruning/statistics/calibration-gradients.ts'
 import { blockInfluence } from '../pruning/criteria/depth.ts'
 import { gradientScores } from '../pruning/criteria/gradient.ts'
 import { loraPruneScores } from '../pruning/criteria/loraprune.ts'
-import type { LayerScores, ModelView } from '../pruning/criteria/criterion.ts'
-import type { Kind } from '../pruning/groups.ts'
+import type { Kind } from '../models/family.ts'
+import type { ModelView } from '../pruning/criteria/criterion.ts'
+import type { LayerScores } from '../pruning/scores.ts'
 import { fullMasks, type GroupMasks, selectMasks } from '../pruning/masks.ts'
-import { blockLinearity } from '../pruning/linearity.ts'
+import { blockLinearity } from '../pruning/statistics/linearity.ts'
 import { Random } from '../shared/random.ts'
 import { calibrationBatches } from '../data/calibration.ts'
 import { loadAdapter } from './evaluate.ts'
@@ -71,7 +72,7 @@ export async function measure(settings: MeasureSettings, signal: AbortSignal): P
     settings.adapter === undefined
       ? createAdapter(
           model.config,
-          { rank: settings.rank, alpha, dropout: 0, rankStabilised: false, projections: targetModules },
+          { rank: settings.rank, alpha, dropout: 0, rankStabilised: false, targetModules },
           new Random(settings.seed).fork('adapter'),
         )
       : loadAdapter(settings.adapter, checkpoint)

@@ -1,9 +1,8 @@
 import { openCheckpoint, writeCheckpoint } from '../models/checkpoint.ts'
-import { checkAdapter, readAdapter } from '../lora/peft.ts'
+import { adapterScale } from '../lora/adapter-scale.ts'
+import { mergedReader, readAll } from '../lora/merge.ts'
+import { checkAdapter, pairsOfAdapter, readAdapter } from '../lora/peft.ts'
 import type { JobContext, MergeJob, ResultEvent } from '../contract/index.ts'
-import { adapterScale } from '../lora/adapter.ts'
-import { fullMasks } from '../pruning/masks.ts'
-import { shrunkTensors } from '../pruning/shrink.ts'
 import { estimateJob, refuseIfTooLarge } from '../estimate/estimate.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
@@ -18,24 +17,14 @@ export async function merge(job: MergeJob, { emit, signal }: JobContext): Promis
   refuseIfTooLarge(estimate)
   const dtype = job.outputDtype === 'same' ? checkpoint.dtype : job.outputDtype
   const { config } = checkpoint
-  const layers = config.layers.map((_, layer) =>
-    Object.fromEntries(
-      adapter.projections.flatMap((projection) => {
-        const matrix = adapter.matrices.get(`layers.${layer}.${projection}`)
-        return matrix ? [[projection, matrix] as const] : []
-      }),
-    ),
-  )
+  const values = { scale: adapterScale(adapter), layers: pairsOfAdapter(adapter, config) }
   const writing = new StageProgress('writing', emit)
   await writeCheckpoint(job.out, {
     config,
     dtype,
-    tensors: shrunkTensors(
+    tensors: readAll(
       config,
-      (name) => checkpoint.read(name),
-      fullMasks(config, 'query-heads'),
-      { scale: adapterScale(adapter), layers },
-      dtype,
+      mergedReader(config, (name) => checkpoint.read(name), values),
     ),
     tokenizerFrom: checkpoint.folder,
     signal,

@@ -3,18 +3,25 @@ import { chooseBackend } from '../backends/choose.ts'
 import { type Checkpoint, openCheckpoint, writeCheckpoint } from '../models/checkpoint.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { criteria, type JobContext, type PruneJob, type ResultEvent } from '../contract/index.ts'
+import { calibrationBatches } from '../data/calibration.ts'
+import type { TrainingBatch } from '../data/batches.ts'
+import { adapterValues } from '../lora/adapter.ts'
+import { kinds } from '../models/family.ts'
+import { familyOf } from '../models/registry.ts'
+import { linearOf } from '../models/tensors.ts'
+import { readerOf } from '../pruning/groups.ts'
 import { badSetting } from '../shared/errors.ts'
-import { shrunkConfig, shrunkTensors } from '../pruning/shrink.ts'
+import { GroupPruning, type GroupPruningSettings, type Pruning } from '../pruning/prune.ts'
+import { densityOf, SingleWeightPruning, type SingleWeightSettings } from '../pruning/single-weights.ts'
 import { ratioForParameters, type TargetSettings } from '../pruning/targets.ts'
 import { estimateJob, refuseIfTooLarge } from '../estimate/estimate.ts'
 import { placementOf } from '../estimate/placement.ts'
 import { evaluateInRun } from './evaluate.ts'
 import { peakMemory } from '../estimate/memory.ts'
-import { Pruning } from '../pruning/pruning.ts'
 import { inRunFolder, type RunFolder } from '../runs/run-folder.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
-import { adapterValues, prepareTraining, train, type TrainingRun } from '../runs/training-run.ts'
-import { densityOf, UnstructuredPruning } from '../pruning/unstructured-pruning.ts'
+import { prepareTraining, type TrainingRun } from '../runs/prepare.ts'
+import { record } from '../runs/record.ts'
 
 /**
  * Pruning as LoRAPrune does it (arXiv 2305.18403), by any criterion: fine-tune with LoRA, score, mask step by step or at
@@ -32,23 +39,10 @@ export async function prune(job: PruneJob, context: JobContext): Promise<ResultE
   return await inRunFolder(job, context, async (folder) => {
     context.emit({ type: 'started', job, backend: name, threads })
     const dense = job.evaluateDense ? await evaluateInRun(checkpoint, job.evaluation!, 'dense', folder, context) : null
-    using run = await prepareTraining(job, checkpoint, folder, context)
-    const pruning =
-      target.removes === 'weights'
-        ? new UnstructuredPruning(job, checkpoint, run, context)
-        : new Pruning(job, target, checkpoint, run, folder, context)
-    const loss = await train(job, run, folder, context, { ...pruning.hooks, begin: () => pruning.start() })
-    if (!existsSync(folder.output)) await write(job, checkpoint, pruning, run, folder, context)
-    // What comes now has the memory to itself.
-    run[Symbol.dispose]()
+    const { loss, density: before } = await trainAndWrite(job, target, checkpoint, folder, context)
     using pruned = openCheckpoint(folder.output)
     const density =
-      target.removes === 'weights'
-        ? {
-            before: densityOf({ config: checkpoint.config, read: pruning.read }),
-            after: densityOf({ config: pruned.config, read: (tensor) => pruned.read(tensor) }),
-          }
-        : null
+      before === null ? null : { before, after: densityOf(pruned.config, (tensor) => pruned.read(tensor)) }
     const scores = job.evaluation ? await evaluateInRun(pruned, job.evaluation, 'result', folder, context) : {}
     const parameters = {
       before: checkpoint.parameters,
@@ -68,6 +62,36 @@ export async function prune(job: PruneJob, context: JobContext): Promise<ResultE
   })
 }
 
+/**
+ * Trains, prunes and writes the smaller checkpoint. Everything that training holds is released before the result is scored.
+ *
+ * @returns loss of the last step, and the fraction of weights that were not zero before the merge, where single weights leave
+ */
+async function trainAndWrite(
+  job: PruneJob,
+  target: TargetSettings,
+  checkpoint: Checkpoint,
+  folder: RunFolder,
+  context: JobContext,
+): Promise<{ loss: number | null; density: number | null }> {
+  using run = await prepareTraining(job, checkpoint, folder, context)
+  let drawn: Promise<TrainingBatch[]> | null = null
+  const calibration = () => (drawn ??= calibrationBatches(job, run.tokenizer, context))
+  const read = (name: string) => checkpoint.read(name)
+  using pruning: Pruning =
+    target.removes === 'weights'
+      ? new SingleWeightPruning(run.model, job as SingleWeightSettings, calibration, read)
+      : new GroupPruning(job as GroupPruningSettings, target, run, calibration, read)
+  if (run.saved && run.done > 0) pruning.restore(run.saved)
+  const loss = await record(job, run, folder, context, {
+    events: pruning.run(run.trainer, run.done),
+    masks: () => pruning.maskTensors,
+    state: () => pruning.state(),
+  })
+  if (!existsSync(folder.output)) await write(job, checkpoint, pruning, run, folder, context)
+  return { loss, density: target.removes === 'weights' ? densityOf(checkpoint.config, pruning.read) : null }
+}
+
 /** Which groups must go, from the ratio or from the number of parameters that is wanted. */
 export function targetOf(job: PruneJob, { config, parameters }: Checkpoint): TargetSettings {
   refuseContradictions(job, config)
@@ -83,13 +107,14 @@ export function targetOf(job: PruneJob, { config, parameters }: Checkpoint): Tar
   return wanted === undefined ? settings : { ...settings, ratio: ratioForParameters(config, settings, wanted) }
 }
 
-function refuseContradictions(job: PruneJob, { layers, family, bias }: ModelConfig): void {
+function refuseContradictions(job: PruneJob, config: ModelConfig): void {
+  const { layers, family } = config
   const { removes } = criteria[job.criterion]
   if (removes === 'weights' && job.schedule === 'iterative')
     throw badSetting('schedule', `${job.criterion} sets weights to zero all at once: use one-shot`)
-  if (removes === 'layers' && (bias.output || bias.feedForward))
+  if (removes === 'layers' && layers.some((_, layer) => readersHaveBiases(config, layer)))
     throw badSetting('criterion', 'layers of this checkpoint have biases, so that none can be masked away: use another')
-  if (job.criterion === 'flap' && job.biasCompensation && family !== 'llama')
+  if (job.criterion === 'flap' && job.biasCompensation && familyOf(config).withBiases(config) === null)
     throw badSetting(
       'biasCompensation',
       `a ${family} checkpoint has no place for the biases: use --no-bias-compensation`,
@@ -108,22 +133,25 @@ function refuseContradictions(job: PruneJob, { layers, family, bias }: ModelConf
     throw badSetting('channelMultiple', 'global ranking gives each layer its own count: use local, or a multiple of 1')
 }
 
+/** Whether a layer adds something to the residual stream even where all its groups are masked. */
+const readersHaveBiases = (config: ModelConfig, layer: number): boolean =>
+  kinds.some((kind) => linearOf(config, layer, readerOf(config, layer, kind)).bias)
+
 async function write(
   job: PruneJob,
   checkpoint: Checkpoint,
-  { masks, compensation, read }: Pick<Pruning, 'masks' | 'compensation' | 'read'>,
+  pruning: Pruning,
   { adapter }: TrainingRun,
   folder: RunFolder,
   { emit, signal }: JobContext,
 ): Promise<void> {
   const dtype = job.outputDtype === 'same' ? checkpoint.dtype : job.outputDtype
-  const config = shrunkConfig(checkpoint.config, masks, compensation !== null)
-  const tensors = shrunkTensors(checkpoint.config, read, masks, adapterValues(adapter), dtype, compensation)
+  const { config, tensors } = pruning.result(adapterValues(adapter), dtype)
   const writing = new StageProgress('writing', emit)
   await writeCheckpoint(folder.output, {
     config,
     dtype,
-    tensors,
+    tensors: tensors(),
     tokenizerFrom: checkpoint.folder,
     signal,
     onProgress: (done, total) => writing.report(done, total),

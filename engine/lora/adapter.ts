@@ -1,8 +1,10 @@
+import type { LinearName } from '../models/family.ts'
 import type { ModelConfig } from '../models/model-config.ts'
-import { type Projection, projectionShape } from '../models/projections.ts'
+import { linearOf } from '../models/tensors.ts'
 import type { LowRank } from '../ops/linear.ts'
 import type { Random } from '../shared/random.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
+import { adapterScale } from './adapter-scale.ts'
 
 export interface AdapterSettings {
   rank: number
@@ -11,7 +13,8 @@ export interface AdapterSettings {
   dropout: number
   /** rsLoRA: scale alpha / sqrt(rank) in place of alpha / rank (Kalajdzievski, arXiv 2312.03732). */
   rankStabilised: boolean
-  projections: Projection[]
+  /** Linear layers of each block that are adapted. */
+  targetModules: LinearName[]
 }
 
 /** a [rank, in], b [out, rank], or their gradients or moments. */
@@ -19,7 +22,8 @@ export interface MatrixPair {
   a: Tensor
   b: Tensor
 }
-export type LayerMatrices = Partial<Record<Projection, MatrixPair>>
+/** Pairs of a layer by the name of their linear layer. */
+export type LayerMatrices = Partial<Record<LinearName, MatrixPair>>
 
 export interface Adapter {
   settings: AdapterSettings
@@ -27,58 +31,81 @@ export interface Adapter {
   layers: LayerMatrices[]
 }
 
-export const adapterScale = ({ alpha, rank, rankStabilised }: AdapterSettings) =>
-  alpha / (rankStabilised ? Math.sqrt(rank) : rank)
+/** The values of a pair on the host, row-major: a [rank, in], b [out, rank]. */
+export interface PairValues {
+  a: Float32Array
+  b: Float32Array
+}
+
+/** An adapter's values on the host, layer by layer. */
+export interface AdapterValues {
+  scale: number
+  layers: Partial<Record<LinearName, PairValues>>[]
+}
 
 /** A fresh adapter: A Kaiming-uniform with a = sqrt 5, that is uniform in +-1 / sqrt(in), and B zero. */
 export function createAdapter(config: ModelConfig, settings: AdapterSettings, random: Random): Adapter {
-  return adapterFrom(config, settings, (layer, projection) => {
-    const [outputs, inputs] = projectionShape(config, layer, projection)
-    const stream = random.fork(`layers.${layer}.${projection}`)
+  return adapterFrom(config, settings, (layer, name) => {
+    const { outputs, inputs } = linearOf(config, layer, name)
+    const stream = random.fork(`layers.${layer}.${name}`)
     const bound = 1 / Math.sqrt(inputs)
     const a = Float32Array.from({ length: settings.rank * inputs }, () => (2 * stream.uniform() - 1) * bound)
     return { a, b: new Float32Array(outputs * settings.rank) }
   })
 }
 
-/** An adapter from values: a [rank, in] and b [out, rank] a projection, row-major. */
+/** An adapter from the values of its pairs; the rank of a pair follows from their lengths. */
 export function adapterFrom(
   config: ModelConfig,
   settings: AdapterSettings,
-  values: (layer: number, projection: Projection) => { a: Float32Array; b: Float32Array } | undefined,
+  values: (layer: number, name: LinearName) => PairValues | undefined,
 ): Adapter {
   const layers = config.layers.map((_, layer) => {
     const matrices: LayerMatrices = {}
-    for (const projection of settings.projections) {
-      const [outputs, inputs] = projectionShape(config, layer, projection)
-      const pair = values(layer, projection)
+    for (const name of settings.targetModules) {
+      const { outputs, inputs } = linearOf(config, layer, name)
+      const pair = values(layer, name)
       // PEFT adapters may leave layers out.
       if (!pair) continue
       const { a, b } = pair
-      matrices[projection] = {
-        a: tf.tensor2d(a, [settings.rank, inputs]),
-        b: tf.tensor2d(b, [outputs, settings.rank]),
-      }
+      const rank = a.length / inputs
+      matrices[name] = { a: tf.tensor2d(a, [rank, inputs]), b: tf.tensor2d(b, [outputs, rank]) }
     }
     return matrices
   })
   return { settings, scale: adapterScale(settings), layers }
 }
 
-/** The pairs of a layer in a fixed order. */
-export const pairsOf = (matrices: LayerMatrices): [Projection, MatrixPair][] =>
-  Object.entries(matrices) as [Projection, MatrixPair][]
+/** The values of an adapter, read from the back end. */
+export const adapterValues = ({ scale, layers }: Adapter): AdapterValues => ({
+  scale,
+  layers: layers.map((matrices) =>
+    Object.fromEntries(
+      pairsOf(matrices).map(([name, { a, b }]) => [
+        name,
+        { a: a.dataSync() as Float32Array, b: b.dataSync() as Float32Array },
+      ]),
+    ),
+  ),
+})
 
-/** What a block needs of the adapter, with other tensors in place of its own where gradients are taken. */
+/** The pairs of a layer in a fixed order. */
+export const pairsOf = (matrices: LayerMatrices): [LinearName, MatrixPair][] =>
+  Object.entries(matrices) as [LinearName, MatrixPair][]
+
+/**
+ * What a layer's adapter adds to its linear layers.
+ *
+ * @param keep dropout of an adapter's input
+ */
 export function lowRankOf(
   adapter: Adapter,
   layer: number,
   matrices: LayerMatrices = adapter.layers[layer]!,
-  keep?: (projection: Projection) => Tensor | undefined,
-): Partial<Record<Projection, LowRank>> {
-  const result: Partial<Record<Projection, LowRank>> = {}
-  for (const [projection, { a, b }] of pairsOf(matrices))
-    result[projection] = { a, b, scale: adapter.scale, keep: keep?.(projection) }
+  keep?: (name: LinearName) => Tensor | undefined,
+): Partial<Record<LinearName, LowRank>> {
+  const result: Partial<Record<LinearName, LowRank>> = {}
+  for (const [name, { a, b }] of pairsOf(matrices)) result[name] = { a, b, scale: adapter.scale, keep: keep?.(name) }
   return result
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { badFile } from '../shared/errors.ts'
 import { readJson } from '../shared/files.ts'
-import { type Projection, targetModule } from '../models/projections.ts'
+import { adapterScale } from './adapter-scale.ts'
 
 /** What adapter_config.json says of a LoRA adapter. */
 export interface AdapterConfig {
@@ -10,6 +10,8 @@ export interface AdapterConfig {
   dropout: number
   /** rsLoRA: scale alpha / sqrt(rank) in place of alpha / rank. */
   rankStabilised: boolean
+  /** Ranks of modules that have another, by the last part of their name; the scale is that of all. */
+  rankPattern?: Record<string, number>
   /** base_model_name_or_path: where the base model was when the adapter was trained. */
   base?: string | undefined
 }
@@ -70,8 +72,9 @@ export function readAdapterConfig(file: string): AdapterConfig {
     if (isSet(fields[field])) throw badFile(file, field, message)
   }
   const alpha = fields.lora_alpha ?? 8
-  checkPattern(file, 'rank_pattern', fields.rank_pattern, fields.r)
-  checkPattern(file, 'alpha_pattern', fields.alpha_pattern, alpha)
+  const rankStabilised = fields.use_rslora ?? false
+  const { rank_pattern: ranks, alpha_pattern: alphas } = fields
+  checkScales(file, { rank: fields.r, alpha, rankStabilised }, ranks ?? {}, alphas ?? {})
   const initial = fields.init_lora_weights
   if (typeof initial === 'string' && changesBase.test(initial)) {
     throw badFile(
@@ -84,26 +87,49 @@ export function readAdapterConfig(file: string): AdapterConfig {
     rank: fields.r,
     alpha,
     dropout: fields.lora_dropout ?? 0,
-    rankStabilised: fields.use_rslora ?? false,
+    rankStabilised,
+    ...(ranks && Object.keys(ranks).length > 0 && { rankPattern: ranks }),
     base: fields.base_model_name_or_path ?? undefined,
   }
 }
 
-function checkPattern(file: string, field: string, values: z.infer<typeof pattern>, common: number): void {
-  for (const [module, value] of Object.entries(values ?? {})) {
-    if (value === common) continue
+/** The rank of a module's matrices. */
+export const rankOf = ({ rank, rankPattern }: AdapterConfig, module: string): number => rankPattern?.[module] ?? rank
+
+/** Modules may have ranks of their own where their scale stays that of all. */
+function checkScales(
+  file: string,
+  common: { rank: number; alpha: number; rankStabilised: boolean },
+  ranks: Record<string, number>,
+  alphas: Record<string, number>,
+): void {
+  const scale = adapterScale(common)
+  for (const module of new Set([...Object.keys(alphas), ...Object.keys(ranks)])) {
+    const [rank, alpha] = [ranks[module] ?? common.rank, alphas[module] ?? common.alpha]
+    if (Math.abs(adapterScale({ ...common, rank, alpha }) / scale - 1) < 1e-6) continue
+    const [field, value, others] =
+      module in alphas ? ['alpha_pattern', alpha, common.alpha] : ['rank_pattern', rank, common.rank]
     throw badFile(
       file,
-      field,
-      `gives ${module} ${value} where the others have ${common}; one value for all is supported`,
+      String(field),
+      `gives ${module} ${value} where the others have ${others}; one scale for all is supported`,
     )
   }
 }
 
-/** adapter_config.json as PEFT writes it. */
-export function adapterConfigJson(config: AdapterConfig, projections: readonly Projection[]): Record<string, unknown> {
+/**
+ * adapter_config.json as PEFT writes it.
+ *
+ * @param targetModules last parts of the names of the adapted modules
+ * @param patterns ranks and alphas of modules that have their own
+ */
+export function adapterConfigJson(
+  config: AdapterConfig,
+  targetModules: readonly string[],
+  patterns: { ranks: Record<string, number>; alphas: Record<string, number> },
+): Record<string, unknown> {
   return {
-    alpha_pattern: {},
+    alpha_pattern: patterns.alphas,
     auto_mapping: null,
     base_model_name_or_path: config.base ?? null,
     bias: 'none',
@@ -117,9 +143,9 @@ export function adapterConfigJson(config: AdapterConfig, projections: readonly P
     modules_to_save: null,
     peft_type: 'LORA',
     r: config.rank,
-    rank_pattern: {},
+    rank_pattern: patterns.ranks,
     revision: null,
-    target_modules: projections.map(targetModule),
+    target_modules: targetModules,
     task_type: 'CAUSAL_LM',
     use_dora: false,
     use_rslora: config.rankStabilised,

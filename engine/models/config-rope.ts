@@ -2,9 +2,11 @@ import { z } from 'zod'
 import { badFile } from '../shared/errors.ts'
 import { parseAs } from '../shared/files.ts'
 import type { RopeScaling } from '../ops/rotary.ts'
-import type { ModelConfig } from './model-config.ts'
 
-type Rope = Pick<ModelConfig, 'ropeTheta' | 'ropeScaling'>
+interface Rope {
+  ropeTheta: number
+  ropeScaling: RopeScaling | null
+}
 
 const positive = z.number().positive()
 /** rope_scaling of transformers 4 ("type", later "rope_type") or rope_parameters of transformers 5, with the theta. */

@@ -1,16 +1,15 @@
 import { setImmediate } from 'node:timers/promises'
 import { weightHolder } from '../backends/weight-holder.ts'
-import type { Checkpoint } from './checkpoint.ts'
 import { toFloat32 } from '../checkpoint/dtype.ts'
-import type { StoredTensor } from './model-config.ts'
-import { hasBias, type Projection, projectionBias, projections, projectionTensor } from './projections.ts'
 import { type FrozenWeight, frozenWeight, quantise, storedWeight } from '../tensor/frozen-weight.ts'
-import type { Linear } from '../ops/linear.ts'
-import { type Tensor, tf } from '../tensor/tf.ts'
-import type { LlamaLayer, LlamaModel } from './llama.ts'
+import type { StoredTensor } from '../tensor/stored-tensor.ts'
+import { tf } from '../tensor/tf.ts'
+import { assemble, type PartSource } from './assemble.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import type { Model, TensorSpec } from './family.ts'
 
 export interface LoadModelOptions {
-  /** Hold projections as int8 with a scale a row, whatever the file has. */
+  /** Hold the weights of linear layers as int8 with a scale a row, whatever the file has. */
   int8?: boolean
   onProgress?: (bytes: number) => void
 }
@@ -20,7 +19,7 @@ export interface LoadModelOptions {
  * back end has memory of its own for weights, they go there as they are read, and what it has no room for is read from the
  * checkpoint again: it must stay open as long as the model.
  */
-export function loadModel(checkpoint: Checkpoint, options: LoadModelOptions = {}): LlamaModel {
+export function loadModel(checkpoint: Checkpoint, options: LoadModelOptions = {}): Model {
   const layers = layersOf(checkpoint, options)
   for (;;) {
     const { done, value } = layers.next()
@@ -32,7 +31,7 @@ export function loadModel(checkpoint: Checkpoint, options: LoadModelOptions = {}
 export async function loadModelInSlices(
   checkpoint: Checkpoint,
   { signal, ...options }: LoadModelOptions & { signal?: AbortSignal } = {},
-): Promise<LlamaModel> {
+): Promise<Model> {
   const layers = layersOf(checkpoint, options)
   try {
     for (;;) {
@@ -47,80 +46,52 @@ export async function loadModelInSlices(
 }
 
 /** Reads layer by layer; the model is what it returns. What was read is disposed of where it does not come to that. */
-function* layersOf(checkpoint: Checkpoint, options: LoadModelOptions): Generator<undefined, LlamaModel> {
-  const { config } = checkpoint
-  const read = (name: string): StoredTensor => {
-    const stored = checkpoint.read(name)
-    options.onProgress?.(stored.bytes.byteLength)
-    return stored
-  }
+function* layersOf(checkpoint: Checkpoint, options: LoadModelOptions): Generator<undefined, Model> {
   using made = new DisposableStack()
-  const holder = weightHolder()
-  const matrix = (name: string, int8 = false): FrozenWeight => {
-    if (!holder) {
-      const weight = frozenWeight(read(name))
-      return int8 ? quantise(weight) : weight
-    }
-    const tensor = checkpoint.tensors.get(name)!
-    const weight = storedWeight(tensor, (first, count) => checkpoint.rowsOf(name, first, count), int8)
-    made.defer(() => holder.dropWeight(weight))
-    holder.placeWeight(weight)
-    options.onProgress?.(tensor.bytes)
-    return weight
-  }
-  const vector = (name: string): Tensor => {
-    const tensor = tf.tensor1d(toFloat32(read(name)))
-    made.defer(() => tensor.dispose())
-    return tensor
-  }
-  const projection = (layer: number, which: Projection): Linear => ({
-    weight: matrix(projectionTensor(layer, which), options.int8),
-    bias: hasBias(config, which) ? vector(projectionBias(layer, which)) : null,
-  })
-  const embedding = matrix('model.embed_tokens.weight')
-  const layers: LlamaLayer[] = []
-  for (const [index, shape] of config.layers.entries()) {
-    const prefix = `model.layers.${index}`
-    layers.push({
-      shape,
-      projections: Object.fromEntries(projections.map((which) => [which, projection(index, which)])) as Record<
-        Projection,
-        Linear
-      >,
-      inputNorm: vector(`${prefix}.input_layernorm.weight`),
-      feedForwardNorm: vector(`${prefix}.post_attention_layernorm.weight`),
-      queryNorm: config.queryKeyNorm ? vector(`${prefix}.self_attn.q_norm.weight`) : null,
-      keyNorm: config.queryKeyNorm ? vector(`${prefix}.self_attn.k_norm.weight`) : null,
-    })
-    yield
-  }
-  const model: LlamaModel = {
-    config,
-    embedding,
-    layers,
-    norm: vector('model.norm.weight'),
-    head: { weight: config.tiedEmbeddings ? embedding : matrix('lm_head.weight'), bias: null },
-  }
+  const model = yield* assemble(checkpoint.config, partsOf(checkpoint, options, made))
   made.move()
   return model
 }
 
-/** Disposes of the tensors of a model, and of what a back end holds of its weights. */
-export function disposeModel(model: LlamaModel): void {
+function partsOf(checkpoint: Checkpoint, { int8, onProgress }: LoadModelOptions, made: DisposableStack): PartSource {
   const holder = weightHolder()
-  const matrices = [model.embedding, model.head.weight, ...model.layers.flatMap(weightsOfLayer)]
-  for (const weight of matrices) if (holder && !('dataId' in weight)) holder.dropWeight(weight)
-  const tensors = [
-    model.norm,
-    ...model.layers.flatMap(({ inputNorm, feedForwardNorm, queryNorm, keyNorm, projections: linears }) => [
-      inputNorm,
-      feedForwardNorm,
-      queryNorm,
-      keyNorm,
-      ...Object.values(linears).map(({ bias }) => bias),
-    ]),
-  ]
-  tf.dispose(tensors.filter((tensor) => tensor !== null))
+  const read = ({ name, shape }: TensorSpec, first: number, count: number): StoredTensor => {
+    const stored = count === shape[0] ? checkpoint.read(name) : checkpoint.rowsOf(name, first, count)
+    onProgress?.(stored.bytes.byteLength)
+    return stored
+  }
+  const vector = (spec: TensorSpec, first: number, count: number, offset = 0) => {
+    const values = toFloat32(read(spec, first, count))
+    const tensor = tf.tensor1d(offset === 0 ? values : values.map((value) => value + offset))
+    made.defer(() => tensor.dispose())
+    return tensor
+  }
+  return {
+    matrix(spec, first, count): FrozenWeight {
+      const inInt8 = int8 === true && spec.role.part === 'weight'
+      if (!holder) {
+        const weight = frozenWeight(read(spec, first, count))
+        return inInt8 ? quantise(weight) : weight
+      }
+      const tensor = checkpoint.tensors.get(spec.name)!
+      const part = { ...tensor, shape: [count, ...tensor.shape.slice(1)] }
+      const weight = storedWeight(part, (row, rows) => checkpoint.rowsOf(spec.name, first + row, rows), inInt8)
+      made.defer(() => holder.dropWeight(weight))
+      holder.placeWeight(weight)
+      onProgress?.((tensor.bytes / tensor.shape[0]!) * count)
+      return weight
+    },
+    bias: vector,
+    norm: (spec, offset) => vector(spec, 0, spec.shape[0]!, offset),
+  }
 }
 
-const weightsOfLayer = ({ projections: linears }: LlamaLayer) => Object.values(linears).map(({ weight }) => weight)
+/** Disposes of the tensors of a model, and of what a back end holds of its weights. */
+export function disposeModel({ embedding, head, norms, layers }: Model): void {
+  const holder = weightHolder()
+  const linears = layers.flatMap((layer) => Object.values(layer.linears))
+  for (const weight of [embedding, head.weight, ...linears.map((linear) => linear.weight)])
+    if (holder && !('dataId' in weight)) holder.dropWeight(weight)
+  tf.dispose(linears.map(({ bias }) => bias).filter((bias) => bias !== null))
+  tf.dispose([norms, ...layers.map((layer) => layer.norms)])
+}

@@ -1,6 +1,12 @@
-import type { RopeScaling } from '../ops/rotary.ts'
+/** Where a decoder layer's attention looks. */
+export interface LayerAttention {
+  /** Whether it looks back `slidingWindow` tokens only. */
+  sliding: boolean
+  /** Whether queries and keys are rotated by their positions. */
+  rotary: boolean
+}
 
-/** What is left of one decoder layer. Layers of a pruned model may differ. */
+/** What is left of one layer. Layers of a pruned model may differ. */
 export interface LayerShape {
   heads: number
   keyValueHeads: number
@@ -10,31 +16,26 @@ export interface LayerShape {
    * otherwise query head h reads key/value head floor(h * keyValueHeads / heads).
    */
   keyValueHeadOf?: number[] | undefined
+  /** Only in families whose layers differ in it. */
+  attention?: LayerAttention | undefined
 }
 
-/** A Llama-family architecture (Llama 1 to 3, Mistral, Qwen 2, 2.5 and 3), read from config.json and checked. */
+/** What every architecture has, read from config.json and checked. A family adds what it alone knows. */
 export interface ModelConfig {
-  /** "model_type" of config.json. */
-  family: 'llama' | 'mistral' | 'qwen2' | 'qwen3'
+  /** The family's name in the registry: "model_type" of config.json. */
+  family: string
+  /** Rows of the output head. */
   vocabularySize: number
   hiddenSize: number
   /** Width of one attention head; need not be hiddenSize / heads. */
   headSize: number
   layers: LayerShape[]
   maxPositions: number
-  /** Tokens that attention looks back, or null for all. */
-  slidingWindow: number | null
   normEpsilon: number
-  ropeTheta: number
-  ropeScaling: RopeScaling | null
-  bias: { queryKeyValue: boolean; output: boolean; feedForward: boolean }
-  /** RMSNorm over each query and key head before the rotation (Qwen 3). */
-  queryKeyNorm: boolean
+  /** Whether the output head is the embedding. */
   tiedEmbeddings: boolean
   bosId: number | null
   eosIds: number[]
   /** The parsed config.json itself, so that fields we do not use survive a rewrite. */
   source: Record<string, unknown>
 }
-
-export type { StoredTensor, WeightType } from '../tensor/stored-tensor.ts'

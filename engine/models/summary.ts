@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Checkpoint } from './checkpoint.ts'
-import type { LayerShape, WeightType } from './model-config.ts'
+import type { LayerShape } from './model-config.ts'
+import type { WeightType } from '../tensor/stored-tensor.ts'
 
 export interface CheckpointSummary {
   family: string

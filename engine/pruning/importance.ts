@@ -1,5 +1,5 @@
-import type { LayerScores } from './criteria/criterion.ts'
-import { kinds } from './groups.ts'
+import { kinds } from '../models/family.ts'
+import type { LayerScores } from './scores.ts'
 
 /**
  * Group scores gathered over steps, from zero: their moving average G_t = lambda G_{t-1} + (1 - lambda) G^_t

@@ -1,17 +1,50 @@
+import { type HeadGroups, type Kind, kinds, type LayerMask } from '../models/family.ts'
 import type { ModelConfig } from '../models/model-config.ts'
-import type { LayerMask } from '../models/llama.ts'
+import { linearOf } from '../models/tensors.ts'
 import { tf } from '../tensor/tf.ts'
-import type { LayerScores } from './criteria/criterion.ts'
-import { groupCount, type HeadGroups, type Kind, kinds } from './groups.ts'
+import { groupCount, readerOf } from './groups.ts'
+import type { LayerScores } from './scores.ts'
 import { isPruned, layersRemoved, queryHeadStep, removalCounts, type TargetSettings } from './targets.ts'
 
 /** 1 for a group that stays and 0 for one that has left, layer by layer. */
 export type GroupMasks = Record<Kind, Uint8Array>[]
 
+/** The masks of a run, with the tensors that the forward pass applies: whoever wants them asks here. */
+export class Masks implements Disposable {
+  readonly #config: ModelConfig
+  #groups: GroupMasks
+  #tensors: LayerMask[]
+
+  constructor(config: ModelConfig, groups: GroupMasks) {
+    this.#config = config
+    this.#groups = groups
+    this.#tensors = maskTensors(config, groups)
+  }
+
+  get groups(): GroupMasks {
+    return this.#groups
+  }
+
+  get tensors(): LayerMask[] {
+    return this.#tensors
+  }
+
+  set(groups: GroupMasks): void {
+    this[Symbol.dispose]()
+    this.#groups = groups
+    this.#tensors = maskTensors(this.#config, groups)
+  }
+
+  [Symbol.dispose](): void {
+    tf.dispose(this.#tensors)
+    this.#tensors = []
+  }
+}
+
 export const fullMasks = (config: ModelConfig, headGroups: HeadGroups): GroupMasks =>
-  config.layers.map((shape) => ({
-    heads: new Uint8Array(groupCount(shape, 'heads', headGroups)).fill(1),
-    channels: new Uint8Array(groupCount(shape, 'channels', headGroups)).fill(1),
+  config.layers.map((_, layer) => ({
+    heads: new Uint8Array(groupCount(config, layer, 'heads', headGroups)).fill(1),
+    channels: new Uint8Array(groupCount(config, layer, 'channels', headGroups)).fill(1),
   }))
 
 /**
@@ -127,15 +160,16 @@ function rankGlobally(
   return chosen
 }
 
-/** Tensors of the masks, as the forward pass applies them. */
+/** Tensors of the masks, as the forward pass applies them: a group's value for each of its columns in the reader. */
 export function maskTensors(config: ModelConfig, masks: GroupMasks): LayerMask[] {
-  return masks.map(({ heads, channels }, layer) => {
-    const shape = config.layers[layer]!
-    const span = (shape.heads / heads.length) * config.headSize
-    return {
-      heads: tf.tensor1d(Float32Array.from({ length: heads.length * span }, (_, i) => heads[Math.floor(i / span)]!)),
-      channels: tf.tensor1d(Float32Array.from(channels)),
+  return masks.map((mask, layer) => {
+    const tensorOf = (kind: Kind) => {
+      const groups = mask[kind]
+      const { inputs } = linearOf(config, layer, readerOf(config, layer, kind))
+      const span = inputs / groups.length
+      return tf.tensor1d(Float32Array.from({ length: inputs }, (_, i) => groups[Math.floor(i / span)]!))
     }
+    return { heads: tensorOf('heads'), channels: tensorOf('channels') }
   })
 }
 

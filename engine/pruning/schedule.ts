@@ -12,12 +12,17 @@ export interface Schedule {
   frequency: number
 }
 
+/** What a job says of its schedule. */
+export interface ScheduleSettings {
+  /** Fraction of the steps before pruning starts, and after it ends. */
+  pruneWarmup: number
+  pruneCooldown: number
+  /** Optimiser steps between two prunings. */
+  frequency: number
+}
+
 /** A job's schedule, from nothing removed to `finalRatio`. */
-export const scheduleOf = (
-  job: { pruneWarmup: number; pruneCooldown: number; frequency: number },
-  steps: number,
-  finalRatio: number,
-): Schedule => ({
+export const scheduleOf = (job: ScheduleSettings, steps: number, finalRatio: number): Schedule => ({
   steps,
   warmUp: job.pruneWarmup,
   coolDown: job.pruneCooldown,

@@ -1,6 +1,6 @@
 import type { PruningSnapshot } from '../contract/index.ts'
-import type { LayerScores } from './criteria/criterion.ts'
 import type { GroupMasks } from './masks.ts'
+import type { LayerScores } from './scores.ts'
 
 const mostBins = 64
 

@@ -1,12 +1,14 @@
+import { type HeadGroups, type Kind, kinds } from '../models/family.ts'
 import type { LayerShape, ModelConfig } from '../models/model-config.ts'
-import { countParameters } from '../models/expected-tensors.ts'
+import { familyOf } from '../models/registry.ts'
+import { countParameters } from '../models/tensors.ts'
 import { badSetting } from '../shared/errors.ts'
-import { groupCount, type HeadGroups, type Kind, kinds, parametersPerGroup } from './groups.ts'
+import { groupCount, parametersPerGroup } from './groups.ts'
 
 export interface TargetSettings {
   /** Heads and channels, whole layers, or single weights. */
   removes: 'groups' | 'layers' | 'weights'
-  /** Whether o and down get biases, for what removed groups gave on average. */
+  /** Whether all linear layers get biases, for what removed groups gave on average. */
   addsBiases: boolean
   /** Fraction of groups (layers, weights) to remove from the layers that are pruned. */
   ratio: number
@@ -49,11 +51,11 @@ export function isPruned(config: ModelConfig, layer: number, settings: TargetSet
 export function removalCounts(config: ModelConfig, kind: Kind, settings: TargetSettings, ratio: number): number[] {
   return config.layers.map((shape, layer) => {
     if (!isPruned(config, layer, settings)) return 0
-    const groups = groupCount(shape, kind, settings.headGroups)
+    const groups = groupCount(config, layer, kind, settings.headGroups)
     // Per key/value head, so that all of them keep equally many query heads.
     const step = queryHeadStep(shape, kind, settings)
     const removed = countOf(groups, ratio, settings.rounding, step)
-    return Math.min(removed, mostRemoved(shape, kind, settings))
+    return Math.min(removed, mostRemoved(shape, groups, kind, settings))
   })
 }
 
@@ -64,8 +66,7 @@ export const queryHeadStep = (shape: LayerShape, kind: Kind, { headGroups }: Tar
     : 1
 
 /** Groups that may leave a layer in the end: rounding of channels and at least one group are kept. */
-function mostRemoved(shape: LayerShape, kind: Kind, settings: TargetSettings): number {
-  const groups = groupCount(shape, kind, settings.headGroups)
+function mostRemoved(shape: LayerShape, groups: number, kind: Kind, settings: TargetSettings): number {
   const step = queryHeadStep(shape, kind, settings)
   const final = countOf(groups, settings.ratio, 'down', step)
   const multiple = kind === 'channels' && settings.channelMultiple <= groups ? settings.channelMultiple : step
@@ -80,11 +81,16 @@ export function layersRemoved(config: ModelConfig, settings: TargetSettings, rat
   return Math.min(countOf(pruned, ratio, settings.rounding), final)
 }
 
-/** The config of a model that is given biases where Llama's config can say so: in all projections. */
-export const withBiases = (config: ModelConfig): ModelConfig => ({
-  ...config,
-  bias: { queryKeyValue: true, output: true, feedForward: true },
-})
+/**
+ * The config of a model whose linear layers all have biases.
+ *
+ * @throws RangeError where the family's config.json cannot say so
+ */
+export function withBiases(config: ModelConfig): ModelConfig {
+  const written = familyOf(config).withBiases(config)
+  if (!written) throw new RangeError(`a ${config.family} checkpoint has no place for biases`)
+  return written
+}
 
 /** What a run will leave: exact, since layers and groups of a kind weigh the same in a model not pruned before. */
 export function estimateParameters(config: ModelConfig, settings: TargetSettings): { before: number; after: number } {
@@ -98,8 +104,8 @@ export function estimateParameters(config: ModelConfig, settings: TargetSettings
   let removed = 0
   for (const kind of kinds) {
     const counts = removalCounts(config, kind, settings, settings.ratio)
-    for (const [layer, shape] of config.layers.entries())
-      removed += counts[layer]! * parametersPerGroup(written, shape, kind, settings.headGroups)
+    for (const layer of config.layers.keys())
+      removed += counts[layer]! * parametersPerGroup(written, layer, kind, settings.headGroups)
   }
   return { before, after: countParameters(written) - removed }
 }
@@ -112,8 +118,9 @@ export function layersAfter(config: ModelConfig, settings: TargetSettings): Laye
   const channels = removalCounts(config, 'channels', settings, settings.ratio)
   return config.layers.map((shape, layer) => {
     const wholeGroups = settings.headGroups === 'key-value-heads'
-    const left = groupCount(shape, 'heads', settings.headGroups) - heads[layer]!
+    const left = groupCount(config, layer, 'heads', settings.headGroups) - heads[layer]!
     return {
+      ...shape,
       heads: wholeGroups ? left * (shape.heads / shape.keyValueHeads) : left,
       keyValueHeads: wholeGroups || shape.heads === shape.keyValueHeads ? left : shape.keyValueHeads,
       channels: shape.channels - channels[layer]!,

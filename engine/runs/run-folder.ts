@@ -3,7 +3,7 @@ import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { z } from 'zod'
-import type { StoredTensor } from '../models/model-config.ts'
+import type { StoredTensor } from '../tensor/stored-tensor.ts'
 import { SafetensorsFile } from '../checkpoint/safetensors.ts'
 import { writeSafetensors } from '../checkpoint/safetensors-writer.ts'
 import {

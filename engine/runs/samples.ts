@@ -3,6 +3,7 @@ import type { FinetuneJob, JobContext, PruneJob } from '../contract/index.ts'
 import { badSetting } from '../shared/errors.ts'
 import { encodePrompt, generate } from '../evaluation/generation.ts'
 import { Random } from '../shared/random.ts'
+import type { LayerMask } from '../models/family.ts'
 import type { Trainer } from '../training/trainer.ts'
 import type { RunFolder } from './run-folder.ts'
 
@@ -16,19 +17,21 @@ export class Sampler {
   readonly #settings: SampleSettings
   readonly #steps: number
   readonly #trainer: Trainer
+  readonly #masks: () => readonly LayerMask[] | undefined
   readonly #tokenizer: Tokenizer
   readonly #folder: RunFolder
   readonly #context: JobContext
 
   constructor(
     settings: SampleSettings,
-    run: { trainer: Trainer; tokenizer: Tokenizer; steps: number },
+    run: { trainer: Trainer; tokenizer: Tokenizer; steps: number; masks?: (() => readonly LayerMask[] | undefined) | undefined },
     folder: RunFolder,
     context: JobContext,
   ) {
     this.#settings = settings
     this.#steps = run.steps
     this.#trainer = run.trainer
+    this.#masks = run.masks ?? (() => undefined)
     this.#tokenizer = run.tokenizer
     this.#folder = folder
     this.#context = context
@@ -63,7 +66,7 @@ export class Sampler {
   }
 
   async #continue(prompt: string): Promise<string> {
-    const { model, adapter, masks } = this.#trainer
+    const { model, adapter } = this.#trainer
     const before = encodePrompt(this.#tokenizer, prompt)
     const ids: number[] = []
     try {
@@ -79,7 +82,7 @@ export class Sampler {
           signal: this.#context.signal,
           onToken: (id) => ids.push(id),
         },
-        { adapter, masks },
+        { adapter, masks: this.#masks() },
       )
     } catch (error) {
       if (!this.#context.signal.aborted) throw error

@@ -46,7 +46,7 @@ export const adamStep = (
 const mapPairs = (layers: LayerMatrices[], change: (tensor: Tensor) => Tensor): LayerMatrices[] =>
   layers.map((matrices) => {
     const mapped: LayerMatrices = {}
-    for (const [projection, { a, b }] of pairsOf(matrices)) mapped[projection] = { a: change(a), b: change(b) }
+    for (const [name, { a, b }] of pairsOf(matrices)) mapped[name] = { a: change(a), b: change(b) }
     return mapped
   })
 
@@ -71,11 +71,11 @@ export class AdamW {
   apply(layers: LayerMatrices[], gradients: LayerMatrices[], step: number, learningRate: number): void {
     const scalars = stepScalars(this.settings, step, learningRate)
     for (const [index, matrices] of layers.entries()) {
-      for (const [projection, pair] of pairsOf(matrices)) {
+      for (const [name, pair] of pairsOf(matrices)) {
         for (const side of ['a', 'b'] as const) {
-          const firsts = this.first[index]![projection]!
-          const seconds = this.second[index]![projection]!
-          const gradient = gradients[index]![projection]![side]
+          const firsts = this.first[index]![name]!
+          const seconds = this.second[index]![name]!
+          const gradient = gradients[index]![name]![side]
           const [m, v, value] = adamStep(pair[side], firsts[side], seconds[side], gradient, this.settings, scalars)
           replace(firsts, side, m)
           replace(seconds, side, v)

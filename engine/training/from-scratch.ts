@@ -1,11 +1,11 @@
 import { flushBackend } from '../backends/flush.ts'
-import { expectedTensors } from '../models/expected-tensors.ts'
-import type { ModelConfig } from '../models/model-config.ts'
-import { hasBias, type Projection, projectionBias, projections, projectionTensor } from '../models/projections.ts'
 import type { TrainingBatch } from '../data/batches.ts'
-import { block, disposePass, type LlamaModel, logits } from '../models/llama.ts'
+import { assembleModel } from '../models/assemble.ts'
+import type { Model } from '../models/family.ts'
+import { forwardTaped, logits } from '../models/forward.ts'
+import type { ModelConfig } from '../models/model-config.ts'
+import { tensorsOf } from '../models/tensors.ts'
 import { crossEntropy } from '../ops/cross-entropy.ts'
-import { embed, type Linear } from '../ops/linear.ts'
 import type { Random } from '../shared/random.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { adamStep, type AdamWSettings, stepScalars, sumOfSquares } from './adamw.ts'
@@ -18,43 +18,28 @@ export type Weights = Map<string, Tensor>
 export function randomWeights(config: ModelConfig, deviation: number, random: Random): Weights {
   const residual = deviation / Math.sqrt(2 * config.layers.length)
   const weights: Weights = new Map()
-  for (const [name, shape] of expectedTensors(config)) {
+  for (const { name, shape, role } of tensorsOf(config)) {
     const stream = random.fork(name)
     const scale = /\.(o_proj|down_proj)\.weight$/.test(name) ? residual : deviation
     const size = shape.reduce((product, length) => product * length, 1)
-    const values =
-      shape.length === 1 ? new Float32Array(size).fill(name.endsWith('.bias') ? 0 : 1) : new Float32Array(size)
-    if (shape.length > 1) for (let i = 0; i < size; i++) values[i] = stream.normal() * scale
+    const values = new Float32Array(size)
+    if (role.part === 'norm') values.fill(1 - role.offset)
+    else if (role.part !== 'bias') for (let i = 0; i < size; i++) values[i] = stream.normal() * scale
     weights.set(name, tf.tensor(values, shape))
   }
   return weights
 }
 
+const rows = (tensor: Tensor, first: number, count: number): Tensor =>
+  count === tensor.shape[0] ? tensor : tf.slice(tensor, first, count)
+
 /** A model whose weights are tensors, all of which can be trained. */
-export function modelOf(config: ModelConfig, weights: Weights): LlamaModel {
-  const weight = (name: string): Tensor => weights.get(name)!
-  const linear = (layer: number, projection: Projection): Linear => ({
-    weight: weight(projectionTensor(layer, projection)),
-    bias: hasBias(config, projection) ? weight(projectionBias(layer, projection)) : null,
+export function modelOf(config: ModelConfig, weights: Weights): Model {
+  return assembleModel(config, {
+    matrix: ({ name }, first, count) => rows(weights.get(name)!, first, count),
+    bias: ({ name }, first, count) => rows(weights.get(name)!, first, count),
+    norm: ({ name }, offset) => (offset === 0 ? weights.get(name)! : tf.add(weights.get(name)!, offset)),
   })
-  const embedding = weight('model.embed_tokens.weight')
-  return {
-    config,
-    embedding,
-    layers: config.layers.map((shape, layer) => ({
-      shape,
-      projections: Object.fromEntries(projections.map((each) => [each, linear(layer, each)])) as Record<
-        Projection,
-        Linear
-      >,
-      inputNorm: weight(`model.layers.${layer}.input_layernorm.weight`),
-      feedForwardNorm: weight(`model.layers.${layer}.post_attention_layernorm.weight`),
-      queryNorm: config.queryKeyNorm ? weight(`model.layers.${layer}.self_attn.q_norm.weight`) : null,
-      keyNorm: config.queryKeyNorm ? weight(`model.layers.${layer}.self_attn.k_norm.weight`) : null,
-    })),
-    norm: weight('model.norm.weight'),
-    head: { weight: config.tiedEmbeddings ? embedding : weight('lm_head.weight'), bias: null },
-  }
 }
 
 /** Trains every weight of a small model, whose whole step fits into memory at once. */
@@ -82,7 +67,7 @@ export class FullTrainer {
    */
   step(batch: TrainingBatch, step: number, learningRate: number): number {
     const names = [...this.weights.keys()]
-    const pass = passOf(modelOf(this.config, this.weights), batch)
+    using pass = passOf(this.config, batch)
     const { loss, gradients, norm } = tf.tidy(() => {
       // Made out here: what is made inside is gone before the backward pass reads it.
       const ids = tf.tensor1d(batch.ids, 'int32')
@@ -90,14 +75,12 @@ export class FullTrainer {
       const divisor = tf.scalar(batch.targets)
       const { value, grads } = tf.valueAndGrads((...tensors: Tensor[]) => {
         const model = modelOf(this.config, new Map(names.map((name, i) => [name, tensors[i]!])))
-        let x = embed(ids, model.embedding)
-        for (const layer of model.layers) x = block(x, layer, this.config, pass)
+        const x = forwardTaped(model, model.family.embed(model, ids), pass)
         return crossEntropy(logits(x, model), labels, divisor) as never
       })([...this.weights.values()])
       return { loss: value as Tensor, gradients: grads, norm: tf.sqrt(sumOfSquares(grads)) }
     })
     flushBackend()
-    disposePass(pass)
     this.#update(
       names,
       gradients,

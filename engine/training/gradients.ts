@@ -1,12 +1,12 @@
 import { flushBackend } from '../backends/flush.ts'
 import { logitsAtOnce } from '../backends/logits-at-once.ts'
-import type { ModelConfig } from '../models/model-config.ts'
-import type { Projection } from '../models/projections.ts'
 import type { TrainingBatch } from '../data/batches.ts'
-import { type Adapter, type LayerMatrices, lowRankOf, type MatrixPair, pairsOf } from '../lora/adapter.ts'
-import { block, disposePass, type LayerMask, type LlamaModel, makePass, type PassContext } from '../models/llama.ts'
-import { type Head, headLossAndGradient, lossOfHead } from '../ops/head-loss.ts'
-import { embed } from '../ops/linear.ts'
+import { type Adapter, type LayerMatrices, lowRankOf, pairsOf } from '../lora/adapter.ts'
+import type { LayerMask, LinearName, Model, Pass } from '../models/family.ts'
+import { backward, embedIds, forward, forwardTaped, headOf } from '../models/forward.ts'
+import type { ModelConfig } from '../models/model-config.ts'
+import { familyOf } from '../models/registry.ts'
+import { headLossAndGradient, lossOfHead } from '../ops/head-loss.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { type DropoutSource } from './dropout.ts'
 
@@ -17,17 +17,17 @@ export interface LossAndGradients {
   gradients: LayerMatrices[]
 }
 
-export interface PassOptions {
+export interface GradientOptions {
   /** Keep every block's activations for the backward pass instead of computing the block again (see `keepsActivations`). */
   keep?: boolean | undefined
-  masks?: LayerMask[] | undefined
+  masks?: readonly LayerMask[] | undefined
   dropout?: DropoutSource | undefined
 }
 
-/** Rotary tables and attention bias of a training batch. */
-export function passOf(model: LlamaModel, batch: TrainingBatch): PassContext {
+/** What all blocks share in the pass of a training batch. Dispose of it. */
+export function passOf(config: ModelConfig, batch: TrainingBatch): Pass {
   const { rows, length, segments, positions } = batch
-  return makePass(model.config, rows, length, {
+  return familyOf(config).makePass(config, rows, length, {
     positions: positions ?? undefined,
     visible: segments
       ? (row, query, key) => segments[row * length + query] === segments[row * length + key]
@@ -42,28 +42,33 @@ export function passOf(model: LlamaModel, batch: TrainingBatch): PassContext {
  * @param divisor scalar: the number of targets that the step's mean loss is over
  */
 export function lossAndGradients(
-  model: LlamaModel,
+  model: Model,
   adapter: Adapter,
   batch: TrainingBatch,
   divisor: Tensor,
-  options: PassOptions = {},
+  options: GradientOptions = {},
 ): LossAndGradients {
-  const pass = passOf(model, batch)
-  if (options.keep) {
-    const result = keepingActivations(model, adapter, batch, pass, divisor, options)
-    disposePass(pass)
-    return result
-  }
-  const inputs = forwardKeepingInputs(model, adapter, batch, pass, options)
+  using pass = passOf(model.config, batch)
+  if (options.keep) return keepingActivations(model, adapter, batch, pass, divisor, options)
+  const inputs = blockInputs(model, adapter, batch, pass, options)
   const { loss, gradient } = headLoss(inputs.pop()!, model, batch.labels, divisor)
-  const gradients = backward(model, adapter, pass, inputs, gradient, options)
-  disposePass(pass)
+  const gradients: LayerMatrices[] = []
+  backward(model.layers.length, [{ pass, inputs, gradient }], (layer) => {
+    const pairs = pairsOf(adapter.layers[layer]!)
+    return {
+      variables: pairs.flatMap(([, { a, b }]) => [a, b]),
+      with: (variables) => ({ model, extras: extrasOf(adapter, layer, paired(pairs, variables), batch, options) }),
+      take: (found) => (gradients[layer] = paired(pairs, found)),
+    }
+  })
   return { loss, gradients }
 }
 
-const headOf = ({ norm, head, config }: LlamaModel): Head => {
-  if ('dataId' in head.weight) throw new TypeError('an adapter is trained over frozen weights')
-  return { norm, epsilon: config.normEpsilon, weight: head.weight }
+/** Tensors in the order [a, b, a, b, ...] as the matrices of a layer. */
+function paired(pairs: readonly [LinearName, unknown][], tensors: readonly Tensor[]): LayerMatrices {
+  const matrices: LayerMatrices = {}
+  for (const [i, [name]] of pairs.entries()) matrices[name] = { a: tensors[2 * i]!, b: tensors[2 * i + 1]! }
+  return matrices
 }
 
 /** Floats of activations that may be kept; a fixed number, so that a resumed run decides as the first one did. */
@@ -83,104 +88,60 @@ export const keepsActivations = (config: ModelConfig, rows: number, length: numb
 
 /** The whole model as one graph, forward and backward. */
 function keepingActivations(
-  model: LlamaModel,
+  model: Model,
   adapter: Adapter,
   batch: TrainingBatch,
-  pass: PassContext,
+  pass: Pass,
   divisor: Tensor,
-  options: PassOptions,
+  options: GradientOptions,
 ): LossAndGradients {
-  const pairs = adapter.layers.flatMap((matrices, layer) =>
-    pairsOf(matrices).map(([projection, pair]) => ({ layer, projection, pair })),
-  )
+  const pairs = adapter.layers.map(pairsOf)
+  /** Tensors of all layers, one after another, as matrices by layer. */
+  const byLayer = (tensors: readonly Tensor[]): LayerMatrices[] => {
+    let first = 0
+    return pairs.map((ofLayer) => paired(ofLayer, tensors.slice(first, (first += 2 * ofLayer.length))))
+  }
   const labels = tf.tensor1d(batch.labels, 'int32')
-  const ids = tf.tensor1d(batch.ids, 'int32')
-  const start = embed(ids, model.embedding)
+  const start = embedIds(model, batch.ids)
   const { value, grads } = tf.valueAndGrads((...tensors: Tensor[]) => {
-    const layers: LayerMatrices[] = adapter.layers.map(() => ({}))
-    for (const [i, { layer, projection }] of pairs.entries())
-      layers[layer]![projection] = { a: tensors[2 * i]!, b: tensors[2 * i + 1]! }
-    let x = start
-    for (const [index, layer] of model.layers.entries())
-      x = block(x, layer, model.config, pass, {
-        lowRank: lowRankOf(adapter, index, layers[index]!, dropoutOf(options, index, batch)),
-        mask: options.masks?.[index],
-      })
+    const layers = byLayer(tensors)
+    const x = forwardTaped(model, start, pass, (layer) => extrasOf(adapter, layer, layers[layer]!, batch, options))
     return lossOfHead(x, headOf(model), labels, divisor, headRows(x.shape[0]!, model.config.vocabularySize)) as never
-  })(pairs.flatMap(({ pair }) => [pair.a, pair.b]))
-  tf.dispose([labels, ids, start])
-  const gradients: LayerMatrices[] = adapter.layers.map(() => ({}))
-  for (const [i, { layer, projection }] of pairs.entries())
-    gradients[layer]![projection] = { a: grads[2 * i]!, b: grads[2 * i + 1]! }
+  })(pairs.flat().flatMap(([, { a, b }]) => [a, b]))
+  tf.dispose([labels, start])
+  const gradients = byLayer(grads)
   flushBackend()
   return { loss: value as Tensor, gradients }
 }
 
 /** The input of every block, and the last one's output. */
-export function forwardKeepingInputs(
-  model: LlamaModel,
+export function blockInputs(
+  model: Model,
   adapter: Adapter,
   batch: TrainingBatch,
-  pass: PassContext,
-  options: PassOptions,
+  pass: Pass,
+  options: GradientOptions,
 ): Tensor[] {
-  const ids = tf.tensor1d(batch.ids, 'int32')
-  const inputs = [embed(ids, model.embedding)]
-  ids.dispose()
-  for (const [index, layer] of model.layers.entries()) {
-    const x = inputs[index]!
-    inputs.push(
-      tf.tidy(() =>
-        block(x, layer, model.config, pass, {
-          lowRank: lowRankOf(adapter, index, adapter.layers[index]!, dropoutOf(options, index, batch)),
-          mask: options.masks?.[index],
-        }),
-      ),
-    )
-    flushBackend()
-  }
-  return inputs
+  const inputs: Tensor[] = []
+  const last = forward(model, embedIds(model, batch.ids), pass, {
+    extras: (layer) => extrasOf(adapter, layer, adapter.layers[layer]!, batch, options),
+    visit: (_, x) => inputs.push(x),
+    disposes: false,
+  })
+  return [...inputs, last]
 }
 
-const dropoutOf = ({ dropout }: PassOptions, layer: number, batch: { rows: number; length: number }) =>
-  dropout && ((projection: Projection) => dropout(layer, projection, batch.rows * batch.length))
-
-/** Walks the blocks from last to first; disposes of `inputs` and `gradient` on the way. */
-function backward(
-  model: LlamaModel,
+/** What comes into a block while an adapter is trained. */
+const extrasOf = (
   adapter: Adapter,
-  pass: PassContext,
-  inputs: Tensor[],
-  gradient: Tensor,
-  options: PassOptions,
-): LayerMatrices[] {
-  const gradients: LayerMatrices[] = []
-  let dy = gradient
-  for (let index = model.layers.length - 1; index >= 0; index--) {
-    const layer = model.layers[index]!
-    const x = inputs[index]!
-    const pairs = pairsOf(adapter.layers[index]!)
-    const again = (...args: Tensor[]) => {
-      const matrices: LayerMatrices = {}
-      for (const [i, [projection]] of pairs.entries()) matrices[projection] = { a: args[2 * i]!, b: args[2 * i + 1]! }
-      return block(args[2 * pairs.length] ?? x, layer, model.config, pass, {
-        lowRank: lowRankOf(adapter, index, matrices, dropoutOf(options, index, pass)),
-        mask: options.masks?.[index],
-      })
-    }
-    // What the first block's input wants is of no use to anyone.
-    const wanted = [...pairs.flatMap(([, { a, b }]) => [a, b]), ...(index > 0 ? [x] : [])]
-    const results = tf.grads(again)(wanted, dy)
-    const matrices: LayerMatrices = {}
-    for (const [i, [projection]] of pairs.entries())
-      matrices[projection] = { a: results[2 * i]!, b: results[2 * i + 1]! } satisfies MatrixPair
-    gradients[index] = matrices
-    tf.dispose([x, dy])
-    flushBackend()
-    if (index > 0) dy = results.at(-1)!
-  }
-  return gradients
-}
+  layer: number,
+  matrices: LayerMatrices,
+  { rows, length }: { rows: number; length: number },
+  { dropout, masks }: GradientOptions,
+) => ({
+  lowRank: lowRankOf(adapter, layer, matrices, dropout && ((name: LinearName) => dropout(layer, name, rows * length))),
+  mask: masks?.[layer],
+})
 
 /** Rows of the head's input that are computed at once: the largest divisor of n whose logits are few enough. */
 export function headRows(n: number, vocabulary: number): number {
@@ -196,7 +157,7 @@ export function headRows(n: number, vocabulary: number): number {
  */
 export function headLoss(
   x: Tensor,
-  model: LlamaModel,
+  model: Model,
   labels: Int32Array,
   divisor: Tensor,
 ): { loss: Tensor; gradient: Tensor } {

@@ -1,7 +1,8 @@
-import { projectionShape } from '../models/projections.ts'
 import type { Batches, TrainingBatch } from '../data/batches.ts'
 import { type Adapter, disposeMatrices, type LayerMatrices, pairsOf } from '../lora/adapter.ts'
-import type { LayerMask, LlamaModel } from '../models/llama.ts'
+import type { LayerMask, Model } from '../models/family.ts'
+import { linearOf } from '../models/tensors.ts'
+import { SecateurError } from '../shared/errors.ts'
 import { Random } from '../shared/random.ts'
 import { tf } from '../tensor/tf.ts'
 import { AdamW, type AdamWSettings, clipGradients, learningRateAt, type LearningRateSettings } from './adamw.ts'
@@ -28,16 +29,28 @@ export interface StepResult {
   tokens: number
 }
 
+/** The gradients of a step, and what they are of. */
+export interface StepGradients {
+  /** Mean over the step's targets. */
+  loss: number
+  gradients: LayerMatrices[]
+  /** L2 norm of all gradients before clipping. */
+  norm: number
+  /** The step's micro-batches. */
+  batches: readonly TrainingBatch[]
+}
+
 /** Trains an adapter over frozen weights. Everything random in step t follows from the seed and t. */
 export class Trainer {
-  readonly model: LlamaModel
+  readonly model: Model
   readonly adapter: Adapter
   readonly optimiser: AdamW
   readonly settings: TrainerSettings
   readonly #batches: Batches
-  masks: LayerMask[] | undefined
+  /** Steps in a row whose loss was not a number. */
+  #lossless = 0
 
-  constructor(model: LlamaModel, adapter: Adapter, batches: Batches, settings: TrainerSettings) {
+  constructor(model: Model, adapter: Adapter, batches: Batches, settings: TrainerSettings) {
     this.model = model
     this.adapter = adapter
     this.settings = settings
@@ -48,23 +61,45 @@ export class Trainer {
   /**
    * Optimiser step number `step`, counted from 1.
    *
-   * @param observe sees the step's gradients, clipped and summed over micro-batches, before the adapter changes: this is
-   *   where a criterion takes its scores; and the step's micro-batches
+   * @param observe sees the step's gradients before the adapter changes
    */
-  step(step: number, observe?: (gradients: LayerMatrices[], batches: readonly TrainingBatch[]) => void): StepResult {
-    const { loss, gradients, batches } = this.#accumulate(step)
-    const gradientNorm = clipGradients(gradients, this.settings.maxGradientNorm)
-    observe?.(gradients, batches)
-    const learningRate = learningRateAt(step, this.settings.steps, this.settings)
-    // One step that overflows must not spoil the adapter for good.
-    if (Number.isFinite(gradientNorm) && this.settings.update !== false)
-      this.optimiser.apply(this.adapter.layers, gradients, step, learningRate)
-    disposeMatrices(gradients)
-    const tokens = batches.reduce((sum, { ids }) => sum + ids.length, 0)
-    return { loss, gradientNorm, learningRate, tokens }
+  step(step: number, observe?: (found: StepGradients) => void): StepResult {
+    const found = this.gradients(step)
+    observe?.(found)
+    return this.update(step, found)
   }
 
-  #accumulate(step: number): { loss: number; gradients: LayerMatrices[]; batches: TrainingBatch[] } {
+  /**
+   * The adapter's gradients of a step, clipped and summed over its micro-batches: this is where a criterion takes its scores.
+   *
+   * @param masks what the forward pass applies
+   */
+  gradients(step: number, masks?: readonly LayerMask[]): StepGradients {
+    const found = this.#accumulate(step, masks)
+    return { ...found, norm: clipGradients(found.gradients, this.settings.maxGradientNorm) }
+  }
+
+  /**
+   * Changes the adapter by a step's gradients, which are disposed of.
+   *
+   * @throws SecateurError where the loss has not been a number for three steps
+   */
+  update(step: number, { loss, gradients, norm, batches }: StepGradients): StepResult {
+    const learningRate = learningRateAt(step, this.settings.steps, this.settings)
+    // One step that overflows must not spoil the adapter for good.
+    if (Number.isFinite(norm) && this.settings.update !== false)
+      this.optimiser.apply(this.adapter.layers, gradients, step, learningRate)
+    disposeMatrices(gradients)
+    this.#lossless = Number.isFinite(loss) ? 0 : this.#lossless + 1
+    if (this.#lossless >= 3)
+      throw new SecateurError(
+        'bad-setting',
+        `the loss has not been a number for three steps, up to step ${step}: take a smaller learning rate than ${this.settings.learningRate}`,
+      )
+    return { loss, gradientNorm: norm, learningRate, tokens: batches.reduce((sum, { ids }) => sum + ids.length, 0) }
+  }
+
+  #accumulate(step: number, masks: readonly LayerMask[] | undefined): Omit<StepGradients, 'norm'> {
     const { gradientAccumulation, seed } = this.settings
     const first = (step - 1) * gradientAccumulation
     const batches = Array.from({ length: gradientAccumulation }, (_, i) => this.#batches.at(first + i))
@@ -80,10 +115,10 @@ export class Trainer {
       const dropout = dropoutSource(
         new Random(seed).fork(`dropout.${first + i}`),
         this.adapter.settings.dropout,
-        (layer, projection) => projectionShape(this.model.config, layer, projection)[1],
+        (layer, name) => linearOf(this.model.config, layer, name).inputs,
       )
       const part = lossAndGradients(this.model, this.adapter, batch, divisor, {
-        masks: this.masks,
+        masks,
         dropout,
         keep:
           this.settings.gradientCheckpointing === 'off' ||
@@ -107,9 +142,9 @@ export class Trainer {
 export function addMatrices(one: LayerMatrices[], other: LayerMatrices[]): LayerMatrices[] {
   const sums = one.map((matrices, index) => {
     const sum: LayerMatrices = {}
-    for (const [projection, { a, b }] of pairsOf(matrices)) {
-      const more = other[index]![projection]!
-      sum[projection] = { a: tf.add(a, more.a), b: tf.add(b, more.b) }
+    for (const [name, { a, b }] of pairsOf(matrices)) {
+      const more = other[index]![name]!
+      sum[name] = { a: tf.add(a, more.a), b: tf.add(b, more.b) }
     }
     return sum
   })

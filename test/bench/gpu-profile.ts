@@ -31,7 +31,7 @@ const { trainer, ids, score } = subjectOf(model, { rows, length, gradientCheckpo
 
 let step = 0
 const train = () => void trainer.step(++step)
-const trainAndScore = () => void trainer.step(++step, score)
+const trainAndScore = () => void trainer.step(++step, ({ gradients }) => score(gradients))
 trainAndScore()
 const seconds = [0, 1, 2].map(() => timed(train)).sort((one, other) => one - other)[1]!
 const kernels = profiled(card, trainAndScore)

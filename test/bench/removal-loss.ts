@@ -8,10 +8,10 @@ import { pruneSchema } from '../../engine/contract/index.ts'
 import { calibrationBatches } from '../../engine/data/calibration.ts'
 import { rankCorrelation } from '../../engine/jobs/measure.ts'
 import { createAdapter, disposeMatrices } from '../../engine/lora/adapter.ts'
-import type { LayerMask } from '../../engine/models/llama.ts'
+import type { LayerMask } from '../../engine/models/family.ts'
 import { loadModelInSlices } from '../../engine/models/load.ts'
-import { adapterGradients, targetsOf } from '../../engine/pruning/calibration-gradients.ts'
-import type { LayerScores } from '../../engine/pruning/criteria/criterion.ts'
+import { adapterGradients, targetsOf } from '../../engine/pruning/statistics/calibration-gradients.ts'
+import type { LayerScores } from '../../engine/pruning/scores.ts'
 import { gradientScores } from '../../engine/pruning/criteria/gradient.ts'
 import { loraPruneScores } from '../../engine/pruning/criteria/loraprune.ts'
 import { movementScores, trueMovementScores } from '../../engine/pruning/criteria/movement.ts'
@@ -39,11 +39,7 @@ await chooseBackend({ device: 'onnx' })
 const tokenizer = await loadTokenizer(checkpoint.folder)
 const batches = await calibrationBatches(settings, tokenizer, { signal })
 const model = await loadModelInSlices(checkpoint, { signal })
-const adapter = createAdapter(
-  model.config,
-  { ...settings, projections: settings.targetModules },
-  new Random(0).fork('adapter'),
-)
+const adapter = createAdapter(model.config, settings, new Random(0).fork('adapter'))
 const view = { model, adapter, masks: () => undefined, calibration: async () => batches }
 const scoring = { headGroups: settings.headGroups, normalise: 'module', reduction: 'sum' } as const
 

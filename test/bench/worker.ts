@@ -4,9 +4,8 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { chooseBackend } from '../../engine/backends/choose.ts'
 import { flushBackend } from '../../engine/backends/flush.ts'
-import { countParameters } from '../../engine/models/expected-tensors.ts'
-import type { Projection } from '../../engine/models/projections.ts'
-import { LlamaScoring } from '../../engine/evaluation/llama-scoring.ts'
+import { countParameters } from '../../engine/models/tensors.ts'
+import { CausalScoring } from '../../engine/evaluation/causal-scoring.ts'
 import { frozenFloats, type FrozenWeight } from '../../engine/tensor/frozen-weight.ts'
 import { modelOf } from '../../engine/bench/random-model.ts'
 import { plainConfig } from '../../engine/bench/shapes.ts'
@@ -14,9 +13,9 @@ import { subjectOf } from '../../engine/bench/subject.ts'
 import { peakMemory } from '../../engine/estimate/memory.ts'
 import { disposeMatrices, type LayerMatrices, lowRankOf } from '../../engine/lora/adapter.ts'
 import { runFused } from '../../engine/ops/fused.ts'
-import { adapterGradients } from '../../engine/pruning/calibration-gradients.ts'
+import { adapterGradients } from '../../engine/pruning/statistics/calibration-gradients.ts'
 import { gradientScores } from '../../engine/pruning/criteria/gradient.ts'
-import { mapWeightGradients } from '../../engine/pruning/weight-gradients.ts'
+import { mapWeightGradients } from '../../engine/pruning/statistics/weight-gradients.ts'
 import { Random } from '../../engine/shared/random.ts'
 import { type Tensor, tf } from '../../engine/tensor/tf.ts'
 import { headRows } from '../../engine/training/gradients.ts'
@@ -48,7 +47,7 @@ const { ids, batch, adapter, trainer, items, score } = subjectOf(model, {
   length,
   gradientCheckpointing: values.mode === 'step-keep' ? 'off' : 'on',
 })
-const scoring = new LlamaScoring(model)
+const scoring = new CausalScoring(model)
 
 /** Scoring alone, without a step of training, by what it is guided by. */
 const guides: Record<string, () => unknown> = {
@@ -71,8 +70,8 @@ const guides: Record<string, () => unknown> = {
 }
 const scores = { normalise: 'module', reduction: 'sum', headGroups: 'key-value-heads' } as const
 
-/** What feeds each group of projections that read one input. */
-const groups: Projection[][] = [['q', 'k', 'v'], ['o'], ['gate', 'up'], ['down']]
+/** Linear layers that read one input. */
+const groups: string[][] = [['q', 'k', 'v'], ['o'], ['gate', 'up'], ['down']]
 const tokenMatrices = new Map<number, Tensor>()
 /** Some activations or gradients of them [tokens, columns]. */
 function tokenMatrix(columns: number): Tensor {
@@ -88,18 +87,18 @@ function tokenMatrix(columns: number): Tensor {
 function linearLayers(): void {
   // One graph, as a step's is.
   const made: Tensor[] = []
-  for (const [layer, { projections: linears }] of model.layers.entries()) {
+  for (const [layer, { linears }] of model.layers.entries()) {
     for (const group of groups) {
       const lowRank = lowRankOf(adapter, layer)
       const attributes = {
-        weights: group.map((projection) => linears[projection].weight as FrozenWeight),
-        scales: group.map((projection) => lowRank[projection]!.scale),
+        weights: group.map((name) => linears[name]!.weight as FrozenWeight),
+        scales: group.map((name) => lowRank[name]!.scale),
       }
       const x = tokenMatrix(attributes.weights[0]!.columns)
       const pairs = Object.fromEntries(
-        group.flatMap((projection, i) => [
-          [`a${i}`, lowRank[projection]!.a],
-          [`b${i}`, lowRank[projection]!.b],
+        group.flatMap((name, i) => [
+          [`a${i}`, lowRank[name]!.a],
+          [`b${i}`, lowRank[name]!.b],
         ]),
       )
       const dys = Object.fromEntries(attributes.weights.map(({ rows: out }, i) => [`dy${i}`, tokenMatrix(out)]))
@@ -137,7 +136,7 @@ async function work(): Promise<number> {
   else if (values.mode === 'forward') await scoring.logLikelihoods(items)
   else {
     let scored = 0
-    const observe = (gradients: LayerMatrices[]) => {
+    const observe = ({ gradients }: { gradients: LayerMatrices[] }) => {
       const before = performance.now()
       score(gradients)
       scored = performance.now() - before

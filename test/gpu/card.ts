@@ -14,7 +14,6 @@ import { openCheckpoint } from '../../engine/models/checkpoint.ts'
 import { SafetensorsFile } from '../../engine/checkpoint/safetensors.ts'
 import { frozenFloats, type FrozenWeight, inMemory, quantise, weightBytes } from '../../engine/tensor/frozen-weight.ts'
 import { lowRankOf, pairsOf } from '../../engine/lora/adapter.ts'
-import { block } from '../../engine/models/llama.ts'
 import { disposeModel, loadModel } from '../../engine/models/load.ts'
 import { crossEntropy } from '../../engine/ops/cross-entropy.ts'
 import { gatedActivation } from '../../engine/ops/gated-activation.ts'
@@ -47,16 +46,15 @@ beforeEach(() => tf.setBackend('webgpu'))
 
 test('one layer, forward and backward with an adapter on all seven projections, is fewer than 60 dispatches', () => {
   const { model, adapter, batch } = openFixture('llama_gqa')
-  const pass = passOf(model, batch)
+  using pass = passOf(model.config, batch)
   const pairs = pairsOf(adapter.layers[0]!)
   assert.equal(pairs.length, 7)
   const x = values([batch.rows * batch.length, model.config.hiddenSize], 1)
   const run = () =>
     tf.grads((...args: Tensor[]) => {
-      const matrices = Object.fromEntries(
-        pairs.map(([projection], i) => [projection, { a: args[2 * i]!, b: args[2 * i + 1]! }]),
-      )
-      return block(args.at(-1)!, model.layers[0]!, model.config, pass, { lowRank: lowRankOf(adapter, 0, matrices) })
+      const matrices = Object.fromEntries(pairs.map(([name], i) => [name, { a: args[2 * i]!, b: args[2 * i + 1]! }]))
+      const lowRank = lowRankOf(adapter, 0, matrices)
+      return model.family.block(args.at(-1)!, model.layers[0]!, model.config, pass, { lowRank })
     })([...pairs.flatMap(([, { a, b }]) => [a, b]), x], x)
   tf.dispose(run())
   const earlier = card().dispatches
@@ -156,12 +154,12 @@ for (const int8 of [false, true])
         head: { weight: inMemory(model.head.weight as FrozenWeight), bias: null },
         layers: model.layers.map((layer) => ({
           ...layer,
-          projections: Object.fromEntries(
-            Object.entries(layer.projections).map(([name, { weight: matrix, bias }]) => [
+          linears: Object.fromEntries(
+            Object.entries(layer.linears).map(([name, { weight: matrix, bias }]) => [
               name,
               { weight: inMemory(matrix as FrozenWeight), bias },
             ]),
-          ) as typeof layer.projections,
+          ),
         })),
       }
       const expected = forward(held, batch)
@@ -174,8 +172,8 @@ for (const int8 of [false, true])
       for (let i = 0; i < 3; i++) assertWithin(forward(streamed, batch), expected, 0, 'streamed logits')
       const store = weightsOf(card())
       assert.ok(store.bytes <= budget && store.uploaded > bytes, `${store.uploaded} bytes were uploaded in all`)
-      const projections = streamed.layers.flatMap((layer) => Object.values(layer.projections))
-      const inInt8 = projections.reduce((sum, { weight: matrix }) => sum + weightBytes(matrix as FrozenWeight), 0)
+      const linearLayers = streamed.layers.flatMap((layer) => Object.values(layer.linears))
+      const inInt8 = linearLayers.reduce((sum, { weight: matrix }) => sum + weightBytes(matrix as FrozenWeight), 0)
       if (int8) assert.ok(store.hostBytes > 0 && store.hostBytes <= inInt8, `${store.hostBytes} bytes on the host`)
       else assert.equal(store.hostBytes, 0)
       disposeModel(streamed)

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { registerFrozenComposites } from '../../engine/backends/frozen-composite.ts'
+import { pairsOf } from '../../engine/lora/adapter.ts'
 import { lossAndGradients } from '../../engine/training/gradients.ts'
 import { tf } from '../../engine/tensor/tf.ts'
 import { FIXTURES } from '../fixtures/read.ts'
@@ -23,7 +24,7 @@ async function compute(name: (typeof FIXTURES)[number], int8: boolean, backend: 
   const results: Results = new Map([['logits', forward(model, batch)]])
   const { gradients } = lossAndGradients(model, adapter, batch, tf.scalar(batch.targets))
   for (const [layer, matrices] of gradients.entries())
-    for (const [projection, pair] of Object.entries(matrices))
+    for (const [projection, pair] of pairsOf(matrices))
       for (const side of ['a', 'b'] as const)
         results.set(`layers.${layer}.${projection}.${side}`, Float32Array.from(pair[side].dataSync()))
   return results

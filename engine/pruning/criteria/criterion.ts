@@ -1,19 +1,16 @@
 import type { TrainingBatch } from '../../data/batches.ts'
 import type { Adapter, LayerMatrices } from '../../lora/adapter.ts'
-import type { LayerMask, LlamaModel } from '../../models/llama.ts'
-import type { SavedValues } from '../../shared/saved-values.ts'
-import type { Kind } from '../groups.ts'
+import type { LayerMask, LinearName, Model } from '../../models/family.ts'
+import type { RestoredValues, SavedValues } from '../../shared/saved-values.ts'
 import type { GroupMasks } from '../masks.ts'
-
-/** One score a group, of each kind; the lowest leave first. */
-export type LayerScores = Record<Kind, Float32Array>
+import type { LayerScores } from '../scores.ts'
 
 /** What a criterion may look at. */
 export interface ModelView {
-  model: LlamaModel
+  model: Model
   adapter: Adapter
   /** The masks that the model is used with at present. */
-  masks: () => LayerMask[] | undefined
+  masks: () => readonly LayerMask[] | undefined
   /** Rows of calibration text. */
   calibration: () => Promise<TrainingBatch[]>
 }
@@ -26,12 +23,16 @@ export interface StepView {
   batches: readonly TrainingBatch[]
 }
 
+/** What is added to the biases of a layer's linear layers [outputs] for what no longer reaches them. */
+export type Compensation = Partial<Record<LinearName, Float32Array>>[]
+
 /** Scores at every step, gathered until groups are chosen. */
 export interface StepCriterion {
   when: 'step'
   /** How steps are gathered: a moving average, or their sum. */
   gather: 'average' | 'sum'
   score(step: StepView): LayerScores[]
+  compensation?: undefined
 }
 
 /** Scores anew whenever groups are chosen. */
@@ -40,9 +41,11 @@ export interface SelectionCriterion {
   score(masks: GroupMasks): Promise<LayerScores[]>
   /** Called when the masks have changed, before the model is used with them. */
   removed?(before: GroupMasks, after: GroupMasks): void
+  /** What makes up for the groups that have left. */
+  readonly compensation?: Compensation
   /** What it must find again when the run is resumed. */
   state?(): SavedValues
-  restore?(value: (name: string) => Float32Array): void
+  restore?(saved: RestoredValues): void
 }
 
 export type Criterion = StepCriterion | SelectionCriterion

@@ -1,7 +1,9 @@
 import { type Tensor, tf } from '../../tensor/tf.ts'
-import { watchBlocks } from '../activations.ts'
-import { groupCount, type HeadGroups } from '../groups.ts'
-import type { LayerScores, ModelView, SelectionCriterion } from './criterion.ts'
+import type { HeadGroups, Kind } from '../../models/family.ts'
+import { groupCount } from '../groups.ts'
+import type { LayerScores } from '../scores.ts'
+import { watchBlocks } from '../statistics/activations.ts'
+import type { ModelView, SelectionCriterion } from './criterion.ts'
 
 /** Depth pruning by block influence (Men et al., ShortGPT, arXiv 2403.03853): whole layers leave. */
 export const depth = (view: ModelView, headGroups: HeadGroups): SelectionCriterion => ({
@@ -9,9 +11,11 @@ export const depth = (view: ModelView, headGroups: HeadGroups): SelectionCriteri
   score: async () => {
     const influence = blockInfluence(view, await view.calibration())
     // Every group of a layer has the layer's score: they leave together.
-    return view.model.layers.map(({ shape }, layer): LayerScores => ({
-      heads: new Float32Array(groupCount(shape, 'heads', headGroups)).fill(influence[layer]!),
-      channels: new Float32Array(groupCount(shape, 'channels', headGroups)).fill(influence[layer]!),
+    const scores = (layer: number, kind: Kind) =>
+      new Float32Array(groupCount(view.model.config, layer, kind, headGroups)).fill(influence[layer]!)
+    return view.model.layers.map((_, layer): LayerScores => ({
+      heads: scores(layer, 'heads'),
+      channels: scores(layer, 'channels'),
     }))
   },
 })

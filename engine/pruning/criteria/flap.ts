@@ -1,23 +1,18 @@
 import { lowRankOf } from '../../lora/adapter.ts'
-import type { SavedValues } from '../../shared/saved-values.ts'
+import type { RestoredValues, SavedValues } from '../../shared/saved-values.ts'
 import { weightSums } from '../../ops/weight-sums.ts'
 import { tf } from '../../tensor/tf.ts'
-import { activationStatistics, type LayerStatistics, variances } from '../activations.ts'
-import { groupScores } from '../group-scores.ts'
-import { type HeadGroups, type Kind, kinds } from '../groups.ts'
+import { type HeadGroups, kinds, type LinearName } from '../../models/family.ts'
+import { readerOf } from '../groups.ts'
 import type { GroupMasks } from '../masks.ts'
-import type { LayerScores, ModelView, SelectionCriterion } from './criterion.ts'
-
-/** What is added to the biases of o and down of a layer [hidden] for what no longer reaches them. */
-export type Compensation = { o: Float32Array; down: Float32Array }[]
+import { groupScores, type LayerScores } from '../scores.ts'
+import { activationStatistics, type LayerStatistics, variances } from '../statistics/activations.ts'
+import type { Compensation, ModelView, SelectionCriterion } from './criterion.ts'
 
 export interface FlapSettings {
   headGroups: HeadGroups
   biasCompensation: boolean
 }
-
-/** The projection that a kind's groups flow into. */
-const readers = { heads: 'o', channels: 'down' } as const satisfies Record<Kind, string>
 
 /**
  * FLAP (An et al., arXiv 2312.11983): groups whose output hardly changes from token to token leave, and their mean
@@ -28,20 +23,24 @@ export class Flap implements SelectionCriterion {
   readonly #view: ModelView
   readonly #settings: FlapSettings
   #statistics: LayerStatistics[] = []
+  /** Linear layers that read the groups of a layer: o and down in a decoder. */
+  readonly #readers: LinearName[][]
   /** Biases of the checkpoint itself. */
-  readonly #own: Compensation
-  readonly compensation: Compensation
+  readonly #own: Record<LinearName, Float32Array>[]
+  readonly compensation: Record<LinearName, Float32Array>[] & Compensation
 
   constructor(view: ModelView, settings: FlapSettings) {
     this.#view = view
     this.#settings = settings
     const { config, layers } = view.model
     const zeros = () => new Float32Array(config.hiddenSize)
-    this.compensation = layers.map(() => ({ o: zeros(), down: zeros() }))
-    this.#own = layers.map(({ projections: { o, down } }) => ({
-      o: Float32Array.from(o.bias?.dataSync() ?? zeros()),
-      down: Float32Array.from(down.bias?.dataSync() ?? zeros()),
-    }))
+    this.#readers = layers.map((_, layer) => kinds.map((kind) => readerOf(config, layer, kind)))
+    const byReader = (make: (layer: number, reader: LinearName) => Float32Array) =>
+      this.#readers.map((readers, layer) => Object.fromEntries(readers.map((name) => [name, make(layer, name)])))
+    this.compensation = byReader(zeros)
+    this.#own = byReader((layer, reader) =>
+      Float32Array.from(layers[layer]!.linears[reader]!.bias?.dataSync() ?? zeros()),
+    )
   }
 
   async score(masks: GroupMasks): Promise<LayerScores[]> {
@@ -58,9 +57,9 @@ export class Flap implements SelectionCriterion {
   removed(before: GroupMasks, after: GroupMasks): void {
     if (!this.#settings.biasCompensation) return
     const { model, adapter } = this.#view
-    for (const [layer, { projections }] of model.layers.entries()) {
-      for (const kind of kinds) {
-        const reader = readers[kind]
+    for (const [layer, { linears }] of model.layers.entries()) {
+      for (const [i, kind] of kinds.entries()) {
+        const reader = this.#readers[layer]![i]!
         const { mean } = this.#statistics[layer]![reader]!
         const gone = after[layer]![kind].map((kept, group) => before[layer]![kind][group]! - kept)
         if (!gone.includes(1)) continue
@@ -69,10 +68,10 @@ export class Flap implements SelectionCriterion {
         const share = tf.tidy(() => {
           const row = tf.tensor1d(means)
           const lowRank = lowRankOf(adapter, layer)[reader]
-          return weightSums(projections[reader].weight, lowRank, 'rows', (merged) => tf.mul(merged, row))
+          return weightSums(linears[reader]!.weight, lowRank, 'rows', (merged) => tf.mul(merged, row))
         })
-        const bias = this.compensation[layer]![reader]
-        for (const [i, value] of share.dataSync().entries()) bias[i]! += value
+        const bias = this.compensation[layer]![reader]!
+        for (const [at, value] of share.dataSync().entries()) bias[at]! += value
         share.dispose()
       }
     }
@@ -82,25 +81,26 @@ export class Flap implements SelectionCriterion {
   state(): SavedValues {
     const values: SavedValues = new Map()
     for (const [layer, biases] of this.compensation.entries())
-      for (const reader of Object.values(readers))
-        values.set(`compensation.${layer}.${reader}`, { shape: [biases[reader].length], data: biases[reader] })
+      for (const [reader, data] of Object.entries(biases))
+        values.set(`compensation.${layer}.${reader}`, { shape: [data.length], data })
     return values
   }
 
-  restore(value: (name: string) => Float32Array): void {
+  restore(saved: RestoredValues): void {
     for (const [layer, biases] of this.compensation.entries())
-      for (const reader of Object.values(readers)) biases[reader].set(value(`compensation.${layer}.${reader}`))
+      for (const [reader, data] of Object.entries(biases)) data.set(saved.value(`compensation.${layer}.${reader}`))
     this.#apply()
   }
 
   /** Gives the model the biases, so that training sees what will be written. */
   #apply(): void {
     if (!this.#settings.biasCompensation) return
-    for (const [layer, { projections }] of this.#view.model.layers.entries())
-      for (const reader of Object.values(readers)) {
-        const added = this.compensation[layer]![reader]
-        projections[reader].bias?.dispose()
-        projections[reader].bias = tf.tensor1d(this.#own[layer]![reader].map((value, i) => value + added[i]!))
+    for (const [layer, { linears }] of this.#view.model.layers.entries())
+      for (const [reader, own] of Object.entries(this.#own[layer]!)) {
+        const linear = linears[reader]!
+        const added = this.compensation[layer]![reader]!
+        linear.bias?.dispose()
+        linear.bias = tf.tensor1d(own.map((value, i) => value + added[i]!))
       }
   }
 }
@@ -111,15 +111,16 @@ export function fluctuations(
   statistics: readonly LayerStatistics[],
   headGroups: HeadGroups,
 ): LayerScores[] {
-  return model.layers.map(({ shape, projections }, layer) => {
+  return model.layers.map(({ linears }, layer) => {
     const lowRank = lowRankOf(adapter, layer)
-    return groupScores(shape, { headGroups, normalise: 'none', reduction: 'sum' }, ({ projection, along }) =>
+    const settings = { headGroups, normalise: 'none', reduction: 'sum' } as const
+    return groupScores(model.config, layer, settings, ({ linear, along }) =>
       along === 'rows'
         ? null
         : tf.tidy(() =>
             tf.mul(
-              tf.tensor1d(variances(statistics[layer]![projection]!)),
-              weightSums(projections[projection].weight, lowRank[projection], along, (merged) => tf.square(merged)),
+              tf.tensor1d(variances(statistics[layer]![linear]!)),
+              weightSums(linears[linear]!.weight, lowRank[linear], along, (merged) => tf.square(merged)),
             ),
           ),
     )

@@ -1,9 +1,9 @@
 import type { TrainingBatch } from '../../data/batches.ts'
 import { type Tensor, tf } from '../../tensor/tf.ts'
-import { type GroupSettings, groupScores, type Transforms } from '../group-scores.ts'
-import type { GroupMember } from '../groups.ts'
-import { type BlockGradients, mapWeightGradients } from '../weight-gradients.ts'
-import type { LayerScores, ModelView, SelectionCriterion } from './criterion.ts'
+import type { GroupMember } from '../../models/family.ts'
+import { type GroupSettings, groupScores, type LayerScores, type Transforms } from '../scores.ts'
+import { mapWeightGradients, type WeightGradients } from '../statistics/weight-gradients.ts'
+import type { ModelView, SelectionCriterion } from './criterion.ts'
 
 export interface GradientSettings extends GroupSettings {
   /**
@@ -29,7 +29,8 @@ export function gradientScores(
   const mixed = settings.gradientForm === 'mixed'
   return mapWeightGradients(model, adapter, batches, { masks: view.masks(), squares: mixed }, (layer, found) =>
     groupScores(
-      model.layers[layer]!.shape,
+      model.config,
+      layer,
       settings,
       (member) => featureSums(found, member, settings.gradientForm),
       transforms(settings),
@@ -37,23 +38,19 @@ export function gradientScores(
   )
 }
 
-function featureSums(
-  found: BlockGradients,
-  { projection, along }: GroupMember,
-  form: GradientSettings['gradientForm'],
-) {
-  const [weight, gradient] = [found.weights[projection], found.gradients[projection]]
+function featureSums(found: WeightGradients, { linear, along }: GroupMember, form: GradientSettings['gradientForm']) {
+  const [weight, gradient] = [found.weights[linear]!, found.gradients[linear]!]
   const axis = along === 'rows' ? 1 : 0
   return tf.tidy((): Tensor => {
     const first = tf.mul(gradient, weight)
     if (form === 'vector-wise') return tf.sum(first, axis)
-    const squares = found.squares?.[projection]
+    const squares = found.squares?.[linear]
     const change = squares ? tf.sub(first, tf.mul(tf.mul(squares, 0.5), tf.square(weight))) : first
     return tf.sum(tf.abs(change), axis)
   })
 }
 
-/** The vector of a group spans its projections where these are added up; otherwise each has its own. */
+/** The vector of a group spans its linear layers where these are added up; otherwise each has its own. */
 function transforms({ gradientForm, reduction }: GradientSettings): Transforms {
   if (gradientForm !== 'vector-wise') return {}
   return reduction === 'sum' || reduction === 'mean' ? { finish: Math.abs } : { each: Math.abs }

@@ -18,24 +18,17 @@ export interface CriterionSettings
 /** A criterion that scores groups, by name; single weights are another matter (see unstructured.ts). */
 export type GroupCriterionName = Exclude<CriterionName, `${string}-unstructured`>
 
-export function makeCriterion(name: GroupCriterionName, view: ModelView, settings: CriterionSettings): Criterion {
-  const { model, adapter } = view
-  switch (name) {
-    case 'loraprune':
-      return loraPrune(model, adapter, settings)
-    case 'random':
-      return randomCriterion(model.config, settings.headGroups, new Random(settings.seed).fork('random criterion'))
-    case 'magnitude':
-      return magnitude(model, adapter, settings)
-    case 'movement':
-      return movement(view, settings)
-    case 'gradient':
-      return gradientGuided(view, settings)
-    case 'wanda':
-      return wanda(view, settings)
-    case 'flap':
-      return new Flap(view, settings)
-    case 'depth':
-      return depth(view, settings.headGroups)
-  }
+const makers: Record<GroupCriterionName, (view: ModelView, settings: CriterionSettings) => Criterion> = {
+  loraprune: ({ model, adapter }, settings) => loraPrune(model, adapter, settings),
+  random: ({ model }, { headGroups, seed }) =>
+    randomCriterion(model.config, headGroups, new Random(seed).fork('random criterion')),
+  magnitude: ({ model, adapter }, settings) => magnitude(model, adapter, settings),
+  movement,
+  gradient: gradientGuided,
+  wanda,
+  flap: (view, settings) => new Flap(view, settings),
+  depth: (view, { headGroups }) => depth(view, headGroups),
 }
+
+export const makeCriterion = (name: GroupCriterionName, view: ModelView, settings: CriterionSettings): Criterion =>
+  makers[name](view, settings)

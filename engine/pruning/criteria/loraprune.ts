@@ -1,8 +1,8 @@
 import type { Adapter, LayerMatrices } from '../../lora/adapter.ts'
-import type { LlamaModel } from '../../models/llama.ts'
+import type { Model } from '../../models/family.ts'
 import { adapterImportance } from '../../ops/importance.ts'
-import { type GroupSettings, pendingScores, readScores } from '../group-scores.ts'
-import type { LayerScores, StepCriterion } from './criterion.ts'
+import { type GroupSettings, type LayerScores, pendingScores, readScores } from '../scores.ts'
+import type { StepCriterion } from './criterion.ts'
 
 export interface LoraPruneSettings extends GroupSettings {
   /** Exponent of |g_hat * W_m|: 1 as in the official code, 2 as in the paper. */
@@ -10,7 +10,7 @@ export interface LoraPruneSettings extends GroupSettings {
 }
 
 /** LoRAPrune: scores of every step, averaged (arXiv 2305.18403). */
-export const loraPrune = (model: LlamaModel, adapter: Adapter, settings: LoraPruneSettings): StepCriterion => ({
+export const loraPrune = (model: Model, adapter: Adapter, settings: LoraPruneSettings): StepCriterion => ({
   when: 'step',
   gather: 'average',
   score: ({ gradients }) => loraPruneScores(model, adapter, gradients, settings),
@@ -24,17 +24,17 @@ export const loraPrune = (model: LlamaModel, adapter: Adapter, settings: LoraPru
  * @param gradients of the adapter, as they stand after clipping and before the optimiser's step
  */
 export function loraPruneScores(
-  model: LlamaModel,
+  model: Model,
   adapter: Adapter,
   gradients: LayerMatrices[],
   settings: LoraPruneSettings,
 ): LayerScores[] {
-  const scores = model.layers.map(({ shape, projections }, layer) =>
-    pendingScores(shape, settings, ({ projection, along }) => {
-      const pair = adapter.layers[layer]![projection]
-      const gradient = gradients[layer]![projection]
+  const scores = model.layers.map(({ linears }, layer) =>
+    pendingScores(model.config, layer, settings, ({ linear, along }) => {
+      const pair = adapter.layers[layer]![linear]
+      const gradient = gradients[layer]![linear]
       if (!pair || !gradient) return null
-      return adapterImportance(projections[projection].weight, pair, gradient, adapter.scale, settings.power, along)
+      return adapterImportance(linears[linear]!.weight, pair, gradient, adapter.scale, settings.power, along)
     }),
   )
   return readScores(scores)

@@ -1,11 +1,11 @@
 import type { TrainingBatch } from '../../data/batches.ts'
 import { type Adapter, type LayerMatrices, lowRankOf } from '../../lora/adapter.ts'
-import type { LlamaModel } from '../../models/llama.ts'
+import type { Model } from '../../models/family.ts'
 import { rowsOf, weightSums } from '../../ops/weight-sums.ts'
 import { tf } from '../../tensor/tf.ts'
-import { type GroupSettings, groupScores } from '../group-scores.ts'
-import { mapWeightGradients } from '../weight-gradients.ts'
-import type { LayerScores, ModelView, StepCriterion } from './criterion.ts'
+import { type GroupSettings, groupScores, type LayerScores } from '../scores.ts'
+import { mapWeightGradients } from '../statistics/weight-gradients.ts'
+import type { ModelView, StepCriterion } from './criterion.ts'
 
 export interface MovementSettings extends GroupSettings {
   /** Whether g is estimated from the adapter's gradients, or the true gradient of the weights. */
@@ -29,8 +29,8 @@ export const trueMovementScores = (
   settings: GroupSettings,
 ): LayerScores[] =>
   mapWeightGradients(model, adapter, batches, { masks: masks() }, (layer, { weights, gradients }) =>
-    groupScores(model.layers[layer]!.shape, settings, ({ projection, along }) =>
-      tf.tidy(() => tf.neg(tf.sum(tf.mul(gradients[projection], weights[projection]), along === 'rows' ? 1 : 0))),
+    groupScores(model.config, layer, settings, ({ linear, along }) =>
+      tf.tidy(() => tf.neg(tf.sum(tf.mul(gradients[linear]!, weights[linear]!), along === 'rows' ? 1 : 0))),
     ),
   )
 
@@ -39,21 +39,21 @@ export const trueMovementScores = (
  * gradient of a base weight that is frozen.
  */
 export function movementScores(
-  model: LlamaModel,
+  model: Model,
   adapter: Adapter,
   gradients: LayerMatrices[],
   settings: GroupSettings,
 ): LayerScores[] {
-  return model.layers.map(({ shape, projections }, layer) => {
+  return model.layers.map(({ linears }, layer) => {
     const lowRank = lowRankOf(adapter, layer)
-    return groupScores(shape, settings, ({ projection, along }) => {
-      const pair = lowRank[projection]
-      const gradient = gradients[layer]![projection]
+    return groupScores(model.config, layer, settings, ({ linear, along }) => {
+      const pair = lowRank[linear]
+      const gradient = gradients[layer]![linear]
       if (!pair || !gradient) return null
       return tf.tidy(() => {
         const right = tf.concat([pair.a, gradient.a], 0)
         const left = tf.concat([gradient.b, tf.sub(pair.b, gradient.b)], 1)
-        return weightSums(projections[projection].weight, pair, along, (merged, start, rows) =>
+        return weightSums(linears[linear]!.weight, pair, along, (merged, start, rows) =>
           tf.neg(tf.mul(tf.matMul(rowsOf(left, start, rows), right), merged)),
         )
       })

@@ -1,9 +1,9 @@
 import { lowRankOf } from '../../lora/adapter.ts'
 import { weightSums } from '../../ops/weight-sums.ts'
 import { tf } from '../../tensor/tf.ts'
-import { activationStatistics, inputOf, type LayerStatistics, rootMeanSquares } from '../activations.ts'
-import { type GroupSettings, groupScores } from '../group-scores.ts'
-import type { LayerScores, ModelView, SelectionCriterion } from './criterion.ts'
+import { type GroupSettings, groupScores, type LayerScores } from '../scores.ts'
+import { activationStatistics, inputOf, type LayerStatistics, rootMeanSquares } from '../statistics/activations.ts'
+import type { ModelView, SelectionCriterion } from './criterion.ts'
 
 /** Wanda (Sun et al., arXiv 2306.11695) over groups. */
 export const wanda = (view: ModelView, settings: GroupSettings): SelectionCriterion => ({
@@ -20,14 +20,12 @@ export function wandaScores(
   statistics: readonly LayerStatistics[],
   settings: GroupSettings,
 ): LayerScores[] {
-  return model.layers.map(({ shape, projections }, layer) => {
+  return model.layers.map(({ linears }, layer) => {
     const lowRank = lowRankOf(adapter, layer)
-    return groupScores(shape, settings, ({ projection, along }) =>
+    return groupScores(model.config, layer, settings, ({ linear, along }) =>
       tf.tidy(() => {
-        const norms = tf.tensor1d(rootMeanSquares(inputOf(statistics[layer]!, projection)))
-        return weightSums(projections[projection].weight, lowRank[projection], along, (merged) =>
-          tf.mul(tf.abs(merged), norms),
-        )
+        const norms = tf.tensor1d(rootMeanSquares(inputOf(model.config, statistics, layer, linear)))
+        return weightSums(linears[linear]!.weight, lowRank[linear], along, (merged) => tf.mul(tf.abs(merged), norms))
       }),
     )
   })

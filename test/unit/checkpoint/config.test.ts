@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { toConfigJson } from '../../../engine/models/config-json.ts'
-import { parseConfig } from '../../../engine/models/config.ts'
+import { toConfigJson } from '../../../engine/models/registry.ts'
+import { parseConfig } from '../../../engine/models/registry.ts'
+import type { DecoderConfig } from '../../../engine/models/decoder-config.ts'
 import type { ModelConfig } from '../../../engine/models/model-config.ts'
 import { SecateurError } from '../../../engine/shared/errors.ts'
 import { FIXTURES, fixtureModel, type FixtureName } from '../../fixtures/read.ts'
@@ -12,7 +13,7 @@ type Fields = Record<string, unknown>
 
 const sourceOf = (name: FixtureName): Fields =>
   JSON.parse(readFileSync(join(fixtureModel(name), 'config.json'), 'utf8')) as Fields
-const parse = (fields: Fields) => parseConfig(fields, 'config.json')
+const parse = (fields: Fields) => parseConfig(fields, 'config.json') as DecoderConfig
 const withoutSource = (config: ModelConfig) => ({ ...config, source: null })
 
 const llama = (fields: Fields = {}): Fields => ({ ...sourceOf('llama_gqa'), head_dim: undefined, ...fields })
@@ -31,8 +32,14 @@ test('a stock config gives the architecture', () => {
     normEpsilon: 1e-6,
     ropeTheta: 1e6,
     ropeScaling: null,
+    slidingRopeTheta: null,
+    attentionScale: 1 / Math.sqrt(6),
+    activation: 'silu',
     bias: { queryKeyValue: true, output: false, feedForward: false },
     queryKeyNorm: false,
+    branchNorms: false,
+    normOffset: 0,
+    embeddingScale: 1,
     tiedEmbeddings: true,
     bosId: 1,
     eosIds: [2],

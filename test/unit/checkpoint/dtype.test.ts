@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { firstNonFinite } from '../../../engine/checkpoint/check-finite.ts'
 import { convert, fromFloat32, toFloat32 } from '../../../engine/checkpoint/dtype.ts'
-import type { WeightType } from '../../../engine/models/model-config.ts'
+import type { WeightType } from '../../../engine/tensor/stored-tensor.ts'
 
 const bytesOf = (array: ArrayBufferView) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
 const halvesOf = (bytes: Uint8Array) => new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2)

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
-import type { StoredTensor } from '../../../engine/models/model-config.ts'
+import type { StoredTensor } from '../../../engine/tensor/stored-tensor.ts'
 import {
   adapterMatrices,
   checkAdapter,
@@ -37,14 +37,14 @@ function adapter(): PeftAdapter {
     dropout: 0.05,
     rankStabilised: true,
     base: 'somewhere/base',
-    projections: ['q', 'down'],
+    targetModules: ['q', 'down'],
     matrices: adapterMatrices(config, [layer(), layer()]),
   }
 }
 
 async function written(context: TestContext) {
   const folder = join(temporaryFolder(context), 'adapter')
-  await writeAdapter(folder, adapter())
+  await writeAdapter(folder, adapter(), config)
   const configFile = join(folder, 'adapter_config.json')
   const fields = JSON.parse(readFileSync(configFile, 'utf8')) as Record<string, unknown>
   const weights = join(folder, 'adapter_model.safetensors')

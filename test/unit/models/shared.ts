@@ -3,13 +3,13 @@ import { after } from 'node:test'
 import { chooseBackend } from '../../../engine/backends/choose.ts'
 import { flushBackend } from '../../../engine/backends/flush.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
-import { projections } from '../../../engine/models/projections.ts'
+import { linearNames } from '../../../engine/models/tensors.ts'
 import type { TrainingBatch } from '../../../engine/data/batches.ts'
 import { type Adapter, adapterFrom, type LayerMatrices, lowRankOf, pairsOf } from '../../../engine/lora/adapter.ts'
-import { block, disposePass, type LayerMask, type LlamaModel, logits, makePass } from '../../../engine/models/llama.ts'
+import type { LayerMask, Model } from '../../../engine/models/family.ts'
+import { embedIds, forward as runBlocks, logits } from '../../../engine/models/forward.ts'
 import { loadModel, type LoadModelOptions } from '../../../engine/models/load.ts'
-import { embed } from '../../../engine/ops/linear.ts'
-import { tf } from '../../../engine/tensor/tf.ts'
+import { type Tensor, tf } from '../../../engine/tensor/tf.ts'
 import { passOf } from '../../../engine/training/gradients.ts'
 import { testedBackend, testsHalfPrecision } from '../../tested-backend.ts'
 import { type Fixture, type FixtureName, fixtureModel, loadFixture } from '../../fixtures/read.ts'
@@ -25,8 +25,14 @@ export function openFixture(name: FixtureName, options: LoadModelOptions = {}) {
   return { fixture, checkpoint, model, adapter: adapterOf(model, fixture), batch: batchOf(fixture) }
 }
 
-export function adapterOf(model: LlamaModel, { lora }: Fixture, dropout = 0): Adapter {
-  const settings = { rank: lora.rank, alpha: lora.alpha, dropout, rankStabilised: false, projections: [...projections] }
+export function adapterOf(model: Model, { lora }: Fixture, dropout = 0): Adapter {
+  const settings = {
+    rank: lora.rank,
+    alpha: lora.alpha,
+    dropout,
+    rankStabilised: false,
+    targetModules: linearNames(model.config),
+  }
   return adapterFrom(model.config, settings, (layer, projection) => {
     const { a, b } = lora.adapter[`layers.${layer}.${projection}`]!
     return { a: a.data, b: b.data }
@@ -56,39 +62,30 @@ export function rowsOfBatch(batch: TrainingBatch, start: number, rows: number): 
 
 /** Logits [rows * length * vocabulary] of a whole pass. */
 export function forward(
-  model: LlamaModel,
+  model: Model,
   batch: TrainingBatch,
   { adapter, masks }: { adapter?: Adapter; masks?: LayerMask[] } = {},
 ): Float32Array {
-  const pass = passOf(model, batch)
-  const result = tf.tidy(() => {
-    let x = embed(tf.tensor1d(batch.ids, 'int32'), model.embedding)
-    for (const [index, layer] of model.layers.entries())
-      x = block(x, layer, model.config, pass, {
-        lowRank: adapter && lowRankOf(adapter, index),
-        mask: masks?.[index],
-      })
-    return logits(x, model)
+  using pass = passOf(model.config, batch)
+  const x = runBlocks(model, embedIds(model, batch.ids), pass, {
+    extras: (layer) => ({ lowRank: adapter && lowRankOf(adapter, layer), mask: masks?.[layer] }),
   })
-  flushBackend()
-  disposePass(pass)
-  const values = Float32Array.from(result.dataSync())
-  result.dispose()
-  return values
+  return logitsOf(x, model)
 }
 
 /** Logits [vocabulary] after the last of some ids, by a whole pass. */
-export function lastLogits(model: LlamaModel, ids: readonly number[]): Float32Array {
-  const pass = makePass(model.config, 1, ids.length)
-  const result = tf.tidy(() => {
-    let x = embed(tf.tensor1d([...ids], 'int32'), model.embedding)
-    for (const layer of model.layers) x = block(x, layer, model.config, pass)
-    return logits(tf.slice(x, [ids.length - 1, 0], [1, model.config.hiddenSize]), model)
-  })
+export function lastLogits(model: Model, ids: readonly number[]): Float32Array {
+  using pass = model.family.makePass(model.config, 1, ids.length)
+  const x = runBlocks(model, embedIds(model, ids), pass)
+  return logitsOf(x, model, ids.length - 1)
+}
+
+/** Logits of the rows from `first` on; disposes of x. */
+function logitsOf(x: Tensor, model: Model, first = 0): Float32Array {
+  const result = tf.tidy(() => logits(tf.slice(x, [first, 0]), model))
   flushBackend()
-  disposePass(pass)
   const values = Float32Array.from(result.dataSync())
-  result.dispose()
+  tf.dispose([x, result])
   return values
 }
 

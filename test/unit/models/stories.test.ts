@@ -6,7 +6,7 @@ import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import { loadTokenizer } from '../../../engine/tokenizer/tokenizer.ts'
 import { generate } from '../../../engine/evaluation/generation.ts'
 import { scoreTask } from '../../../engine/evaluation/likelihood.ts'
-import { LlamaScoring } from '../../../engine/evaluation/llama-scoring.ts'
+import { CausalScoring } from '../../../engine/evaluation/causal-scoring.ts'
 import { readTask } from '../../../engine/evaluation/read-task.ts'
 import { loadModel } from '../../../engine/models/load.ts'
 import { Random } from '../../../engine/shared/random.ts'
@@ -44,7 +44,7 @@ function openStories() {
 
 test('a trained model gives the logits and likelihoods of its oracle', needsData, async () => {
   const model = openStories()
-  const scoring = new LlamaScoring(model)
+  const scoring = new CausalScoring(model)
   for (const { text, ids, token_loglikelihoods, last_logits_float32, last_argmax } of readStories().texts) {
     const scores = lastLogits(model, ids)
     assertWithin(scores, last_logits_float32, 1e-4, text)
@@ -80,7 +80,7 @@ test('greedy generation tells the documented stories, character for character', 
 })
 
 test('all seven tasks give the sums and predictions of the oracle in both modes', needsData, async () => {
-  const scoring = new LlamaScoring(openStories())
+  const scoring = new CausalScoring(openStories())
   const tokenizer = await loadTokenizer(data('stories260K'))
   const files = new Map<string, Awaited<ReturnType<typeof readTask>>>()
   for (const { task, mode, rows, acc, acc_norm } of readOracle().results) {

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { toFloat32 as storedFloats } from '../../../engine/checkpoint/dtype.ts'
-import type { Projection } from '../../../engine/models/projections.ts'
-import { projections, projectionTensor } from '../../../engine/models/projections.ts'
+import { plainConfig } from '../../../engine/bench/shapes.ts'
+import type { Model } from '../../../engine/models/family.ts'
+import { linearNames, weightPlaces } from '../../../engine/models/tensors.ts'
 import { frozenFloats } from '../../../engine/tensor/frozen-weight.ts'
 import type { Adapter } from '../../../engine/lora/adapter.ts'
-import type { LlamaModel } from '../../../engine/models/llama.ts'
-import type { FeatureStatistics, LayerStatistics } from '../../../engine/pruning/activations.ts'
-import { activationStatistics, rootMeanSquares, variances } from '../../../engine/pruning/activations.ts'
-import { adapterGradients } from '../../../engine/pruning/calibration-gradients.ts'
+import type { FeatureStatistics, LayerStatistics } from '../../../engine/pruning/statistics/activations.ts'
+import { activationStatistics, rootMeanSquares, variances } from '../../../engine/pruning/statistics/activations.ts'
+import { adapterGradients } from '../../../engine/pruning/statistics/calibration-gradients.ts'
 import { blockInfluence, cosines } from '../../../engine/pruning/criteria/depth.ts'
 import { fluctuations, standardised } from '../../../engine/pruning/criteria/flap.ts'
 import { gradientScores } from '../../../engine/pruning/criteria/gradient.ts'
@@ -16,9 +16,9 @@ import { magnitudeScores } from '../../../engine/pruning/criteria/magnitude.ts'
 import { movementScores, trueMovementScores } from '../../../engine/pruning/criteria/movement.ts'
 import { randomCriterion } from '../../../engine/pruning/criteria/random.ts'
 import { wandaScores } from '../../../engine/pruning/criteria/wanda.ts'
-import { blockLinearity } from '../../../engine/pruning/linearity.ts'
-import { withoutLowest } from '../../../engine/pruning/unstructured.ts'
-import { mapWeightGradients } from '../../../engine/pruning/weight-gradients.ts'
+import { blockLinearity } from '../../../engine/pruning/statistics/linearity.ts'
+import { withoutLowest } from '../../../engine/pruning/single-weights.ts'
+import { mapWeightGradients } from '../../../engine/pruning/statistics/weight-gradients.ts'
 import { Random } from '../../../engine/shared/random.ts'
 import { tf } from '../../../engine/tensor/tf.ts'
 import { lossAndGradients } from '../../../engine/training/gradients.ts'
@@ -35,22 +35,22 @@ const workedGradient = () => pair([0.05, 0.1, -0.2, -0.1, 0.2, 0.15], [0.3, -0.2
 const zeros = (rows: number, columns: number) => frozenFloats(new Float32Array(rows * columns), rows, columns)
 
 /** @param transposed puts the weight into o and down, whose columns are the groups */
-function workedModel(transposed = false): LlamaModel {
-  const matrix = (projection: Projection) => {
-    const reads = projection === 'o' || projection === 'down'
+function workedModel(transposed = false): Model {
+  const shape = { heads: 2, keyValueHeads: 2, channels: 4 }
+  const config = plainConfig({ vocabularySize: 5, hiddenSize: 3, headSize: 2, layers: [shape], tiedEmbeddings: true })
+  const matrix = (name: string) => {
+    const reads = name === 'o' || name === 'down'
     if (reads && transposed)
       return frozenFloats(
         Float32Array.from({ length: 12 }, (_, i) => weight[(i % 4) * 3 + Math.floor(i / 4)]!),
         3,
         4,
       )
-    if (!transposed && (projection === 'q' || projection === 'gate'))
-      return frozenFloats(Float32Array.from(weight), 4, 3)
+    if (!transposed && (name === 'q' || name === 'gate')) return frozenFloats(Float32Array.from(weight), 4, 3)
     return reads ? zeros(3, 4) : zeros(4, 3)
   }
-  const shape = { heads: 2, keyValueHeads: 2, channels: 4 }
-  const linears = Object.fromEntries(projections.map((name) => [name, { weight: matrix(name), bias: null }]))
-  return { layers: [{ shape, projections: linears }], config: { layers: [shape] } } as unknown as LlamaModel
+  const linears = Object.fromEntries(linearNames(config).map((name) => [name, { weight: matrix(name), bias: null }]))
+  return { layers: [{ shape, linears }], config } as unknown as Model
 }
 const adapterWith = (layers: Adapter['layers']): Adapter => ({ scale: 2, layers }) as Adapter
 const plain = { headGroups: 'key-value-heads', normalise: 'none', reduction: 'sum' } as const
@@ -82,7 +82,7 @@ test("projections' scores of a group become one in every way that can be asked f
   )
   const score = (reduction: 'sum' | 'mean' | 'max' | 'product' | 'last') => {
     const model = workedModel()
-    model.layers[0]!.projections.up.weight = gate
+    model.layers[0]!.linears['up']!.weight = gate
     const settings = { ...plain, reduction, magnitudeNorm: 'l1', magnitudeWeights: 'base' } as const
     return [...magnitudeScores(model, adapterWith([{}]), settings)[0]!.channels]
   }
@@ -144,16 +144,16 @@ test('random: the same lots from the same seed, others from another', async () =
 test('weight gradients are those of finite differences, and agree with the gradients of the adapter', () => {
   const { model, adapter, batch } = openFixture('llama_gqa')
   const kept = mapWeightGradients(model, adapter, [batch], {}, (_, { gradients }) =>
-    Object.fromEntries(projections.map((name) => [name, Float32Array.from(gradients[name].dataSync())])),
+    Object.fromEntries(linearNames(model.config).map((name) => [name, Float32Array.from(gradients[name]!.dataSync())])),
   )
   const divisor = tf.scalar(batch.targets)
   const loss = () => {
     const found = lossAndGradients(model, adapter, batch, divisor)
     return found.loss.dataSync()[0]!
   }
-  for (const [layer, { projections: linears }] of model.layers.entries())
-    for (const name of projections) {
-      const own = linears[name].weight
+  for (const [layer, { linears }] of model.layers.entries())
+    for (const name of linearNames(model.config)) {
+      const own = linears[name]!.weight
       assert.ok('form' in own && !('read' in own) && own.form === 'float32')
       const gradient = kept[layer]![name]!
       // Along the gradient itself the difference stands out most from rounding.
@@ -161,16 +161,16 @@ test('weight gradients are those of finite differences, and agree with the gradi
       const step = 0.004
       const at = (sign: number) => {
         const moved = own.data.map((value, i) => value + (sign * step * gradient[i]!) / length)
-        linears[name].weight = frozenFloats(moved, own.rows, own.columns)
+        linears[name]!.weight = frozenFloats(moved, own.rows, own.columns)
         return loss()
       }
       const slope = (at(1) - at(-1)) / (2 * step)
-      linears[name].weight = own
+      linears[name]!.weight = own
       assert.ok(Math.abs(slope / length - 1) < 0.02, `layers.${layer}.${name}: ${slope} is not ${length}`)
     }
   // gB = scale * g_W A^T, by the chain rule.
   const [first] = adapterGradients(model, adapter, [batch])
-  const { rows, columns } = model.layers[0]!.projections.q.weight as { rows: number; columns: number }
+  const { rows, columns } = model.layers[0]!.linears['q']!.weight as { rows: number; columns: number }
   const { a } = adapter.layers[0]!.q!
   const expected = tf.mul(tf.matMul(tf.tensor2d(kept[0]!.q!, [rows, columns]), a, false, true), adapter.scale)
   assertWithin(first!.q!.b.dataSync(), expected.dataSync(), 1e-5, 'gradient of B')
@@ -188,8 +188,8 @@ test('gradient-guided scores in all forms, and true movement, are sums over the 
   mapWeightGradients(model, adapter, [batch], { squares: true }, (layer, { weights, gradients, squares }) => {
     if (layer !== 0) return
     for (const name of ['gate', 'up', 'down'] as const) {
-      const [w, g, h] = [weights[name], gradients[name], squares![name]].map((tensor) => tensor.dataSync())
-      const columns = weights[name].shape[1]!
+      const [w, g, h] = [weights[name]!, gradients[name]!, squares![name]!].map((tensor) => tensor.dataSync())
+      const columns = weights[name]!.shape[1]!
       for (let i = 0; i < w!.length; i++) {
         const channel = name === 'down' ? i % columns : Math.floor(i / columns)
         const product = w![i]! * g![i]!
@@ -233,14 +233,14 @@ test('statistics over two batches are those over all their tokens', () => {
   const squares = rootMeanSquares(once![0]!.q!).map((value, i) => (value / norm[i]!) ** 2)
   const total = squares.reduce((sum, value) => sum + value, 0)
   assert.ok(Math.abs(total / squares.length - 1) < 1e-2, `${total} over ${squares.length}`)
-  assert.ok(checkpoint.tensors.has(projectionTensor(0, 'q')))
+  assert.ok(checkpoint.tensors.has(weightPlaces(checkpoint.config)[0]!.tensor))
 })
 
 test('a block that hands on its input has no influence and is linear', () => {
   const { model, adapter, batch } = openFixture('llama_mha')
   const zero = (name: 'o' | 'down') => {
-    const own = model.layers[1]!.projections[name].weight as { rows: number; columns: number }
-    model.layers[1]!.projections[name].weight = zeros(own.rows, own.columns)
+    const own = model.layers[1]!.linears[name]!.weight as { rows: number; columns: number }
+    model.layers[1]!.linears[name]!.weight = zeros(own.rows, own.columns)
   }
   zero('o')
   zero('down')

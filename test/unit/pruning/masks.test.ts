@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ModelConfig } from '../../../engine/models/model-config.ts'
-import { countParameters } from '../../../engine/models/expected-tensors.ts'
+import { countParameters } from '../../../engine/models/tensors.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
-import type { LayerScores } from '../../../engine/pruning/criteria/criterion.ts'
-import { groupCount, kinds } from '../../../engine/pruning/groups.ts'
+import { kinds } from '../../../engine/models/family.ts'
+import { groupCount } from '../../../engine/pruning/groups.ts'
+import type { LayerScores } from '../../../engine/pruning/scores.ts'
 import { ImportanceAverage } from '../../../engine/pruning/importance.ts'
 import { fullMasks, type GroupMasks, selectMasks, sparsityOf } from '../../../engine/pruning/masks.ts'
 import { plannedRatio } from '../../../engine/pruning/schedule.ts'
@@ -46,9 +47,9 @@ const plain: TargetSettings = {
 
 function randomScores(config: ModelConfig, { headGroups }: TargetSettings, random: Random): LayerScores[] {
   const draw = (count: number) => Float32Array.from({ length: count }, () => random.uniform())
-  return config.layers.map((shape) => ({
-    heads: draw(groupCount(shape, 'heads', headGroups)),
-    channels: draw(groupCount(shape, 'channels', headGroups)),
+  return config.layers.map((_, layer) => ({
+    heads: draw(groupCount(config, layer, 'heads', headGroups)),
+    channels: draw(groupCount(config, layer, 'channels', headGroups)),
   }))
 }
 

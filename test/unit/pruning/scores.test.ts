@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { frozenFloats } from '../../../engine/tensor/frozen-weight.ts'
 import { adapterImportance } from '../../../engine/ops/importance.ts'
-import type { LayerScores } from '../../../engine/pruning/criteria/criterion.ts'
+import type { LayerScores } from '../../../engine/pruning/scores.ts'
 import { loraPruneScores } from '../../../engine/pruning/criteria/loraprune.ts'
-import { kinds } from '../../../engine/pruning/groups.ts'
+import { kinds } from '../../../engine/models/family.ts'
 import { ImportanceAverage } from '../../../engine/pruning/importance.ts'
 import { Random } from '../../../engine/shared/random.ts'
 import { tf } from '../../../engine/tensor/tf.ts'
@@ -176,7 +176,7 @@ for (const name of ['llama_mha', 'llama_gqa'] as const) {
       headGroups: 'key-value-heads',
     } as const
     for (const step of [1, 2])
-      trainer.step(step, (gradients) => average.update(loraPruneScores(model, adapter, gradients, settings)))
+      trainer.step(step, ({ gradients }) => average.update(loraPruneScores(model, adapter, gradients, settings)))
     assertScores(average.layers!, movingAverage.scores, 'moving average')
   })
 }

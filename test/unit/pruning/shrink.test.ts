@@ -4,13 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type Checkpoint, openCheckpoint, writeCheckpoint } from '../../../engine/models/checkpoint.ts'
-import { countParameters } from '../../../engine/models/expected-tensors.ts'
-import { adapterValues } from '../../../engine/runs/training-run.ts'
-import type { Adapter } from '../../../engine/lora/adapter.ts'
+import { countParameters } from '../../../engine/models/tensors.ts'
+import { type Adapter, adapterValues } from '../../../engine/lora/adapter.ts'
+import { mergedReader } from '../../../engine/lora/merge.ts'
+import type { HeadGroups } from '../../../engine/models/family.ts'
 import { loadModel } from '../../../engine/models/load.ts'
 import { depth } from '../../../engine/pruning/criteria/depth.ts'
-import { type Compensation, Flap } from '../../../engine/pruning/criteria/flap.ts'
-import { groupCount, type HeadGroups } from '../../../engine/pruning/groups.ts'
+import type { Compensation } from '../../../engine/pruning/criteria/criterion.ts'
+import { Flap } from '../../../engine/pruning/criteria/flap.ts'
+import { groupCount } from '../../../engine/pruning/groups.ts'
 import { fullMasks, type GroupMasks, isEmptyLayer, maskTensors, selectMasks } from '../../../engine/pruning/masks.ts'
 import { shrunkConfig, shrunkTensors } from '../../../engine/pruning/shrink.ts'
 import { Random } from '../../../engine/shared/random.ts'
@@ -34,11 +36,12 @@ async function shrink(
 ) {
   const { config, dtype } = checkpoint
   const path = join(folder, String(written++))
-  const values = adapter && adapterValues(adapter)
+  const own = (name: string) => checkpoint.read(name)
+  const read = adapter ? mergedReader(config, own, adapterValues(adapter)) : own
   await writeCheckpoint(path, {
     config: shrunkConfig(config, masks, compensation !== null),
     dtype,
-    tensors: shrunkTensors(config, (name) => checkpoint.read(name), masks, values, dtype, compensation),
+    tensors: shrunkTensors(config, read, masks, dtype, compensation),
   })
   const shrunk = openCheckpoint(path)
   after(() => shrunk[Symbol.dispose]())
@@ -80,9 +83,9 @@ test('every family and type shrinks to what its masks leave', async () => {
   for (const name of FIXTURES) {
     const { checkpoint, model, batch } = openFixture(name)
     for (const headGroups of ['key-value-heads', 'query-heads'] as const satisfies HeadGroups[]) {
-      const masks = model.config.layers.map((shape) => ({
-        heads: draw(groupCount(shape, 'heads', headGroups)),
-        channels: draw(groupCount(shape, 'channels', headGroups)),
+      const masks = model.config.layers.map((_, layer) => ({
+        heads: draw(groupCount(model.config, layer, 'heads', headGroups)),
+        channels: draw(groupCount(model.config, layer, 'channels', headGroups)),
       }))
       const expected = forward(model, batch, { masks: maskTensors(model.config, masks) })
       // Nothing is merged, so that 16-bit weights are cut without being rounded again.

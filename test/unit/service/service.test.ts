@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import sharp from 'sharp'
-import { parseConfig } from '../../../engine/models/config.ts'
-import { expectedTensors } from '../../../engine/models/expected-tensors.ts'
+import { parseConfig } from '../../../engine/models/registry.ts'
+import { expectedTensors } from '../../../engine/models/tensors.ts'
+import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import { writeAdapter } from '../../../engine/lora/peft.ts'
 import { layOut } from '../../../engine/checkpoint/safetensors-header.ts'
 import { criterionName, pruneSchema, sweepSchema } from '../../../engine/contract/index.ts'
@@ -125,18 +126,20 @@ describe('inspect', () => {
 
   test('says what an adapter is', async () => {
     const matrix = { a: new Float32Array(8), b: new Float32Array(12), rank: 2, inputs: 4, outputs: 6 }
-    await writeAdapter(made('adapter'), {
+    using checkpoint = openCheckpoint(model)
+    const adapter = {
       rank: 2,
       alpha: 4,
       dropout: 0,
       rankStabilised: false,
-      projections: ['q'],
+      targetModules: ['q'],
       base: 'some/base',
       matrices: new Map([
         ['layers.0.q', matrix],
         ['layers.1.q', matrix],
       ]),
-    })
+    }
+    await writeAdapter(made('adapter'), adapter, checkpoint.config)
     const { files, ...found } = await request('inspect', { checkpoint: made('adapter') })
     assert.deepEqual(found, {
       kind: 'adapter',

@@ -69,7 +69,7 @@ test('the observer sees clipped gradients, before the adapter changes', () => {
   const { fixture, model, adapter, batch } = openFixture('llama_gqa')
   const trainer = new Trainer(model, adapter, repeat(batch), plain)
   let squares = 0
-  const { gradientNorm } = trainer.step(1, (gradients) => {
+  const { gradientNorm } = trainer.step(1, ({ gradients }) => {
     for (const matrices of gradients)
       for (const [, { a, b }] of pairsOf(matrices))
         for (const value of [...a.dataSync(), ...b.dataSync()]) squares += value * value
@@ -203,7 +203,7 @@ test('a step whose gradients are not finite leaves the adapter as it was', () =>
 
 test('training lowers the loss and leaves no tensors behind', () => {
   const { model, batch } = openFixture('llama_gqa')
-  const settings = { rank: 4, alpha: 8, dropout: 0.05, rankStabilised: true, projections: ['q', 'v'] as ('q' | 'v')[] }
+  const settings = { rank: 4, alpha: 8, dropout: 0.05, rankStabilised: true, targetModules: ['q', 'v'] }
   const adapter = createAdapter(model.config, settings, new Random(3))
   assertWithin(forward(model, batch, { adapter }), forward(model, batch), 1e-6, 'a fresh adapter adds nothing')
   const trainer = new Trainer(model, adapter, repeat(batch), { ...plain, steps: 20, learningRate: 0.05 })

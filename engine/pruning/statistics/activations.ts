@@ -1,46 +1,39 @@
-import { flushBackend } from '../backends/flush.ts'
-import type { Projection } from '../models/projections.ts'
-import type { TrainingBatch } from '../data/batches.ts'
-import { type Adapter, lowRankOf } from '../lora/adapter.ts'
-import { block, disposePass, type LayerMask, type LlamaModel } from '../models/llama.ts'
-import { embed } from '../ops/linear.ts'
-import { type Tensor, tf } from '../tensor/tf.ts'
-import { passOf } from '../training/gradients.ts'
+import type { TrainingBatch } from '../../data/batches.ts'
+import { type Adapter, lowRankOf } from '../../lora/adapter.ts'
+import type { LayerMask, LinearName, Model } from '../../models/family.ts'
+import { embedIds, forward } from '../../models/forward.ts'
+import type { ModelConfig } from '../../models/model-config.ts'
+import { linearOf } from '../../models/tensors.ts'
+import { type Tensor, tf } from '../../tensor/tf.ts'
+import { passOf } from '../../training/gradients.ts'
 
 /** What a pass is watched for. Tensors are valid during the call only. */
 export interface Watch {
-  /** What goes into a block's projections, as `BlockExtras.observe` shows it: [rows * length, features]. */
-  input?: (layer: number, projection: Projection, x: Tensor) => void
+  /** What goes into a block's linear layers, as `BlockExtras.observe` shows it: [rows * length, features]. */
+  input?: (layer: number, reads: LinearName, x: Tensor) => void
   /** Input and output [rows * length, hidden] of a block. */
   block?: (layer: number, x: Tensor, y: Tensor) => void
 }
 
 /** Runs batches through the blocks, adapted and masked, for what can be seen on the way. */
 export function watchBlocks(
-  model: LlamaModel,
+  model: Model,
   adapter: Adapter | undefined,
   batches: readonly TrainingBatch[],
-  masks: LayerMask[] | undefined,
+  masks: readonly LayerMask[] | undefined,
   watch: Watch,
 ): void {
   for (const batch of batches) {
-    const pass = passOf(model, batch)
-    let x = tf.tidy(() => embed(tf.tensor1d(batch.ids, 'int32'), model.embedding))
-    for (const [index, layer] of model.layers.entries()) {
-      const y = tf.tidy(() =>
-        block(x, layer, model.config, pass, {
-          lowRank: adapter && lowRankOf(adapter, index),
-          mask: masks?.[index],
-          observe: watch.input && ((projection, input) => watch.input!(index, projection, input)),
-        }),
-      )
-      watch.block?.(index, x, y)
-      x.dispose()
-      flushBackend()
-      x = y
-    }
-    x.dispose()
-    disposePass(pass)
+    using pass = passOf(model.config, batch)
+    const last = forward(model, embedIds(model, batch.ids), pass, {
+      extras: (layer) => ({
+        lowRank: adapter && lowRankOf(adapter, layer),
+        mask: masks?.[layer],
+        observe: watch.input && ((reads, input) => watch.input!(layer, reads, input)),
+      }),
+      visit: watch.block,
+    })
+    last.dispose()
   }
 }
 
@@ -52,18 +45,19 @@ export interface FeatureStatistics {
   squares: Float64Array
 }
 
-export type LayerStatistics = Partial<Record<Projection, FeatureStatistics>>
+/** Of what goes into a layer's linear layers, by `LinearSpec.reads`. */
+export type LayerStatistics = Partial<Record<LinearName, FeatureStatistics>>
 
-/** Mean and spread of what goes into q (k, v), o, gate (up) and down of every layer. */
+/** Mean and spread of everything that goes into linear layers, layer by layer. */
 export function activationStatistics(
-  model: LlamaModel,
+  model: Model,
   adapter: Adapter | undefined,
   batches: readonly TrainingBatch[],
-  masks: LayerMask[] | undefined,
+  masks: readonly LayerMask[] | undefined,
 ): LayerStatistics[] {
   const layers: LayerStatistics[] = model.layers.map(() => ({}))
   watchBlocks(model, adapter, batches, masks, {
-    input: (layer, projection, x) => {
+    input: (layer, reads, x) => {
       const [mean, squares] = tf.tidy(() => {
         const centre = tf.mean(x, 0)
         return [centre, tf.sum(tf.square(tf.sub(x, centre)), 0)]
@@ -74,8 +68,8 @@ export function activationStatistics(
         squares: Float64Array.from(squares.dataSync()),
       }
       tf.dispose([mean, squares])
-      const earlier = layers[layer]![projection]
-      layers[layer]![projection] = earlier ? combined(earlier, part) : part
+      const earlier = layers[layer]![reads]
+      layers[layer]![reads] = earlier ? combined(earlier, part) : part
     },
   })
   return layers
@@ -94,10 +88,14 @@ function combined(one: FeatureStatistics, other: FeatureStatistics): FeatureStat
   return { tokens, mean, squares }
 }
 
-/** Statistics of what goes into a projection: k and v read what q reads, and up what gate reads. */
-export function inputOf(statistics: LayerStatistics, projection: Projection): FeatureStatistics {
-  const source = projection === 'k' || projection === 'v' ? 'q' : projection === 'up' ? 'gate' : projection
-  return statistics[source]!
+/** Statistics of what goes into a linear layer. */
+export function inputOf(
+  config: ModelConfig,
+  statistics: readonly LayerStatistics[],
+  layer: number,
+  name: LinearName,
+): FeatureStatistics {
+  return statistics[layer]![linearOf(config, layer, name).reads]!
 }
 
 /** Root of the mean over tokens of x^2, feature by feature. */

@@ -1,7 +1,7 @@
-import type { TrainingBatch } from '../data/batches.ts'
-import type { Adapter } from '../lora/adapter.ts'
-import type { LlamaModel } from '../models/llama.ts'
-import { type Tensor, tf } from '../tensor/tf.ts'
+import type { TrainingBatch } from '../../data/batches.ts'
+import type { Adapter } from '../../lora/adapter.ts'
+import type { Model } from '../../models/family.ts'
+import { type Tensor, tf } from '../../tensor/tf.ts'
 import { watchBlocks } from './activations.ts'
 
 /** Sums over tokens from which a linear fit of y to x follows. */
@@ -22,7 +22,7 @@ interface Moments {
  * be many more tokens than hidden features: with fewer any map is fitted.
  */
 export function blockLinearity(
-  model: LlamaModel,
+  model: Model,
   adapter: Adapter | undefined,
   batches: readonly TrainingBatch[],
 ): number[] {

@@ -1,9 +1,9 @@
-import type { TrainingBatch } from '../data/batches.ts'
-import type { Adapter, LayerMatrices } from '../lora/adapter.ts'
-import type { LayerMask, LlamaModel } from '../models/llama.ts'
-import { tf } from '../tensor/tf.ts'
-import { lossAndGradients } from '../training/gradients.ts'
-import { addMatrices } from '../training/trainer.ts'
+import type { TrainingBatch } from '../../data/batches.ts'
+import type { Adapter, LayerMatrices } from '../../lora/adapter.ts'
+import type { LayerMask, Model } from '../../models/family.ts'
+import { tf } from '../../tensor/tf.ts'
+import { lossAndGradients } from '../../training/gradients.ts'
+import { addMatrices } from '../../training/trainer.ts'
 
 /** Labels of all batches: what the mean loss over them is divided by. */
 export const targetsOf = (batches: readonly TrainingBatch[]): number =>
@@ -14,10 +14,10 @@ export const targetsOf = (batches: readonly TrainingBatch[]): number =>
 
 /** Gradient of the mean loss over some batches with respect to the adapter, without dropout. */
 export function adapterGradients(
-  model: LlamaModel,
+  model: Model,
   adapter: Adapter,
   batches: readonly TrainingBatch[],
-  masks?: LayerMask[],
+  masks?: readonly LayerMask[],
 ): LayerMatrices[] {
   const divisor = tf.scalar(targetsOf(batches))
   let total: LayerMatrices[] | null = null

@@ -1,28 +1,31 @@
 import { flushBackend } from '../backends/flush.ts'
-import type { LayerShape } from '../models/model-config.ts'
+import { type GroupMember, type HeadGroups, type Kind, kinds } from '../models/family.ts'
+import type { ModelConfig } from '../models/model-config.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
-import type { LayerScores } from './criteria/criterion.ts'
-import { groupCount, type GroupMember, groupMembers, type HeadGroups, kinds } from './groups.ts'
+import { groupsOf } from './groups.ts'
+
+/** One score a group, of each kind; the lowest leave first. */
+export type LayerScores = Record<Kind, Float32Array>
 
 export interface GroupSettings {
   headGroups: HeadGroups
-  /** Whether each projection's group vector is divided by its L2 norm before projections are put together. */
+  /** Whether each linear layer's group vector is divided by its L2 norm before the layers are put together. */
   normalise: 'none' | 'module'
-  /** How the projections' scores of a group become one; `last` is that of o or down alone. */
+  /** How the linear layers' scores of a group become one; `last` is that of the layer that reads the groups alone. */
   reduction: 'sum' | 'mean' | 'max' | 'product' | 'last'
 }
 
-/** Scores of a projection's rows [out] or columns [in]; null where it has none. */
+/** Scores of a linear layer's rows [out] or columns [in]; null where it has none. */
 export type FeatureScores = (member: GroupMember) => Tensor | null
 
 export interface Transforms {
-  /** Applied to a projection's sum over a group. */
+  /** Applied to a linear layer's sum over a group. */
   each?: (sum: number) => number
   /** Applied to a group's score. */
   finish?: (score: number) => number
 }
 
-/** What becomes the scores of a layer once the back end is asked for it: a projection's sums over each group [groups], by kind. */
+/** What becomes the scores of a layer once the back end is asked for it: a linear layer's sums over each group [groups], by kind. */
 export interface PendingScores {
   sums: Tensor[][]
   groups: number[]
@@ -36,22 +39,23 @@ export const groupScores = (...of: Parameters<typeof pendingScores>): LayerScore
 
 /** As `groupScores`, without waiting for the result: `readScores` does so for many layers at once. */
 export function pendingScores(
-  shape: LayerShape,
+  config: ModelConfig,
+  layer: number,
   settings: GroupSettings,
   features: FeatureScores,
   transforms: Transforms = {},
 ): PendingScores {
-  const groups = kinds.map((kind) => groupCount(shape, kind, settings.headGroups))
-  const sums = kinds.map((kind, i) =>
+  const groups = kinds.map((kind) => groupsOf(config, layer, kind, settings.headGroups))
+  const sums = groups.map(({ count, members }) =>
     tf.tidy(() =>
-      groupMembers(shape, kind, settings.headGroups).flatMap((member) => {
+      members.flatMap((member) => {
         const values = features(member)
-        return values === null ? [] : [tf.sum(tf.reshape(values, [groups[i]!, -1]), 1)]
+        return values === null ? [] : [tf.sum(tf.reshape(values, [count, -1]), 1)]
       }),
     ),
   )
   flushBackend()
-  return { sums, groups, settings, transforms }
+  return { sums, groups: groups.map(({ count }) => count), settings, transforms }
 }
 
 /**
@@ -70,7 +74,7 @@ export function readScores(layers: readonly PendingScores[]): LayerScores[] {
   })
 }
 
-/** One score a group from its projections' sums, each an array [groups]; zeros where there are none. */
+/** One score a group from its linear layers' sums, each an array [groups]; zeros where there are none. */
 function together(
   sums: ArrayLike<number>[],
   groups: number,

@@ -1,9 +1,8 @@
-import { flushBackend } from '../backends/flush.ts'
 import { logitsAtOnce } from '../backends/logits-at-once.ts'
 import { type Adapter, lowRankOf } from '../lora/adapter.ts'
-import { block, disposePass, type LayerMask, type LlamaModel, logits, makePass } from '../models/llama.ts'
+import type { LayerMask, Model } from '../models/family.ts'
+import { embedIds, forward, logits } from '../models/forward.ts'
 import { labelLogLikelihoods } from '../ops/cross-entropy.ts'
-import { embed } from '../ops/linear.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import type { LikelihoodItem, ScoringModel } from './scoring-model.ts'
 
@@ -18,15 +17,15 @@ interface PlacedToken {
 }
 
 /**
- * Scores with a Llama model, adapted and masked or not. The suffixes of an item lie after its prefix in one row; each sees
+ * Scores with a causal language model, adapted and masked or not. The suffixes of an item lie after its prefix in one row; each sees
  * the prefix and itself alone, at the positions that it would have on its own, so the prefix is computed once.
  */
-export class LlamaScoring implements ScoringModel {
-  readonly #model: LlamaModel
+export class CausalScoring implements ScoringModel {
+  readonly #model: Model
   readonly #adapter: Adapter | undefined
   readonly #masks: LayerMask[] | undefined
 
-  constructor(model: LlamaModel, options: { adapter?: Adapter | undefined; masks?: LayerMask[] | undefined } = {}) {
+  constructor(model: Model, options: { adapter?: Adapter | undefined; masks?: LayerMask[] | undefined } = {}) {
     this.#model = model
     this.#adapter = options.adapter
     this.#masks = options.masks
@@ -87,8 +86,8 @@ export class LlamaScoring implements ScoringModel {
     length: number,
     tree: { positions: Int32Array; branch: Int32Array } | null,
   ): Tensor {
-    const { config, embedding, layers } = this.#model
-    const pass = makePass(config, rows, length, {
+    const { family, config } = this.#model
+    using pass = family.makePass(config, rows, length, {
       positions: tree?.positions,
       visible:
         tree === null
@@ -98,22 +97,12 @@ export class LlamaScoring implements ScoringModel {
               return from === 0 || from === tree.branch[row * length + query]!
             },
     })
-    const idTensor = tf.tensor1d(ids, 'int32')
-    let x = embed(idTensor, embedding)
-    idTensor.dispose()
-    for (const [index, layer] of layers.entries()) {
-      const next = tf.tidy(() =>
-        block(x, layer, config, pass, {
-          lowRank: this.#adapter && lowRankOf(this.#adapter, index),
-          mask: this.#masks?.[index],
-        }),
-      )
-      x.dispose()
-      flushBackend()
-      x = next
-    }
-    disposePass(pass)
-    return x
+    return forward(this.#model, embedIds(this.#model, ids), pass, {
+      extras: (layer) => ({
+        lowRank: this.#adapter && lowRankOf(this.#adapter, layer),
+        mask: this.#masks?.[layer],
+      }),
+    })
   }
 
   #scoreLabels(hidden: Tensor, tokens: readonly PlacedToken[], length: number): Float32Array {

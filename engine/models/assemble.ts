@@ -1,0 +1,62 @@
+import type { Weight } from '../tensor/frozen-weight.ts'
+import type { Tensor } from '../tensor/tf.ts'
+import type { Layer, Model, TensorSpec } from './family.ts'
+import type { ModelConfig } from './model-config.ts'
+import { familyOf } from './registry.ts'
+
+/** Where the parts of a model come from: a checkpoint, tensors that are trained, or numbers that are drawn. */
+export interface PartSource {
+  /** Rows first to first + count of a stored matrix; all of them but where several linear layers are stored as one. */
+  matrix(spec: TensorSpec, first: number, count: number): Weight
+  /** Elements first to first + count of a bias. */
+  bias(spec: TensorSpec, first: number, count: number): Tensor
+  /** A norm's factors, the offset of its role added. */
+  norm(spec: TensorSpec, offset: 0 | 1): Tensor
+}
+
+/** Puts a model together from its parts, in the order of `Family.tensors`; yields after each layer. */
+export function* assemble(config: ModelConfig, source: PartSource): Generator<undefined, Model> {
+  const family = familyOf(config)
+  const layers = config.layers.map((shape): Layer => ({ shape, linears: {}, norms: {} }))
+  const norms: Model['norms'] = {}
+  let embedding: Weight | null = null
+  let head: Weight | null = null
+  let last: number | null = null
+  for (const spec of family.tensors(config)) {
+    const { role, shape } = spec
+    const at = role.layer
+    if (last !== null && at !== last) yield
+    last = at
+    switch (role.part) {
+      case 'embedding':
+        embedding = source.matrix(spec, 0, shape[0]!)
+        break
+      case 'head':
+        head = source.matrix(spec, 0, shape[0]!)
+        break
+      case 'norm':
+        ;(at === null ? norms : layers[at]!.norms)[role.norm] = source.norm(spec, role.offset)
+        break
+      default: {
+        const { linears } = layers[role.layer]!
+        let first = 0
+        for (const { name, outputs } of family.linears(config, layers[role.layer]!.shape)) {
+          if (!role.linears.includes(name)) continue
+          if (role.part === 'weight') linears[name] = { weight: source.matrix(spec, first, outputs), bias: null }
+          else linears[name]!.bias = source.bias(spec, first, outputs)
+          first += outputs
+        }
+      }
+    }
+  }
+  return { family, config, embedding: embedding!, layers, norms, head: { weight: head ?? embedding!, bias: null } }
+}
+
+/** The same in one go. */
+export function assembleModel(config: ModelConfig, source: PartSource): Model {
+  const parts = assemble(config, source)
+  for (;;) {
+    const { done, value } = parts.next()
+    if (done) return value
+  }
+}

@@ -1,0 +1,157 @@
+import type { Head } from '../ops/head-loss.ts'
+import type { Linear, LowRank } from '../ops/linear.ts'
+import type { Weight } from '../tensor/frozen-weight.ts'
+import type { Tensor } from '../tensor/tf.ts'
+import type { LayerShape, ModelConfig } from './model-config.ts'
+
+/** A linear layer's name within its block: q, k, v, o, gate, up, down in decoders. */
+export type LinearName = string
+
+/** A linear layer of a block, whose weight is frozen and may get an adapter. */
+export interface LinearSpec {
+  name: LinearName
+  /** Features out: rows of the weight. */
+  outputs: number
+  /** Features in: columns of the weight. */
+  inputs: number
+  bias: boolean
+  /** The first linear layer that reads the same input: observers are shown each input once, under this name. */
+  reads: LinearName
+}
+
+/** What a tensor of a checkpoint is to the model. */
+export type TensorRole =
+  /** Several linear layers are stored as one tensor in some families: their rows follow each other. */
+  | { part: 'weight' | 'bias'; layer: number; linears: readonly LinearName[] }
+  /** A vector [hidden or headSize], used as offset + vector; `layer` is null for the norm after the last block. */
+  | { part: 'norm'; layer: number | null; norm: string; offset: 0 | 1 }
+  | { part: 'embedding' | 'head'; layer: null }
+
+/** A tensor that a checkpoint of the family holds. */
+export interface TensorSpec {
+  name: string
+  shape: number[]
+  role: TensorRole
+}
+
+export const kinds = ['heads', 'channels'] as const
+/** Attention groups, or feed-forward channels. */
+export type Kind = (typeof kinds)[number]
+
+/**
+ * What leaves together in attention: a key/value head with the query heads that read it, or a single query head. In a
+ * model without grouped queries they are the same.
+ */
+export type HeadGroups = 'key-value-heads' | 'query-heads'
+
+/** How one linear layer's weights fall into a layer's groups. */
+export interface GroupMember {
+  linear: LinearName
+  /** Whether groups are blocks of rows (outputs) or of columns (inputs) of the weight. */
+  along: 'rows' | 'columns'
+}
+
+/** The groups of one kind in a layer. */
+export interface LayerGroups {
+  count: number
+  /** In the order in which data passes them: the last one reads what the groups make, and groups are its columns. */
+  members: readonly GroupMember[]
+}
+
+/** What stays of a layer, and what each of its linear layers keeps; null stands for everything. */
+export interface ShrunkLayer {
+  shape: LayerShape
+  kept: Record<LinearName, { rows: number[] | null; columns: number[] | null }>
+}
+
+export interface Layer {
+  shape: LayerShape
+  linears: Record<LinearName, Linear>
+  norms: Record<string, Tensor>
+}
+
+/** A model in memory: what its family's forward pass reads. */
+export interface Model {
+  family: Family
+  config: ModelConfig
+  /** [vocabulary, hidden] */
+  embedding: Weight
+  layers: Layer[]
+  norms: Record<string, Tensor>
+  /** [vocabulary, hidden]; the embedding itself where they are tied. */
+  head: Linear
+}
+
+/** 1 for what stays and 0 for what is masked, for each column of the linear layer that reads a kind's groups. */
+export type LayerMask = Record<Kind, Tensor>
+
+/** Keys and values of the positions before, for generation: [rows, capacity, keyValueHeads, headSize]. */
+export interface LayerCache {
+  keys: Tensor
+  values: Tensor
+}
+
+/** What comes into a block beside its input. */
+export interface BlockExtras {
+  lowRank?: Partial<Record<LinearName, LowRank>> | undefined
+  mask?: LayerMask | undefined
+  /** Takes this pass's keys and values [rows, length, keyValueHeads, headSize] and returns all that are looked at. */
+  remember?: ((keys: Tensor, values: Tensor) => LayerCache) | undefined
+  /** Sees what goes into the linear layers [rows * length, inputs], under the name that `LinearSpec.reads` has. */
+  observe?: ((reads: LinearName, input: Tensor) => void) | undefined
+}
+
+/** What all blocks of one pass share, such as tables of positions. */
+export interface Pass extends Disposable {
+  rows: number
+  length: number
+}
+
+export interface PassOptions {
+  /** Position of each token [rows * length] where rows do not simply count from 0. */
+  positions?: ArrayLike<number> | undefined
+  /** Whether the token at `query` of a row may look at the one at `key` <= query; causality is seen to by the family. */
+  visible?: ((row: number, query: number, key: number) => boolean) | undefined
+}
+
+/**
+ * All that the engine knows of an architecture: what its config says, what its checkpoints hold, what may be pruned, and the
+ * forward pass. Everything else is derived from this.
+ */
+export interface Family<Config extends ModelConfig = ModelConfig> {
+  /** "model_type" of config.json. */
+  readonly name: string
+  /** The class of transformers that loads a checkpoint. */
+  readonly architecture: string
+  readonly task: 'causal-lm'
+
+  /**
+   * @param ragged whether `secateur_layers` gives each layer its own counts
+   * @throws SecateurError that names the file and the field
+   */
+  readConfig(source: Record<string, unknown>, file: string, ragged: boolean): Config
+  /** The fields of a stock config.json (and `secateur_layers` where layers differ), without `model_type`. */
+  writeConfig(config: Config): Record<string, unknown>
+  /** The config of the same model with a bias in every linear layer; null where config.json cannot say so. */
+  withBiases(config: Config): Config | null
+
+  /** Every tensor of a checkpoint, in the order in which a model reads them. */
+  tensors(config: Config): TensorSpec[]
+  /** The modules that hold linear layers, by their path within a block, as PEFT names them. */
+  readonly modules: Readonly<Record<string, readonly LinearName[]>>
+  /** A layer's linear layers, in the order in which data passes them. */
+  linears(config: Config, shape: LayerShape): LinearSpec[]
+  groups(config: Config, shape: LayerShape, headGroups: HeadGroups): Record<Kind, LayerGroups>
+  /** @param masks 1 for a group that stays; attention groups are whole key/value heads or query heads, by their number */
+  shrinkLayer(config: Config, shape: LayerShape, masks: Record<Kind, Uint8Array>): ShrunkLayer
+
+  makePass(config: Config, rows: number, length: number, options?: PassOptions): Pass
+  /** The pass of one token after `position` others, which looks at a cache of `capacity` positions. */
+  makeStep(config: Config, position: number, capacity: number): Pass
+  /** @param ids int32 [n] @returns [n, hidden] */
+  embed(model: Model, ids: Tensor): Tensor
+  /** @param x [rows * length, hidden] @returns the same shape */
+  block(x: Tensor, layer: Layer, config: Config, pass: Pass, extras: BlockExtras): Tensor
+  /** What comes after the last block. */
+  head(model: Model): Omit<Head, 'weight'>
+}

@@ -1,0 +1,14 @@
+import { decoder } from './decoder.ts'
+import { layerType } from './decoder-config.ts'
+
+/** Mistral 7B: all layers have the same window, or none. */
+export const mistral = decoder({
+  name: 'mistral',
+  architecture: 'MistralForCausalLM',
+  defaults: { maxPositions: 131_072, headSize: null, bos: 1, eos: 2 },
+  read: ({ sliding_window: window }) => ({ slidingWindow: window === undefined ? 4096 : window }),
+  write: ({ slidingWindow, layers, source }) => ({
+    sliding_window: slidingWindow,
+    ...(source.layer_types ? { layer_types: layers.map(() => layerType(slidingWindow !== null)) } : {}),
+  }),
+})

@@ -1,0 +1,201 @@
+import type { PruningSnapshot } from '../contract/index.ts'
+import type { TrainingBatch } from '../data/batches.ts'
+import { type Adapter, type AdapterValues, disposeMatrices } from '../lora/adapter.ts'
+import { mergedReader, type ReadTensor } from '../lora/merge.ts'
+import { kinds, type LayerMask, type Model } from '../models/family.ts'
+import type { ModelConfig } from '../models/model-config.ts'
+import { SecateurError } from '../shared/errors.ts'
+import type { RestoredValues, SavedValues } from '../shared/saved-values.ts'
+import type { StoredTensor, WeightType } from '../tensor/stored-tensor.ts'
+import type { StepEvent } from '../training/loop.ts'
+import type { Trainer } from '../training/trainer.ts'
+import type { Criterion } from './criteria/criterion.ts'
+import { type CriterionSettings, type GroupCriterionName, makeCriterion } from './criteria/index.ts'
+import { ImportanceAverage } from './importance.ts'
+import { fullMasks, Masks, selectMasks, sparsityOf } from './masks.ts'
+import {
+  lastSelection,
+  plannedRatio,
+  ratioToSelect,
+  type Schedule,
+  scheduleOf,
+  type ScheduleSettings,
+} from './schedule.ts'
+import type { LayerScores } from './scores.ts'
+import { shrunkConfig, shrunkTensors } from './shrink.ts'
+import { pruningSnapshot } from './snapshot.ts'
+import { adapterGradients } from './statistics/calibration-gradients.ts'
+import type { TargetSettings } from './targets.ts'
+
+/** Groups have left: what every group scored, and which of them stay. */
+export interface PrunedEvent {
+  type: 'pruned'
+  snapshot: PruningSnapshot
+}
+
+/** A way to prune while an adapter trains: of groups, or of single weights. */
+export interface Pruning extends Disposable {
+  /** Trains and prunes from the step after `from` to the trainer's last; yields what happened. */
+  run(trainer: Trainer, from: number): AsyncGenerator<StepEvent | PrunedEvent>
+  /** What the forward pass applies at present. */
+  readonly maskTensors: LayerMask[] | undefined
+  /** What a resumed run must find again, beside the trainer's state. */
+  state(): SavedValues
+  restore(saved: RestoredValues): void
+  /** The checkpoint's tensors as pruning left them before the merge: of groups, unchanged. */
+  readonly read: ReadTensor
+  /** The smaller model, with the adapter merged into it; tensors are made one at a time. */
+  result(adapter: AdapterValues, dtype: WeightType): { config: ModelConfig; tensors: () => Iterable<StoredTensor> }
+}
+
+export interface GroupPruningSettings extends CriterionSettings, ScheduleSettings {
+  criterion: GroupCriterionName
+  /** Remove step by step while training, or all at once before the first step. */
+  schedule: 'iterative' | 'one-shot'
+  /** Moving average of importance. */
+  lambda: number
+}
+
+/** LoRAPrune (arXiv 2305.18403, algorithm 1), by any criterion that scores groups. */
+export class GroupPruning implements Pruning {
+  readonly #settings: GroupPruningSettings
+  readonly #target: TargetSettings
+  readonly #model: Model
+  readonly #adapter: Adapter
+  readonly #calibration: () => Promise<TrainingBatch[]>
+  readonly #criterion: Criterion
+  readonly #importance: ImportanceAverage
+  readonly #schedule: Schedule
+  readonly #masks: Masks
+  readonly read: ReadTensor
+
+  /**
+   * @param target what must be gone in the end
+   * @param steps of the whole run
+   * @param calibration rows of text that criteria may look at
+   * @param read reads a tensor of the checkpoint
+   */
+  constructor(
+    settings: GroupPruningSettings,
+    target: TargetSettings,
+    { model, adapter, steps }: { model: Model; adapter: Adapter; steps: number },
+    calibration: () => Promise<TrainingBatch[]>,
+    read: ReadTensor,
+  ) {
+    this.#settings = settings
+    this.#target = target
+    this.#model = model
+    this.#adapter = adapter
+    this.#calibration = calibration
+    this.read = read
+    this.#masks = new Masks(model.config, fullMasks(model.config, target.headGroups))
+    const view = { model, adapter, masks: () => this.#masks.tensors, calibration }
+    this.#criterion = makeCriterion(settings.criterion, view, settings)
+    this.#importance = new ImportanceAverage(
+      settings.lambda,
+      this.#criterion.when === 'step' ? this.#criterion.gather : 'average',
+    )
+    this.#schedule = scheduleOf(settings, steps, target.ratio)
+  }
+
+  async *run(trainer: Trainer, from: number): AsyncGenerator<StepEvent | PrunedEvent> {
+    const criterion = this.#criterion
+    if (this.#isOneShot && from === 0) yield* this.#select(0, this.#target.ratio)
+    for (let step = from + 1; step <= trainer.settings.steps; step++) {
+      const isFrozen = this.#isOneShot || step > lastSelection(this.#schedule)
+      const found = trainer.gradients(step, this.#masks.tensors)
+      if (criterion.when === 'step' && !isFrozen) this.#importance.update(criterion.score(found))
+      const result = trainer.update(step, found)
+      const ratio = isFrozen ? null : ratioToSelect(this.#schedule, step)
+      if (ratio !== null) yield* this.#select(step, ratio)
+      yield { type: 'step', step, ...result, sparsity: this.#sparsity(step) }
+    }
+  }
+
+  result(adapter: AdapterValues, dtype: WeightType) {
+    const { config } = this.#model
+    const masks = this.#masks.groups
+    const compensation = this.#target.addsBiases ? (this.#criterion.compensation ?? null) : null
+    const merged = mergedReader(config, this.read, adapter)
+    return {
+      config: shrunkConfig(config, masks, compensation !== null),
+      tensors: () => shrunkTensors(config, merged, masks, dtype, compensation),
+    }
+  }
+
+  /** Lets the least important groups leave, so that a fraction of them is gone. */
+  async *#select(step: number, ratio: number): AsyncGenerator<PrunedEvent> {
+    const scores = await this.#scores()
+    if (scores === null) return
+    const before = this.#masks.groups
+    this.#masks.set(selectMasks(this.#model.config, before, scores, ratio, this.#target))
+    if (this.#criterion.when === 'selection') this.#criterion.removed?.(before, this.#masks.groups)
+    yield { type: 'pruned', snapshot: pruningSnapshot(step, ratio, scores, this.#masks.groups) }
+  }
+
+  /** What groups are chosen by; null where no step has given scores yet. */
+  async #scores(): Promise<LayerScores[] | null> {
+    if (this.#criterion.when === 'step') {
+      // Where all leaves at once no step has been taken: gradients on calibration text stand in.
+      if (this.#isOneShot) await this.#scoreCalibration()
+      return this.#importance.layers
+    }
+    const scores = await this.#criterion.score(this.#masks.groups)
+    if (scores.some((layer) => kinds.some((kind) => layer[kind].some(Number.isNaN))))
+      throw new SecateurError('bad-file', 'the model gives scores that are not numbers; are its weights damaged?')
+    return scores
+  }
+
+  async #scoreCalibration(): Promise<void> {
+    if (this.#criterion.when !== 'step') return
+    const batches = await this.#calibration()
+    const gradients = adapterGradients(this.#model, this.#adapter, batches)
+    this.#importance.update(this.#criterion.score({ gradients, batches }))
+    disposeMatrices(gradients)
+  }
+
+  get #isOneShot(): boolean {
+    return this.#settings.schedule === 'one-shot'
+  }
+
+  #sparsity(step: number) {
+    const actual = (kind: (typeof kinds)[number]) =>
+      sparsityOf(this.#model.config, this.#masks.groups, kind, this.#target)
+    const planned = this.#isOneShot ? this.#target.ratio : plannedRatio(this.#schedule, step)
+    return { planned, heads: actual('heads'), channels: actual('channels') }
+  }
+
+  get maskTensors(): LayerMask[] {
+    return this.#masks.tensors
+  }
+
+  state(): SavedValues {
+    const values: SavedValues = new Map()
+    const put = (name: string, layers: readonly Record<(typeof kinds)[number], ArrayLike<number>>[]) => {
+      for (const [layer, ofLayer] of layers.entries())
+        for (const kind of kinds) {
+          const data = Float32Array.from(ofLayer[kind])
+          values.set(`${name}.${layer}.${kind}`, { shape: [data.length], data })
+        }
+    }
+    put('mask', this.#masks.groups)
+    put('importance', this.#importance.layers ?? [])
+    const more = this.#criterion.when === 'selection' ? this.#criterion.state?.() : undefined
+    return new Map([...values, ...(more ?? [])])
+  }
+
+  restore(saved: RestoredValues): void {
+    const layers = <Values>(name: string, make: (data: Float32Array) => Values) =>
+      this.#model.layers.map((_, layer) => ({
+        heads: make(saved.value(`${name}.${layer}.heads`)),
+        channels: make(saved.value(`${name}.${layer}.channels`)),
+      }))
+    this.#masks.set(layers('mask', (data) => Uint8Array.from(data)))
+    if (saved.has('importance.0.heads')) this.#importance.layers = layers('importance', (data) => data)
+    if (this.#criterion.when === 'selection') this.#criterion.restore?.(saved)
+  }
+
+  [Symbol.dispose](): void {
+    this.#masks[Symbol.dispose]()
+  }
+}

@@ -1,0 +1,93 @@
+import type { TrainingBatch } from '../../data/batches.ts'
+import { type Adapter, lowRankOf } from '../../lora/adapter.ts'
+import type { LayerMask, LinearName, Model } from '../../models/family.ts'
+import { backward } from '../../models/forward.ts'
+import { sizeOf } from '../../ops/importance.ts'
+import { mergedRows } from '../../ops/weight-sums.ts'
+import { type Tensor, tf } from '../../tensor/tf.ts'
+import { blockInputs, headLoss, passOf } from '../../training/gradients.ts'
+import { targetsOf } from './calibration-gradients.ts'
+
+/** A block's merged weights W + scale * B A [out, in], with gradients of their shape. */
+export interface WeightGradients {
+  weights: Record<LinearName, Tensor>
+  /** Of the mean loss over all batches. */
+  gradients: Record<LinearName, Tensor>
+  /** Mean over batches of the squared gradient of each one's own mean loss; only where asked for. */
+  squares: Record<LinearName, Tensor> | null
+}
+
+/**
+ * True gradients of the loss with respect to the base weights, one block's at a time, from the last block to the first:
+ * dense weights and their gradients exist for one block only. What `visit` makes of a block is returned, first block first.
+ */
+export function mapWeightGradients<Result>(
+  model: Model,
+  adapter: Adapter,
+  batches: readonly TrainingBatch[],
+  options: { masks?: readonly LayerMask[] | undefined; squares?: boolean },
+  visit: (layer: number, block: WeightGradients) => Result,
+): Result[] {
+  const { masks } = options
+  const divisor = tf.scalar(targetsOf(batches))
+  using passes = new DisposableStack()
+  const walked = batches.map((batch) => {
+    const pass = passes.use(passOf(model.config, batch))
+    const inputs = blockInputs(model, adapter, batch, pass, { masks })
+    const { loss, gradient } = headLoss(inputs.pop()!, model, batch.labels, divisor)
+    loss.dispose()
+    return { pass, inputs, gradient }
+  })
+  const results: Result[] = []
+  backward(model.layers.length, walked, (layer) => {
+    const names = Object.keys(model.layers[layer]!.linears)
+    const weights = denseWeights(model, adapter, layer)
+    const named = (tensors: readonly Tensor[]): Record<LinearName, Tensor> =>
+      Object.fromEntries(names.map((name, i) => [name, tensors[i]!]))
+    let sums: Tensor[] = []
+    let squares: Tensor[] = []
+    return {
+      variables: weights,
+      with: (variables) => ({ model: withWeights(model, layer, named(variables)), extras: { mask: masks?.[layer] } }),
+      take(found) {
+        if (options.squares) squares = addTo(squares, found.map(tf.square) as Tensor[])
+        sums = addTo(sums, found)
+      },
+      done() {
+        // Each batch's share of the mean loss is its own mean loss over the number of batches, where they are alike.
+        const means = squares.map((sum) => tf.mul(sum, batches.length))
+        tf.dispose(squares)
+        const gradients = { weights: named(weights), gradients: named(sums) }
+        results[layer] = visit(layer, { ...gradients, squares: options.squares ? named(means) : null })
+        tf.dispose([...weights, ...sums, ...means])
+      },
+    }
+  })
+  divisor.dispose()
+  return results
+}
+
+/** A layer's merged weights, in the order of its linear layers. */
+function denseWeights(model: Model, adapter: Adapter, layer: number): Tensor[] {
+  const lowRank = lowRankOf(adapter, layer)
+  return Object.entries(model.layers[layer]!.linears).map(([name, { weight }]) =>
+    tf.tidy(() => mergedRows(weight, lowRank[name], 0, sizeOf(weight)[0])),
+  )
+}
+
+/** The model with other weights in one of its layers. */
+function withWeights(model: Model, layer: number, weights: Record<LinearName, Tensor>): Model {
+  const block = model.layers[layer]!
+  const linears = Object.fromEntries(
+    Object.entries(block.linears).map(([name, { bias }]) => [name, { weight: weights[name]!, bias }]),
+  )
+  return { ...model, layers: model.layers.with(layer, { ...block, linears }) }
+}
+
+/** Adds tensors one by one; both lists are disposed of, unless there is nothing to add to. */
+function addTo(sums: Tensor[], more: Tensor[]): Tensor[] {
+  if (sums.length === 0) return more
+  const added = sums.map((sum, i) => tf.add(sum, more[i]!))
+  tf.dispose([...sums, ...more])
+  return added
+}

@@ -1,0 +1,49 @@
+import type { RestoredValues, SavedValues } from '../shared/saved-values.ts'
+import { badFile } from '../shared/errors.ts'
+import { pairsOf } from '../lora/adapter.ts'
+import { tf } from '../tensor/tf.ts'
+import type { Trainer } from '../training/trainer.ts'
+
+/** The adapter and the moments of its optimiser, by the names that they have in a saved state. */
+const sets = (trainer: Trainer) =>
+  [
+    ['adapter', trainer.adapter.layers],
+    ['first', trainer.optimiser.first],
+    ['second', trainer.optimiser.second],
+  ] as const
+
+/** What a trainer must find again when its run is resumed. */
+export function trainingState(trainer: Trainer): SavedValues {
+  const values: SavedValues = new Map()
+  for (const [set, layers] of sets(trainer))
+    for (const [layer, matrices] of layers.entries())
+      for (const [name, pair] of pairsOf(matrices))
+        for (const side of ['a', 'b'] as const)
+          values.set(`${set}.${layer}.${name}.${side}`, {
+            shape: pair[side].shape,
+            data: pair[side].dataSync() as Float32Array,
+          })
+  return values
+}
+
+/** Puts the optimiser's moments back. */
+export function restoreMoments(trainer: Trainer, saved: RestoredValues): void {
+  for (const [set, layers] of sets(trainer).slice(1))
+    for (const [layer, matrices] of layers.entries())
+      for (const [name, pair] of pairsOf(matrices))
+        for (const side of ['a', 'b'] as const) {
+          const shape = pair[side].shape as [number, number]
+          pair[side].dispose()
+          pair[side] = tf.tensor2d(saved.value(`${set}.${layer}.${name}.${side}`), shape)
+        }
+}
+
+/** A saved state as it is read back; `folder` is for messages. */
+export const restoredValues = (values: SavedValues, folder: string): RestoredValues => ({
+  has: (name) => values.has(name),
+  value(name) {
+    const value = values.get(name)
+    if (!value) throw badFile(folder, `state: ${name}`, 'is missing: the saved state is of another run or damaged')
+    return value.data
+  },
+})
