@@ -1,0 +1,58 @@
+import { z } from 'zod'
+import { layerSchema } from './checkpoint.ts'
+import { criterionName } from './criteria.ts'
+
+/** Parameters of the checkpoint that is given, and of what is left of it. */
+export const parametersSchema = z.object({ before: z.int(), after: z.int() })
+/** Where the frozen weights lie while a graphics card computes. */
+const placementSchema = z.object({
+  /** The card, in words. */
+  device: z.string(),
+  /** Whether the card has no memory of its own, but takes the computer's. */
+  sharesMemory: z.boolean(),
+  weightBytes: z.number(),
+  /** What weights may take of the card's memory; null where the card does not say how much it has. */
+  budgetBytes: z.number().nullable(),
+  /** What does not stay on the card and is sent to it anew in every pass through the model, and what each pass costs. */
+  streamedBytes: z.number(),
+  secondsPerPass: z.number(),
+  /** All of it in a sentence. */
+  detail: z.string(),
+})
+export type Placement = z.infer<typeof placementSchema>
+
+export const estimateSchema = z.object({
+  parameters: parametersSchema,
+  /** Bytes that the run writes, and that its process holds at most. */
+  diskBytes: z.number(),
+  memoryBytes: z.number(),
+  freeDiskBytes: z.number(),
+  freeMemoryBytes: z.number(),
+  /** Left out where no graphics card computes. */
+  placement: placementSchema.optional(),
+})
+export type Estimate = z.infer<typeof estimateSchema>
+
+/** An estimate with everything that a person weighs before a start. */
+export const jobEstimateSchema = estimateSchema.extend({
+  /** Layers of the checkpoint that the job will leave. */
+  layersAfter: z.array(layerSchema),
+  /** Of the whole job on this computer; null where it cannot be told. */
+  seconds: z.number().nullable(),
+  /** How that was got, in a sentence. */
+  secondsFrom: z.string(),
+  /** What scoring would cost beside the fine-tuning by each criterion, in all (of a sweep: in its first run); null where nothing is scored. */
+  scoring: z.record(criterionName, z.object({ memoryBytes: z.number(), seconds: z.number() })).nullable(),
+  /** Of a sweep: how many runs it is, and what is left by, and the time of, the smallest and the largest of them. */
+  sweep: z
+    .object({
+      runs: z.int(),
+      parameters: z.object({ least: z.int(), most: z.int() }),
+      seconds: z.object({ least: z.number(), most: z.number() }),
+    })
+    .optional(),
+  /** Whether memory and disk suffice: a job that does not fit is refused. */
+  fits: z.boolean(),
+  warnings: z.array(z.string()),
+})
+export type JobEstimate = z.infer<typeof jobEstimateSchema>

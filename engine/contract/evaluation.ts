@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import { path, taskName } from './names.ts'
+
+/** What to score a checkpoint on. */
+export const evaluationSchema = z.strictObject({
+  tasks: z.partialRecord(taskName, path).default({}).describe('task files by task name'),
+  perplexity: z.record(z.string().min(1), path).default({}).describe('text files by a name of your choice'),
+  mode: z.enum(['modern', 'legacy']).default('modern').describe("harness to follow: today's, or that of the papers"),
+  limit: z.int().min(1).optional().describe('rows scored of each task'),
+  fewShot: z.int().min(0).max(64).default(0).describe('few-shot: solved examples in front of each row'),
+  fewShotFrom: z
+    .partialRecord(taskName, path)
+    .default({})
+    .describe("train files that a task's solved examples are drawn from; default: its scored rows"),
+  window: z.int().min(2).default(128).describe('tokens in a perplexity window'),
+  maxWindows: z.int().min(1).optional().describe('perplexity windows at most'),
+  batchTokens: z.int().min(1).default(2048).describe('tokens in a scoring batch'),
+  predictions: path.optional().describe('file that takes the prediction of each scored row, one JSON line each'),
+  latency: z.boolean().default(false).describe('measure tokens per second'),
+  latencyLengths: z
+    .array(z.coerce.number().int().min(1).max(1e6))
+    .max(20)
+    .default([])
+    .describe('lengths of prompts that speed is measured at; default: 128 tokens'),
+  prompts: z
+    .array(z.string().max(10_000).meta({ text: true }))
+    .max(20)
+    .default([])
+    .describe('prompts to continue greedily, as examples (repeat)'),
+  maxNewTokens: z.int().min(1).max(2048).default(48).describe('new tokens of an example at most'),
+})
+
+export type EvaluationSettings = z.infer<typeof evaluationSchema>
+
+const taskScore = z.object({
+  acc: z.number(),
+  accNorm: z.number().optional(),
+  stderr: z.number().nullable(),
+  stderrNorm: z.number().nullable().optional(),
+  n: z.int(),
+})
+const perplexity = z.object({
+  value: z.number(),
+  tokens: z.int(),
+  scored: z.int(),
+  windows: z.int(),
+  window: z.int(),
+  protocol: z.string(),
+})
+const speed = z.object({ promptTokensPerSecond: z.number(), generatedTokensPerSecond: z.number() })
+export const scoresSchema = z.object({
+  tasks: z.partialRecord(taskName, taskScore),
+  perplexity: z.record(z.string(), perplexity),
+  latency: speed
+    .extend({
+      /** At each length of the prompt that was asked for. */
+      byLength: z.array(speed.extend({ prompt: z.int() })).optional(),
+    })
+    .optional(),
+  /** What was written after each prompt. */
+  examples: z.array(z.object({ prompt: z.string(), text: z.string() })).optional(),
+})
+export type Scores = z.infer<typeof scoresSchema>

@@ -1,0 +1,92 @@
+import { z } from 'zod'
+import { estimateSchema, parametersSchema } from './estimate.ts'
+import { scoresSchema } from './evaluation.ts'
+import { jobSchema } from './job.ts'
+import { pruningSnapshotSchema, sampleSchema, stageSchema, stepMetricsSchema } from './metrics.ts'
+import { failureSchema } from './names.ts'
+
+/** How a job ended, and what came of it. */
+export const resultEventSchema = z.object({
+  type: z.literal('result'),
+  checkpoint: z.string().optional(),
+  adapter: z.string().optional(),
+  parameters: parametersSchema.optional(),
+  tasks: scoresSchema.shape.tasks.optional(),
+  perplexity: scoresSchema.shape.perplexity.optional(),
+  latency: scoresSchema.shape.latency,
+  examples: scoresSchema.shape.examples,
+  /** Of a sweep: report.md with its table and figures. */
+  report: z.string().optional(),
+  /** Scores of the checkpoint before pruning, where `evaluateDense` asked for them. */
+  dense: scoresSchema.optional(),
+  /** Fraction of the projections' weights that are not zero, before the adapter is merged and after; unstructured only. */
+  density: z.object({ before: z.number(), after: z.number() }).optional(),
+  peakMemoryBytes: z.number().optional(),
+  seconds: z.number().optional(),
+  loss: z.number().nullable().optional(),
+})
+export const errorEventSchema = failureSchema.extend({ type: z.literal('error') })
+
+/** What a run process sends. */
+export const eventSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('started'), job: jobSchema, backend: z.string(), threads: z.int() }),
+  z.object({ type: z.literal('estimate'), estimate: estimateSchema }),
+  z.object({
+    type: z.literal('progress'),
+    stage: stageSchema,
+    /** 0 where the total is not known. */
+    total: z.number(),
+    done: z.number(),
+    /** The task or text that is being scored. */
+    item: z.string().optional(),
+    /** How many such items are over, of how many: the stage as a whole is (parts.done + done / total) / parts.total. */
+    parts: z.object({ done: z.int(), total: z.int() }).optional(),
+    /** Of the stage as a whole, once it can be told. */
+    secondsLeft: z.number().optional(),
+  }),
+  /**
+   * Steps reach a slow reader with gaps in their numbers, as do `pruned` and `sample`: what is missing stands in
+   * metrics.jsonl, pruning.jsonl and samples.jsonl, which are written before the event is sent.
+   */
+  z.object({
+    type: z.literal('step'),
+    steps: z.int(),
+    tokensPerSecond: z.number(),
+    secondsLeft: z.number(),
+    /** Resident memory of the process. */
+    memoryBytes: z.number(),
+    metrics: stepMetricsSchema,
+  }),
+  z.object({ type: z.literal('pruned'), snapshot: pruningSnapshotSchema }),
+  z.object({ type: z.literal('sample'), sample: sampleSchema }),
+  z.object({ type: z.literal('log'), level: z.enum(['info', 'warning', 'error']), message: z.string() }),
+  z.object({ type: z.literal('saved'), step: z.int() }),
+  z.object({ type: z.literal('warning'), message: z.string() }),
+  resultEventSchema,
+  errorEventSchema,
+])
+export type EngineEvent = z.infer<typeof eventSchema>
+export type ProgressEvent = Extract<EngineEvent, { type: 'progress' }>
+export type ResultEvent = Extract<EngineEvent, { type: 'result' }>
+export type ErrorEvent = Extract<EngineEvent, { type: 'error' }>
+
+/** What a run process is told. It exits with the codes of the command line: 0 done, 130 stopped, and so on. */
+export const commandSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('run'),
+    job: jobSchema,
+    /** Continue the run in the job's folder instead of starting one. */
+    resume: z.boolean().default(false),
+  }),
+  /** End after the current step with the state saved: the last event is an `error` of kind `interrupted`. */
+  z.strictObject({ type: z.literal('stop') }),
+])
+export type Command = z.input<typeof commandSchema>
+
+/** What a job is run with: where events go, and what stops it. */
+export interface JobContext {
+  emit: (event: EngineEvent) => void
+  signal: AbortSignal
+  /** Continue the run in the folder instead of starting one. */
+  resume: boolean
+}

@@ -1,0 +1,83 @@
+import { z } from 'zod'
+import { evaluationSchema } from './evaluation.ts'
+import { path } from './names.ts'
+import { pruneSchema } from './prune.ts'
+import { type OnTwice, renameLists, renameSettings } from './renamed.ts'
+import { machineSettings, outputDtype, trainingSettings } from './settings.ts'
+import { sweepSchema } from './sweep.ts'
+
+export const finetuneSchema = z.strictObject({
+  kind: z.literal('finetune'),
+  checkpoint: path,
+  out: path.describe('run folder'),
+  ...machineSettings,
+  ...trainingSettings,
+})
+
+export const mergeSchema = z.strictObject({
+  kind: z.literal('merge'),
+  checkpoint: path,
+  adapter: path.describe('PEFT adapter folder'),
+  out: path.describe('folder of the merged checkpoint'),
+  outputDtype,
+})
+
+export const evaluateSchema = z.strictObject({
+  kind: z.literal('evaluate'),
+  checkpoint: path,
+  adapter: path.optional().describe('PEFT adapter folder to apply'),
+  out: path.optional().describe('folder that takes the scores, task by task'),
+  ...machineSettings,
+  evaluation: evaluationSchema,
+})
+
+const jobs = [finetuneSchema, pruneSchema, mergeSchema, evaluateSchema, sweepSchema] as const
+const anyJob = z.discriminatedUnion('kind', jobs)
+
+/** A job of any kind; its settings may have the names of earlier versions (see renamed.ts). */
+export const jobSchema = z.preprocess((job: z.input<typeof anyJob>, context) => {
+  const schema = jobs.find(({ shape }) => shape.kind.value === job?.kind)
+  return schema ? renameJob(job, schema.shape, issuesOf(context)) : job
+}, anyJob)
+
+/** A job of a shape, with its evaluation or the settings of its runs, under the settings' names of today. */
+export function renameJob<Given>(given: Given, shape: object, onTwice: OnTwice): Given {
+  const job = renameSettings(given, shape, onTwice)
+  if (typeof job !== 'object' || job === null) return job
+  const at =
+    (...place: string[]): OnTwice =>
+    (inside, message) =>
+      onTwice([...place, ...inside], message)
+  const change = <Value>(name: string, rename: (value: Value) => Value) =>
+    Object.hasOwn(shape, name) && Object.hasOwn(job, name)
+      ? { [name]: rename((job as Record<string, Value>)[name]!) }
+      : {}
+  const ofRun = (settings: unknown, place: OnTwice) => renameJob(settings, pruneSchema.shape, place)
+  return {
+    ...job,
+    ...change('evaluation', (evaluation) => renameSettings(evaluation, evaluationSchema.shape, at('evaluation'))),
+    ...change('base', (base) => ofRun(base, at('base'))),
+    ...change('values', (lists) => renameLists(lists, pruneSchema.shape, at('values'))),
+    ...change('variants', (groups) =>
+      Array.isArray(groups) ? groups.map((group, index) => ofRun(group, at('variants', String(index)))) : groups,
+    ),
+  }
+}
+
+const issuesOf =
+  ({ addIssue }: z.core.$RefinementCtx): OnTwice =>
+  (at, message) =>
+    addIssue({ code: 'custom', path: [...at], message })
+
+const lists = sweepSchema.pick({ preset: true, values: true, variants: true })
+/** Lists and groups of settings, without the checkpoint that they are for. */
+export const sweepListsSchema = z.preprocess(
+  (given: z.input<typeof lists>, context) => renameJob(given, lists.shape, issuesOf(context)),
+  lists,
+)
+export type SweepLists = z.infer<typeof sweepListsSchema>
+
+export type Job = z.infer<typeof jobSchema>
+export type FinetuneJob = z.infer<typeof finetuneSchema>
+export type MergeJob = z.infer<typeof mergeSchema>
+export type EvaluateJob = z.infer<typeof evaluateSchema>

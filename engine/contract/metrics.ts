@@ -1,0 +1,48 @@
+import { z } from 'zod'
+
+export const stepMetricsSchema = z.object({
+  step: z.int(),
+  loss: z.number().nullable(),
+  learningRate: z.number(),
+  gradientNorm: z.number().nullable(),
+  tokens: z.int(),
+  sparsity: z.object({ planned: z.number(), heads: z.number(), channels: z.number() }).optional(),
+})
+export type StepMetrics = z.infer<typeof stepMetricsSchema>
+
+const keptHeads = z.object({ scores: z.array(z.number()), kept: z.array(z.union([z.literal(0), z.literal(1)])) })
+/** Channels in at most 64 bins of neighbours. */
+const keptChannels = z.object({
+  /** Mean score of each bin. */
+  scores: z.array(z.number()),
+  /** Fraction of each bin that is kept. */
+  kept: z.array(z.number()),
+  /** Channels of the layer before pruning. */
+  count: z.int(),
+})
+/** A pruning step: what each group scored, and what stays after it. A line of pruning.jsonl. */
+export const pruningSnapshotSchema = z.object({
+  step: z.int(),
+  /** Sparsity that the schedule wants at this step. */
+  planned: z.number(),
+  layers: z.array(z.object({ heads: keptHeads, channels: keptChannels })),
+})
+export type PruningSnapshot = z.infer<typeof pruningSnapshotSchema>
+
+/** A text that the model, with its adapter and masks, wrote after a step: greedily. A line of samples.jsonl. */
+export const sampleSchema = z.object({ step: z.int(), prompt: z.string(), text: z.string() })
+export type Sample = z.infer<typeof sampleSchema>
+
+/** What a run is busy with. */
+export const stageSchema = z.enum([
+  'reading data',
+  'reading weights',
+  'scoring dense',
+  'training',
+  'generating samples',
+  'writing',
+  'scoring',
+  'measuring speed',
+  'sweeping',
+])
+export type Stage = z.infer<typeof stageSchema>

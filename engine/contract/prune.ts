@@ -1,0 +1,100 @@
+import { z } from 'zod'
+import { criterionName } from './criteria.ts'
+import { evaluationSchema } from './evaluation.ts'
+import { path } from './names.ts'
+import { fraction, machineSettings, outputDtype, trainingSettings } from './settings.ts'
+
+export const pruneSchema = z.strictObject({
+  kind: z.literal('prune'),
+  checkpoint: path,
+  out: path.describe('run folder; the smaller checkpoint is in its output/'),
+  ...machineSettings,
+  ...trainingSettings,
+  criterion: criterionName.default('loraprune').describe('how importance is scored'),
+  schedule: z
+    .enum(['iterative', 'one-shot'])
+    .default('iterative')
+    .describe('remove step by step while training, or all at once before it'),
+  healing: z.boolean().default(true).describe('train the adapter, so that it makes up for what is removed'),
+  calibrationData: z
+    .array(path)
+    .max(100)
+    .default([])
+    .describe('texts that scoring looks at before training, one a language for example; default: the training data'),
+  calibrationShares: z
+    .array(z.coerce.number().positive())
+    .max(100)
+    .default([])
+    .describe('parts of the calibration samples that come from each text; default: equal'),
+  calibrationSamples: z.int().min(1).max(4096).default(32).describe('sequences of calibration data'),
+  calibrationSequenceLength: z
+    .int()
+    .min(2)
+    .optional()
+    .describe('tokens in a calibration sample; default: as in training'),
+  ratio: z
+    .number()
+    .gt(0)
+    .max(0.95)
+    .default(0.5)
+    .describe('fraction of heads and channels, of layers or of weights to remove'),
+  targetFraction: z.number().gt(0).lt(1).optional().describe('fraction of all parameters to keep, in place of ratio'),
+  targetParameters: z.int().min(1).optional().describe('parameters to keep at most, in place of ratio'),
+  frequency: z.int().min(1).default(10).describe('optimiser steps between two prunings'),
+  rounding: z
+    .enum(['nearest', 'down'])
+    .default('nearest')
+    .describe(
+      'how many groups are gone on the way: to the nearest number, or rounded down as in the published code, where the last of a few heads leaves at the last pruning; the end is the same',
+    ),
+  pruneWarmup: fraction.default(0.1).describe('fraction of the steps before pruning starts'),
+  pruneCooldown: fraction.default(0.1).describe('fraction of the steps after pruning ends'),
+  lambda: z.number().min(0).lt(1).default(0.9).describe('moving average of importance'),
+  power: z
+    .union([z.literal(1), z.literal(2)])
+    .default(1)
+    .describe('1: absolute value (the published code); 2: square'),
+  normalise: z.enum(['none', 'module']).default('module').describe("divide each projection's scores by their norm"),
+  reduction: z
+    .enum(['sum', 'mean', 'max', 'product', 'last'])
+    .default('sum')
+    .describe("how the projections' scores of a group become one; last: that of o or down"),
+  magnitudeNorm: z
+    .enum(['l1', 'l2'])
+    .default('l1')
+    .describe('magnitude: sum of absolute values, or root of the sum of squares'),
+  magnitudeWeights: z
+    .enum(['merged', 'base'])
+    .default('merged')
+    .describe('magnitude: of the weights with the adapter or without'),
+  movementGradients: z
+    .enum(['adapter', 'weights'])
+    .default('adapter')
+    .describe("movement: estimated from the adapter's gradients, or the weights' own (more memory and time)"),
+  gradientForm: z
+    .enum(['element-wise', 'vector-wise', 'mixed'])
+    .default('element-wise')
+    .describe('gradient: absolute values added up, absolute value of the sum, or with a second-order term'),
+  biasCompensation: z
+    .boolean()
+    .default(true)
+    .describe('flap: keep what removed groups give on average as biases (Llama only)'),
+  headGroups: z
+    .enum(['key-value-heads', 'query-heads'])
+    .default('key-value-heads')
+    .describe('what leaves attention at once'),
+  ranking: z.enum(['local', 'global']).default('local').describe('rank groups within a layer or over all layers'),
+  floor: fraction.default(0.1).describe('global ranking: fraction that each layer keeps'),
+  uniform: z
+    .boolean()
+    .default(true)
+    .describe('same counts in every layer, so that other programs load the result (local ranking)'),
+  protectFirst: fraction.default(0.1).describe('not uniform: fraction of the first layers that stay whole'),
+  protectLast: z.int().min(0).default(1).describe('not uniform: number of last layers that stay whole'),
+  channelMultiple: z.int().min(1).default(1).describe('channels kept are a multiple of this'),
+  outputDtype,
+  evaluation: evaluationSchema.optional().describe('scores taken of the result'),
+  evaluateDense: z.boolean().default(false).describe('score the checkpoint before pruning too, the same way'),
+})
+
+export type PruneJob = z.infer<typeof pruneSchema>

@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { scoresSchema } from './evaluation.ts'
+import { errorEventSchema, resultEventSchema } from './events.ts'
+import { jobSchema } from './job.ts'
+import { failureSchema } from './names.ts'
+
+/** run.json of a run folder. */
+export const runFileSchema = z.object({
+  version: z.literal(1),
+  job: jobSchema,
+  started: z.string(),
+  software: z.record(z.string(), z.string()),
+  hardware: z.object({ processor: z.string(), cores: z.int(), memoryBytes: z.number() }),
+})
+export type RunFile = z.infer<typeof runFileSchema>
+
+/** result.json of a run folder: how the run, or its last attempt, ended, and when. */
+export const resultFileSchema = z.object({
+  finished: z.string(),
+  outcome: z.discriminatedUnion('type', [resultEventSchema, errorEventSchema]),
+})
+
+/** scores.json of a run folder: what is scored so far, of the checkpoint before pruning and of the result. */
+export const scoresFileSchema = z.object({ dense: scoresSchema.optional(), result: scoresSchema.optional() })
+export type ScoresFile = z.infer<typeof scoresFileSchema>
+
+/** Everything that the history needs of a run folder, whoever made it. */
+export const runReportSchema = z.object({
+  path: z.string(),
+  ...runFileSchema.omit({ version: true }).shape,
+  /** `running`: a live process holds the folder's lock. */
+  state: z.enum(['done', 'interrupted', 'never-started', 'running']),
+  finished: z.string().nullable(),
+  result: resultEventSchema.nullable(),
+  /** Why the last attempt ended early, where it could still say so. */
+  error: failureSchema.nullable(),
+  scores: scoresFileSchema.nullable(),
+  /** Last step in metrics.jsonl, and the one that a resumed run goes on from; 0 where there is none. */
+  lastStep: z.int(),
+  lastSavedStep: z.int(),
+  /** Lines of metrics.jsonl, pruning.jsonl and samples.jsonl that are whole. */
+  counts: z.object({ metrics: z.int(), snapshots: z.int(), samples: z.int() }),
+  bytes: z.number(),
+})
+export type RunReport = z.infer<typeof runReportSchema>

@@ -1,0 +1,115 @@
+import { z } from 'zod'
+import { folderHashSchema, inspectionSchema } from './checkpoint.ts'
+import {
+  datasetKind,
+  datasetSchema,
+  previewRows,
+  previewSchema,
+  thumbnailsSchema,
+  tokenLengthsSchema,
+} from './dataset.ts'
+import { jobEstimateSchema } from './estimate.ts'
+import { jobSchema, sweepListsSchema } from './job.ts'
+import { failureSchema, path } from './names.ts'
+import { runReportSchema } from './run-files.ts'
+import { backendName, trainingSettings } from './settings.ts'
+import { sweepPlanSchema, sweepStateSchema, sweepText } from './sweep.ts'
+
+/** Back ends that compute, and why one cannot be used here. */
+export const devicesSchema = z.object({
+  /** The back end that `auto` takes. */
+  chosen: z.string(),
+  backends: z.array(
+    z.object({
+      name: backendName,
+      works: z.boolean(),
+      /** Why it is not used, or what it computes on, in words for a person. */
+      detail: z.string(),
+      /** The processor or graphics card. */
+      device: z.string().nullable(),
+      /** Memory of the device, where it can be told. */
+      memoryBytes: z.number().nullable(),
+      /** Speed of a frozen linear layer, where it was measured to choose. */
+      gigaflops: z.number().nullable(),
+    }),
+  ),
+  processor: z.string(),
+  cores: z.int(),
+  memoryBytes: z.number(),
+})
+export type Devices = z.infer<typeof devicesSchema>
+
+const dataset = { path, kind: datasetKind.optional(), field: z.string().min(1).optional(), checkpoint: path }
+
+/** What the service process answers. A method that takes long also sends progress, and every request can be cancelled. */
+export const serviceMethods = {
+  /** What a folder is: a checkpoint or an adapter. Reads headers alone. */
+  inspect: { params: z.strictObject({ checkpoint: path }), result: inspectionSchema },
+  /** Hash of a checkpoint's or adapter's content, to tell duplicates. Progress in bytes. */
+  hash: { params: z.strictObject({ folder: path }), result: folderHashSchema },
+  /** Format and kind of a data file or a folder of images. */
+  detectDataset: { params: z.strictObject({ path }), result: datasetSchema },
+  /** Rows as the model will see them. */
+  previewDataset: {
+    params: z.strictObject({
+      ...dataset,
+      trainOn: trainingSettings.trainOn,
+      offset: z.int().min(0).default(0),
+      limit: z.int().min(1).max(previewRows).default(20),
+    }),
+    result: previewSchema,
+  },
+  /** Histogram of the lengths of examples, over the first `sample` rows. Progress in rows. */
+  tokenLengths: {
+    params: z.strictObject({
+      ...dataset,
+      trainOn: trainingSettings.trainOn,
+      sample: z.int().min(1).max(1e6).default(2000),
+    }),
+    result: tokenLengthsSchema,
+  },
+  /** Small pictures of a folder's images; an image that is damaged has an error in its place. */
+  imageThumbnails: {
+    params: z.strictObject({
+      path,
+      offset: z.int().min(0).default(0),
+      limit: z.int().min(1).max(100).default(24),
+      /** Pixels of the longer side. */
+      size: z.int().min(16).max(512).default(128),
+    }),
+    result: thumbnailsSchema,
+  },
+  /** What a job will leave, need and take. */
+  estimate: { params: z.strictObject({ job: jobSchema }), result: jobEstimateSchema },
+  devices: { params: z.strictObject({}), result: devicesSchema },
+  /** What a run folder holds. */
+  readRunFolder: { params: z.strictObject({ path }), result: runReportSchema },
+  /** How many runs lists come to, and what these differ in. */
+  planSweep: { params: sweepListsSchema, result: sweepPlanSchema },
+  /** How the sweep in a folder stands, whether or not it runs. */
+  readSweep: { params: z.strictObject({ path }), result: sweepStateSchema },
+  /** The same as a text to keep elsewhere. */
+  reportSweep: { params: z.strictObject({ path, as: sweepText }), result: z.string() },
+} as const satisfies Record<string, { params: z.ZodType; result: z.ZodType }>
+
+export type ServiceMethod = keyof typeof serviceMethods
+export type ServiceParams<Method extends ServiceMethod> = z.input<(typeof serviceMethods)[Method]['params']>
+/** The parameters of a method as they are after parsing, with defaults filled in. */
+export type ParsedServiceParams<Method extends ServiceMethod> = z.output<(typeof serviceMethods)[Method]['params']>
+export type ServiceResult<Method extends ServiceMethod> = z.output<(typeof serviceMethods)[Method]['result']>
+
+const requestId = z.int().min(0)
+/** What the service process is sent. */
+export const serviceRequestSchema = z.union([
+  z.strictObject({ id: requestId, method: z.string(), params: z.unknown() }),
+  z.strictObject({ cancel: requestId }),
+])
+export type ServiceRequest = z.infer<typeof serviceRequestSchema>
+
+/** What it answers: any number of progresses, then one result or error. A cancelled request ends with `interrupted`. */
+export const serviceResponseSchema = z.union([
+  z.strictObject({ id: requestId, result: z.unknown() }),
+  z.strictObject({ id: requestId, error: failureSchema }),
+  z.strictObject({ id: requestId, progress: z.object({ done: z.number(), total: z.number() }) }),
+])
+export type ServiceResponse = z.infer<typeof serviceResponseSchema>
