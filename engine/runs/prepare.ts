@@ -1,0 +1,105 @@
+import type { FinetuneJob, JobContext, PruneJob } from '../contract/index.ts'
+import { makeBatches } from '../data/batches.ts'
+import { loadTrainingData } from '../data/load.ts'
+import { type Adapter, adapterFrom, type AdapterSettings, createAdapter, disposeMatrices } from '../lora/adapter.ts'
+import type { Checkpoint } from '../models/checkpoint.ts'
+import type { Model } from '../models/family.ts'
+import { disposeModel, loadModelInSlices } from '../models/load.ts'
+import { Random } from '../shared/random.ts'
+import type { RestoredValues } from '../shared/saved-values.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
+import { loadTokenizer } from '../tokenizer/tokenizer.ts'
+import { Trainer } from '../training/trainer.ts'
+import type { RunFolder } from './run-folder.ts'
+import { checkSampleSettings } from './samples.ts'
+import { StageProgress } from './stage-progress.ts'
+import { restoredValues, restoreMoments } from './state.ts'
+
+/** Disposing of it leaves nothing of the model, the adapter and the optimiser on the back end. */
+export interface TrainingRun extends Disposable {
+  model: Model
+  tokenizer: Tokenizer
+  adapter: Adapter
+  trainer: Trainer
+  /** Optimiser steps of the whole run. */
+  steps: number
+  /** Steps taken already, where the run is resumed. */
+  done: number
+  /** What was saved after them; null where the run is new. */
+  saved: RestoredValues | null
+}
+
+/** Reads data and weights and makes, or restores, the adapter and the optimiser. */
+export async function prepareTraining(
+  job: FinetuneJob | PruneJob,
+  checkpoint: Checkpoint,
+  folder: RunFolder,
+  { emit, signal, resume }: JobContext,
+): Promise<TrainingRun> {
+  checkSampleSettings(job)
+  const tokenizer = await loadTokenizer(checkpoint.folder)
+  const reading = new StageProgress('reading data', emit)
+  const data = await loadTrainingData(job.data, {
+    tokenizer,
+    trainOn: job.trainOn,
+    ...(job.packing === 'pack' ? {} : { maxLength: job.sequenceLength }),
+    ...(job.field === undefined ? {} : { field: job.field }),
+    ...(job.maxDocuments === undefined ? {} : { limit: job.maxDocuments }),
+    onProgress: ({ documents }) => reading.report(documents, job.maxDocuments ?? 0),
+    signal,
+  })
+  const batches = makeBatches(data.examples, {
+    rows: job.batchSize,
+    length: job.sequenceLength,
+    seed: job.seed,
+    mode: job.packing,
+    padId: tokenizer.padId ?? tokenizer.eosId ?? 0,
+  })
+  const planned = job.steps ?? Math.max(1, Math.ceil((job.epochs * batches.perEpoch) / job.gradientAccumulation))
+  const update = job.kind === 'finetune' || job.healing
+  // What is removed at once and not healed needs no steps.
+  const steps = !update && job.schedule === 'one-shot' ? 0 : planned
+
+  const weights = new StageProgress('reading weights', emit)
+  let bytes = 0
+  const model = await loadModelInSlices(checkpoint, {
+    int8: job.int8,
+    signal,
+    onProgress: (more) => weights.report((bytes += more), checkpoint.bytes),
+  })
+  const settings: AdapterSettings = {
+    rank: job.rank,
+    alpha: job.alpha,
+    dropout: job.dropout,
+    rankStabilised: job.rankStabilised,
+    targetModules: job.targetModules,
+  }
+  const state = resume ? folder.load() : null
+  const saved = state && restoredValues(state.values, folder.path)
+  const adapter = saved
+    ? adapterFrom(model.config, settings, (layer, name) => ({
+        a: saved.value(`adapter.${layer}.${name}.a`),
+        b: saved.value(`adapter.${layer}.${name}.b`),
+      }))
+    : createAdapter(model.config, settings, new Random(job.seed).fork('adapter'))
+  const trainer = new Trainer(model, adapter, batches, { ...job, steps, update })
+  if (saved) restoreMoments(trainer, saved)
+  const done = state?.step ?? 0
+  folder.metrics.start(done)
+  // What is removed before the first step is removed again.
+  folder.snapshots.start(done === 0 ? -1 : done)
+  return {
+    model,
+    tokenizer,
+    adapter,
+    trainer,
+    steps,
+    done,
+    saved,
+    [Symbol.dispose]() {
+      disposeModel(model)
+      disposeMatrices(adapter.layers)
+      trainer.dispose()
+    },
+  }
+}
