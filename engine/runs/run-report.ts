@@ -3,12 +3,15 @@ import { opendir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { z } from 'zod'
 import { SafetensorsFile } from '../checkpoint/safetensors.ts'
-import { pruningSnapshotSchema,
+import {
+  pruningSnapshotSchema,
   resultFileSchema,
   type RunReport,
   sampleSchema,
   scoresFileSchema,
-  stepMetricsSchema, type ParsedServiceParams } from '../contract/index.ts'
+  stepMetricsSchema,
+  type ParsedServiceParams,
+} from '../contract/index.ts'
 import { badFile } from '../shared/errors.ts'
 import { parseJsonOrNull, readJson } from '../shared/files.ts'
 import type { WorkControl } from '../shared/work-control.ts'

@@ -24,7 +24,12 @@ export class Sampler {
 
   constructor(
     settings: SampleSettings,
-    run: { trainer: Trainer; tokenizer: Tokenizer; steps: number; masks?: (() => readonly LayerMask[] | undefined) | undefined },
+    run: {
+      trainer: Trainer
+      tokenizer: Tokenizer
+      steps: number
+      masks?: (() => readonly LayerMask[] | undefined) | undefined
+    },
     folder: RunFolder,
     context: JobContext,
   ) {
