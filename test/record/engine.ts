@@ -53,7 +53,9 @@ export class Engine {
     }
     const code = await closed
     this.#running.delete(child)
-    return { code, events, complaint: complaint.trim() || JSON.stringify(events.at(-1) ?? null) }
+    // Of a stack, the line that says what happened.
+    const said = complaint.split('\n').find((line) => /error|secateur:/i.test(line) && !line.startsWith(' '))
+    return { code, events, complaint: said ?? JSON.stringify(events.at(-1) ?? null) }
   }
 
   /** Ends what still runs. */

@@ -48,7 +48,7 @@ export async function record(target: string, { engine: checkout, only, parallel 
       const begun = performance.now()
       const problem = await recordCase(one, engine, work, join(target, one.name))
       if (problem) problems.push(`${one.name}: ${problem}`)
-      console.error(`record: ${one.name}, ${seconds(begun)}${problem ? `: ${problem}` : ''}`)
+      console.error(`record: ${one.name}, ${seconds(begun)}${problem ? ': a problem' : ''}`)
     }
   }
   await Promise.all(Array.from({ length: parallel }, worker))
