@@ -11,12 +11,12 @@ export function compareRecords(a: string, b: string): boolean {
   for (const difference of differences) console.log(difference)
   const files = filesIn(a)
   const cases = new Set(files.map((path) => path.split('/')[0]))
-  const renamed = files.filter((path) => isStateName(path) && textOf(a, path) !== textOf(b, path))
   if (differences.length > 0) {
     const touched = new Set(differences.map((line) => line.split('/')[0]))
     console.log(`different: ${differences.length} files of ${touched.size} cases`)
     return false
   }
+  const renamed = files.filter((path) => isStateName(path) && textOf(a, path) !== textOf(b, path))
   if (renamed.length > 0) console.log(`tensors of ${renamed.length} states have other names or another order`)
   console.log(`equal: ${cases.size} cases, ${files.length} files`)
   return true
