@@ -1,7 +1,8 @@
 import type { AttentionShape } from '../../fused-kernels.ts'
 import type { CardBackend } from '../backend.ts'
 import { dispatch, output, register } from '../record.ts'
-import { attentionForward, keyValueGradients, queryGradients, type Tiling, workgroupBytes } from './attention-wgsl.ts'
+import { type Tiling, workgroupBytes } from './attention-tiling.ts'
+import { attentionForward, keyValueGradients, queryGradients } from './attention-wgsl.ts'
 
 /** Own rows of a workgroup, of four a lane down, against columns, of four a lane across. */
 const grids = {
