@@ -17,7 +17,7 @@ export interface Refusal {
 
 export interface Choice extends DeviceFacts {
   name: BackendName
-  /** Back ends that are not used, with the reason why. */
+  /** Back ends that are not used, and why. */
   refused: Refusal[]
 }
 
@@ -26,14 +26,14 @@ export interface ChoiceOptions {
   threads?: number | undefined
 }
 
-/** What `auto` tries. `cpu` is the reference, for tests and where nothing else works. */
+/** The back ends that `auto` tries. `cpu` is for tests, and for machines where none of these works. */
 const candidates = ['tensorflow', 'webgpu', 'onnx'] as const
 
 /**
  * Makes the fastest back end that works here the current one, or the one that is asked for.
  *
- * @param options.device one back end by name, or `auto`: where several work, a short measurement decides, which is kept for
- *   the device and its driver. `cpu` is the reference: exact, single-threaded, slow.
+ * @param options.device one back end by name, or `auto`: where several work, the fastest in a short measurement, which is cached by
+ *   device and driver. `cpu` is the reference: exact, single-threaded, slow.
  * @param options.threads threads of one operator; every core that this process may use by default.
  * @throws SecateurError where the setting is wrong or the back end asked for does not work.
  */
@@ -65,7 +65,7 @@ async function namedBackend(name: BackendName, threads: number): Promise<Choice>
 export interface Contender {
   name: BackendName
   facts: DeviceFacts
-  /** Measured where there is a choice. */
+  /** Speed of a frozen linear layer in GFLOP/s; null where it was not measured. */
   gigaflops: number | null
 }
 
@@ -102,9 +102,13 @@ export async function rankBackends(
   return { chosen, contenders, refused }
 }
 
-/** Starts a back end, if it has not been, and makes it the current one. */
+/**
+ * Starts a back end, if it is not running, and makes it the current one.
+ *
+ * @throws Error that says why it does not work
+ */
 async function startBackend(name: BackendName, threads: number, by: 'name' | 'auto' = 'name'): Promise<DeviceFacts> {
-  // Otherwise the reference back end advertises another package on standard error.
+  // Without this the back end `cpu` advertises another package on standard error.
   tf.enableProdMode()
   const facts = await start[name](threads, by)
   if (!(await tf.setBackend(name))) throw new Error(`TensorFlow.js could not start its back end ${name}`)

@@ -8,7 +8,7 @@ export interface DeviceList {
   backends: {
     name: BackendName
     works: boolean
-    /** What it computes on, or why it is not used. */
+    /** The device that it computes on, or why it is not used. */
     detail: string
     device: string | null
     memoryBytes: number | null
@@ -21,7 +21,7 @@ export interface DeviceList {
   memoryBytes: number
 }
 
-/** Every back end: what it computes on and how fast, or why it is not used. The one that `auto` takes is current afterwards. */
+/** Every back end: its device and speed, or why it is not used. The one that `auto` takes is the current one afterwards. */
 export async function listDevices(): Promise<DeviceList> {
   const threads = threadsOf({})
   const { chosen, contenders, refused } = await rankBackends(threads, true)
@@ -58,7 +58,7 @@ export async function listDevices(): Promise<DeviceList> {
 
 let known: Promise<DeviceList> | null = null
 
-/** The same, found out once in the life of the process. */
+/** The same, computed once a process. */
 export function knownDevices(): Promise<DeviceList> {
   if (!known) {
     known = listDevices()

@@ -1,10 +1,10 @@
-/** What a back end that works computes on. */
+/** The device that a back end computes on. */
 export interface DeviceFacts {
-  /** The processor or graphics card, and its driver, in words for a person. */
+  /** Name of the processor or graphics card, for a person to read. */
   device: string
-  /** Changes when a speed that was measured earlier no longer holds. */
+  /** Identifies device and driver: a cached speed is valid for one value of it. */
   driver: string
-  /** Memory of the device; null where it cannot be told. */
+  /** Memory of the device in bytes; null where it is not known. */
   memoryBytes: number | null
   threads: number
 }

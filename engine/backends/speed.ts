@@ -12,8 +12,8 @@ import type { DeviceFacts } from './facts.ts'
 const cacheSchema = z.record(z.string(), z.number().positive())
 
 /**
- * Speed of a frozen linear layer in GFLOP/s: what was measured before on this device with this driver, or what a few hundred
- * milliseconds of products say now.
+ * Speed of a frozen linear layer in GFLOP/s: the cached measurement of this device and driver, or a new one, which takes a few
+ * hundred milliseconds.
  *
  * @param start makes the back end the current one
  */
@@ -34,7 +34,7 @@ export async function measureSpeed(
   try {
     writeJson(file, { ...readCache(file), [key]: speed })
   } catch {
-    // A folder that cannot be written costs a measurement at the next start, nothing else.
+    // If the folder cannot be written, the next start measures again.
   }
   return speed
 }
@@ -43,7 +43,7 @@ function readCache(file: string): z.infer<typeof cacheSchema> {
   try {
     return readJson(file, cacheSchema)
   } catch {
-    // Missing at first, and a damaged one is measured again.
+    // The file does not exist yet, or it is damaged: measure again.
     return {}
   }
 }
@@ -51,8 +51,8 @@ function readCache(file: string): z.infer<typeof cacheSchema> {
 const [rows, width] = [512, 1024]
 
 /**
- * Products of [512, 1024] with a float16 weight [1024, 1024], for about 200 ms after the first. The fastest counts: what else
- * runs at that moment must not be remembered as the device's speed.
+ * Products of [512, 1024] with a float16 weight [1024, 1024], for about 200 ms after the first. The fastest counts, because the
+ * others may have shared the device with another program.
  */
 async function measureProducts(): Promise<number> {
   const weight = ones()
@@ -64,7 +64,7 @@ async function measureProducts(): Promise<number> {
     await y.data()
     y.dispose()
   }
-  // The first one compiles and uploads.
+  // The first product also compiles and uploads.
   await product()
   const end = performance.now() + 200
   let fastest = Infinity

@@ -62,7 +62,7 @@ export function restoreRemovedFunctions(): void {
   target['isArray'] ??= Array.isArray
 }
 
-/** A product small enough to be checked by hand: a library for another card starts and then computes nothing. */
+/** Checks a small product: a library built for another card starts and then computes nothing. */
 function checkProduct(): void {
   const result = tf.tidy(() =>
     tf.matMul(tf.tensor2d([1, 2, 3, 4], [2, 2]), tf.tensor2d([5, 6, 7, 8], [2, 2])).dataSync(),

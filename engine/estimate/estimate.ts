@@ -116,7 +116,7 @@ export function refuseIfTooLarge({ memoryBytes, freeMemoryBytes, diskBytes, free
   if (memoryBytes > freeMemoryBytes)
     throw new SecateurError(
       'does-not-fit',
-      `this job needs about ${sizeText(memoryBytes)} of memory and ${sizeText(freeMemoryBytes)} are free: take fewer rows or a shorter length, or hold the weights in 8 bits with --int8`,
+      `this job needs about ${sizeText(memoryBytes)} of memory and ${sizeText(freeMemoryBytes)} are free: take a smaller batch size or a shorter sequence length, or hold the weights in 8 bits with --int8`,
     )
   if (diskBytes > freeDiskBytes)
     throw new SecateurError(

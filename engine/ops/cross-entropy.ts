@@ -2,11 +2,12 @@ import { type Tensor, tf } from '../tensor/tf.ts'
 import { differentiable, fused } from './fused.ts'
 
 /**
- * Sum over rows of -log softmax(logits)[label], divided by `divisor`. A label of -1 takes no part.
+ * Sum over rows of -log softmax(logits)[label], divided by `divisor`. Rows whose label is -1 are ignored.
  *
  * @param logits [n, vocabulary]
  * @param labels int32 [n]
  * @param divisor scalar: the number of labels that the mean is over, which may span several calls
+ * @returns scalar
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, divisor: Tensor): Tensor {
   const [loss] = differentiable(
@@ -23,14 +24,14 @@ export function crossEntropy(logits: Tensor, labels: Tensor, divisor: Tensor): T
   return loss!
 }
 
-/** The loss, and perhaps what a kernel wants to see again in the gradient. */
+/** The loss, and logSumExp [n] where a kernel computes it for the gradient. */
 export const lossOfLogits = (logits: Tensor, labels: Tensor, divisor: Tensor): Tensor[] =>
   fused('CrossEntropy', { logits, labels, divisor }, {}, () => {
     const chosen = tf.mul(tf.logSoftmax(logits), oneHot(labels, logits.shape[1]!))
     return [tf.neg(tf.div(tf.sum(chosen), divisor))]
   })
 
-/** Gradient with respect to the logits. */
+/** Gradient with respect to the logits: [n, vocabulary]. */
 export function logitsGradient(
   dy: Tensor,
   logits: Tensor,

@@ -5,7 +5,7 @@ import { differentiable, fused } from './fused.ts'
 import { frozenProduct } from './linear.ts'
 import { normalised, normGradient } from './rms-norm.ts'
 
-/** What comes after the last block: a norm [hidden] and the matrix [vocabulary, hidden] that makes logits. */
+/** The layers after the last block: a norm [hidden] and the matrix [vocabulary, hidden] that computes logits. */
 export interface Head {
   norm: Tensor
   epsilon: number
@@ -13,12 +13,12 @@ export interface Head {
 }
 
 /**
- * Cross-entropy of what the head makes of x [n, hidden] (see `crossEntropy`), and its gradient with respect to x. Both are
- * taken some rows at a time, so that all logits never exist at once; the gradient of the logits does not outlive its piece.
+ * Cross-entropy of the head's logits of x [n, hidden] (see `crossEntropy`), and its gradient with respect to x. Both are
+ * computed some rows at a time, so that only a piece of the logits and of their gradient exists at once.
  *
  * @param labels int32 [n]
  * @param rows rows taken at once: a divisor of n
- * @param afterPiece called when a piece has been asked for, with nothing of it alive but its loss and gradient
+ * @param afterPiece called when a piece has been recorded; only its loss and gradient are alive then
  */
 export function headLossAndGradient(
   x: Tensor,

@@ -46,7 +46,7 @@ function frozenLinear(x: Tensor, weight: FrozenWeight): Tensor {
 export const linear = (x: Tensor, layer: Linear, lowRank?: LowRank): Tensor =>
   linears(x, [{ linear: layer, lowRank }])[0]!
 
-/** Several linear layers of one input, whose work a back end may share: an output [n, out] each. */
+/** Several linear layers of one input [n, in], whose work a back end may share: an output [n, out] each. */
 export function linears(x: Tensor, layers: readonly AdaptedLinear[]): Tensor[] {
   const results = isFused('LoraLinear') ? fusedLinears(x, layers) : null
   return layers.map(({ linear: { bias, weight }, lowRank }, index) => {
@@ -63,7 +63,7 @@ function plainLinear(x: Tensor, weight: Weight, lowRank: LowRank | undefined): T
   return tf.add(y, tf.matMul(narrow, lowRank.b, false, true))
 }
 
-/** What LoraLinear computes, by the layer's place; the others are left out. */
+/** The outputs that LoraLinear computes, by the layer's index; undefined for layers without an adapter on a frozen weight. */
 function fusedLinears(x: Tensor, layers: readonly AdaptedLinear[]): (Tensor | undefined)[] {
   const places: number[] = []
   const attributes: Projections = { weights: [], scales: [] }

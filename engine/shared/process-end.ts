@@ -31,7 +31,7 @@ export function endOf(child: ChildProcess): Promise<ProcessEnd> {
   })
 }
 
-const lessMemory = 'Take fewer rows or shorter ones, or hold the weights in 8 bits.'
+const lessMemory = 'Take a smaller batch size or a shorter sequence length, or hold the weights in 8 bits.'
 
 /** In words that lead somewhere, why a process ended that nobody stopped. */
 export function explainEnd({ code, signal, lastWords, memoryRanOut }: ProcessEnd): string {

@@ -21,16 +21,16 @@ export type HeldWeight = Matrix &
 
 export type FrozenForm = HeldWeight['form']
 
-/** A frozen weight that stays in its file: for back ends that keep weights in memory of their own. */
+/** A frozen weight that stays in its file, for back ends that keep weights in memory of their own. */
 export type StoredWeight = Matrix & {
   readonly form: FrozenForm
-  /** Reads rows first to first + count into memory that nobody else holds. */
+  /** Reads rows first to first + count into new memory. */
   readonly read: (first: number, count: number) => HeldWeight
 }
 
 /**
  * A matrix [rows, columns] of the base model that never changes while LoRA trains. It is not a tensor: back ends read it in
- * whatever form it has, and no gradient of it is ever formed.
+ * its stored form, and no gradient of it is ever computed.
  */
 export type FrozenWeight = HeldWeight | StoredWeight
 
@@ -70,7 +70,7 @@ function matrixShape({ name, shape }: Pick<StoredTensor, 'name' | 'shape'>, file
 }
 
 /**
- * A matrix of a file as a frozen weight of which nothing is held.
+ * A matrix of a file as a frozen weight that holds no data.
  *
  * @param readRows reads rows first to first + count from the file
  * @param int8 gives rows as `quantise` does, in 8 bits
@@ -89,10 +89,14 @@ export function storedWeight(
   return { rows, columns, form: int8 ? 'int8' : tensor.dtype, id: nextId++, read }
 }
 
-/** The weight in host memory: itself, where it is there, or a copy of what is in the file. */
+/** The weight in host memory: the weight itself, or a copy read from its file. */
 export const inMemory = (weight: FrozenWeight): HeldWeight => ('read' in weight ? weight.read(0, weight.rows) : weight)
 
-/** A float32 matrix as a frozen weight, without a copy. */
+/**
+ * A float32 matrix [rows, columns] as a frozen weight, without a copy.
+ *
+ * @throws RangeError where the array has another length
+ */
 export function frozenFloats(data: Float32Array, rows: number, columns: number): HeldWeight {
   if (data.length !== rows * columns) throw new RangeError(`${data.length} numbers do not fill [${rows}, ${columns}]`)
   return { rows, columns, form: 'float32', data, id: nextId++ }
@@ -118,7 +122,7 @@ export function quantise(original: FrozenWeight): HeldWeight {
   return { rows, columns, form: 'int8', data, scales, id: nextId++ }
 }
 
-/** The weight in float32 [rows * columns]: its own array where it is float32 already. */
+/** The weight in float32 [rows * columns]: the weight's own array if it is float32 in memory. */
 export function toFloat32(original: FrozenWeight): Float32Array {
   const weight = inMemory(original)
   if (weight.form === 'float32') return weight.data
@@ -128,7 +132,11 @@ export function toFloat32(original: FrozenWeight): Float32Array {
   return result
 }
 
-/** Some rows of a weight, over the same bytes where they are in memory. */
+/**
+ * Some rows of a weight, over the same bytes where they are in memory.
+ *
+ * @throws RangeError where they are not within the weight
+ */
 export function rowsOf(weight: FrozenWeight, start: number, rows: number): HeldWeight {
   if (start < 0 || rows < 0 || start + rows > weight.rows)
     throw new RangeError(`rows ${start} to ${start + rows} are not within [${weight.rows}, ${weight.columns}]`)
@@ -151,7 +159,7 @@ export function rowsOf(weight: FrozenWeight, start: number, rows: number): HeldW
 export const rowBytes = ({ form, columns }: Pick<FrozenWeight, 'form' | 'columns'>): number =>
   columns * { float32: 4, float16: 2, bfloat16: 2, int8: 1 }[form]
 
-/** Bytes that the weight takes in the memory where it lies. */
+/** Bytes of the weight in memory, with the scales of int8 rows. */
 export const weightBytes = (weight: Pick<FrozenWeight, 'form' | 'rows' | 'columns'>): number =>
   weight.rows * (rowBytes(weight) + (weight.form === 'int8' ? 4 : 0))
 

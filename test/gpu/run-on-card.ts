@@ -15,7 +15,7 @@ export const quickFiles = [
   'test/gpu/card.ts',
   'test/gpu/runs.ts',
 ]
-/** What takes minutes on a processor that plays a graphics card. */
+/** What takes minutes on a software renderer. */
 export const longFiles = ['test/unit/training/trainer.test.ts', 'test/unit/pruning/scores.test.ts']
 
 export interface Ran {

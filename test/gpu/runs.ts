@@ -188,7 +188,7 @@ test('a card that runs out of memory ends the run in words, with the state to go
   await assert.rejects(run(job, fill), {
     name: 'SecateurError',
     kind: 'does-not-fit',
-    message: /graphics card ran out of memory: take fewer rows.*the state after step 1 is saved.*--resume/s,
+    message: /graphics card ran out of memory: take a smaller batch size.*the state after step 1 is saved.*--resume/s,
   })
   for (const buffer of taken) buffer.destroy()
   const steps: number[] = []

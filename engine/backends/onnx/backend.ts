@@ -12,16 +12,16 @@ interface Entry {
   /** Shape in which the value was made; a reshaped tensor shares the entry. */
   shape: readonly number[]
   references: number
-  /** Where the value is: computed already, or the promise of a node of the pending graph. */
+  /** The computed value; null while a node of the pending graph still has to compute it. */
   data: HostValues | null
   pending: Value | null
-  /** The array may be handed to another tensor when this one is gone: nobody outside has seen it. */
+  /** Whether the array may be reused once the tensor is disposed of: no caller holds it. */
   recyclable: boolean
 }
 
 const elementTypes: Partial<Record<DataType, ElementType>> = { float32: 'float32', int32: 'int32', bool: 'bool' }
 
-/** How many nodes may wait before they run, so that a loop that never reads anything stays bounded in memory. */
+/** The graph runs when it has this many nodes, so that a loop that never reads a value does not fill memory. */
 const longestGraph = 4096
 /**
  * A TensorFlow.js back end on ONNX Runtime. Kernels append nodes to a pending graph; `flush` (called when data is read, or
@@ -39,7 +39,7 @@ export class OnnxBackend extends tf.KernelBackend {
   }
   readonly #pendingEntries = new Set<Entry>()
   readonly #arrays = new ArrayPool()
-  /** Arrays whose tensors are gone but which the pending graph still reads. */
+  /** Arrays of disposed tensors that the pending graph still reads. */
   #retired: HostValues[] = []
   #recorder = new Recorder()
   #flushing = 0
@@ -115,14 +115,14 @@ export class OnnxBackend extends tf.KernelBackend {
     return this.#entries.get(tensor.dataId).data
   }
 
-  /** Values of a float32 tensor, computed now if they are not yet, for a kernel that works on the host; not to be kept. */
+  /** Values of a float32 tensor for a kernel on the host, computed now if need be. The kernel must not keep the array. */
   floats(tensor: TensorInfo): Float32Array {
     const entry = this.#entries.get(tensor.dataId)
     if (!entry.data) this.flush()
     return entry.data as Float32Array
   }
 
-  /** A float32 tensor that such a kernel fills: what is in its array before is of no meaning. */
+  /** A float32 tensor whose array a kernel on the host fills; its values are arbitrary before. */
   blank(shape: readonly number[]): { tensor: TensorInfo; data: Float32Array } {
     const data = this.#arrays.take('float32', sizeOf(shape)) as Float32Array
     const entry: Entry = {
@@ -139,7 +139,7 @@ export class OnnxBackend extends tf.KernelBackend {
     return { tensor: { dataId, shape: [...shape], dtype: 'float32' }, data }
   }
 
-  /** Runs what has been recorded. */
+  /** Runs the pending graph, so that every tensor that is alive has its values. */
   flush(): void {
     if (this.#pendingEntries.size > 0) {
       const recorder = this.#recorder
@@ -156,7 +156,7 @@ export class OnnxBackend extends tf.KernelBackend {
         for (const entry of entries) {
           entry.data = results[index]!
           entry.pending = null
-          // Two tensors may share one result (a cast to the same type, say): then neither may give it away.
+          // Two tensors may share one result (after a cast to the same type, say): then its array must not be reused.
           if (entries.length > 1) entry.recyclable = false
         }
       }
@@ -168,7 +168,7 @@ export class OnnxBackend extends tf.KernelBackend {
     this.#retired = []
   }
 
-  /** Gives back the arrays and compiled graphs that are kept for reuse. */
+  /** Frees the arrays and compiled graphs that are kept for reuse. */
   trim(): void {
     this.flush()
     this.#arrays.clear()

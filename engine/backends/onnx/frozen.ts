@@ -4,7 +4,7 @@ import { filled, float, isEmpty, registerFused } from './kernel.ts'
 import { elementType } from './model-proto.ts'
 import type { Value } from './recorder.ts'
 
-/** Kernels on weights that are not tensors: they are fed as they lie in memory and widened inside the graph. */
+/** Kernels on frozen weights: the graph's input is the weight as it lies in memory, and the graph converts it to float32. */
 export function registerFrozen(): void {
   // x [..., columns] -> x W^T [..., rows], or x [..., rows] -> x W [..., columns] when transposed.
   registerFused('FrozenLinear', ({ inputs, attributes, backend }) => {
@@ -55,7 +55,7 @@ export function widened(frozen: FrozenWeight, backend: OnnxBackend): Value {
   return widenedFloats(feedFloats(weight, backend), weight.form, shape, backend)
 }
 
-/** Rows of the weight: picked first, so that only these are widened. */
+/** Some rows of the weight as float32. They are picked before the conversion, so that only these are converted. */
 export function pickedRows(
   frozen: FrozenWeight,
   indices: Value,
@@ -88,7 +88,7 @@ function widenedFloats(
 ): Value {
   const { graph } = backend
   if (form !== 'bfloat16') return graph.cast(value, 'float32')
-  // The addon feeds no bfloat16, so its bits travel as uint16.
+  // The addon takes no bfloat16 inputs, so its bits are an input of type uint16.
   const floats = graph.node('BitCast', [value], 'bfloat16', shape, { to: elementType.bfloat16 })
   return graph.cast(floats, 'float32')
 }

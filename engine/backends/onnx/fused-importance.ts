@@ -29,7 +29,7 @@ export function registerFusedImportance(): void {
       const part = (value: Value) =>
         rows === outputs ? value : sliced(value, [start, 0], [rows, value.shape[1]!], backend)
       const base = tileOf(weight, start, rows, backend)
-      // Not as a product that starts from the weight: the copy that it makes of it is one thread's work.
+      // A Gemm that adds the weight would first copy it, with one thread.
       const settings = { alpha: { float: scale } }
       const lowRank = graph.node('FusedMatMul', [part(b), a], 'float32', shape, settings, 'com.microsoft')
       const merged = graph.node('Add', [lowRank, base], 'float32', shape)

@@ -27,7 +27,7 @@ export function registerFusedLinears(): void {
     if (n === 0) return filled(backend, [0, columns], 0, 'float32')
     const shape = [n, columns]
     const pulled = weights.map((_, i) => pulledBack(i, inputs, scales, backend))
-    // A product that starts from the sum so far needs no pass to add it.
+    // Gemm adds the sum so far, which saves a pass over it.
     const add = (sum: Value | null, left: Value, right: Value) =>
       sum
         ? graph.node('Gemm', [left, right, sum], 'float32', shape)
@@ -74,7 +74,7 @@ export function registerFusedLinears(): void {
     const pulled = weights.map((_, i) => pulledBack(i, inputs, scales, backend))
     const da = gradientsOfA(x, pulled, inputs, backend)
     return weights.flatMap((_, i) => {
-      // dB = scale dy^T (x A^T), made the other way round: a product with few rows is faster than one with few columns.
+      // dB = scale dy^T (x A^T). Its transpose is computed: a product with few rows is faster than one with few columns.
       const rank = inputs[`a${i}`]!.shape[0]!
       const outputs = inputs[`b${i}`]!.shape[0]!
       const settings = { transA: 1, alpha: { float: scales[i]! } }

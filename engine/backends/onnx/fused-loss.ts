@@ -40,7 +40,8 @@ export function registerFusedLoss(): void {
     const losses = graph.node('Mul', [rows.valid(), rows.surprise()], 'float32', rows.column)
     const sum = graph.node('ReduceSum', [losses, graph.ints(0, 1)], 'float32', [], { keepdims: 0 })
     const loss = graph.node('Div', [sum, divisor], 'float32', [])
-    // (p - 1 at the label) W is p W less the label's row of W, and rows get their weight where they are short again.
+    // (p - 1 at the label) W = p W - the label's row of W. Rows are multiplied by their weight in [n, hidden], which is shorter
+    // than [n, vocabulary].
     const all = frozenProduct(rows.probabilities(), attributes.weight, true, backend)
     const own = pickedRows(attributes.weight, graph.reshape(rows.index(), [x.shape[0]!]), x.shape, backend)
     const weight = graph.node('Div', [rows.valid(), divisor], 'float32', rows.column)

@@ -39,7 +39,7 @@ export const registerFused = <Name extends FusedKernel>(
   kernel: (call: Call<FusedAttributes[Name]>) => TensorInfo | TensorInfo[],
 ): void => register(kernelName, kernel)
 
-/** The element type in which tensors of a tfjs type travel through a graph. */
+/** The ONNX element type of tensors of a tfjs type. */
 export const typeOf = (dtype: DataType): ElementType =>
   dtype === 'int32' ? 'int32' : dtype === 'bool' ? 'bool' : 'float32'
 

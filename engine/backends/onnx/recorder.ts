@@ -9,7 +9,7 @@ import {
 } from './model-proto.ts'
 import type { HostArray } from './runtime.ts'
 
-/** A value of the graph that is being recorded. It is dead once that graph has run. */
+/** A value of the graph that is being recorded. It must not be used after that graph has run. */
 export interface Value {
   readonly id: number
   readonly type: ElementType
@@ -32,7 +32,7 @@ export interface RecordedInput {
 export const sizeOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1)
 
 /**
- * The pending graph: nodes are appended, nothing computes. `key` describes its structure alone (operators, attributes,
+ * The pending graph. Recording appends nodes and computes nothing. `key` describes its structure alone (operators, attributes,
  * shapes, wiring), not the data fed into it, so that the same block of another layer or step finds its compiled session.
  */
 export class Recorder {
@@ -57,7 +57,7 @@ export class Recorder {
     return { id: this.#nextId++, type, shape }
   }
 
-  /** Feeds an array that outlives the graph's run; the same array in the same shape is one input. */
+  /** Makes an array an input. It must not change before the graph has run. The same array in the same shape is one input. */
   feed(data: HostArray, type: ElementType, shape: readonly number[]): Value {
     const known = this.#inputOf.get(data)
     const same = known?.find(
@@ -123,7 +123,7 @@ export class Recorder {
   ): Value[] {
     const types = outputs.map(({ type, shape }) => `${type}[${shape}]`)
     const call = `${operator}(${inputs.map((value) => value?.id)})${JSON.stringify(attributes)}${types}`
-    // What is asked for twice is computed once: a gradient often begins by repeating its forward pass.
+    // The same operator on the same inputs is one node: a gradient often begins by repeating its forward pass.
     const known = this.#calls.get(call)
     if (known) return known
     const values = outputs.map(({ type, shape }) => this.#value(type, shape))
@@ -146,7 +146,7 @@ export class Recorder {
     return this.node('Cast', [value], type, value.shape, { to: elementType[type] })
   }
 
-  /** Whether a node computes the value; inputs and constants cannot be outputs as they are. */
+  /** Whether a node computes the value. Inputs and constants cannot be outputs of a graph. */
   isComputed(value: Value): boolean {
     return this.#producer.has(value.id)
   }
@@ -155,7 +155,7 @@ export class Recorder {
     return `${this.#lines.join('\n')}\n>${outputs.map((value) => value.id)}`
   }
 
-  /** The part of the graph that the outputs need, ready to be compiled, and the inputs that it reads. */
+  /** The part of the graph that the outputs need, and the ids of the inputs that it reads. */
   graph(outputs: readonly Value[]): { graph: OnnxGraph; inputIds: number[] } {
     const needed = new Set<RecordedNode>()
     const read = new Set<number>()

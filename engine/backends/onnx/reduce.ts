@@ -8,7 +8,7 @@ interface Axes {
   keepDims?: boolean
 }
 
-/** Max and Min may pass over a NaN that ONNX Runtime's vectors do not look for; everything else hands NaN on. */
+/** Max and Min may miss a NaN, because ONNX Runtime's vector code does not look for it. The others return NaN. */
 export function registerReductions(): void {
   reduction('Sum', 'ReduceSum', (dtype) => (dtype === 'float32' ? 'float32' : 'int32'), 0)
   reduction('Mean', 'ReduceMean', () => 'float32', 0)

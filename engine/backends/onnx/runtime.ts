@@ -62,15 +62,15 @@ export class OnnxSession {
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
       logSeverityLevel: 3,
-      // An arena a session would hold the most that each graph ever needed, all at once: memory is the allocator's to share.
+      // With an arena, every session would keep the most memory that its graph ever needed. Without, they share the allocator.
       enableCpuMemArena: false,
-      // Nor is a graph's memory laid out as one block: blocks of many sizes, freed and taken again at every step among arrays
-      // that stay, leave holes that nothing fits into, and the process grows.
+      // With a memory pattern, a graph's memory is one block. Blocks of many sizes that come and go at every step, among
+      // arrays that stay, leave holes that nothing fits into, and the process grows.
       enableMemPattern: false,
       extra: {
-        // Every session has threads of its own; those of the last one must not spin while the next one computes.
+        // Every session has its own threads. Those of one session must not spin while the next one computes.
         session: { force_spinning_stop: '1' },
-        // Large fills are made when a graph runs, not held by every session for as long as it lives.
+        // Do not let constant folding store large fills in the session: compute them when the graph runs.
         optimization: { constant_folding_max_output_size_in_bytes: '4096' },
       },
     })

@@ -2,7 +2,7 @@ import type { CardBackend } from './backend.ts'
 import { packedMultiple } from './kernels/pack-rows.ts'
 import type { Arithmetic } from './kernels/product-plan.ts'
 
-/** Every way to multiply that the card claims to know, fastest first; the last one always works. */
+/** Every kind of product that the card claims to support, fastest first. The last one always works. */
 export function arithmeticsOf({ device, card: { info } }: CardBackend): Arithmetic[] {
   const half = device.features.has('shader-f16')
   return [
@@ -24,14 +24,14 @@ function matrixArithmetics(device: GPUDevice, info: GPUAdapterInfo): Arithmetic[
   const { subgroupMinSize, subgroupMaxSize } = info
   const configs = (info as unknown as { subgroupMatrixConfigs?: MatrixConfig[] }).subgroupMatrixConfigs ?? []
   const known = device.features.has('chromium-experimental-subgroup-matrix' as GPUFeatureName)
-  // The kernels count on every subgroup of a workgroup being full and of one size.
+  // The kernels require that every subgroup of a workgroup is full and that all have one size.
   if (!known || !subgroupMinSize || subgroupMinSize !== subgroupMaxSize) return []
   return configs
     .filter(
       ({ componentType, resultComponentType, M, N, K }) =>
         componentType === 'f16' &&
         resultComponentType === 'f32' &&
-        // Tiles are staged and packed rows are filled up in eights; what is larger does not fit into registers.
+        // Tiles are staged, and packed rows padded, in eights. Larger matrices do not fit into registers.
         [M, N, K].every((size) => size % 8 === 0 && size <= 16) &&
         packedMultiple % (2 * K) === 0,
     )

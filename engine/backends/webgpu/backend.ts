@@ -2,7 +2,7 @@ import type * as Package from '@tensorflow/tfjs-backend-webgpu'
 import type { Tensor } from '../../tensor/tf.ts'
 import type { Card } from './dawn.ts'
 
-/** What the back end of TensorFlow.js keeps to itself and our kernels need. Its release is pinned; there will be no other. */
+/** Private members of the back end of TensorFlow.js that our kernels need. The package is pinned to an exact version. */
 interface Internals {
   commandEncoder: GPUCommandEncoder | null
   computePassEncoder: GPUComputePassEncoder | null
@@ -17,10 +17,10 @@ type PackageBackend = InstanceType<typeof Package.WebGPUBackend>
 export type CardBackend = Omit<PackageBackend, keyof Internals> &
   Internals & {
     readonly card: Card
-    /** Compute work that was recorded so far. */
+    /** Dispatches that were recorded so far. */
     dispatches: number
     flush(): void
-    /** As `flush`, without asking whether the card refused anything. */
+    /** As `flush`, without checking whether the card refused a command. */
     send(): void
   }
 
@@ -30,8 +30,8 @@ export type CardBackend = Omit<PackageBackend, keyof Internals> &
  * @param load `require` of the module that asks: only the package's CommonJS bundle can be loaded by Node
  */
 export function createBackend(card: Card, load: NodeJS.Require): CardBackend {
-  // It looks for the browser's navigator.gpu when it is loaded and would register a back end of its own; when one is made
-  // it only wants to see it there.
+  // The package registers a back end of its own if navigator.gpu exists when it is loaded, so that is set afterwards; its
+  // constructor only checks that it exists.
   const { WebGPUBackend } = load('@tensorflow/tfjs-backend-webgpu') as typeof Package
   Object.defineProperty(globalThis.navigator, 'gpu', { value: {}, configurable: true })
 
@@ -39,7 +39,7 @@ export function createBackend(card: Card, load: NodeJS.Require): CardBackend {
     readonly card = card
     dispatches = 0
 
-    /** Reads a tensor without giving way to the event loop. */
+    /** Reads a tensor without returning to the event loop. */
     override readSync(dataId: object): ReturnType<PackageBackend['readSync']> {
       const data = this.tensorMap.get(dataId)
       if (data.values !== null && data.values !== undefined) return data.values
@@ -69,7 +69,7 @@ export function createBackend(card: Card, load: NodeJS.Require): CardBackend {
       return super.runWebGPUProgram(...call)
     }
 
-    /** Sends what is recorded to the card, so that it computes while the host records on. */
+    /** Submits the recorded work, so that the card computes while the host goes on recording. */
     flush(): void {
       card.check()
       this.send()

@@ -9,22 +9,22 @@ export interface Card {
   info: GPUAdapterInfo
   /** Memory of the card; null where the system does not say. */
   memoryBytes: number | null
-  /** Waits for a buffer without giving way to the event loop. */
+  /** Maps a buffer and blocks until it is mapped, without returning to the event loop. */
   mapNow(buffer: GPUBuffer): void
   /** @throws SecateurError where the card was lost, ran out of memory or refused a command since the last call. */
   check(): void
-  /** Passes over what was refused so far, where that was a trial. */
+  /** Ignores the commands that the card refused so far, after a trial. */
   forget(): void
   close(): void
 }
 
 const toggles = [
-  // Subgroup matrices are behind it.
+  // Subgroup matrices need it.
   'allow_unsafe_apis',
   // NVIDIA drivers before 615.71 hide f16, and with it the subgroup matrices, otherwise.
   'vulkan_enable_f16_on_nvidia',
-  // Workgroup memory would be filled with zeros at every start of a workgroup; every kernel writes it before it reads it.
-  // SwiftShader takes seconds to compile that.
+  // Otherwise every workgroup starts by filling its memory with zeros, which SwiftShader takes seconds to compile. Every kernel
+  // writes workgroup memory before it reads it.
   'disable_workgroup_init',
 ]
 const optionalFeatures = [
@@ -34,7 +34,7 @@ const optionalFeatures = [
   // For `npm run profile:gpu`.
   'timestamp-query',
 ]
-/** Times are rounded to 0.1 ms otherwise, which web pages need and we do not. */
+/** Otherwise times are rounded to 0.1 ms, a protection that web pages need. */
 const disabledToggles = ['timestamp_quantization']
 const limits = [
   'maxBufferSize',
@@ -89,7 +89,7 @@ function systemHas(library: string): boolean {
   try {
     process.dlopen({ exports: {} }, library)
   } catch (error) {
-    // A library that is there is no addon, and that is then the complaint.
+    // If the library exists, the error says that it is not a Node addon.
     return !String(error).includes('cannot open shared object file')
   }
   return true
@@ -113,7 +113,7 @@ function makeCard(gpu: GPU, adapter: GPUAdapter, device: GPUDevice, poll: Poll):
   const check = () => {
     if (!failure) return
     const error = failure
-    // What is lost stays lost; anything else is told once.
+    // A lost card stays lost. Any other failure is thrown once.
     if (!lost) failure = null
     throw error
   }
@@ -122,7 +122,7 @@ function makeCard(gpu: GPU, adapter: GPUAdapter, device: GPUDevice, poll: Poll):
     if (error instanceof GPUOutOfMemoryError)
       fail(
         'does-not-fit',
-        'the graphics card ran out of memory: take fewer rows, a shorter length, or hold the weights in 8 bits with --int8',
+        'the graphics card ran out of memory: take a smaller batch size, a shorter sequence length, or hold the weights in 8 bits with --int8',
       )
     else fail('unsupported', `the graphics card refused a command: ${error.message}`)
   })
@@ -152,7 +152,7 @@ function makeCard(gpu: GPU, adapter: GPUAdapter, device: GPUDevice, poll: Poll):
     close() {
       open = false
       device.destroy()
-      // Held until here.
+      // Keeps the object alive until here: see openCard.
       void gpu
     },
   }
@@ -167,9 +167,9 @@ interface Poll {
 }
 
 /**
- * Lets results of Dawn be waited for in synchronous code. Dawn finishes its promises in a function that it hands to
- * `setImmediate`; calling that very function looks at the card's work at once. It is learnt here, while a card is opened,
- * by listening to what is handed over.
+ * Waits for results of Dawn in synchronous code. Dawn settles its promises in a function that it passes to `setImmediate`;
+ * calling that function checks the card's work at once. This finds the function while a card is opened, by wrapping
+ * `setImmediate`.
  */
 function capturePoll(): Poll {
   const original = globalThis.setImmediate
@@ -186,7 +186,7 @@ function capturePoll(): Poll {
       for (let turn = 0; ; turn++) {
         look()
         if (done()) return
-        // The first looks come close after each other: most results are there within a millisecond.
+        // The first checks follow each other without a pause: most results arrive within a millisecond.
         if (turn > 20) Atomics.wait(pause, 0, 0, turn < 200 ? 0.1 : 1)
       }
     },
@@ -196,12 +196,12 @@ function capturePoll(): Poll {
   }
 }
 
-/** Whether it is a processor that plays a graphics card. */
+/** Whether it is a software renderer, which computes on the processor. */
 export const isSoftware = ({ isFallbackAdapter, description, device, architecture }: GPUAdapterInfo): boolean =>
   isFallbackAdapter ||
   /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i.test(`${description} ${device} ${architecture}`)
 
-/** Whether what lies on the card lies in the computer's memory; what does not say how much it has is taken to do so. */
+/** Whether the card uses the computer's memory. A card of unknown memory is taken to do so. */
 export const sharesMemory = ({ info, memoryBytes }: Pick<Card, 'info' | 'memoryBytes'>): boolean =>
   memoryBytes === null || isSoftware(info) || !/nvidia|amd/i.test(info.vendor)
 

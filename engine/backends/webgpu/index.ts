@@ -11,7 +11,7 @@ import { type Card, describeCard, isSoftware, openCard } from './dawn.ts'
 
 export const backendName = 'webgpu'
 
-/** They outlive a card that is closed: TensorFlow.js keeps them by the back end's name. */
+/** TensorFlow.js keeps kernels by the back end's name, also after the card is closed. */
 let kernelsRegistered = false
 let running: { card: Card; backend: CardBackend } | null = null
 
@@ -19,7 +19,7 @@ let running: { card: Card; backend: CardBackend } | null = null
  * Opens the graphics card through Dawn and makes it known to TensorFlow.js as the back end `webgpu`, with the kernels of
  * TensorFlow.js and our own. A second call changes nothing.
  *
- * @param options.software takes a processor that plays a graphics card too
+ * @param options.software takes a software renderer too
  * @throws Error that says why no card can be used.
  */
 export async function startWebGpu(options: { software: boolean }): Promise<DeviceFacts> {
@@ -28,7 +28,7 @@ export async function startWebGpu(options: { software: boolean }): Promise<Devic
     if (isSoftware(card.info) && !options.software) {
       card.close()
       throw new Error(
-        `${describeCard(card.info)} is a processor that plays a graphics card: it is used only when it is asked for with --device webgpu`,
+        `${describeCard(card.info)} is a software renderer, which computes on the processor: it is used only when it is asked for with --device webgpu`,
       )
     }
     const backend = createBackend(card, createRequire(import.meta.url))
@@ -66,7 +66,7 @@ function logitsAtOnce({ device }: Card): LogitsAtOnce {
   return { handy: most, most, rows: 1 }
 }
 
-/** Closes the card, if it is open, and takes everything off it. Another back end must be made the current one. */
+/** Closes the card, if it is open, and frees its memory. The caller must then make another back end the current one. */
 export function stopWebGpu(): void {
   if (!running) return
   tf.removeBackend(backendName)

@@ -9,7 +9,7 @@ import { weightsOf } from './weights.ts'
 export const currentCard = (): CardBackend | null =>
   tf.getBackend() === 'webgpu' ? (tf.backend() as unknown as CardBackend) : null
 
-/** Bytes that lie on the card: weights, and buffers of tensors in use or kept for the next ones. */
+/** Bytes in use on the card: weights, and buffers of tensors, including those that are kept for reuse. */
 export const cardBytes = (card: CardBackend): number => card.bufferManager.numBytesAllocated + weightsOf(card).bytes
 
 export interface ProductSpeed {
@@ -21,7 +21,7 @@ export interface ProductSpeed {
   teraflops: number
 }
 
-/** Speed of x W^T and x W for every way that the card multiplies. */
+/** Speed of x W^T and x W for every kind of product that the card supports. */
 export function measureProducts(
   card: CardBackend,
   m: number,

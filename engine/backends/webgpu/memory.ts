@@ -4,8 +4,9 @@ import { totalmem } from 'node:os'
 import { join } from 'node:path'
 
 /**
- * Memory of the card in bytes. WebGPU does not tell, so it is asked of the system: SECATEUR_GPU_MEMORY (in GB) where it is
- * set, nvidia-smi, the Linux driver's files for AMD cards, or the computer's own memory where the card shares it.
+ * Memory of the card in bytes, which WebGPU does not report. It comes from SECATEUR_GPU_MEMORY (in GB) if that is set, from
+ * nvidia-smi, from the Linux driver's files for AMD cards, or is a share of the computer's memory on Apple's. Null where none
+ * of these says.
  */
 export function cardMemory({ vendor }: GPUAdapterInfo): number | null {
   const given = Number(process.env['SECATEUR_GPU_MEMORY'])
@@ -16,11 +17,11 @@ export function cardMemory({ vendor }: GPUAdapterInfo): number | null {
   return null
 }
 
-/** What the maker calls the card, where WebGPU tells of its driver alone and the system says more; otherwise null. */
+/** The product name of an NVIDIA card, of which WebGPU reports only the driver; null where the system does not say. */
 export const cardName = ({ vendor }: GPUAdapterInfo): string | null =>
   /nvidia/i.test(vendor) ? (nvidiaCards()?.name ?? null) : null
 
-/** Asked once: it takes the program a while to answer. */
+/** Run once a process, because nvidia-smi is slow. */
 let nvidia: ReturnType<typeof askNvidia> | undefined
 const nvidiaCards = () => (nvidia === undefined ? (nvidia = askNvidia()) : nvidia)
 
@@ -31,8 +32,8 @@ function askNvidia(): { name: string | null; memoryBytes: number | null } | null
 }
 
 /**
- * What `nvidia-smi` says of the cards, a line `name, megabytes` each. Where there are several, Dawn takes one that the driver
- * lists: the smallest memory is safe, and a name is given where all have the same.
+ * Reads the output of `nvidia-smi`, a line `name, megabytes` a card. Which of several cards Dawn takes is not known: the
+ * smallest memory is safe, and the name is given only if all have the same.
  */
 export function readNvidiaCards(text: string): { name: string | null; memoryBytes: number | null } {
   const cards = text

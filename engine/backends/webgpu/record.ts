@@ -3,23 +3,23 @@ import { tf, type DataType, type TensorInfo } from '../../tensor/tf.ts'
 import type { FusedAttributes, FusedKernel } from '../fused-kernels.ts'
 import { bufferOf, type CardBackend } from './backend.ts'
 
-/** A compute shader: `code` is asked for only the first time that the key is met. */
+/** A compute shader. `code` is called once a key. */
 export interface Program {
-  /** Name and everything that the code was made from. */
+  /** The kernel's name and every parameter that its code depends on. */
   key: string
   code: () => string
 }
 
-/** What a shader reads or writes, in the order of its bindings: tensors, or buffers that are none. */
+/** What a shader reads or writes, in the order of its bindings: tensors, or other buffers. */
 export type Binding = TensorInfo | GPUBuffer
 
-/** A uniform value: whole numbers travel as u32, others say that they are floats. */
+/** A uniform value: a plain number is a u32. */
 export type Uniform = number | { float: number }
 
 /** Work for the card, in workgroups. */
 export type Groups = [x: number, y?: number, z?: number]
 
-/** Most workgroups along one axis that every card takes. */
+/** The largest number of workgroups along one axis that every card supports. */
 const mostGroups = 65535
 
 const pipelines = new WeakMap<GPUDevice, Map<string, { pipeline: GPUComputePipeline; layout: GPUBindGroupLayout }>>()
@@ -45,14 +45,14 @@ export function dispatch(
   pass.setPipeline(pipeline)
   pass.setBindGroup(0, bindGroup)
   pass.dispatchWorkgroups(...groups)
-  // The back end frees what was used by recorded work only after it is sent.
+  // The back end must not free these tensors before the recorded work is submitted.
   for (const binding of bindings) if (isTensor(binding)) backend.commandQueueOwnedIds.add(binding.dataId)
   backend.dispatches++
   backend.dispatchCountInPass++
   if (backend.dispatchCountInPass >= tf.env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE')) backend.flush()
 }
 
-/** One invocation an element: workgroups of `size`, on two axes where one is too short. See `elementIndex`. */
+/** One invocation an element: workgroups of `size`, on two axes where one is too short. See `elementwise`. */
 export function groupsFor(elements: number, size: number): Groups {
   const count = Math.ceil(elements / size)
   return count <= mostGroups ? [count] : [mostGroups, Math.ceil(count / mostGroups)]

@@ -9,7 +9,7 @@ import { weightsOf } from './weights.ts'
 const variable = 'SECATEUR_GPU_ARITHMETIC'
 
 /**
- * The fastest way to multiply that this card computes rightly, found by trying.
+ * The fastest kind of product that this card computes correctly, found by trying.
  *
  * @throws Error where there is none.
  */
@@ -21,12 +21,12 @@ export function chooseArithmetic(backend: CardBackend): Arithmetic {
   throw new Error(
     wanted
       ? `${variable}=${wanted}: this graphics card has no such products, or computes them wrongly`
-      : 'this graphics card computes products wrongly',
+      : 'this graphics card computes wrong products',
   )
 }
 
 const rows = 37
-/** Rows of weights that begin at multiples of eight elements, and such that do not. */
+/** Weights whose rows begin at multiples of eight elements, and weights whose rows do not. */
 const shapes = [
   [70, 52],
   [136, 72],
@@ -34,12 +34,12 @@ const shapes = [
 /** Rows of very different size, as gradients have them. */
 const magnitude = (row: number) => 10 ** ((row % 9) - 6)
 
-/** Whether products with ragged edges come out right, forward and transposed. */
+/** Whether products whose sizes are no multiples of a tile's are right, forward and transposed. */
 export function multipliesRightly(backend: CardBackend, arithmetic: Arithmetic): boolean {
   try {
     return shapes.every((shape) => [false, true].every((transposed) => isRight(backend, arithmetic, shape, transposed)))
   } catch {
-    // The driver does not compile it; whatever else it has to say about that is of no interest.
+    // The driver does not compile it. Its further errors are ignored.
     backend.card.forget()
     return false
   }

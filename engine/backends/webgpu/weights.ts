@@ -30,28 +30,27 @@ export interface CardWeight {
 const usage = () => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC
 /** Bytes that are read and sent at once. */
 const sliceBytes = 2 ** 24
-/** Bytes that may be on their way while a model is loaded: the driver keeps a copy of them. */
+/** Bytes of uploads that may be unfinished while a model is loaded: the driver keeps a copy of them. */
 const mostOnTheWay = 2 ** 28
 
 /**
- * Frozen weights that lie on a card, by their identity on the host. Where they do not all fit, the ones that were used longest
- * ago make room. What is uploaded is sent while the card still computes what was recorded before, so a block's weights travel
- * while the block before it computes; a backward pass meets them in the opposite order and finds the last ones there.
+ * Frozen weights on a card, by the id of the weight. Where they do not all fit, the least recently used ones are evicted. A
+ * block's weights are uploaded while the card computes the block before it. A backward pass needs them in the opposite order
+ * and finds the last ones on the card.
  *
- * No copy of a weight that stays in its file is kept on the host: where one has to come again it is read again, from the
- * system's memory of the file if that is large enough. Only weights in 8 bits that do not fit are kept, since making them of
- * what is in the file takes longer than sending them.
+ * The host keeps no copy of a weight that stays in its file: an evicted one is read again, from the system's file cache if that
+ * is large enough. Only int8 weights that do not fit are kept, because quantising them again takes longer than uploading.
  */
 export class WeightStore {
   readonly #backend: CardBackend
   /** In the order of their last use. */
   readonly #weights = new Map<number, CardWeight>()
-  /** Weights in 8 bits that do not stay on the card. */
+  /** Int8 weights that do not stay on the card, held on the host. */
   readonly #kept = new Map<number, HeldWeight>()
-  /** Those that had to make room: they will come again. */
+  /** Ids of weights that were evicted: they will be uploaded again. */
   readonly #evicted = new Set<number>()
   readonly #watched = new WeakSet<FrozenWeight>()
-  /** Bytes that weights may take. */
+  /** Bytes of card memory that weights may take. */
   readonly budget: number
   /** Bytes of weights on the card, and bytes that were uploaded in all. */
   bytes = 0
@@ -85,7 +84,7 @@ export class WeightStore {
     return found
   }
 
-  /** Uploads a weight that is being loaded, where there is room; otherwise makes ready what will be streamed. */
+  /** Uploads a weight of a model that is being loaded, if there is room; otherwise prepares it for streaming. */
   place(weight: FrozenWeight): void {
     const bytes = bytesOnCard(weight)
     if (this.bytes + bytes > this.budget) return this.#prepare(weight)
@@ -96,7 +95,7 @@ export class WeightStore {
     this.#placedSinceWait = 0
   }
 
-  /** Reads a weight once, so that its file is known to be sound. */
+  /** Reads a weight once, which checks its file. */
   #prepare(weight: FrozenWeight): void {
     if (!('read' in weight)) return
     if (weight.form === 'int8') return this.#keep(weight)
@@ -108,7 +107,7 @@ export class WeightStore {
     this.#watch(weight)
   }
 
-  /** What is held of a weight goes back when its handle is collected on the host. */
+  /** Frees what is held of a weight when its handle is garbage collected. */
   #watch(weight: FrozenWeight): void {
     if (this.#watched.has(weight)) return
     this.#watched.add(weight)
@@ -125,19 +124,19 @@ export class WeightStore {
     return uploaded
   }
 
-  /** Gives back what is held of a weight, here and on the card. */
+  /** Frees what is held of a weight, on the host and on the card. */
   delete(id: number): void {
     this.#kept.delete(id)
     this.#evicted.delete(id)
     this.#takeOff(id)
   }
 
-  /** Takes a weight off the card. */
+  /** Frees a weight on the card. */
   #takeOff(id: number): void {
     const weight = this.#weights.get(id)
     if (!weight) return
-    // What is recorded may read it; once that is sent, the driver keeps the memory until it is done. The garbage collector
-    // comes here too, where an error of the card would be nobody's to catch.
+    // Recorded work may read it. Once that is submitted, the driver keeps the memory until it is done. `send` does not throw:
+    // the garbage collector calls this too, where nobody could catch an error.
     this.#backend.send()
     this.#weights.delete(id)
     this.bytes -= weight.bytes
@@ -152,7 +151,7 @@ export class WeightStore {
       this.#evicted.add(id)
       this.#evictedSinceWait += weight.bytes
     }
-    // The host must not run ahead of the card by more than this, since memory comes back only as the card gets there.
+    // The host must not run ahead of the card by more than this: evicted memory is free only once the card is done with it.
     if (this.#evictedSinceWait <= this.budget / 4) return
     waitFor(this.#backend)
     this.#evictedSinceWait = 0
@@ -162,7 +161,7 @@ export class WeightStore {
 /** Share of the card's memory that weights may take; the rest is for activations, the adapter and the driver. */
 export const weightBudget = (memoryBytes: number | null): number => (memoryBytes ?? Number.POSITIVE_INFINITY) * 0.7
 
-/** Waits until the card has done everything that was sent to it. */
+/** Blocks until the card has finished everything that was submitted. */
 function waitFor(backend: CardBackend): void {
   const buffer = backend.device.createBuffer({ size: 16, usage: GPUBufferUsage.COPY_SRC })
   readBuffer(backend, buffer)
@@ -177,7 +176,7 @@ const strideOf = (columns: number): number => 8 * Math.ceil(columns / 8)
 const bytesOnCard = ({ form, rows, columns }: FrozenWeight): number =>
   weightBytes({ form, rows, columns: strideOf(columns) })
 
-/** Runs of rows that are read and sent at once, from `first` for `rows` rows. */
+/** Splits `rows` rows from `first` into pieces that are read and uploaded at once. */
 function* slicesOf(weight: FrozenWeight, first: number, rows: number): Generator<{ first: number; count: number }> {
   const most = Math.max(1, Math.floor(sliceBytes / rowBytes(weight)))
   for (let at = 0; at < rows; at += most) yield { first: first + at, count: Math.min(most, rows - at) }
@@ -233,7 +232,7 @@ const write = (
 
 const stores = new WeakMap<CardBackend, WeightStore>()
 
-/** Takes another store for the weights of a card, with a budget of its own. */
+/** Replaces the weight store of a card, for tests with a budget of their own. */
 export const setWeightStore = (backend: CardBackend, store: WeightStore): void => void stores.set(backend, store)
 
 export function weightsOf(backend: CardBackend): WeightStore {

@@ -30,7 +30,7 @@ test('a run of a sweep whose process is killed says why in the words of a single
   // Only Linux says whether memory had run out.
   const why =
     outOfMemoryKills() === null
-      ? /^The engine was killed, most likely by the system because memory ran out\. Take fewer rows/
+      ? /^The engine was killed, most likely by the system because memory ran out\. Take a smaller batch size/
       : /^The engine was killed by a person or another program/
   await assert.rejects(run, { name: 'SecateurError', message: why })
 })

@@ -27,9 +27,9 @@ const killed = (memoryRanOut: boolean | null) =>
   explainEnd({ code: null, signal: 'SIGKILL', lastWords: '', memoryRanOut })
 
 test('a killed engine is said to have run out of memory where the system says so, and not because it was killed', () => {
-  assert.match(killed(true), /system killed the engine because memory ran out.*fewer rows/)
+  assert.match(killed(true), /system killed the engine because memory ran out.*smaller batch size/)
   assert.match(killed(false), /person or another program/)
-  assert.doesNotMatch(killed(false), /fewer rows/)
+  assert.doesNotMatch(killed(false), /smaller batch size/)
   assert.match(killed(null), /most likely/)
   assert.match(
     explainEnd({ code: 134, signal: null, lastWords: 'JavaScript heap out of memory', memoryRanOut: false }),

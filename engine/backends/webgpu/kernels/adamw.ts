@@ -27,7 +27,7 @@ export function registerAdamW(): void {
     const { value, first, second, gradient } = inputs as Record<string, NonNullable<(typeof inputs)[string]>>
     const count = sizeOf(value!.shape)
     const results = [0, 1, 2].map(() => output(backend, value!.shape))
-    // The host made these and has them still.
+    // These scalars were created on the host, where their values still are.
     const scalars = [inputs.rate!, inputs.correction!, inputs.decay!].map(({ dataId }) => ({
       float: (backend.readSync(dataId) as Float32Array)[0]!,
     }))

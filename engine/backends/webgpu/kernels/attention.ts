@@ -75,8 +75,10 @@ const keyOf = ({ down, across, depth, headSize }: Tiling) => `${down}x${across} 
 const tilesOf = (places: number, { down }: Tiling) => Math.ceil(places / (4 * down))
 
 /**
- * The deepest tiling that fits into a workgroup's memory. Beyond a depth of 8 it would take more than a quarter of what
- * most cards share among workgroups that run at once, and one would wait for its loads with too few others to run meanwhile.
+ * The deepest tiling that fits into a workgroup's memory. Beyond a depth of 8 it would take more than a quarter of the
+ * memory that most cards share among concurrent workgroups, and too few would run to hide the latency of loads.
+ *
+ * @throws Error where a head is too wide for the card
  */
 function tilingFor({ device }: CardBackend, headSize: number, grid: { down: number; across: number }): Tiling {
   const tiling = [8, 4, 2, 1]

@@ -74,12 +74,12 @@ function likelihoods(backend: CardBackend, logits: TensorInfo, labels: TensorInf
   return [likelihood, logSumExp]
 }
 
-/** A scalar that the host made and that is there still. */
+/** The value of a scalar that was created on the host, where its value still is. */
 export const scalarOf = (backend: CardBackend, { dataId }: TensorInfo): { float: number } => ({
   float: (backend.readSync(dataId) as Float32Array)[0]!,
 })
 
-/** The loss of rows by their log-likelihoods, which are disposed of. */
+/** -sum(likelihood) / divisor, a scalar. Disposes of `likelihood` [rows]. */
 export function lossOf(backend: CardBackend, likelihood: TensorInfo, divisor: { float: number }): TensorInfo {
   const loss = output(backend, [])
   const count = sizeOf(likelihood.shape)

@@ -9,8 +9,8 @@ import { packedFor, product } from './product.ts'
 type Inputs = Record<string, TensorInfo>
 
 /**
- * Frozen linear layers with what their adapters add, in few dispatches: the narrow products of all projections of an input
- * are one, and what they contribute is added where a frozen product is finished.
+ * Frozen linear layers with their adapters, in few dispatches: one computes the narrow products of all projections of an
+ * input, and each frozen product adds the adapter's share as it writes its result.
  */
 export function registerLora(): void {
   register('LoraLinear', ({ inputs, attributes, backend }) => {
@@ -50,7 +50,7 @@ export function registerLora(): void {
   register('LoraLinearGrad', ({ inputs, attributes, backend }) => {
     const x = inputs.x!
     const m = x.shape[0]!
-    // Those of the outputs come first: LoraLinearInputGrad finds them where it would have put them itself.
+    // The items of the outputs come first: LoraLinearInputGrad expects them at the offsets where it would have put them.
     const low = narrow(backend, [...outputItems(inputs, attributes), ...inputItems(inputs, attributes)], m)
     const ranks = ranksOf(inputs, attributes)
     const { offsets } = narrowOffsets([...ranks, ...ranks], m)

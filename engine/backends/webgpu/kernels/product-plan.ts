@@ -12,14 +12,14 @@ export interface MatrixArithmetic {
 /** How the inner loop multiplies: subgroup matrices, or each lane a block of its own from staged tiles. */
 export type Arithmetic = { kind: 'tiled'; type: 'f32' | 'f16' } | MatrixArithmetic
 
-/** One row of x: nothing is shared between rows of the result, so that reading the weight is all that counts. */
+/** For one row of x: reading the weight takes all the time, because no row shares what is read. */
 export interface SingleRow {
   kind: 'single row'
 }
 
 /**
- * Everything that the code of a product with a frozen weight depends on. What can be told by a number is no part of it, since
- * a card takes its time to compile: whether the result adds to what is there, and the rank of what an adapter adds, or 0.
+ * Everything that the code of a product with a frozen weight depends on. Compiling is slow, so what a uniform can say is no
+ * part of it: whether the result is added to y, and the rank of the adapter, or 0.
  */
 export interface ProductPlan<Kind extends Arithmetic | SingleRow = Arithmetic | SingleRow> {
   arithmetic: Kind

@@ -30,7 +30,7 @@ export interface ProductOptions {
   into?: TensorInfo | undefined
   /** x in packed rows, where there are some already. */
   packed?: PackedRows | null | undefined
-  /** How it is multiplied; what the card does best where it is not said. A single row is multiplied in a way of its own. */
+  /** The kind of product; by default the card's fastest. A single row has a kind of its own. */
   arithmetic?: Arithmetic | undefined
 }
 
@@ -108,7 +108,7 @@ export function registerFrozenLinear(): void {
     const x = inputs.x!
     const { weight, transposed } = attributes
     const y = product(backend, x, weight, { transposed })
-    // The same values under the shape that is wanted.
+    // `product` returns [m, n]; the values are the same in this shape.
     y.shape = [...x.shape.slice(0, -1), transposed ? weight.columns : weight.rows]
     return y
   })

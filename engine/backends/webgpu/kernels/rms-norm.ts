@@ -43,7 +43,7 @@ ${rowwise(
 `,
 )}`
 
-/** y [n, size] and inverse [n, 1]: see `engine/ops/fused.ts`. */
+/** y [n, size] and inverse [n, 1]: see `fused-kernels.ts`. */
 export function rmsNorm(
   backend: CardBackend,
   x: TensorInfo,
