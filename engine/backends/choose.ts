@@ -32,8 +32,8 @@ const candidates = ['tensorflow', 'webgpu', 'onnx'] as const
 /**
  * Makes the fastest back end that works here the current one, or the one that is asked for.
  *
- * @param options.device one back end by name, or `auto`: where several work, the fastest in a short measurement, which is cached by
- *   device and driver. `cpu` is the reference: exact, single-threaded, slow.
+ * @param options.device one back end by name, or `auto`: where several work, the fastest in a short measurement, which is
+ *   cached by device and driver. `cpu` is the reference: exact, single-threaded, slow.
  * @param options.threads threads of one operator; every core that this process may use by default.
  * @throws SecateurError where the setting is wrong or the back end asked for does not work.
  */

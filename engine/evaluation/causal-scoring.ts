@@ -1,4 +1,4 @@
-import { logitsAtOnce } from '../backends/logits-at-once.ts'
+import { backendExtras } from '../backends/extras.ts'
 import { type Adapter, lowRankOf } from '../lora/adapter.ts'
 import type { LayerMask, Model } from '../models/family.ts'
 import { embedIds, forward, logits } from '../models/forward.ts'
@@ -107,7 +107,7 @@ export class CausalScoring implements ScoringModel {
 
   #scoreLabels(hidden: Tensor, tokens: readonly PlacedToken[], length: number): Float32Array {
     const scores = new Float32Array(tokens.length)
-    const most = Math.max(1, Math.floor(logitsAtOnce().most / this.vocabularySize))
+    const most = Math.max(1, Math.floor(backendExtras().logitsAtOnce.most / this.vocabularySize))
     const size = Math.min(most, Math.ceil(tokens.length / lengthStep) * lengthStep)
     for (let start = 0; start < tokens.length; start += size) {
       const chunk = tokens.slice(start, start + size)

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { flushBackend } from '../backends/flush.ts'
+import { flushBackend } from '../backends/extras.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { type Adapter, lowRankOf } from '../lora/adapter.ts'
 import type { LayerCache, LayerMask, Model, Pass } from '../models/family.ts'

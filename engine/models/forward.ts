@@ -1,4 +1,4 @@
-import { flushBackend } from '../backends/flush.ts'
+import { flushBackend } from '../backends/extras.ts'
 import type { Head } from '../ops/head-loss.ts'
 import { linear } from '../ops/linear.ts'
 import { rmsNorm } from '../ops/rms-norm.ts'

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { weightHolder } from '../backends/weight-holder.ts'
+import { backendExtras } from '../backends/extras.ts'
 import { toFloat32 } from '../checkpoint/dtype.ts'
 import { type FrozenWeight, frozenWeight, quantise, storedWeight } from '../tensor/frozen-weight.ts'
 import type { StoredTensor } from '../tensor/stored-tensor.ts'
@@ -54,7 +54,7 @@ function* layersOf(checkpoint: Checkpoint, options: LoadModelOptions): Generator
 }
 
 function partsOf(checkpoint: Checkpoint, { int8, onProgress }: LoadModelOptions, made: DisposableStack): PartSource {
-  const holder = weightHolder()
+  const holder = backendExtras().weightHolder
   const read = ({ name, shape }: TensorSpec, first: number, count: number): StoredTensor => {
     const stored = count === shape[0] ? checkpoint.read(name) : checkpoint.rowsOf(name, first, count)
     onProgress?.(stored.bytes.byteLength)
@@ -88,7 +88,7 @@ function partsOf(checkpoint: Checkpoint, { int8, onProgress }: LoadModelOptions,
 
 /** Disposes of the tensors of a model, and of what a back end holds of its weights. */
 export function disposeModel({ embedding, head, norms, layers }: Model): void {
-  const holder = weightHolder()
+  const holder = backendExtras().weightHolder
   const linears = layers.flatMap((layer) => Object.values(layer.linears))
   for (const weight of [embedding, head.weight, ...linears.map((linear) => linear.weight)])
     if (holder && !('dataId' in weight)) holder.dropWeight(weight)

@@ -1,4 +1,4 @@
-import { flushBackend } from '../backends/flush.ts'
+import { flushBackend } from '../backends/extras.ts'
 import { type GroupMember, type HeadGroups, type Kind, kinds } from '../models/family.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'

@@ -1,4 +1,4 @@
-import { flushBackend } from '../backends/flush.ts'
+import { flushBackend } from '../backends/extras.ts'
 import { type LayerMatrices, type MatrixPair, pairsOf } from '../lora/adapter.ts'
 import { fused, isFused, runFused } from '../ops/fused.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'

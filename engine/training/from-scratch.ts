@@ -1,4 +1,4 @@
-import { flushBackend } from '../backends/flush.ts'
+import { flushBackend } from '../backends/extras.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { assembleModel } from '../models/assemble.ts'
 import type { Model } from '../models/family.ts'

@@ -1,5 +1,4 @@
-import { flushBackend } from '../backends/flush.ts'
-import { logitsAtOnce } from '../backends/logits-at-once.ts'
+import { backendExtras, flushBackend } from '../backends/extras.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { type Adapter, type LayerMatrices, lowRankOf, pairsOf } from '../lora/adapter.ts'
 import type { LayerMask, LinearName, Model, Pass } from '../models/family.ts'
@@ -145,7 +144,7 @@ const extrasOf = (
 
 /** Rows of the head's input that are computed at once: the largest divisor of n whose logits are few enough. */
 export function headRows(n: number, vocabulary: number): number {
-  const { handy, most, rows: wanted } = logitsAtOnce()
+  const { handy, most, rows: wanted } = backendExtras().logitsAtOnce
   const atOnce = Math.max(handy / vocabulary, Math.min(wanted, most / vocabulary))
   for (let rows = Math.min(n, Math.floor(atOnce)); rows > 1; rows--) if (n % rows === 0) return rows
   return 1

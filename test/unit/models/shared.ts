@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after } from 'node:test'
 import { chooseBackend } from '../../../engine/backends/choose.ts'
-import { flushBackend } from '../../../engine/backends/flush.ts'
+import { flushBackend } from '../../../engine/backends/extras.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import { linearNames } from '../../../engine/models/tensors.ts'
 import type { TrainingBatch } from '../../../engine/data/batches.ts'

@@ -1,1 +1,0 @@
-export { flushBackend } from './extras.ts'

@@ -1,3 +1,0 @@
-import { backendExtras } from './extras.ts'
-
-export const logitsAtOnce = () => backendExtras().logitsAtOnce
