@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { id, path, time } from './common.ts'
+import { devicesSchema } from '../../engine/contract/index.ts'
+import { byId, done, id, type MethodTable, nothing, path, time } from './common.ts'
 
 export const appInfoSchema = z.object({
   version: z.string(),
@@ -70,3 +71,30 @@ export const taskSchema = z.object({
   subject: z.object({ kind: z.enum(['checkpoint', 'dataset', 'run']), id }).nullable(),
 })
 export type BackgroundTask = z.infer<typeof taskSchema>
+
+/** Requests about the app itself, the computer, its folders and what runs in the background. */
+export const appMethods = {
+  'app.info': [nothing, appInfoSchema],
+  'settings.get': [nothing, settingsSchema],
+  'settings.set': [settingsSchema.partial(), settingsSchema],
+  'devices.list': [nothing, devicesSchema],
+
+  /** One folder's content; without a path the folders that the user allowed. Names must contain the filter, in any case. */
+  'folders.list': [
+    z.strictObject({
+      path: path.optional(),
+      showFiles: z.boolean().default(true),
+      filter: z.string().max(4096).default(''),
+    }),
+    folderListingSchema,
+  ],
+  /** The system's own dialog, where `nativeDialogs` says that there is one; null where it was closed. */
+  'folders.choose': [
+    z.strictObject({ kind: z.enum(['folder', 'file', 'archive']), title: z.string().max(200) }),
+    path.nullable(),
+  ],
+  'folders.open': [z.strictObject({ path }), done],
+
+  'tasks.list': [nothing, z.array(taskSchema)],
+  'tasks.cancel': [byId, done],
+} as const satisfies MethodTable

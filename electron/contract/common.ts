@@ -9,6 +9,12 @@ export const notes = z.string().max(100_000)
 export const tag = z.string().trim().min(1).max(60)
 export const tags = z.array(tag).max(50)
 export const nothing = z.undefined()
+/** What is asked of one thing, and the answer where there is nothing to say. */
+export const byId = z.strictObject({ id })
+export const done = nothing
+
+/** Requests by their names: [what is asked, what is answered]. */
+export type MethodTable = Record<string, readonly [z.ZodType, z.ZodType]>
 
 /** What every error becomes on its way to the renderer. */
 export const problemSchema = z.object({

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { datasetKind, previewSchema as previewPageSchema, tokenLengthsSchema } from '../../engine/contract/index.ts'
-import { id, name, notes, path, tags, time } from './common.ts'
+import { byId, done, id, type MethodTable, name, notes, nothing, path, tags, time } from './common.ts'
 
 export { datasetKind, tokenLengthsSchema }
 export type { PreviewRow, TokenLengths } from '../../engine/contract/index.ts'
@@ -54,3 +54,22 @@ export const thumbnailSchema = z.object({
   dataUrl: z.string(),
   problem: z.string().optional(),
 })
+
+/** Requests about data sets. */
+export const datasetMethods = {
+  'datasets.list': [nothing, z.array(datasetSchema)],
+  'datasets.register': [registerDatasetSchema, datasetSchema],
+  'datasets.update': [datasetChangesSchema, datasetSchema],
+  'datasets.relocate': [z.strictObject({ id, path }), datasetSchema],
+  'datasets.remove': [byId, done],
+  'datasets.restore': [byId, datasetSchema],
+  'datasets.preview': [previewSchema, previewResultSchema],
+  'datasets.lengths': [
+    z.strictObject({ id, checkpoint: id, sample: z.int().min(1).max(100_000).default(2000) }),
+    tokenLengthsSchema,
+  ],
+  'datasets.thumbnails': [
+    z.strictObject({ id, offset: z.int().min(0).default(0), limit: z.int().min(1).max(60).default(24) }),
+    z.array(thumbnailSchema),
+  ],
+} as const satisfies MethodTable

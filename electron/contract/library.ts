@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { scoresSchema } from '../../engine/contract/index.ts'
-import { id, name, notes, path, tags, time } from './common.ts'
+import { byId, done, id, type MethodTable, name, notes, nothing, path, tags, time } from './common.ts'
 
 export const checkpointKind = z.enum(['base', 'finetuned', 'pruned', 'merged', 'adapter'])
 export const layerShapeSchema = z.object({ heads: z.int(), keyValueHeads: z.int(), channels: z.int() })
@@ -78,3 +78,21 @@ export const checkpointChangesSchema = z.strictObject({
   favourite: z.boolean().optional(),
 })
 export const importCheckpointSchema = z.strictObject({ path, mode: z.enum(['in-place', 'copy']).default('in-place') })
+
+/** Requests about checkpoints and adapters. */
+export const libraryMethods = {
+  'library.list': [nothing, z.array(checkpointSchema)],
+  'library.get': [byId, checkpointDetailSchema],
+  'library.lineage': [byId, lineageSchema],
+  'library.import': [importCheckpointSchema, checkpointSchema],
+  'library.update': [checkpointChangesSchema, checkpointSchema],
+  'library.relocate': [z.strictObject({ id, path }), checkpointSchema],
+  /** Looks at the files again, and returns what changed. */
+  'library.check': [nothing, z.array(checkpointSchema)],
+  /** Takes it out of the library; `trash` moves its folder to the system's trash as well. */
+  'library.remove': [z.strictObject({ id, files: z.enum(['keep', 'trash']) }), done],
+  /** Undoes a removal that kept the files. */
+  'library.restore': [byId, checkpointSchema],
+  /** Copies the folder; progress comes as a task. */
+  'library.export': [z.strictObject({ id, to: path }), done],
+} as const satisfies MethodTable

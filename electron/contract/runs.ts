@@ -1,13 +1,17 @@
 import { z } from 'zod'
 import {
   estimateSchema,
+  jobEstimateSchema,
   jobSchema,
   pruningSnapshotSchema,
   sampleSchema,
   scoresSchema,
+  sweepListsSchema,
+  sweepPlanSchema,
   sweepStateSchema,
+  sweepText,
 } from '../../engine/contract/index.ts'
-import { id, name, notes, tags, time } from './common.ts'
+import { byId, done, id, type MethodTable, name, notes, nothing, path, tags, time } from './common.ts'
 
 /**
  * queued -> starting -> running -> done | failed; stopping on the way to paused or cancelled. A run whose process was lost
@@ -120,42 +124,6 @@ export const logLineSchema = z.object({
 })
 export type LogLine = z.infer<typeof logLineSchema>
 
-/** A column of the history: a fact of the run, `setting.<name>` of its job, or `metric.<name>` of its result. */
-export const columnSchema = z.object({
-  key: z.string(),
-  label: z.string(),
-  type: z.enum(['text', 'number', 'time', 'state', 'tags', 'bytes', 'seconds', 'fraction']),
-})
-export type Column = z.infer<typeof columnSchema>
-export const historyFilterSchema = z.strictObject({
-  /** Full-text search over names, notes, tags and settings. */
-  search: z.string().max(500).default(''),
-  states: z.array(runState).default([]),
-  kinds: z.array(z.string().max(40)).default([]),
-  tags: z.array(z.string().max(60)).default([]),
-  checkpoint: id.optional(),
-  archived: z.enum(['no', 'only', 'all']).default('no'),
-})
-export const historyQuerySchema = historyFilterSchema.extend({
-  columns: z.array(z.string().max(100)).max(60).default([]),
-  sort: z.strictObject({ column: z.string().max(100), descending: z.boolean() }).optional(),
-  offset: z.int().min(0).default(0),
-  limit: z.int().min(1).max(500).default(100),
-})
-export type HistoryQuery = z.input<typeof historyQuerySchema>
-export const historyRowSchema = z.object({
-  id,
-  name: z.string(),
-  kind: z.string(),
-  state: runState,
-  archived: z.boolean(),
-  tags,
-  /** In the order of the query's columns. */
-  values: z.array(z.union([z.string(), z.number(), z.array(z.string()), z.null()])),
-})
-export type HistoryRow = z.infer<typeof historyRowSchema>
-export const historyPageSchema = z.object({ total: z.int(), rows: z.array(historyRowSchema) })
-
 export const runChangesSchema = z.strictObject({
   id,
   name: name.optional(),
@@ -175,26 +143,37 @@ export const sweepSchema = sweepStateSchema.extend({
 })
 export type Sweep = z.infer<typeof sweepSchema>
 
-export const comparisonSchema = z.object({
-  runs: z.array(runDetailSchema),
-  /** Every setting of any of the jobs, with the value in each run. */
-  settings: z.array(z.object({ name: z.string(), values: z.array(z.unknown()), differs: z.boolean() })),
-  series: z.array(z.object({ runId: id, series: z.array(seriesSchema) })),
-  /** Heads and channels of each layer at the end. */
-  layers: z.array(
-    z.object({
-      runId: id,
-      layers: z.array(z.object({ heads: z.int(), headsOf: z.int(), channels: z.int(), channelsOf: z.int() })),
-    }),
-  ),
-  samples: z.array(z.object({ prompt: z.string(), texts: z.array(z.string().nullable()) })),
-})
-export type Comparison = z.infer<typeof comparisonSchema>
-
-export const scatterQuerySchema = z.strictObject({
-  filter: historyFilterSchema.optional(),
-  ids: z.array(id).max(10_000).optional(),
-  x: z.string().max(100),
-  y: z.string().max(100),
-})
-export const scatterPointSchema = z.object({ id, name: z.string(), x: z.number(), y: z.number() })
+/** Requests about runs. */
+export const runMethods = {
+  'runs.estimate': [newRunSchema, jobEstimateSchema],
+  /** How many runs the lists of a sweep come to, and what these differ in. */
+  'runs.plan': [sweepListsSchema, sweepPlanSchema],
+  /** Queues a run; it starts when its device is free. */
+  'runs.create': [newRunSchema, runSchema],
+  'runs.active': [nothing, z.array(runSchema)],
+  'runs.get': [byId, runDetailSchema],
+  'runs.pause': [byId, runSchema],
+  'runs.resume': [byId, runSchema],
+  'runs.cancel': [byId, runSchema],
+  /** The same job again in a new folder. */
+  'runs.retry': [byId, runSchema],
+  /** Moves a queued run to a place in the queue. */
+  'runs.move': [z.strictObject({ id, position: z.int().min(0) }), done],
+  'runs.update': [runChangesSchema, runSchema],
+  'runs.archive': [z.strictObject({ ids: z.array(id).min(1).max(10_000), archived: z.boolean() }), done],
+  'runs.remove': [z.strictObject({ ids: z.array(id).min(1).max(10_000), files: z.enum(['keep', 'trash']) }), done],
+  'runs.restore': [z.strictObject({ ids: z.array(id).min(1).max(10_000) }), done],
+  'runs.series': [seriesQuerySchema, z.array(seriesSchema)],
+  'runs.snapshot': [z.strictObject({ id, step: z.int().min(0) }), pruningSnapshotSchema.nullable()],
+  'runs.samples': [byId, z.array(sampleSchema)],
+  'runs.log': [z.strictObject({ id, after: z.int().min(0).default(0) }), z.array(logLineSchema)],
+  /** How a sweep stands: its runs, what they come to so far, and its figures. */
+  'runs.sweep': [byId, sweepSchema],
+  /** Its tables as text. */
+  'runs.sweepText': [z.strictObject({ id, as: sweepText }), z.string()],
+  /** One archive of the whole run folder with what the history knows of it; progress comes as a task. */
+  'runs.export': [z.strictObject({ id, to: path, includeOutput: z.boolean().default(true) }), path],
+  'runs.importArchive': [z.strictObject({ path }), runSchema],
+  /** A run folder that the command line wrote. */
+  'runs.importFolder': [z.strictObject({ path }), runSchema],
+} as const satisfies MethodTable

@@ -1,18 +1,15 @@
 import type { Series } from '../contract/index.ts'
+import {
+  addBucket,
+  addPoint,
+  emptyBucket,
+  fromBlob,
+  type MetricName,
+  metricNames,
+  perMetric,
+  toBlob,
+} from './metric-buckets.ts'
 import type { Connection } from './open.ts'
-
-/** In the order in which a row holds them; new ones are added at the end. */
-export const metricNames = [
-  'loss',
-  'learningRate',
-  'gradientNorm',
-  'tokensPerSecond',
-  'memoryBytes',
-  'sparsity.planned',
-  'sparsity.heads',
-  'sparsity.channels',
-] as const
-export type MetricName = (typeof metricNames)[number]
 
 /** Values of one step; NaN for what is not known of it. */
 export interface MetricRow {
@@ -23,46 +20,6 @@ export interface MetricRow {
 /** Each level joins this many rows of the one below. */
 const factor = 4
 const levels = 12
-/** Count, sum, minimum and maximum. */
-const perMetric = 4
-
-const toBlob = (values: Float64Array) => Buffer.from(values.buffer, values.byteOffset, values.byteLength)
-/** A copy, since a blob need not be aligned. */
-function fromBlob(blob: Buffer): Float64Array {
-  const values = new Float64Array(blob.byteLength / 8)
-  Buffer.from(values.buffer).set(blob)
-  return values
-}
-
-function emptyBucket(): Float64Array {
-  const bucket = new Float64Array(metricNames.length * perMetric)
-  for (let at = 0; at < bucket.length; at += perMetric) {
-    bucket[at + 2] = Infinity
-    bucket[at + 3] = -Infinity
-  }
-  return bucket
-}
-
-function addPoint(bucket: Float64Array, values: Float64Array): void {
-  for (const [metric, value] of values.entries()) {
-    if (Number.isNaN(value)) continue
-    const at = metric * perMetric
-    bucket[at]! += 1
-    bucket[at + 1]! += value
-    bucket[at + 2] = Math.min(bucket[at + 2]!, value)
-    bucket[at + 3] = Math.max(bucket[at + 3]!, value)
-  }
-}
-
-function addBucket(bucket: Float64Array, other: Float64Array): void {
-  for (let at = 0; at < other.length; at += perMetric) {
-    bucket[at]! += other[at]!
-    bucket[at + 1]! += other[at + 1]!
-    bucket[at + 2] = Math.min(bucket[at + 2]!, other[at + 2]!)
-    bucket[at + 3] = Math.max(bucket[at + 3]!, other[at + 3]!)
-  }
-}
-
 interface Stored {
   bucket: number
   data: Buffer

@@ -10,9 +10,9 @@ import { isTrustedSender, scheme } from './app-scheme.ts'
 import { defaultDataFolder, prepareDataFolder } from './data-folder.ts'
 import { electronPlatform } from './electron-platform.ts'
 import { keepWindowState, lockSession, openWindow } from './electron-window.ts'
+import { openUnlessRunning } from './headless-address.ts'
 import { openLog } from './log.ts'
 import { menuTemplate } from './menu.ts'
-import { openUnlessRunning } from './whereabouts.ts'
 
 /** The app in a window of its own. Paths are worked out by the entry, which is where it is however it was built. */
 export interface ElectronPaths {

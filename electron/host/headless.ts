@@ -5,10 +5,10 @@ import { ProblemError } from '../problems.ts'
 import { defaultDataFolder, prepareDataFolder } from './data-folder.ts'
 import { hasDisplay, openWithSystem } from './desktop.ts'
 import { engineOfRepository } from './engine.ts'
+import { writeAddress, openUnlessRunning, removeAddress } from './headless-address.ts'
 import { foldersToAllow, headlessPlatform } from './headless-platform.ts'
 import { openLog } from './log.ts'
 import { type Server, startServer } from './server.ts'
-import { announce, openUnlessRunning, withdraw } from './whereabouts.ts'
 
 /** `npm start -- --headless`: the app for a browser on the same machine, or at the other end of a tunnel. */
 
@@ -45,12 +45,12 @@ export async function startHeadless(root: string, options: HeadlessOptions): Pro
     if (!taken) throw error
     throw new ProblemError('in-use', `Port ${options.port} is taken: give another one with --port.`, { cause: error })
   }
-  announce(data, server.address)
+  writeAddress(data, server.address)
   log(`started ${packageJson.version} on port ${server.port} with ${data}`)
   return {
     server,
     async close() {
-      withdraw(data)
+      removeAddress(data)
       await Promise.all([server.close(), services.close()])
       log('closed')
     },

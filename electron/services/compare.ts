@@ -8,12 +8,11 @@ import {
   type RunDetail,
 } from '../contract/index.ts'
 import type { History } from '../database/history.ts'
+import { inspectionOf } from './checkpoint-files.ts'
 import type { Context } from './context.ts'
 import type { Handlers } from './handlers.ts'
 import { slice } from './history.ts'
-import { inspectionOf } from './library.ts'
-import { detailOf } from './run-summary.ts'
-import type { Runs } from './runs.ts'
+import { detailOf, rowOf } from './run-summary.ts'
 
 type ScatterPoint = Answer<'compare.scatter'>[number]
 type KeptLayers = Comparison['layers'][number]['layers']
@@ -21,12 +20,10 @@ type KeptLayers = Comparison['layers'][number]['layers']
 /** Runs side by side. */
 export class Compare {
   readonly #context: Context
-  readonly #runs: Runs
   readonly #history: History
 
-  constructor(context: Context, runs: Runs, history: History) {
+  constructor(context: Context, history: History) {
     this.#context = context
-    this.#runs = runs
     this.#history = history
   }
 
@@ -52,7 +49,7 @@ export class Compare {
 
   #get({ ids, points }: ParsedRequest<'compare.get'>): Comparison {
     const { runs: store } = this.#context
-    const runs = ids.map((id) => detailOf(this.#runs.row(id), store))
+    const runs = ids.map((id) => detailOf(rowOf(this.#context, id), store))
     return {
       runs,
       settings: settingsOf(runs),

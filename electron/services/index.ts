@@ -66,12 +66,12 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
     ...runs.handlers,
     ...new RunTransfer(context, library, runs).handlers,
     ...new HistoryService(context, history).handlers,
-    ...new Compare(context, runs, history).handlers,
+    ...new Compare(context, history).handlers,
   }
 
   queue.recover()
   queue.schedule()
-  context.inBackground(library.check().then(() => library.hashInBackground()))
+  context.inBackground(library.check().then(() => library.startHashing()))
   context.inBackground(datasets.check())
   context.inBackground(purge(context))
 

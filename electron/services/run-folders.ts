@@ -1,4 +1,5 @@
-import { readdir, realpath } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readdir, realpath, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { ResultEvent, RunReport } from '../../engine/contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
@@ -183,4 +184,14 @@ function progressAt(row: RunRow, step: number): string | null {
   if (known === null && step === 0) return null
   const unknown = { stage: 'training', done: step, total: 0, steps: 0, tokensPerSecond: null, memoryBytes: null }
   return JSON.stringify({ ...unknown, ...known, step, secondsLeft: null })
+}
+
+/** Whether an engine has begun to write a run in a folder. */
+export const isRunFolder = (folder: string): boolean => existsSync(join(folder, 'run.json'))
+
+/** Takes away a folder in which a killed process left no more than its lock. */
+export async function removeBegun(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => [])
+  if (names.length > 0 && names.every((name) => name === 'lock.json' || name.endsWith('.partial')))
+    await rm(folder, { recursive: true })
 }

@@ -1,10 +1,12 @@
-import type { EngineEvent, Job, ProgressEvent, ResultEvent } from '../../engine/contract/index.ts'
+import type { EngineEvent, Job, ResultEvent } from '../../engine/contract/index.ts'
 import { explainEnd } from '../../engine/shared/process-end.ts'
 import { processStart } from '../../engine/shared/process-identity.ts'
-import type { RunProgress, RunState } from '../contract/index.ts'
+import type { RunProgress } from '../contract/index.ts'
 import type { RunRow } from '../database/runs.ts'
 import { EngineRun } from '../engine-client.ts'
 import type { Context } from './context.ts'
+import { type Intent, type Outcome, stopped } from './run-outcome.ts'
+import { initialProgress, progressOf, progressOfStep } from './run-progress.ts'
 import { RunRecorder } from './run-recorder.ts'
 import { summaryOf } from './run-summary.ts'
 
@@ -12,16 +14,6 @@ import { summaryOf } from './run-summary.ts'
 const period = 250
 /** Milliseconds that a run has to end in once it is cancelled; its last saved state is whole whenever it is killed. */
 const patience = 20_000
-
-/** How an attempt at a run ended. */
-export interface Outcome {
-  state: Extract<RunState, 'done' | 'failed' | 'paused' | 'cancelled' | 'interrupted'>
-  reason: string | null
-  result: ResultEvent | null
-  /** Whether the process was lost, rather than ended by a job that cannot be done. */
-  crashed?: boolean
-}
-type Intent = 'pause' | 'cancel' | 'close'
 
 /** One engine process that works on a run, and what it says brought into the database. */
 export class RunProcess {
@@ -54,16 +46,7 @@ export class RunProcess {
     this.#changed = options.changed
     this.#folder = row.folder
     this.#recorder = new RunRecorder(context, row.id, row.folder)
-    this.progress = {
-      stage: 'starting',
-      done: 0,
-      total: 0,
-      step: row.last_saved_step ?? 0,
-      steps: summaryOf(row, context.runs).progress?.steps ?? 0,
-      secondsLeft: null,
-      tokensPerSecond: null,
-      memoryBytes: null,
-    }
+    this.progress = initialProgress(row.last_saved_step ?? 0, summaryOf(row, context.runs).progress?.steps ?? 0)
     this.#engine = new EngineRun(context.options.engine, job, options.resume, (event) => {
       try {
         this.#hear(event)
@@ -127,16 +110,7 @@ export class RunProcess {
         break
       case 'step':
         this.#stepping = true
-        Object.assign(progress, {
-          stage: 'training',
-          done: event.metrics.step,
-          total: event.steps,
-          step: event.metrics.step,
-          steps: event.steps,
-          secondsLeft: event.secondsLeft,
-          tokensPerSecond: event.tokensPerSecond,
-          memoryBytes: event.memoryBytes,
-        })
+        Object.assign(progress, progressOfStep(event))
         this.#recorder.noteSpeed(event.metrics.step, event)
         this.#dirty = true
         break
@@ -196,16 +170,4 @@ export class RunProcess {
     }
     this.#changed()
   }
-}
-
-function progressOf({ stage, done, total, parts, secondsLeft, item }: ProgressEvent): Partial<RunProgress> {
-  const named = { stage: item === undefined ? stage : `${stage}: ${item}`, secondsLeft: secondsLeft ?? null }
-  if (!parts) return { ...named, done, total }
-  return { ...named, done: parts.done + (total > 0 ? done / total : 0), total: parts.total }
-}
-
-function stopped(intent: Intent): Outcome {
-  if (intent === 'pause') return { state: 'paused', reason: null, result: null }
-  if (intent === 'cancel') return { state: 'cancelled', reason: null, result: null }
-  return { state: 'interrupted', reason: 'The app was closed while it ran.', result: null }
 }

@@ -1,19 +1,15 @@
-import { existsSync } from 'node:fs'
-import { readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Job, jobSchema } from '../../engine/contract/index.ts'
+import { jobSchema } from '../../engine/contract/index.ts'
 import { processStart } from '../../engine/shared/process-identity.ts'
 import type { RunRow } from '../database/runs.ts'
 import { toProblem, wasAborted } from '../problems.ts'
 import type { Context } from './context.ts'
 import type { Library } from './library.ts'
-import { enterResult, enterSweep, settleFromFolder } from './run-folders.ts'
-import { type Outcome, RunProcess } from './run-process.ts'
+import { DeviceChoice } from './run-device.ts'
+import { enterResult, enterSweep, isRunFolder, removeBegun, settleFromFolder } from './run-folders.ts'
+import type { Outcome } from './run-outcome.ts'
+import { RunProcess } from './run-process.ts'
 import { busyStates, summaryOf } from './run-summary.ts'
-
-/** Back ends that work on the processor. One run has the whole of it. */
-const onProcessor = ['onnx', 'cpu']
 
 /** Runs that wait, and the one that each device works on. */
 export class RunQueue {
@@ -22,26 +18,27 @@ export class RunQueue {
   readonly #processes = new Map<number, RunProcess>()
   /** Which run has a device, by the device. */
   readonly #devices = new Map<string, number>()
+  readonly #deviceChoice: DeviceChoice
   readonly #settling = new Set<Promise<void>>()
-  #auto: Promise<string> | null = null
   #closing = false
   #scheduling: Promise<void> = Promise.resolve()
 
   constructor(context: Context, library: Library) {
     this.#context = context
     this.#library = library
+    this.#deviceChoice = new DeviceChoice(context.engine)
   }
 
   process(id: number): RunProcess | undefined {
     return this.#processes.get(id)
   }
 
-  /** Tells everybody how a run stands. */
-  tell(id: number): void {
+  /** Tells every listener how a run stands. */
+  announce(id: number): void {
     const { runs, emit } = this.#context
     const row = runs.get(id)
     if (row && row.removed === null) emit('run', summaryOf(row, runs))
-    this.#tellPlatform()
+    this.#showOnPlatform()
   }
 
   /** Starts what can be started. */
@@ -54,7 +51,7 @@ export class RunQueue {
   async #schedule(): Promise<void> {
     for (const row of this.#context.runs.queued()) {
       if (this.#closing) return
-      const device = await this.#deviceOf(row)
+      const device = await this.#deviceChoice.of(row)
       // It may have been paused, cancelled or removed meanwhile.
       if (this.#devices.has(device) || this.#context.runs.get(row.id)?.state !== 'queued') continue
       this.#devices.set(device, row.id)
@@ -72,36 +69,18 @@ export class RunQueue {
         this.#processes.delete(id)
         this.#devices.delete(device)
         this.#settling.delete(settled)
-        this.tell(id)
+        this.announce(id)
         if (!this.#closing) this.schedule()
       })
     this.#settling.add(settled)
     this.#context.inBackground(settled)
   }
 
-  async #deviceOf(row: RunRow): Promise<string> {
-    const job = jobSchema.safeParse(JSON.parse(row.job))
-    const asked = job.success ? askedDevice(job.data) : 'cpu'
-    const device = asked === 'auto' ? await this.#chosen() : asked
-    return onProcessor.includes(device) ? 'processor' : 'graphics'
-  }
-
-  /** What `auto` takes, which does not change while the app runs. */
-  async #chosen(): Promise<string> {
-    this.#auto ??= this.#context.engine.request('devices', {}).then(({ chosen }) => chosen)
-    try {
-      return await this.#auto
-    } catch {
-      this.#auto = null
-      return 'onnx'
-    }
-  }
-
   async #run(row: RunRow): Promise<void> {
     const { engine, runs, emit } = this.#context
     const job = jobSchema.parse(JSON.parse(row.job))
     runs.update(row.id, { state: 'starting', reason: null, started: row.started ?? Date.now(), finished: null })
-    this.tell(row.id)
+    this.announce(row.id)
     const resume = isRunFolder(row.folder)
     if (!resume) await removeBegun(row.folder)
     else {
@@ -114,7 +93,7 @@ export class RunQueue {
     const current = runs.get(row.id)!
     // Paused, cancelled or closed while the folder was read.
     if (this.#closing || current.state !== 'starting') return this.#giveUp(current)
-    const process = new RunProcess(this.#context, current, job, { resume, changed: () => this.tell(row.id) })
+    const process = new RunProcess(this.#context, current, job, { resume, changed: () => this.announce(row.id) })
     this.#processes.set(row.id, process)
     await this.#end(row.id, await process.outcome)
   }
@@ -192,10 +171,10 @@ export class RunQueue {
     await this.#scheduling
     for (const process of this.#processes.values()) process.stop('close')
     await Promise.all(this.#settling)
-    this.#tellPlatform()
+    this.#showOnPlatform()
   }
 
-  #tellPlatform(): void {
+  #showOnPlatform(): void {
     const { platform } = this.#context.options
     const processes = [...this.#processes.values()]
     platform.keepAwake(processes.length > 0 && this.#context.settings().keepAwake)
@@ -203,22 +182,6 @@ export class RunQueue {
     const sum = fractions.reduce((total, fraction) => total + fraction, 0)
     platform.showProgress(fractions.length === 0 ? null : sum / fractions.length)
   }
-}
-
-/** A sweep's runs say where they work; a merge needs no device and is done by the processor. */
-function askedDevice(job: Job): string {
-  if ('device' in job) return job.device
-  const base = job.kind === 'sweep' ? job.base['device'] : 'cpu'
-  return typeof base === 'string' ? base : 'auto'
-}
-
-const isRunFolder = (folder: string): boolean => existsSync(join(folder, 'run.json'))
-
-/** Takes away a folder in which a killed process left no more than its lock. */
-async function removeBegun(folder: string): Promise<void> {
-  const names = await readdir(folder).catch(() => [])
-  if (names.length > 0 && names.every((name) => name === 'lock.json' || name.endsWith('.partial')))
-    await rm(folder, { recursive: true })
 }
 
 async function stillRuns({ pid, pid_started }: RunRow): Promise<boolean> {

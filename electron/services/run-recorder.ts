@@ -7,7 +7,8 @@ import {
   stepMetricsSchema,
 } from '../../engine/contract/index.ts'
 import type { Events, PruningSnapshot } from '../contract/index.ts'
-import { metricNames, type MetricRow } from '../database/metrics.ts'
+import { metricNames } from '../database/metric-buckets.ts'
+import type { MetricRow } from '../database/metrics.ts'
 import type { RunRow } from '../database/runs.ts'
 import type { Context } from './context.ts'
 import { JsonLines } from './json-lines.ts'

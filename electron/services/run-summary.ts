@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { estimateSchema, jobSchema } from '../../engine/contract/index.ts'
 import { runProgressSchema, runSchema, type RunDetail, type RunState, type RunSummary } from '../contract/index.ts'
-import type { RunRow, RunStore } from '../database/runs.ts'
+import type { RunOutline, RunRow, RunStore } from '../database/runs.ts'
+import { notFound } from '../problems.ts'
+import type { Context } from './context.ts'
 
 /** States that a run does not leave by itself. */
 export const restingStates: readonly RunState[] = ['paused', 'cancelled', 'failed', 'interrupted', 'done']
@@ -61,4 +63,20 @@ export function detailOf(row: RunRow, store: RunStore): RunDetail {
     software: parsed(softwareSchema, row.software) ?? {},
     hardware: parsed(hardwareSchema, row.hardware) ?? {},
   }
+}
+
+/** @throws ProblemError where the run is not in the history */
+export function rowOf({ runs }: Pick<Context, 'runs'>, id: number): RunRow {
+  const row = runs.get(id)
+  if (!row || row.removed !== null) throw notFound('run', id)
+  return row
+}
+
+/** @throws ProblemError where one of them is not there */
+export function outlinesOf({ runs }: Pick<Context, 'runs'>, ids: readonly number[]): RunOutline[] {
+  const found = runs.outlines(ids)
+  const known = new Set(found.map(({ id }) => id))
+  const missing = ids.find((id) => !known.has(id))
+  if (missing !== undefined) throw notFound('run', missing)
+  return found
 }

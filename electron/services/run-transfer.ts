@@ -9,8 +9,9 @@ import type { Handlers } from './handlers.ts'
 import type { Library } from './library.ts'
 import { type Manifest, packRun, unpackRun } from './run-archive.ts'
 import { enterFolder } from './run-folders.ts'
-import { busyStates } from './run-summary.ts'
-import { type Runs, slug } from './runs.ts'
+import { freeRunFolder, slug } from './run-names.ts'
+import { busyStates, rowOf } from './run-summary.ts'
+import type { Runs } from './runs.ts'
 
 const extension = '.secateur-run.tar.gz'
 /** Lines of a log that go into an archive. */
@@ -38,7 +39,7 @@ export class RunTransfer {
 
   async #export({ id, to, includeOutput }: ParsedRequest<'runs.export'>): Promise<string> {
     const { runs, tasks } = this.#context
-    const row = this.#runs.row(id)
+    const row = rowOf(this.#context, id)
     if (busyStates.includes(row.state))
       throw new ProblemError('in-use', `${row.name} is ${row.state}: pause it first, so that its state is saved.`)
     if (!(await exists(row.folder)))
@@ -71,7 +72,8 @@ export class RunTransfer {
   async #importArchive(path: string): Promise<RunSummary> {
     const { db, runs, settings, tasks } = this.#context
     const archive = resolve(path)
-    const folder = await this.#runs.newFolder(
+    const folder = await freeRunFolder(
+      this.#context,
       join(settings().runsFolder, slug(basename(archive).split('.')[0] ?? 'run')),
     )
     const manifest = await tasks.run(
@@ -94,7 +96,7 @@ export class RunTransfer {
       })()
       await setImmediate()
     }
-    return this.#runs.told(id)
+    return this.#runs.announce(id)
   }
 
   /** Takes a run folder into the history that the command line, or another computer, wrote. */
@@ -112,8 +114,8 @@ export class RunTransfer {
         runs.update(known.id, { removed: null })
         this.#context.emit('runsChanged', { ids: [known.id] })
       }
-      return this.#runs.told(known.id)
+      return this.#runs.announce(known.id)
     }
-    return this.#runs.told(await enterFolder(this.#context, this.#library, folder, report))
+    return this.#runs.announce(await enterFolder(this.#context, this.#library, folder, report))
   }
 }

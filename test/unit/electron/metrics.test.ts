@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import Database from 'better-sqlite3'
 import { test } from 'node:test'
-import { type MetricRow, metricNames, MetricStore } from '../../../electron/database/metrics.ts'
+import { metricNames } from '../../../electron/database/metric-buckets.ts'
+import { type MetricRow, MetricStore } from '../../../electron/database/metrics.ts'
 import { migrations } from '../../../electron/database/migrations/index.ts'
 
 function open(): { db: Database.Database; store: MetricStore } {

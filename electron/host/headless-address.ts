@@ -9,11 +9,11 @@ import type { ServiceOptions, Services } from '../services/types.ts'
 const fileOf = (dataFolder: string) => join(dataFolder, 'headless.json')
 const schema = z.object({ pid: z.int(), address: z.string() })
 
-export function announce(dataFolder: string, address: string): void {
+export function writeAddress(dataFolder: string, address: string): void {
   writeFileSync(fileOf(dataFolder), JSON.stringify({ pid: process.pid, address }), { mode: 0o600 })
 }
 
-export function withdraw(dataFolder: string): void {
+export function removeAddress(dataFolder: string): void {
   rmSync(fileOf(dataFolder), { force: true })
 }
 

@@ -1,0 +1,101 @@
+import { scoresSchema } from '../../engine/contract/index.ts'
+import type { CheckpointDetail, CheckpointSummary, Lineage } from '../contract/index.ts'
+import type { CheckpointRow } from '../database/checkpoints.ts'
+import { inspectionOf } from './checkpoint-files.ts'
+import type { Context } from './context.ts'
+
+/** A checkpoint as lists show it. */
+export function summaryOfCheckpoint(
+  { checkpoints }: Pick<Context, 'checkpoints'>,
+  row: CheckpointRow,
+): CheckpointSummary {
+  return {
+    id: row.id,
+    name: row.name,
+    path: row.path,
+    storage: row.storage,
+    kind: row.kind,
+    family: row.family,
+    parameters: row.parameters,
+    dtype: row.dtype,
+    bytes: row.bytes,
+    tokenizer: row.tokenizer,
+    status: row.status,
+    runId: row.run_id,
+    tags: checkpoints.tags.of(row.id),
+    notes: row.notes,
+    favourite: row.favourite === 1,
+    added: row.added,
+    duplicates: row.content_hash === null ? [] : checkpoints.withHash(row.content_hash).filter((id) => id !== row.id),
+    contentHash: row.content_hash,
+  }
+}
+
+/** Everything that the page of a checkpoint shows. */
+export function detailOf(
+  { checkpoints, runs }: Pick<Context, 'checkpoints' | 'runs'>,
+  row: CheckpointRow,
+): CheckpointDetail {
+  const inspection = inspectionOf(row)
+  const shared = inspection.kind === 'checkpoint' ? inspection : null
+  const original = checkpoints
+    .parents(row.id)
+    .flatMap((id) => checkpoints.get(id) ?? [])
+    .find(({ kind }) => kind !== 'adapter')
+  const base = original && inspectionOf(original)
+  return {
+    ...summaryOfCheckpoint({ checkpoints }, row),
+    hiddenSize: shared?.hiddenSize ?? 0,
+    headSize: shared?.headSize ?? 0,
+    vocabularySize: shared?.vocabularySize ?? 0,
+    maxPositions: shared?.maxPositions ?? 0,
+    tiedEmbeddings: shared?.tiedEmbeddings ?? false,
+    layers: shared?.layers.map(({ heads, keyValueHeads, channels }) => ({ heads, keyValueHeads, channels })) ?? [],
+    originalLayers: shared && base?.kind === 'checkpoint' ? base.layers : null,
+    adapter:
+      inspection.kind === 'adapter'
+        ? {
+            rank: inspection.rank,
+            alpha: inspection.alpha,
+            projections: inspection.projections,
+            base: inspection.base,
+          }
+        : null,
+    files: inspection.files.map(({ name, bytes }) => ({ name, bytes })),
+    evaluations: runs.records
+      .evaluationsOf(row.id)
+      .map(({ scores, ...rest }) => ({ ...rest, scores: scoresSchema.parse(JSON.parse(scores)) })),
+    runs: runs.ofCheckpoint(row.id).map((run) => ({
+      id: run.id,
+      name: run.name,
+      kind: run.kind,
+      state: run.state,
+      role: run.output_id === row.id ? ('output' as const) : ('input' as const),
+    })),
+  }
+}
+
+/** Everything that a checkpoint came from and that was made of it. */
+export function lineageOf({ checkpoints, runs }: Pick<Context, 'checkpoints' | 'runs'>, row: CheckpointRow): Lineage {
+  const lineage: Lineage = { nodes: [], edges: [] }
+  const seen = new Set<number>()
+  const visit = (id: number) => {
+    const checkpoint = checkpoints.get(id)
+    if (!checkpoint || seen.has(id)) return
+    seen.add(id)
+    const key = `checkpoint-${id}`
+    lineage.nodes.push({ key, kind: 'checkpoint', id, name: checkpoint.name, detail: checkpoint.kind })
+    const run = checkpoint.run_id === null ? undefined : runs.get(checkpoint.run_id)
+    if (run) {
+      lineage.nodes.push({ key: `run-${run.id}`, kind: 'run', id: run.id, name: run.name, detail: run.kind })
+      lineage.edges.push({ from: `run-${run.id}`, to: key })
+    }
+    for (const parent of checkpoints.parents(id)) {
+      lineage.edges.push({ from: `checkpoint-${parent}`, to: run ? `run-${run.id}` : key })
+      visit(parent)
+    }
+    for (const child of checkpoints.children(id)) visit(child)
+  }
+  visit(row.id)
+  return lineage
+}

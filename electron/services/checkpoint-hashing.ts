@@ -1,0 +1,41 @@
+import { wasAborted } from '../problems.ts'
+import type { Context } from './context.ts'
+
+/** Hashes the checkpoints of the library in the background, so that duplicates are found. */
+export class CheckpointHashing {
+  readonly #context: Context
+  readonly #onHashed: (id: number) => void
+  #last: Promise<void> = Promise.resolve()
+
+  /** @param onHashed is called for a checkpoint that has its hash now, and for each one with the same hash */
+  constructor(context: Context, onHashed: (id: number) => void) {
+    this.#context = context
+    this.#onHashed = onHashed
+  }
+
+  /** Computes the hashes that are missing, one checkpoint at a time. */
+  start(): void {
+    this.#last = this.#last.then(() => this.#hashAll())
+    this.#context.inBackground(this.#last)
+  }
+
+  async #hashAll(): Promise<void> {
+    const { checkpoints, engine, tasks } = this.#context
+    for (const row of checkpoints.all()) {
+      if (row.content_hash !== null || row.status !== 'present') continue
+      try {
+        const { hash } = await tasks.run(
+          { kind: 'hash', title: `Looking for duplicates of ${row.name}`, subject: { kind: 'checkpoint', id: row.id } },
+          ({ signal, progress }) => engine.request('hash', { folder: row.path }, { signal, progress }),
+        )
+        const others = checkpoints.withHash(hash)
+        checkpoints.update(row.id, { content_hash: hash })
+        // It may have been removed meanwhile.
+        for (const id of new Set([row.id, ...others])) if (checkpoints.get(id)?.removed === null) this.#onHashed(id)
+      } catch (error) {
+        // The task says what went wrong; the next start tries again.
+        if (!wasAborted(error)) console.error(`${row.path} could not be hashed`, error)
+      }
+    }
+  }
+}

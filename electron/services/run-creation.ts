@@ -1,0 +1,102 @@
+import { constants } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { type Job, jobSchema } from '../../engine/contract/index.ts'
+import type { ParsedRequest } from '../contract/index.ts'
+import { emptyRow, type RunRow } from '../database/runs.ts'
+import { ProblemError } from '../problems.ts'
+import { requireAllowed } from './allowed-paths.ts'
+import type { Context } from './context.ts'
+import { pathsOfJob } from './job-paths.ts'
+import type { Library } from './library.ts'
+import { freeRunFolder, nextName, slug } from './run-names.ts'
+import type { RunQueue } from './run-queue.ts'
+import { rowOf } from './run-summary.ts'
+import { settingsOf } from './run-values.ts'
+
+/** Makes runs of what is asked: checks the job, enters it into the database and queues it. */
+export class RunCreation {
+  readonly #context: Context
+  readonly #library: Library
+  readonly #queue: RunQueue
+
+  constructor(context: Context, library: Library, queue: RunQueue) {
+    this.#context = context
+    this.#library = library
+    this.#queue = queue
+  }
+
+  /** The job with what the settings say and, where it names none, the folder that the run would get. */
+  async jobOf({ job, name }: ParsedRequest<'runs.create'>): Promise<Job> {
+    const { device, threads, runsFolder } = this.#context.settings()
+    const kind = typeof job['kind'] === 'string' ? job['kind'] : 'run'
+    const empty = job['out'] === undefined || job['out'] === ''
+    const folder = empty ? await freeRunFolder(this.#context, join(runsFolder, slug(name ?? kind))) : undefined
+    // A merge writes its checkpoint where the others have a run folder.
+    const out = folder && (kind === 'merge' ? join(folder, 'output') : folder)
+    const machine = { device, ...(threads === undefined ? {} : { threads }) }
+    const asked = { ...(kind === 'merge' || kind === 'sweep' ? {} : machine), ...job, ...(out && { out }) }
+    const parsed = jobSchema.parse(asked)
+    if (parsed.kind === 'sweep') parsed.base = { ...machine, ...parsed.base }
+    const paths = pathsOfJob(parsed).map(({ path }) => path)
+    await requireAllowed(this.#context.options.platform, paths)
+    return parsed
+  }
+
+  /** Queues a run. @returns its id */
+  async create(input: ParsedRequest<'runs.create'>): Promise<number> {
+    const job = await this.jobOf(input)
+    if (input.parentId !== undefined) rowOf(this.#context, input.parentId)
+    await checkInputs(job)
+    const checkpoint = await this.#library.add(job.checkpoint, 'in-place')
+    if ('adapter' in job && job.adapter !== undefined) await this.#library.add(job.adapter, 'in-place')
+    const name = input.name ?? `${job.kind} ${checkpoint.name}`
+    return this.#insert(job, name, checkpoint, input.parentId ?? null)
+  }
+
+  #insert(job: Job, name: string, checkpoint: { id: number; name: string }, parentId: number | null): number {
+    const { db, runs } = this.#context
+    const out = resolve(job.out ?? '')
+    const folder = job.kind === 'merge' && out.endsWith('output') ? join(out, '..') : out
+    if (runs.byFolder(folder))
+      throw new ProblemError('conflict', `${folder} is the folder of another run: name a new one.`, { field: 'out' })
+    const id = db.transaction(() => {
+      const row = runs.insert({
+        ...emptyRow,
+        name,
+        kind: job.kind,
+        state: 'queued',
+        folder,
+        device: 'device' in job ? job.device : null,
+        checkpoint_id: checkpoint.id,
+        checkpoint_name: checkpoint.name,
+        parent_id: parentId,
+        created: Date.now(),
+        job: JSON.stringify(job),
+        queue_position: runs.endOfQueue(),
+      })
+      runs.putValues(row, 'setting', settingsOf(job))
+      return row
+    })()
+    this.#queue.schedule()
+    return id
+  }
+
+  /** Queues the same job again, in a new folder. @returns the id of the new run */
+  async retry(row: RunRow): Promise<number> {
+    const { out: _, ...job } = JSON.parse(row.job) as Record<string, unknown>
+    return await this.create({ name: nextName(row.name), job, parentId: row.id })
+  }
+}
+
+/** Refuses at once what would fail when the run's turn comes. */
+async function checkInputs(job: Job): Promise<void> {
+  for (const { field, path, use } of pathsOfJob(job)) {
+    if (use === 'written') continue
+    try {
+      await access(path, constants.R_OK)
+    } catch {
+      throw new ProblemError('bad-file', `${path} does not exist or may not be read.`, { file: path, field })
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import type { RunOutline } from '../database/runs.ts'
+import { ProblemError } from '../problems.ts'
+import type { Context } from './context.ts'
+import { exists } from './files.ts'
+import { busyStates } from './run-summary.ts'
+
+/**
+ * Moves the folders of runs to the trash, unless they are to be kept.
+ *
+ * @throws ProblemError where a run is not at rest, or where another one needs what would be moved
+ */
+export async function removeFiles(
+  { runs, checkpoints, options, emit }: Context,
+  outlines: readonly RunOutline[],
+  files: 'keep' | 'trash',
+): Promise<void> {
+  for (const { name, state } of outlines)
+    if (state === 'queued' || busyStates.includes(state))
+      throw new ProblemError('in-use', `${name} is ${state}: cancel it first.`)
+  if (files === 'keep') return
+  const waiting = runs.inStates(['queued', ...busyStates, 'paused', 'interrupted'])
+  for (const run of outlines) {
+    const user = waiting.find(
+      ({ id, checkpoint_id }) => id !== run.id && checkpoint_id !== null && checkpoint_id === run.output_id,
+    )
+    if (user) throw new ProblemError('in-use', `The output of ${run.name} is needed by the run ${user.name}.`)
+  }
+  for (const { folder, output_id } of outlines) {
+    if (await exists(folder)) await options.platform.trash(folder)
+    if (output_id === null) continue
+    checkpoints.update(output_id, { status: 'missing' })
+    emit('checkpoint', { id: output_id, removed: false })
+  }
+}
