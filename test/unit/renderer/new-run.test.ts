@@ -1,20 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { engine } from '../../../electron/contract/index.ts'
-import {
-  changesBetween,
-  type Draft,
-  draftOf,
-  emptyDraft,
-  jobOf,
-  problemsOf,
-} from '../../../renderer/src/screens/new-run/draft.ts'
+import { changesBetween } from '../../../renderer/src/screens/new-run/changes.ts'
+import { draftOf } from '../../../renderer/src/screens/new-run/clone.ts'
+import { type Draft, emptyDraft } from '../../../renderer/src/screens/new-run/draft.ts'
+import { jobOf } from '../../../renderer/src/screens/new-run/job.ts'
+import { problemsOf } from '../../../renderer/src/screens/new-run/problems.ts'
 import { modes, rangeOf, sectionsOf, settingsOf } from '../../../renderer/src/screens/new-run/form.ts'
 import { applyPreset, isPreset, presets, presetsFor, valuesFor } from '../../../renderer/src/screens/new-run/presets.ts'
 import { percent } from '../../../renderer/src/format.ts'
 import { settingText } from '../../../renderer/src/screens/new-run/setting-text.ts'
 import { parseNumber } from '../../../renderer/src/screens/new-run/typed.ts'
-import { groups, humanise, picked, settingLabel } from '../../../renderer/src/screens/new-run/presentation.ts'
+import { humanise, settingLabel } from '../../../renderer/src/screens/new-run/presentation.ts'
+import { groups, picked } from '../../../renderer/src/screens/new-run/setting-groups.ts'
 
 const filled = (changes: Partial<Draft> = {}): Draft => ({
   ...emptyDraft(),

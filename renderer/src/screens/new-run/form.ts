@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { engine } from '../../../../electron/contract/index.ts'
-import { groups, humanise, otherGroup, picked, presentationOf } from './presentation.ts'
+import { humanise, presentationOf } from './presentation.ts'
+import { groups, otherGroup, picked } from './setting-groups.ts'
 
 /** What can be started. The pipeline is a prune run that scores the dense checkpoint first and the result afterwards. */
 export const modes = ['pipeline', 'prune', 'sweep', 'finetune', 'evaluate', 'merge'] as const
@@ -79,6 +80,20 @@ export function sectionsOf(mode: Mode): SettingSection[] {
       return { name, title, settings: members.toSorted((a, b) => order.indexOf(a.key) - order.indexOf(b.key)) }
     })
     .filter((section) => section.settings.length > 0)
+}
+
+/** The settings in whose name, label or sentence a search is found, in their groups. */
+export function findSettings(sections: readonly SettingSection[], search: string): readonly SettingSection[] {
+  const wanted = search.trim().toLowerCase()
+  if (wanted === '') return sections
+  return sections
+    .map((section) => ({
+      ...section,
+      settings: section.settings.filter(({ key, label, sentence }) =>
+        `${key} ${label} ${sentence}`.toLowerCase().includes(wanted),
+      ),
+    }))
+    .filter(({ settings }) => settings.length > 0)
 }
 
 function fieldsOf(schema: JsonSchema, prefix: string): Setting[] {

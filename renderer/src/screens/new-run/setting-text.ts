@@ -2,7 +2,8 @@ import { engine } from '../../../../electron/contract/index.ts'
 import { number, percent } from '../../format.ts'
 import { runKindName } from '../../names.ts'
 import { modes, settingsOf } from './form.ts'
-import { ofRun, presentationOf, settingLabel, valueName } from './presentation.ts'
+import { ofRun, presentationOf, settingLabel } from './presentation.ts'
+import { valueName } from './value-names.ts'
 
 /** Settings whose values are choices: those have names, other texts stand as they were written. */
 const choices = new Set(

@@ -1,0 +1,53 @@
+import type { engine } from '../../../../electron/contract/index.ts'
+import { asProblem, call, type Problem } from '../../client/index.ts'
+import type { JobDraft } from './job.ts'
+
+/** Milliseconds without a further change before the job is estimated. */
+const settle = 350
+
+/**
+ * What a job would need and take, estimated again whenever the job has changed. The last answer stays until the next one
+ * is there. To be made while a component is initialised.
+ */
+export class LiveEstimate {
+  answer = $state.raw<engine.JobEstimate>()
+  /** Why the engine would refuse the job. */
+  problem = $state.raw<Problem>()
+  loading = $state(false)
+  /** What the engine has found wrong with the job as it stands: it would refuse it after the start as well. */
+  readonly refuses = $derived(
+    !this.loading &&
+      (this.answer?.fits === false ||
+        (this.problem !== undefined && ['bad-setting', 'bad-file', 'unsupported'].includes(this.problem.kind))),
+  )
+  /** Counts the jobs asked about: answers to an older one are dropped. */
+  #latest = 0
+
+  /** @param job null while there is nothing to estimate */
+  constructor(job: () => JobDraft | null) {
+    const text = $derived.by(() => {
+      const asked = job()
+      return asked && JSON.stringify(asked)
+    })
+    $effect(() => {
+      const mine = ++this.#latest
+      this.loading = text !== null
+      if (text === null) return
+      const asked = text
+      const timer = setTimeout(() => void this.#ask(JSON.parse(asked), mine), settle)
+      return () => clearTimeout(timer)
+    })
+  }
+
+  async #ask(job: JobDraft, mine: number): Promise<void> {
+    try {
+      const answer = await call('runs.estimate', { job })
+      if (mine !== this.#latest) return
+      this.answer = answer
+      this.problem = undefined
+    } catch (error) {
+      if (mine === this.#latest) this.problem = asProblem(error)
+    }
+    if (mine === this.#latest) this.loading = false
+  }
+}

@@ -1,0 +1,62 @@
+import { type Draft, evaluates } from './draft.ts'
+import { isOfSweep, kindOf, settingsOf } from './form.ts'
+import { listsOf } from './sweep-draft.ts'
+import { valueOf } from './typed.ts'
+
+/** A job as far as it is filled in, before its schema has checked it. */
+export type JobDraft = Record<string, unknown> & { kind: string }
+
+/**
+ * The job that the form describes, as far as it is filled in: what is empty is left out, and text that is no number stays
+ * text, for the schema to refuse.
+ *
+ * @param decimal the decimal separator of the user's locale.
+ */
+export function jobOf(draft: Draft, decimal = '.'): JobDraft {
+  return draft.mode === 'sweep' ? sweepOf(draft, decimal) : singleOf(draft, decimal)
+}
+
+/** The settings that the runs share are those of a pruning run; a setting that has a list of its own is in that alone. */
+function sweepOf(draft: Draft, decimal: string): JobDraft {
+  const { preset, lists, variants } = draft.sweep
+  const { kind, checkpoint, ...settings } = singleOf(draft, decimal)
+  const entries = Object.entries(settings)
+  return {
+    kind,
+    ...(checkpoint === undefined ? {} : { checkpoint }),
+    ...(preset === null ? {} : { preset }),
+    ...Object.fromEntries(entries.filter(([key]) => isOfSweep(key))),
+    base: Object.fromEntries(entries.filter(([key]) => !isOfSweep(key) && !Object.hasOwn(lists, key))),
+    values: listsOf(lists, decimal),
+    ...(variants.length > 0 ? { variants } : {}),
+  }
+}
+
+function singleOf(draft: Draft, decimal: string): JobDraft {
+  const kind = kindOf(draft.mode)
+  const job: JobDraft = { kind }
+  if (draft.checkpoint) job['checkpoint'] = draft.checkpoint
+  if (draft.adapter && (kind === 'merge' || kind === 'evaluate')) job['adapter'] = draft.adapter
+  if (draft.data.length > 0 && kind !== 'merge' && kind !== 'evaluate') job['data'] = draft.data
+  const evaluation: Record<string, unknown> = {}
+  for (const setting of settingsOf(draft.mode)) {
+    const value = valueOf(setting, draft.values[setting.key], decimal)
+    if (value === undefined) continue
+    if (setting.key.startsWith('evaluation.')) evaluation[setting.key.slice('evaluation.'.length)] = value
+    else job[setting.key] = value
+  }
+  if (!evaluates(draft)) {
+    delete job['evaluateDense']
+    return job
+  }
+  if (draft.mode === 'pipeline') job['evaluateDense'] = true
+  job['evaluation'] = {
+    ...evaluation,
+    tasks: Object.fromEntries(Object.entries(draft.tasks).filter(([, path]) => path !== '')),
+    ...(Object.keys(draft.fewShotFrom).length > 0 && {
+      fewShotFrom: Object.fromEntries(Object.entries(draft.fewShotFrom).filter(([task]) => draft.tasks[task])),
+    }),
+    perplexity: Object.fromEntries(draft.perplexity.map(({ name, path }) => [name.trim(), path])),
+  }
+  return job
+}

@@ -1,0 +1,208 @@
+/**
+ * How the settings of a job are shown: their order, groups, labels and units. What a setting means, its default and its
+ * range come from the job's schema alone; a setting that is new there and not named here appears under "Other settings".
+ */
+export interface Presentation {
+  readonly label?: string
+  readonly unit?: string
+  /** In place of the schema's sentence, where that speaks to users of the command line. */
+  readonly sentence?: string
+}
+export interface SettingGroup {
+  readonly name: string
+  readonly title: string
+  /** Settings by their dotted path in the job, in the order in which they are shown. */
+  readonly settings: Readonly<Record<string, Presentation>>
+}
+
+/** Parts of a job that have pickers of their own. */
+export const picked: readonly string[] = [
+  'kind',
+  'checkpoint',
+  'adapter',
+  'out',
+  'data',
+  'evaluation.tasks',
+  'evaluation.perplexity',
+  'evaluation.fewShotFrom',
+  'preset',
+  'base',
+  'values',
+  'variants',
+]
+
+export const otherGroup = { name: 'other', title: 'Other settings' }
+
+const fraction = 'fraction'
+export const groups: readonly SettingGroup[] = [
+  {
+    name: 'sweep',
+    title: 'How the sweep runs',
+    settings: {
+      parallel: { label: 'Runs at a time', unit: 'runs', sentence: 'Each of them has its share of the threads.' },
+      keepCheckpoints: { label: 'Keep the checkpoints' },
+      dense: { label: 'Score the dense checkpoint' },
+    },
+  },
+  {
+    name: 'pruning',
+    title: 'What is pruned',
+    settings: {
+      criterion: {},
+      ratio: { unit: fraction },
+      targetFraction: { unit: fraction },
+      targetParameters: { unit: 'parameters' },
+      headGroups: { label: 'Head groups' },
+      ranking: {},
+      uniform: { label: 'Same counts in every layer' },
+      protectFirst: { unit: fraction },
+      protectLast: { unit: 'layers' },
+      floor: { label: 'Kept in every layer', unit: fraction },
+      channelMultiple: { unit: 'channels' },
+    },
+  },
+  {
+    name: 'schedule',
+    title: 'When it is pruned',
+    settings: {
+      schedule: { label: 'Removal' },
+      healing: { label: 'Heal by training' },
+      frequency: { unit: 'steps' },
+      rounding: { label: 'Groups gone on the way' },
+      pruneWarmup: { label: 'Before pruning', unit: fraction },
+      pruneCooldown: { label: 'After pruning', unit: fraction },
+    },
+  },
+  {
+    name: 'importance',
+    title: 'How importance is scored',
+    settings: {
+      lambda: { label: 'Moving average (lambda)' },
+      power: {},
+      normalise: {},
+      reduction: { label: 'Sum over a group' },
+      magnitudeNorm: { label: 'Magnitude: norm' },
+      magnitudeWeights: { label: 'Magnitude: weights' },
+      movementGradients: { label: 'Movement: gradients' },
+      gradientForm: { label: 'Gradient: form' },
+      biasCompensation: { label: 'FLAP: biases' },
+    },
+  },
+  {
+    name: 'calibration',
+    title: 'What scoring looks at before training',
+    settings: {
+      calibrationData: {
+        label: 'Calibration data',
+        sentence: 'Texts that scoring looks at before training, one path a line; left empty, the training data.',
+      },
+      calibrationShares: {
+        label: 'Their shares',
+        sentence: 'Parts of the calibration samples that come from each text, one number a line; left empty, equal.',
+      },
+      calibrationSamples: { unit: 'samples' },
+      calibrationSequenceLength: {
+        unit: 'tokens',
+        sentence: 'Tokens in a sample of calibration text; left empty, as in training.',
+      },
+    },
+  },
+  {
+    name: 'length',
+    title: 'How long it trains',
+    settings: {
+      steps: { unit: 'steps', sentence: 'Optimiser steps; left empty, the epochs say how many.' },
+      epochs: { unit: 'epochs' },
+      maxDocuments: { unit: 'documents' },
+      saveEvery: { label: 'Save every', unit: 'steps' },
+      seed: {},
+    },
+  },
+  {
+    name: 'data',
+    title: 'How data are read',
+    settings: {
+      field: {},
+      trainOn: { label: 'Loss on' },
+      packing: {},
+      sequenceLength: { unit: 'tokens' },
+      batchSize: { unit: 'sequences' },
+      gradientAccumulation: { unit: 'micro-batches' },
+    },
+  },
+  {
+    name: 'optimiser',
+    title: 'Optimiser',
+    settings: {
+      learningRate: {},
+      warmupRatio: { label: 'Warm-up ratio', unit: fraction },
+      learningRateSchedule: {},
+      weightDecay: {},
+      maxGradientNorm: {},
+      beta1: { label: 'AdamW beta 1' },
+      beta2: { label: 'AdamW beta 2' },
+      epsilon: { label: 'AdamW epsilon' },
+    },
+  },
+  {
+    name: 'adapter',
+    title: 'Adapter',
+    settings: {
+      rank: {},
+      alpha: {},
+      dropout: { unit: fraction },
+      rankStabilised: { label: 'Rank-stabilised (rsLoRA)' },
+      targetModules: {},
+    },
+  },
+  {
+    name: 'samples',
+    title: 'Generated samples',
+    settings: {
+      sampleEvery: { label: 'Sample every', unit: 'steps' },
+      samplePrompts: { label: 'Prompts', sentence: 'Prompts that samples continue, one in each line.' },
+      sampleTokens: { label: 'Longest sample', unit: 'tokens' },
+    },
+  },
+  {
+    name: 'evaluation',
+    title: 'Evaluation',
+    settings: {
+      evaluateDense: { label: 'Score the dense checkpoint first' },
+      'evaluation.mode': { label: 'Harness' },
+      'evaluation.limit': { label: 'Rows of each task', unit: 'rows' },
+      'evaluation.fewShot': { label: 'Few-shot examples', unit: 'examples' },
+      'evaluation.window': { label: 'Perplexity window', unit: 'tokens' },
+      'evaluation.maxWindows': { label: 'Max perplexity windows', unit: 'windows' },
+      'evaluation.latency': { label: 'Measure speed' },
+      'evaluation.latencyLengths': {
+        label: 'Lengths of prompts',
+        sentence: 'Tokens in the prompts that speed is measured at, one number a line; left empty, 128.',
+      },
+      'evaluation.prompts': {
+        label: 'Prompts of examples',
+        sentence: 'Prompts that the scored checkpoint continues, as examples, one a line.',
+      },
+      'evaluation.maxNewTokens': { unit: 'tokens' },
+      'evaluation.batchTokens': { label: 'Scoring batch', unit: 'tokens' },
+      'evaluation.predictions': { label: 'Predictions file' },
+    },
+  },
+  {
+    name: 'output',
+    title: 'What is written',
+    settings: {
+      outputDtype: {},
+    },
+  },
+  {
+    name: 'machine',
+    title: 'Computer',
+    settings: {
+      device: {},
+      threads: { unit: 'threads', sentence: 'Threads of one operator; left empty, all cores are used.' },
+      gradientCheckpointing: {},
+      int8: { label: 'Frozen weights in 8 bits' },
+    },
+  },
+]

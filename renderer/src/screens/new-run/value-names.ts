@@ -1,0 +1,42 @@
+import { engine } from '../../../../electron/contract/index.ts'
+import { deviceNames, taskTitle } from '../../names.ts'
+
+/** Names of values as people read them; any other is shown as it stands. */
+const valueNames: Readonly<Record<string, string>> = {
+  loraprune: 'LoRAPrune',
+  auto: 'Chosen automatically',
+  ...deviceNames,
+  same: 'As in the checkpoint',
+  'key-value-heads': 'Key/value heads with their query heads',
+  'query-heads': 'Query heads',
+  local: 'Within each layer',
+  global: 'Over all layers',
+  iterative: 'Step by step',
+  'one-shot': 'All at once',
+  none: 'None',
+  module: 'By projection',
+  answers: 'Answers only',
+  everything: 'Everything',
+  pack: 'Packed',
+  'pack-documents': 'Packed, documents apart',
+  pad: 'Padded, one example a row',
+  constant: 'Constant',
+  linear: 'Linear',
+  cosine: 'Cosine',
+  off: 'Off',
+  on: 'On',
+  modern: "Today's harness",
+  legacy: "The papers' harness",
+  l1: 'L1',
+  l2: 'L2',
+  merged: 'With the adapter',
+  base: 'Without the adapter',
+  adapter: 'Estimated from the adapter',
+  weights: 'Of the weights themselves',
+}
+
+export function valueName(value: string): string {
+  if (Object.hasOwn(valueNames, value)) return valueNames[value] ?? value
+  const criterion = engine.criterionName.safeParse(value)
+  return criterion.success ? engine.criteria[criterion.data].title : taskTitle(value)
+}
