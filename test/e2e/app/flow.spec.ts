@@ -65,7 +65,7 @@ test('a pruning run starts from the form and is watched live', async ({ app }) =
   await page.getByRole('button', { name: /^Quick look/ }).click()
   await page.getByLabel('Find a setting').fill('steps')
   await page.getByRole('main').getByLabel('Steps', { exact: true }).fill('40')
-  await page.getByLabel('Find a setting').fill('row length')
+  await page.getByLabel('Find a setting').fill('sequence length')
   await page.getByRole('main').getByLabel('Sequence length', { exact: true }).fill('48')
   await page.getByLabel('Find a setting').fill('save')
   await page.getByRole('main').getByLabel('Save every', { exact: true }).fill('5')
