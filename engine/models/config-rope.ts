@@ -35,8 +35,12 @@ const llama3Schema = z
     message: 'must be above low_freq_factor',
   })
 
-/** Rotary embedding of a parsed config.json. Errors name the file and the field. */
-export function readRope(source: Record<string, unknown>, file: string): Rope {
+/**
+ * Rotary embedding of a parsed config.json. Errors name the file and the field.
+ *
+ * @param theta the base where the config does not say
+ */
+export function readRope(source: Record<string, unknown>, file: string, theta = 10_000): Rope {
   const fields = parseAs(fieldsSchema, source, file)
   const name = fields.rope_parameters ? 'rope_parameters' : 'rope_scaling'
   const rope = fields[name]
@@ -44,7 +48,7 @@ export function readRope(source: Record<string, unknown>, file: string): Rope {
     if ((factor ?? 1) !== 1) throw badFile(file, 'partial_rotary_factor', `is ${factor}; only 1 is supported`)
   }
   return {
-    ropeTheta: rope?.rope_theta ?? fields.rope_theta ?? 10_000,
+    ropeTheta: rope?.rope_theta ?? fields.rope_theta ?? theta,
     ropeScaling: rope ? scalingOf(rope, name, file) : null,
   }
 }
@@ -78,7 +82,8 @@ function scalingOf(rope: z.infer<typeof ropeSchema>, name: string, file: string)
 /** Rotary embedding as fields of config.json, in the form (transformers 4 or 5) that `source` has. */
 export function ropeFields({ ropeTheta, ropeScaling }: Rope, source: Record<string, unknown>): Record<string, unknown> {
   const fields = scalingFields(ropeScaling)
-  const before = (name: string) => parseAs(ropeSchema.nullish(), source[name], name) ?? {}
+  // As it stands there: a parsed object has its fields in another order.
+  const before = (name: string) => (parseAs(ropeSchema.nullish(), source[name], name) ? (source[name] as object) : {})
   if (source.rope_parameters) {
     const scaling = fields ?? { rope_type: 'default' }
     return { rope_parameters: { ...before('rope_parameters'), rope_theta: ropeTheta, ...scaling } }

@@ -41,6 +41,8 @@ export interface DecoderTraits {
     /** null: hidden_size / num_attention_heads */
     headSize: number | null
     normEpsilon?: number
+    /** 10,000 where not given. */
+    ropeTheta?: number
     tiedEmbeddings?: boolean
     bos: number | null
     eos: number | null
@@ -140,7 +142,7 @@ export function readDecoderConfig(
     source,
   }
   const { attention, ...own } = traits.read?.(fields, file) ?? {}
-  const rope = own.ropeTheta === undefined ? readRope(source, file) : {}
+  const rope = own.ropeTheta === undefined ? readRope(source, file, defaults.ropeTheta) : {}
   return {
     ...common,
     ...rope,
