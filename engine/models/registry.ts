@@ -4,13 +4,16 @@ import { parseAs, readJson } from '../shared/files.ts'
 import type { WeightType } from '../tensor/stored-tensor.ts'
 import { isStock, raggedPrefix } from './decoder-layers.ts'
 import type { Family } from './family.ts'
+import { gemma3 } from './gemma.ts'
 import { llama } from './llama.ts'
 import { mistral } from './mistral.ts'
 import type { ModelConfig } from './model-config.ts'
+import { phi3 } from './phi.ts'
 import { qwen2, qwen3 } from './qwen.ts'
+import { smollm3 } from './smollm.ts'
 
 /** Every architecture that Secateur reads, in the order in which messages name them. */
-export const families: readonly Family[] = [llama, mistral, qwen2, qwen3]
+export const families: readonly Family[] = [llama, mistral, qwen2, qwen3, gemma3, phi3, smollm3]
 
 const byName = new Map(families.map((family) => [family.name, family]))
 
