@@ -108,4 +108,7 @@ function digest({ from }: Part): string {
   return hash.digest('hex')
 }
 
-if (import.meta.main) await buildChanged()
+if (import.meta.main) {
+  const named = process.argv.slice(2).filter((name): name is PartName => Object.hasOwn(parts, name))
+  await buildChanged(named.length > 0 ? named : undefined)
+}

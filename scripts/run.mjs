@@ -25,15 +25,20 @@ const isTest = /^test(:unit)?$/.test(command)
 /** Processes of tests keep what they compile: the next ones start in half the time. */
 const testEnvironment = { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/compiled') }
 
-/** Tests of node:test, then the specs that drive the app. */
-function testSteps({ flags, tests, specs }) {
+/** What the specs open, built before so that no two of the tests build it at once. */
+const renderer = ['build of the renderer', [node, join(root, 'scripts/build.ts'), 'renderer']]
+
+/**
+ * Tests of node:test, and beside them the specs that drive the app: those wait for pages and runs more than they compute. Both
+ * follow what is given to be done before.
+ */
+function testSteps({ flags, tests, specs }, before = []) {
   const nodeTest = [node, join(root, 'scripts/run-tests.mjs'), ...flags, ...longestFirst(tests)]
   const config = join(root, 'test/e2e/app/playwright.config.ts')
+  const playwright = [...bin('@playwright/test/cli.js'), 'test', '-c', config, ...specs]
   return [
-    ...(tests.length ? [['tests', nodeTest]] : []),
-    ...(specs.length
-      ? [['tests of the app', [...bin('@playwright/test/cli.js'), 'test', '-c', config, ...specs]]]
-      : []),
+    [...before, ...(specs.length ? [renderer] : [])],
+    [...(tests.length ? [['tests', nodeTest]] : []), ...(specs.length ? [['tests of the app', playwright]] : [])],
   ]
 }
 /** Runs tests again when they or what they import changes, until Ctrl-C. */
@@ -61,7 +66,7 @@ const commands = {
   'install-cuda': () => [['install-cuda', script('scripts/install-cuda.mjs')]],
   screenshots: () => [['screenshots', script('scripts/screenshots.ts')]],
   check: () => [checks],
-  test: () => [...(rest.length ? [] : [checks]), ...testSteps(chooseTests(rest))],
+  test: () => testSteps(chooseTests(rest), rest.length ? [] : checks),
   'test:unit': () => testSteps(chooseTests(rest, { unit: true })),
   'test:watch': () => watchSteps(chooseTests(rest, { unit: true })),
   format: () => [['format', [...prettier, '--write', '.']]],
@@ -78,10 +83,8 @@ const silent = ['demo', 'start', 'dev'].includes(command)
 let failure = 0
 for (const step of steps) {
   const atOnce = typeof step[0] === 'string' ? [step] : step
-  const statuses = await inPool(atOnce, cores, (one) => runStep(one, atOnce.length > 1))
-  failure = statuses.find((status) => status !== 0) ?? failure
-  // The tests of the app say something even where others failed.
-  if (failure !== 0 && step[0] !== 'tests') break
+  failure = (await runSteps(atOnce)).find((status) => status !== 0) ?? 0
+  if (failure !== 0) break
 }
 if (isTest) console.log(describeResults(results, failure !== 0))
 rmSync(results, { recursive: true })
@@ -92,30 +95,32 @@ function fail(message) {
   process.exit(2)
 }
 
-/** Starts every item, some at a time; resolves with what they end with, in their order. */
-async function inPool(items, atOnce, start) {
+/**
+ * Runs steps, as many at a time as there are cores; resolves with their exit codes. The first one prints as it goes, what
+ * others print comes when all are over.
+ */
+async function runSteps(atOnce) {
   const ends = []
-  const left = items.entries()
+  const left = atOnce.entries()
   const lane = async () => {
-    for (const [index, item] of left) ends[index] = await start(item)
+    for (const [index, [name, line]] of left) {
+      if (index === 0 && !silent) console.error(`secateur: ${name}`)
+      ends[index] = await run(line, index > 0, name)
+    }
   }
-  await Promise.all(Array.from({ length: atOnce }, lane))
-  return ends
-}
-
-/** Runs a step and says how it ends. Where others run at the same time, what it prints is held back until then. */
-async function runStep([name, line], amongOthers) {
-  if (!silent && !amongOthers) console.error(`secateur: ${name}`)
-  const { status, signal, output } = await run(line, amongOthers, name)
-  if (amongOthers) process.stderr.write(`secateur: ${name}\n${output}`)
-  if (status !== 0 && !silent) console.error(`secateur: ${name} failed${signal ? ` (${signal})` : ''}`)
-  return status ?? 1
+  await Promise.all(Array.from({ length: cores }, lane))
+  for (const [index, { status, signal, output }] of ends.entries()) {
+    const [name] = atOnce[index]
+    if (index > 0) process.stderr.write(`secateur: ${name}\n${output}`)
+    if (status !== 0 && !silent) console.error(`secateur: ${name} failed${signal ? ` (${signal})` : ''}`)
+  }
+  return ends.map(({ status }) => status ?? 1)
 }
 
 /** Runs a process to its end. A terminal's Ctrl-C reaches it by itself; signals that a program sends are passed on. */
-function run([executable, ...args], piped, name) {
+function run([executable, ...args], held, name) {
   const env = { ...process.env, ...(isTest && testEnvironment), SECATEUR_TEST_RESULTS: resultsOf(name) }
-  const child = spawn(executable, args, { cwd: root, stdio: piped ? ['ignore', 'pipe', 'pipe'] : 'inherit', env })
+  const child = spawn(executable, args, { cwd: root, stdio: held ? ['ignore', 'pipe', 'pipe'] : 'inherit', env })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (more) => (output += more))
   const interrupt = () => process.stdin.isTTY || child.kill('SIGINT')

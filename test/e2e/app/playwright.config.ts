@@ -8,7 +8,7 @@ export default defineConfig<object, AppOptions>({
   testDir: import.meta.dirname,
   outputDir: join(tmpdir(), 'secateur-app-results'),
   reporter: join(import.meta.dirname, 'reporter.ts'),
-  // Two cores are shared by the engine, the host and the browser.
+  // The engine, the host, the browser and the tests of node:test run beside each other.
   workers: 1,
   timeout: 60_000,
   expect: { timeout: 10_000 },
