@@ -215,8 +215,8 @@ async function runReported(job: Job, flags: CommonFlags, reporter: Reporter): Pr
   const parsed = jobSchema.parse(job)
   await stoppable(reporter, async (signal) => {
     if (flags.estimate) {
-      const { estimate } = await import('./service/estimate.ts')
-      const known = await estimate({ job: parsed }, { signal, progress: () => {} })
+      const { estimateAnyJob } = await import('../estimate/any-job.ts')
+      const known = await estimateAnyJob({ job: parsed }, { signal, progress: () => {} })
       return reporter.finish({ type: 'result', criterion: parsed.kind === 'prune' ? parsed.criterion : null, ...known })
     }
     const context: JobContext = {

@@ -1,19 +1,15 @@
 import { existsSync } from 'node:fs'
 import { chooseBackend } from '../backends/choose.ts'
 import { type Checkpoint, openCheckpoint, writeCheckpoint } from '../models/checkpoint.ts'
-import type { ModelConfig } from '../models/model-config.ts'
-import { criteria, type JobContext, type PruneJob, type ResultEvent } from '../contract/index.ts'
+import type { JobContext, PruneJob, ResultEvent } from '../contract/index.ts'
 import { calibrationBatches } from '../data/calibration.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { adapterValues } from '../lora/adapter.ts'
-import { kinds } from '../models/family.ts'
-import { familyOf } from '../models/registry.ts'
-import { linearOf } from '../models/tensors.ts'
-import { readerOf } from '../pruning/groups.ts'
 import { badSetting } from '../shared/errors.ts'
 import { GroupPruning, type GroupPruningSettings, type Pruning } from '../pruning/prune.ts'
 import { densityOf, SingleWeightPruning, type SingleWeightSettings } from '../pruning/single-weights.ts'
-import { ratioForParameters, type TargetSettings } from '../pruning/targets.ts'
+import { targetOf } from '../pruning/job-target.ts'
+import type { TargetSettings } from '../pruning/targets.ts'
 import { estimateJob, refuseIfTooLarge } from '../estimate/estimate.ts'
 import { placementOf } from '../estimate/placement.ts'
 import { evaluateInRun } from './evaluate.ts'
@@ -91,51 +87,6 @@ async function trainAndWrite(
   if (!existsSync(folder.output)) await write(job, checkpoint, pruning, run, folder, context)
   return { loss, density: target.removes === 'weights' ? densityOf(checkpoint.config, pruning.read) : null }
 }
-
-/** Which groups must go, from the ratio or from the number of parameters that is wanted. */
-export function targetOf(job: PruneJob, { config, parameters }: Checkpoint): TargetSettings {
-  refuseContradictions(job, config)
-  // Layers that are ranked together end up with different counts.
-  const settings: TargetSettings = {
-    ...job,
-    removes: criteria[job.criterion].removes,
-    addsBiases: job.criterion === 'flap' && job.biasCompensation,
-    uniform: job.uniform && job.ranking === 'local',
-  }
-  const wanted =
-    job.targetParameters ?? (job.targetFraction === undefined ? undefined : Math.floor(job.targetFraction * parameters))
-  return wanted === undefined ? settings : { ...settings, ratio: ratioForParameters(config, settings, wanted) }
-}
-
-function refuseContradictions(job: PruneJob, config: ModelConfig): void {
-  const { layers, family } = config
-  const { removes } = criteria[job.criterion]
-  if (removes === 'weights' && job.schedule === 'iterative')
-    throw badSetting('schedule', `${job.criterion} sets weights to zero all at once: use one-shot`)
-  if (removes === 'layers' && layers.some((_, layer) => readersHaveBiases(config, layer)))
-    throw badSetting('criterion', 'layers of this checkpoint have biases, so that none can be masked away: use another')
-  if (job.criterion === 'flap' && job.biasCompensation && familyOf(config).withBiases(config) === null)
-    throw badSetting(
-      'biasCompensation',
-      `a ${family} checkpoint has no place for the biases: use --no-bias-compensation`,
-    )
-  const grouped = layers.some(({ heads, keyValueHeads }) => heads !== keyValueHeads)
-  if (job.headGroups === 'key-value-heads' && layers.some(({ keyValueHeadOf }) => keyValueHeadOf))
-    throw badSetting(
-      'headGroups',
-      'key/value heads of this checkpoint are read by different numbers of query heads: prune it by query-heads',
-    )
-  if (job.ranking === 'global' && job.headGroups === 'query-heads' && grouped)
-    throw badSetting('ranking', 'query heads that share key/value heads are ranked within a layer: use local')
-  if (job.criterion === 'movement' && job.reduction === 'product')
-    throw badSetting('reduction', 'movement has a sign, so that its product over projections says nothing: use sum')
-  if (job.ranking === 'global' && job.channelMultiple > 1)
-    throw badSetting('channelMultiple', 'global ranking gives each layer its own count: use local, or a multiple of 1')
-}
-
-/** Whether a layer adds something to the residual stream even where all its groups are masked. */
-const readersHaveBiases = (config: ModelConfig, layer: number): boolean =>
-  kinds.some((kind) => linearOf(config, layer, readerOf(config, layer, kind)).bias)
 
 async function write(
   job: PruneJob,

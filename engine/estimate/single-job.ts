@@ -1,0 +1,46 @@
+import { chooseBackend } from '../backends/choose.ts'
+import type { Estimate, JobEstimate } from '../contract/index.ts'
+import { checkAdapter, readAdapter } from '../lora/peft.ts'
+import { openCheckpoint } from '../models/checkpoint.ts'
+import { targetOf } from '../pruning/job-target.ts'
+import { layersAfter } from '../pruning/targets.ts'
+import { SecateurError } from '../shared/errors.ts'
+import type { WorkControl } from '../shared/work-control.ts'
+import { estimateJob, refuseIfTooLarge, type SingleJob } from './estimate.ts'
+import { placementOf } from './placement.ts'
+import { timeOf } from './time.ts'
+
+/** What one job leaves, needs and takes on this computer. @throws SecateurError as the job itself would */
+export async function estimateSingleJob(job: SingleJob, control: WorkControl): Promise<JobEstimate> {
+  using checkpoint = openCheckpoint(job.checkpoint)
+  if ('adapter' in job && job.adapter !== undefined) checkAdapter(readAdapter(job.adapter), checkpoint.config)
+  const target = job.kind === 'prune' ? targetOf(job, checkpoint) : undefined
+  const choice = job.kind === 'merge' ? null : await chooseBackend(job)
+  const placement = placementOf(job, checkpoint)
+  const known = estimateJob(job, checkpoint, { target, placement })
+  const layers = target ? layersAfter(checkpoint.config, target) : checkpoint.config.layers
+  const secondsPerPass = placement?.secondsPerPass ?? 0
+  const time = await timeOf(job, checkpoint, layers, choice && { ...choice, secondsPerPass }, control)
+  const warnings =
+    job.kind === 'prune' && job.ranking === 'global'
+      ? ['Layers are ranked together: how many groups each one loses is known only afterwards.']
+      : []
+  return { ...known, layersAfter: layers, ...time, ...fitOf(known, warnings) }
+}
+
+/** Whether the job is refused for its size, and what a person should know before starting it. */
+export function fitOf(known: Estimate, warnings: readonly string[]): Pick<JobEstimate, 'fits' | 'warnings'> {
+  try {
+    refuseIfTooLarge(known)
+  } catch (error) {
+    if (!(error instanceof SecateurError)) throw error
+    return { fits: false, warnings: [error.message, ...warnings] }
+  }
+  const tight: string[] = []
+  if (known.memoryBytes > 0.8 * known.freeMemoryBytes)
+    tight.push(
+      'Memory will be tight: other programs may be pushed out of it. Fewer rows or a shorter length need less.',
+    )
+  if (known.diskBytes > 0.8 * known.freeDiskBytes) tight.push('The disk will be almost full.')
+  return { fits: true, warnings: [...tight, ...warnings] }
+}
