@@ -1,3 +1,4 @@
+import { median } from 'simple-statistics'
 import { cardBytes, currentCard } from '../backends/webgpu/measure.ts'
 import { countParameters } from '../models/tensors.ts'
 import { measureLatency } from '../evaluation/latency.ts'
@@ -50,12 +51,12 @@ export async function measureModel(shape: ShapeName, settings: WorkSettings): Pr
   const look = () => (deviceBytes = Math.max(deviceBytes, card ? cardBytes(card) : 0))
   try {
     let step = 0
-    const stepSeconds = median(repeats, signal, () => {
+    const stepSeconds = medianSeconds(repeats, signal, () => {
       trainer.step(++step)
       look()
     })
     const scoringTimes: number[] = []
-    const pruneSeconds = median(repeats, signal, () => {
+    const pruneSeconds = medianSeconds(repeats, signal, () => {
       trainer.step(++step, ({ gradients }) => {
         const started = performance.now()
         score(gradients)
@@ -82,8 +83,8 @@ export async function measureModel(shape: ShapeName, settings: WorkSettings): Pr
       length,
       trainingTokensPerSecond: ids.length / stepSeconds,
       pruningTokensPerSecond: ids.length / pruneSeconds,
-      scoringSeconds: middle(scoringTimes.slice(1)),
-      promptTokensPerSecond: ids.length / middle(promptTimes.slice(1)),
+      scoringSeconds: median(scoringTimes.slice(1)),
+      promptTokensPerSecond: ids.length / median(promptTimes.slice(1)),
       generatedTokensPerSecond,
       deviceBytes: card ? deviceBytes : null,
       hostBytes: peakMemory().peakMemoryBytes,
@@ -95,11 +96,8 @@ export async function measureModel(shape: ShapeName, settings: WorkSettings): Pr
   }
 }
 
-const middle = (values: readonly number[]) =>
-  values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)]!
-
 /** Median seconds of synchronous work, after once that compiles. */
-function median(repeats: number, signal: AbortSignal, work: () => void): number {
+function medianSeconds(repeats: number, signal: AbortSignal, work: () => void): number {
   const seconds: number[] = []
   for (let i = 0; i <= repeats; i++) {
     signal.throwIfAborted()
@@ -107,5 +105,5 @@ function median(repeats: number, signal: AbortSignal, work: () => void): number 
     work()
     seconds.push((performance.now() - started) / 1000)
   }
-  return middle(seconds.slice(1))
+  return median(seconds.slice(1))
 }

@@ -1,6 +1,6 @@
 import type { Random } from '../shared/random.ts'
 import type { BatchOptions, RowSource } from './batch-types.ts'
-import { rememberTwo } from './remember.ts'
+import { cacheLastTwo } from './cache-last.ts'
 import type { EncodedExample } from './example.ts'
 
 /**
@@ -13,7 +13,7 @@ export function packStream(examples: readonly EncodedExample[], { length }: Batc
   const tokens = documents.reduce((sum, example) => sum + example.ids.length, 0)
   const rowsPerEpoch = tokens < 2 ? 0 : Math.ceil(tokens / length)
 
-  const streamOf = rememberTwo((epoch) => {
+  const streamOf = cacheLastTwo((epoch) => {
     const order = random.fork(`documents of pass ${epoch}`).permutation(documents.length)
     const starts = new Float64Array(documents.length)
     let start = 0

@@ -5,7 +5,7 @@ import { packStream } from './batches-stream.ts'
 import { padExamples } from './batches-padded.ts'
 import type { BatchOptions, Batches, TrainingBatch } from './batch-types.ts'
 import type { EncodedExample } from './example.ts'
-import { rememberTwo } from './remember.ts'
+import { cacheLastTwo } from './cache-last.ts'
 
 export type { BatchOptions, Batches, TrainingBatch } from './batch-types.ts'
 
@@ -24,7 +24,7 @@ export function makeBatches(examples: readonly EncodedExample[], options: BatchO
   )
   if (source.rowsPerEpoch === 0) throw badSetting('data', 'holds no example of two tokens or more')
 
-  const orderOf = rememberTwo((epoch) => source.order(epoch, seeded.fork(`order of pass ${epoch}`)))
+  const orderOf = cacheLastTwo((epoch) => source.order(epoch, seeded.fork(`order of pass ${epoch}`)))
   return {
     perEpoch: Math.ceil(source.rowsPerEpoch / rows),
     tokensPerEpoch: source.tokensPerEpoch,

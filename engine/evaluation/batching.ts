@@ -5,7 +5,7 @@ import type { LikelihoodItem } from './scoring-model.ts'
  * lies in one row, its suffixes after its prefix; a batch takes at most `tokens` once its rows are padded to the longest,
  * unless one item alone is longer.
  */
-export function makeBatches<T>(entries: readonly T[], itemOf: (entry: T) => LikelihoodItem, tokens: number): T[][] {
+export function scoringBatches<T>(entries: readonly T[], itemOf: (entry: T) => LikelihoodItem, tokens: number): T[][] {
   const longestFirst = entries
     .map((entry) => ({ entry, length: rowLength(itemOf(entry)) }))
     .toSorted((a, b) => b.length - a.length)

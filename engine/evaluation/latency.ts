@@ -1,3 +1,4 @@
+import { median } from 'simple-statistics'
 import type { Model } from '../models/family.ts'
 import { Random } from '../shared/random.ts'
 import { generate } from './generation.ts'
@@ -35,5 +36,3 @@ export async function measureLatency(
     generatedTokensPerSecond: median(runs.map((run) => run.generation)),
   }
 }
-
-const median = (values: number[]) => values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)]!

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { SecateurError, badSetting } from '../shared/errors.ts'
-import { makeBatches } from './batching.ts'
+import { scoringBatches } from './batching.ts'
 import { type FewShot, fewShotText } from './few-shot.ts'
 import { lengthInCodePoints } from './python-text.ts'
 import { type PlannedItem, pairEncoder, planRow } from './requests.ts'
@@ -64,7 +64,7 @@ export async function scoreTask(
 ): Promise<TaskScore> {
   const plan = await planTask(model, tokenizer, name, rows, options)
   const scored: ScoredRow[] = []
-  for (const batch of makeBatches(plan, ({ planned }) => planned.item, options.batchTokens ?? 2048)) {
+  for (const batch of scoringBatches(plan, ({ planned }) => planned.item, options.batchTokens ?? 2048)) {
     options.signal?.throwIfAborted()
     const answers = await model.logLikelihoods(batch.map(({ planned }) => planned.item))
     for (const [at, { row, planned }] of batch.entries()) {
@@ -80,7 +80,7 @@ export async function scoreTask(
     options.onProgress?.({ done: scored.length, total: Math.min(options.limit ?? rows.length, rows.length) })
     await setImmediate()
   }
-  return { ...summarise(name, scored), warnings: warnOfLongChoices(model, plan) }
+  return { ...taskScore(name, scored), warnings: warnOfLongChoices(model, plan) }
 }
 
 interface PendingRow {
@@ -157,7 +157,7 @@ function warnOfLongChoices(model: ScoringModel, plan: readonly PlannedRow[]): st
 const indexOfHighest = (values: readonly number[]): number =>
   values.reduce((best, value, index) => (value > values[best]! ? index : best), 0)
 
-function summarise(name: TaskName, scored: ScoredRow[]): Omit<TaskScore, 'warnings'> {
+function taskScore(name: TaskName, scored: ScoredRow[]): Omit<TaskScore, 'warnings'> {
   const rows = scored.toSorted((a, b) => a.index - b.index)
   const right = rows.map(({ pred, gold }) => Number(pred === gold))
   const score = { acc: mean(right), stderr: standardError(right), n: rows.length, rows }

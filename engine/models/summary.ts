@@ -16,7 +16,7 @@ export interface CheckpointSummary {
 }
 
 /** What a person wants to know of a checkpoint before working with it. */
-export function summarise({ folder, config, parameters, dtype, bytes }: Checkpoint): CheckpointSummary {
+export function checkpointSummary({ folder, config, parameters, dtype, bytes }: Checkpoint): CheckpointSummary {
   const tokenizer = (['tokenizer.json', 'tokenizer.model'] as const).find((name) => existsSync(join(folder, name)))
   return { family: config.family, parameters, dtype, bytes, layers: config.layers, tokenizer: tokenizer ?? null }
 }

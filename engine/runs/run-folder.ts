@@ -29,9 +29,11 @@ import type { SavedValues } from '../shared/saved-values.ts'
 import { Journal } from './journal.ts'
 import { lockName, RunLock } from './run-lock.ts'
 
-/** Settings that may differ between a run and its continuation: they do not enter the numbers. */
-const free = new Set(['out', 'saveEvery', 'sampleEvery', 'samplePrompts', 'sampleTokens'])
-const essence = (job: Job) => Object.fromEntries(Object.entries(job).filter(([name]) => !free.has(name)))
+/** Settings that may differ between a run and its continuation: they do not change its numbers. */
+const mayDiffer = new Set(['out', 'saveEvery', 'sampleEvery', 'samplePrompts', 'sampleTokens'])
+
+/** The settings that a continued run must share with the run that was started. */
+const fixedSettings = (job: Job) => Object.fromEntries(Object.entries(job).filter(([name]) => !mayDiffer.has(name)))
 
 /** Names of the files of a run folder. */
 export const runFiles = {
@@ -122,8 +124,8 @@ export class RunFolder {
 
   /** @throws SecateurError where the folder holds a run of another job. */
   static open(path: string, job: RunJob): RunFolder {
-    const earlier = essence(RunFolder.jobOf(path))
-    const now = essence(job)
+    const earlier = fixedSettings(RunFolder.jobOf(path))
+    const now = fixedSettings(job)
     const different = Object.keys({ ...earlier, ...now }).filter((name) => !isDeepStrictEqual(earlier[name], now[name]))
     if (different.length > 0)
       throw badSetting(

@@ -8,7 +8,7 @@ import { columnsOf, kindOf } from './columns.ts'
 import { expandSweep, type SweepRun } from './expand.ts'
 import { figuresOf } from './figures.ts'
 import { reportText, type SweepOutcome } from './report.ts'
-import { summarise } from './summary.ts'
+import { summaryRows } from './summary.ts'
 import { denseFolderOf, outcomeOf, readFailures, resultIn, runFolderOf } from './sweep-folder.ts'
 import { runsCsv, summaryCsv } from './table.ts'
 
@@ -18,7 +18,7 @@ export function readSweep({ path }: ParsedServiceParams<'readSweep'>): SweepStat
   const { results, dense, failures, examples } = outcome
   const metrics = new Map(results.map((result) => [result.name, result.metrics]))
   const messages = new Map(failures.map(({ name, message }) => [name, message]))
-  const rows = summarise(results)
+  const rows = summaryRows(results)
   return {
     runs: runs.map(({ name, varied }) => {
       const own = runFolderOf(folder, name)
@@ -43,7 +43,7 @@ const restingState = (folder: string) => (existsSync(join(folder, runFiles.run))
 /** A sweep's tables as a text to keep elsewhere; its figures are files beside report.md. */
 export function reportSweep({ path, as }: ParsedServiceParams<'reportSweep'>): string {
   const { outcome } = open(path)
-  const rows = summarise(outcome.results)
+  const rows = summaryRows(outcome.results)
   if (as === 'runs') return runsCsv(outcome.results, outcome.dense)
   return as === 'table' ? summaryCsv(rows) : reportText(outcome, rows, [])
 }

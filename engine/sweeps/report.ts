@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Scores, SweepJob } from '../contract/index.ts'
 import { writeFileAtomically } from '../shared/files.ts'
 import { type Figure, figuresOf } from './figures.ts'
-import { type Metrics, type RunResult, summarise, type SummaryRow } from './summary.ts'
+import { type Metrics, type RunResult, summaryRows, type SummaryRow } from './summary.ts'
 import { markdownTable, runsCsv, summaryCsv } from './table.ts'
 
 export interface SweepOutcome {
@@ -26,7 +26,7 @@ export const reportFiles = { report: 'report.md', runs: 'runs.csv', table: 'tabl
  */
 export function writeReport(folder: string, outcome: SweepOutcome): string {
   const { results, dense } = outcome
-  const rows = summarise(results)
+  const rows = summaryRows(results)
   const figures = figuresOf(rows, dense)
   const figureFolder = join(folder, reportFiles.figures)
   if (existsSync(figureFolder)) rmSync(figureFolder, { recursive: true })

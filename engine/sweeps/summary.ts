@@ -1,5 +1,6 @@
+import { mean, sampleStandardDeviation } from 'simple-statistics'
 import type { ResultEvent } from '../contract/index.ts'
-import { macroAverage, mean } from '../evaluation/statistics.ts'
+import { macroAverage } from '../evaluation/statistics.ts'
 import { columnsOf } from './columns.ts'
 import type { SweepRun } from './expand.ts'
 
@@ -55,7 +56,7 @@ export function metricsOf(result: ResultEvent, multiplyAdds: number | null): Met
 }
 
 /** Puts runs together that differ in their seed alone. */
-export function summarise(results: readonly RunResult[]): SummaryRow[] {
+export function summaryRows(results: readonly RunResult[]): SummaryRow[] {
   const rows = new Map<string, RunResult[]>()
   for (const result of results) {
     const { seed: _, ...rest } = result.varied
@@ -74,9 +75,8 @@ export function summarise(results: readonly RunResult[]): SummaryRow[] {
 }
 
 /** Mean and sample standard deviation (n - 1). */
-export function statistic(values: readonly number[]): Statistic {
-  const centre = mean(values)
-  const n = values.length
-  const deviation = n < 2 ? null : Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (n - 1))
-  return { mean: centre, deviation, n }
-}
+export const statistic = (values: readonly number[]): Statistic => ({
+  mean: mean([...values]),
+  deviation: values.length < 2 ? null : sampleStandardDeviation([...values]),
+  n: values.length,
+})

@@ -9,7 +9,7 @@ import { countParameters, expectedTensors } from '../../../engine/models/tensors
 import type { StoredTensor, WeightType } from '../../../engine/tensor/stored-tensor.ts'
 import { layOut, type PlannedTensor } from '../../../engine/checkpoint/safetensors-header.ts'
 import { writeSafetensors } from '../../../engine/checkpoint/safetensors-writer.ts'
-import { summarise } from '../../../engine/models/summary.ts'
+import { checkpointSummary } from '../../../engine/models/summary.ts'
 import { SecateurError } from '../../../engine/shared/errors.ts'
 import { writeFileAtomically, writeJson } from '../../../engine/shared/files.ts'
 import { FIXTURES, fixtureModel, loadFixture } from '../../fixtures/read.ts'
@@ -64,9 +64,9 @@ for (const name of FIXTURES) {
   })
 }
 
-test('stories260K opens and is summarised', needsStories, () => {
+test('stories260K opens and is checkpointSummaryd', needsStories, () => {
   using checkpoint = openCheckpoint(stories)
-  assert.deepEqual(summarise(checkpoint), {
+  assert.deepEqual(checkpointSummary(checkpoint), {
     family: 'llama',
     parameters: 260_032,
     dtype: 'float32',

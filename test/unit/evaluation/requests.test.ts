@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Tokenizer } from '../../../engine/tokenizer/tokenizer-type.ts'
-import { makeBatches } from '../../../engine/evaluation/batching.ts'
+import { scoringBatches } from '../../../engine/evaluation/batching.ts'
 import { fewShotText } from '../../../engine/evaluation/few-shot.ts'
 import { pairEncoder, planRow } from '../../../engine/evaluation/requests.ts'
 import { PythonRandom } from '../../../engine/shared/python-random.ts'
@@ -167,7 +167,7 @@ test('batches take similar lengths together, within the budget after padding', (
   // In a row: 12, 54, 10, 202 and 54 tokens.
   const items = [item(10, 2, 2), item(50, 5), item(9, 2, 1), item(200, 3), item(48, 4, 4)]
   const prefixes = (tokens: number) =>
-    makeBatches(items, (entry) => entry, tokens).map((batch) => batch.map(({ prefix }) => prefix.length))
+    scoringBatches(items, (entry) => entry, tokens).map((batch) => batch.map(({ prefix }) => prefix.length))
   assert.deepEqual(prefixes(108), [[200], [50, 48], [10, 9]])
   assert.deepEqual(prefixes(107), [[200], [50], [48], [10, 9]])
   assert.equal(prefixes(1).length, 5)

@@ -6,7 +6,7 @@ import { rankCorrelation } from '../../../engine/jobs/measure.ts'
 import { drawChart, niceTicks } from '../../../engine/sweeps/chart.ts'
 import { expandSweep, planSweep } from '../../../engine/sweeps/expand.ts'
 import { figuresOf } from '../../../engine/sweeps/figures.ts'
-import { metricsOf, type RunResult, statistic, summarise } from '../../../engine/sweeps/summary.ts'
+import { metricsOf, type RunResult, statistic, summaryRows } from '../../../engine/sweeps/summary.ts'
 import { markdownTable, runsCsv, summaryCsv } from '../../../engine/sweeps/table.ts'
 
 const sweepOf = (more: object) =>
@@ -74,7 +74,7 @@ const results: RunResult[] = [
 
 test('tables give mean and deviation over seeds, and CSV quotes what it must', () => {
   assert.deepEqual(statistic([10, 14]), { mean: 12, deviation: Math.sqrt(8), n: 2 })
-  const rows = summarise(results)
+  const rows = summaryRows(results)
   assert.equal(
     markdownTable(rows, { 'perplexity a': 5 }),
     [
@@ -119,7 +119,7 @@ test('a result gives its columns', () => {
 })
 
 test('charts are well-formed, with a mark for every value', () => {
-  const rows = summarise(results)
+  const rows = summaryRows(results)
   const [figure] = figuresOf(rows, { 'perplexity a': 5 })
   assert.equal(figure!.name, 'perplexity-a')
   // Two bars, and the two values of one differ in error bars: the other has one run.

@@ -1,5 +1,5 @@
-/** Keeps the results for the last two arguments: a batch never touches more passes at once, unless the data is tiny. */
-export function rememberTwo<T>(compute: (key: number) => T): (key: number) => T {
+/** Caches the results for the last two arguments: a batch never touches more epochs at once, unless the data is tiny. */
+export function cacheLastTwo<T>(compute: (key: number) => T): (key: number) => T {
   const kept = new Map<number, T>()
   return (key) => {
     const known = kept.get(key)
