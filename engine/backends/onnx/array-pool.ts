@@ -9,6 +9,12 @@ const mostBytes = 2 ** 30
 export const allocate = (type: ElementType, size: number): HostValues =>
   type === 'float32' ? new Float32Array(size) : type === 'int32' ? new Int32Array(size) : new Uint8Array(size)
 
+/** The values in the array type of `type`: the same array where it has that type. */
+export function valuesOf(values: HostValues | readonly number[], type: ElementType): HostValues {
+  const arrayType = type === 'float32' ? Float32Array : type === 'int32' ? Int32Array : Uint8Array
+  return values instanceof arrayType ? values : arrayType.from(values)
+}
+
 /** Arrays that no tensor uses any more, kept for tensors of the same type and size. */
 export class ArrayPool {
   readonly #free = new Map<string, HostValues[]>()

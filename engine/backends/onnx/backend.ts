@@ -1,7 +1,7 @@
 import { SecateurError } from '../../shared/errors.ts'
-import { type DataType, type Tensor, tf, type TensorInfo } from '../../tensor/tf.ts'
+import { type DataType, tf, type TensorInfo } from '../../tensor/tf.ts'
 import { offerExtras } from '../extras.ts'
-import { allocate, ArrayPool, type HostValues } from './array-pool.ts'
+import { allocate, ArrayPool, type HostValues, valuesOf } from './array-pool.ts'
 import { CompiledGraphs } from './compiled-graphs.ts'
 import type { ElementType } from './model-proto.ts'
 import { Recorder, sizeOf, type Value } from './recorder.ts'
@@ -23,6 +23,7 @@ const elementTypes: Partial<Record<DataType, ElementType>> = { float32: 'float32
 
 /** The graph runs when it has this many nodes, so that a loop that never reads a value does not fill memory. */
 const longestGraph = 4096
+
 /**
  * A TensorFlow.js back end on ONNX Runtime. Kernels append nodes to a pending graph; `flush` (called when data is read, or
  * at the end of a block) runs it with every tensor that is still alive as an output. Compiled graphs are kept by structure.
@@ -42,7 +43,6 @@ export class OnnxBackend extends tf.KernelBackend {
   /** Arrays of disposed tensors that the pending graph still reads. */
   #retired: HostValues[] = []
   #recorder = new Recorder()
-  #flushing = 0
 
   constructor(options: { threads: number }) {
     super()
@@ -55,15 +55,6 @@ export class OnnxBackend extends tf.KernelBackend {
   /** The graph that kernels record into. */
   get graph(): Recorder {
     return this.#recorder
-  }
-
-  /** Sessions compiled and kept. */
-  get sessions(): number {
-    return this.#compiled.size
-  }
-
-  get graphRuns(): number {
-    return this.#flushing
   }
 
   // What kernels call.
@@ -125,17 +116,9 @@ export class OnnxBackend extends tf.KernelBackend {
   /** A float32 tensor whose array a kernel on the host fills; its values are arbitrary before. */
   blank(shape: readonly number[]): { tensor: TensorInfo; data: Float32Array } {
     const data = this.#arrays.take('float32', sizeOf(shape)) as Float32Array
-    const entry: Entry = {
-      dtype: 'float32',
-      type: 'float32',
-      shape,
-      references: 1,
-      data,
-      pending: null,
-      recyclable: true,
-    }
     const dataId = {}
-    this.#entries.set(dataId, entry)
+    const held = { references: 1, data, pending: null, recyclable: true }
+    this.#entries.set(dataId, { dtype: 'float32', type: 'float32', shape, ...held })
     return { tensor: { dataId, shape: [...shape], dtype: 'float32' }, data }
   }
 
@@ -161,7 +144,6 @@ export class OnnxBackend extends tf.KernelBackend {
         }
       }
       this.#pendingEntries.clear()
-      this.#flushing++
     }
     this.#recorder = new Recorder()
     for (const data of this.#retired) this.#arrays.release(data)
@@ -187,14 +169,7 @@ export class OnnxBackend extends tf.KernelBackend {
     const type = elementTypes[dtype]
     if (!type)
       throw new SecateurError('unsupported', `the onnx back end holds float32, int32 and bool tensors, not ${dtype}`)
-    const data =
-      values instanceof (type === 'float32' ? Float32Array : type === 'int32' ? Int32Array : Uint8Array)
-        ? values
-        : type === 'float32'
-          ? Float32Array.from(values as ArrayLike<number>)
-          : type === 'int32'
-            ? Int32Array.from(values as ArrayLike<number>)
-            : Uint8Array.from(values as ArrayLike<number>)
+    const data = valuesOf(values, type)
     this.#entries.set(dataId, { dtype, type, shape, references, data, pending: null, recyclable: false })
   }
 
@@ -262,6 +237,3 @@ export class OnnxBackend extends tf.KernelBackend {
     this.trim()
   }
 }
-
-/** The tensor that `info` names, for code that mixes kernels with tfjs operations. */
-export const asTensor = (info: TensorInfo): Tensor => tf.engine().makeTensorFromTensorInfo(info)
