@@ -57,7 +57,7 @@ export const wasAborted = (error: unknown): boolean =>
   (error instanceof Error && error.name === 'AbortError') ||
   (error instanceof ProblemError && error.problem.kind === 'interrupted')
 
-/** Any error as the renderer is told of it. What nobody foresaw is `internal`, and is printed with its stack. */
+/** Any error in the form that the renderer gets. An unexpected one is `internal`, and is printed with its stack. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem
   if (error instanceof ZodError) {

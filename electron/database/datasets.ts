@@ -11,7 +11,7 @@ export interface DatasetRow {
   kind: Dataset['kind']
   detected_kind: Dataset['kind']
   task: string | null
-  /** JSON. */
+  /** A list of names, as JSON. */
   fields: string
   field: string | null
   rows: number | null

@@ -11,7 +11,7 @@ import {
 } from './metric-buckets.ts'
 import type { Connection } from './open.ts'
 
-/** Values of one step; NaN for what is not known of it. */
+/** Values of one step; NaN for a metric that the step does not have. */
 export interface MetricRow {
   step: number
   values: Float64Array
@@ -94,7 +94,7 @@ export class MetricStore {
     return whole
   }
 
-  /** Forgets the steps after `step`. */
+  /** Deletes the steps after `step`. */
   rewind(runId: number, step: number): void {
     this.#db.transaction(() => {
       this.#cut.run(runId, 0, step)

@@ -7,9 +7,9 @@ import { migrations } from './migrations/index.ts'
 export type Connection = Database.Database
 
 export const databaseName = 'secateur.sqlite'
-/** A bigger file is looked through only after it was not closed properly, since that takes seconds. */
+/** A larger file is checked only if it was not closed properly, since a check takes seconds. */
 const checkedBytes = 256e6
-/** Milliseconds that an app which is just closing has to give the file free. */
+/** Milliseconds to wait for another app that is closing to release the file. */
 const patience = 1000
 
 /**
@@ -36,7 +36,7 @@ function openSound(file: string): Connection {
   if (existed) refuseNewer(file)
   const db = new Database(file, { timeout: patience })
   try {
-    // Held from here to the end of the process: a second Secateur on the same folder would run the same queue.
+    // Locked from here to the end of the process: a second Secateur on the same folder would run the same queue.
     db.pragma('locking_mode = EXCLUSIVE')
     db.pragma('journal_mode = WAL')
     db.pragma('synchronous = FULL')
@@ -53,7 +53,7 @@ function openSound(file: string): Connection {
   }
 }
 
-/** Looks at the version through a connection that cannot write. */
+/** Reads the version through a connection that cannot write. */
 function refuseNewer(file: string): void {
   const db = new Database(file, { readonly: true, timeout: patience })
   try {
@@ -86,7 +86,7 @@ const codeOf = (error: unknown): string => (error instanceof Database.SqliteErro
 const isDamage = (error: unknown): boolean =>
   error instanceof Damage || codeOf(error).startsWith('SQLITE_CORRUPT') || codeOf(error) === 'SQLITE_NOTADB'
 
-/** Renames the file with what belongs to it; what was not yet in the file itself is in its -wal. */
+/** Renames the file together with its -wal and -shm: the -wal has changes that are not in the file yet. */
 function keepAside(file: string): string {
   const stamp = new Date().toISOString().slice(0, 19).replaceAll(':', '-')
   let aside = `${file}.damaged-${stamp}`
@@ -96,7 +96,7 @@ function keepAside(file: string): string {
   return aside
 }
 
-/** Applies what is missing in one transaction. */
+/** Applies the missing migrations in one transaction. */
 function migrate(db: Connection, file: string): void {
   const version = versionOf(db)
   if (version === migrations.length) return

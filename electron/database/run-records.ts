@@ -89,7 +89,7 @@ export class RunRecords {
     return this.#prompts.all(runId)
   }
 
-  /** Forgets what came after a step. */
+  /** Deletes what came after a step. */
   rewind(runId: number, step: number): void {
     for (const statement of this.#rewinds) statement.run(runId, step)
   }

@@ -34,11 +34,11 @@ export interface RunRow {
   /** The engine's process, and when the system says that it was started. */
   pid: number | null
   pid_started: string | null
-  /** When it was removed; 0 while it is being forgotten for good. */
+  /** When it was removed; 0 while it is being deleted. */
   removed: number | null
 }
 
-/** A run that nothing has happened to yet. */
+/** The columns of a run that has not started. */
 export const emptyRow = {
   reason: null,
   output_id: null,
@@ -59,7 +59,7 @@ export const emptyRow = {
   removed: null,
 } satisfies Partial<RunRow>
 
-/** What is looked at where many runs are changed at once. */
+/** The columns that are read where many runs are changed at once. */
 export type RunOutline = Pick<RunRow, 'id' | 'name' | 'state' | 'folder' | 'output_id'>
 
 /** A setting or a result of a run. */
@@ -131,7 +131,7 @@ export class RunStore extends Table<RunRow> {
     return this.#byFolder.get(folder)
   }
 
-  /** Those that wait come last, in the order of the queue. */
+  /** Runs in any of these states; queued ones come last, in the order of the queue. */
   inStates(states: readonly RunState[]): RunRow[] {
     return this.#inStates.all(JSON.stringify(states))
   }
@@ -144,7 +144,7 @@ export class RunStore extends Table<RunRow> {
     return (this.#lastPosition.get() ?? 0) + 1
   }
 
-  /** Those of the runs that there are, removed ones too unless they are being forgotten for good. */
+  /** The runs with these ids that exist, including removed ones that are not being deleted. */
   outlines(ids: readonly number[]): RunOutline[] {
     return this.#outlines.all(JSON.stringify(ids))
   }
@@ -171,7 +171,7 @@ export class RunStore extends Table<RunRow> {
     return id
   }
 
-  /** Brings what the search knows of a run up to date with its name, notes, tags and settings. */
+  /** Updates the search index with the run's name, notes, tags and settings. */
   index(runId: number): void {
     const row = this.#search.get(runId)
     this.#clearSearch.run(runId)
@@ -180,7 +180,7 @@ export class RunStore extends Table<RunRow> {
     this.#putSearch.run(runId, row.name, row.notes, this.tags.of(runId).join('\n'), settings)
   }
 
-  /** Forgets what came after a step that is going to be repeated. */
+  /** Deletes what came after a step, since the steps after it are repeated. */
   rewind(runId: number, step: number): void {
     this.db.transaction(() => {
       this.metrics.rewind(runId, step)

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 
-/** Where both hosts keep database, runs and copied checkpoints unless told otherwise. */
+/** Where both hosts keep the database, runs and copied checkpoints by default. */
 export function defaultDataFolder(
   platform: NodeJS.Platform = process.platform,
   env: NodeJS.ProcessEnv = process.env,

@@ -22,7 +22,7 @@ export function lockSession(renderer: string): void {
   defaultSession.protocol.handle(scheme, (request) => answerAppRequest(renderer, request))
 }
 
-/** Opens the window where it was when it was last closed. Shows it when there is something to see. */
+/** Opens the window where it was last closed. Shows it when the page has been drawn. */
 export function openWindow({ preload, stateFile, log }: WindowOptions): BrowserWindow {
   const primary = screen.getPrimaryDisplay()
   const displays = [primary, ...screen.getAllDisplays().filter(({ id }) => id !== primary.id)]
@@ -55,7 +55,7 @@ export function openWindow({ preload, stateFile, log }: WindowOptions): BrowserW
   return window
 }
 
-/** Writes down where the window is, for the next start. */
+/** Saves the window's position for the next start. */
 export function keepWindowState(window: BrowserWindow, stateFile: string): void {
   writeWindowState(stateFile, { ...window.getNormalBounds(), maximised: window.isMaximized() })
 }
@@ -75,7 +75,7 @@ function lockContents({ webContents }: BrowserWindow, log: Log): void {
   })
 }
 
-/** Loads the page again after its process crashed; asks first where that keeps happening. Runs do not notice. */
+/** Loads the page again after its process crashed; asks first where it crashes again and again. Runs go on meanwhile. */
 function recover(window: BrowserWindow, log: Log): void {
   let crashes: number[] = []
   window.webContents.on('render-process-gone', (_event, { reason, exitCode }) => {

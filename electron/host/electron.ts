@@ -26,7 +26,7 @@ export function startElectron(paths: ElectronPaths): void {
   const { values } = parseArgs({ args: process.argv.slice(1), options: { data: { type: 'string' } }, strict: false })
   const data = prepareDataFolder(typeof values.data === 'string' ? values.data : defaultDataFolder())
   app.setPath('userData', join(data, 'electron'))
-  // Of each data folder one; it is the profile's folder that counts.
+  // One instance for each data folder: Electron's lock goes by the folder of the profile.
   if (!app.requestSingleInstanceLock()) return app.quit()
   app.enableSandbox()
   protocol.registerSchemesAsPrivileged([
@@ -55,7 +55,7 @@ export function startElectron(paths: ElectronPaths): void {
     if (hash) window!.webContents.send('go', hash)
   }
 
-  /** Runs are stopped with their state saved, which the user is told before. */
+  /** Asks the user first, since closing stops the runs and saves their state. */
   async function quitAfterAsking(): Promise<void> {
     if (services && (await anythingRuns(services))) {
       const question = {
@@ -89,7 +89,7 @@ export function startElectron(paths: ElectronPaths): void {
     contents.on('will-attach-webview', (event) => event.preventDefault())
   })
 
-  // Awaiting this at the top of a module would never end.
+  // Awaiting this at the top of a module would block for ever.
   void app.whenReady().then(async () => {
     lockSession(paths.renderer)
     const platform = electronPlatform(() => window, show)

@@ -1,7 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 
-/** Where the window stands between two starts. */
+/** The window's position and size, kept between two starts. */
 
 const rectangle = { x: z.int(), y: z.int(), width: z.int().min(1), height: z.int().min(1) }
 const stateSchema = z.object({ ...rectangle, maximised: z.boolean() })

@@ -30,7 +30,7 @@ export class CheckpointHashing {
         )
         const others = checkpoints.withHash(hash)
         checkpoints.update(row.id, { content_hash: hash })
-        // It may have been removed meanwhile.
+        // The checkpoint may have been removed meanwhile.
         for (const id of new Set([row.id, ...others])) if (checkpoints.get(id)?.removed === null) this.#onHashed(id)
       } catch (error) {
         // The task says what went wrong; the next start tries again.

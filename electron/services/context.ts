@@ -19,6 +19,6 @@ export interface Context {
   tasks: Tasks
   emit: Emit
   settings: () => Settings
-  /** Lets something run beside the requests; its failure is told to the user rather than lost. */
+  /** Runs work beside the requests. Shows its failure to the user, since nobody awaits it. */
   inBackground: (work: Promise<unknown>) => void
 }

@@ -44,7 +44,7 @@ export class Library {
       const row = this.#context.checkpoints.get(id)
       if (!row) throw notFound('checkpoint', id)
       this.#context.checkpoints.update(id, { removed: null })
-      await this.#look(row)
+      await this.#checkFiles(row)
       return this.#changed(id)
     },
     'library.export': async ({ id, to }) => {
@@ -121,7 +121,7 @@ export class Library {
   async #import(path: string, mode: 'in-place' | 'copy'): Promise<CheckpointSummary> {
     if (mode === 'in-place') return await this.add(path, 'in-place')
     const { engine, settings, tasks } = this.#context
-    // Refused before anything is copied, where it is no checkpoint.
+    // Refuse a folder that holds no checkpoint before anything is copied.
     await engine.request('inspect', { checkpoint: resolve(path) })
     const to = await freeName(join(settings().checkpointsFolder, basename(resolve(path))))
     await tasks.run({ kind: 'copy', title: `Copying ${basename(path)}`, subject: null }, (control) =>
@@ -130,16 +130,16 @@ export class Library {
     return await this.add(to, 'copied')
   }
 
-  /** Looks at the files of every entry. @returns those whose status changed */
+  /** Checks the files of every entry. @returns the entries whose status changed */
   async check(): Promise<CheckpointSummary[]> {
     const changed: CheckpointSummary[] = []
     for (const row of this.#context.checkpoints.all()) {
-      if (await this.#look(row)) changed.push(this.#changed(row.id))
+      if (await this.#checkFiles(row)) changed.push(this.#changed(row.id))
     }
     return changed
   }
 
-  async #look(row: CheckpointRow): Promise<boolean> {
+  async #checkFiles(row: CheckpointRow): Promise<boolean> {
     const status = await statusOf(row)
     if (status === row.status) return false
     this.#context.checkpoints.update(row.id, { status })
@@ -170,7 +170,7 @@ export class Library {
           file: folder,
         },
       )
-    // A removed entry of the same folder gives way.
+    // A removed entry of the same folder gives up its path, which must be unique.
     if (other && other.id !== row.id) checkpoints.update(other.id, { path: `${other.path} (removed ${other.id})` })
     checkpoints.update(row.id, {
       path: folder,

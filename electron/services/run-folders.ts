@@ -111,7 +111,7 @@ export async function enterSweep(context: Context, library: Library, row: RunRow
   }
 }
 
-/** Takes a run folder into the history that no process writes. @returns the run's id */
+/** Enters a run folder that no process writes into the history. @returns the run's id */
 export async function enterFolder(
   context: Context,
   library: Library,

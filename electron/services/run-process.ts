@@ -15,7 +15,7 @@ const period = 250
 /** Milliseconds that a run has to end in once it is cancelled; its last saved state is whole whenever it is killed. */
 const patience = 20_000
 
-/** One engine process that works on a run, and what it says brought into the database. */
+/** One engine process that works on a run. Writes what it reports into the database. */
 export class RunProcess {
   readonly id: number
   readonly outcome: Promise<Outcome>
@@ -49,7 +49,7 @@ export class RunProcess {
     this.progress = initialProgress(row.last_saved_step ?? 0, summaryOf(row, context.runs).progress?.steps ?? 0)
     this.#engine = new EngineRun(context.options.engine, job, options.resume, (event) => {
       try {
-        this.#hear(event)
+        this.#handle(event)
       } catch (error) {
         context.inBackground(Promise.reject(error))
       }
@@ -68,7 +68,7 @@ export class RunProcess {
     return this.#intent !== null
   }
 
-  /** Asks it to end with its state saved. Cancelling, also of one that is pausing already, does not wait for ever. */
+  /** Asks the process to save its state and end. Kills it after `patience` where it was cancelled or the app closes. */
   stop(intent: Intent): void {
     const first = this.#intent === null
     if (first || intent === 'cancel') this.#intent = intent
@@ -95,7 +95,7 @@ export class RunProcess {
     return { state: 'failed', reason: explainEnd(end), result: null, crashed: true }
   }
 
-  #hear(event: EngineEvent): void {
+  #handle(event: EngineEvent): void {
     const { progress } = this
     switch (event.type) {
       case 'started':
@@ -151,7 +151,7 @@ export class RunProcess {
     return this.#flushing
   }
 
-  /** What cannot be written, since the disk is full for example, is tried again with the next: the folder has it. */
+  /** A failed write, on a full disk for example, is repeated with the next one: the run folder keeps the data. */
   async #flush(): Promise<void> {
     this.#dirty = false
     const changes = { ...this.#changes, progress: JSON.stringify(this.progress) }

@@ -11,7 +11,7 @@ import type { Outcome } from './run-outcome.ts'
 import { RunProcess } from './run-process.ts'
 import { busyStates, summaryOf } from './run-summary.ts'
 
-/** Runs that wait, and the one that each device works on. */
+/** Queues runs, and gives each device one run at a time. */
 export class RunQueue {
   readonly #context: Context
   readonly #library: Library
@@ -52,7 +52,7 @@ export class RunQueue {
     for (const row of this.#context.runs.queued()) {
       if (this.#closing) return
       const device = await this.#deviceChoice.of(row)
-      // It may have been paused, cancelled or removed meanwhile.
+      // The run may have been paused, cancelled or removed meanwhile.
       if (this.#devices.has(device) || this.#context.runs.get(row.id)?.state !== 'queued') continue
       this.#devices.set(device, row.id)
       this.#follow(this.#run(row), row.id, device)
@@ -139,7 +139,7 @@ export class RunQueue {
     }
   }
 
-  /** Takes up runs that were busy when the app ended: waits for their processes, then says how they stand. */
+  /** Recovers runs that were busy when the app ended: waits for their processes, then reads the state from their folders. */
   recover(): void {
     for (const row of this.#context.runs.inStates(busyStates)) {
       this.#context.runs.update(row.id, { state: 'stopping' })

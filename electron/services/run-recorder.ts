@@ -52,11 +52,11 @@ export class RunRecorder {
   }
 
   /**
-   * Reads what is new in slices, each in one transaction, with the changes of the run in the last one. `tell` sends the
+   * Reads what is new in slices, each in one transaction, with the changes of the run in the last one. `emits` sends the
    * renderers what is new.
    */
-  read(tell: boolean, changes: Partial<RunRow> = {}): Promise<void> {
-    const reading = this.#reading.then(() => this.#read(tell, changes))
+  read(emits: boolean, changes: Partial<RunRow> = {}): Promise<void> {
+    const reading = this.#reading.then(() => this.#read(emits, changes))
     this.#reading = reading.catch(() => {})
     return reading
   }
@@ -66,7 +66,7 @@ export class RunRecorder {
     await Promise.all([this.#metrics, this.#snapshots, this.#samples].map((lines) => lines.close()))
   }
 
-  async #read(tell: boolean, changes: Partial<RunRow>): Promise<void> {
+  async #read(emits: boolean, changes: Partial<RunRow>): Promise<void> {
     const { db, runs } = this.#context
     for (;;) {
       const metrics = await this.#nextOf(this.#metrics, stepMetricsSchema)
@@ -85,7 +85,7 @@ export class RunRecorder {
       })()
       this.#lastSnapshot = newSnapshots.at(-1)?.step ?? this.#lastSnapshot
       this.#lastSample = newSamples.at(-1)?.step ?? this.#lastSample
-      if (tell) this.#tell(rows, newSnapshots, newSamples)
+      if (emits) this.#emitNew(rows, newSnapshots, newSamples)
       if (ended) return
       await setImmediate()
     }
@@ -110,12 +110,12 @@ export class RunRecorder {
       this.#speeds.delete(line.step)
       rows.push({ step: line.step, values: valuesOf(line, speed) })
     }
-    // Of steps that came as an event but stand in no line there is nothing to keep.
+    // A step that came as an event but is not in the file is not stored.
     if (this.#speeds.size > 10_000) this.#speeds.clear()
     return rows
   }
 
-  #tell(rows: MetricRow[], snapshots: PruningSnapshot[], samples: Events['sample']['sample'][]): void {
+  #emitNew(rows: MetricRow[], snapshots: PruningSnapshot[], samples: Events['sample']['sample'][]): void {
     const { emit } = this.#context
     const id = this.#id
     if (rows.length > 0) {

@@ -39,18 +39,18 @@ export class Tasks {
     const task: BackgroundTask = { id, ...about, done: 0, total: 0, state: 'running', secondsLeft: null, problem: null }
     const abort = new AbortController()
     this.#tasks.set(id, { task, abort })
-    const tell = () => this.#emit('task', { ...task })
-    tell()
+    const emitTask = () => this.#emit('task', { ...task })
+    emitTask()
     const started = performance.now()
-    let told = started
+    let lastEmitted = started
     const progress = (done: number, total: number) => {
       const now = performance.now()
       task.done = done
       task.total = total
       task.secondsLeft = done > 0 && total > 0 ? (((now - started) / 1000) * (total - done)) / done : null
-      if (now - told < period) return
-      told = now
-      tell()
+      if (now - lastEmitted < period) return
+      lastEmitted = now
+      emitTask()
     }
     const working = work({ signal: abort.signal, progress })
     const settled = working.catch(() => {})
@@ -69,7 +69,7 @@ export class Tasks {
     } finally {
       this.#settled.delete(settled)
       task.secondsLeft = null
-      tell()
+      emitTask()
       this.#forget()
     }
   }
