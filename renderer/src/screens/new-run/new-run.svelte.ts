@@ -175,16 +175,21 @@ export class NewRun {
   }
 }
 
-/** Puts what the address asks for into a draft: kind of run, figure of the paper, checkpoint. */
+/** Puts what the address asks for into a draft: kind of run, figure of the paper, checkpoint, data set. */
 async function fillIn(draft: Draft, query: URLSearchParams): Promise<void> {
   const mode = modes.find((each) => each === query.get('kind'))
   const figure = engine.sweepPreset.safeParse(query.get('figure')).data
-  const checkpoint = Number(query.get('checkpoint')) || null
+  const [checkpointId, datasetId] = ['checkpoint', 'data'].map((name) => Number(query.get(name)) || null)
   if (mode) draft.mode = mode
   if (figure) draft.sweep = { ...draft.sweep, preset: figure, variants: [] }
   if (mode === 'sweep') draft.evaluate = needsScores(draft.sweep)
-  if (checkpoint === null) return
-  const { path, kind } = await call('library.get', { id: checkpoint })
-  if (kind === 'adapter') draft.adapter = path
-  else draft.checkpoint = path
+  if (checkpointId) {
+    const { path, kind } = await call('library.get', { id: checkpointId })
+    if (kind === 'adapter') draft.adapter = path
+    else draft.checkpoint = path
+  }
+  if (datasetId) {
+    const dataset = (await call('datasets.list')).find(({ id }) => id === datasetId)
+    if (dataset) draft.data = [dataset.path]
+  }
 }
