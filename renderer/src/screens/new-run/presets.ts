@@ -14,7 +14,7 @@ export const presets: readonly Preset[] = [
     name: 'paper',
     title: "The paper's settings",
     sentence:
-      'What LoRAPrune was published with: batches of 128 rows of 512 tokens, two epochs of 20,000 documents, the first tenth of the layers and the last one left whole.',
+      'What LoRAPrune was published with: batches of 128 sequences of 512 tokens, two epochs of 20,000 documents, the first tenth of the layers and the last one left whole.',
     values: {
       sequenceLength: '512',
       batchSize: '4',
