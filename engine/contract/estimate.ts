@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { layerSchema } from './checkpoint.ts'
-import { criterionName } from './criteria.ts'
+import { criterionName } from './criteria/index.ts'
 
 /** Parameters of the checkpoint that is given, and of what is left of it. */
 export const parametersSchema = z.object({ before: z.int(), after: z.int() })

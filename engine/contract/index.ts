@@ -8,7 +8,7 @@
  */
 
 export * from './checkpoint.ts'
-export * from './criteria.ts'
+export * from './criteria/index.ts'
 export * from './dataset.ts'
 export * from './estimate.ts'
 export * from './evaluation.ts'

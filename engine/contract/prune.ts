@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { criterionName } from './criteria.ts'
+import { criterionName, criterionSettings } from './criteria/index.ts'
 import { evaluationSchema } from './evaluation.ts'
 import { path } from './names.ts'
 import { fraction, machineSettings, outputDtype, trainingSettings } from './settings.ts'
@@ -49,36 +49,7 @@ export const pruneSchema = z.strictObject({
     ),
   pruneWarmup: fraction.default(0.1).describe('fraction of the steps before pruning starts'),
   pruneCooldown: fraction.default(0.1).describe('fraction of the steps after pruning ends'),
-  lambda: z.number().min(0).lt(1).default(0.9).describe('moving average of importance'),
-  power: z
-    .union([z.literal(1), z.literal(2)])
-    .default(1)
-    .describe('1: absolute value (the published code); 2: square'),
-  normalise: z.enum(['none', 'module']).default('module').describe("divide each projection's scores by their norm"),
-  reduction: z
-    .enum(['sum', 'mean', 'max', 'product', 'last'])
-    .default('sum')
-    .describe("how the projections' scores of a group become one; last: that of o or down"),
-  magnitudeNorm: z
-    .enum(['l1', 'l2'])
-    .default('l1')
-    .describe('magnitude: sum of absolute values, or root of the sum of squares'),
-  magnitudeWeights: z
-    .enum(['merged', 'base'])
-    .default('merged')
-    .describe('magnitude: of the weights with the adapter or without'),
-  movementGradients: z
-    .enum(['adapter', 'weights'])
-    .default('adapter')
-    .describe("movement: estimated from the adapter's gradients, or the weights' own (more memory and time)"),
-  gradientForm: z
-    .enum(['element-wise', 'vector-wise', 'mixed'])
-    .default('element-wise')
-    .describe('gradient: absolute values added up, absolute value of the sum, or with a second-order term'),
-  biasCompensation: z
-    .boolean()
-    .default(true)
-    .describe('flap: keep what removed groups give on average as biases (Llama only)'),
+  ...criterionSettings,
   headGroups: z
     .enum(['key-value-heads', 'query-heads'])
     .default('key-value-heads')

@@ -4,7 +4,7 @@ import { listDevices } from '../backends/devices.ts'
 import { collectAssignments, jobFrom, optionFor, schemaOptions, settingsFrom } from './command-line/options.ts'
 import { type Reporter, makeReporter } from './command-line/report.ts'
 import {
-  criteria,
+  criterionList,
   type EngineEvent,
   evaluateSchema,
   evaluationSchema,
@@ -204,9 +204,9 @@ A first run:
   return code
 }
 
-const criteriaHelp = Object.entries(criteria)
+const criteriaHelp = criterionList
   .map(
-    ([name, { sentence, needs, memory }]) =>
+    ({ name, sentence, needs, memory }) =>
       `  ${name}: ${sentence} Looks at ${needs}; memory beyond training: ${memory}.`,
   )
   .join('\n')

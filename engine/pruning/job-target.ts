@@ -19,7 +19,7 @@ export function targetOf(job: PruneJob, { config, parameters }: Checkpoint): Tar
   const settings: TargetSettings = {
     ...job,
     removes: criteria[job.criterion].removes,
-    addsBiases: job.criterion === 'flap' && job.biasCompensation,
+    addsBiases: criteria[job.criterion].addsBiases?.(job) ?? false,
     uniform: job.uniform && job.ranking === 'local',
   }
   const wanted =
@@ -29,16 +29,12 @@ export function targetOf(job: PruneJob, { config, parameters }: Checkpoint): Tar
 
 function refuseContradictions(job: PruneJob, config: ModelConfig): void {
   const { layers, family } = config
-  const { removes } = criteria[job.criterion]
-  if (removes === 'weights' && job.schedule === 'iterative')
-    throw badSetting('schedule', `${job.criterion} sets weights to zero all at once: use one-shot`)
-  if (removes === 'layers' && layers.some((_, layer) => readersHaveBiases(config, layer)))
-    throw badSetting('criterion', 'layers of this checkpoint have biases, so that none can be masked away: use another')
-  if (job.criterion === 'flap' && job.biasCompensation && familyOf(config).withBiases(config) === null)
-    throw badSetting(
-      'biasCompensation',
-      `a ${family} checkpoint has no place for the biases: use --no-bias-compensation`,
-    )
+  const contradiction = criteria[job.criterion].contradiction?.(job, {
+    family,
+    hasOutputBiases: layers.some((_, layer) => readersHaveBiases(config, layer)),
+    takesBiases: familyOf(config).withBiases(config) !== null,
+  })
+  if (contradiction) throw badSetting(contradiction.setting, contradiction.message)
   const grouped = layers.some(({ heads, keyValueHeads }) => heads !== keyValueHeads)
   if (job.headGroups === 'key-value-heads' && layers.some(({ keyValueHeadOf }) => keyValueHeadOf))
     throw badSetting(
@@ -47,8 +43,6 @@ function refuseContradictions(job: PruneJob, config: ModelConfig): void {
     )
   if (job.ranking === 'global' && job.headGroups === 'query-heads' && grouped)
     throw badSetting('ranking', 'query heads that share key/value heads are ranked within a layer: use local')
-  if (job.criterion === 'movement' && job.reduction === 'product')
-    throw badSetting('reduction', 'movement has a sign, so that its product over projections says nothing: use sum')
   if (job.ranking === 'global' && job.channelMultiple > 1)
     throw badSetting('channelMultiple', 'global ranking gives each layer its own count: use local, or a multiple of 1')
 }

@@ -1,9 +1,10 @@
-import type { SweepJob, SweepPreset } from '../contract/index.ts'
+import { criterionList, type SweepJob, type SweepPreset } from '../contract/index.ts'
 
 type Plan = Partial<Pick<SweepJob, 'base' | 'values' | 'variants'>>
 
 const seeds = [0, 1, 2]
-const groupCriteria = ['loraprune', 'random', 'magnitude', 'movement', 'gradient', 'wanda', 'flap', 'depth']
+const groupCriteria = criterionList.filter(({ removes }) => removes !== 'weights').map(({ name }) => name)
+const weightCriteria = criterionList.filter(({ removes }) => removes === 'weights').map(({ name }) => name)
 const once = { schedule: 'one-shot' }
 
 /** What each preset varies. Checkpoint, data and evaluation are the user's. Seeds go outermost: see scripts/experiments.ts. */
@@ -34,7 +35,7 @@ export const presets: Record<SweepPreset, Plan> = {
     values: { seed: seeds, ratio: [0.5] },
     variants: [
       ...['loraprune', 'magnitude', 'wanda'].map((criterion) => ({ criterion, healing: true })),
-      ...['magnitude-unstructured', 'wanda-unstructured'].flatMap((criterion) => [
+      ...weightCriteria.flatMap((criterion) => [
         { criterion, healing: false, ...once },
         { criterion, healing: true, ...once },
       ]),

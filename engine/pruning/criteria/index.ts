@@ -1,4 +1,4 @@
-import type { CriterionName } from '../../contract/index.ts'
+import type { GroupCriterionName } from '../../contract/index.ts'
 import { Random } from '../../shared/random.ts'
 import type { Criterion, ModelView } from './criterion.ts'
 import { depth } from './depth.ts'
@@ -15,9 +15,7 @@ export interface CriterionSettings
   seed: number
 }
 
-/** A criterion that scores groups, by name; single weights are another matter (see unstructured.ts). */
-export type GroupCriterionName = Exclude<CriterionName, `${string}-unstructured`>
-
+/** Single weights are another matter: see single-weights.ts. */
 const makers: Record<GroupCriterionName, (view: ModelView, settings: CriterionSettings) => Criterion> = {
   loraprune: ({ model, adapter }, settings) => loraPrune(model, adapter, settings),
   random: ({ model }, { headGroups, seed }) =>

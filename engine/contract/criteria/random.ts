@@ -1,0 +1,13 @@
+import { describeCriterion } from './criterion.ts'
+
+export const random = describeCriterion({
+  name: 'random',
+  title: 'Random',
+  sentence: 'Draws what leaves by lot, from the seed: what any criterion must beat.',
+  needs: 'nothing',
+  removes: 'groups',
+  memory: 'none',
+  settings: {},
+  bytes: () => 0,
+  operations: () => 0,
+})
