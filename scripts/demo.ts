@@ -5,14 +5,13 @@ import { join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
 import { makeReporter } from '../engine/entries/command-line/report.ts'
 import { eventSchema, type ResultEvent } from '../engine/contract/index.ts'
-import { type TaskName, taskNames } from '../engine/evaluation/tasks/index.ts'
 import { macroAverage } from '../engine/evaluation/statistics.ts'
-import { sampleTaskFile } from './sample-tasks.ts'
+import { type SampleTask, sampleTaskFile, sampleTasks } from './sample-tasks.ts'
 
 const root = join(import.meta.dirname, '..')
 const sample = join(root, 'resources/sample')
 const scoring = [
-  ...taskNames.flatMap((name) => ['--task', `${name}=${sampleTaskFile(name)}`]),
+  ...sampleTasks.flatMap((name) => ['--task', `${name}=${sampleTaskFile(name)}`]),
   '--perplexity',
   `wikitext2=${join(sample, 'heldout.txt')}`,
   '--latency',
@@ -64,13 +63,13 @@ async function secateur(title: string, args: string[]): Promise<ResultEvent> {
 }
 
 function printTable(): void {
-  const accuracy = (name: TaskName) => both(({ tasks }) => percent(tasks![name]!.acc, tasks![name]!.stderr))
+  const accuracy = (name: SampleTask) => both(({ tasks }) => percent(tasks![name]!.acc, tasks![name]!.stderr))
   const rows = [
     ['', 'dense', 'pruned'],
     ['parameters', number(pruned.parameters!.before), number(pruned.parameters!.after)],
     ['size on disk', megabytes(sizeOf(dense)), megabytes(sizeOf(join(run, 'output')))],
     ['perplexity, held-out text', ...both(({ perplexity }) => perplexity!['wikitext2']!.value.toFixed(3))],
-    ...taskNames.map((name) => [name, ...accuracy(name)]),
+    ...sampleTasks.map((name) => [name, ...accuracy(name)]),
     ['mean of the seven', ...both(({ tasks }) => percent(macroAverage(tasks!, 'acc'), null))],
     ['prompt, tokens/s', ...both(({ latency }) => number(Math.round(latency!.promptTokensPerSecond)))],
     ['generation, tokens/s', ...both(({ latency }) => number(Math.round(latency!.generatedTokensPerSecond)))],

@@ -6,9 +6,8 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { makeReporter } from '../engine/entries/command-line/report.ts'
 import { criteria, criterionName, sweepSchema } from '../engine/contract/index.ts'
-import { taskNames } from '../engine/evaluation/tasks/index.ts'
 import { sweep } from '../engine/jobs/sweep.ts'
-import { sampleTaskFile } from './sample-tasks.ts'
+import { sampleTaskFile, sampleTasks } from './sample-tasks.ts'
 
 const root = join(import.meta.dirname, '..')
 const sample = join(root, 'resources/sample')
@@ -47,7 +46,7 @@ const job = sweepSchema.parse({
     learningRate: 2e-3,
     saveEvery: 50,
     evaluation: {
-      tasks: ofSample ? Object.fromEntries(taskNames.map((name) => [name, sampleTaskFile(name)])) : {},
+      tasks: ofSample ? Object.fromEntries(sampleTasks.map((name) => [name, sampleTaskFile(name)])) : {},
       limit: Number(values.limit),
       perplexity: Object.fromEntries(
         // Paragraphs of the sample's text stand apart as those of WikiText do; any other layout is foreign to its model.

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import type { TaskName } from '../engine/evaluation/tasks/index.ts'
+import type { TaskName } from '../engine/contract/index.ts'
 
-const files: Record<TaskName, string> = {
+const files = {
   boolq: 'boolq/dev.jsonl',
   piqa: 'piqa/valid.jsonl',
   hellaswag: 'hellaswag/hellaswag_val.jsonl',
@@ -9,8 +9,12 @@ const files: Record<TaskName, string> = {
   arc_easy: 'arc/ARC-Easy-Test.jsonl',
   arc_challenge: 'arc/ARC-Challenge-Test.jsonl',
   openbookqa: 'openbookqa/test.jsonl',
-}
+} as const satisfies Partial<Record<TaskName, string>>
+
+/** The tasks that the sample has questions of. */
+export type SampleTask = keyof typeof files
+export const sampleTasks = Object.keys(files) as SampleTask[]
 
 /** The sample's file of a task. */
-export const sampleTaskFile = (name: TaskName): string =>
+export const sampleTaskFile = (name: SampleTask): string =>
   join(import.meta.dirname, '../resources/sample/tasks', files[name])

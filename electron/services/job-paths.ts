@@ -1,6 +1,5 @@
-/** Settings that name files or folders, wherever in a job they stand: those that are read, and those that are written. */
-const read = new Set(['checkpoint', 'adapter', 'data', 'calibrationData', 'tasks', 'perplexity', 'fewShotFrom'])
-const written = new Set(['out', 'predictions'])
+import { z } from 'zod'
+import { pruneSchema, renameJob, schemaOfKind } from '../../engine/contract/index.ts'
 
 export interface JobPath {
   /** Where in the job it stands, as `evaluation.tasks.piqa`. */
@@ -9,24 +8,45 @@ export interface JobPath {
   use: 'read' | 'written'
 }
 
-/** Every path that a job reads or writes, also in the settings that the runs of a sweep share or vary. */
+/**
+ * Every path that a job reads or writes, also in the settings that the runs of a sweep share or vary: what the contract
+ * marks as one. A job as it was stored may have the names that settings had before.
+ */
 export function pathsOfJob(job: object): JobPath[] {
-  const found: JobPath[] = []
-  const visit = (value: unknown, field: string, use: JobPath['use'] | null): void => {
-    if (typeof value === 'string') {
-      if (use) found.push({ field, path: value, use })
-    } else if (Array.isArray(value)) {
-      // Lists of paths go by the name of their setting.
-      for (const part of value) visit(part, field, use)
-    } else if (typeof value === 'object' && value !== null) {
-      for (const [name, part] of Object.entries(value))
-        visit(
-          part,
-          field ? `${field}.${name}` : name,
-          use ?? (read.has(name) ? 'read' : written.has(name) ? 'written' : null),
-        )
-    }
+  const schema = schemaOfKind('kind' in job ? job.kind : undefined)
+  if (!schema) return []
+  const { base, values, variants, ...own } = renameJob({ ...job }, schema.shape, () => {}) as Record<string, unknown>
+  return [
+    ...pathsIn(schema, own, ''),
+    ...pathsIn(pruneSchema, base, 'base'),
+    ...pathsIn(listsOfRuns, values, 'values'),
+    ...pathsIn(z.array(pruneSchema), variants, 'variants'),
+  ]
+}
+
+/** Lists of values by setting. */
+const listsOfRuns = z.object(
+  Object.fromEntries(Object.entries(pruneSchema.shape).map(([name, setting]) => [name, z.array(setting)])),
+)
+
+function pathsIn(schema: z.ZodType, value: unknown, field: string): JobPath[] {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault)
+    return pathsIn(schema.unwrap() as z.ZodType, value, field)
+  // Lists of paths go by the name of their setting.
+  if (schema instanceof z.ZodArray || Array.isArray(value)) {
+    const element = schema instanceof z.ZodArray ? (schema.element as z.ZodType) : schema
+    return [value].flat().flatMap((part: unknown) => pathsIn(element, part, field))
   }
-  visit(job, '', null)
-  return found
+  const use = schema.meta()?.['path']
+  if (typeof value === 'string') return use === 'read' || use === 'written' ? [{ field, path: value, use }] : []
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([name, part]) => {
+    const inner = partOf(schema, name)
+    return inner ? pathsIn(inner, part, field ? `${field}.${name}` : name) : []
+  })
+}
+
+function partOf(schema: z.ZodType, name: string): z.ZodType | undefined {
+  if (schema instanceof z.ZodRecord) return schema.valueType as z.ZodType
+  return schema instanceof z.ZodObject ? (schema.shape as Record<string, z.ZodType>)[name] : undefined
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { failureSchema, taskName } from './names.ts'
+import { failureSchema } from './names.ts'
+import { taskName } from './tasks.ts'
 
 export const datasetKind = z.enum(['text', 'instruction', 'multiple-choice', 'images'])
 export type DatasetKind = z.infer<typeof datasetKind>

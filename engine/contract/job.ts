@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { evaluationSchema } from './evaluation.ts'
-import { path } from './names.ts'
+import { readPath, writtenPath } from './names.ts'
 import { pruneSchema } from './prune.ts'
 import { type OnTwice, renameLists, renameSettings } from './renamed.ts'
 import { machineSettings, outputDtype, trainingSettings } from './settings.ts'
@@ -8,25 +8,25 @@ import { sweepSchema } from './sweep.ts'
 
 export const finetuneSchema = z.strictObject({
   kind: z.literal('finetune'),
-  checkpoint: path,
-  out: path.describe('run folder'),
+  checkpoint: readPath,
+  out: writtenPath.describe('run folder'),
   ...machineSettings,
   ...trainingSettings,
 })
 
 export const mergeSchema = z.strictObject({
   kind: z.literal('merge'),
-  checkpoint: path,
-  adapter: path.describe('PEFT adapter folder'),
-  out: path.describe('folder of the merged checkpoint'),
+  checkpoint: readPath,
+  adapter: readPath.describe('PEFT adapter folder'),
+  out: writtenPath.describe('folder of the merged checkpoint'),
   outputDtype,
 })
 
 export const evaluateSchema = z.strictObject({
   kind: z.literal('evaluate'),
-  checkpoint: path,
-  adapter: path.optional().describe('PEFT adapter folder to apply'),
-  out: path.optional().describe('folder that takes the scores, task by task'),
+  checkpoint: readPath,
+  adapter: readPath.optional().describe('PEFT adapter folder to apply'),
+  out: writtenPath.optional().describe('folder that takes the scores, task by task'),
   ...machineSettings,
   evaluation: evaluationSchema,
 })
@@ -34,16 +34,19 @@ export const evaluateSchema = z.strictObject({
 const jobs = [finetuneSchema, pruneSchema, mergeSchema, evaluateSchema, sweepSchema] as const
 const anyJob = z.discriminatedUnion('kind', jobs)
 
+/** The schema of a kind of job; undefined where there is no such kind. */
+export const schemaOfKind = (kind: unknown) => jobs.find(({ shape }) => shape.kind.value === kind)
+
 /** A job of any kind; its settings may have the names of earlier versions (see renamed.ts). */
 export const jobSchema = z.preprocess((job: z.input<typeof anyJob>, context) => {
-  const schema = jobs.find(({ shape }) => shape.kind.value === job?.kind)
+  const schema = schemaOfKind(job?.kind)
   return schema ? renameJob(job, schema.shape, issuesOf(context)) : job
 }, anyJob)
 
 /** A job of a shape, with its evaluation or the settings of its runs, under the settings' names of today. */
 export function renameJob<Given>(given: Given, shape: object, onTwice: OnTwice): Given {
   const job = renameSettings(given, shape, onTwice)
-  if (typeof job !== 'object' || job === null) return job
+  if (typeof job !== 'object' || job === null || Array.isArray(job)) return job
   const at =
     (...place: string[]): OnTwice =>
     (inside, message) =>
@@ -57,10 +60,20 @@ export function renameJob<Given>(given: Given, shape: object, onTwice: OnTwice):
     ...job,
     ...change('evaluation', (evaluation) => renameSettings(evaluation, evaluationSchema.shape, at('evaluation'))),
     ...change('base', (base) => ofRun(base, at('base'))),
-    ...change('values', (lists) => renameLists(lists, pruneSchema.shape, at('values'))),
+    ...change('values', (lists) => renameListsOfRuns(lists, at('values'))),
     ...change('variants', (groups) =>
       Array.isArray(groups) ? groups.map((group, index) => ofRun(group, at('variants', String(index)))) : groups,
     ),
+  }
+}
+
+function renameListsOfRuns(given: unknown, onTwice: OnTwice): unknown {
+  const lists = renameLists(given, pruneSchema.shape, onTwice)
+  const evaluations = z.object({ evaluation: z.array(z.unknown()) }).safeParse(lists).data?.evaluation
+  if (!evaluations) return lists
+  return {
+    ...(lists as object),
+    evaluation: evaluations.map((one) => renameSettings(one, evaluationSchema.shape, onTwice)),
   }
 }
 

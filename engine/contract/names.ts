@@ -4,8 +4,10 @@ import type { Failure } from '../shared/errors.ts'
 /** Parts that several messages of contract B share. */
 
 export const path = z.string().min(1)
+/** A file or folder that a job reads, and one that it writes: what a job may touch is told by these marks. */
+export const readPath = path.meta({ path: 'read' })
+export const writtenPath = path.meta({ path: 'written' })
 export const projection = z.enum(['q', 'k', 'v', 'o', 'gate', 'up', 'down'])
-export const taskName = z.enum(['boolq', 'piqa', 'hellaswag', 'winogrande', 'arc_easy', 'arc_challenge', 'openbookqa'])
 
 /** A Failure of engine/shared/errors.ts, which says what its fields mean. */
 export const failureSchema = z.object({

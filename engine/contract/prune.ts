@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import { criterionName, criterionSettings } from './criteria/index.ts'
 import { evaluationSchema } from './evaluation.ts'
-import { path } from './names.ts'
+import { readPath, writtenPath } from './names.ts'
 import { fraction, machineSettings, outputDtype, trainingSettings } from './settings.ts'
 
 export const pruneSchema = z.strictObject({
   kind: z.literal('prune'),
-  checkpoint: path,
-  out: path.describe('run folder; the smaller checkpoint is in its output/'),
+  checkpoint: readPath,
+  out: writtenPath.describe('run folder; the smaller checkpoint is in its output/'),
   ...machineSettings,
   ...trainingSettings,
   criterion: criterionName.default('loraprune').describe('how importance is scored'),
@@ -17,7 +17,7 @@ export const pruneSchema = z.strictObject({
     .describe('remove step by step while training, or all at once before it'),
   healing: z.boolean().default(true).describe('train the adapter, so that it makes up for what is removed'),
   calibrationData: z
-    .array(path)
+    .array(readPath)
     .max(100)
     .default([])
     .describe('texts that scoring looks at before training, one a language for example; default: the training data'),

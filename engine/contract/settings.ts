@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { backendNames } from '../shared/backend-names.ts'
-import { path, projection } from './names.ts'
+import { projection, readPath } from './names.ts'
 
 export const fraction = z.number().min(0).max(1)
 
@@ -18,7 +18,7 @@ export const machineSettings = {
 
 /** Settings of everything that trains an adapter. */
 export const trainingSettings = {
-  data: z.array(path).min(1).describe('training files: text, JSON lines or Parquet'),
+  data: z.array(readPath).min(1).describe('training files: text, JSON lines or Parquet'),
   field: z.string().optional().describe('field that holds the text or the messages'),
   trainOn: z.enum(['answers', 'everything']).default('answers').describe('where loss is taken in instruction data'),
   packing: z.enum(['pack', 'pack-documents', 'pad']).default('pack').describe('how examples fill rows'),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { path } from './names.ts'
+import { readPath, writtenPath } from './names.ts'
 
 /** Settings of a pruning job by name, checked when the runs are made of them. */
 const settings = z.record(z.string(), z.unknown())
@@ -19,8 +19,8 @@ export type SweepPreset = z.infer<typeof sweepPreset>
 
 export const sweepSchema = z.strictObject({
   kind: z.literal('sweep'),
-  checkpoint: path,
-  out: path.describe('folder of the sweep: its runs, report.md, table.csv and figures'),
+  checkpoint: readPath,
+  out: writtenPath.describe('folder of the sweep: its runs, report.md, table.csv and figures'),
   preset: sweepPreset.optional().describe('values that repeat a figure of the paper; those given here go before them'),
   base: settings.default({}).describe('settings of the pruning job that all runs share'),
   values: z

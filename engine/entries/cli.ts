@@ -15,6 +15,7 @@ import {
   mergeSchema,
   pruneSchema,
   sweepSchema,
+  taskList,
   type ResultEvent,
 } from '../contract/index.ts'
 import { exitCodes, SecateurError } from '../shared/errors.ts'
@@ -23,6 +24,7 @@ import { generateSchema, generateText } from '../jobs/generate.ts'
 import { inspect } from '../jobs/inspect.ts'
 import { runJob } from '../jobs/index.ts'
 import { measure, measureSchema } from '../jobs/measure.ts'
+import { version } from '../shared/version.ts'
 import { StopSwitch } from './process/stop-switch.ts'
 
 interface CommonFlags {
@@ -40,7 +42,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const reporter = makeReporter({ json })
   const program = new Command('secateur')
     .description('Prunes Hugging Face checkpoints with LoRAPrune, on this computer.')
-    .version('0.1.0')
+    .version(version)
     .showHelpAfterError('(use --help for what can be set)')
     .exitOverride()
     .addHelpText(
@@ -100,7 +102,7 @@ A first run:
       command.addOption(
         new Option(
           '--task <name=file>',
-          'task file to score (repeat): boolq, piqa, hellaswag, winogrande, arc_easy, arc_challenge, openbookqa',
+          `task file to score (repeat): ${taskList.map((task) => task.name).join(', ')}`,
         ).argParser(collectAssignments('task')),
       )
       command.addOption(
@@ -111,6 +113,7 @@ A first run:
       // --rows is a former name of two settings: of a pruning run it is the batch size.
       for (const option of schemaOptions(evaluationSchema, ['tasks', 'perplexity']))
         if (!command.options.some(({ long }) => long === option.long)) command.addOption(option)
+      command.addHelpText('after', `\nTasks:\n${tasksHelp}`)
     }
     return command
   }
@@ -204,6 +207,7 @@ A first run:
   return code
 }
 
+const tasksHelp = taskList.map(({ name, title, asks }) => `  ${name}: ${title}, ${asks}.`).join('\n')
 const criteriaHelp = criterionList
   .map(
     ({ name, sentence, needs, memory }) =>

@@ -8,7 +8,7 @@ import { type PlannedItem, pairEncoder, planRow } from './requests.ts'
 import type { ScoringModel } from './scoring-model.ts'
 import { type EvaluationMode, selectRows } from './select.ts'
 import { mean, standardError } from './statistics.ts'
-import { type TaskName, tasks } from './tasks/index.ts'
+import { taskDescriptions, type TaskName } from '../contract/index.ts'
 import type { TaskRow } from './tasks/task.ts'
 
 export interface ScoreOptions {
@@ -137,7 +137,7 @@ function judge(task: TaskName, index: number, { choices, gold }: TaskRow, logLik
     index,
     logLikelihoods,
     pred: indexOfHighest(logLikelihoods),
-    predNorm: tasks[task].normalised ? indexOfHighest(perCharacter) : null,
+    predNorm: taskDescriptions[task].normalised ? indexOfHighest(perCharacter) : null,
     gold,
   }
 }
@@ -161,7 +161,7 @@ function taskScore(name: TaskName, scored: ScoredRow[]): Omit<TaskScore, 'warnin
   const rows = scored.toSorted((a, b) => a.index - b.index)
   const right = rows.map(({ pred, gold }) => Number(pred === gold))
   const score = { acc: mean(right), stderr: standardError(right), n: rows.length, rows }
-  if (!tasks[name].normalised) return score
+  if (!taskDescriptions[name].normalised) return score
   const rightNorm = rows.map(({ predNorm, gold }) => Number(predNorm === gold))
   return { ...score, accNorm: mean(rightNorm), stderrNorm: standardError(rightNorm) }
 }

@@ -3,7 +3,8 @@ import { basename } from 'node:path'
 import { readBytes, splitLines } from '../data/lines.ts'
 import { type Row, formatOf, readRows } from '../data/rows.ts'
 import { badFile } from '../shared/errors.ts'
-import { type TaskName, tasks } from './tasks/index.ts'
+import { taskDescriptions, type TaskName } from '../contract/index.ts'
+import { tasks } from './tasks/index.ts'
 import { FieldError, type TaskRow } from './tasks/task.ts'
 
 /**
@@ -13,6 +14,7 @@ import { FieldError, type TaskRow } from './tasks/task.ts'
  */
 export async function readTask(name: TaskName, file: string, signal?: AbortSignal): Promise<TaskRow[]> {
   const task = tasks[name]
+  const { title } = taskDescriptions[name]
   const rows: TaskRow[] = []
   let labels: Labels | null = null
   for await (const row of readRows(file, signal ? { signal } : {})) {
@@ -24,7 +26,7 @@ export async function readTask(name: TaskName, file: string, signal?: AbortSigna
     }
     rows.push(await parse(row, index))
   }
-  if (rows.length === 0) throw badFile(file, undefined, `holds no rows; a row of ${task.title} has ${task.fields}`)
+  if (rows.length === 0) throw badFile(file, undefined, `holds no rows; a row of ${title} has ${task.fields}`)
   if (labels && labels.values.length !== rows.length) throw unequal(labels, String(rows.length))
   return rows
 
@@ -34,7 +36,7 @@ export async function readTask(name: TaskName, file: string, signal?: AbortSigna
     } catch (error) {
       if (!(error instanceof FieldError)) throw error
       const place = await placeOf(index, file)
-      throw badFile(file, `${place}, ${error.field}`, `${error.message} (read as ${task.title})`)
+      throw badFile(file, `${place}, ${error.field}`, `${error.message} (read as ${title})`)
     }
   }
 

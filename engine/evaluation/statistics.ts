@@ -1,4 +1,4 @@
-import { type TaskName, tasks } from './tasks/index.ts'
+import { taskDescriptions, type TaskName } from '../contract/index.ts'
 
 /** Arithmetic mean; of at least one value. */
 export function mean(values: readonly number[]): number {
@@ -26,7 +26,7 @@ export function macroAverage(
   metric: 'acc' | 'published',
 ): number {
   const values = Object.entries(scores).map(([name, score]) =>
-    metric === 'published' && tasks[name as TaskName].published === 'accNorm' ? score.accNorm! : score.acc,
+    metric === 'published' && taskDescriptions[name as TaskName].published === 'accNorm' ? score.accNorm! : score.acc,
   )
   return mean(values)
 }

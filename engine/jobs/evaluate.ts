@@ -4,7 +4,15 @@ import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { checkAdapter, pairsOfAdapter, readAdapter } from '../lora/peft.ts'
 import { loadTokenizer } from '../tokenizer/tokenizer.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
-import type { EvaluateJob, EvaluationSettings, JobContext, ResultEvent, Scores, Stage } from '../contract/index.ts'
+import type {
+  EvaluateJob,
+  EvaluationSettings,
+  JobContext,
+  ResultEvent,
+  Scores,
+  Stage,
+  TaskName,
+} from '../contract/index.ts'
 import { badSetting } from '../shared/errors.ts'
 import { corpusKind } from '../evaluation/corpus.ts'
 import type { FewShot } from '../evaluation/few-shot.ts'
@@ -14,7 +22,6 @@ import { type ScoredRow, scoreTask } from '../evaluation/likelihood.ts'
 import { CausalScoring } from '../evaluation/causal-scoring.ts'
 import { measurePerplexity } from '../evaluation/perplexity.ts'
 import { readTask } from '../evaluation/read-task.ts'
-import type { TaskName } from '../evaluation/tasks/index.ts'
 import { type Adapter, adapterFrom, disposeMatrices } from '../lora/adapter.ts'
 import type { Model } from '../models/family.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'

@@ -26,6 +26,7 @@ import {
 import { badFile, badSetting, failureOf } from '../shared/errors.ts'
 import { readJson, writeJson } from '../shared/files.ts'
 import type { SavedValues } from '../shared/saved-values.ts'
+import { version } from '../shared/version.ts'
 import { Journal } from './journal.ts'
 import { lockName, RunLock } from './run-lock.ts'
 
@@ -111,7 +112,7 @@ export class RunFolder {
       version: 1,
       job,
       started: new Date().toISOString(),
-      software: { secateur: '0.1.0', node: process.versions.node, platform: `${process.platform} ${process.arch}` },
+      software: { secateur: version, node: process.versions.node, platform: `${process.platform} ${process.arch}` },
       hardware: { processor: cpus()[0]?.model ?? 'unknown', cores: cpus().length, memoryBytes: totalmem() },
     } satisfies RunFile)
     return folder

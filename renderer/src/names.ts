@@ -1,3 +1,5 @@
+import { engine } from '../../electron/contract/index.ts'
+
 /** What the contract's words are called on screens. */
 
 const runKinds: Record<string, string> = {
@@ -45,15 +47,7 @@ const families: Record<string, string> = {
   qwen3: 'Qwen 3',
   vit: 'ViT',
 }
-const tasks: Record<string, string> = {
-  boolq: 'BoolQ',
-  piqa: 'PIQA',
-  hellaswag: 'HellaSwag',
-  winogrande: 'WinoGrande',
-  arc_easy: 'ARC-easy',
-  arc_challenge: 'ARC-challenge',
-  openbookqa: 'OpenBookQA',
-}
+const tasks: Record<string, string> = Object.fromEntries(engine.taskList.map(({ name, title }) => [name, title]))
 /** Back ends that compute. */
 export const deviceNames: Readonly<Record<string, string>> = {
   onnx: 'ONNX Runtime (CPU)',

@@ -10,10 +10,7 @@ const original = z.object({
 const huggingFace = z.object({ question: z.string(), choices: choiceLists, answerKey: z.unknown().optional() })
 
 /** ARC from the original files (choices within the question, a list of objects) and from Hugging Face (two lists). */
-const arc = (title: string, published: Task['published']): Task => ({
-  title,
-  normalised: true,
-  published,
+export const arc: Task = {
   fields,
   labelsBeside: false,
   parse(row) {
@@ -22,10 +19,7 @@ const arc = (title: string, published: Task['published']): Task => ({
     // By the row's own labels: some rows count 1 to 4 instead of A to D.
     return { contexts: texts.map(() => context), choices: texts, gold: keyIndex(answerKey, labels, texts) }
   },
-})
-
-export const arcEasy = arc('ARC-Easy', 'acc')
-export const arcChallenge = arc('ARC-Challenge', 'accNorm')
+}
 
 function read(row: Record<string, unknown>) {
   if (typeof row['question'] === 'object') {

@@ -16,9 +16,6 @@ const schema = z.object({
  * harness scores, start with the article's title; Google's hold it in a field of its own.
  */
 export const boolq: Task = {
-  title: 'BoolQ',
-  normalised: false,
-  published: 'acc',
   fields,
   labelsBeside: false,
   parse(row) {

@@ -14,9 +14,6 @@ const schema = z.object({
 
 /** HellaSwag from the original files (label a number) and from Hugging Face (label a text). */
 export const hellaswag: Task = {
-  title: 'HellaSwag',
-  normalised: true,
-  published: 'accNorm',
   fields,
   labelsBeside: false,
   parse(row) {

@@ -1,5 +1,5 @@
-import { z } from 'zod'
-import { arcChallenge, arcEasy } from './arc.ts'
+import type { TaskName } from '../../contract/index.ts'
+import { arc } from './arc.ts'
 import { boolq } from './boolq.ts'
 import { hellaswag } from './hellaswag.ts'
 import { openbookqa } from './openbookqa.ts'
@@ -7,27 +7,13 @@ import { piqa } from './piqa.ts'
 import type { Task } from './task.ts'
 import { winogrande } from './winogrande.ts'
 
-export const taskNames = [
-  'boolq',
-  'piqa',
-  'hellaswag',
-  'winogrande',
-  'arc_easy',
-  'arc_challenge',
-  'openbookqa',
-] as const
-
-export const taskName = z.enum(taskNames)
-
-export type TaskName = z.infer<typeof taskName>
-
-/** The zero-shot tasks in the order of the pruning papers' tables, by the names that the evaluation harness gives them. */
+/** The computation of every task of the contract. */
 export const tasks: Readonly<Record<TaskName, Task>> = {
   boolq,
   piqa,
   hellaswag,
   winogrande,
-  arc_easy: arcEasy,
-  arc_challenge: arcChallenge,
+  arc_easy: arc,
+  arc_challenge: arc,
   openbookqa,
 }

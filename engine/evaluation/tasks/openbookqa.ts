@@ -12,9 +12,6 @@ const huggingFace = z.object({ question_stem: z.string(), choices: choiceLists, 
 
 /** OpenBookQA, without the fact that its `additional` files hold. The stem alone is the context. */
 export const openbookqa: Task = {
-  title: 'OpenBookQA',
-  normalised: true,
-  published: 'accNorm',
   fields,
   labelsBeside: false,
   parse(row) {

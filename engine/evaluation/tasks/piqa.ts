@@ -7,9 +7,6 @@ const schema = z.object({ goal: z.string(), sol1: z.string(), sol2: z.string(), 
 
 /** PIQA from the original files, whose answers stand in a file of their own, and from Hugging Face. */
 export const piqa: Task = {
-  title: 'PIQA',
-  normalised: true,
-  published: 'acc',
   fields,
   labelsBeside: true,
   parse(row) {

@@ -11,12 +11,8 @@ export interface TaskRow {
   gold: number
 }
 
+/** How a task's rows are read; its title and metrics are in contract/tasks.ts. */
 export interface Task {
-  title: string
-  /** Whether the task reports acc_norm beside acc. */
-  normalised: boolean
-  /** The metric that tables of pruning papers show for the task. */
-  published: 'acc' | 'accNorm'
   /** Fields of a row, for messages. */
   fields: string
   /** The answers may stand in `NAME-labels.lst` beside `NAME.jsonl`, one a line; they become the field `label`. */

@@ -16,9 +16,6 @@ const schema = z.object({
  * them.
  */
 export const winogrande: Task = {
-  title: 'WinoGrande',
-  normalised: false,
-  published: 'acc',
   fields,
   labelsBeside: false,
   parse(row) {

@@ -36,14 +36,18 @@ test('jobs with the names of earlier versions are those with the names of today'
     checkpoint,
     out,
     base,
-    values: { rows: [1, 2], activations: ['keep', 'recompute', 'auto'] },
+    values: { rows: [1, 2], activations: ['keep', 'recompute', 'auto'], evaluation: [{ windows: 2 }, null] },
     variants: [{ clipNorm: 1 }, { evaluation: { shots: 2 } }],
   }
   const parsed = jobSchema.parse(sweep)
   const { kind: __, checkpoint: ___, out: ____, targetModules: _____, ...shared } = now
   assert.ok(parsed.kind === 'sweep')
   assert.deepEqual(parsed.base, { ...shared, targetModules: ['q'] })
-  assert.deepEqual(parsed.values, { batchSize: [1, 2], gradientCheckpointing: ['off', 'on', 'auto'] })
+  assert.deepEqual(parsed.values, {
+    batchSize: [1, 2],
+    gradientCheckpointing: ['off', 'on', 'auto'],
+    evaluation: [{ maxWindows: 2 }, null],
+  })
   assert.deepEqual(parsed.variants, [{ maxGradientNorm: 1 }, { evaluation: { fewShot: 2 } }])
   const { values, variants } = sweepListsSchema.parse({ values: sweep.values, variants: sweep.variants })
   assert.deepEqual([values, variants], [parsed.values, parsed.variants])
@@ -81,5 +85,6 @@ test('an old name of one kind of job means nothing to another', () => {
   const merged = jobSchema.parse({ ...merge, dtype: 'float32' })
   assert.ok(merged.kind === 'merge' && merged.outputDtype === 'float32')
   assert.ok(!jobSchema.safeParse({ ...merge, rows: 2 }).success)
+  assert.ok(!sweepListsSchema.safeParse([]).success)
   for (const nothing of [null, undefined, 3, 'job', [], {}]) assert.ok(!jobSchema.safeParse(nothing).success)
 })

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { TaskName } from '../../../engine/evaluation/tasks/index.ts'
+import type { TaskName } from '../../../engine/contract/index.ts'
 
 const shared = join(import.meta.dirname, '../../../../shared')
 

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { capitalize, lengthInCodePoints, strip } from '../../../engine/evaluation/python-text.ts'
 import { readTask } from '../../../engine/evaluation/read-task.ts'
-import { type TaskName, tasks } from '../../../engine/evaluation/tasks/index.ts'
+import type { TaskName } from '../../../engine/contract/index.ts'
+import { tasks } from '../../../engine/evaluation/tasks/index.ts'
 
 let folder = ''
 before(async () => {

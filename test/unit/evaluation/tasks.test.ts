@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { lengthInCodePoints } from '../../../engine/evaluation/python-text.ts'
 import { readTask } from '../../../engine/evaluation/read-task.ts'
-import { type TaskName, taskNames, tasks } from '../../../engine/evaluation/tasks/index.ts'
+import { taskDescriptions, type TaskName, taskNames } from '../../../engine/contract/index.ts'
 import type { TaskRow } from '../../../engine/evaluation/tasks/task.ts'
 import { data, needsData, readOracle, readWorkedExamples, taskFiles } from './shared.ts'
 
@@ -57,7 +57,7 @@ test('rows 300 to 304 of every task are the strings of the oracle', needsData, a
       )
       assert.equal(parsedGold, gold)
       if (char_lengths) assert.deepEqual(choices.map(lengthInCodePoints), char_lengths)
-      assert.equal(char_lengths !== undefined, tasks[task].normalised)
+      assert.equal(char_lengths !== undefined, taskDescriptions[task].normalised)
     }
   }
 })
@@ -105,10 +105,10 @@ test(
 
 test('the registry names the seven tasks and the metrics that papers show', () => {
   assert.equal(taskNames.length, 7)
-  const normalised = taskNames.filter((name) => tasks[name].published === 'accNorm')
+  const normalised = taskNames.filter((name) => taskDescriptions[name].published === 'accNorm')
   assert.deepEqual(normalised, ['hellaswag', 'arc_challenge', 'openbookqa'])
   assert.deepEqual(
-    taskNames.filter((name) => !tasks[name].normalised),
+    taskNames.filter((name) => !taskDescriptions[name].normalised),
     ['boolq', 'winogrande'],
   )
 })

@@ -232,6 +232,6 @@ test('values of settings are told as people say them, and texts of the user as t
   assert.equal(settingText('calibrationData', []), 'none')
   assert.equal(settingText('steps', undefined), '–')
   assert.equal(settingText('criterion', 'loraprune'), 'LoRAPrune')
-  assert.equal(settingLabel('evaluation.tasks.arc_easy'), 'Task file, ARC-easy')
+  assert.equal(settingLabel('evaluation.tasks.arc_easy'), 'Task file, ARC-Easy')
   assert.equal(settingLabel('evaluation.perplexity.wiki text'), 'Text, wiki text')
 })

@@ -125,8 +125,7 @@ function inputOf(field: JsonSchema): Input {
     const item = typeof field.items === 'object' && !Array.isArray(field.items) ? field.items : {}
     const choices = optionsOf(item)
     if (choices) return { kind: 'several', options: choices.map(String) }
-    // The contract marks texts that are no paths.
-    return { kind: 'lines', most: field.maxItems, paths: item.type === 'string' && item['text'] !== true }
+    return { kind: 'lines', most: field.maxItems, paths: item['path'] !== undefined }
   }
   return { kind: 'text' }
 }

@@ -3,7 +3,6 @@ import { deviceNames, taskTitle } from '../../names.ts'
 
 /** Names of values as people read them; any other is shown as it stands. */
 const valueNames: Readonly<Record<string, string>> = {
-  loraprune: 'LoRAPrune',
   auto: 'Chosen automatically',
   ...deviceNames,
   same: 'As in the checkpoint',
