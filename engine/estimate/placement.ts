@@ -50,7 +50,9 @@ export function placementOf(job: SingleJob, checkpoint: Checkpoint): Placement |
 
 /** Seconds a byte, for what was read before. */
 function secondsToRead(checkpoint: Checkpoint): number {
-  const { name, shape, bytes } = checkpoint.tensors.get('model.embed_tokens.weight')!
+  // The largest matrix, so that there is enough to read.
+  const matrices = [...checkpoint.tensors.values()].filter((tensor) => tensor.shape.length > 1)
+  const { name, shape, bytes } = matrices.reduce((most, tensor) => (tensor.bytes > most.bytes ? tensor : most))
   const rowBytes = bytes / shape[0]!
   const rows = Math.min(shape[0]!, Math.ceil(probeBytes / rowBytes))
   const target = new Uint8Array(rows * rowBytes)

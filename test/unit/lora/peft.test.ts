@@ -7,12 +7,15 @@ import type { StoredTensor } from '../../../engine/tensor/stored-tensor.ts'
 import {
   adapterMatrices,
   checkAdapter,
+  pairsOfAdapter,
   type PeftAdapter,
   readAdapter,
   writeAdapter,
 } from '../../../engine/lora/peft.ts'
 import { writeSafetensors } from '../../../engine/checkpoint/safetensors-writer.ts'
 import { SafetensorsFile } from '../../../engine/checkpoint/safetensors.ts'
+import { linearOf } from '../../../engine/models/tensors.ts'
+import { Random } from '../../../engine/shared/random.ts'
 import { SecateurError } from '../../../engine/shared/errors.ts'
 import { writeJson } from '../../../engine/shared/files.ts'
 import { fixtureModel } from '../../fixtures/read.ts'
@@ -199,3 +202,72 @@ test('an adapter of another model is refused', async (context) => {
   const shallow = { ...config, layers: config.layers.slice(0, 1) }
   refuses(() => checkAdapter(read, shallow), weights, 'layers.1.q', /the model has 1 layers/)
 })
+
+test('linear layers that are stored as one weight are one module to PEFT, with the same update', async (context) => {
+  const phi = configOf('phi3_fused')
+  const random = new Random(4)
+  const draw = (length: number) => Float32Array.from({ length }, () => random.normal())
+  for (const targetModules of [
+    ['q', 'k', 'v', 'down'],
+    ['v', 'gate'],
+  ]) {
+    const layers = phi.layers.map((_, index) =>
+      Object.fromEntries(
+        targetModules.map((name) => {
+          const { inputs, outputs } = linearOf(phi, index, name)
+          return [name, { a: draw(2 * inputs), b: draw(outputs * 2) }]
+        }),
+      ),
+    )
+    const settings = { rank: 2, alpha: 16, dropout: 0, rankStabilised: false, base: 'base', targetModules }
+    const folder = join(temporaryFolder(context), 'fused')
+    await writeAdapter(folder, { ...settings, matrices: adapterMatrices(phi, layers) }, phi)
+    const read = readAdapter(folder)
+    checkAdapter(read, phi)
+    const again = pairsOfAdapter(read, phi)
+    for (const [index, pairs] of layers.entries())
+      for (const [name, pair] of Object.entries(again[index]!)) {
+        const { inputs, outputs } = linearOf(phi, index, name)
+        const expected = pairs[name] ? product(pairs[name], inputs, outputs) : new Float64Array(inputs * outputs)
+        assert.deepEqual(product(pair!, inputs, outputs), expected, `layers.${index}.${name}`)
+      }
+    // All parts of a module come back, those without an update too.
+    assert.ok(targetModules.every((name) => again[0]![name]))
+  }
+  const fields = JSON.parse(readFileSync(join(await phiFolder(context, phi), 'adapter_config.json'), 'utf8')) as Record<
+    string,
+    unknown
+  >
+  assert.deepEqual(
+    [fields.target_modules, fields.rank_pattern, fields.alpha_pattern],
+    [['qkv_proj'], { qkv_proj: 6 }, { qkv_proj: 48 }],
+  )
+})
+
+/** An adapter of rank 2 on queries, keys and values. */
+async function phiFolder(context: TestContext, phi: typeof config): Promise<string> {
+  const targetModules = ['q', 'k', 'v']
+  const layers = phi.layers.map((_, index) =>
+    Object.fromEntries(
+      targetModules.map((name) => {
+        const { inputs, outputs } = linearOf(phi, index, name)
+        return [name, { a: new Float32Array(2 * inputs).fill(1), b: new Float32Array(outputs * 2).fill(1) }]
+      }),
+    ),
+  )
+  const folder = join(temporaryFolder(context), 'phi')
+  const settings = { rank: 2, alpha: 16, dropout: 0, rankStabilised: false, targetModules }
+  await writeAdapter(folder, { ...settings, matrices: adapterMatrices(phi, layers) }, phi)
+  return folder
+}
+
+/** B A [outputs, inputs] in float64. */
+function product({ a, b }: { a: Float32Array; b: Float32Array }, inputs: number, outputs: number): Float64Array {
+  const rank = a.length / inputs
+  return Float64Array.from({ length: inputs * outputs }, (_, i) => {
+    const [row, column] = [Math.floor(i / inputs), i % inputs]
+    let sum = 0
+    for (let r = 0; r < rank; r++) sum += b[row * rank + r]! * a[r * inputs + column]!
+    return sum
+  })
+}
