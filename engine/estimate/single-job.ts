@@ -39,7 +39,7 @@ export function fitOf(known: Estimate, warnings: readonly string[]): Pick<JobEst
   const tight: string[] = []
   if (known.memoryBytes > 0.8 * known.freeMemoryBytes)
     tight.push(
-      'Memory will be tight: other programs may be pushed out of it. Fewer rows or a shorter length need less.',
+      'Memory will be tight: other programs may be pushed out of it. A smaller batch size or a shorter sequence length needs less.',
     )
   if (known.diskBytes > 0.8 * known.freeDiskBytes) tight.push('The disk will be almost full.')
   return { fits: true, warnings: [...tight, ...warnings] }

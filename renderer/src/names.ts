@@ -45,7 +45,9 @@ const families: Record<string, string> = {
   mistral: 'Mistral',
   qwen2: 'Qwen 2',
   qwen3: 'Qwen 3',
-  vit: 'ViT',
+  gemma3_text: 'Gemma 3',
+  phi3: 'Phi-3',
+  smollm3: 'SmolLM3',
 }
 const tasks: Record<string, string> = Object.fromEntries(engine.taskList.map(({ name, title }) => [name, title]))
 /** Back ends that compute. */

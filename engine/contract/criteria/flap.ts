@@ -13,7 +13,7 @@ export const flap = describeCriterion({
     biasCompensation: z
       .boolean()
       .default(true)
-      .describe('flap: keep what removed groups give on average as biases (Llama only)'),
+      .describe('flap: keep what removed groups give on average as biases (Llama and SmolLM3)'),
   },
   bytes: (_, facts) => statisticsBytes(facts),
   operations: (_, facts) => perChoice(facts, calibrationForward(facts)),
