@@ -1,4 +1,5 @@
-import { openCheckpoint, writeCheckpoint } from '../models/checkpoint.ts'
+import { openCheckpoint } from '../models/checkpoint.ts'
+import { writeCheckpoint } from '../models/write-checkpoint.ts'
 import { adapterScale } from '../lora/adapter-scale.ts'
 import { mergedReader, readAll } from '../lora/merge.ts'
 import { checkAdapter, pairsOfAdapter, readAdapter } from '../lora/peft.ts'

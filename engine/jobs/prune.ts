@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { chooseBackend } from '../backends/choose.ts'
-import { type Checkpoint, openCheckpoint, writeCheckpoint } from '../models/checkpoint.ts'
+import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
+import { writeCheckpoint } from '../models/write-checkpoint.ts'
 import type { JobContext, PruneJob, ResultEvent } from '../contract/index.ts'
 import { calibrationBatches } from '../data/calibration.ts'
 import type { TrainingBatch } from '../data/batches.ts'

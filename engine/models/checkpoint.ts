@@ -11,8 +11,6 @@ import { elementsOf, weightTypeOf } from '../checkpoint/safetensors-header.ts'
 import type { SafetensorsFile } from '../checkpoint/safetensors.ts'
 import { openWeightFiles, type PlacedTensor } from '../checkpoint/weight-files.ts'
 
-export { writeCheckpoint } from './write-checkpoint.ts'
-
 /** What is known of a weight without reading it. */
 export interface TensorSummary {
   name: string
