@@ -17,7 +17,7 @@ import { fullMasks, type GroupMasks, selectMasks } from '../pruning/masks.ts'
 import { blockLinearity } from '../pruning/statistics/linearity.ts'
 import { Random } from '../shared/random.ts'
 import { calibrationBatches } from '../data/calibration.ts'
-import { loadAdapter } from './evaluate.ts'
+import { loadAdapter } from '../lora/load-adapter.ts'
 
 const pruning = pruneSchema.shape
 

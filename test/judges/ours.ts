@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { fromFloat32 } from '../../engine/checkpoint/dtype.ts'
 import { writeSafetensors } from '../../engine/checkpoint/safetensors-writer.ts'
-import { loadAdapter } from '../../engine/jobs/evaluate.ts'
+import { loadAdapter } from '../../engine/lora/load-adapter.ts'
 import { pairsOf } from '../../engine/lora/adapter.ts'
 import { openCheckpoint } from '../../engine/models/checkpoint.ts'
 import { writeCheckpoint } from '../../engine/models/write-checkpoint.ts'

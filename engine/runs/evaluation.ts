@@ -1,0 +1,206 @@
+import { closeSync, openSync, writeSync } from 'node:fs'
+import type { EvaluationSettings, JobContext, Scores, Stage, TaskName } from '../contract/index.ts'
+import { CausalScoring } from '../evaluation/causal-scoring.ts'
+import { corpusKind } from '../evaluation/corpus.ts'
+import type { FewShot } from '../evaluation/few-shot.ts'
+import { encodePrompt, generate } from '../evaluation/generation.ts'
+import { measureLatency } from '../evaluation/latency.ts'
+import { type ScoredRow, scoreTask } from '../evaluation/likelihood.ts'
+import { measurePerplexity } from '../evaluation/perplexity.ts'
+import { readTask } from '../evaluation/read-task.ts'
+import { type Adapter, disposeMatrices } from '../lora/adapter.ts'
+import { loadAdapter } from '../lora/load-adapter.ts'
+import type { Checkpoint } from '../models/checkpoint.ts'
+import type { Model } from '../models/family.ts'
+import { disposeModel, loadModelInSlices } from '../models/load.ts'
+import { badSetting } from '../shared/errors.ts'
+import { Random } from '../shared/random.ts'
+import { loadTokenizer } from '../tokenizer/tokenizer.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
+import type { RunFolder } from './run-folder.ts'
+import { StageProgress } from './stage-progress.ts'
+
+/**
+ * Scores a checkpoint as part of a run, on the back end that runs already. What scores.json holds already, of an earlier
+ * attempt, is not scored again; every task is written there as soon as it is over.
+ */
+export async function evaluateInRun(
+  checkpoint: Checkpoint,
+  settings: EvaluationSettings,
+  which: 'dense' | 'result',
+  folder: RunFolder,
+  context: JobContext,
+  adapter?: string,
+): Promise<Scores> {
+  const stage = which === 'dense' ? 'scoring dense' : 'scoring'
+  // A file of predictions is written whole or not at all, and it is that of the result.
+  const { predictions, ...rest } = settings
+  const earlier = predictions === undefined ? folder.readScores()[which] : undefined
+  return score(checkpoint, which === 'dense' ? rest : settings, context, {
+    adapter,
+    stage,
+    earlier,
+    onScore: (scores) => folder.writeScores({ ...folder.readScores(), [which]: scores }),
+  })
+}
+
+interface ScoreOptions {
+  /** PEFT folder to apply. */
+  adapter?: string | undefined
+  stage?: Stage
+  /** What need not be scored again. */
+  earlier?: Scores | undefined
+  /** Sees the scores as they grow. */
+  onScore?: (scores: Scores) => void
+}
+
+/** Scores a checkpoint on everything that the settings name and that is not scored yet. */
+export async function score(
+  checkpoint: Checkpoint,
+  settings: EvaluationSettings,
+  context: JobContext,
+  { adapter, stage = 'scoring', earlier, onScore }: ScoreOptions,
+): Promise<Scores> {
+  checkShots(settings)
+  const scores: Scores = earlier ?? { tasks: {}, perplexity: {} }
+  const tasks = (Object.entries(settings.tasks) as [TaskName, string][]).filter(([name]) => !scores.tasks[name])
+  const texts = Object.entries(settings.perplexity).filter(([name]) => !scores.perplexity[name])
+  const latency = settings.latency && !scores.latency
+  const examples = settings.prompts.length > 0 && !scores.examples
+  if (tasks.length + texts.length === 0 && !latency && !examples) return scores
+
+  const { emit, signal } = context
+  const tokenizer = await loadTokenizer(checkpoint.folder)
+  const reading = new StageProgress('reading weights', emit)
+  let bytes = 0
+  const model = await loadModelInSlices(checkpoint, {
+    signal,
+    onProgress: (more) => reading.report((bytes += more), checkpoint.bytes),
+  })
+  let adapted: Adapter | undefined
+  try {
+    if (adapter !== undefined) adapted = loadAdapter(adapter, checkpoint)
+    const scoring = new CausalScoring(model, { adapter: adapted })
+    const progress = new StageProgress(stage, emit, [
+      ...Object.keys(settings.tasks),
+      ...Object.keys(settings.perplexity),
+    ])
+    const options = (name: string) => ({
+      batchTokens: settings.batchTokens,
+      onProgress: ({ done, total }: { done: number; total: number }) => progress.report(done, total, name),
+      signal,
+    })
+    const warn = (warnings: readonly string[]) => {
+      for (const message of warnings) emit({ type: 'warning', message })
+    }
+    using rowsFile = new RowsFile(settings.predictions)
+    for (const [name, file] of tasks) {
+      const task = await readTask(name, file, signal)
+      const { rows, warnings, ...result } = await scoreTask(scoring, tokenizer, name, task, {
+        mode: settings.mode,
+        ...(settings.limit === undefined ? {} : { limit: settings.limit }),
+        ...(settings.fewShot === 0 ? {} : { shots: await shotsOf(name, settings, signal) }),
+        ...options(name),
+      })
+      scores.tasks[name] = result
+      warn(warnings)
+      rowsFile.write(rows)
+      onScore?.(scores)
+    }
+    for (const [name, file] of texts) {
+      const corpus = corpusKind.safeParse(name)
+      const result = await measurePerplexity(scoring, tokenizer, file, {
+        ...(corpus.success ? { corpus: corpus.data } : {}),
+        window: settings.window,
+        ...(settings.maxWindows === undefined ? {} : { limit: settings.maxWindows }),
+        ...options(name),
+      })
+      warn(result.warnings)
+      const { value, tokens, scored, windows, protocol } = result
+      scores.perplexity[name] = { value, tokens, scored, windows, window: settings.window, protocol }
+      onScore?.(scores)
+    }
+    if (latency) {
+      emit({ type: 'progress', stage: 'measuring speed', done: 0, total: 0 })
+      scores.latency = await measureSpeed(model, settings.latencyLengths, signal)
+      onScore?.(scores)
+    }
+    if (examples) {
+      emit({ type: 'progress', stage: 'generating samples', done: 0, total: 0 })
+      scores.examples = await writeExamples(model, tokenizer, settings, signal)
+      onScore?.(scores)
+    }
+    return scores
+  } finally {
+    disposeModel(model)
+    disposeMatrices(adapted?.layers ?? [])
+  }
+}
+
+/** Solved examples of a task: drawn from its train file where one is named, and otherwise from what is scored. */
+async function shotsOf(
+  name: TaskName,
+  { fewShot, fewShotFrom }: EvaluationSettings,
+  signal: AbortSignal,
+): Promise<FewShot> {
+  const file = fewShotFrom[name]
+  return { count: fewShot, ...(file !== undefined && { examples: await readTask(name, file, signal) }) }
+}
+
+/** @throws SecateurError where a train file would have no effect. */
+function checkShots({ fewShot, fewShotFrom, tasks }: EvaluationSettings): void {
+  for (const name of Object.keys(fewShotFrom) as TaskName[]) {
+    if (fewShot === 0)
+      throw badSetting('few-shot-from', 'examples are drawn with --few-shot only: say how many a row gets')
+    if (tasks[name] === undefined)
+      throw badSetting('few-shot-from', `${name} is not scored: give its file with --task ${name}=FILE`)
+  }
+}
+
+/** Speed at 128 tokens, or at each length that is asked for. */
+async function measureSpeed(
+  model: Model,
+  lengths: readonly number[],
+  signal: AbortSignal,
+): Promise<NonNullable<Scores['latency']>> {
+  if (lengths.length === 0) return await measureLatency(model, { signal })
+  const byLength = []
+  for (const prompt of lengths) byLength.push({ prompt, ...(await measureLatency(model, { prompt, signal })) })
+  const { prompt: _, ...first } = byLength[0]!
+  return { ...first, byLength }
+}
+
+/** Greedy continuations of the prompts. */
+async function writeExamples(
+  model: Model,
+  tokenizer: Tokenizer,
+  { prompts, maxNewTokens }: EvaluationSettings,
+  signal: AbortSignal,
+): Promise<NonNullable<Scores['examples']>> {
+  const examples = []
+  for (const prompt of prompts) {
+    const ids = encodePrompt(tokenizer, prompt)
+    const settings = { temperature: 0, topP: 1, random: new Random(0), stop: model.config.eosIds }
+    const written = await generate(model, ids, { tokens: maxNewTokens, ...settings, signal })
+    const before = tokenizer.decode(ids)
+    examples.push({ prompt, text: tokenizer.decode([...ids, ...written.ids]).slice(before.length) })
+  }
+  return examples
+}
+
+/** JSON lines of scored rows, where they are wanted. */
+class RowsFile {
+  readonly #descriptor: number | null
+
+  constructor(path: string | undefined) {
+    this.#descriptor = path === undefined ? null : openSync(path, 'w')
+  }
+
+  write(rows: readonly ScoredRow[]): void {
+    if (this.#descriptor !== null) for (const row of rows) writeSync(this.#descriptor, `${JSON.stringify(row)}\n`)
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#descriptor !== null) closeSync(this.#descriptor)
+  }
+}
