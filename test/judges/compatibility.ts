@@ -54,9 +54,11 @@ function byModel(
     class: classOf(model),
     ...cellsOf(ofModel),
   }))
-  const titles = Object.keys(rows[0]!)
-  const lines = [titles, titles.map(() => '---'), ...rows.map((row) => Object.values(row))]
-  return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+  // Some models have a cell more than others.
+  const titles = rows.map((row) => Object.keys(row)).reduce((most, keys) => (keys.length > most.length ? keys : most))
+  const cells = rows.map((row: Record<string, string>) => titles.map((title) => row[title] ?? ''))
+  const lines = [titles, titles.map(() => '---'), ...cells]
+  return lines.map((line) => `| ${line.join(' | ')} |`).join('\n')
 }
 
 function checkpointCells(verdicts: readonly Verdict[]): Record<string, string> {
@@ -71,8 +73,8 @@ function checkpointCells(verdicts: readonly Verdict[]): Record<string, string> {
 const adapterCells = (verdicts: readonly Verdict[]): Record<string, string> =>
   Object.fromEntries(
     verdicts.flatMap(({ what, logits, gradients, error }) => [
-      [`${what}'s: logits`, error ?? difference(logits)],
-      [`${what}'s: gradients`, difference(gradients)],
+      [`${what}: logits`, error ?? difference(logits)],
+      [`${what}: gradients`, difference(gradients)],
     ]),
   )
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { chooseBackend } from '../../engine/backends/choose.ts'
 import type { FixtureName } from '../fixtures/read.ts'
 import { writeCompatibility } from './compatibility.ts'
-import { judged, makeModel, makeText } from './models.ts'
+import { addTokenizer, judged, makeModel, makeText, withOldConfig } from './models.ts'
 import { ids, targets, writeAnswers, writeSharded } from './ours.ts'
 import { continuation, finetune, merge, perplexity, prune } from './outputs.ts'
 import { judgePython, NoJudges, runPython } from './python.ts'
@@ -39,20 +39,24 @@ try {
 async function judge(python: string): Promise<boolean> {
   await chooseBackend({ device: 'onnx', threads: 2 })
   const text = makeText(work)
-  const bases = models.map((model) => ({ model, base: makeModel(model, work), adapter: join(work, `${model}-peft`) }))
-  console.log('peft writes an adapter for each model')
-  await ask(
-    python,
-    'peft_adapters.py',
-    bases.map((each) => ({ ...each, what: 'PEFT' })),
-  )
+  const bases = models.map((model) => ({
+    model,
+    what: 'its own',
+    base: makeModel(model, work),
+    saved: join(work, `${model}-saved`),
+    adapter: join(work, `${model}-peft`),
+  }))
+  console.log('transformers writes each model, and peft an adapter for it')
+  await ask(python, 'writers.py', bases)
   const checkpoints: Question[] = []
   const adapters: Question[] = []
-  for (const { model, base, adapter } of bases) {
+  for (const { model, base, saved, adapter } of bases) {
     console.log(`secateur writes ${model}`)
     const own = await finetune(base, text, join(work, `${model}-finetuned`))
-    checkpoints.push(...(await checkpointsOf(model, base, text, { own, peft: adapter })))
-    adapters.push(...adaptersOf(model, base, { Secateur: own, PEFT: adapter }))
+    // Linear layers that some families store together with others, which get no adapter.
+    const some = await finetune(base, text, join(work, `${model}-some`), ['k', 'up'])
+    checkpoints.push(...(await checkpointsOf(model, base, text, { saved, own, peft: adapter })))
+    adapters.push(...adaptersOf(model, base, { Secateur: own, 'Secateur (k, up)': some, PEFT: adapter }))
   }
   console.log(`transformers reads ${checkpoints.length} checkpoints`)
   const ofCheckpoints = await ask(python, 'transformers_judge.py', checkpoints)
@@ -65,15 +69,28 @@ async function judge(python: string): Promise<boolean> {
   return all.every(agrees)
 }
 
-/** Every kind of checkpoint that Secateur writes of a model. */
-async function checkpointsOf(model: FixtureName, base: string, text: string, adapters: { own: string; peft: string }) {
+/**
+ * Every kind of checkpoint that Secateur reads and writes of a model.
+ *
+ * @param given the model as transformers saved it, and adapters of Secateur's and of PEFT's
+ */
+async function checkpointsOf(
+  model: FixtureName,
+  base: string,
+  text: string,
+  given: { saved: string; own: string; peft: string },
+): Promise<Question[]> {
   const folder = (what: string) => join(work, `${model}-${what}`)
-  const merged = await merge(base, adapters.own, folder('merged'))
+  addTokenizer(given.saved)
+  const old = withOldConfig(base, folder('old-config'))
+  const merged = await merge(base, given.own, folder('merged'))
   const pruned = await prune(base, text, folder('float32'), 'float32')
   const written: Record<string, string> = {
     'as it is': base,
+    'saved by transformers 5, pruned': await prune(given.saved, text, folder('saved-pruned'), 'same'),
+    ...(old ? { 'config of transformers 4, pruned': await prune(old, text, folder('old-pruned'), 'same') } : {}),
     merged,
-    "PEFT's merged": await merge(base, adapters.peft, folder('merged-peft')),
+    "PEFT's merged": await merge(base, given.peft, folder('merged-peft')),
     'pruned, float32': pruned,
     'pruned, float16': await prune(base, text, folder('float16'), 'float16'),
     'pruned, bfloat16': await prune(base, text, folder('bfloat16'), 'bfloat16'),

@@ -1,5 +1,6 @@
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { FIXTURES, type FixtureName, fixtureModel } from '../fixtures/read.ts'
 
 /** Every fixture that other programs can know; layers of different sizes are Secateur's own. */
@@ -58,9 +59,42 @@ export function makeModel(name: FixtureName, folder: string): string {
   mkdirSync(model, { recursive: true })
   for (const file of ['config.json', 'model.safetensors'])
     copyFileSync(join(fixtureModel(name), file), join(model, file))
+  addTokenizer(model)
+  return model
+}
+
+export function addTokenizer(model: string): void {
   writeFileSync(join(model, 'tokenizer.json'), JSON.stringify(tokenizer))
   writeFileSync(join(model, 'tokenizer_config.json'), JSON.stringify(tokenizerConfig))
-  return model
+}
+
+const rotary = z.object({ rope_theta: z.number() })
+const newForm = z.looseObject({
+  dtype: z.string(),
+  rope_parameters: z.union([rotary, z.object({ full_attention: rotary, sliding_attention: rotary })]),
+})
+
+/**
+ * A model whose config.json is as transformers 4 wrote it, which most published checkpoints have; null where the fixture's
+ * is so already.
+ */
+export function withOldConfig(model: string, folder: string): string | null {
+  const config = newForm.safeParse(JSON.parse(readFileSync(join(model, 'config.json'), 'utf8')))
+  if (!config.success) return null
+  const { dtype, rope_parameters: rope, layer_types: _, ...rest } = config.data
+  const bases =
+    'full_attention' in rope
+      ? // Every second layer of the fixture looks at everything.
+        {
+          rope_theta: rope.full_attention.rope_theta,
+          rope_local_base_freq: rope.sliding_attention.rope_theta,
+          sliding_window_pattern: 2,
+        }
+      : { rope_theta: rope.rope_theta }
+  cpSync(model, folder, { recursive: true })
+  const old = { ...rest, ...bases, rope_scaling: null, torch_dtype: dtype, transformers_version: '4.57.0' }
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(old))
+  return folder
 }
 
 /** The sample's held-out text in letters that the tokenizer knows. */
