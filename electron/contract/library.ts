@@ -43,7 +43,7 @@ export const checkpointDetailSchema = checkpointSchema.extend({
   /** Shapes of the dense checkpoint that it was pruned from, where that is known. */
   originalLayers: z.array(layerShapeSchema).nullable(),
   adapter: z
-    .object({ rank: z.int(), alpha: z.number(), projections: z.array(z.string()), base: z.string().nullable() })
+    .object({ rank: z.int(), alpha: z.number(), targetModules: z.array(z.string()), base: z.string().nullable() })
     .nullable(),
   files: z.array(z.object({ name: z.string(), bytes: z.number() })),
   /** Scores taken of it, newest first. */

@@ -57,7 +57,7 @@ export function detailOf(
         ? {
             rank: inspection.rank,
             alpha: inspection.alpha,
-            projections: inspection.projections,
+            targetModules: inspection.targetModules,
             base: inspection.base,
           }
         : null,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { failureSchema, projection } from './names.ts'
+import { failureSchema } from './names.ts'
 
 /** What is left of one decoder layer. */
 export const layerSchema = z.object({
@@ -54,7 +54,8 @@ const adapter = z.object({
   alpha: z.number(),
   dropout: z.number(),
   rankStabilised: z.boolean(),
-  projections: z.array(projection),
+  /** Linear layers that it adapts, by their names within a block. */
+  targetModules: z.array(z.string()),
   /** Layers that have matrices. */
   layers: z.int(),
   parameters: z.number(),

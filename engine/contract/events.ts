@@ -19,7 +19,7 @@ export const resultEventSchema = z.object({
   report: z.string().optional(),
   /** Scores of the checkpoint before pruning, where `evaluateDense` asked for them. */
   dense: scoresSchema.optional(),
-  /** Fraction of the projections' weights that are not zero, before the adapter is merged and after; unstructured only. */
+  /** Fraction of the linear layers' weights that are not zero, before the adapter is merged and after; unstructured only. */
   density: z.object({ before: z.number(), after: z.number() }).optional(),
   peakMemoryBytes: z.number().optional(),
   seconds: z.number().optional(),

@@ -7,7 +7,8 @@ export const path = z.string().min(1)
 /** A file or folder that a job reads, and one that it writes: what a job may touch is told by these marks. */
 export const readPath = path.meta({ path: 'read' })
 export const writtenPath = path.meta({ path: 'written' })
-export const projection = z.enum(['q', 'k', 'v', 'o', 'gate', 'up', 'down'])
+/** A linear layer of a decoder's block. */
+export const linearName = z.enum(['q', 'k', 'v', 'o', 'gate', 'up', 'down'])
 
 /** A Failure of engine/shared/errors.ts, which says what its fields mean. */
 export const failureSchema = z.object({

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { backendNames } from '../shared/backend-names.ts'
-import { projection, readPath } from './names.ts'
+import { linearName, readPath } from './names.ts'
 
 export const fraction = z.number().min(0).max(1)
 
@@ -44,7 +44,7 @@ export const trainingSettings = {
   dropout: z.number().min(0).max(0.95).default(0.05).describe("dropout of the adapter's input"),
   rankStabilised: z.boolean().default(false).describe('rsLoRA: scale alpha / sqrt(rank)'),
   targetModules: z
-    .array(projection)
+    .array(linearName)
     .min(1)
     .default(['q', 'k', 'v', 'o', 'gate', 'up', 'down'])
     .describe("linear layers that get an adapter; PEFT's names (q_proj) are understood too"),

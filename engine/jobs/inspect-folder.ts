@@ -15,8 +15,7 @@ export async function inspectFolder({ checkpoint: folder }: ParsedServiceParams<
   const files = filesOf(folder)
   const has = (name: string) => files.some((file) => file.name === name)
   if (has('adapter_config.json') && !has('config.json')) {
-    const { targetModules, ...facts } = inspectAdapter(folder)
-    return { kind: 'adapter', folder, ...facts, projections: targetModules as AdapterInspection['projections'], files }
+    return { kind: 'adapter', folder, ...inspectAdapter(folder), files }
   }
   if (!has('config.json') && has('run.json')) throw badFile(folder, undefined, runHint(folder))
   using checkpoint = openCheckpoint(folder)

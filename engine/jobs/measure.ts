@@ -1,4 +1,3 @@
-import { sampleRankCorrelation } from 'simple-statistics'
 import { z } from 'zod'
 import { chooseBackend } from '../backends/choose.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
@@ -134,6 +133,17 @@ function overlap(one: GroupMasks[number], other: GroupMasks[number], kind: Kind)
   return removed === 0 ? 1 : both / removed
 }
 
-/** Spearman's coefficient of two score vectors. */
-export const rankCorrelation = (one: Float32Array, other: Float32Array): number =>
-  one.length < 2 ? 1 : sampleRankCorrelation([...one], [...other])
+/** Spearman's coefficient of two score vectors without ties: this form is exact, where one by covariances rounds. */
+export function rankCorrelation(one: Float32Array, other: Float32Array): number {
+  const [a, b] = [ranksOf(one), ranksOf(other)]
+  const n = a.length
+  const squares = a.reduce((sum, rank, i) => sum + (rank - b[i]!) ** 2, 0)
+  return n < 2 ? 1 : 1 - (6 * squares) / (n * (n * n - 1))
+}
+
+function ranksOf(values: Float32Array): Float64Array {
+  const order = [...values.keys()].sort((one, other) => values[one]! - values[other]! || one - other)
+  const ranks = new Float64Array(values.length)
+  for (const [rank, index] of order.entries()) ranks[index] = rank
+  return ranks
+}

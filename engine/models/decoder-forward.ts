@@ -47,13 +47,13 @@ export function decoderBlock(
 
 function attentionBranch(
   x: Tensor,
-  { shape, linears: projections, norms }: Layer,
+  { shape, linears: own, norms }: Layer,
   config: DecoderConfig,
   { rows, length, positions, bias }: DecoderPass,
   { lowRank, mask, remember, observe }: BlockExtras,
 ): Tensor {
   const { headSize, normEpsilon } = config
-  const { q: toQueries, k: toKeys, v: toValues, o } = projections as DecoderLinears
+  const { q: toQueries, k: toKeys, v: toValues, o } = own as DecoderLinears
   const { sliding, rotary: rotates } = attentionOf(config, shape)
   const which = sliding ? 'sliding' : 'full'
   observe?.('q', x)
@@ -96,11 +96,11 @@ function attentionBranch(
 
 function feedForwardBranch(
   x: Tensor,
-  { linears: projections }: Layer,
+  { linears: own }: Layer,
   { activation }: DecoderConfig,
   { lowRank, mask, observe }: BlockExtras,
 ): Tensor {
-  const { gate: toGate, up: toUp, down } = projections as DecoderLinears
+  const { gate: toGate, up: toUp, down } = own as DecoderLinears
   observe?.('gate', x)
   const [gate, up] = linears(x, [
     { linear: toGate, lowRank: lowRank?.['gate'] },

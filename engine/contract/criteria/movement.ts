@@ -25,7 +25,7 @@ export const movement = describeCriterion({
     reduction === 'product'
       ? {
           setting: 'reduction',
-          message: 'movement has a sign, so that its product over projections says nothing: use sum',
+          message: 'movement has a sign, so that its product over linear layers says nothing: use sum',
         }
       : null,
 })

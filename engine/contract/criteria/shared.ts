@@ -3,11 +3,11 @@ import type { Contradiction, CostFacts } from './criterion.ts'
 
 /** Settings of criteria that make one score of a group's linear layers. */
 export const groupSettings = {
-  normalise: z.enum(['none', 'module']).default('module').describe("divide each projection's scores by their norm"),
+  normalise: z.enum(['none', 'module']).default('module').describe("divide each linear layer's scores by their norm"),
   reduction: z
     .enum(['sum', 'mean', 'max', 'product', 'last'])
     .default('sum')
-    .describe("how the projections' scores of a group become one; last: that of o or down"),
+    .describe("how the linear layers' scores of a group become one; last: that of o or down"),
 }
 
 /** What going over a weight a few times costs, counted in operations of a product: memory is slower than arithmetic. */

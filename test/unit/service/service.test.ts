@@ -148,7 +148,7 @@ describe('inspect', () => {
       alpha: 4,
       dropout: 0,
       rankStabilised: false,
-      projections: ['q'],
+      targetModules: ['q'],
       layers: 2,
       parameters: 40,
       bytes: 160,

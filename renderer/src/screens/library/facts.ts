@@ -26,7 +26,7 @@ export function factsOf(checkpoint: CheckpointDetail): { name: string; value: st
   if (adapter) {
     return [
       { name: 'Adapter', value: `LoRA, rank ${adapter.rank}, alpha ${number(adapter.alpha)}` },
-      { name: 'On', value: adapter.projections.join(', ') },
+      { name: 'On', value: adapter.targetModules.join(', ') },
       { name: 'Base', value: adapter.base ?? none, path: true },
       ...size,
       ...entry,

@@ -13,7 +13,7 @@ const valueNames: Readonly<Record<string, string>> = {
   iterative: 'Step by step',
   'one-shot': 'All at once',
   none: 'None',
-  module: 'By projection',
+  module: 'By linear layer',
   answers: 'Answers only',
   everything: 'Everything',
   pack: 'Packed',
