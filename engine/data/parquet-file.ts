@@ -10,7 +10,7 @@ import {
   parquetSchema,
 } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
-import { badFile } from '../shared/errors.ts'
+import { badFile, SecateurError } from '../shared/errors.ts'
 
 type Row = Record<string, unknown>
 
@@ -29,17 +29,27 @@ export interface ParquetFile {
   readGroup(index: number): Promise<Row[]>
 }
 
-/** Reads a Parquet file's metadata. Sizes that it announces are checked before anything is read by them. */
+/**
+ * Reads a Parquet file's metadata. Sizes that it announces are checked before anything is read by them.
+ *
+ * @throws SecateurError where the metadata are damaged, whatever the library or we trip over in them
+ */
 export async function openParquet(handle: FileHandle, file: string): Promise<ParquetFile> {
   const source = bufferOf(handle, (await handle.stat()).size)
-  const metadata = await attempt(() => parquetMetadataAsync(source)).catch((error: Error) => {
-    throw badFile(file, 'metadata', error.message, error)
+  const { metadata, rows, blankRow } = await attempt(async () => {
+    const found = await parquetMetadataAsync(source)
+    checkSizes(found, file, source.byteLength)
+    return {
+      metadata: found,
+      rows: found.row_groups.map((group) => Number(group.num_rows)),
+      blankRow: blankOf(parquetSchema(found)) as Row,
+    }
+  }).catch((error: Error) => {
+    throw error instanceof SecateurError ? error : badFile(file, 'metadata', error.message, error)
   })
-  checkSizes(metadata, file, source.byteLength)
-  const rows = metadata.row_groups.map((group) => Number(group.num_rows))
   return {
     groups: metadata.row_groups.map((group, index) => ({ rows: rows[index]!, unpackedBytes: unpackedBytesOf(group) })),
-    blankRow: blankOf(parquetSchema(metadata)) as Row,
+    blankRow,
     async readGroup(index) {
       const rowStart = rows.slice(0, index).reduce((sum, count) => sum + count, 0)
       const rowEnd = rowStart + rows[index]!
@@ -115,7 +125,7 @@ function checkSizes(metadata: FileMetaData, file: string, fileSize: number) {
       const values = column.meta_data!.num_values
       return values < least ? values : least
     }, BigInt(valueLimit))
-    if (group.num_rows < 0n || group.num_rows > fewest) {
+    if (!(group.num_rows >= 0n && group.num_rows <= fewest)) {
       throw badFile(file, where, `announces ${group.num_rows} rows but a column holds ${fewest} values`)
     }
   }
@@ -136,6 +146,7 @@ async function attempt<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read()
   } catch (cause) {
+    if (cause instanceof SecateurError) throw cause
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new Error(`cannot be read as Parquet (${reason}); is the file damaged or cut short?`, { cause })
   }

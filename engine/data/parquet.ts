@@ -25,7 +25,7 @@ export interface ParquetOptions {
 export async function* readParquet(file: string, { signal, patience }: ParquetOptions = {}): AsyncGenerator<Row> {
   const groups = await groupsOf(file)
   if (groups.length === 0) return
-  const largest = Math.max(...groups.map(({ unpackedBytes }) => unpackedBytes)) / 2 ** 20
+  const largest = groups.reduce((most, { unpackedBytes }) => Math.max(most, unpackedBytes), 0) / 2 ** 20
   const worker = new Worker(new URL('./parquet-worker.ts', import.meta.url), {
     workerData: file,
     resourceLimits: { maxOldGenerationSizeMb: Math.ceil(512 + 8 * largest) },

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, statSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { type ColumnSource, parquetWriteBuffer } from 'hyparquet-writer'
+import { openParquet } from '../../../engine/data/parquet-file.ts'
 import { readParquet } from '../../../engine/data/parquet.ts'
 import { type RowOptions, readRows } from '../../../engine/data/rows.ts'
 import { SecateurError } from '../../../engine/shared/errors.ts'
@@ -161,6 +163,26 @@ describe('Parquet', () => {
     for (const length of [4, 8, 12, 100, whole.length - 1, whole.length - 50]) {
       await refuses('cut.parquet', whole.slice(0, length), /cannot be read as Parquet|damaged/)
     }
+  })
+
+  test('every changed byte of the metadata opens or is refused, naming the file', async () => {
+    const whole = bytes()
+    const start = whole.length - 8 - new DataView(whole.buffer, whole.byteOffset).getUint32(whole.length - 8, true)
+    const file = folder.write('schema.parquet', whole)
+    await using handle = await open(file, 'r+')
+    let refused = 0
+    for (let at = start; at < whole.length; at++) {
+      for (const change of [0xff, 0x01, 0x10]) {
+        await handle.write(Uint8Array.of(whole[at]! ^ change), 0, 1, at)
+        await openParquet(handle, file).catch((error) => {
+          assert.ok(error instanceof SecateurError, `byte ${at}: ${String(error)}`)
+          assert.match(error.message, /schema\.parquet: /)
+          refused++
+        })
+      }
+      await handle.write(whole, at, 1, at)
+    }
+    assert.ok(refused > 100, String(refused))
   })
 
   test('damaged bytes give rows or a clear error, and the reading ends in time', async () => {
