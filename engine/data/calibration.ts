@@ -37,7 +37,7 @@ export async function calibrationBatches(
     if (counts[index] === 0) continue
     const { examples } = await loadTrainingData(files, {
       tokenizer,
-      trainOn: 'everything',
+      trainOn: 'every token',
       ...(job.field === undefined ? {} : { field: job.field }),
       ...(job.maxDocuments === undefined ? {} : { limit: job.maxDocuments }),
       signal,

@@ -1,16 +1,19 @@
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
-import type { Conversation, Message } from './conversation.ts'
+import { type Conversation, messagesOfQuestion } from './conversation.ts'
 import type { EncodedExample } from './example.ts'
+import type { Message } from './messages.ts'
+import { refuse } from './row-values.ts'
 
 /** Text of a conversation by a model's chat template; null where there is no template. */
 export type RenderChat = (messages: readonly Message[], options?: { addGenerationPrompt?: boolean }) => string | null
 
-export type TrainOn = 'answers' | 'everything'
+/** `every token`: marks of the data count for nothing, because nothing is learnt (calibration). */
+export type TrainOn = 'answers' | 'everything' | 'every token'
 
 /** A text and the stretches of it, in UTF-16 units from `start` to `end`, that are answers. */
 export interface MarkedText {
   text: string
-  answers: { start: number; end: number }[]
+  answers: { start: number; end: number; train?: Message['train'] | undefined }[]
   /** Whether the tokenizer adds its own special tokens: false where a chat template has written them. */
   specialTokens: boolean
   /** Whether EOS follows the text. */
@@ -33,18 +36,25 @@ const alpacaPreamble =
   'Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n'
 
 /**
- * A conversation as token ids, with the loss on the answers (default) or on everything but the first token.
+ * A conversation as token ids, with the loss on the answers (default) or on everything but the first token; never on an
+ * answer that says of itself that it is not to be learnt.
  *
  * Where an answer begins among the tokens: the text before it is encoded alone, and so is the whole; the tokens that both
  * begin with are the prompt's, and everything from the first difference on is the answer's. So a token that a merge made
  * across the border counts as the answer's, and the prompt is tokenized as it will be when the model is asked. An answer
  * that is followed by more text ends likewise, before the first token that holds any of what follows.
+ *
+ * @throws ConversationError where a turn that is no answer says whether it is learnt
  */
 export function encodeConversation(
   conversation: Conversation,
   tokenizer: Tokenizer,
   options: { renderChat?: RenderChat | undefined; trainOn?: TrainOn | undefined } = {},
 ): EncodedExample {
+  const { trainOn = 'answers' } = options
+  const everything = trainOn !== 'answers'
+  const isMarked = trainOn !== 'every token'
+  if (conversation.kind === 'messages' && isMarked) refuseOtherTurns(conversation.messages, everything)
   const marked = writeConversation(conversation, options.renderChat, tokenizer.eosToken)
   const encode = (text: string) => tokenizer.encode(text, { specialTokens: marked.specialTokens })
   const ids = encode(marked.text)
@@ -52,16 +62,28 @@ export function encodeConversation(
   if (marked.endOfSequence && tokenizer.eosId !== null) ids.push(tokenizer.eosId)
 
   const trained = new Uint8Array(ids.length)
-  if (options.trainOn === 'everything') trained.fill(1)
-  else {
-    for (const { start, end } of marked.answers) {
-      const from = commonPrefix(encode(marked.text.slice(0, start)), ids, textTokens)
-      const isLast = end === marked.text.length
-      trained.fill(1, from, isLast ? ids.length : commonPrefix(encode(marked.text.slice(0, end)), ids, textTokens))
-    }
+  if (everything) trained.fill(1)
+  for (const { start, end, train } of isMarked ? marked.answers : []) {
+    if (everything ? train !== false : train !== undefined) continue
+    const from = commonPrefix(encode(marked.text.slice(0, start)), ids, textTokens)
+    const isLast = end === marked.text.length
+    const to = isLast ? ids.length : commonPrefix(encode(marked.text.slice(0, end)), ids, textTokens)
+    trained.fill(everything ? 0 : 1, from, to)
   }
   trained[0] = 0
   return { ids: Int32Array.from(ids), trained }
+}
+
+/** Where other turns than answers begin and end is not known, so that a wish of theirs is refused, not passed over. */
+function refuseOtherTurns(messages: readonly Message[], everything: boolean) {
+  for (const [index, { role, train }] of messages.entries()) {
+    if (role === 'assistant' || train === undefined || train === everything) continue
+    const learnt = everything ? 'everything is learnt but answers that say so' : 'only answers are learnt'
+    refuse(
+      `message ${index + 1} (${role})`,
+      `asks ${train ? '' : 'not '}to be learnt, but ${learnt}; leave its weight out`,
+    )
+  }
 }
 
 /** A conversation's text by the chat template, or as Stanford Alpaca lays it out where there is none. */
@@ -86,14 +108,6 @@ const follow = (prompt: string, answer: string): MarkedText => ({
   endOfSequence: true,
 })
 
-function messagesOfQuestion({ instruction, input, answer }: Conversation & { kind: 'question' }): Message[] {
-  const content = input === '' ? instruction : `${instruction}\n\n${input}`
-  return [
-    { role: 'user', content },
-    { role: 'assistant', content: answer },
-  ]
-}
-
 /**
  * Finds the answers in a rendered chat: the template is also applied to the messages before each answer (with the
  * opening of the answer, which is the prompt's) and up to it. Templates that write an earlier part differently once more
@@ -111,7 +125,8 @@ function markRendered(
     const isLast = index === messages.length - 1
     const upTo = isLast ? text : (renderChat(messages.slice(0, index + 1)) ?? '')
     const start = commonPrefix(before, text)
-    return [{ start, end: Math.max(start, endOfAnswer(text, start, commonPrefix(upTo, text), eosToken)) }]
+    const end = Math.max(start, endOfAnswer(text, start, commonPrefix(upTo, text), eosToken))
+    return [{ start, end, train: message.train }]
   })
   const last = answers.at(-1)
   const isClosed = eosToken !== null && last !== undefined && text.slice(last.start).trimEnd().endsWith(eosToken)
@@ -128,10 +143,10 @@ function endOfAnswer(text: string, start: number, end: number, eosToken: string 
 function writeTurns(messages: readonly Message[]): MarkedText {
   const answers: MarkedText['answers'] = []
   let text = messages[0]?.role === 'system' ? '' : alpacaPreamble
-  for (const { role, content } of messages) {
+  for (const { role, content, train } of messages) {
     if (role === 'assistant') {
       text += '### Response:'
-      answers.push({ start: text.length, end: text.length + content.length })
+      answers.push({ start: text.length, end: text.length + content.length, train })
     } else if (role !== 'system') text += role === 'user' ? '### Instruction:\n' : `### ${role}:\n`
     text += `${content}\n\n`
   }

@@ -1,9 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { SecateurError, badFile, badSetting } from '../shared/errors.ts'
-import { answerFields, conversationOf, messageFields } from './conversation.ts'
+import { answerFields, type Conversation, conversationOf, messageFields } from './conversation.ts'
 import type { EncodedExample } from './example.ts'
 import { type RenderChat, type TrainOn, encodeConversation } from './instruction.ts'
+import { ConversationError } from './row-values.ts'
 import { type Row, type RowOptions, readRows } from './rows.ts'
 import { encodeText, textFields, textOf } from './text.ts'
 
@@ -99,7 +100,7 @@ const rowOptions = ({ textUnit, signal }: LoadOptions): RowOptions => ({
 /** Encodes a row and adds it to the data. Returns its kind, or null where there is nothing in it to be learnt. */
 function addRow(data: TrainingData, row: Row, file: string, number: number, options: LoadOptions): DataKind | null {
   const { tokenizer, field, trainOn, maxLength, renderChat = chatOf(tokenizer) } = options
-  const conversation = conversationOf(row, field)
+  const conversation = inRow(file, number, () => conversationOf(row, field))
   const text = conversation === null ? textOf(row, field) : null
   if (conversation === null && text === null) {
     if (!isEmpty(row, field)) throw unknownFields(row, file, number, field)
@@ -111,19 +112,11 @@ function addRow(data: TrainingData, row: Row, file: string, number: number, opti
     else addPieces(data, encodeText(text!, tokenizer), maxLength)
     return text!.trim() === '' ? null : 'text'
   }
-  const answers = conversation.kind === 'messages' ? answersOf(conversation.messages) : conversation.answer
-  if (answers.trim() === '') {
+  if (answersOf(conversation, trainOn).trim() === '') {
     data.blank++
     return null
   }
-  let example: EncodedExample
-  try {
-    example = encodeConversation(conversation, tokenizer, { renderChat, trainOn })
-  } catch (error) {
-    if (error instanceof SecateurError) throw error
-    const reason = error instanceof Error ? error.message : String(error)
-    throw badFile(file, `row ${number}`, `the model's chat template does not take this conversation: ${reason}`, error)
-  }
+  let example = inRow(file, number, () => encodeConversation(conversation, tokenizer, { renderChat, trainOn }))
   if (maxLength !== undefined && example.ids.length > maxLength) {
     data.cut++
     example = { ids: example.ids.slice(0, maxLength), trained: example.trained.slice(0, maxLength) }
@@ -142,8 +135,29 @@ const chatOf =
   (messages, options) =>
     tokenizer.chat(messages, options)
 
-const answersOf = (messages: readonly { role: string; content: string }[]) =>
-  messages.map(({ role, content }) => (role === 'assistant' ? content : '')).join('')
+/** The answers of a conversation that are to be learnt. */
+function answersOf(conversation: Conversation, trainOn: TrainOn = 'answers'): string {
+  if (conversation.kind !== 'messages') return conversation.answer
+  return conversation.messages
+    .filter(({ role, train }) => role === 'assistant' && (trainOn !== 'answers' || train === undefined))
+    .map(({ content }) => content)
+    .join('')
+}
+
+/** Does something with a row. What is wrong with the row, or what a chat template says of it, becomes an error at it. */
+function inRow<T>(file: string, number: number, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof SecateurError) throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    const message =
+      error instanceof ConversationError
+        ? reason
+        : `the model's chat template does not take this conversation: ${reason}`
+    throw badFile(file, `row ${number}`, message, error)
+  }
+}
 
 function addPieces(data: TrainingData, { ids, trained }: EncodedExample, maxLength = ids.length) {
   data.documents++

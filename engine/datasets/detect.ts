@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Dataset, DatasetKind, ParsedServiceParams } from '../contract/index.ts'
-import { conversationOf, messageFields } from '../data/conversation.ts'
+import { isConversation, messageFieldOf } from '../data/conversation.ts'
 import { listImages } from '../data/image-files.ts'
 import { readBytes, splitLines } from '../data/lines.ts'
 import { openParquet } from '../data/parquet-file.ts'
@@ -116,9 +116,9 @@ async function countRows(path: string, format: RowFormat, signal: AbortSignal): 
 function kindOf(path: string, rows: readonly Row[]): { kind: DatasetKind; task?: TaskName; field?: string } {
   const task = taskOf(path, rows)
   if (task) return { kind: 'multiple-choice', task }
-  const row = rows.find((each) => conversationOf(each) !== null || textOf(each) !== null) ?? rows[0]!
-  const list = messageFields.find((name) => Array.isArray(row[name]))
-  if (conversationOf(row)) return { kind: 'instruction', ...(list === undefined ? {} : { field: list }) }
+  const row = rows.find((each) => isConversation(each) || textOf(each) !== null) ?? rows[0]!
+  const list = messageFieldOf(row)
+  if (isConversation(row)) return { kind: 'instruction', ...(list === undefined ? {} : { field: list }) }
   const [longest] = Object.entries(row)
     .filter((entry): entry is [string, string] => typeof entry[1] === 'string')
     .sort(([, one], [, other]) => other.length - one.length)

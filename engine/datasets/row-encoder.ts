@@ -4,6 +4,7 @@ import type { DatasetKind, ParsedServiceParams } from '../contract/index.ts'
 import { conversationOf } from '../data/conversation.ts'
 import type { EncodedExample } from '../data/example.ts'
 import { encodeConversation } from '../data/instruction.ts'
+import { ConversationError } from '../data/row-values.ts'
 import { readRows, type Row } from '../data/rows.ts'
 import { encodeText, textOf } from '../data/text.ts'
 import { labelFileOf } from '../evaluation/read-task.ts'
@@ -65,13 +66,20 @@ export async function openRows(
     }
   }
 
+  const conversationIn = (row: Row, index: number): EncodedRow | null => {
+    try {
+      const conversation = conversationOf(row, field)
+      const renderChat: Tokenizer['chat'] = (messages, options) => tokenizer.chat(messages, options)
+      return conversation && encodeConversation(conversation, tokenizer, { renderChat, trainOn })
+    } catch (error) {
+      throw error instanceof ConversationError ? badFile(path, place(index), error.message) : error
+    }
+  }
+
   const encode = (row: Row, index: number): EncodedRow | null => {
     if (kind === 'multiple-choice') return question(row, index)
-    const conversation = kind === 'text' ? null : conversationOf(row, field)
-    if (conversation) {
-      const renderChat: Tokenizer['chat'] = (messages, options) => tokenizer.chat(messages, options)
-      return encodeConversation(conversation, tokenizer, { renderChat, trainOn })
-    }
+    const conversation = kind === 'text' ? null : conversationIn(row, index)
+    if (conversation) return conversation
     const text = kind === 'instruction' ? null : textOf(row, field)
     if (text === null) throw badFile(path, place(index), missing(row, kind, field))
     return text.trim() === '' ? null : encodeText(text.slice(0, longestText), tokenizer)

@@ -72,6 +72,12 @@ describe('kinds of rows', () => {
   ]
   for (const [name, row, expected] of rows) test(name, () => assert.deepEqual(conversationOf(row), expected))
 
+  test('a context beside a question and its answer is what the question is about', () => {
+    const row = { question: 'Q', context: 'I', answer: 'A' }
+    assert.deepEqual(conversationOf(row), { ...question, input: 'I' })
+    assert.throws(() => conversationOf({ ...row, input: 'other' }), /context: says something else than input/)
+  })
+
   test('a field that is named', () => {
     assert.deepEqual(conversationOf({ chat: messages }, 'chat'), { kind: 'messages', messages })
     assert.equal(conversationOf({ instruction: 'Q', output: 'A', body: 'T' }, 'body'), null)
@@ -79,6 +85,186 @@ describe('kinds of rows', () => {
     assert.equal(textOf({ sentence: 'T' }), 'T')
     assert.equal(textOf({ text: 3 }), null)
     assert.equal(textOf({ text: 'T' }, 'body'), null)
+  })
+})
+
+const user = (content: unknown, more = {}) => ({ role: 'user', content, ...more })
+const assistant = (content: unknown, more = {}) => ({ role: 'assistant', content, ...more })
+const system = (content: unknown) => ({ role: 'system', content })
+const text = (value: string) => ({ type: 'text', text: value })
+
+describe('what changes what is learnt is honoured', () => {
+  const chat = [user('Q'), assistant('A')]
+  const told = { kind: 'messages', messages: [system('S'), ...chat] }
+  const rows: [string, Record<string, unknown>, unknown][] = [
+    ["Alpaca's system", { instruction: 'Q', output: 'A', system: 'S' }, told],
+    ["OpenOrca's system_prompt", { system_prompt: 'S', question: 'Q', response: 'A' }, told],
+    [
+      "ShareGPT's system",
+      {
+        conversations: [
+          { from: 'human', value: 'Q' },
+          { from: 'gpt', value: 'A' },
+        ],
+        system: 'S',
+      },
+      told,
+    ],
+    ['a system that the messages have too', { messages: [system('S'), ...chat], system: 'S' }, told],
+    [
+      'an empty system',
+      { instruction: 'Q', output: 'A', system: ' ', history: [] },
+      { kind: 'question', instruction: 'Q', input: '', answer: 'A' },
+    ],
+    [
+      "Alpaca's history",
+      { instruction: 'Q', input: 'I', output: 'A', history: [['Q0', 'A0']] },
+      { kind: 'messages', messages: [user('Q0'), assistant('A0'), user('Q\n\nI'), assistant('A')] },
+    ],
+    [
+      'weight and train',
+      {
+        messages: [
+          user('Q', { weight: null }),
+          assistant('A', { weight: 0 }),
+          assistant('B', { train: false }),
+          assistant('C', { weight: 1 }),
+        ],
+      },
+      {
+        kind: 'messages',
+        messages: [user('Q'), assistant('A', { train: false }), assistant('B', { train: false }), assistant('C')],
+      },
+    ],
+    [
+      'empty fields of a table',
+      { messages: [user('Q'), assistant('A', { tool_calls: [], reasoning_content: null })], tools: '[]' },
+      { kind: 'messages', messages: chat },
+    ],
+  ]
+  for (const [name, row, expected] of rows) test(name, () => assert.deepEqual(conversationOf(row), expected))
+
+  const turns = [user('Q1'), assistant('the first', { weight: 0 }), user('Q2'), assistant('then')]
+
+  test('an answer of weight 0 is read, and not learnt', () => {
+    const conversation = conversationOf({ messages: turns })!
+    assert.deepEqual(learnt(encodeChat(conversation), chatTokenizer), ['then<|im_end|>'])
+    assert.deepEqual(learnt(encodeAlpaca(conversation), tokenizer), ['then</s>'])
+    const last = conversationOf({
+      messages: turns.with(3, assistant('then', { train: false })).with(1, assistant('the first')),
+    })!
+    assert.deepEqual(learnt(encodeChat(last), chatTokenizer), ['the first<|im_end|>'])
+  })
+
+  test('where everything is learnt, an answer of weight 0 is not; calibration reads all', () => {
+    const conversation = conversationOf({ messages: turns })!
+    const learntOf = (trainOn: 'everything' | 'every token') =>
+      learnt(encodeConversation(conversation, chatTokenizer, { renderChat: chatMl, trainOn }), chatTokenizer)
+    const before = 'user\nQ1<|im_end|>\n<|im_start|>assistant\n'
+    const after = '\n<|im_start|>user\nQ2<|im_end|>\n<|im_start|>assistant\nthen<|im_end|>\n'
+    assert.deepEqual(learntOf('everything'), [before, after])
+    assert.deepEqual(learntOf('every token'), [`${before}the first<|im_end|>${after}`])
+  })
+
+  test("TRL's prompt and completion: the completion is learnt, and the prompt's answers where everything is", () => {
+    const row = { prompt: [user('Q1'), assistant('the first'), user('Q2')], completion: [assistant('then')] }
+    const conversation = conversationOf(row)!
+    assert.deepEqual(learnt(encodeChat(conversation), chatTokenizer), ['then<|im_end|>'])
+    const whole = encodeConversation(conversation, chatTokenizer, { renderChat: chatMl, trainOn: 'everything' })
+    assert.ok(whole.trained.subarray(1).every((flag) => flag === 1))
+  })
+})
+
+describe('conversations in other shapes', () => {
+  const chat = { kind: 'messages', messages: [user('Q'), assistant('A')] }
+  const rows: [string, Record<string, unknown>][] = [
+    ['parts of type text', { messages: [user([text('Q')]), assistant([text(''), { ...text('A'), image_url: null }])] }],
+    ['a list for each field', { conversations: { from: ['human', 'gpt'], value: ['Q', 'A'] } }],
+    [
+      'JSON text',
+      {
+        conversations: JSON.stringify([
+          { from: 'human', value: 'Q' },
+          { from: 'gpt', value: 'A' },
+        ]),
+      },
+    ],
+    [
+      'roles in capitals',
+      {
+        messages: [
+          { role: 'User', content: 'Q' },
+          { role: 'ASSISTANT ', content: 'A' },
+        ],
+      },
+    ],
+    ["Gemma's model", { messages: [user('Q'), { role: 'model', content: 'A' }] }],
+    [
+      'chatgpt',
+      {
+        conversations: [
+          { from: 'user', value: 'Q' },
+          { from: 'chatgpt', value: 'A' },
+        ],
+      },
+    ],
+    ['a plain prompt before a list', { prompt: 'Q', completion: [assistant('A')] }],
+  ]
+  for (const [name, row] of rows) test(name, () => assert.deepEqual(conversationOf(row), chat))
+})
+
+describe('what cannot be heard is refused by name', () => {
+  const chat = [user('Q'), assistant('A')]
+  const rows: [Record<string, unknown>, RegExp][] = [
+    [
+      { messages: [user('Q'), assistant(null, { tool_calls: [{ type: 'function' }] })] },
+      /^messages, message 2 \(assistant\): holds tool_calls, which is not read: write it into the content/,
+    ],
+    [{ messages: [user('Q'), assistant('A', { reasoning_content: 'hm' })] }, /message 2 .*reasoning_content/],
+    [{ messages: [user('Q'), assistant(null)] }, /message 2 \(assistant\): has null for content: give it text/],
+    [
+      { messages: [user('Q'), { role: 'assistant', text: 'A' }] },
+      /message 2 .*has no content; it has the fields role, text/,
+    ],
+    [
+      { messages: [user([{ type: 'image_url' }]), assistant('A')] },
+      /message 1 \(user\): holds, as part 1 of its content, image_url; only parts/,
+    ],
+    [{ messages: [user(3)] }, /message 1 \(user\): has a number for content/],
+    [
+      { messages: [{ role: 'critic', content: 'A' }] },
+      /message 1: has the role "critic".*name it one of user, assistant, system/,
+    ],
+    [{ conversations: [{ from: 'function_call', value: '{}' }] }, /message 1: has the role "function_call"/],
+    [{ messages: [{ content: 'A' }] }, /message 1: says nowhere who speaks; it has the fields content/],
+    [{ messages: ['Q', 'A'] }, /message 1: is a string; a message has role and content/],
+    [{ messages: [user('Q'), assistant('A', { weight: 0.5 })] }, /has weight: 0\.5; only 0 and 1/],
+    [
+      { messages: [user('Q'), assistant('A', { weight: 0, train: true })] },
+      /has train: true, and another field says otherwise/,
+    ],
+    [
+      { conversations: { from: ['human', 'gpt'], value: ['Q'] } },
+      /conversations: has 2 speakers, but 1 entries in value/,
+    ],
+    [{ messages: [system('T'), ...chat], system: 'S' }, /system: says something else than the system message/],
+    [{ messages: chat, history: [['Q', 'A']] }, /history: stands beside a list of messages/],
+    [{ instruction: 'Q', output: 'A', history: ['Q', 'A'] }, /history, entry 1: is not a pair/],
+    [{ instruction: 'Q', output: 'A', system: { text: 'S' } }, /system: is an object, not text/],
+    [{ prompt: 'Q', completion: 'A', system: 'S' }, /system: has no place before a plain prompt/],
+    [{ prompt: 'Q', completion: 'A', label: false }, /bad answer/],
+    [{ messages: chat, tools: [{ type: 'function' }] }, /tools: is not read: write them into a system message/],
+    [{ question: 'Q', answer: 'A', image: 'a.png' }, /image: is not read: only text/],
+  ]
+  for (const [row, expected] of rows)
+    test(String(expected), () => assert.throws(() => conversationOf(row), { name: 'Error', message: expected }))
+
+  test('turns that are no answers', () => {
+    const ask = conversationOf({ messages: [user('Q', { weight: 1 }), assistant('A')] })!
+    assert.throws(() => encodeChat(ask), /message 1 \(user\): asks to be learnt, but only answers are learnt/)
+    const spare = conversationOf({ messages: [user('Q', { weight: 0 }), assistant('A')] })!
+    assert.deepEqual(learnt(encodeChat(spare), chatTokenizer), ['A<|im_end|>'])
+    assert.throws(() => encodeAlpaca(spare, 'everything'), /message 1 \(user\): asks not to be learnt/)
   })
 })
 

@@ -76,6 +76,22 @@ test('a template that refuses a conversation is named with the row', async () =>
   )
 })
 
+test('a conversation that cannot be read is named with its row and message', async () => {
+  const messages = [{ role: 'user', content: 'Q' }]
+  const rows = [{ instruction: 'Q', output: 'A' }, { messages: [...messages, { role: 'critic', content: 'A' }] }]
+  await assert.rejects(
+    textsOf([write('role.jsonl', rows)]),
+    /role\.jsonl: row 2: messages, message 2: has the role "critic"/,
+  )
+})
+
+test('conversations in Parquet, as a struct of lists', async () => {
+  const data = [{ from: ['human', 'gpt'], value: ['Q', 'A'] }]
+  const columnData = [{ name: 'conversations', data, type: 'JSON' as const }]
+  const file = folder.write('struct.parquet', new Uint8Array(parquetWriteBuffer({ columnData })))
+  assert.deepEqual((await textsOf([file], { renderChat: () => 'Q|A' })).texts, ['Q|A</s>'])
+})
+
 test('what is too long is divided (text) or cut and, without an answer left, dropped (instructions)', async () => {
   const text = await textsOf([write('long.jsonl', [{ text: 'abcdefgh' }])], { maxLength: 4 })
   assert.deepEqual(text.texts, ['<s>abc', 'defg', 'h</s>'])
