@@ -14,9 +14,9 @@ describe('the 32k Llama tokenizer.model', needs('tokenizer', 'wikitext-2', 'ptb'
   let llama: Tokenizer
   test('loads in seconds', async () => {
     const folder = sentencePieceFolder(model)
-    const start = performance.now()
+    const start = process.cpuUsage()
     llama = await loadTokenizer(folder)
-    assert.ok(performance.now() - start < 10_000)
+    assert.ok(process.cpuUsage(start).user < 10e6)
     const { vocabularySize, bosId, eosId, padId, bosToken, eosToken } = llama
     assert.deepEqual(
       { vocabularySize, bosId, eosId, padId, bosToken, eosToken },
@@ -40,9 +40,10 @@ describe('the 32k Llama tokenizer.model', needs('tokenizer', 'wikitext-2', 'ptb'
   test('counts the tokens of WikiText-2 and the Penn Treebank as the literature does, in seconds', () => {
     const rows = text('wikitext-2/wiki.test.raw').replace(/\n$/, '').split('\n')
     const wikitext = rows.map((row) => (row.trim() === '' ? '' : `${row}\n`)).join('\n\n')
-    const start = performance.now()
+    // Processor time: other tests run at the same time.
+    const start = process.cpuUsage()
     const ids = llama.encode(wikitext)
-    assert.ok(performance.now() - start < 10_000)
+    assert.ok(process.cpuUsage(start).user < 10e6)
     assert.equal(ids.length, 341469)
     assert.deepEqual(ids.slice(0, 8), [1, 29871, 13, 13, 353, 4755, 350, 5059])
     assert.equal(llama.decode(ids), wikitext)
