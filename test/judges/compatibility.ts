@@ -15,7 +15,7 @@ export async function writeCompatibility(checkpoints: Verdicts, adapters: Verdic
 
 \`npm run judge\` writes this page. It prunes, fine-tunes and merges the tests' small random models with Secateur's own
 command line, loads every file with the programs below, and compares what they compute. The judges compute in float64;
-Secateur computes in float32, so that differences of some 1e-6 are rounding.
+Secateur computes in float32, so that differences of some 1e-5 are rounding.
 
 Judges: ${versions.map(([name, version]) => `${name} ${version}`).join(', ')}.
 
