@@ -8,7 +8,7 @@ import type { ModelView, SelectionCriterion } from './criterion.ts'
 export interface GradientSettings extends GroupSettings {
   /**
    * `element-wise`: sum of |g W|; `vector-wise`: |sum of g W|; `mixed`: sum of |g W - 0.5 h W^2| with h the mean over
-   * calibration batches of g^2, which stands for the diagonal of the Hessian.
+   * calibration rows of g^2, which stands for the diagonal of the Hessian.
    */
   gradientForm: 'element-wise' | 'vector-wise' | 'mixed'
 }

@@ -13,13 +13,16 @@ export interface WeightGradients {
   weights: Record<LinearName, Tensor>
   /** Of the mean loss over all batches. */
   gradients: Record<LinearName, Tensor>
-  /** Mean over batches of the squared gradient of each one's own mean loss; only where asked for. */
+  /** Mean over rows of the squared gradient of each one's own mean loss; only where asked for. */
   squares: Record<LinearName, Tensor> | null
 }
 
 /**
  * True gradients of the loss with respect to the base weights, one block's at a time, from the last block to the first:
  * dense weights and their gradients exist for one block only. What `visit` makes of a block is returned, first block first.
+ *
+ * Where squares are asked for, every row passes by itself, since a mean of squares over samples cannot be had from the
+ * gradient of several; no more is held at once than for whole batches.
  */
 export function mapWeightGradients<Result>(
   model: Model,
@@ -29,9 +32,11 @@ export function mapWeightGradients<Result>(
   visit: (layer: number, block: WeightGradients) => Result,
 ): Result[] {
   const { masks } = options
-  const divisor = tf.scalar(targetsOf(batches))
+  const targets = targetsOf(batches)
+  const divisor = tf.scalar(targets)
+  const parts = options.squares ? batches.flatMap(singleRows) : batches
   using passes = new DisposableStack()
-  const walked = batches.map((batch) => {
+  const walked = parts.map((batch) => {
     const pass = passes.use(passOf(model.config, batch))
     const inputs = blockInputs(model, adapter, batch, pass, { masks })
     const { loss, gradient } = headLoss(inputs.pop()!, model, batch.labels, divisor)
@@ -49,13 +54,19 @@ export function mapWeightGradients<Result>(
     return {
       variables: weights,
       with: (variables) => ({ model: withWeights(model, layer, named(variables)), extras: { mask: masks?.[layer] } }),
-      take(found) {
-        if (options.squares) squares = addTo(squares, found.map(tf.square) as Tensor[])
+      take(found, part) {
+        if (options.squares) {
+          // A row's share of the mean loss is its own mean loss times its targets over all of them.
+          const uneven = targets / (parts.length * parts[part]!.targets)
+          squares = addTo(
+            squares,
+            found.map((tensor) => squareOf(tensor, uneven)),
+          )
+        }
         sums = addTo(sums, found)
       },
       done() {
-        // Each batch's share of the mean loss is its own mean loss over the number of batches, where they are alike.
-        const means = squares.map((sum) => tf.mul(sum, batches.length))
+        const means = squares.map((sum) => tf.mul(sum, parts.length))
         tf.dispose(squares)
         const gradients = { weights: named(weights), gradients: named(sums) }
         results[layer] = visit(layer, { ...gradients, squares: options.squares ? named(means) : null })
@@ -65,6 +76,27 @@ export function mapWeightGradients<Result>(
   })
   divisor.dispose()
   return results
+}
+
+const squareOf = (tensor: Tensor, scale: number): Tensor =>
+  tf.tidy(() => (scale === 1 ? tf.square(tensor) : tf.square(tf.mul(tensor, scale))))
+
+/** The rows of a batch as batches of their own; those without a target have no loss, and are left out. */
+function singleRows(batch: TrainingBatch): TrainingBatch[] {
+  const { rows, length } = batch
+  return Array.from({ length: rows }, (_, row): TrainingBatch => {
+    const cut = (values: Int32Array) => values.subarray(row * length, (row + 1) * length)
+    const labels = cut(batch.labels)
+    return {
+      ids: cut(batch.ids),
+      labels,
+      segments: batch.segments && cut(batch.segments),
+      positions: batch.positions && cut(batch.positions),
+      rows: 1,
+      length,
+      targets: labels.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0),
+    }
+  }).filter(({ targets }) => targets > 0)
 }
 
 /** A layer's merged weights, in the order of its linear layers. */

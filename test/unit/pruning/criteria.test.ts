@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { toFloat32 as storedFloats } from '../../../engine/checkpoint/dtype.ts'
 import { plainConfig } from '../../../engine/bench/shapes.ts'
+import type { TrainingBatch } from '../../../engine/data/batches.ts'
 import type { Model } from '../../../engine/models/family.ts'
 import { linearNames, weightPlaces } from '../../../engine/models/tensors.ts'
 import { frozenFloats } from '../../../engine/tensor/frozen-weight.ts'
@@ -52,6 +53,13 @@ function workedModel(transposed = false): Model {
   const linears = Object.fromEntries(linearNames(config).map((name) => [name, { weight: matrix(name), bias: null }]))
   return { layers: [{ shape, linears }], config } as unknown as Model
 }
+/** The rows of a batch without packing, each as a batch. */
+const rowsOf = (batch: TrainingBatch): TrainingBatch[] =>
+  Array.from({ length: batch.rows }, (_, row) => {
+    const cut = (values: Int32Array) => values.slice(row * batch.length, (row + 1) * batch.length)
+    const labels = cut(batch.labels)
+    return { ...batch, ids: cut(batch.ids), labels, rows: 1, targets: labels.filter((label) => label >= 0).length }
+  })
 const adapterWith = (layers: Adapter['layers']): Adapter => ({ scale: 2, layers }) as Adapter
 const plain = { headGroups: 'key-value-heads', normalise: 'none', reduction: 'sum' } as const
 
@@ -185,16 +193,24 @@ test('gradient-guided scores in all forms, and true movement, are sums over the 
     vector: new Float64Array(channels),
     mixed: new Float64Array(channels),
   }
+  // The gradients of each row's own mean loss.
+  const rows = rowsOf(batch).map(
+    (row) =>
+      mapWeightGradients(model, adapter, [row], {}, (_, { gradients }) =>
+        Object.fromEntries(['gate', 'up', 'down'].map((name) => [name, gradients[name]!.dataSync()])),
+      )[0]!,
+  )
   mapWeightGradients(model, adapter, [batch], { squares: true }, (layer, { weights, gradients, squares }) => {
     if (layer !== 0) return
     for (const name of ['gate', 'up', 'down'] as const) {
       const [w, g, h] = [weights[name]!, gradients[name]!, squares![name]!].map((tensor) => tensor.dataSync())
       const columns = weights[name]!.shape[1]!
+      const largest = Math.max(...h!)
       for (let i = 0; i < w!.length; i++) {
         const channel = name === 'down' ? i % columns : Math.floor(i / columns)
         const product = w![i]! * g![i]!
-        // One batch: the mean of squares is the square.
-        assert.ok(Math.abs(h![i]! - g![i]! ** 2) <= 1e-5 * g![i]! ** 2 + 1e-12)
+        const square = rows.reduce((sum, row) => sum + row[name]![i]! ** 2, 0) / rows.length
+        assert.ok(Math.abs(h![i]! - square) <= 1e-5 * square + 1e-6 * largest, 'the mean of squares is that over rows')
         sums.element[channel]! += Math.abs(product)
         sums.vector[channel]! += product
         sums.mixed[channel]! += Math.abs(product - 0.5 * h![i]! * w![i]! ** 2)
@@ -214,6 +230,16 @@ test('gradient-guided scores in all forms, and true movement, are sums over the 
     1e-5 * scale,
     'movement',
   )
+})
+
+test('the mixed form is the same however the rows are put into batches', () => {
+  const { model, adapter, batch } = openFixture('llama_gqa')
+  const view = { model, adapter, masks: () => undefined, calibration: async () => [batch] }
+  const score = (batches: TrainingBatch[]) =>
+    gradientScores(view, batches, { ...plain, gradientForm: 'mixed' })[0]!.channels
+  const together = score([batch])
+  assertWithin(score(rowsOf(batch)), together, 1e-5 * Math.max(...together), 'row by row')
+  assertWithin(score([batch, batch]), together, 1e-5 * Math.max(...together), 'every row twice')
 })
 
 test('statistics over two batches are those over all their tokens', () => {
