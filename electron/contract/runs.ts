@@ -4,6 +4,7 @@ import {
   jobEstimateSchema,
   jobSchema,
   pruningSnapshotSchema,
+  removalSchema,
   sampleSchema,
   scoresSchema,
   sweepListsSchema,
@@ -46,6 +47,7 @@ export type RunProgress = z.infer<typeof runProgressSchema>
 
 const scored = z.object({
   parameters: z.object({ before: z.int(), after: z.int() }).optional(),
+  removal: removalSchema.optional(),
   loss: z.number().nullable().optional(),
   seconds: z.number().optional(),
   peakMemoryBytes: z.number().optional(),

@@ -8,6 +8,8 @@ export const metricNames = [
   'sparsity.planned',
   'sparsity.heads',
   'sparsity.channels',
+  'sparsity.parameters',
+  'sparsity.parametersPlanned',
 ] as const
 export type MetricName = (typeof metricNames)[number]
 

@@ -141,6 +141,8 @@ function valuesOf({ loss, learningRate, gradientNorm, sparsity }: StepMetrics, s
     'sparsity.planned': sparsity?.planned,
     'sparsity.heads': sparsity?.heads,
     'sparsity.channels': sparsity?.channels,
+    'sparsity.parameters': sparsity?.parameters?.actual,
+    'sparsity.parametersPlanned': sparsity?.parameters?.planned,
   }
   return Float64Array.from(metricNames, (name) => values[name] ?? NaN)
 }

@@ -4,6 +4,17 @@ import { criterionName } from './criteria/index.ts'
 
 /** Parameters of the checkpoint that is given, and of what is left of it. */
 export const parametersSchema = z.object({ before: z.int(), after: z.int() })
+const plannedAndActual = z.object({ planned: z.number(), actual: z.number() })
+/**
+ * Fractions that leave: of the heads and channels of the layers that are pruned, and of all parameters. `planned` is what
+ * the ratio stands for, `actual` what is left of it, since heads and channels leave whole.
+ */
+export const removalSchema = z.object({
+  heads: plannedAndActual,
+  channels: plannedAndActual,
+  parameters: plannedAndActual,
+})
+export type Removal = z.infer<typeof removalSchema>
 /** Where the frozen weights lie while a graphics card computes. */
 const placementSchema = z.object({
   /** The card, in words. */
@@ -23,6 +34,8 @@ export type Placement = z.infer<typeof placementSchema>
 
 export const estimateSchema = z.object({
   parameters: parametersSchema,
+  /** Of a pruning job whose heads, channels or layers leave. */
+  removal: removalSchema.optional(),
   /** Bytes that the run writes, and that its process holds at most. */
   diskBytes: z.number(),
   memoryBytes: z.number(),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { estimateSchema, parametersSchema } from './estimate.ts'
+import { estimateSchema, parametersSchema, removalSchema } from './estimate.ts'
 import { scoresSchema } from './evaluation.ts'
 import { jobSchema } from './job.ts'
 import { pruningSnapshotSchema, sampleSchema, stageSchema, stepMetricsSchema } from './metrics.ts'
@@ -11,6 +11,7 @@ export const resultEventSchema = z.object({
   checkpoint: z.string().optional(),
   adapter: z.string().optional(),
   parameters: parametersSchema.optional(),
+  removal: removalSchema.optional(),
   tasks: scoresSchema.shape.tasks.optional(),
   perplexity: scoresSchema.shape.perplexity.optional(),
   latency: scoresSchema.shape.latency,

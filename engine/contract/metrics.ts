@@ -6,7 +6,16 @@ export const stepMetricsSchema = z.object({
   learningRate: z.number(),
   gradientNorm: z.number().nullable(),
   tokens: z.int(),
-  sparsity: z.object({ planned: z.number(), heads: z.number(), channels: z.number() }).optional(),
+  sparsity: z
+    .object({
+      /** Of heads and of channels, in the layers that are pruned. */
+      planned: z.number(),
+      heads: z.number(),
+      channels: z.number(),
+      /** Of all parameters; left out by older versions. */
+      parameters: z.object({ planned: z.number(), actual: z.number() }).optional(),
+    })
+    .optional(),
 })
 export type StepMetrics = z.infer<typeof stepMetricsSchema>
 

@@ -50,6 +50,12 @@ export const pruneSchema = z.strictObject({
   pruneWarmup: fraction.default(0.1).describe('fraction of the steps before pruning starts'),
   pruneCooldown: fraction.default(0.1).describe('fraction of the steps after pruning ends'),
   ...criterionSettings,
+  keepUnscored: z
+    .boolean()
+    .default(false)
+    .describe(
+      'leave heads or channels whole where the criterion cannot score them, since no linear layer of theirs has an adapter; default: refuse',
+    ),
   headGroups: z
     .enum(['key-value-heads', 'query-heads'])
     .default('key-value-heads')

@@ -8,7 +8,8 @@ import type { Estimate, FinetuneJob, Job, Placement, PruneJob, SweepJob } from '
 import { SecateurError } from '../shared/errors.ts'
 import { sizeText } from '../shared/size-text.ts'
 import { keepsActivations, keptFloats } from '../training/gradients.ts'
-import { estimateParameters, type TargetSettings } from '../pruning/targets.ts'
+import { removalOf } from '../pruning/removal.ts'
+import { estimateParameters, layersAfter, type TargetSettings } from '../pruning/targets.ts'
 import { scoringBytes } from './scoring-cost.ts'
 
 const bytesOf = { float32: 4, float16: 2, bfloat16: 2 } as const
@@ -36,6 +37,10 @@ export function estimateJob(
   const writes = job.kind === 'evaluate' ? 0 : job.kind === 'finetune' ? 0 : after * stored
   return {
     parameters: { before, after },
+    ...(target &&
+      target.removes !== 'weights' && {
+        removal: removalOf(config, target, { layers: layersAfter(config, target), parameters: after }),
+      }),
     // The saved state holds values and two moments; while a new one is written the old one is still there.
     diskBytes: writes + adapter * 4 * 7,
     memoryBytes: programBytes + adapter * 20 + tensorBytes(job, checkpoint, placement),

@@ -4,6 +4,7 @@ import { checkAdapter, readAdapter } from '../lora/peft.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
 import { targetOf } from '../pruning/job-target.ts'
 import { layersAfter } from '../pruning/targets.ts'
+import { pruningWarnings } from '../pruning/warnings.ts'
 import { SecateurError } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import { estimateJob, refuseIfTooLarge, type SingleJob } from './estimate.ts'
@@ -21,10 +22,7 @@ export async function estimateSingleJob(job: SingleJob, control: WorkControl): P
   const layers = target ? layersAfter(checkpoint.config, target) : checkpoint.config.layers
   const secondsPerPass = placement?.secondsPerPass ?? 0
   const time = await timeOf(job, checkpoint, layers, choice && { ...choice, secondsPerPass }, control)
-  const warnings =
-    job.kind === 'prune' && job.ranking === 'global'
-      ? ['Layers are ranked together: how many groups each one loses is known only afterwards.']
-      : []
+  const warnings = job.kind === 'prune' && target ? pruningWarnings(job, checkpoint.config, target) : []
   return { ...known, layersAfter: layers, ...time, ...fitOf(known, warnings) }
 }
 

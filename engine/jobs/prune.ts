@@ -12,7 +12,9 @@ import { writeCheckpoint } from '../models/write-checkpoint.ts'
 import { targetOf } from '../pruning/job-target.ts'
 import { GroupPruning, type GroupPruningSettings, type Pruning } from '../pruning/prune.ts'
 import { densityOf, SingleWeightPruning, type SingleWeightSettings } from '../pruning/single-weights.ts'
+import { removalOf } from '../pruning/removal.ts'
 import type { TargetSettings } from '../pruning/targets.ts'
+import { pruningWarnings } from '../pruning/warnings.ts'
 import { evaluateInRun } from '../runs/evaluation.ts'
 import { prepareTraining, type TrainingRun } from '../runs/prepare.ts'
 import { record } from '../runs/record.ts'
@@ -32,6 +34,7 @@ export async function prune(job: PruneJob, context: JobContext): Promise<ResultE
   const estimate = estimateJob(job, checkpoint, { target, placement: placementOf(job, checkpoint) })
   context.emit({ type: 'estimate', estimate })
   refuseIfTooLarge(estimate)
+  for (const message of pruningWarnings(job, checkpoint.config, target)) context.emit({ type: 'warning', message })
   if (job.evaluateDense && !job.evaluation) throw badSetting('evaluateDense', 'say on what: give tasks or perplexity')
   return await inRunFolder(job, context, async (folder) => {
     context.emit({ type: 'started', job, backend: name, threads })
@@ -49,6 +52,9 @@ export async function prune(job: PruneJob, context: JobContext): Promise<ResultE
       type: 'result',
       checkpoint: folder.output,
       parameters,
+      ...(target.removes !== 'weights' && {
+        removal: removalOf(checkpoint.config, target, { ...pruned.config, parameters: pruned.parameters }),
+      }),
       ...scores,
       ...(dense ? { dense } : {}),
       ...(density ? { density } : {}),

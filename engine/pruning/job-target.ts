@@ -6,6 +6,7 @@ import { familyOf } from '../models/registry.ts'
 import { linearOf } from '../models/tensors.ts'
 import { badSetting } from '../shared/errors.ts'
 import { readerOf } from './groups.ts'
+import { keptUnscored } from './scorable.ts'
 import { ratioForParameters, type TargetSettings } from './targets.ts'
 
 /**
@@ -19,6 +20,7 @@ export function targetOf(job: PruneJob, { config, parameters }: Checkpoint): Tar
   const settings: TargetSettings = {
     ...job,
     removes: criteria[job.criterion].removes,
+    keeps: keptUnscored(job, config),
     addsBiases: criteria[job.criterion].addsBiases?.(job) ?? false,
     uniform: job.uniform && job.ranking === 'local',
   }

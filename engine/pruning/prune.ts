@@ -4,6 +4,7 @@ import { type Adapter, type AdapterValues, disposeMatrices } from '../lora/adapt
 import { mergedReader, type ReadTensor } from '../lora/merge.ts'
 import { kinds, type LayerMask, type Model } from '../models/family.ts'
 import type { ModelConfig } from '../models/model-config.ts'
+import { countParameters } from '../models/tensors.ts'
 import { SecateurError } from '../shared/errors.ts'
 import type { RestoredValues, SavedValues } from '../shared/saved-values.ts'
 import type { StoredTensor, WeightType } from '../tensor/stored-tensor.ts'
@@ -12,7 +13,8 @@ import type { Trainer } from '../training/trainer.ts'
 import type { Criterion } from './criteria/criterion.ts'
 import { type CriterionSettings, makeCriterion } from './criteria/index.ts'
 import { ImportanceAverage } from './importance.ts'
-import { fullMasks, Masks, selectMasks, sparsityOf } from './masks.ts'
+import { fullMasks, type GroupMasks, Masks, selectMasks, sparsityOf } from './masks.ts'
+import { plannedParameters } from './removal.ts'
 import {
   lastSelection,
   plannedRatio,
@@ -67,6 +69,8 @@ export class GroupPruning implements Pruning {
   readonly #importance: ImportanceAverage
   readonly #schedule: Schedule
   readonly #masks: Masks
+  /** Fraction of the parameters that the masks hide; null where it must be counted anew. */
+  #hidden: number | null = null
   readonly read: ReadTensor
 
   /**
@@ -128,7 +132,7 @@ export class GroupPruning implements Pruning {
     const scores = await this.#scores()
     if (scores === null) return
     const before = this.#masks.groups
-    this.#masks.set(selectMasks(this.#model.config, before, scores, ratio, this.#target))
+    this.#setMasks(selectMasks(this.#model.config, before, scores, ratio, this.#target))
     if (this.#criterion.when === 'selection') this.#criterion.removed?.(before, this.#masks.groups)
     yield { type: 'pruned', snapshot: pruningSnapshot(step, ratio, scores, this.#masks.groups) }
   }
@@ -162,7 +166,21 @@ export class GroupPruning implements Pruning {
     const actual = (kind: (typeof kinds)[number]) =>
       sparsityOf(this.#model.config, this.#masks.groups, kind, this.#target)
     const planned = this.#isOneShot ? this.#target.ratio : plannedRatio(this.#schedule, step)
-    return { planned, heads: actual('heads'), channels: actual('channels') }
+    const parameters = {
+      planned: plannedParameters(this.#model.config, this.#target, planned),
+      actual: (this.#hidden ??= this.#countHidden()),
+    }
+    return { planned, heads: actual('heads'), channels: actual('channels'), parameters }
+  }
+
+  #countHidden(): number {
+    const { config } = this.#model
+    return 1 - countParameters(shrunkConfig(config, this.#masks.groups)) / countParameters(config)
+  }
+
+  #setMasks(groups: GroupMasks): void {
+    this.#masks.set(groups)
+    this.#hidden = null
   }
 
   get maskTensors(): LayerMask[] {
@@ -190,7 +208,7 @@ export class GroupPruning implements Pruning {
         heads: make(saved.value(`${name}.${layer}.heads`)),
         channels: make(saved.value(`${name}.${layer}.channels`)),
       }))
-    this.#masks.set(layers('mask', (data) => Uint8Array.from(data)))
+    this.#setMasks(layers('mask', (data) => Uint8Array.from(data)))
     if (saved.has('importance.0.heads')) this.#importance.layers = layers('importance', (data) => data)
     if (this.#criterion.when === 'selection') this.#criterion.restore?.(saved)
   }

@@ -10,6 +10,8 @@ export interface TargetSettings {
   removes: 'groups' | 'layers' | 'weights'
   /** Whether all linear layers get biases, for what removed groups gave on average. */
   addsBiases: boolean
+  /** Kinds of groups that stay whole in every layer. */
+  keeps?: readonly Kind[]
   /** Fraction of groups (layers, weights) to remove from the layers that are pruned. */
   ratio: number
   headGroups: HeadGroups
@@ -50,7 +52,7 @@ export function isPruned(config: ModelConfig, layer: number, settings: TargetSet
 /** How many groups of a kind leave each layer when `ratio` of them must go; the sum is what counts under global ranking. */
 export function removalCounts(config: ModelConfig, kind: Kind, settings: TargetSettings, ratio: number): number[] {
   return config.layers.map((shape, layer) => {
-    if (!isPruned(config, layer, settings)) return 0
+    if (settings.keeps?.includes(kind) || !isPruned(config, layer, settings)) return 0
     const groups = groupCount(config, layer, kind, settings.headGroups)
     // Per key/value head, so that all of them keep equally many query heads.
     const step = queryHeadStep(shape, kind, settings)
@@ -136,13 +138,15 @@ export function layersAfter(config: ModelConfig, settings: TargetSettings): Laye
 export function ratioForParameters(config: ModelConfig, settings: TargetSettings, target: number): number {
   if (settings.removes === 'weights')
     throw badSetting('targetParameters', 'single weights become zero and stay in the file: say a ratio')
+  const removable =
+    settings.removes === 'layers' ? 'layers' : kinds.filter((kind) => !settings.keeps?.includes(kind)).join(' and ')
   const after = (ratio: number) => estimateParameters(config, { ...settings, ratio }).after
   let low = 0
   let high = 0.95
   if (after(high) > target)
     throw badSetting(
       'targetParameters',
-      `${target} parameters cannot be reached by removing heads and channels: at 95 % of them ${after(high)} are left`,
+      `${target} parameters cannot be reached by removing ${removable}: at 95 % of them ${after(high)} are left`,
     )
   for (let i = 0; i < 40; i++) {
     const middle = (low + high) / 2

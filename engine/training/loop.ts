@@ -5,8 +5,13 @@ export interface StepEvent extends StepResult {
   type: 'step'
   /** Counted from 1. */
   step: number
-  /** Fraction of the groups that must be gone, and of those that are; only while groups are pruned. */
-  sparsity?: { planned: number; heads: number; channels: number }
+  /** Fraction of the groups that must be gone, of those that are, and of the parameters; only while groups are pruned. */
+  sparsity?: {
+    planned: number
+    heads: number
+    channels: number
+    parameters: { planned: number; actual: number }
+  }
 }
 
 /** Fine-tuning: every step from the one after `from` to the trainer's last. */

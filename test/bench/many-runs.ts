@@ -175,6 +175,8 @@ function addCurve(
         'sparsity.planned': sparsity,
         'sparsity.heads': sparsity,
         'sparsity.channels': sparsity,
+        'sparsity.parameters': 0.8 * sparsity,
+        'sparsity.parametersPlanned': 0.8 * sparsity,
       }
       rows.push({ step, values: Float64Array.from(metricNames, (name) => values[name]) })
     }

@@ -50,6 +50,8 @@ export interface CriterionDescription<
   readonly sentence: string
   /** What it looks at; `nothing`: neither data nor weights. */
   readonly needs: 'adapter gradients' | 'weight gradients' | 'activations' | 'weights' | 'nothing'
+  /** Whether a linear layer without an adapter has no score; left out: where it needs adapter gradients. */
+  scoresThroughAdapter?(settings: z.output<z.ZodObject<Own>>): boolean
   /** What leaves: heads and channels, whole layers, or single weights (which become zero and stay in the file). */
   readonly removes: What
   /** What scoring costs in memory beyond the fine-tuning itself, in words. */

@@ -5,6 +5,7 @@ import {
   type EngineEvent,
   type Estimate,
   type JobEstimate,
+  type Removal,
   type ResultEvent,
   type StepMetrics,
 } from '../../contract/index.ts'
@@ -71,6 +72,7 @@ class HumanReporter implements Reporter {
   #stage = ''
   #lastLine = 0
   #stageStarted = 0
+  #removal: Removal | undefined
   readonly text = (more: string) => void process.stdout.write(more)
 
   constructor(terminal: boolean) {
@@ -83,6 +85,8 @@ class HumanReporter implements Reporter {
         return this.note(`computing on ${event.backend} with ${event.threads} threads`)
       case 'estimate':
         this.note(sizesOf(event.estimate))
+        this.#removal = event.estimate.removal
+        if (this.#removal) this.note(removalText(this.#removal))
         return event.estimate.placement && this.note(event.estimate.placement.detail)
       case 'progress':
         return this.#progress(event.item ?? event.stage, event.done, event.total, '')
@@ -91,7 +95,7 @@ class HumanReporter implements Reporter {
           'training',
           event.metrics.step,
           event.steps,
-          stepText(event.metrics, event.tokensPerSecond),
+          stepText(event.metrics, event.tokensPerSecond, this.#removal),
           event.secondsLeft,
         )
       case 'warning':
@@ -176,6 +180,7 @@ function describeEstimate(result: EstimateResult): string {
     `${sizesOf(result)} (free: ${sizeText(freeMemoryBytes)} of memory, ${sizeText(freeDiskBytes)} of disk)`,
     `time: ${seconds === null ? 'not known' : `about ${duration(seconds)}`}. ${secondsFrom}`,
   ]
+  if (result.removal) lines.push(removalText(result.removal))
   if (placement) lines.push(`weights: ${placement.detail}`)
   if (scoring) {
     lines.push('scoring, beside the fine-tuning:')
@@ -188,9 +193,28 @@ function describeEstimate(result: EstimateResult): string {
   return lines.join('\n')
 }
 
-function stepText({ loss, sparsity }: StepMetrics, tokensPerSecond: number): string {
-  const pruned = sparsity ? ` sparsity ${(100 * sparsity.channels).toFixed(1)} %` : ''
+/** What leaves, of each kind: what does, and what was asked for. */
+function removalText(removal: Removal): string {
+  const parts = (['heads', 'channels', 'parameters'] as const).map((name) => sharePart(name, removal[name]))
+  return `removed: ${parts.join(', ')}`
+}
+
+const sharePart = (name: string, { planned, actual }: { planned: number; actual: number }): string =>
+  `${name} ${(100 * actual).toFixed(1)} % (planned ${(100 * planned).toFixed(1)} %)`
+
+function stepText({ loss, sparsity }: StepMetrics, tokensPerSecond: number, removal: Removal | undefined): string {
+  const pruned = sparsity ? ` ${sparsityText(sparsity, removal)}` : ''
   return `loss ${loss?.toFixed(4) ?? 'not a number'}${pruned} ${number(Math.round(tokensPerSecond))} tokens/s`
+}
+
+function sparsityText(sparsity: NonNullable<StepMetrics['sparsity']>, removal: Removal | undefined): string {
+  const { planned, heads, channels, parameters } = sparsity
+  // A kind that the job keeps whole has nothing planned.
+  const ofKind = (name: 'heads' | 'channels', actual: number) =>
+    sharePart(name, { planned: removal?.[name].planned === 0 ? 0 : planned, actual })
+  const parts = [ofKind('heads', heads), ofKind('channels', channels)]
+  if (parameters) parts.push(sharePart('parameters', parameters))
+  return parts.join(', ')
 }
 
 function describe(result: Outcome): string {
@@ -219,6 +243,7 @@ function describe(result: Outcome): string {
     const { before, after } = result.parameters
     lines.push(`parameters: ${number(before)} -> ${number(after)} (${((100 * after) / before).toFixed(1)} %)`)
   }
+  if (result.removal) lines.push(removalText(result.removal))
   for (const [name, { value, tokens, window }] of Object.entries(result.perplexity ?? {}))
     lines.push(`perplexity ${name}: ${value.toFixed(3)} (${number(tokens)} tokens, window ${window})`)
   for (const [name, score] of Object.entries(result.tasks ?? {})) {

@@ -10,6 +10,8 @@ const labels: Readonly<Record<string, string>> = {
   'sparsity.planned': 'Planned',
   'sparsity.heads': 'Heads',
   'sparsity.channels': 'Channels',
+  'sparsity.parameters': 'Parameters',
+  'sparsity.parametersPlanned': 'Parameters, planned',
 }
 
 export const metricLabel = (name: string): string => (Object.hasOwn(labels, name) ? (labels[name] ?? name) : name)

@@ -64,6 +64,8 @@ test('a run goes through the queue to its result, and everything of it is kept',
     'sparsity.planned',
     'sparsity.heads',
     'sparsity.channels',
+    'sparsity.parameters',
+    'sparsity.parametersPlanned',
   ])
   const told = app.told('metrics').filter((event) => event.id === id)
   assert.deepEqual(

@@ -53,6 +53,7 @@ export const groups: readonly SettingGroup[] = [
       targetFraction: { unit: fraction },
       targetParameters: { unit: 'parameters' },
       headGroups: { label: 'Head groups' },
+      keepUnscored: { label: 'Keep what cannot be scored' },
       ranking: {},
       uniform: { label: 'Same counts in every layer' },
       protectFirst: { unit: fraction },

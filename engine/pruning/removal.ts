@@ -1,0 +1,54 @@
+import type { Removal } from '../contract/index.ts'
+import { type Kind, kinds } from '../models/family.ts'
+import type { ModelConfig } from '../models/model-config.ts'
+import { countParameters } from '../models/tensors.ts'
+import { groupCount, parametersPerGroup } from './groups.ts'
+import { isPruned, type TargetSettings } from './targets.ts'
+
+/** Fraction of a checkpoint's parameters that a ratio of its groups (or layers) stands for, before groups are whole. */
+export function plannedParameters(config: ModelConfig, settings: TargetSettings, ratio: number): number {
+  if (settings.removes === 'weights') return 0
+  const pruned = [...config.layers.keys()].filter((layer) => isPruned(config, layer, settings))
+  const all = countParameters(config)
+  if (settings.removes === 'layers') {
+    const others = config.layers.filter((_, layer) => !pruned.includes(layer))
+    return (ratio * (all - countParameters({ ...config, layers: others }))) / all
+  }
+  let removable = 0
+  for (const kind of kinds) {
+    if (settings.keeps?.includes(kind)) continue
+    for (const layer of pruned)
+      removable +=
+        groupCount(config, layer, kind, settings.headGroups) *
+        parametersPerGroup(config, layer, kind, settings.headGroups)
+  }
+  return (ratio * removable) / all
+}
+
+/** What leaves a checkpoint, of each kind and of all parameters: what the ratio stands for, and what whole groups made of it. */
+export function removalOf(
+  config: ModelConfig,
+  settings: TargetSettings,
+  after: Pick<ModelConfig, 'layers'> & { parameters: number },
+): Removal {
+  const counts = ({ layers }: Pick<ModelConfig, 'layers'>, kind: Kind): number[] => {
+    const own = { ...config, layers }
+    return layers.map((_, layer) => groupCount(own, layer, kind, settings.headGroups))
+  }
+  const ofKind = (kind: Kind) => {
+    const before = counts(config, kind)
+    const pruned = sum(before.filter((_, layer) => isPruned(config, layer, settings)))
+    const removed = sum(before) - sum(counts(after, kind))
+    return { planned: settings.keeps?.includes(kind) ? 0 : settings.ratio, actual: pruned === 0 ? 0 : removed / pruned }
+  }
+  return {
+    heads: ofKind('heads'),
+    channels: ofKind('channels'),
+    parameters: {
+      planned: plannedParameters(config, settings, settings.ratio),
+      actual: 1 - after.parameters / countParameters(config),
+    },
+  }
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)

@@ -1,0 +1,96 @@
+import type { PruneJob } from '../contract/index.ts'
+import { type Kind, kinds } from '../models/family.ts'
+import type { ModelConfig } from '../models/model-config.ts'
+import { groupCount } from './groups.ts'
+import { unscoredKinds } from './scorable.ts'
+import { isPruned, layersRemoved, removalCounts, type TargetSettings } from './targets.ts'
+
+/** What a person should know of a pruning job before it starts: above all, what it asks for and does not do. */
+export function pruningWarnings(job: PruneJob, config: ModelConfig, target: TargetSettings): string[] {
+  const warnings: string[] = []
+  if (target.removes === 'weights') return warnings
+  if (job.ranking === 'global')
+    warnings.push('Layers are ranked together: how many groups each one loses is known only afterwards.')
+  if (!config.layers.some((_, layer) => isPruned(config, layer, target)))
+    return [...warnings, 'Nothing leaves: every layer is protected (--protect-first, --protect-last).']
+  if (target.removes === 'layers') return [...warnings, ...layerWarnings(config, target)]
+  for (const kind of kinds)
+    if (target.keeps?.includes(kind))
+      warnings.push(
+        `All ${kind} stay: ${job.criterion} cannot score them, since none of the linear layers that would show them has an adapter (--target-modules ${job.targetModules.join(' ')}).`,
+      )
+    else if (!leaves(config, kind, target)) warnings.push(noneLeaves(job, config, kind, target))
+  return warnings
+}
+
+/** Whether a group of a kind leaves any layer in the end. */
+const leaves = (config: ModelConfig, kind: Kind, target: TargetSettings): boolean =>
+  removalCounts(config, kind, target, target.ratio).some((count) => count > 0)
+
+const percent = (fraction: number) => `${Number((100 * fraction).toFixed(1))} %`
+
+function noneLeaves(job: PruneJob, config: ModelConfig, kind: Kind, target: TargetSettings): string {
+  const layer = config.layers.findIndex((_, index) => isPruned(config, index, target))
+  const groups = groupCount(config, layer, kind, target.headGroups)
+  const shared = kind === 'heads' && config.layers[layer]!.heads !== config.layers[layer]!.keyValueHeads
+  const names = !shared ? kind : target.headGroups === 'query-heads' ? 'query heads' : 'key/value heads'
+  const plural = groups === 1 ? names.replace(/s$/, '') : names
+  const remedies = [...otherSettings(job, config, kind, target), ...otherRatio(job, config, kind, target)]
+  const countsParameters =
+    job.targetFraction === undefined && job.targetParameters === undefined
+      ? ' --target-fraction says instead what fraction of all parameters stays.'
+      : ''
+  const remedy =
+    remedies.length > 0 ? ` To remove some, take ${remedies.join(', or ')}.` : ' No setting of this job removes any.'
+  return `No ${kind} leave: ${percent(target.ratio)} of ${groups} ${plural} in a layer, rounded to what can leave whole, is none.${remedy}${countsParameters}`
+}
+
+/** Settings beside the ratio with which some of a kind would leave. */
+function otherSettings(job: PruneJob, config: ModelConfig, kind: Kind, target: TargetSettings): string[] {
+  if (kind === 'channels') {
+    for (let multiple = Math.floor(target.channelMultiple / 2); multiple >= 1; multiple = Math.floor(multiple / 2))
+      if (leaves(config, kind, { ...target, channelMultiple: multiple })) return [`--channel-multiple ${multiple}`]
+    return []
+  }
+  const headGroups = 'query-heads'
+  if (target.headGroups === headGroups || job.ranking === 'global') return []
+  if (config.layers.some(({ keyValueHeadOf }) => keyValueHeadOf)) return []
+  if (unscoredKinds({ ...job, headGroups }, config).has('heads')) return []
+  const other = { ...target, headGroups } as const
+  if (!leaves(config, kind, other)) return []
+  const counts = removalCounts(config, kind, other, other.ratio)
+  const layer = counts.findIndex((count) => count > 0)
+  const share = counts[layer]! / groupCount(config, layer, kind, headGroups)
+  return [`--head-groups query-heads, which removes ${percent(share)} of the query heads and keeps keys and values`]
+}
+
+/** The least ratio with which some of a kind leave. */
+function otherRatio(job: PruneJob, config: ModelConfig, kind: Kind, target: TargetSettings): string[] {
+  const ratio = leastRatio((least) => leaves(config, kind, { ...target, ratio: least }))
+  if (ratio === null) return []
+  const inPlace =
+    job.targetFraction === undefined && job.targetParameters === undefined ? '' : ' in place of the target'
+  return [`--ratio ${ratio} or more${inPlace}`]
+}
+
+function layerWarnings(config: ModelConfig, target: TargetSettings): string[] {
+  if (layersRemoved(config, target, target.ratio) > 0) return []
+  const ratio = leastRatio((least) => layersRemoved(config, { ...target, ratio: least }, least) > 0)
+  const remedy = ratio === null ? '' : ` To remove some, take --ratio ${ratio} or more.`
+  return [`No layer leaves: ${percent(target.ratio)} of the layers is less than one.${remedy}`]
+}
+
+/** Ratios that a job may have end here. */
+const largestRatio = 0.95
+
+/** The least ratio, in thousandths, with which something holds that holds for every larger one; null where none does. */
+function leastRatio(holds: (ratio: number) => boolean): number | null {
+  let [low, high] = [0, Math.round(1000 * largestRatio)]
+  if (!holds(high / 1000)) return null
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2)
+    if (holds(middle / 1000)) high = middle
+    else low = middle
+  }
+  return high / 1000
+}

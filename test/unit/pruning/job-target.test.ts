@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type PruneJob, pruneSchema } from '../../../engine/contract/index.ts'
+import { estimateJob } from '../../../engine/estimate/estimate.ts'
+import { type Checkpoint, openCheckpoint } from '../../../engine/models/checkpoint.ts'
+import { countParameters } from '../../../engine/models/tensors.ts'
+import { targetOf } from '../../../engine/pruning/job-target.ts'
+import { fullMasks, selectMasks } from '../../../engine/pruning/masks.ts'
+import { plannedParameters } from '../../../engine/pruning/removal.ts'
+import { removalCounts } from '../../../engine/pruning/targets.ts'
+import { pruningWarnings } from '../../../engine/pruning/warnings.ts'
+import { FIXTURES, fixtureModel } from '../../fixtures/read.ts'
+
+const jobWith = (settings: object): PruneJob =>
+  pruneSchema.parse({ kind: 'prune', checkpoint: 'model', out: 'run', data: ['text'], ...settings })
+
+/** A Llama with as many layers, heads, key/value heads and channels as a test wants. */
+function checkpointWith(heads: number, keyValueHeads: number, channels = 96, layers = 2): Checkpoint {
+  using opened = openCheckpoint(fixtureModel('llama_gqa'))
+  const config = {
+    ...opened.config,
+    layers: Array.from({ length: layers }, () => ({ heads, keyValueHeads, channels })),
+  }
+  return { ...opened, config, dtype: 'float32', bytes: 0, parameters: countParameters(config) } as unknown as Checkpoint
+}
+const gqa = checkpointWith(16, 8)
+const targetWith = (settings: object, checkpoint = gqa) => targetOf(jobWith(settings), checkpoint)
+const warnings = (settings: object, checkpoint: Checkpoint) =>
+  pruningWarnings(jobWith(settings), checkpoint.config, targetWith(settings, checkpoint))
+
+test('a kind of group without scores is refused before the job starts, in every family', () => {
+  for (const name of FIXTURES) {
+    using checkpoint = openCheckpoint(fixtureModel(name))
+    for (const criterion of ['loraprune', 'movement']) {
+      const refused = (targetModules: string[], message: RegExp) =>
+        assert.throws(
+          () => targetWith({ criterion, targetModules, uniform: true }, checkpoint),
+          { kind: 'bad-setting', field: 'targetModules', message },
+          `${name} ${criterion}`,
+        )
+      refused(['q', 'v'], /scores channels by .* no target module is gate, up or down .*q v.*--keep-unscored/)
+      refused(['gate', 'up', 'down'], /scores heads by .* no target module is q, k, v or o /)
+      targetWith({ criterion, targetModules: ['q', 'up'] }, checkpoint)
+    }
+  }
+  // Keys and values are members of no query head.
+  assert.throws(() => targetWith({ targetModules: ['k', 'v', 'up'], headGroups: 'query-heads' }), /is q or o /)
+  targetWith({ targetModules: ['k', 'v', 'up'] })
+  // The last linear layer's score is no other's.
+  assert.throws(() => targetWith({ targetModules: ['q', 'k', 'v', 'down'], reduction: 'last' }), /is o .*add it/)
+  targetWith({ targetModules: ['o', 'down'], reduction: 'last' })
+})
+
+test('criteria that score without the adapter take any target modules', () => {
+  for (const criterion of ['random', 'magnitude', 'gradient', 'wanda', 'flap'])
+    assert.deepEqual(targetWith({ criterion, targetModules: ['q', 'v'] }).keeps, [], criterion)
+  assert.deepEqual(
+    targetWith({ criterion: 'movement', movementGradients: 'weights', targetModules: ['q', 'v'] }).keeps,
+    [],
+  )
+})
+
+test('where the job says so, a kind without scores stays whole, and a warning says it', () => {
+  const settings = { targetModules: ['q', 'v'], keepUnscored: true }
+  const target = targetWith(settings)
+  assert.deepEqual(target.keeps, ['channels'])
+  assert.deepEqual(removalCounts(gqa.config, 'channels', target, 0.5), [0, 0])
+  const full = fullMasks(gqa.config, 'key-value-heads')
+  const scores = full.map(({ heads, channels }) => ({
+    heads: Float32Array.from(heads.keys()),
+    channels: new Float32Array(channels.length),
+  }))
+  for (const ranking of ['local', 'global'] as const)
+    for (const { heads, channels } of selectMasks(gqa.config, full, scores, 0.5, { ...target, ranking })) {
+      assert.deepEqual([...heads], [0, 0, 0, 0, 1, 1, 1, 1])
+      assert.ok(!channels.includes(0))
+    }
+  assert.deepEqual(pruningWarnings(jobWith(settings), gqa.config, target), [
+    'All channels stay: loraprune cannot score them, since none of the linear layers that would show them has an adapter (--target-modules q v).',
+  ])
+  const { removal } = estimateJob(jobWith(settings), gqa, { target })
+  assert.deepEqual(
+    [removal!.heads, removal!.channels],
+    [
+      { planned: 0.5, actual: 0.5 },
+      { planned: 0, actual: 0 },
+    ],
+  )
+  // Parameters are counted over what may leave.
+  const wanted = Math.floor(0.9 * gqa.parameters)
+  const byTarget = targetWith({ ...settings, targetParameters: wanted })
+  assert.ok(estimateJob(jobWith(settings), gqa, { target: byTarget }).parameters.after <= wanted)
+  assert.throws(
+    () => targetWith({ ...settings, headGroups: 'query-heads', targetModules: ['k'] }),
+    /nothing would be left to remove/,
+  )
+})
+
+test('the estimate shows heads, channels and parameters, planned and actual', () => {
+  const checkpoint = checkpointWith(14, 2)
+  const target = targetWith({ ratio: 0.3 }, checkpoint)
+  const { removal, parameters } = estimateJob(jobWith({ ratio: 0.3 }), checkpoint, { target })
+  assert.deepEqual(removal!.heads, { planned: 0.3, actual: 0 })
+  assert.deepEqual(removal!.channels, { planned: 0.3, actual: 28 / 96 })
+  assert.equal(removal!.parameters.actual, 1 - parameters.after / parameters.before)
+  // 3 matrices of channels [96, hidden]; of attention q and o [14 heads], k and v [2 heads].
+  const { hiddenSize, headSize } = checkpoint.config
+  const removable = 2 * hiddenSize * (3 * 96 + 2 * 14 * headSize + 2 * 2 * headSize)
+  assert.ok(Math.abs(removal!.parameters.planned - (0.3 * removable) / parameters.before) < 1e-12)
+  assert.equal(plannedParameters(checkpoint.config, target, 0), 0)
+})
+
+test('where rounding makes a request a no-op, a warning names the setting that would do it', () => {
+  const [heads, ...others] = warnings({ ratio: 0.3 }, checkpointWith(14, 2))
+  assert.deepEqual(others, [])
+  assert.match(heads!, /^No heads leave: 30 % of 2 key\/value heads in a layer/)
+  assert.match(heads!, /--head-groups query-heads, which removes 28\.6 % of the query heads/)
+  assert.match(heads!, /or --ratio 0\.5 or more.*--target-fraction/)
+  // What it names does it.
+  for (const settings of [{ ratio: 0.3, headGroups: 'query-heads' }, { ratio: 0.5 }])
+    assert.deepEqual(warnings(settings, checkpointWith(14, 2)), [])
+
+  const [single] = warnings({ ratio: 0.5 }, checkpointWith(8, 1))
+  assert.match(single!, /^No heads leave: 50 % of 1 key\/value head in a layer.*--head-groups query-heads/)
+  assert.doesNotMatch(single!, /--ratio/)
+  const [only] = warnings({ ratio: 0.5 }, checkpointWith(1, 1))
+  assert.match(only!, /No setting of this job removes any/)
+  assert.match(warnings({ ratio: 0.2 }, checkpointWith(4, 4))[0]!, /--ratio 0\.25 or more/)
+  assert.match(
+    warnings({ ratio: 0.3, channelMultiple: 64 }, checkpointWith(4, 4)).join('\n'),
+    /No channels leave: 30 % of 96 channels.*--channel-multiple 16, or --ratio 0\.334 or more/,
+  )
+  assert.match(
+    warnings({ ratio: 0.3, criterion: 'depth' }, checkpointWith(4, 4))[0]!,
+    /^No layer leaves.*--ratio 0\.5 or/,
+  )
+  assert.match(warnings({ uniform: false, protectLast: 2 }, checkpointWith(4, 4))[0]!, /every layer is protected/)
+  assert.deepEqual(warnings({}, gqa), [])
+})
