@@ -1,11 +1,12 @@
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
+import { answerSpans, type RenderChat, type Span } from './answer-spans.ts'
+import { commonPrefix } from './common-prefix.ts'
 import { type Conversation, messagesOfQuestion } from './conversation.ts'
 import type { EncodedExample } from './example.ts'
 import type { Message } from './messages.ts'
 import { refuse } from './row-values.ts'
 
-/** Text of a conversation by a model's chat template; null where there is no template. */
-export type RenderChat = (messages: readonly Message[], options?: { addGenerationPrompt?: boolean }) => string | null
+export type { RenderChat } from './answer-spans.ts'
 
 /** `every token`: marks of the data count for nothing, because nothing is learnt (calibration). */
 export type TrainOn = 'answers' | 'everything' | 'every token'
@@ -13,7 +14,7 @@ export type TrainOn = 'answers' | 'everything' | 'every token'
 /** A text and the stretches of it, in UTF-16 units from `start` to `end`, that are answers. */
 export interface MarkedText {
   text: string
-  answers: { start: number; end: number; train?: Message['train'] | undefined }[]
+  answers: (Span & { train?: Message['train'] | undefined })[]
   /** Whether the tokenizer adds its own special tokens: false where a chat template has written them. */
   specialTokens: boolean
   /** Whether EOS follows the text. */
@@ -108,26 +109,18 @@ const follow = (prompt: string, answer: string): MarkedText => ({
   endOfSequence: true,
 })
 
-/**
- * Finds the answers in a rendered chat: the template is also applied to the messages before each answer (with the
- * opening of the answer, which is the prompt's) and up to it. Templates that write an earlier part differently once more
- * follows are met by taking what the texts have in common.
- */
+/** A rendered chat, with its answers. */
 function markRendered(
   text: string,
   messages: readonly Message[],
   renderChat: RenderChat,
   eosToken: string | null,
 ): MarkedText {
-  const answers = messages.flatMap((message, index) => {
-    if (message.role !== 'assistant') return []
-    const before = renderChat(messages.slice(0, index), { addGenerationPrompt: true }) ?? ''
-    const isLast = index === messages.length - 1
-    const upTo = isLast ? text : (renderChat(messages.slice(0, index + 1)) ?? '')
-    const start = commonPrefix(before, text)
-    const end = Math.max(start, endOfAnswer(text, start, commonPrefix(upTo, text), eosToken))
-    return [{ start, end, train: message.train }]
-  })
+  const answers = answerSpans(text, messages, renderChat).map(({ start, end, message }) => ({
+    start,
+    end: Math.max(start, endOfAnswer(text, start, end, eosToken)),
+    train: message.train,
+  }))
   const last = answers.at(-1)
   const isClosed = eosToken !== null && last !== undefined && text.slice(last.start).trimEnd().endsWith(eosToken)
   return { text, answers, specialTokens: false, endOfSequence: !isClosed }
@@ -152,11 +145,4 @@ function writeTurns(messages: readonly Message[]): MarkedText {
   }
   text = text.slice(0, -2)
   return { text, answers, specialTokens: true, endOfSequence: messages.at(-1)?.role === 'assistant' }
-}
-
-/** Length of what two texts, or two lists of ids, begin with alike; at most `limit`. */
-function commonPrefix<T extends string | readonly number[]>(a: T, b: T, limit = b.length): number {
-  let length = 0
-  while (length < limit && length < a.length && a[length] === b[length]) length++
-  return length
 }

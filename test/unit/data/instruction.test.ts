@@ -279,6 +279,19 @@ const forgetful: RenderChat = (messages, options) =>
     options,
   )
 
+/** The same for all answers that a question follows. */
+const laterForgetful: RenderChat = (messages, options) => {
+  const asked = messages.map(({ role }) => role).lastIndexOf('user')
+  return chatMl(
+    messages.map((message, index) =>
+      message.role === 'assistant'
+        ? { ...message, content: (index > asked ? '(y)' : '') + message.content.replace(/^\(.*?\)/, '') }
+        : message,
+    ),
+    options,
+  )
+}
+
 const open: RenderChat = (messages) => messages.map(({ content }) => content).join('|')
 
 describe('where loss is taken', () => {
@@ -348,8 +361,18 @@ describe('where loss is taken', () => {
     const messages = turns.messages.slice(0, 5).map((message) => ({ ...message, content: `(x)${message.content}` }))
     const example = encodeChat({ kind: 'messages', messages }, forgetful)
     assert.ok(all(example, chatTokenizer).includes('assistant\nthe first<|im_end|>'))
-    assert.equal(learnt(example, chatTokenizer).at(-1), '(x)then<|im_end|>')
-    assert.ok(!learnt(example, chatTokenizer).some((stretch) => stretch.includes('Q')))
+    assert.deepEqual(learnt(example, chatTokenizer), ['the first<|im_end|>', '(x)then<|im_end|>'])
+    // The last answer is an earlier one as soon as a question follows.
+    const asked = encodeChat(
+      { kind: 'messages', messages: [...messages, { role: 'user', content: 'Q3' }] },
+      laterForgetful,
+    )
+    assert.deepEqual(learnt(asked, chatTokenizer), ['the first<|im_end|>', 'then<|im_end|>'])
+  })
+
+  test('a line break parts an earlier answer from what follows, and is not learnt, where EOS is another token too', () => {
+    const example = encodeConversation(turns, tokenizer, { renderChat: laterForgetful })
+    assert.deepEqual(learnt(example, tokenizer), ['the first<|im_end|>', 'then<|im_end|>'])
   })
 
   test('a template that does not close an answer gets EOS behind it', () => {
