@@ -236,5 +236,7 @@ async function runReported(job: Job, flags: CommonFlags, reporter: Reporter): Pr
 /** Runs with a signal that the first Ctrl-C raises; the second one ends the process at once. */
 async function stoppable(reporter: Reporter, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
   using stop = new StopSwitch(() => reporter.note('stopping after this step; press Ctrl-C again to end at once'))
+  // Nobody reads any more: a terminal that was closed, or a pipe's other end. The state is worth saving all the same.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', stop.stop)
   await run(stop.signal)
 }

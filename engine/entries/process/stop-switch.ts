@@ -3,9 +3,13 @@ import { exitCodes, SecateurError } from '../../shared/errors.ts'
 /** Two signals within this time are one: a signal to a whole process group can arrive twice at once. */
 const sameMilliseconds = 500
 
+/** SIGHUP is what a terminal that is closed, or a connection that breaks, sends. */
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 /**
- * What stops a job: SIGINT, SIGTERM, or a call. The first time the job is asked to end with its state saved; the second
- * time, of a signal, the process ends at once.
+ * What stops a job: SIGINT, SIGTERM, SIGHUP, the end of the process that started this one (where the two share a
+ * channel), or a call. The first time the job is asked to end with its state saved; the second time, of a signal, the
+ * process ends at once.
  */
 export class StopSwitch implements Disposable {
   readonly #controller = new AbortController()
@@ -15,8 +19,10 @@ export class StopSwitch implements Disposable {
   /** @param onStop called when the job is first asked to end */
   constructor(onStop?: () => void) {
     this.#onStop = onStop
-    process.on('SIGINT', this.#signalled)
-    process.on('SIGTERM', this.#signalled)
+    for (const name of signals) process.on(name, this.#signalled)
+    process.on('disconnect', this.stop)
+    // A parent may have gone while this was loaded.
+    if (process.send && !process.connected) this.stop()
   }
 
   get signal(): AbortSignal {
@@ -36,7 +42,7 @@ export class StopSwitch implements Disposable {
   };
 
   [Symbol.dispose](): void {
-    process.off('SIGINT', this.#signalled)
-    process.off('SIGTERM', this.#signalled)
+    for (const name of signals) process.off(name, this.#signalled)
+    process.off('disconnect', this.stop)
   }
 }
