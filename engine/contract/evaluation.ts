@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { readPath, writtenPath } from './names.ts'
+import { most } from './settings.ts'
 import { taskName } from './tasks.ts'
 
 /** What to score a checkpoint on. */
@@ -7,15 +8,15 @@ export const evaluationSchema = z.strictObject({
   tasks: z.partialRecord(taskName, readPath).default({}).describe('task files by task name'),
   perplexity: z.record(z.string().min(1), readPath).default({}).describe('text files by a name of your choice'),
   mode: z.enum(['modern', 'legacy']).default('modern').describe("harness to follow: today's, or that of the papers"),
-  limit: z.int().min(1).optional().describe('rows scored of each task'),
+  limit: z.int().min(1).max(most.rows).optional().describe('rows scored of each task'),
   fewShot: z.int().min(0).max(64).default(0).describe('few-shot: solved examples in front of each row'),
   fewShotFrom: z
     .partialRecord(taskName, readPath)
     .default({})
     .describe("train files that a task's solved examples are drawn from; default: its scored rows"),
-  window: z.int().min(2).default(128).describe('tokens in a perplexity window'),
-  maxWindows: z.int().min(1).optional().describe('perplexity windows at most'),
-  batchTokens: z.int().min(1).default(2048).describe('tokens in a scoring batch'),
+  window: z.int().min(2).max(most.tokens).default(128).describe('tokens in a perplexity window'),
+  maxWindows: z.int().min(1).max(most.rows).optional().describe('perplexity windows at most'),
+  batchTokens: z.int().min(1).max(most.tokens).default(2048).describe('tokens in a scoring batch'),
   predictions: writtenPath.optional().describe('file that takes the prediction of each scored row, one JSON line each'),
   latency: z.boolean().default(false).describe('measure tokens per second'),
   latencyLengths: z

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { criterionName, criterionSettings } from './criteria/index.ts'
 import { evaluationSchema } from './evaluation.ts'
 import { readPath, writtenPath } from './names.ts'
-import { fraction, machineSettings, outputDtype, trainingSettings } from './settings.ts'
+import { fraction, machineSettings, most, outputDtype, trainingSettings } from './settings.ts'
 
 export const pruneSchema = z.strictObject({
   kind: z.literal('prune'),
@@ -22,7 +22,7 @@ export const pruneSchema = z.strictObject({
     .default([])
     .describe('texts that scoring looks at before training, one a language for example; default: the training data'),
   calibrationShares: z
-    .array(z.coerce.number().positive())
+    .array(z.coerce.number().positive().max(most.factor))
     .max(100)
     .default([])
     .describe('parts of the calibration samples that come from each text; default: equal'),
@@ -30,6 +30,7 @@ export const pruneSchema = z.strictObject({
   calibrationSequenceLength: z
     .int()
     .min(2)
+    .max(most.tokens)
     .optional()
     .describe('tokens in a calibration sample; default: as in training'),
   ratio: z
@@ -39,8 +40,8 @@ export const pruneSchema = z.strictObject({
     .default(0.5)
     .describe('fraction of heads and channels, of layers or of weights to remove'),
   targetFraction: z.number().gt(0).lt(1).optional().describe('fraction of all parameters to keep, in place of ratio'),
-  targetParameters: z.int().min(1).optional().describe('parameters to keep at most, in place of ratio'),
-  frequency: z.int().min(1).default(10).describe('optimiser steps between two prunings'),
+  targetParameters: z.int().min(1).max(1e13).optional().describe('parameters to keep at most, in place of ratio'),
+  frequency: z.int().min(1).max(most.steps).default(10).describe('optimiser steps between two prunings'),
   rounding: z
     .enum(['nearest', 'down'])
     .default('nearest')
@@ -67,8 +68,8 @@ export const pruneSchema = z.strictObject({
     .default(true)
     .describe('same counts in every layer, so that other programs load the result (local ranking)'),
   protectFirst: fraction.default(0.1).describe('not uniform: fraction of the first layers that stay whole'),
-  protectLast: z.int().min(0).default(1).describe('not uniform: number of last layers that stay whole'),
-  channelMultiple: z.int().min(1).default(1).describe('channels kept are a multiple of this'),
+  protectLast: z.int().min(0).max(10_000).default(1).describe('not uniform: number of last layers that stay whole'),
+  channelMultiple: z.int().min(1).max(most.factor).default(1).describe('channels kept are a multiple of this'),
   outputDtype,
   evaluation: evaluationSchema.optional().describe('scores taken of the result'),
   evaluateDense: z.boolean().default(false).describe('score the checkpoint before pruning too, the same way'),

@@ -7,6 +7,20 @@ export const fraction = z.number().min(0).max(1)
 /** Back ends that a job can ask for by name. */
 export const backendName = z.enum(backendNames)
 
+/**
+ * Bounds far above what anyone trains. What is sized by a setting (an estimate, a table, a buffer) is finite below them,
+ * and a slip of the keyboard is refused where it was made and not by a loop that does not end.
+ */
+export const most = {
+  steps: 100_000_000,
+  /** Tokens of a sequence, or of a scoring batch. */
+  tokens: 2 ** 22,
+  sequences: 2 ** 20,
+  rows: 1_000_000_000,
+  /** Rates, scales and the like. */
+  factor: 1e6,
+}
+
 /** Settings of everything that computes. */
 export const machineSettings = {
   device: z
@@ -18,29 +32,34 @@ export const machineSettings = {
 
 /** Settings of everything that trains an adapter. */
 export const trainingSettings = {
-  data: z.array(readPath).min(1).describe('training files: text, JSON lines or Parquet'),
+  data: z.array(readPath).min(1).max(10_000).describe('training files: text, JSON lines or Parquet'),
   field: z.string().optional().describe('field that holds the text or the messages'),
   trainOn: z.enum(['answers', 'everything']).default('answers').describe('where loss is taken in instruction data'),
   packing: z.enum(['pack', 'pack-documents', 'pad']).default('pack').describe('how examples fill rows'),
-  sequenceLength: z.int().min(2).default(256).describe('tokens in a sequence'),
-  batchSize: z.int().min(1).default(4).describe('sequences in a micro-batch'),
-  gradientAccumulation: z.int().min(1).default(1).describe('micro-batches in an optimiser step'),
-  maxDocuments: z.int().min(1).optional().describe('documents read at most'),
-  steps: z.int().min(1).optional().describe('optimiser steps; default: what --epochs says'),
-  epochs: z.number().positive().default(2).describe('passes through the data, where steps are not given'),
-  learningRate: z.number().positive().default(1e-4).describe('peak learning rate'),
+  sequenceLength: z.int().min(2).max(most.tokens).default(256).describe('tokens in a sequence'),
+  batchSize: z.int().min(1).max(most.sequences).default(4).describe('sequences in a micro-batch'),
+  gradientAccumulation: z.int().min(1).max(most.sequences).default(1).describe('micro-batches in an optimiser step'),
+  maxDocuments: z.int().min(1).max(most.rows).optional().describe('documents read at most'),
+  steps: z.int().min(1).max(most.steps).optional().describe('optimiser steps; default: what --epochs says'),
+  epochs: z
+    .number()
+    .positive()
+    .max(most.factor)
+    .default(2)
+    .describe('passes through the data, where steps are not given'),
+  learningRate: z.number().positive().max(most.factor).default(1e-4).describe('peak learning rate'),
   warmupRatio: fraction.default(0).describe('fraction of the steps in which the learning rate rises'),
   learningRateSchedule: z
     .enum(['constant', 'linear', 'cosine'])
     .default('cosine')
     .describe('how the learning rate falls'),
-  weightDecay: z.number().min(0).default(0).describe('decoupled weight decay'),
-  maxGradientNorm: z.number().positive().default(1).describe('largest norm of the gradient'),
+  weightDecay: z.number().min(0).max(most.factor).default(0).describe('decoupled weight decay'),
+  maxGradientNorm: z.number().positive().max(1e30).default(1).describe('largest norm of the gradient'),
   beta1: fraction.default(0.9).describe('AdamW: decay of the first moment'),
   beta2: fraction.default(0.999).describe('AdamW: decay of the second moment'),
-  epsilon: z.number().positive().default(1e-8).describe('AdamW: keeps the division sane'),
+  epsilon: z.number().positive().max(1).default(1e-8).describe('AdamW: keeps the division sane'),
   rank: z.int().min(1).max(1024).default(8).describe('rank of the adapter'),
-  alpha: z.number().positive().default(16).describe('adapter scale is alpha / rank'),
+  alpha: z.number().positive().max(most.factor).default(16).describe('adapter scale is alpha / rank'),
   dropout: z.number().min(0).max(0.95).default(0.05).describe("dropout of the adapter's input"),
   rankStabilised: z.boolean().default(false).describe('rsLoRA: scale alpha / sqrt(rank)'),
   targetModules: z
@@ -54,8 +73,8 @@ export const trainingSettings = {
     .describe('off: keep activations for the backward pass (faster); on: compute blocks again (less memory)'),
   int8: z.boolean().default(false).describe('hold the frozen weights in 8 bits'),
   seed: z.int().min(0).default(0).describe('seed of everything random'),
-  saveEvery: z.int().min(1).default(50).describe('steps between two saved states'),
-  sampleEvery: z.int().min(0).default(0).describe('steps between two generated samples; 0: none'),
+  saveEvery: z.int().min(1).max(most.steps).default(50).describe('steps between two saved states'),
+  sampleEvery: z.int().min(0).max(most.steps).default(0).describe('steps between two generated samples; 0: none'),
   samplePrompts: z
     .array(z.string().max(10_000).meta({ text: true }))
     .max(20)

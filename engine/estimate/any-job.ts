@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Estimate, JobEstimate, ParsedServiceParams, SweepJob } from '../contract/index.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
 import { SecateurError } from '../shared/errors.ts'
@@ -16,6 +17,8 @@ async function estimateSweep(job: SweepJob, control: WorkControl): Promise<JobEs
   const alike = new Map<string, JobEstimate>()
   const runs: JobEstimate[] = []
   for (const run of expanded) {
+    // Thousands of runs that are known already must not keep other requests, or a stop, from being heard.
+    await setImmediate()
     control.signal.throwIfAborted()
     const key = JSON.stringify({ ...run.job, seed: 0 })
     const known = alike.get(key) ?? (await estimateRun(run, job.out, control))

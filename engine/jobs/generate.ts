@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { chooseBackend } from '../backends/choose.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
 import { loadTokenizer } from '../tokenizer/tokenizer.ts'
-import { machineSettings } from '../contract/index.ts'
+import { machineSettings, most } from '../contract/index.ts'
 import { encodePrompt, generate } from '../evaluation/generation.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { Random } from '../shared/random.ts'
@@ -10,9 +10,9 @@ import { Random } from '../shared/random.ts'
 export const generateSchema = z.strictObject({
   checkpoint: z.string().min(1),
   prompt: z.string().default('').describe('text to continue; empty: from the start token'),
-  maxNewTokens: z.int().min(1).default(64).describe('new tokens at most'),
+  maxNewTokens: z.int().min(1).max(most.tokens).default(64).describe('new tokens at most'),
   greedy: z.boolean().default(false).describe('always take the likeliest token'),
-  temperature: z.number().positive().default(0.8).describe('above 1 more surprising, below 1 less'),
+  temperature: z.number().positive().max(most.factor).default(0.8).describe('above 1 more surprising, below 1 less'),
   topP: z.number().gt(0).max(1).default(0.95).describe('draw from the likeliest tokens that reach this probability'),
   seed: z.int().min(0).default(0).describe('seed of the draws'),
   ...machineSettings,

@@ -57,10 +57,18 @@ export function ratioToSelect(schedule: Schedule, t: number): number | null {
   return planned > 0 ? planned : null
 }
 
-/** How often groups are chosen in the whole run. */
+/**
+ * How often groups are chosen in the whole run. Counted without going over the steps: the planned ratio never falls, so
+ * halving finds the first multiple of the frequency where it is above 0, and every one from there on is a choice.
+ */
 export function selections(schedule: Schedule): number {
-  const last = lastSelection(schedule)
-  let count = 1
-  for (let t = schedule.frequency; t < last; t += schedule.frequency) if (ratioToSelect(schedule, t) !== null) count++
-  return count
+  const multiples = Math.floor((lastSelection(schedule) - 1) / schedule.frequency)
+  let low = 1
+  let high = multiples + 1
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    if (plannedRatio(schedule, middle * schedule.frequency) > 0) high = middle
+    else low = middle + 1
+  }
+  return 1 + multiples + 1 - low
 }

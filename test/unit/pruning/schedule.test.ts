@@ -30,6 +30,9 @@ test('groups are chosen at every so many steps, and for the last time where the 
     [100, 5, 0],
     [7, 10, 0.1],
     [61, 7, 0.3],
+    [30, 1, 0.1],
+    [5, 1, 1],
+    [1, 1, 0],
   ] as const) {
     const schedule = { steps, warmUp: 0.1, coolDown, initialRatio: 0, finalRatio: 0.5, frequency }
     const chosen = Array.from({ length: steps }, (_, i) => i + 1).filter((t) => ratioToSelect(schedule, t) !== null)
@@ -41,4 +44,12 @@ test('groups are chosen at every so many steps, and for the last time where the 
   const schedule = { steps: 100, warmUp: 0.1, coolDown: 0.1, initialRatio: 0, finalRatio: 0.5, frequency: 10 }
   // 20, 30, ... 90 and 91: at 10 nothing is to be removed yet.
   assert.equal(selections(schedule), 9)
+})
+
+test('choices are counted at once, however many steps there are', () => {
+  const started = performance.now()
+  const schedule = { steps: 2 ** 31, warmUp: 0.5, coolDown: 0.25, initialRatio: 0, finalRatio: 0.5, frequency: 1 }
+  // One at every step from half the steps to three quarters of them, and the last one where the cool-down begins.
+  assert.equal(selections(schedule), 2 ** 29 + 1)
+  assert.ok(performance.now() - started < 1000)
 })

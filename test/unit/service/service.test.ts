@@ -10,7 +10,7 @@ import { expectedTensors } from '../../../engine/models/tensors.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import { writeAdapter } from '../../../engine/lora/peft.ts'
 import { layOut } from '../../../engine/checkpoint/safetensors-header.ts'
-import { criterionName, pruneSchema, sweepSchema } from '../../../engine/contract/index.ts'
+import { criterionName, most, pruneSchema, sweepSchema } from '../../../engine/contract/index.ts'
 import { histogram } from '../../../engine/datasets/token-lengths.ts'
 import { sample } from '../../e2e/secateur.ts'
 import { data, needsData } from '../evaluation/shared.ts'
@@ -363,6 +363,16 @@ describe('estimate', () => {
     const passes = await request('estimate', { job: job({ steps: undefined, epochs: 1 }) })
     assert.ok(passes.seconds! > 0)
     assert.match(passes.secondsFrom, /first rows/)
+  })
+
+  test('answers at once for the most steps that a job may have, and refuses more', async () => {
+    await request('estimate', { job: job() })
+    const started = performance.now()
+    const long = await request('estimate', { job: job({ steps: most.steps, frequency: 1 }) })
+    assert.ok(performance.now() - started < 2000)
+    assert.ok(long.seconds! > 1e5)
+    const tooLong = await failureOf(request('estimate', { job: { ...job(), steps: 2 ** 31 } }))
+    assert.equal(tooLong.field, 'job.steps')
   })
 
   test('tells what scoring costs by each criterion', async () => {
