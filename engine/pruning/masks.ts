@@ -4,7 +4,7 @@ import { linearOf } from '../models/tensors.ts'
 import { tf } from '../tensor/tf.ts'
 import { groupCount, readerOf } from './groups.ts'
 import type { LayerScores } from './scores.ts'
-import { isPruned, layersRemoved, queryHeadStep, removalCounts, type TargetSettings } from './targets.ts'
+import { isPruned, keptByFloor, layersRemoved, queryHeadStep, removalCounts, type TargetSettings } from './targets.ts'
 
 /** 1 for a group that stays and 0 for one that has left, layer by layer. */
 export type GroupMasks = Record<Kind, Uint8Array>[]
@@ -152,8 +152,7 @@ function rankGlobally(
   for (const { layer, group } of candidates) {
     if (left === 0) break
     const groups = masks[layer]![kind].length
-    const keep = Math.max(1, Math.ceil(groups * settings.floor))
-    if (chosen[layer]!.length >= groups - keep) continue
+    if (chosen[layer]!.length >= groups - keptByFloor(groups, settings)) continue
     chosen[layer]!.push(group)
     left--
   }

@@ -76,6 +76,30 @@ function mostRemoved(shape: LayerShape, groups: number, kind: Kind, settings: Ta
   return Math.max(0, groups - kept)
 }
 
+/** Groups that a layer keeps at least, under global ranking. */
+export const keptByFloor = (groups: number, { floor }: TargetSettings): number => Math.max(1, Math.ceil(groups * floor))
+
+/**
+ * How many groups of a kind leave each layer in the end. Under global ranking the sum alone is certain, and what every layer
+ * keeps limits it.
+ */
+export function finalCounts(config: ModelConfig, kind: Kind, settings: TargetSettings): number[] {
+  const counts = removalCounts(config, kind, settings, settings.ratio)
+  if (settings.ranking === 'local') return counts
+  const most = counts.map((_, layer) => {
+    if (settings.keeps?.includes(kind) || !isPruned(config, layer, settings)) return 0
+    const groups = groupCount(config, layer, kind, settings.headGroups)
+    return groups - keptByFloor(groups, settings)
+  })
+  let beyond = counts.reduce((sum, count, layer) => sum + Math.max(0, count - most[layer]!), 0)
+  // What a layer may not lose leaves others, as long as they may lose more.
+  return counts.map((count, layer) => {
+    const more = Math.min(beyond, Math.max(0, most[layer]! - count))
+    beyond -= more
+    return Math.min(count, most[layer]!) + more
+  })
+}
+
 /** How many whole layers leave when `ratio` of those that are pruned must go; one is always left. */
 export function layersRemoved(config: ModelConfig, settings: TargetSettings, ratio: number): number {
   const pruned = config.layers.filter((_, layer) => isPruned(config, layer, settings)).length
@@ -105,7 +129,7 @@ export function estimateParameters(config: ModelConfig, settings: TargetSettings
   const written = settings.addsBiases ? withBiases(config) : config
   let removed = 0
   for (const kind of kinds) {
-    const counts = removalCounts(config, kind, settings, settings.ratio)
+    const counts = finalCounts(config, kind, settings)
     for (const layer of config.layers.keys())
       removed += counts[layer]! * parametersPerGroup(written, layer, kind, settings.headGroups)
   }
@@ -116,8 +140,8 @@ export function estimateParameters(config: ModelConfig, settings: TargetSettings
 export function layersAfter(config: ModelConfig, settings: TargetSettings): LayerShape[] {
   if (settings.removes === 'weights') return config.layers
   if (settings.removes === 'layers') return config.layers.slice(layersRemoved(config, settings, settings.ratio))
-  const heads = removalCounts(config, 'heads', settings, settings.ratio)
-  const channels = removalCounts(config, 'channels', settings, settings.ratio)
+  const heads = finalCounts(config, 'heads', settings)
+  const channels = finalCounts(config, 'channels', settings)
   return config.layers.map((shape, layer) => {
     const wholeGroups = settings.headGroups === 'key-value-heads'
     const left = groupCount(config, layer, 'heads', settings.headGroups) - heads[layer]!
@@ -146,7 +170,7 @@ export function ratioForParameters(config: ModelConfig, settings: TargetSettings
   if (after(high) > target)
     throw badSetting(
       'targetParameters',
-      `${target} parameters cannot be reached by removing ${removable}: at 95 % of them ${after(high)} are left`,
+      `${target} parameters cannot be reached by removing ${removable}: at 95 % of them ${after(high)} are left${settings.ranking === 'global' ? ', with what --floor keeps in every layer' : ''}`,
     )
   for (let i = 0; i < 40; i++) {
     const middle = (low + high) / 2

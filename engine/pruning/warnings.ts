@@ -3,7 +3,7 @@ import { type Kind, kinds } from '../models/family.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { groupCount } from './groups.ts'
 import { unscoredKinds } from './scorable.ts'
-import { isPruned, layersRemoved, removalCounts, type TargetSettings } from './targets.ts'
+import { finalCounts, isPruned, layersRemoved, removalCounts, type TargetSettings } from './targets.ts'
 
 /** What a person should know of a pruning job before it starts: above all, what it asks for and does not do. */
 export function pruningWarnings(job: PruneJob, config: ModelConfig, target: TargetSettings): string[] {
@@ -14,18 +14,31 @@ export function pruningWarnings(job: PruneJob, config: ModelConfig, target: Targ
   if (!config.layers.some((_, layer) => isPruned(config, layer, target)))
     return [...warnings, 'Nothing leaves: every layer is protected (--protect-first, --protect-last).']
   if (target.removes === 'layers') return [...warnings, ...layerWarnings(config, target)]
-  for (const kind of kinds)
+  for (const kind of kinds) {
+    const floored = floorWarning(config, kind, target)
     if (target.keeps?.includes(kind))
       warnings.push(
         `All ${kind} stay: ${job.criterion} cannot score them, since none of the linear layers that would show them has an adapter (--target-modules ${job.targetModules.join(' ')}).`,
       )
+    else if (floored !== null) warnings.push(floored)
     else if (!leaves(config, kind, target)) warnings.push(noneLeaves(job, config, kind, target))
+  }
   return warnings
 }
 
 /** Whether a group of a kind leaves any layer in the end. */
 const leaves = (config: ModelConfig, kind: Kind, target: TargetSettings): boolean =>
-  removalCounts(config, kind, target, target.ratio).some((count) => count > 0)
+  finalCounts(config, kind, target).some((count) => count > 0)
+
+/** What the floor of global ranking keeps of what the ratio stands for; null where it keeps nothing. */
+function floorWarning(config: ModelConfig, kind: Kind, target: TargetSettings): string | null {
+  const wanted = sum(removalCounts(config, kind, target, target.ratio))
+  const left = sum(finalCounts(config, kind, target))
+  if (left === wanted) return null
+  return `Of ${wanted} ${kind} that the ratio stands for ${left} leave: every layer keeps ${percent(target.floor)} of its own, and one at least (--floor).`
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
 
 const percent = (fraction: number) => `${Number((100 * fraction).toFixed(1))} %`
 

@@ -135,5 +135,9 @@ test('where rounding makes a request a no-op, a warning names the setting that w
     /^No layer leaves.*--ratio 0\.5 or/,
   )
   assert.match(warnings({ uniform: false, protectLast: 2 }, checkpointWith(4, 4))[0]!, /every layer is protected/)
+  assert.match(
+    warnings({ ranking: 'global', ratio: 0.75, floor: 0.5, uniform: false, protectFirst: 0, protectLast: 0 }, gqa)[1]!,
+    /^Of 12 heads that the ratio stands for 8 leave: every layer keeps 50 % .*--floor/,
+  )
   assert.deepEqual(warnings({}, gqa), [])
 })

@@ -225,6 +225,22 @@ test('the estimate is the number of parameters that are left, in every family an
   }
 })
 
+test('the estimate counts what the floor of global ranking keeps', () => {
+  for (const layers of [wide.layers, wide.layers.map((shape, at) => ({ ...shape, channels: 24 * (at + 1) }))])
+    for (const floor of [0, 0.3, 0.7, 1])
+      for (const ratio of [0.25, 0.5, 0.95]) {
+        const config = { ...wide, layers }
+        const settings: TargetSettings = { ...plain, ranking: 'global', uniform: false, floor, ratio }
+        const scores = randomScores(config, settings, new Random(5))
+        const masks = selectMasks(config, fullMasks(config, plain.headGroups), scores, ratio, settings)
+        assert.equal(
+          estimateParameters(config, settings).after,
+          countParameters(shrunkConfig(config, masks)),
+          `${floor}, ${ratio}`,
+        )
+      }
+})
+
 test('the ratio for a number of parameters is the least that reaches it', () => {
   const { before } = estimateParameters(wide, plain)
   for (const fraction of [0.9, 0.7, 0.5]) {
