@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -59,7 +59,7 @@ export async function inRunFolder(
   { resume }: JobContext,
   run: (folder: RunFolder) => Promise<ResultEvent>,
 ): Promise<ResultEvent> {
-  const folder = resume ? RunFolder.open(job.out, job) : RunFolder.create(job.out, job)
+  const folder = resume && !isBegun(job.out) ? RunFolder.open(job.out, job) : RunFolder.create(job.out, job)
   try {
     const result = await run(folder)
     folder.finish(result)
@@ -201,7 +201,8 @@ function removeLeftovers(path: string): void {
   for (const folder of [path, join(path, 'state')]) {
     if (!existsSync(folder)) continue
     for (const name of readdirSync(folder))
-      if (/\.partial(-\w+)?$/.test(name)) rmSync(join(folder, name), { recursive: true, force: true })
+      if (/\.partial(-\w+)?$/.test(name) || isLeftover(name))
+        rmSync(join(folder, name), { recursive: true, force: true })
   }
 }
 
@@ -219,11 +220,22 @@ export function stepOf({ path, metadata }: SafetensorsFile): number {
   return step
 }
 
+/**
+ * Whether a process was killed here between making the folder and writing the job: it left its lock at most, and what it had
+ * begun to write. That can be started, and resumed, which is the same.
+ */
+export const isBegun = (path: string): boolean =>
+  existsSync(path) && statSync(path).isDirectory() && namesIn(path).every((name) => name === lockName)
+
+/** Whether a name is that of a file of a run that a process had begun to write when it was killed. */
+const isLeftover = (name: string): boolean => /^(run|result|lock|scores)\.json\.\d+\.(partial|stale)$/.test(name)
+
+const namesIn = (path: string): string[] => readdirSync(path).filter((name) => !isLeftover(name))
+
 /** Whether a run failed here before its first step, of missing data for example: there is nothing to lose or to resume. */
 const neverStarted = (path: string): boolean => {
-  const names: string[] = readdirSync(path)
-  // A process that was killed between taking its lock and writing the job leaves the lock alone.
-  if (!names.includes(runFiles.run)) return names.every((name) => name === lockName)
+  const names = namesIn(path)
+  if (!names.includes(runFiles.run)) return isBegun(path)
   return (
     names.every((name) => ([runFiles.run, runFiles.result, lockName] as string[]).includes(name)) &&
     runOf(path) !== null

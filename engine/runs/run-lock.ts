@@ -106,9 +106,10 @@ function holderOf(text: string): LockFile | null {
   if (lock.host !== hostname()) return lock
   if (!isAlive(lock.pid)) return null
   // A number is used again after a restart of the computer, or sooner.
-  if (Date.parse(lock.taken) < Date.now() - uptime() * 1000 - 60_000) return null
   const now = startTicksOf(lock.pid)
-  return lock.process !== null && now !== null && lock.process !== now ? null : lock
+  if (lock.process !== null && now !== null) return lock.process === now ? lock : null
+  // Clocks are set and stop while a computer sleeps: they decide only where the system does not say which process it is.
+  return Date.parse(lock.taken) < Date.now() - uptime() * 1000 - 60_000 ? null : lock
 }
 
 function refused(folder: string, holder: LockFile | null): SecateurError {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { finetuneSchema } from '../../../engine/contract/index.ts'
-import { RunFolder } from '../../../engine/runs/run-folder.ts'
-import { lockName } from '../../../engine/runs/run-lock.ts'
+import { inRunFolder, RunFolder } from '../../../engine/runs/run-folder.ts'
+import { isLocked, lockName, RunLock } from '../../../engine/runs/run-lock.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-run-folder-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -19,6 +19,46 @@ function folderWith(name: string, content: string): string {
 
 test('a folder with nothing but the lock of a process that is gone takes a run', () => {
   RunFolder.create(folderWith(lockName, ''), job).close()
+})
+
+test('what a kill before the first whole run.json leaves is started anew, also where it is to be resumed', async () => {
+  const lock = { host: hostname(), pid: 2 ** 30, taken: new Date().toISOString(), process: '1' }
+  const left: Record<string, string> = {
+    [lockName]: JSON.stringify(lock),
+    'run.json.999999.partial': '{"ver',
+    'lock.json.999998.partial': '',
+    'lock.json.999997.stale': '',
+  }
+  const cases = [[], [lockName], [lockName, 'run.json.999999.partial'], Object.keys(left)]
+  for (const names of cases)
+    for (const resume of [false, true]) {
+      const out = mkdtempSync(join(folder, 'begun-'))
+      for (const name of names) writeFileSync(join(out, name), left[name]!)
+      const context = { resume, signal: new AbortController().signal, emit: () => {} }
+      await inRunFolder({ ...job, out }, context, async ({ path }) => {
+        assert.deepEqual(readdirSync(path).sort(), [lockName, 'run.json'])
+        return { type: 'result' }
+      })
+      assert.deepEqual(readdirSync(out).sort(), ['result.json', 'run.json'])
+    }
+  assert.throws(() => RunFolder.create(folderWith('holiday.jpg.1.partial', ''), job), /holds something already/)
+})
+
+test('a lock is held as long as its process is the one that took it, whatever the clock says', () => {
+  const path = mkdtempSync(join(folder, 'lock-'))
+  const mine = RunLock.take(path)
+  const file = join(path, lockName)
+  const lock = JSON.parse(readFileSync(file, 'utf8')) as { taken: string; process: string | null }
+  const write = (changes: object) => writeFileSync(file, JSON.stringify({ ...lock, ...changes }))
+  write({ taken: '2001-01-01T00:00:00.000Z' })
+  // Only Linux says when a process started.
+  assert.equal(isLocked(path), lock.process !== null)
+  if (lock.process !== null) assert.throws(() => RunLock.take(path), /is writing the run in/)
+  write({ process: '1' })
+  assert.equal(isLocked(path), lock.process === null)
+  write({ process: null, taken: '2001-01-01T00:00:00.000Z' })
+  assert.equal(isLocked(path), false)
+  mine.release()
 })
 
 test('a folder with a file of something else is refused', () => {
