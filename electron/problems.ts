@@ -46,12 +46,19 @@ const reasons: Record<string, [ProblemKind, string]> = {
   EACCES: ['bad-file', 'may not be opened: permission denied'],
   EPERM: ['bad-file', 'may not be opened: permission denied'],
   EROFS: ['bad-file', 'is on a disk that cannot be written to'],
+  ELOOP: ['bad-file', 'goes round in a circle of links'],
+  ENAMETOOLONG: ['bad-file', 'has a name that is too long'],
   EEXIST: ['conflict', 'exists already'],
   ENOTEMPTY: ['conflict', 'exists already and is not empty'],
   ENOSPC: ['does-not-fit', 'the disk is full'],
   EDQUOT: ['does-not-fit', 'the disk quota is used up'],
   SQLITE_FULL: ['does-not-fit', 'the disk is full: the database cannot be written'],
+  SQLITE_READONLY: ['bad-file', 'the database is on a disk that cannot be written to'],
 }
+
+/** Whether the disk refused, which may pass, and not the program or what it was given. */
+export const isStorageTrouble = (error: unknown): boolean =>
+  /^(ENOSPC|EDQUOT|SQLITE_(FULL|IOERR|READONLY|BUSY))/.test(codeOf(error) ?? '')
 
 export const wasAborted = (error: unknown): boolean =>
   (error instanceof Error && error.name === 'AbortError') ||

@@ -85,6 +85,8 @@ export class RunStore extends Table<RunRow> {
   readonly #ofCheckpoint
   readonly #outlines
   readonly #nameIds = new Map<string, number>()
+  /** How runs stand that the database has otherwise, because it could not be written yet; every reader is told this. */
+  readonly unwritten = new Map<number, Pick<RunRow, 'state' | 'reason'>>()
 
   constructor(db: Connection) {
     super(db, 'runs')
@@ -127,13 +129,24 @@ export class RunStore extends Table<RunRow> {
     )
   }
 
+  override get(id: number): RunRow | undefined {
+    const row = super.get(id)
+    return row && this.#asItStands(row)
+  }
+
   byFolder(folder: string): RunRow | undefined {
-    return this.#byFolder.get(folder)
+    const row = this.#byFolder.get(folder)
+    return row && this.#asItStands(row)
+  }
+
+  #asItStands<Row extends { id: number }>(row: Row): Row {
+    return { ...row, ...this.unwritten.get(row.id) }
   }
 
   /** Runs in any of these states; queued ones come last, in the order of the queue. */
   inStates(states: readonly RunState[]): RunRow[] {
-    return this.#inStates.all(JSON.stringify(states))
+    const rows = this.#inStates.all(JSON.stringify(states)).map((row) => this.#asItStands(row))
+    return rows.filter(({ state }) => states.includes(state))
   }
 
   queued(): RunRow[] {
@@ -146,12 +159,12 @@ export class RunStore extends Table<RunRow> {
 
   /** The runs with these ids that exist, including removed ones that are not being deleted. */
   outlines(ids: readonly number[]): RunOutline[] {
-    return this.#outlines.all(JSON.stringify(ids))
+    return this.#outlines.all(JSON.stringify(ids)).map((row) => this.#asItStands(row))
   }
 
   /** Runs that read the checkpoint or wrote it. */
   ofCheckpoint(id: number): RunRow[] {
-    return this.#ofCheckpoint.all({ id })
+    return this.#ofCheckpoint.all({ id }).map((row) => this.#asItStands(row))
   }
 
   /** Replaces the values under a prefix, `setting` or `metric`. */

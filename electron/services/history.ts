@@ -52,17 +52,18 @@ export class HistoryService {
   }
 
   #rows(ids: readonly number[], columns: readonly string[]): HistoryRow[] {
-    const { tags } = this.#context.runs
+    const { tags, unwritten } = this.#context.runs
     return this.#history.rows(ids, columns).map(({ run, values }) => {
       const own = tags.of(run.id)
+      const stands: Record<string, string | null> = { ...unwritten.get(run.id) }
       return {
         id: run.id,
         name: run.name,
         kind: run.kind,
-        state: run.state as HistoryRow['state'],
+        state: (stands['state'] ?? run.state) as HistoryRow['state'],
         archived: run.archived === 1,
         tags: own,
-        values: values.map((value, at) => (columns[at] === 'tags' ? own : value)),
+        values: values.map((value, at) => (columns[at] === 'tags' ? own : (stands[columns[at]!] ?? value))),
       }
     })
   }

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import type { ResultEvent, RunReport } from '../../engine/contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import { emptyRow, type RunRow } from '../database/runs.ts'
-import { toProblem } from '../problems.ts'
+import { isStorageTrouble, toProblem } from '../problems.ts'
 import { isWithin, requireAllowed } from './allowed-paths.ts'
 import type { Context } from './context.ts'
 import { exists } from './files.ts'
@@ -76,6 +76,7 @@ async function enterOutput(
     })
     return id
   } catch (error) {
+    if (isStorageTrouble(error)) throw error
     note('error', `the output is not in the library: ${toProblem(error).message}`)
     return null
   }
@@ -106,6 +107,7 @@ export async function enterSweep(context: Context, library: Library, row: RunRow
         parentId: row.id,
       })
     } catch (error) {
+      if (isStorageTrouble(error)) throw error
       const { message } = toProblem(error)
       context.runs.records.addLog(row.id, { time: Date.now(), level: 'warning', message: `${name}: ${message}` })
     }
@@ -193,6 +195,6 @@ export const isRunFolder = (folder: string): boolean => existsSync(join(folder, 
 /** Takes away a folder in which a killed process left no more than its lock. */
 export async function removeBegun(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => [])
-  if (names.length > 0 && names.every((name) => name === 'lock.json' || name.endsWith('.partial')))
+  if (names.length > 0 && names.every((name) => name === 'lock.json' || /\.(partial|stale)$/.test(name)))
     await rm(folder, { recursive: true })
 }

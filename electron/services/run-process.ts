@@ -54,14 +54,23 @@ export class RunProcess {
         context.inBackground(Promise.reject(error))
       }
     })
-    context.runs.update(row.id, { pid: this.#engine.pid })
-    context.inBackground(
-      processStart(this.#engine.pid).then((start) => context.runs.update(row.id, { pid_started: start })),
-    )
+    this.#put({ pid: this.#engine.pid })
+    context.inBackground(processStart(this.#engine.pid).then((start) => this.#put({ pid_started: start })))
     this.#timer = setInterval(() => {
       if (this.#dirty && !this.#flushing) context.inBackground(this.#startFlush())
     }, period)
     this.outcome = this.#wait()
+  }
+
+  /**
+   * Writes what has not been written yet of a process that has ended.
+   *
+   * @throws what keeps it from being written; it may be tried again then
+   */
+  async settle(): Promise<void> {
+    const failure = await this.#flush()
+    if (failure !== undefined) throw failure
+    await this.#recorder.close()
   }
 
   get stopping(): boolean {
@@ -85,8 +94,6 @@ export class RunProcess {
     clearInterval(this.#timer)
     clearTimeout(this.#patience)
     await this.#flushing
-    await this.#flush()
-    await this.#recorder.close()
     if (this.#result && end.code === 0) return { state: 'done', reason: null, result: this.#result }
     const interrupted = this.#error?.kind === 'interrupted'
     if (this.#intent !== null && (interrupted || this.#killed)) return stopped(this.#intent)
@@ -141,18 +148,35 @@ export class RunProcess {
     emit('log', { id: this.id, lines: [runs.records.addLog(this.id, { time: Date.now(), level, message })] })
   }
 
+  /** At once where the disk lets it, otherwise with the next transaction: the process runs in any case. */
+  #put(changes: Partial<RunRow>): void {
+    try {
+      this.#context.runs.update(this.id, changes)
+    } catch {
+      this.#change(changes)
+    }
+  }
+
   #change(changes: Partial<RunRow>): void {
     Object.assign(this.#changes, changes)
     this.#dirty = true
   }
 
   #startFlush(): Promise<void> {
-    this.#flushing = this.#flush().finally(() => (this.#flushing = null))
+    this.#flushing = this.#flush().then(
+      () => void (this.#flushing = null),
+      () => void (this.#flushing = null),
+    )
     return this.#flushing
   }
 
-  /** A failed write, on a full disk for example, is repeated with the next one: the run folder keeps the data. */
-  async #flush(): Promise<void> {
+  /**
+   * A failed write, on a full disk for example, is repeated with the next one: the run folder keeps the data.
+   *
+   * @returns why it failed
+   */
+  async #flush(): Promise<unknown> {
+    let failure: unknown
     this.#dirty = false
     const changes = { ...this.#changes, progress: JSON.stringify(this.progress) }
     this.#changes = {}
@@ -161,6 +185,7 @@ export class RunProcess {
       else this.#context.runs.update(this.id, changes)
       this.#failing = false
     } catch (error) {
+      failure = error
       this.#changes = { ...changes, ...this.#changes }
       await this.#recorder.close()
       this.#recorder = new RunRecorder(this.#context, this.id, this.#folder)
@@ -169,5 +194,6 @@ export class RunProcess {
       this.#failing = true
     }
     this.#changed()
+    return failure
   }
 }

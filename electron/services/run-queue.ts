@@ -5,6 +5,7 @@ import type { RunRow } from '../database/runs.ts'
 import { toProblem, wasAborted } from '../problems.ts'
 import type { Context } from './context.ts'
 import type { Library } from './library.ts'
+import { RunBookkeeping } from './run-bookkeeping.ts'
 import { DeviceChoice } from './run-device.ts'
 import { enterResult, enterSweep, isRunFolder, removeBegun, settleFromFolder } from './run-folders.ts'
 import type { Outcome } from './run-outcome.ts'
@@ -15,6 +16,7 @@ import { busyStates, summaryOf } from './run-summary.ts'
 export class RunQueue {
   readonly #context: Context
   readonly #library: Library
+  readonly #books: RunBookkeeping
   readonly #processes = new Map<number, RunProcess>()
   /** Which run has a device, by the device. */
   readonly #devices = new Map<string, number>()
@@ -26,6 +28,7 @@ export class RunQueue {
   constructor(context: Context, library: Library) {
     this.#context = context
     this.#library = library
+    this.#books = new RunBookkeeping(context, (id) => this.announce(id))
     this.#deviceChoice = new DeviceChoice(context.engine)
   }
 
@@ -62,8 +65,9 @@ export class RunQueue {
   #follow(work: Promise<void>, id: number, device: string): void {
     const settled = work
       .catch((error: unknown) => {
-        const { message } = toProblem(error)
-        this.#context.runs.update(id, { state: 'failed', reason: message, finished: Date.now(), pid: null })
+        const failed = { state: 'failed', reason: toProblem(error).message } as const
+        const end = { ...failed, finished: Date.now(), pid: null }
+        return this.#books.write(id, failed, () => this.#context.runs.update(id, end))
       })
       .finally(() => {
         this.#processes.delete(id)
@@ -79,15 +83,23 @@ export class RunQueue {
   async #run(row: RunRow): Promise<void> {
     const { engine, runs, emit } = this.#context
     const job = jobSchema.parse(JSON.parse(row.job))
-    runs.update(row.id, { state: 'starting', reason: null, started: row.started ?? Date.now(), finished: null })
+    const started = row.started ?? Date.now()
+    // It waits in the queue as long as the disk takes nothing, where it may be paused or cancelled.
+    await this.#books.write(row.id, null, () => {
+      if (runs.get(row.id)?.state === 'queued' && !this.#closing)
+        runs.update(row.id, { state: 'starting', reason: null, started, finished: null })
+    })
+    if (runs.get(row.id)?.state !== 'starting') return
     this.announce(row.id)
     const resume = isRunFolder(row.folder)
     if (!resume) await removeBegun(row.folder)
     else {
       const { lastSavedStep } = await engine.request('readRunFolder', { path: row.folder })
       const rewound = runs.metrics.lastStep(row.id) > lastSavedStep
-      runs.rewind(row.id, lastSavedStep)
-      runs.update(row.id, { last_saved_step: lastSavedStep > 0 ? lastSavedStep : null })
+      await this.#books.write(row.id, null, () => {
+        runs.rewind(row.id, lastSavedStep)
+        runs.update(row.id, { last_saved_step: lastSavedStep > 0 ? lastSavedStep : null })
+      })
       if (rewound) emit('rewound', { id: row.id, step: lastSavedStep })
     }
     const current = runs.get(row.id)!
@@ -95,7 +107,12 @@ export class RunQueue {
     if (this.#closing || current.state !== 'starting') return this.#giveUp(current)
     const process = new RunProcess(this.#context, current, job, { resume, changed: () => this.announce(row.id) })
     this.#processes.set(row.id, process)
-    await this.#end(row.id, await process.outcome)
+    const outcome = await process.outcome
+    this.#processes.delete(row.id)
+    await this.#books.write(row.id, outcome, async () => {
+      await process.settle()
+      await this.#end(row.id, outcome)
+    })
   }
 
   #giveUp(row: RunRow): void {
@@ -142,7 +159,8 @@ export class RunQueue {
   /** Recovers runs that were busy when the app ended: waits for their processes, then reads the state from their folders. */
   recover(): void {
     for (const row of this.#context.runs.inStates(busyStates)) {
-      this.#context.runs.update(row.id, { state: 'stopping' })
+      // Nothing is written yet: the next start would do the same again.
+      this.#context.runs.unwritten.set(row.id, { state: 'stopping', reason: null })
       const device = `lost-${row.id}`
       this.#follow(this.#recover(row), row.id, device)
     }
@@ -155,11 +173,19 @@ export class RunQueue {
     }
     const { engine, runs } = this.#context
     const reason = 'The app ended while it ran.'
-    if (!isRunFolder(row.folder))
-      return runs.update(row.id, { state: 'interrupted', reason, finished: Date.now(), pid: null })
+    const interrupted = { state: 'interrupted', reason } as const
+    if (!isRunFolder(row.folder)) {
+      const end = { ...interrupted, finished: Date.now(), pid: null }
+      return await this.#books.write(row.id, interrupted, () => runs.update(row.id, end))
+    }
     for (;;) {
       const report = await engine.request('readRunFolder', { path: row.folder })
-      if (report.state !== 'running') return await settleFromFolder(this.#context, this.#library, row, report, reason)
+      if (report.state !== 'running') {
+        const shown = report.state === 'done' ? ({ state: 'done', reason: null } as const) : interrupted
+        return await this.#books.write(row.id, shown, () =>
+          settleFromFolder(this.#context, this.#library, row, report, reason),
+        )
+      }
       if (this.#closing) return
       await sleep(250)
     }
@@ -168,6 +194,7 @@ export class RunQueue {
   /** Stops every process with its state saved. */
   async close(): Promise<void> {
     this.#closing = true
+    this.#books.close()
     await this.#scheduling
     for (const process of this.#processes.values()) process.stop('close')
     await Promise.all(this.#settling)

@@ -14,9 +14,12 @@ export async function removeFiles(
   outlines: readonly RunOutline[],
   files: 'keep' | 'trash',
 ): Promise<void> {
-  for (const { name, state } of outlines)
+  for (const { id, name, state } of outlines) {
     if (state === 'queued' || busyStates.includes(state))
       throw new ProblemError('in-use', `${name} is ${state}: cancel it first.`)
+    if (runs.unwritten.has(id))
+      throw new ProblemError('in-use', `${name} is ${state}, but the disk did not let that be written down yet.`)
+  }
   if (files === 'keep') return
   const waiting = runs.inStates(['queued', ...busyStates, 'paused', 'interrupted'])
   for (const run of outlines) {

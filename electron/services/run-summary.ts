@@ -41,7 +41,7 @@ export function summaryOf(row: RunRow, store: RunStore): RunSummary {
     started: row.started,
     finished: row.finished,
     lastSavedStep: row.last_saved_step,
-    resumable: isResumable(row),
+    resumable: isResumable(row) && !store.unwritten.has(row.id),
     progress: parsed(runProgressSchema, row.progress),
     archived: row.archived === 1,
     tags: store.tags.of(row.id),

@@ -163,6 +163,8 @@ export class Runs {
 
   #resume(row: RunRow): RunSummary {
     const { runs } = this.#context
+    if (runs.unwritten.has(row.id))
+      throw new ProblemError('conflict', `${row.name} is ${row.state} and cannot be resumed yet. ${row.reason ?? ''}`)
     if (!summaryOf(row, runs).resumable)
       throw new ProblemError(
         'conflict',
