@@ -1,8 +1,8 @@
-import { realpath } from 'node:fs/promises'
-import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path'
+import { dirname, isAbsolute, relative, resolve } from 'node:path'
 import type { Method, ParsedRequest } from '../contract/index.ts'
 import type { Platform } from '../platform.ts'
 import { ProblemError } from '../problems.ts'
+import { linksIn, realPathOf } from './real-paths.ts'
 
 /** Whether a real path is one of the folders or below it. */
 export function isWithin(path: string, folders: readonly string[]): boolean {
@@ -13,31 +13,34 @@ export function isWithin(path: string, folders: readonly string[]): boolean {
 }
 
 /**
- * Refuses paths that the host may not touch, after all links are followed. Of what does not exist yet, the folder that it
- * would be made in counts.
+ * Refuses paths that the host may not touch, after all links are followed as the system follows them. What is kept, in the
+ * database or in a run folder, is asked for again whenever it is used: it may have become a link since.
  *
  * @throws ProblemError of kind `refused` which names the first such path
  */
 export async function requireAllowed({ allowedFolders }: Platform, paths: readonly string[]): Promise<void> {
   if (allowedFolders === null) return
   for (const path of paths) {
-    if (isWithin(await realPathOf(resolve(path)), allowedFolders)) continue
+    const real = await realPathOf(path)
+    if (isWithin(real, allowedFolders)) continue
+    const named = real === resolve(path) ? path : `${path} leads to ${real}, which`
     throw new ProblemError(
       'refused',
-      `${path} is outside the folders that Secateur may read here. Start it with --allow ${dirname(resolve(path))} to let it.`,
+      `${named} is outside the folders that Secateur may read here. Start it with --allow ${dirname(real)} to let it.`,
       { file: path },
     )
   }
 }
 
-async function realPathOf(path: string): Promise<string> {
-  try {
-    return await realpath(path)
-  } catch (error) {
-    const parent = dirname(path)
-    if (parent === path) throw error
-    return join(await realPathOf(parent), basename(path))
-  }
+/**
+ * As `requireAllowed`, and for folders that are read or written as a whole: no link in them may lead out of what is allowed.
+ *
+ * @throws ProblemError of kind `refused` which names the first such path or link
+ */
+export async function requireAllowedWithin(platform: Platform, paths: readonly string[]): Promise<void> {
+  await requireAllowed(platform, paths)
+  if (platform.allowedFolders === null) return
+  for (const path of paths) await requireAllowed(platform, await linksIn(await realPathOf(path)))
 }
 
 type PathsOf = { [M in Method]?: (input: ParsedRequest<M>) => (string | undefined)[] }

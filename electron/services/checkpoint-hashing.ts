@@ -1,4 +1,5 @@
 import { wasAborted } from '../problems.ts'
+import { requireAllowedWithin } from './allowed-paths.ts'
 import type { Context } from './context.ts'
 
 /** Hashes the checkpoints of the library in the background, so that duplicates are found. */
@@ -20,10 +21,11 @@ export class CheckpointHashing {
   }
 
   async #hashAll(): Promise<void> {
-    const { checkpoints, engine, tasks } = this.#context
+    const { checkpoints, engine, options, tasks } = this.#context
     for (const row of checkpoints.all()) {
       if (row.content_hash !== null || row.status !== 'present') continue
       try {
+        await requireAllowedWithin(options.platform, [row.path])
         const { hash } = await tasks.run(
           { kind: 'hash', title: `Looking for duplicates of ${row.name}`, subject: { kind: 'checkpoint', id: row.id } },
           ({ signal, progress }) => engine.request('hash', { folder: row.path }, { signal, progress }),

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { Dataset, ParsedRequest } from '../contract/index.ts'
 import type { DatasetRow } from '../database/datasets.ts'
 import { notFound, ProblemError } from '../problems.ts'
+import { requireAllowedWithin } from './allowed-paths.ts'
 import type { Context } from './context.ts'
 import type { Handlers } from './handlers.ts'
 import type { Library } from './library.ts'
@@ -44,17 +45,19 @@ export class Datasets {
       return this.#changed(id)
     },
     'datasets.preview': (input) => this.#preview(input),
-    'datasets.lengths': ({ id, checkpoint, sample }) => {
+    'datasets.lengths': async ({ id, checkpoint, sample }) => {
       const row = this.#row(id)
       const { engine, tasks } = this.#context
       const asked = { ...this.#source(row), checkpoint: this.#library.row(checkpoint).path, sample }
-      return tasks.run(
+      await this.#requireAllowed(asked.path, asked.checkpoint)
+      return await tasks.run(
         { kind: 'count', title: `Counting tokens of ${row.name}`, subject: { kind: 'dataset', id } },
         ({ signal, progress }) => engine.request('tokenLengths', asked, { signal, progress }),
       )
     },
     'datasets.thumbnails': async ({ id, offset, limit }) => {
       const { path } = this.#row(id)
+      await this.#requireAllowed(path)
       const { images } = await this.#context.engine.request('imageThumbnails', { path, offset, limit })
       return images.map((image) =>
         'error' in image
@@ -112,7 +115,13 @@ export class Datasets {
     return this.#summary(this.#row(id))
   }
 
+  /** What is registered may have become a link, or have got one in it, since it was looked at. */
+  #requireAllowed(...paths: string[]): Promise<void> {
+    return requireAllowedWithin(this.#context.options.platform, paths)
+  }
+
   async #facts(path: string) {
+    await this.#requireAllowed(path)
     const found = await this.#context.engine.request('detectDataset', { path })
     return {
       path,
@@ -171,11 +180,9 @@ export class Datasets {
 
   async #preview({ id, checkpoint, ...page }: ParsedRequest<'datasets.preview'>) {
     const row = this.#row(id)
-    const { rows } = await this.#context.engine.request('previewDataset', {
-      ...this.#source(row),
-      ...page,
-      checkpoint: this.#library.row(checkpoint).path,
-    })
+    const asked = { ...this.#source(row), ...page, checkpoint: this.#library.row(checkpoint).path }
+    await this.#requireAllowed(asked.path, asked.checkpoint)
+    const { rows } = await this.#context.engine.request('previewDataset', asked)
     return { rows, total: row.rows }
   }
 }

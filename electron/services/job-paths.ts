@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { pruneSchema, renameJob, schemaOfKind } from '../../engine/contract/index.ts'
+import type { Platform } from '../platform.ts'
+import { requireAllowedWithin } from './allowed-paths.ts'
 
 export interface JobPath {
   /** Where in the job it stands, as `evaluation.tasks.piqa`. */
@@ -23,6 +25,18 @@ export function pathsOfJob(job: object): JobPath[] {
     ...pathsIn(z.array(pruneSchema), variants, 'variants'),
   ]
 }
+
+/**
+ * Refuses a job that would read or write what the host may not touch, also through links in the folders that it names. Asked
+ * when a run is made and again when it starts or goes on: hours lie between, and the job of an imported run came with it.
+ *
+ * @throws ProblemError of kind `refused`
+ */
+export const requireJobAllowed = (platform: Platform, job: object): Promise<void> =>
+  requireAllowedWithin(
+    platform,
+    pathsOfJob(job).map(({ path }) => path),
+  )
 
 /** Lists of values by setting. */
 const listsOfRuns = z.object(

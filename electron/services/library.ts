@@ -1,10 +1,10 @@
 import { realpath } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { CheckpointSummary } from '../contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import type { RunRow } from '../database/runs.ts'
 import { notFound, ProblemError } from '../problems.ts'
-import { isWithin } from './allowed-paths.ts'
+import { isWithin, requireAllowed, requireAllowedWithin } from './allowed-paths.ts'
 import { detailOf, lineageOf, summaryOfCheckpoint } from './checkpoint-detail.ts'
 import { sameFiles, statusOf, tokenizerOf } from './checkpoint-files.ts'
 import { CheckpointHashing } from './checkpoint-hashing.ts'
@@ -49,6 +49,7 @@ export class Library {
     },
     'library.export': async ({ id, to }) => {
       const row = this.row(id)
+      await requireAllowedWithin(this.#context.options.platform, [row.path])
       await this.#context.tasks.run(
         { kind: 'export', title: `Copying ${row.name} to ${to}`, subject: { kind: 'checkpoint', id } },
         (control) => copyFolder(row.path, to, control),
@@ -70,7 +71,12 @@ export class Library {
     storage: CheckpointRow['storage'],
     from: { run?: RunRow; parents?: number[]; name?: string; kind?: CheckpointRow['kind'] } = {},
   ): Promise<CheckpointSummary> {
-    const { checkpoints, engine } = this.#context
+    const {
+      checkpoints,
+      engine,
+      options: { platform },
+    } = this.#context
+    await requireAllowedWithin(platform, [path])
     const folder = await realpath(resolve(path))
     const inspection = await engine.request('inspect', { checkpoint: folder })
     const facts = {
@@ -120,10 +126,17 @@ export class Library {
 
   async #import(path: string, mode: 'in-place' | 'copy'): Promise<CheckpointSummary> {
     if (mode === 'in-place') return await this.add(path, 'in-place')
-    const { engine, settings, tasks } = this.#context
+    const {
+      engine,
+      options: { platform },
+      settings,
+      tasks,
+    } = this.#context
+    await requireAllowedWithin(platform, [path])
     // Refuse a folder that holds no checkpoint before anything is copied.
     await engine.request('inspect', { checkpoint: resolve(path) })
     const to = await freeName(join(settings().checkpointsFolder, basename(resolve(path))))
+    await requireAllowed(platform, [to])
     await tasks.run({ kind: 'copy', title: `Copying ${basename(path)}`, subject: null }, (control) =>
       copyFolder(resolve(path), to, control),
     )
@@ -147,7 +160,13 @@ export class Library {
   }
 
   async #relocate(row: CheckpointRow, path: string): Promise<CheckpointSummary> {
-    const { checkpoints, engine, tasks } = this.#context
+    const {
+      checkpoints,
+      engine,
+      options: { platform },
+      tasks,
+    } = this.#context
+    await requireAllowedWithin(platform, [path])
     const folder = await realpath(resolve(path))
     const other = checkpoints.byPath(folder)
     if (other && other.id !== row.id && other.removed === null)
@@ -188,6 +207,7 @@ export class Library {
       .find((run) => run.output_id === row.id || readsFrom(run, row))
     if (user)
       throw new ProblemError('in-use', `${row.name} is needed by the run ${user.name}: cancel or remove that first.`)
+    if (files === 'trash') await requireAllowed(options.platform, [dirname(row.path)])
     if (files === 'trash' && (await statusOf(row)) !== 'missing') await options.platform.trash(row.path)
     checkpoints.update(row.id, { removed: Date.now(), ...(files === 'trash' ? { status: 'missing' as const } : {}) })
     this.#context.emit('checkpoint', { id: row.id, removed: true })

@@ -5,9 +5,8 @@ import { type Job, jobSchema } from '../../engine/contract/index.ts'
 import type { ParsedRequest } from '../contract/index.ts'
 import { emptyRow, type RunRow } from '../database/runs.ts'
 import { ProblemError } from '../problems.ts'
-import { requireAllowed } from './allowed-paths.ts'
 import type { Context } from './context.ts'
-import { pathsOfJob } from './job-paths.ts'
+import { pathsOfJob, requireJobAllowed } from './job-paths.ts'
 import type { Library } from './library.ts'
 import { freeRunFolder, nextName, slug } from './run-names.ts'
 import type { RunQueue } from './run-queue.ts'
@@ -38,8 +37,7 @@ export class RunCreation {
     const asked = { ...(kind === 'merge' || kind === 'sweep' ? {} : machine), ...job, ...(out && { out }) }
     const parsed = jobSchema.parse(asked)
     if (parsed.kind === 'sweep') parsed.base = { ...machine, ...parsed.base }
-    const paths = pathsOfJob(parsed).map(({ path }) => path)
-    await requireAllowed(this.#context.options.platform, paths)
+    await requireJobAllowed(this.#context.options.platform, parsed)
     return parsed
   }
 

@@ -5,7 +5,7 @@ import type { ResultEvent, RunReport } from '../../engine/contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import { emptyRow, type RunRow } from '../database/runs.ts'
 import { isStorageTrouble, toProblem } from '../problems.ts'
-import { isWithin, requireAllowed } from './allowed-paths.ts'
+import { isWithin, requireAllowedWithin } from './allowed-paths.ts'
 import type { Context } from './context.ts'
 import { exists } from './files.ts'
 import { pathsOfJob } from './job-paths.ts'
@@ -125,9 +125,8 @@ export async function enterFolder(
   const { db, runs, options } = context
   const folder = await realpath(path)
   const { job } = report
-  const checkpoint = await requireAllowed(options.platform, [job.checkpoint])
-    .then(() => library.add(job.checkpoint, 'in-place'))
-    .catch(() => null)
+  await requireAllowedWithin(options.platform, [folder])
+  const checkpoint = await library.add(job.checkpoint, 'in-place').catch(() => null)
   const started = Date.parse(report.started)
   const id = db.transaction(() => {
     const inserted = runs.insert({

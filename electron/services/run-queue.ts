@@ -4,6 +4,8 @@ import { processStart } from '../../engine/shared/process-identity.ts'
 import type { RunRow } from '../database/runs.ts'
 import { toProblem, wasAborted } from '../problems.ts'
 import type { Context } from './context.ts'
+import { requireAllowedWithin } from './allowed-paths.ts'
+import { requireJobAllowed } from './job-paths.ts'
 import type { Library } from './library.ts'
 import { RunBookkeeping } from './run-bookkeeping.ts'
 import { DeviceChoice } from './run-device.ts'
@@ -91,6 +93,9 @@ export class RunQueue {
     })
     if (runs.get(row.id)?.state !== 'starting') return
     this.announce(row.id)
+    const { platform } = this.#context.options
+    await requireJobAllowed(platform, job)
+    await requireAllowedWithin(platform, [row.folder])
     const resume = isRunFolder(row.folder)
     if (!resume) await removeBegun(row.folder)
     else {

@@ -1,5 +1,7 @@
+import { dirname } from 'node:path'
 import type { RunOutline } from '../database/runs.ts'
 import { ProblemError } from '../problems.ts'
+import { requireAllowed } from './allowed-paths.ts'
 import type { Context } from './context.ts'
 import { exists } from './files.ts'
 import { busyStates } from './run-summary.ts'
@@ -29,6 +31,7 @@ export async function removeFiles(
     if (user) throw new ProblemError('in-use', `The output of ${run.name} is needed by the run ${user.name}.`)
   }
   for (const { folder, output_id } of outlines) {
+    await requireAllowed(options.platform, [dirname(folder)])
     if (await exists(folder)) await options.platform.trash(folder)
     if (output_id === null) continue
     checkpoints.update(output_id, { status: 'missing' })

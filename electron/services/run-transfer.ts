@@ -3,6 +3,7 @@ import { basename, join, resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { ParsedRequest, RunSummary } from '../contract/index.ts'
 import { ProblemError } from '../problems.ts'
+import { requireAllowed, requireAllowedWithin } from './allowed-paths.ts'
 import type { Context } from './context.ts'
 import { exists, freeName } from './files.ts'
 import type { Handlers } from './handlers.ts'
@@ -46,6 +47,7 @@ export class RunTransfer {
       throw new ProblemError('bad-file', `${row.folder} does not exist: the run cannot be exported.`, {
         file: row.folder,
       })
+    await requireAllowedWithin(this.#context.options.platform, [row.folder])
     const target = resolve(to)
     const found = await stat(target).catch(() => null)
     if (found?.isFile())
@@ -70,12 +72,13 @@ export class RunTransfer {
   }
 
   async #importArchive(path: string): Promise<RunSummary> {
-    const { db, runs, settings, tasks } = this.#context
+    const { db, options, runs, settings, tasks } = this.#context
     const archive = resolve(path)
     const folder = await freeRunFolder(
       this.#context,
       join(settings().runsFolder, slug(basename(archive).split('.')[0] ?? 'run')),
     )
+    await requireAllowed(options.platform, [folder])
     const manifest = await tasks.run(
       { kind: 'import', title: `Unpacking ${basename(archive)}`, subject: null },
       (control) => unpackRun(archive, folder, control),
@@ -103,6 +106,7 @@ export class RunTransfer {
   async #importFolder(path: string): Promise<RunSummary> {
     const { engine, runs } = this.#context
     const folder = await realpath(resolve(path))
+    await requireAllowedWithin(this.#context.options.platform, [folder])
     const report = await engine.request('readRunFolder', { path: folder })
     if (report.state === 'running')
       throw new ProblemError('in-use', `A process is writing ${folder} right now: import it when it has ended.`, {

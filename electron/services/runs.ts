@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { RunSummary } from '../contract/index.ts'
 import type { RunRow } from '../database/runs.ts'
 import { ProblemError } from '../problems.ts'
+import { requireAllowedWithin } from './allowed-paths.ts'
 import type { Context } from './context.ts'
 import { exists } from './files.ts'
 import type { Handlers } from './handlers.ts'
@@ -122,6 +123,7 @@ export class Runs {
     if (kind !== 'sweep') throw new ProblemError('bad-setting', `${name} is no sweep.`, { field: 'id' })
     if (!(await exists(join(folder, 'run.json'))))
       throw new ProblemError('not-found', `${name} has not begun: there is nothing in ${folder} yet.`, { file: folder })
+    await requireAllowedWithin(this.#context.options.platform, [folder])
     return await realpath(folder)
   }
 
