@@ -1,14 +1,15 @@
 import { createReadStream, createWriteStream } from 'node:fs'
 import { lstat, mkdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
-import { Header, Pack, ReadEntry, Unpack } from 'tar'
+import { Header, Pack, ReadEntry } from 'tar'
 import { z } from 'zod'
 import type { WorkControl } from '../../engine/shared/work-control.ts'
 import { logLineSchema, name, notes, tags, time } from '../contract/index.ts'
 import { ProblemError } from '../problems.ts'
+import { ArchiveEntries, isLeft, manifestName, runFolder } from './archive-entries.ts'
 import { createFolder, filesOf, syncFile } from './files.ts'
 
 /** What the history knows of a run beyond its folder. */
@@ -25,18 +26,12 @@ export const manifestSchema = z.object({
 })
 export type Manifest = z.infer<typeof manifestSchema>
 
-const manifestName = 'secateur-run.json'
-const runFolder = 'run'
 const longestManifest = 64 << 20
-const mostEntries = 100_000
 /** Left over on the disk at least. */
 const spareBytes = 64 << 20
 /** Weights hardly shrink, so what grows more than this is made to fill the disk; small archives may. */
 const mostGrowth = 200
 const smallBytes = 1 << 30
-/** Written by one process for the time that it lives, or half written. */
-const left = (file: string) => file === 'lock.json' || file.includes('.partial')
-
 /** Writes a run folder with its manifest to one file, `secateur-run.json` first and the folder as `run/`. */
 export async function packRun(
   folder: string,
@@ -46,7 +41,7 @@ export async function packRun(
   { signal, progress }: WorkControl,
 ): Promise<void> {
   const all = await filesOf(folder, 'leave out')
-  const files = all.filter(({ name: file }) => !left(file) && (includeOutput || !/^output[\\/]/.test(file)))
+  const files = all.filter(({ name: file }) => !isLeft(file) && (includeOutput || !/^output[\\/]/.test(file)))
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0)
   const temporary = `${to}.${process.pid}.partial`
   await mkdir(dirname(resolve(to)), { recursive: true })
@@ -90,56 +85,39 @@ export async function unpackRun(archive: string, to: string, { signal, progress 
   try {
     let manifest: Manifest | undefined
     await createFolder(staging, async (temporary) => {
-      const abort = new AbortController()
-      let entries = 0
+      const limits = new AbortController()
       let wrong: ProblemError | undefined
-      const unpack = new Unpack({
-        cwd: temporary,
-        strict: true,
-        preserveOwner: false,
-        noMtime: true,
-        maxDepth: 16,
-        filter: (path, entry) => {
-          const type = 'type' in entry ? entry.type : 'File'
-          const problem = ++entries > mostEntries ? `has more than ${mostEntries} files` : problemOf(path, type)
-          if (problem && !wrong) {
-            wrong = refuse(problem)
-            abort.abort()
-          }
-          return !problem && !left(basename(path))
-        },
-      })
+      const stop = (problem: ProblemError) => {
+        wrong ??= problem
+        limits.abort()
+      }
       const unpacked = new Meter((done) => {
-        if (done > smallBytes && done > mostGrowth * total) {
-          wrong ??= refuse(`unpacks to more than ${mostGrowth} times its size`)
-          abort.abort()
-        }
-        if (done <= room) return
-        wrong ??= new ProblemError('does-not-fit', `${archive} unpacks to more than the disk has room for.`, {
-          file: archive,
-        })
-        abort.abort()
+        if (done > smallBytes && done > mostGrowth * total)
+          stop(refuse(`unpacks to more than ${mostGrowth} times its size`))
+        if (done > room)
+          stop(
+            new ProblemError('does-not-fit', `${archive} unpacks to more than the disk has room for.`, {
+              file: archive,
+            }),
+          )
       })
-      const ended = new Promise<void>((settle, reject) => {
-        unpack.on('close', settle)
-        unpack.on('error', reject)
-      })
-      // It is the pipeline that fails first.
-      ended.catch(() => {})
+      const entries = new ArchiveEntries(temporary, (problem) => stop(refuse(problem)))
       try {
         await pipeline(
           createReadStream(archive),
           new Meter((done) => progress(done, total)),
           createGunzip(),
           unpacked,
-          unpack as unknown as NodeJS.WritableStream,
-          { signal: AbortSignal.any([signal, abort.signal]) },
+          entries,
+          { signal: AbortSignal.any([signal, limits.signal]) },
         )
-        await ended
       } catch (error) {
         if (wrong) throw wrong
-        if (signal.aborted) throw error
+        if (signal.aborted || isOfDisk(error)) throw error
         throw refuse(`is damaged, or no archive of a run (${error instanceof Error ? error.message : String(error)})`)
+      } finally {
+        // Whatever is still being written would come back while the folder is taken away.
+        await entries.settled()
       }
       if (wrong) throw wrong
       manifest = await readManifest(join(temporary, manifestName), refuse)
@@ -151,17 +129,6 @@ export async function unpackRun(archive: string, to: string, { signal, progress 
   } finally {
     await rm(staging, { recursive: true, force: true })
   }
-}
-
-/** Why an entry makes its archive be refused. */
-function problemOf(path: string, type: string): string | null {
-  if (type !== 'File' && type !== 'OldFile' && type !== 'ContiguousFile' && type !== 'Directory')
-    return `holds ${path}, which is no plain file but a ${type}`
-  const parts = path.replace(/\/$/, '').split('/')
-  const strange = parts.some((part) => part === '' || part === '.' || part === '..' || /[\\:\0]/.test(part))
-  if (strange || path.length > 1000) return `holds the path ${JSON.stringify(path)}, which leads out of the archive`
-  if (path !== manifestName && parts[0] !== runFolder) return `holds ${path}, which belongs to no run`
-  return null
 }
 
 async function readManifest(file: string, refuse: (message: string) => ProblemError): Promise<Manifest> {
@@ -179,6 +146,10 @@ async function readManifest(file: string, refuse: (message: string) => ProblemEr
   const issue = parsed.error.issues[0]
   throw refuse(`${manifestName}: ${issue?.path.join('.')}: ${issue?.message}`)
 }
+
+/** What the disk refuses is no fault of the archive. */
+const isOfDisk = (error: unknown): boolean =>
+  error instanceof Error && 'syscall' in error && 'code' in error && error.code !== 'EEXIST' && error.code !== 'ENOTDIR'
 
 /** Counts the bytes that pass. */
 class Meter extends Transform {

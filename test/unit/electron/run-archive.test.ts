@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
@@ -112,6 +121,42 @@ for (const [what, entries, message] of hostile)
     await assert.rejects(unpackRun(archive, join(folder, 'hostile'), control), { message })
     assert.deepEqual(readdirSync(folder).sort(), before)
   })
+
+test('wherever an archive is cut, it is called damaged and nothing is left behind', async () => {
+  const run = makeRun('many')
+  for (let at = 0; at < 400; at++) {
+    const noise = Array.from({ length: 60 }, (_, i) => Math.imul(i * 400 + at, 2654435761) >>> 8).join('')
+    mkdirSync(join(run, `part-${at % 40}/deep`), { recursive: true })
+    writeFileSync(join(run, `part-${at % 40}/deep/file-${at}`), noise)
+  }
+  const archive = join(folder, 'many.tar.gz')
+  await packRun(run, manifest, archive, { includeOutput: true }, control)
+  const whole = readFileSync(archive)
+  const cut = join(folder, 'cut-anywhere.tar.gz')
+  writeFileSync(cut, '')
+  const before = readdirSync(folder).sort()
+  for (let at = 1; at < 20; at++) {
+    const bytes = Buffer.from(whole)
+    // Cut, and damaged in the middle.
+    const damaged = at % 2 === 0 ? bytes.subarray(0, Math.floor((bytes.length * at) / 20)) : bytes
+    if (at % 2 === 1) damaged.fill(0xa5, Math.floor((bytes.length * at) / 20), Math.floor((bytes.length * at) / 20) + 8)
+    writeFileSync(cut, damaged)
+    await assert.rejects(unpackRun(cut, join(folder, 'cut'), control), /is damaged/)
+    assert.deepEqual(readdirSync(folder).sort(), before)
+  }
+  rmSync(cut)
+})
+
+test('nothing of an archive can be executed, and no file of it stands for another user', async () => {
+  const archive = join(folder, 'modes.tar.gz')
+  const directory: Entry = [{ path: 'run/tools', type: 'Directory', mode: 0o7777 }]
+  writeFileSync(archive, await archiveOf([...good, directory, [{ path: 'run/tools/sh', mode: 0o6777 }, '#!/bin/sh']]))
+  const to = join(folder, 'modes')
+  await unpackRun(archive, to, control)
+  assert.equal(readFileSync(join(to, 'tools/sh'), 'utf8'), '#!/bin/sh')
+  assert.equal(statSync(join(to, 'tools/sh')).mode & 0o7111, 0)
+  assert.equal(statSync(join(to, 'tools')).mode & 0o7000, 0)
+})
 
 test('a damaged archive is refused, and one cut short', async () => {
   const whole = await archiveOf([...good, [{ path: 'run/big' }, 'x'.repeat(100_000)]])
