@@ -16,6 +16,7 @@ import {
 import { basename, dirname, join, resolve } from 'node:path'
 import type { z } from 'zod'
 import { SecateurError, badFile } from './errors.ts'
+import { contentHint } from './file-content.ts'
 
 /** Writes a file beside its final name, syncs and renames it: a crash leaves either the old file or the new one. */
 export function writeFileAtomically(path: string, data: string | Uint8Array): void {
@@ -130,6 +131,8 @@ export function parseJson(text: string, file: string, field?: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
+    const other = contentHint(text)
+    if (other !== null) throw badFile(file, field, other, error)
     throw badFile(file, field, `is not valid JSON (${error instanceof Error ? error.message : String(error)})`, error)
   }
 }

@@ -1,6 +1,7 @@
 import protobuf from 'protobufjs'
 import { z } from 'zod'
 import { badFile, SecateurError } from '../shared/errors.ts'
+import { contentHint } from '../shared/file-content.ts'
 
 /** The part of sentencepiece_model.proto (google/sentencepiece, Apache-2.0) that decides ids; numbers and defaults are its. */
 const modelType = protobuf
@@ -84,16 +85,29 @@ export function parseSentencePiece(file: string, bytes: Uint8Array): SentencePie
   try {
     message = modelType.toObject(modelType.decode(bytes), { defaults: true, bytes: Uint8Array })
   } catch (cause) {
-    throw badFile(file, undefined, 'is not a SentencePiece model, or is cut off', cause)
+    throw badFile(file, undefined, otherKind(bytes) ?? 'is not a SentencePiece model, or is cut off', cause)
   }
   const parsed = modelSchema.safeParse(message)
   if (!parsed.success) {
     const issue = parsed.error.issues[0]
-    throw badFile(file, issue?.path.join('.'), `is not a SentencePiece model: ${issue?.message}`, parsed.error)
+    throw badFile(
+      file,
+      issue?.path.join('.'),
+      otherKind(bytes) ?? `is not a SentencePiece model: ${issue?.message}`,
+      parsed.error,
+    )
   }
   checkSupported(file, parsed.data)
   checkPieces(file, parsed.data)
   return parsed.data
+}
+
+/** What a file called tokenizer.model is besides; null where that is not known. */
+function otherKind(bytes: Uint8Array): string | null {
+  const firstLine = Buffer.from(bytes.subarray(0, 200)).toString('latin1').split('\n')[0]!
+  if (/^[A-Za-z0-9+/]+={0,2} \d+\r?$/.test(firstLine))
+    return 'is a tiktoken file, not a SentencePiece model: take tokenizer.json of the same model in the layout of transformers'
+  return contentHint(bytes)
 }
 
 function checkSupported(

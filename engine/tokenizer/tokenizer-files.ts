@@ -1,10 +1,11 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import { badFile } from '../shared/errors.ts'
+import { contentHint } from '../shared/file-content.ts'
 import { convertSentencePiece } from './sentencepiece-convert.ts'
 import { parseSentencePiece } from './sentencepiece-model.ts'
-import { addedTokenSchema, checkTokenizerJson, type TokenizerJson } from './tokenizer-json.ts'
+import { addedTokenSchema, checkSupported, checkTokenizerJson, type TokenizerJson } from './tokenizer-json.ts'
 
 /** Largest sizes that are read, in bytes; the largest real files have about 33 MB (tokenizer.json of 256k tokens). */
 const limits = { tokenizer: 128 * 2 ** 20, settings: 8 * 2 ** 20 }
@@ -60,12 +61,13 @@ export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles
 
   const file = (await exists(inFolder('tokenizer.json'))) ? inFolder('tokenizer.json') : inFolder('tokenizer.model')
   const bytes = await readBounded(file, limits.tokenizer)
-  if (bytes === undefined) throw badFile(folder, undefined, 'holds neither tokenizer.json nor tokenizer.model')
+  if (bytes === undefined) throw badFile(folder, undefined, await withoutTokenizer(folder))
   const fromSentencePiece = file.endsWith('.model')
   const model = fromSentencePiece ? parseSentencePiece(file, bytes) : undefined
   const json = model ? convertSentencePiece(model) : checkTokenizerJson(file, parseJson(file, bytes))
 
   const extra = await readSettings(inFolder('added_tokens.json'), z.record(z.string().min(1), z.int().min(0)))
+  checkListed(inFolder('tokenizer_config.json'), settings.added_tokens_decoder ?? {})
   addMissing(json, settings.added_tokens_decoder ?? {}, extra ?? {})
   const special = (name: 'bos_token' | 'eos_token' | 'pad_token' | 'unk_token', id?: number) => {
     // Empty strings stand in the settings of the first LLaMA conversions, where the model's own tokens are meant.
@@ -112,6 +114,11 @@ export async function chatTemplate(folder: string): Promise<{ file: string; sour
   return { file, source: chosen.template }
 }
 
+/** What is listed here holds for tokens of tokenizer.json too. */
+function checkListed(file: string, listed: Record<string, z.infer<typeof addedTokenSchema>>) {
+  for (const [id, token] of Object.entries(listed)) checkSupported(file, `added_tokens_decoder.${id}`, token)
+}
+
 /** Tokens that only the settings or `added_tokens.json` of older folders name are added, as transformers does. */
 function addMissing(
   json: TokenizerJson,
@@ -140,7 +147,8 @@ function parseJson(file: string, bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (cause) {
-    throw badFile(file, undefined, `is not JSON: ${(cause as Error).message}`, cause)
+    const other = contentHint(bytes)
+    throw badFile(file, undefined, other ?? `is not JSON: ${(cause as Error).message}`, cause)
   }
 }
 
@@ -149,6 +157,15 @@ async function readBounded(file: string, limit: number): Promise<Uint8Array | un
   const { size } = await stat(file)
   if (size > limit) throw badFile(file, undefined, `has ${size} bytes; at most ${limit} are read for a tokenizer`)
   return readFile(file)
+}
+
+/** Which other tokenizer a folder holds, and how to come by one that is read. */
+async function withoutTokenizer(folder: string): Promise<string> {
+  const none = 'holds neither tokenizer.json nor tokenizer.model'
+  const names = await readdir(folder).catch((): string[] => [])
+  const other = names.find((name) => /^(tekken\.json|vocab\.json|merges\.txt|.*\.tiktoken)$/.test(name))
+  if (other === undefined) return none
+  return `${none}, but ${other}, which is not read by itself: let transformers write tokenizer.json (AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER))`
 }
 
 /** A folder of that name is an error; an absent file is not. */

@@ -27,6 +27,7 @@ const schema = z.object({
     unk_token: z.string().nullable().default(null),
     continuing_subword_prefix: z.string().nullable().default(null),
     end_of_word_suffix: z.string().nullable().default(null),
+    dropout: z.number().nullish(),
     fuse_unk: z.boolean().default(false),
     byte_fallback: z.boolean().default(false),
     ignore_merges: z.boolean().default(false),
@@ -103,18 +104,35 @@ function checkMerges(file: string, { vocab, merges }: TokenizerJson['model']) {
 }
 
 /** Settings that the tokenizer library would pass over without a word, so that ids would be wrong. */
-function checkComponents(file: string, { model, pre_tokenizer }: TokenizerJson) {
+function checkComponents(file: string, { added_tokens, model, pre_tokenizer }: TokenizerJson) {
   const refuse = (field: string, value: string) =>
     new SecateurError('unsupported', `${value} is not supported`, { file, field })
   if (model.continuing_subword_prefix) {
     throw refuse('model.continuing_subword_prefix', `'${model.continuing_subword_prefix}'`)
   }
+  if (model.dropout) throw refuse('model.dropout', `${model.dropout}, which gives a text other ids each time,`)
+  for (const [index, token] of added_tokens.entries()) checkSupported(file, `added_tokens.${index}`, token)
   for (const step of flatten(pre_tokenizer, 'pretokenizers')) {
     const behaviour = step.type === 'Split' ? step['behavior'] : undefined
     if (behaviour !== undefined && behaviour !== 'Isolated' && behaviour !== 'Removed') {
       throw refuse('pre_tokenizer.behavior', JSON.stringify(behaviour))
     }
   }
+}
+
+/**
+ * Throws for an added token that is only one where it stands alone: the library would find it within words.
+ *
+ * @param field of the token in its file
+ */
+export function checkSupported(file: string, field: string, token: z.infer<typeof addedTokenSchema>) {
+  if (!token.single_word) return
+  throw new SecateurError(
+    'unsupported',
+    `is true: that '${token.content}' is a token where it is a word of its own, and not within another, is not supported. ` +
+      'Set it to false if no text has it within a word',
+    { file, field: `${field}.single_word` },
+  )
 }
 
 /** The steps of a component: those of a Sequence (listed in `key`), or itself. */

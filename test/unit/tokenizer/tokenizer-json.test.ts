@@ -221,6 +221,33 @@ describe('broken tokenizer files are refused with the file and the field', () =>
       /model\.type: is 'WordPiece'/,
     )
   })
+  test('settings that would give other ids than the Rust library does', async () => {
+    const alone = { ...special(264, 'foo'), special: false, single_word: true }
+    await refuses(
+      changed(({ added_tokens }) => added_tokens.push(alone)),
+      /tokenizer\.json: added_tokens\.2\.single_word: is true: that 'foo' is a token where it is a word of its own/,
+    )
+    await refuses(
+      { ...json, 'tokenizer_config.json': { added_tokens_decoder: { 263: { ...alone, content: '<|end_of_text|>' } } } },
+      /tokenizer_config\.json: added_tokens_decoder\.263\.single_word: is true/,
+    )
+    await refuses(
+      changed(({ model }) => Object.assign(model, { dropout: 0.1 })),
+      /model\.dropout: 0\.1, which gives a text other ids each time, is not supported/,
+    )
+  })
+  test('tokenizers of another kind, and files that were not fetched', async () => {
+    const pointer = 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n'
+    await refuses({ 'tokenizer.json': pointer }, /tokenizer\.json: is a Git LFS pointer/)
+    await refuses({ 'tokenizer.model': pointer }, /tokenizer\.model: is a Git LFS pointer/)
+    const ranks = Array.from({ length: 300 }, (_, id) => `${Buffer.from([id % 256, 1]).toString('base64')} ${id}\n`)
+    await refuses(
+      { 'tokenizer.model': ranks.join('') },
+      /tokenizer\.model: is a tiktoken file, not a SentencePiece model/,
+    )
+    await refuses({ 'vocab.json': '{}', 'merges.txt': '' }, /but merges\.txt, .*let transformers write tokenizer\.json/)
+    await refuses({ 'tekken.json': '{}' }, /but tekken\.json/)
+  })
   test('settings of a wrong type', async () => {
     await refuses({ ...json, 'tokenizer_config.json': { bos_token: 5 } }, /tokenizer_config\.json: bos_token/)
     await refuses({ ...json, 'tokenizer_config.json': '{' }, /tokenizer_config\.json: is not JSON/)
