@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { badFile } from '../shared/errors.ts'
+import { contentHint, hintBytes } from '../shared/file-content.ts'
 import { explained } from '../shared/files.ts'
 import type { StoredTensor } from '../tensor/stored-tensor.ts'
 import { lengthBytes, maxHeaderBytes, parseHeader, type TensorEntry, weightTypeOf } from './safetensors-header.ts'
@@ -43,6 +44,8 @@ export class SafetensorsFile {
     }
     const length = Number(this.#bytesAt(0, lengthBytes).readBigUInt64LE())
     if (length > this.bytes - lengthBytes) {
+      const other = contentHint(this.#bytesAt(0, Math.min(hintBytes, this.bytes)))
+      if (other !== null) throw badFile(this.path, undefined, other)
       throw badFile(
         this.path,
         'header',

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { badFile } from '../shared/errors.ts'
 import { explained, readJson } from '../shared/files.ts'
+import { foreignWeights } from './folder-hint.ts'
 import { SafetensorsFile } from './safetensors.ts'
 import type { TensorEntry } from './safetensors-header.ts'
 
@@ -91,7 +92,7 @@ function weightNames(folder: string): string[] {
   if (all.includes(singleName)) return [singleName]
   // Mistral's folders hold the same weights a second time, under Mistral's own names; adapters are no weights.
   const names = all.filter((name) => name.endsWith('.safetensors') && !/^(consolidated|adapter)/.test(name))
-  if (names.length === 0) throw badFile(folder, undefined, noWeights(all))
+  if (names.length === 0) throw badFile(folder, undefined, foreignWeights(all) ?? withoutWeights(all))
   for (const name of names) checkSiblings(folder, name, names)
   return names
 }
@@ -107,9 +108,7 @@ function checkSiblings(folder: string, name: string, names: readonly string[]): 
   }
 }
 
-function noWeights(names: readonly string[]): string {
-  const pickle = names.find((name) => /^pytorch_model.*\.bin$|\.pth$|\.pt$/.test(name))
-  if (pickle) return `holds ${pickle}, which can run code and is not read; convert it to ${singleName} first`
+function withoutWeights(names: readonly string[]): string {
   if (names.includes('adapter_config.json'))
     return 'holds an adapter, not a checkpoint; give the folder of its base model'
   return `holds no ${singleName} and no shards of one`

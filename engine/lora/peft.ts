@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkFinite } from '../checkpoint/check-finite.ts'
 import { fromFloat32, toFloat32 } from '../checkpoint/dtype.ts'
+import { withoutAdapterHint } from '../checkpoint/folder-hint.ts'
 import { elementsOf, type TensorEntry } from '../checkpoint/safetensors-header.ts'
 import { writeSafetensors } from '../checkpoint/safetensors-writer.ts'
 import { SafetensorsFile } from '../checkpoint/safetensors.ts'
@@ -39,7 +40,7 @@ export interface ReadAdapter extends PeftAdapter {
  * a factor without its other half, shapes that do not fit each other or the rank, numbers that are not finite.
  */
 export function readAdapter(folder: string): ReadAdapter {
-  const config = readAdapterConfig(join(folder, configName))
+  const config = readAdapterConfig(configIn(folder))
   using file = openWeights(folder)
   const matrices = new Map<string, LowRankMatrices>()
   for (const [key, pair] of pairFactors(file)) matrices.set(key, readPair(file, config, pair))
@@ -48,7 +49,7 @@ export function readAdapter(folder: string): ReadAdapter {
 
 /** What an adapter is, from its config and the header of its weights. Errors are those of `readAdapter`. */
 export function inspectAdapter(folder: string) {
-  const config = readAdapterConfig(join(folder, configName))
+  const config = readAdapterConfig(configIn(folder))
   const { base, rankPattern: _, ...facts } = config
   using file = openWeights(folder)
   const pairs = pairFactors(file)
@@ -62,6 +63,14 @@ export function inspectAdapter(folder: string) {
     parameters: tensors.reduce((sum, { shape }) => sum + elementsOf(shape), 0),
     bytes: tensors.reduce((sum, { begin, end }) => sum + end - begin, 0),
   }
+}
+
+/** @throws SecateurError that says what the folder is instead, where it is no adapter. */
+function configIn(folder: string): string {
+  const file = join(folder, configName)
+  const other = existsSync(file) ? null : withoutAdapterHint(folder)
+  if (other !== null) throw badFile(folder, undefined, other)
+  return file
 }
 
 function openWeights(folder: string): SafetensorsFile {

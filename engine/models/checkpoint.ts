@@ -1,25 +1,17 @@
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { badFile } from '../shared/errors.ts'
 import { explained } from '../shared/files.ts'
 import { checkFinite } from '../checkpoint/check-finite.ts'
 import { readConfig } from './registry.ts'
-import { expectedTensors } from './tensors.ts'
+import { ignoredText, matchTensors, type TensorSummary } from './match-tensors.ts'
+import { checkSameHead, headDiffers, storedHead, type StoredHead } from './tied-head.ts'
 import type { ModelConfig } from './model-config.ts'
 import type { StoredTensor, WeightType } from '../tensor/stored-tensor.ts'
-import { elementsOf, weightTypeOf } from '../checkpoint/safetensors-header.ts'
+import { elementsOf } from '../checkpoint/safetensors-header.ts'
 import type { SafetensorsFile } from '../checkpoint/safetensors.ts'
+import { withoutConfigHint } from '../checkpoint/folder-hint.ts'
 import { openWeightFiles, type PlacedTensor } from '../checkpoint/weight-files.ts'
-
-/** What is known of a weight without reading it. */
-export interface TensorSummary {
-  name: string
-  dtype: WeightType
-  shape: readonly number[]
-  bytes: number
-  /** Path of the file that holds it. */
-  file: string
-}
 
 /** Opens a Hugging Face folder: reads and checks its config and the headers of its weights, and no weights. */
 export const openCheckpoint = (folder: string): Checkpoint => new Checkpoint(folder)
@@ -32,6 +24,8 @@ export class Checkpoint {
   readonly tensors: ReadonlyMap<string, TensorSummary>
   /** Tensors in the files that the model does not use, such as stored rotary frequencies. */
   readonly ignored: readonly string[]
+  /** What a person must know of how the folder was read: where config and weights contradict each other, what is left out. */
+  readonly warnings: readonly string[]
   /** The type of most parameters. */
   readonly dtype: WeightType
   /** Tied embeddings count once. */
@@ -42,19 +36,26 @@ export class Checkpoint {
   readonly #places: ReadonlyMap<string, PlacedTensor>
   /** How many rows of a weight, from its first, were found to be finite. */
   readonly #checkedRows = new Map<string, number>()
+  /** A head that is stored beside the embedding that it repeats, until all of it has been compared. */
+  #sameHead: StoredHead | null = null
 
   /** See `openCheckpoint`. Errors name the file and the field or tensor; no file stays open after one. */
   constructor(folder: string) {
     checkFolder(folder)
     this.folder = folder
-    this.config = readConfig(join(folder, 'config.json'))
+    const config = readConfig(configIn(folder))
     const { files, tensors } = openWeightFiles(folder)
     this.#files = files
     this.#places = tensors
     try {
+      const head = storedHead(config, tensors)
+      const untied = head !== null && headDiffers(head)
+      this.config = untied ? { ...config, tiedEmbeddings: false } : config
+      if (!untied) this.#sameHead = head
       const { used, ignored } = matchTensors(folder, this.config, tensors)
       this.tensors = used
       this.ignored = ignored
+      this.warnings = [...(untied ? [untiedText(folder, head)] : []), ...ignoredText(folder, ignored)]
     } catch (error) {
       this.close()
       throw error
@@ -94,6 +95,11 @@ export class Checkpoint {
   #place(name: string): PlacedTensor {
     const place = this.tensors.has(name) ? this.#places.get(name) : undefined
     if (!place) throw badFile(this.folder, name, 'is not a weight of this model')
+    // Whoever reads the embedding goes without the stored head.
+    if (this.#sameHead?.embedding.entry.name === name) {
+      checkSameHead(this.#sameHead, join(this.folder, 'config.json'))
+      this.#sameHead = null
+    }
     return place
   }
 
@@ -108,57 +114,29 @@ export class Checkpoint {
 
 function checkFolder(folder: string): void {
   try {
-    if (!statSync(folder).isDirectory()) throw badFile(folder, undefined, 'is a file; give the folder that holds it')
+    if (!statSync(folder).isDirectory()) {
+      const gguf = /\.gguf$/i.test(folder)
+      const text = gguf
+        ? 'is a GGUF file, which is not read: take the original checkpoint in safetensors, and give its folder'
+        : 'is a file; give the folder that holds it'
+      throw badFile(folder, undefined, text)
+    }
   } catch (error) {
     throw explained(folder, error)
   }
 }
 
-function matchTensors(folder: string, config: ModelConfig, found: ReadonlyMap<string, PlacedTensor>) {
-  const configFile = join(folder, 'config.json')
-  const expected = expectedTensors(config)
-  const used = new Map<string, TensorSummary>()
-  const missing: string[] = []
-  for (const [name, shape] of expected) {
-    const place = found.get(name)
-    if (place) used.set(name, summaryOf(place, shape, configFile))
-    else missing.push(name)
-  }
-  if (missing.length > 0) throw missingError(folder, missing, expected.size, [...found.keys()])
-  const ignored = [...found.keys()].filter((name) => !expected.has(name))
-  const contradicting = ignored.filter((name) => !mayIgnore(name, config))
-  if (contradicting.length > 0) {
-    const file = found.get(contradicting[0]!)!.file.path
-    const others = contradicting.length > 1 ? ` (nor are ${contradicting.length - 1} others)` : ''
-    throw badFile(file, contradicting[0], `is not part of the model that ${configFile} describes${others}`)
-  }
-  return { used, ignored }
+/** @throws SecateurError that says what the folder is instead, where it is no checkpoint. */
+function configIn(folder: string): string {
+  const file = join(folder, 'config.json')
+  const other = existsSync(file) ? null : withoutConfigHint(folder)
+  if (other !== null) throw badFile(folder, undefined, other)
+  return file
 }
 
-function summaryOf({ entry, file }: PlacedTensor, shape: readonly number[], configFile: string): TensorSummary {
-  const dtype = weightTypeOf(entry.dtype)
-  if (!dtype) throw badFile(file.path, entry.name, `is ${entry.dtype}; weights must be F32, F16 or BF16`)
-  if (entry.shape.length !== shape.length || entry.shape.some((length, axis) => length !== shape[axis])) {
-    throw badFile(file.path, entry.name, `has shape [${entry.shape}]; by ${configFile} it must be [${shape}]`)
-  }
-  return { name: entry.name, dtype, shape: entry.shape, bytes: entry.end - entry.begin, file: file.path }
-}
-
-function missingError(folder: string, missing: readonly string[], expected: number, found: readonly string[]) {
-  const [first] = missing
-  if (missing.length === 1 && first === 'lm_head.weight') {
-    return badFile(folder, first, 'is missing, and config.json does not set tie_word_embeddings to true')
-  }
-  const prefixed = found.some((name) => name.startsWith('layers.')) ? '. The names lack the prefix "model."' : ''
-  const others = missing.length > 1 ? ` (with ${missing.length - 1} others of ${expected})` : ''
-  return badFile(folder, first, `is missing from the weights, but config.json needs it${others}${prefixed}`)
-}
-
-/** Anything of the decoder that config.json does not know would change what the model computes: only harmless extras pass. */
-const mayIgnore = (name: string, config: ModelConfig) =>
-  name.endsWith('.rotary_emb.inv_freq') ||
-  (name === 'lm_head.weight' && config.tiedEmbeddings) ||
-  !(name.startsWith('model.') || name.startsWith('lm_head.'))
+const untiedText = (folder: string, { embedding, head }: StoredHead) =>
+  `${join(folder, 'config.json')} sets tie_word_embeddings to true, but ${head.entry.name} differs from ` +
+  `${embedding.entry.name}: both are used, and both are written, with tie_word_embeddings set to false.`
 
 function commonType(tensors: readonly TensorSummary[]): WeightType {
   const parameters = new Map<WeightType, number>()

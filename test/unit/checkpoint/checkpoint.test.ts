@@ -2,42 +2,22 @@ import assert from 'node:assert/strict'
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type Checkpoint, openCheckpoint } from '../../../engine/models/checkpoint.ts'
+import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import { writeCheckpoint } from '../../../engine/models/write-checkpoint.ts'
 import { parseConfig } from '../../../engine/models/registry.ts'
 import { toFloat32 } from '../../../engine/checkpoint/dtype.ts'
 import { countParameters, expectedTensors } from '../../../engine/models/tensors.ts'
 import type { StoredTensor, WeightType } from '../../../engine/tensor/stored-tensor.ts'
 import { layOut, type PlannedTensor } from '../../../engine/checkpoint/safetensors-header.ts'
-import { writeSafetensors } from '../../../engine/checkpoint/safetensors-writer.ts'
 import { checkpointSummary } from '../../../engine/models/summary.ts'
 import { SecateurError } from '../../../engine/shared/errors.ts'
 import { writeFileAtomically, writeJson } from '../../../engine/shared/files.ts'
 import { FIXTURES, fixtureModel, loadFixture } from '../../fixtures/read.ts'
+import { editable, tensorsOf } from './editable.ts'
 import { temporaryFolder } from './safetensors-bytes.ts'
 
 const stories = join(import.meta.dirname, '../../../../shared/data/stories260K')
 const needsStories = { skip: existsSync(stories) ? false : 'the shared data (stories260K) is not there' }
-
-function* tensorsOf(checkpoint: Checkpoint): Generator<StoredTensor> {
-  for (const name of checkpoint.tensors.keys()) yield checkpoint.read(name)
-}
-
-/** A copy of a fixture's folder, with the weights in memory to change at will. */
-function editable(context: TestContext, name: (typeof FIXTURES)[number] = 'llama_gqa') {
-  const folder = join(temporaryFolder(context), 'model')
-  cpSync(fixtureModel(name), folder, { recursive: true })
-  using checkpoint = openCheckpoint(folder)
-  const tensors = new Map([...tensorsOf(checkpoint)].map((tensor) => [tensor.name, tensor]))
-  const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Record<string, unknown>
-  const save = () => writeSafetensors(join(folder, 'model.safetensors'), [...tensors.values()])
-  return {
-    folder,
-    tensors,
-    save,
-    configure: (fields: object) => writeJson(join(folder, 'config.json'), { ...config, ...fields }),
-  }
-}
 
 function refuses(folder: string, file: string | undefined, field: string | undefined, message: RegExp) {
   assert.throws(
@@ -209,6 +189,7 @@ test('what the model does not use is left alone', (context) => {
   const extra = (name: string) => tensors.set(name, { name, dtype: 'float32', shape: [4], bytes: new Uint8Array(16) })
   extra('model.layers.0.self_attn.rotary_emb.inv_freq')
   extra('vision.weight')
+  tensors.set('lm_head.weight', { ...tensors.get('model.embed_tokens.weight')!, name: 'lm_head.weight' })
   save()
   configure({ tie_word_embeddings: true })
   using checkpoint = openCheckpoint(folder)
@@ -217,6 +198,8 @@ test('what the model does not use is left alone', (context) => {
     new Set(['lm_head.weight', 'model.layers.0.self_attn.rotary_emb.inv_freq', 'vision.weight']),
   )
   assert.throws(() => checkpoint.read('vision.weight'), /vision.weight: is not a weight of this model/)
+  assert.equal(checkpoint.warnings.length, 1)
+  assert.match(checkpoint.warnings[0]!, /does not use vision\.weight: they are neither computed with nor written/)
 })
 
 test('a weight of a type that is none is named', (context) => {
