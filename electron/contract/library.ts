@@ -42,6 +42,8 @@ export const checkpointDetailSchema = checkpointSchema.extend({
   layers: z.array(layerShapeSchema),
   /** Shapes of the dense checkpoint that it was pruned from, where that is known. */
   originalLayers: z.array(layerShapeSchema).nullable(),
+  /** What is odd about it: config, weights and tokenizer that contradict each other. */
+  warnings: z.array(z.string()),
   adapter: z
     .object({ rank: z.int(), alpha: z.number(), targetModules: z.array(z.string()), base: z.string().nullable() })
     .nullable(),

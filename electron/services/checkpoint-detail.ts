@@ -52,6 +52,7 @@ export function detailOf(
     tiedEmbeddings: shared?.tiedEmbeddings ?? false,
     layers: shared?.layers.map(({ heads, keyValueHeads, channels }) => ({ heads, keyValueHeads, channels })) ?? [],
     originalLayers: shared && base?.kind === 'checkpoint' ? base.layers : null,
+    warnings: shared?.warnings ?? [],
     adapter:
       inspection.kind === 'adapter'
         ? {

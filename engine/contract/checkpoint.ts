@@ -43,6 +43,8 @@ const checkpoint = z.object({
   tiedEmbeddings: z.boolean(),
   layers: z.array(layerSchema),
   tokenizer,
+  /** What is odd about it: config, weights and tokenizer that contradict each other. */
+  warnings: z.array(z.string()).default([]),
   /** Everything in the folder, subfolders left out. */
   files: z.array(file),
 })

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DatasetKind, ParsedServiceParams } from '../contract/index.ts'
 import { conversationOf } from '../data/conversation.ts'
@@ -12,10 +12,11 @@ import { pairEncoder } from '../evaluation/requests.ts'
 import { tasks } from '../evaluation/tasks/index.ts'
 import type { TaskName } from '../contract/index.ts'
 import { FieldError } from '../evaluation/tasks/task.ts'
+import { openTokenizer } from '../models/model-tokenizer.ts'
+import { readConfig } from '../models/registry.ts'
 import { badFile, badSetting } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
-import { loadTokenizer } from '../tokenizer/tokenizer.ts'
 import { detectDataset, taskOf } from './detect.ts'
 
 export interface EncodedRow extends EncodedExample {
@@ -45,7 +46,7 @@ export async function openRows(
   const field = given.field ?? detected?.field
   let task: TaskName | undefined = detected?.task
   if (kind === 'images') throw badSetting('kind', 'images have no tokens; look at their thumbnails')
-  const tokenizer = await cachedTokenizer(checkpoint)
+  const tokenizer = await openTokenizer({ folder: checkpoint, config: readConfig(join(checkpoint, 'config.json')) })
   const encodePair = pairEncoder(tokenizer, 'modern')
 
   const question = (row: Row, index: number): EncodedRow => {
@@ -112,20 +113,4 @@ function missing(row: Row, kind: DatasetKind | undefined, field: string | undefi
         : 'text'
       : `text or messages in the field ${field}`
   return `holds no ${wanted.replace(/^an? /, '')}; it has the fields ${Object.keys(row).slice(0, 20).join(', ') || 'none'}`
-}
-
-let cached: { key: string; tokenizer: Promise<Tokenizer> } | null = null
-
-/** The tokenizer that was used last is kept: pages of a preview follow each other. */
-function cachedTokenizer(folder: string): Promise<Tokenizer> {
-  const changed = ['tokenizer.json', 'tokenizer.model', 'tokenizer_config.json', 'chat_template.jinja'].map(
-    (name) => statSync(join(folder, name), { throwIfNoEntry: false })?.mtimeMs ?? 0,
-  )
-  const key = JSON.stringify([folder, changed])
-  if (cached?.key !== key) {
-    const tokenizer = loadTokenizer(folder)
-    cached = { key, tokenizer }
-    tokenizer.catch(() => (cached = null))
-  }
-  return cached.tokenizer
 }

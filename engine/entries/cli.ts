@@ -56,6 +56,7 @@ A first run:
   secateur prune models/my-llama --data text.jsonl --ratio 0.5 --steps 200 --out runs/first
   secateur eval runs/first/output --perplexity wikitext2=wiki.test.raw`,
     )
+  const warn = (message: string) => reporter.event({ type: 'warning', message })
   let code = 0
   const action =
     <Arguments extends unknown[]>(run: (...args: Arguments) => Promise<void>) =>
@@ -72,7 +73,7 @@ A first run:
     .argument('<checkpoint>', 'folder of a Hugging Face checkpoint')
     .option('--json', 'one JSON object a line on standard output')
     .description('says what a checkpoint is, from its headers alone')
-    .action(action(async (checkpoint: string) => reporter.finish(inspect(checkpoint))))
+    .action(action(async (checkpoint: string) => reporter.finish(await inspect(checkpoint))))
 
   program
     .command('devices')
@@ -164,7 +165,7 @@ A first run:
   measurement.action(
     action(async (checkpoint: string, flags: CommonFlags) => {
       const settings = settingsFrom(measureSchema, { checkpoint }, flags)
-      await stoppable(reporter, async (signal) => reporter.finish(await measure(settings, signal)))
+      await stoppable(reporter, async (signal) => reporter.finish(await measure(settings, signal, warn)))
     }),
   )
   const generation = program
@@ -176,7 +177,9 @@ A first run:
   generation.action(
     action(async (checkpoint: string, flags: CommonFlags) => {
       const settings = settingsFrom(generateSchema, { checkpoint }, flags)
-      await stoppable(reporter, async (signal) => reporter.finish(await generateText(settings, signal, reporter.text)))
+      await stoppable(reporter, async (signal) =>
+        reporter.finish(await generateText(settings, signal, reporter.text, warn)),
+      )
     }),
   )
 

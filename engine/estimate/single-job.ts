@@ -8,6 +8,7 @@ import { pruningWarnings } from '../pruning/warnings.ts'
 import { SecateurError } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import { estimateJob, refuseIfTooLarge, type SingleJob } from './estimate.ts'
+import { jobWarnings } from './job-warnings.ts'
 import { placementOf } from './placement.ts'
 import { timeOf } from './time.ts'
 
@@ -22,7 +23,8 @@ export async function estimateSingleJob(job: SingleJob, control: WorkControl): P
   const layers = target ? layersAfter(checkpoint.config, target) : checkpoint.config.layers
   const secondsPerPass = placement?.secondsPerPass ?? 0
   const time = await timeOf(job, checkpoint, layers, choice && { ...choice, secondsPerPass }, control)
-  const warnings = job.kind === 'prune' && target ? pruningWarnings(job, checkpoint.config, target) : []
+  const pruning = job.kind === 'prune' && target ? pruningWarnings(job, checkpoint.config, target) : []
+  const warnings = [...(await jobWarnings(job, checkpoint)), ...pruning]
   return { ...known, layersAfter: layers, ...time, ...fitOf(known, warnings) }
 }
 

@@ -1,6 +1,7 @@
 import { chooseBackend } from '../backends/choose.ts'
 import type { EvaluateJob, JobContext, ResultEvent } from '../contract/index.ts'
 import { estimateJob, refuseIfTooLarge } from '../estimate/estimate.ts'
+import { jobWarnings } from '../estimate/job-warnings.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { placementOf } from '../estimate/placement.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
@@ -15,6 +16,7 @@ export async function evaluate(job: EvaluateJob, context: JobContext): Promise<R
   const { name, threads } = await chooseBackend(job)
   const estimate = estimateJob(job, checkpoint, { placement: placementOf(job, checkpoint) })
   context.emit({ type: 'estimate', estimate })
+  for (const message of await jobWarnings(job, checkpoint)) context.emit({ type: 'warning', message })
   refuseIfTooLarge(estimate)
   const run = async (folder: RunFolder | null): Promise<ResultEvent> => {
     context.emit({ type: 'started', job, backend: name, threads })

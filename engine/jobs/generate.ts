@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { chooseBackend } from '../backends/choose.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
-import { loadTokenizer } from '../tokenizer/tokenizer.ts'
 import { machineSettings, most } from '../contract/index.ts'
+import { checkpointWarnings } from '../estimate/job-warnings.ts'
 import { encodePrompt, generate } from '../evaluation/generation.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
+import { openTokenizer } from '../models/model-tokenizer.ts'
 import { Random } from '../shared/random.ts'
 
 export const generateSchema = z.strictObject({
@@ -28,15 +29,17 @@ export interface GenerateResult {
   tokensPerSecond: number
 }
 
-/** Continues a prompt; `onText` sees the text as it grows. */
+/** Continues a prompt; `onText` sees the text as it grows, `warn` what is odd about the checkpoint. */
 export async function generateText(
   settings: GenerateSettings,
   signal: AbortSignal,
   onText?: (more: string) => void,
+  warn?: (message: string) => void,
 ): Promise<GenerateResult> {
   using checkpoint = openCheckpoint(settings.checkpoint)
+  for (const message of await checkpointWarnings(checkpoint)) warn?.(message)
   await chooseBackend(settings)
-  const tokenizer = await loadTokenizer(checkpoint.folder)
+  const tokenizer = await openTokenizer(checkpoint)
   const model = await loadModelInSlices(checkpoint, { signal })
   const prompt = encodePrompt(tokenizer, settings.prompt)
   const before = tokenizer.decode(prompt)

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AdapterInspection, CheckpointInspection, Inspection, ParsedServiceParams } from '../contract/index.ts'
+import { checkpointWarnings } from '../estimate/job-warnings.ts'
 import { inspectAdapter } from '../lora/peft.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
 import { familyOf } from '../models/registry.ts'
@@ -17,7 +18,6 @@ export async function inspectFolder({ checkpoint: folder }: ParsedServiceParams<
   if (has('adapter_config.json') && !has('config.json')) {
     return { kind: 'adapter', folder, ...inspectAdapter(folder), files }
   }
-  if (!has('config.json') && has('run.json')) throw badFile(folder, undefined, runHint(folder))
   using checkpoint = openCheckpoint(folder)
   const { config } = checkpoint
   const { source } = config
@@ -28,14 +28,9 @@ export async function inspectFolder({ checkpoint: folder }: ParsedServiceParams<
     architecture: typeof named === 'string' ? named : familyOf(config).architecture,
     ...headerFacts(checkpoint),
     tokenizer: await tokenizerOf(folder, has),
+    warnings: await checkpointWarnings(checkpoint),
     files,
   }
-}
-
-function runHint(folder: string): string {
-  return existsSync(join(folder, 'output', 'config.json'))
-    ? 'is the folder of a run; the checkpoint that it made is in its output/'
-    : 'is the folder of a run that has made no checkpoint'
 }
 
 async function tokenizerOf(folder: string, has: (name: string) => boolean): Promise<CheckpointInspection['tokenizer']> {

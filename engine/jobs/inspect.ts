@@ -1,3 +1,4 @@
+import { checkpointWarnings } from '../estimate/job-warnings.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import type { LayerShape } from '../models/model-config.ts'
 
@@ -18,6 +19,8 @@ export interface HeaderFacts {
 export interface Inspection extends HeaderFacts {
   type: 'result'
   checkpoint: string
+  /** What is odd about it: config, weights and tokenizer that contradict each other. */
+  warnings: string[]
 }
 
 export function headerFacts({ config, parameters, dtype, bytes }: Checkpoint): HeaderFacts {
@@ -36,8 +39,9 @@ export function headerFacts({ config, parameters, dtype, bytes }: Checkpoint): H
   }
 }
 
-/** What a checkpoint is, from its headers alone: no weight is read. */
-export function inspect(folder: string): Inspection {
+/** What a checkpoint is, from its headers and its tokenizer. */
+export async function inspect(folder: string): Promise<Inspection> {
   using checkpoint = openCheckpoint(folder)
-  return { type: 'result', checkpoint: folder, ...headerFacts(checkpoint) }
+  const warnings = await checkpointWarnings(checkpoint)
+  return { type: 'result', checkpoint: folder, ...headerFacts(checkpoint), warnings }
 }

@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { chooseBackend } from '../backends/choose.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
-import { loadTokenizer } from '../tokenizer/tokenizer.ts'
 import { machineSettings, pruneSchema } from '../contract/index.ts'
+import { checkpointWarnings, lengthWarnings } from '../estimate/job-warnings.ts'
 import { createAdapter, disposeMatrices } from '../lora/adapter.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
+import { openTokenizer } from '../models/model-tokenizer.ts'
 import { adapterGradients } from '../pruning/statistics/calibration-gradients.ts'
 import { blockInfluence } from '../pruning/criteria/depth.ts'
 import { gradientScores } from '../pruning/criteria/gradient.ts'
@@ -58,12 +59,19 @@ export interface LayerMeasurement {
 
 /**
  * What can be told of every layer before anything is pruned: how much it changes its input, how linear it is, and how far
- * LoRAPrune's choice, from gradients of the adapter alone, is that of the true weight gradients on the same text.
+ * LoRAPrune's choice, from gradients of the adapter alone, is that of the true weight gradients on the same text. `warn`
+ * hears what is odd about the checkpoint and the settings.
  */
-export async function measure(settings: MeasureSettings, signal: AbortSignal): Promise<Measurement> {
+export async function measure(
+  settings: MeasureSettings,
+  signal: AbortSignal,
+  warn?: (message: string) => void,
+): Promise<Measurement> {
   using checkpoint = openCheckpoint(settings.checkpoint)
+  for (const message of await checkpointWarnings(checkpoint)) warn?.(message)
+  for (const message of lengthWarnings(settings, checkpoint)) warn?.(message)
   await chooseBackend(settings)
-  const tokenizer = await loadTokenizer(checkpoint.folder)
+  const tokenizer = await openTokenizer(checkpoint)
   const calibration = { ...settings, calibrationData: [], calibrationShares: [], calibrationSequenceLength: undefined }
   const batches = await calibrationBatches(calibration, tokenizer, { signal })
   const model = await loadModelInSlices(checkpoint, { signal })

@@ -5,6 +5,7 @@ import { mergedReader, readAll } from '../lora/merge.ts'
 import { checkAdapter, pairsOfAdapter, readAdapter } from '../lora/peft.ts'
 import type { JobContext, MergeJob, ResultEvent } from '../contract/index.ts'
 import { estimateJob, refuseIfTooLarge } from '../estimate/estimate.ts'
+import { jobWarnings } from '../estimate/job-warnings.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
 
@@ -15,6 +16,7 @@ export async function merge(job: MergeJob, { emit, signal }: JobContext): Promis
   checkAdapter(adapter, checkpoint.config)
   const estimate = estimateJob(job, checkpoint)
   emit({ type: 'estimate', estimate })
+  for (const message of await jobWarnings(job, checkpoint)) emit({ type: 'warning', message })
   refuseIfTooLarge(estimate)
   const dtype = job.outputDtype === 'same' ? checkpoint.dtype : job.outputDtype
   const { config } = checkpoint

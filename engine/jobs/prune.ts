@@ -4,6 +4,7 @@ import type { JobContext, PruneJob, ResultEvent } from '../contract/index.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { calibrationBatches } from '../data/calibration.ts'
 import { estimateJob, refuseIfTooLarge } from '../estimate/estimate.ts'
+import { jobWarnings } from '../estimate/job-warnings.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { placementOf } from '../estimate/placement.ts'
 import { adapterValues } from '../lora/adapter.ts'
@@ -33,6 +34,7 @@ export async function prune(job: PruneJob, context: JobContext): Promise<ResultE
   const { name, threads } = await chooseBackend(job)
   const estimate = estimateJob(job, checkpoint, { target, placement: placementOf(job, checkpoint) })
   context.emit({ type: 'estimate', estimate })
+  for (const message of await jobWarnings(job, checkpoint)) context.emit({ type: 'warning', message })
   refuseIfTooLarge(estimate)
   for (const message of pruningWarnings(job, checkpoint.config, target)) context.emit({ type: 'warning', message })
   if (job.evaluateDense && !job.evaluation) throw badSetting('evaluateDense', 'say on what: give tasks or perplexity')

@@ -13,9 +13,9 @@ import { loadAdapter } from '../lora/load-adapter.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import type { Model } from '../models/family.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
+import { openTokenizer } from '../models/model-tokenizer.ts'
 import { badSetting } from '../shared/errors.ts'
 import { Random } from '../shared/random.ts'
-import { loadTokenizer } from '../tokenizer/tokenizer.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import type { RunFolder } from './run-folder.ts'
 import { StageProgress } from './stage-progress.ts'
@@ -70,7 +70,7 @@ export async function score(
   if (tasks.length + texts.length === 0 && !latency && !examples) return scores
 
   const { emit, signal } = context
-  const tokenizer = await loadTokenizer(checkpoint.folder)
+  const tokenizer = await openTokenizer(checkpoint)
   const reading = new StageProgress('reading weights', emit)
   let bytes = 0
   const model = await loadModelInSlices(checkpoint, {

@@ -5,10 +5,10 @@ import { type Adapter, adapterFrom, type AdapterSettings, createAdapter, dispose
 import type { Checkpoint } from '../models/checkpoint.ts'
 import type { Model } from '../models/family.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
+import { openTokenizer } from '../models/model-tokenizer.ts'
 import { Random } from '../shared/random.ts'
 import type { RestoredValues } from '../shared/saved-values.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
-import { loadTokenizer } from '../tokenizer/tokenizer.ts'
 import { Trainer } from '../training/trainer.ts'
 import type { RunFolder } from './run-folder.ts'
 import { checkSampleSettings } from './samples.ts'
@@ -37,7 +37,7 @@ export async function prepareTraining(
   { emit, signal, resume }: JobContext,
 ): Promise<TrainingRun> {
   checkSampleSettings(job)
-  const tokenizer = await loadTokenizer(checkpoint.folder)
+  const tokenizer = await openTokenizer(checkpoint)
   const reading = new StageProgress('reading data', emit)
   const data = await loadTrainingData(job.data, {
     tokenizer,

@@ -237,6 +237,7 @@ function describe(result: Outcome): string {
     )
     for (const [index, { heads, keyValueHeads, channels }] of result.layers.entries())
       lines.push(`layer ${index}: ${heads} heads, ${keyValueHeads} key/value heads, ${channels} channels`)
+    for (const message of result.warnings) lines.push(`warning: ${message}`)
     return lines.join('\n')
   }
   if (result.parameters && result.parameters.after !== result.parameters.before) {

@@ -1,0 +1,38 @@
+import type { Checkpoint } from '../models/checkpoint.ts'
+import { tokenizerWarning } from '../models/model-tokenizer.ts'
+import type { SingleJob } from './estimate.ts'
+
+/**
+ * What a person should know of a job's checkpoint, its tokenizer and its lengths before it starts: said in the estimate,
+ * and in the log of the run.
+ */
+export async function jobWarnings(job: SingleJob, checkpoint: Checkpoint): Promise<string[]> {
+  return [
+    ...(job.kind === 'merge' ? checkpoint.warnings : await checkpointWarnings(checkpoint)),
+    ...(job.kind === 'finetune' || job.kind === 'prune' ? lengthWarnings(job, checkpoint) : []),
+  ]
+}
+
+/** What a person should know of a checkpoint and its tokenizer. */
+export async function checkpointWarnings(checkpoint: Checkpoint): Promise<string[]> {
+  const tokenizer = await tokenizerWarning(checkpoint)
+  return [...checkpoint.warnings, ...(tokenizer === null ? [] : [tokenizer])]
+}
+
+/** Sequences that are longer than the model was made for; nothing else would say so, and nothing fails. */
+export function lengthWarnings(
+  lengths: { sequenceLength: number; calibrationSequenceLength?: number | undefined },
+  { config: { maxPositions } }: Pick<Checkpoint, 'config'>,
+): string[] {
+  const tooLong = (what: string, length: number | undefined, flag: string) =>
+    length === undefined || length <= maxPositions
+      ? []
+      : [
+          `${what} of ${length} tokens are longer than the ${maxPositions} positions that the model was made for ` +
+            `(max_position_embeddings): what it computes beyond them is worse. Take ${flag} ${maxPositions} or less.`,
+        ]
+  return [
+    ...tooLong('Sequences', lengths.sequenceLength, '--sequence-length'),
+    ...tooLong('Calibration sequences', lengths.calibrationSequenceLength, '--calibration-sequence-length'),
+  ]
+}
