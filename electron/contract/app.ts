@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { devicesSchema } from '../../engine/contract/index.ts'
-import { byId, done, id, type MethodTable, nothing, path, time } from './common.ts'
+import { byId, done, id, type MethodTable, nothing, path, searched, time } from './common.ts'
 
 export const appInfoSchema = z.object({
   version: z.string(),
@@ -84,7 +84,7 @@ export const appMethods = {
     z.strictObject({
       path: path.optional(),
       showFiles: z.boolean().default(true),
-      filter: z.string().max(4096).default(''),
+      filter: searched(4096),
     }),
     folderListingSchema,
   ],

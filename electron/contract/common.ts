@@ -1,7 +1,11 @@
 import { z } from 'zod'
 
 export const id = z.int().min(1)
-export const path = z.string().min(1).max(4096)
+/** Of characters that a file's name or a search may have. */
+const withoutNul = z.string().regex(/^[^\0]*$/, 'holds a NUL byte')
+export const path = withoutNul.min(1).max(4096)
+/** What names are searched for. */
+export const searched = (longest: number) => withoutNul.max(longest).default('')
 /** Milliseconds since 1970. */
 export const time = z.number()
 export const name = z.string().trim().min(1).max(200)

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { id, type MethodTable, nothing, tags } from './common.ts'
+import { id, type MethodTable, nothing, searched, tags } from './common.ts'
 import { runState } from './runs.ts'
 
 /** A column of the history: a fact of the run, `setting.<name>` of its job, or `metric.<name>` of its result. */
@@ -11,7 +11,7 @@ export const columnSchema = z.object({
 export type Column = z.infer<typeof columnSchema>
 export const historyFilterSchema = z.strictObject({
   /** Full-text search over names, notes, tags and settings. */
-  search: z.string().max(500).default(''),
+  search: searched(500),
   states: z.array(runState).default([]),
   kinds: z.array(z.string().max(40)).default([]),
   tags: z.array(z.string().max(60)).default([]),

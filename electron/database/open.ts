@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3'
-import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { ProblemError } from '../problems.ts'
 import { migrations } from './migrations/index.ts'
@@ -34,6 +34,7 @@ function openSound(file: string): Connection {
   const unclean = existsSync(`${file}-wal`) && statSync(`${file}-wal`).size > 0
   const existed = existsSync(file) && statSync(file).size > 0
   if (existed) refuseNewer(file)
+  keepPrivate(file)
   const db = new Database(file, { timeout: patience })
   try {
     // Locked from here to the end of the process: a second Secateur on the same folder would run the same queue.
@@ -50,6 +51,20 @@ function openSound(file: string): Connection {
     if (codeOf(error).startsWith('SQLITE_BUSY'))
       throw new ProblemError('in-use', `Another Secateur has ${file} open: close that one first.`, { file })
     throw error
+  }
+}
+
+/** Prompts, notes and paths are nobody else's; SQLite gives the files beside it the same mode. */
+function keepPrivate(file: string): void {
+  closeSync(openSync(file, 'a', 0o600))
+  for (const part of ['', '-wal', '-shm']) if (existsSync(`${file}${part}`)) makePrivate(`${file}${part}`)
+}
+
+function makePrivate(file: string): void {
+  try {
+    chmodSync(file, 0o600)
+  } catch {
+    // Some file systems know no modes, and the file of another user is theirs to change.
   }
 }
 
@@ -103,6 +118,7 @@ function migrate(db: Connection, file: string): void {
   if (version > 0) {
     const copy = `${file}.schema-${version}`
     if (!existsSync(copy)) db.prepare('VACUUM INTO ?').run(copy)
+    makePrivate(copy)
   }
   db.transaction(() => {
     for (const migration of migrations.slice(version)) db.exec(migration)

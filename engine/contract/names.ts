@@ -3,7 +3,10 @@ import type { Failure } from '../shared/errors.ts'
 
 /** Parts that several messages of contract B share. */
 
-export const path = z.string().min(1)
+export const path = z
+  .string()
+  .min(1)
+  .regex(/^[^\0]*$/, 'holds a NUL byte')
 /** A file or folder that a job reads, and one that it writes: what a job may touch is told by these marks. */
 export const readPath = path.meta({ path: 'read' })
 export const writtenPath = path.meta({ path: 'written' })

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import Database from 'better-sqlite3'
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -32,6 +42,21 @@ test('a new database has the newest schema, and settings that lose nothing', () 
   assert.equal(db.pragma('journal_mode', { simple: true }), 'wal')
   assert.equal(db.pragma('synchronous', { simple: true }), 2)
   assert.equal(db.pragma('foreign_keys', { simple: true }), 1)
+  db.close()
+})
+
+test("the database, what lies beside it and its copies are nobody else's to read", () => {
+  const folder = newFolder()
+  const file = join(folder, databaseName)
+  const early = new Database(file)
+  early.exec(migrations[0]!)
+  early.pragma('user_version = 1')
+  early.close()
+  chmodSync(file, 0o644)
+  const { db } = openDatabase(folder)
+  const names = readdirSync(folder)
+  assert.ok(names.length > 2, names.join(' '))
+  for (const name of names) assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600, name)
   db.close()
 })
 

@@ -173,6 +173,26 @@ test('data sets are told by their content, can be corrected, previewed, measured
   assert.match((await app.problem('datasets.register', { path: join(app.dataFolder, 'none') })).message, /none/)
 })
 
+test('NUL bytes and links in a circle are refused as such', async () => {
+  const nul = `${app.dataFolder}/a\0b`
+  for (const [method, input, field] of [
+    ['library.import', { path: nul }, 'path'],
+    ['datasets.register', { path: nul }, 'path'],
+    ['runs.importArchive', { path: nul }, 'path'],
+    ['settings.set', { runsFolder: nul }, 'runsFolder'],
+    ['history.query', { search: 'a\0b' }, 'search'],
+    ['folders.list', { filter: 'a\0b' }, 'filter'],
+    ['runs.create', { job: { kind: 'prune', checkpoint: nul, data: ['a'] } }, 'checkpoint'],
+  ] as const) {
+    const { kind, message } = await app.problem(method, input)
+    assert.deepEqual([kind, message], ['bad-setting', `${field}: holds a NUL byte`], method)
+  }
+  const round = join(app.dataFolder, 'round')
+  symlinkSync('round', round)
+  for (const method of ['library.import', 'datasets.register', 'runs.importArchive'])
+    assert.match((await app.problem(method, { path: round })).message, /round goes round in a circle of links/, method)
+})
+
 test('requests are held to the contract', async () => {
   assert.equal((await app.problem('library.get', { id: 'one' })).kind, 'bad-setting')
   assert.equal((await app.problem('library.get', { id: 1, more: 2 })).kind, 'bad-setting')
