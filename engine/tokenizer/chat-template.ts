@@ -1,5 +1,5 @@
-import { Template } from '@huggingface/jinja'
 import { SecateurError } from '../shared/errors.ts'
+import { PythonTemplate } from './jinja/template.ts'
 import type { Tokenizer } from './tokenizer-type.ts'
 
 /**
@@ -12,7 +12,7 @@ export function createChat(
   { file, source }: { file: string; source: string },
   special: { bos: string | null; eos: string | null; pad: string | null; unknown: string | null },
 ): Tokenizer['chat'] {
-  let template: Template | undefined
+  let template: PythonTemplate | undefined
   const tokens = Object.entries({
     bos_token: special.bos,
     eos_token: special.eos,
@@ -22,7 +22,7 @@ export function createChat(
 
   return (messages, { addGenerationPrompt = false } = {}) => {
     try {
-      template ??= new Template(source)
+      template ??= new PythonTemplate(source)
       return template.render({
         ...Object.fromEntries(tokens),
         messages: messages.map(({ role, content }) => ({ role, content })),
