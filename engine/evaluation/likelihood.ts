@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { SecateurError, badSetting } from '../shared/errors.ts'
 import { scoringBatches } from './batching.ts'
+import { warnOfComparability } from './comparability.ts'
 import { type FewShot, fewShotText } from './few-shot.ts'
 import { lengthInCodePoints } from './python-text.ts'
 import { type PlannedItem, pairEncoder, planRow } from './requests.ts'
@@ -9,6 +10,7 @@ import type { ScoringModel } from './scoring-model.ts'
 import { type EvaluationMode, selectRows } from './select.ts'
 import { mean, standardError } from './statistics.ts'
 import { taskDescriptions, type TaskName } from '../contract/index.ts'
+import { tasks } from './tasks/index.ts'
 import type { TaskRow } from './tasks/task.ts'
 
 export interface ScoreOptions {
@@ -62,6 +64,7 @@ export async function scoreTask(
   rows: readonly TaskRow[],
   options: ScoreOptions = {},
 ): Promise<TaskScore> {
+  const { shots = { count: 0 } } = options
   const plan = await planTask(model, tokenizer, name, rows, options)
   const scored: ScoredRow[] = []
   for (const batch of scoringBatches(plan, ({ planned }) => planned.item, options.batchTokens ?? 2048)) {
@@ -80,7 +83,10 @@ export async function scoreTask(
     options.onProgress?.({ done: scored.length, total: Math.min(options.limit ?? rows.length, rows.length) })
     await setImmediate()
   }
-  return { ...taskScore(name, scored), warnings: warnOfLongChoices(model, plan) }
+  return {
+    ...taskScore(name, scored),
+    warnings: [...warnOfComparability(name, rows, shots), ...warnOfLongChoices(model, plan)],
+  }
 }
 
 interface PendingRow {
@@ -115,7 +121,7 @@ async function planTask(
     if (count % 64 === 63) await setImmediate()
     signal?.throwIfAborted()
     const { contexts, choices } = rows[index]!
-    const before = fewShotText(rows[index]!, rows, shots, random)
+    const before = fewShotText(index, rows, shots, { task: tasks[name], mode, random })
     const requests = choices.map((choice, at) => encode(before + contexts[at]!, ` ${choice}`))
     const row = { index, logLikelihoods: choices.map(() => Number.NaN), missing: choices.length }
     const items = planRow(requests, model.maxLength, `${name}, row ${index}`)

@@ -13,6 +13,8 @@ const huggingFace = z.object({ question: z.string(), choices: choiceLists, answe
 export const arc: Task = {
   fields,
   labelsBeside: false,
+  testSplit: true,
+  numbered: true,
   parse(row) {
     const { stem, texts, labels, answerKey } = read(row)
     const context = `Question: ${stem}\nAnswer:`

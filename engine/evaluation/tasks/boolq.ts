@@ -3,6 +3,12 @@ import { FieldError, type Task, checkRow, labelOf, shown, unlabelled } from './t
 
 const fields = 'question, passage and answer or label'
 
+/** A passage that starts with a title of its article. */
+const titled = /^[^\n]{1,200}? -- /
+
+/** Files of fewer rows are excerpts, or questions of one's own: nobody lays their figures beside published ones. */
+const publishedRows = 1000
+
 const schema = z.object({
   question: z.string(),
   passage: z.string(),
@@ -18,11 +24,24 @@ const schema = z.object({
 export const boolq: Task = {
   fields,
   labelsBeside: false,
+  testSplit: false,
+  numbered: true,
   parse(row) {
     const { question, passage, title, answer, label } = checkRow(schema, row, fields)
     const text = title ? `${title} -- ${passage}` : passage
     const context = `${text}\nQuestion: ${question}?\nAnswer:`
     return { contexts: [context, context], choices: ['no', 'yes'], gold: goldOf(answer, label) }
+  },
+  doubt(rows) {
+    if (rows.length < publishedRows) return undefined
+    const untitled = rows.filter(({ contexts }) => !titled.test(contexts[0]!)).length
+    // Some passages have such dashes and no title, so that the majority decides.
+    if (untitled <= rows.length / 2) return undefined
+    return (
+      `${untitled} of ${rows.length} passages of BoolQ do not start with the title of their article, as those of ` +
+      'SuperGLUE do, by which published figures are made; scores differ a little: give the file of SuperGLUE, or that ' +
+      'of Google with its field "title"'
+    )
   },
 }
 

@@ -16,6 +16,8 @@ const schema = z.object({
 export const hellaswag: Task = {
   fields,
   labelsBeside: false,
+  testSplit: false,
+  numbered: true,
   parse(row) {
     const { activity_label, ctx_a, ctx_b, endings, label } = checkRow(schema, row, fields)
     const context = clean(`${activity_label}: ${ctx_a} ${capitalize(ctx_b)}`)

@@ -14,6 +14,8 @@ const huggingFace = z.object({ question_stem: z.string(), choices: choiceLists, 
 export const openbookqa: Task = {
   fields,
   labelsBeside: false,
+  testSplit: true,
+  numbered: true,
   parse(row) {
     const { stem, texts, labels, answerKey } = read(row)
     const key = typeof answerKey === 'string' ? strip(answerKey) : answerKey

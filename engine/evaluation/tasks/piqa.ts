@@ -9,6 +9,8 @@ const schema = z.object({ goal: z.string(), sol1: z.string(), sol2: z.string(), 
 export const piqa: Task = {
   fields,
   labelsBeside: true,
+  testSplit: false,
+  numbered: false,
   parse(row) {
     const { goal, sol1, sol2, label } = checkRow(schema, row, fields)
     if (label === undefined) {

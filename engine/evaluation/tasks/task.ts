@@ -17,6 +17,12 @@ export interface Task {
   fields: string
   /** The answers may stand in `NAME-labels.lst` beside `NAME.jsonl`, one a line; they become the field `label`. */
   labelsBeside: boolean
+  /** The harness scores a test split; otherwise the validation split. Few-shot examples are drawn by it. */
+  testSplit: boolean
+  /** Rows have a number of their own in the harness's data, so that two of the same text are not the same row. */
+  numbered: boolean
+  /** What makes the rows differ from those that published figures are made with; undefined where nothing does. */
+  doubt?(rows: readonly TaskRow[]): string | undefined
   /** Reads one row in any of the layouts that the task's data comes in. Throws FieldError. */
   parse(row: Row): TaskRow
 }

@@ -18,6 +18,8 @@ const schema = z.object({
 export const winogrande: Task = {
   fields,
   labelsBeside: false,
+  testSplit: false,
+  numbered: false,
   parse(row) {
     const { sentence, option1, option2, answer } = checkRow(schema, row, fields)
     const blank = sentence.indexOf('_')

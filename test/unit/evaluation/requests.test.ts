@@ -2,9 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Tokenizer } from '../../../engine/tokenizer/tokenizer-type.ts'
 import { scoringBatches } from '../../../engine/evaluation/batching.ts'
-import { fewShotText } from '../../../engine/evaluation/few-shot.ts'
 import { pairEncoder, planRow } from '../../../engine/evaluation/requests.ts'
-import { PythonRandom } from '../../../engine/shared/python-random.ts'
 
 /** One id a character (its code), but "ab" is the one id 900; 1 starts and 2 ends a text. */
 const characters = (bosId: number | null = 1, eosId: number | null = 2): Tokenizer => ({
@@ -171,29 +169,4 @@ test('batches take similar lengths together, within the budget after padding', (
   assert.deepEqual(prefixes(108), [[200], [50, 48], [10, 9]])
   assert.deepEqual(prefixes(107), [[200], [50], [48], [10, 9]])
   assert.equal(prefixes(1).length, 5)
-})
-
-const question = (name: string, gold = 0) => ({ contexts: [`${name}?`, `${name}?`], choices: ['yes', 'no'], gold })
-
-test('examples stand before the row with their answers, in the order of the draw', () => {
-  const row = question('scored')
-  const examples = ['a', 'b', 'c', 'd'].map((name, index) => question(name, index % 2))
-  // CPython 3.11.7: random.Random(1234).sample(range(4), 2) is [3, 0].
-  const text = fewShotText(row, [row], { count: 2, examples, description: 'Answer.' }, new PythonRandom(1234))
-  assert.equal(text, 'Answer.\n\nd? no\n\na? yes\n\n')
-  assert.equal(fewShotText(row, [row], { count: 0 }, new PythonRandom(1)), '')
-})
-
-test('drawn from the scored rows, a row is never its own example', () => {
-  const rows = ['a', 'b', 'c', 'd', 'e'].map((name) => question(name))
-  const random = new PythonRandom(1234)
-  for (const row of rows) {
-    const text = fewShotText(row, rows, { count: 4 }, random)
-    assert.equal(text.match(/\? yes\n\n/g)?.length, 4)
-    assert.ok(!text.includes(row.contexts[0]!))
-  }
-  assert.throws(
-    () => fewShotText(rows[0]!, rows, { count: 5 }, random),
-    /shots: 5 examples a row cannot be drawn from 5/,
-  )
 })
