@@ -15,6 +15,8 @@ export interface GenerationSettings {
   temperature: number
   /** The smallest set of likeliest tokens whose probabilities reach this is drawn from (1: all). */
   topP: number
+  /** As many of the likeliest tokens are drawn from at most (0, or not given: all); `topP` is a share of theirs. */
+  topK?: number
   random: Random
   /** Token ids at which to stop. */
   stop: readonly number[]
@@ -86,12 +88,13 @@ export async function generate(
 }
 
 /** The next id: the likeliest, or drawn from the nucleus (Holtzman et al., arXiv 1904.09751). */
-export function pick(scores: Float32Array, { temperature, topP, random }: GenerationSettings): number {
+export function pick(scores: Float32Array, { temperature, topP, topK = 0, random }: GenerationSettings): number {
   let best = 0
   for (let id = 1; id < scores.length; id++) if (scores[id]! > scores[best]!) best = id
   if (temperature === 0) return best
   const weights = Array.from(scores, (score, id) => ({ id, weight: Math.exp((score - scores[best]!) / temperature) }))
   weights.sort((one, other) => other.weight - one.weight || one.id - other.id)
+  if (topK > 0) weights.splice(topK)
   const total = weights.reduce((sum, { weight }) => sum + weight, 0)
   let size = 0
   let nucleus = 0

@@ -15,6 +15,12 @@ export const generateSchema = z.strictObject({
   greedy: z.boolean().default(false).describe('always take the likeliest token'),
   temperature: z.number().positive().max(most.factor).default(0.8).describe('above 1 more surprising, below 1 less'),
   topP: z.number().gt(0).max(1).default(0.95).describe('draw from the likeliest tokens that reach this probability'),
+  topK: z
+    .int()
+    .min(0)
+    .max(most.tokens)
+    .default(0)
+    .describe('draw from so many of the likeliest tokens at most; 0: from all'),
   seed: z.int().min(0).default(0).describe('seed of the draws'),
   ...machineSettings,
 })
@@ -49,6 +55,7 @@ export async function generateText(
     tokens: settings.maxNewTokens,
     temperature: settings.greedy ? 0 : settings.temperature,
     topP: settings.topP,
+    topK: settings.topK,
     random: new Random(settings.seed),
     stop: checkpoint.config.eosIds,
     signal,
