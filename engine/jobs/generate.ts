@@ -6,6 +6,7 @@ import { checkpointWarnings } from '../estimate/job-warnings.ts'
 import { encodePrompt, generate } from '../evaluation/generation.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
+import { stopIdsOf } from '../models/stop-ids.ts'
 import { Random } from '../shared/random.ts'
 
 export const generateSchema = z.strictObject({
@@ -44,6 +45,7 @@ export async function generateText(
 ): Promise<GenerateResult> {
   using checkpoint = openCheckpoint(settings.checkpoint)
   for (const message of await checkpointWarnings(checkpoint)) warn?.(message)
+  const stop = stopIdsOf(checkpoint)
   await chooseBackend(settings)
   const tokenizer = await openTokenizer(checkpoint)
   const model = await loadModelInSlices(checkpoint, { signal })
@@ -57,7 +59,7 @@ export async function generateText(
     topP: settings.topP,
     topK: settings.topK,
     random: new Random(settings.seed),
-    stop: checkpoint.config.eosIds,
+    stop,
     signal,
     onToken: (id) => {
       all.push(id)

@@ -14,6 +14,7 @@ import type { Checkpoint } from '../models/checkpoint.ts'
 import type { Model } from '../models/family.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
+import { stopIdsOf } from '../models/stop-ids.ts'
 import { badSetting } from '../shared/errors.ts'
 import { Random } from '../shared/random.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
@@ -70,6 +71,7 @@ export async function score(
   if (tasks.length + texts.length === 0 && !latency && !examples) return scores
 
   const { emit, signal } = context
+  const stop = examples ? stopIdsOf(checkpoint) : []
   const tokenizer = await openTokenizer(checkpoint)
   const reading = new StageProgress('reading weights', emit)
   let bytes = 0
@@ -127,7 +129,7 @@ export async function score(
     }
     if (examples) {
       emit({ type: 'progress', stage: 'generating samples', done: 0, total: 0 })
-      scores.examples = await writeExamples(model, tokenizer, settings, signal)
+      scores.examples = await writeExamples(model, tokenizer, settings, stop, signal)
       onScore?.(scores)
     }
     return scores
@@ -175,12 +177,13 @@ async function writeExamples(
   model: Model,
   tokenizer: Tokenizer,
   { prompts, maxNewTokens }: EvaluationSettings,
+  stop: readonly number[],
   signal: AbortSignal,
 ): Promise<NonNullable<Scores['examples']>> {
   const examples = []
   for (const prompt of prompts) {
     const ids = encodePrompt(tokenizer, prompt)
-    const settings = { temperature: 0, topP: 1, random: new Random(0), stop: model.config.eosIds }
+    const settings = { temperature: 0, topP: 1, random: new Random(0), stop }
     const written = await generate(model, ids, { tokens: maxNewTokens, ...settings, signal })
     const before = tokenizer.decode(ids)
     examples.push({ prompt, text: tokenizer.decode([...ids, ...written.ids]).slice(before.length) })

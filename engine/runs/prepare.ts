@@ -6,6 +6,7 @@ import type { Checkpoint } from '../models/checkpoint.ts'
 import type { Model } from '../models/family.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
+import { stopIdsOf } from '../models/stop-ids.ts'
 import { Random } from '../shared/random.ts'
 import type { RestoredValues } from '../shared/saved-values.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
@@ -19,6 +20,8 @@ import { restoredValues, restoreMoments } from './state.ts'
 export interface TrainingRun extends Disposable {
   model: Model
   tokenizer: Tokenizer
+  /** Token ids at which its samples end; empty where it takes none. */
+  stopIds: readonly number[]
   adapter: Adapter
   trainer: Trainer
   /** Optimiser steps of the whole run. */
@@ -37,6 +40,7 @@ export async function prepareTraining(
   { emit, signal, resume }: JobContext,
 ): Promise<TrainingRun> {
   checkSampleSettings(job)
+  const stopIds = job.sampleEvery > 0 ? stopIdsOf(checkpoint) : []
   const tokenizer = await openTokenizer(checkpoint)
   const reading = new StageProgress('reading data', emit)
   const data = await loadTrainingData(job.data, {
@@ -91,6 +95,7 @@ export async function prepareTraining(
   return {
     model,
     tokenizer,
+    stopIds,
     adapter,
     trainer,
     steps,

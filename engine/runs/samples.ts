@@ -19,6 +19,7 @@ export class Sampler {
   readonly #trainer: Trainer
   readonly #masks: () => readonly LayerMask[] | undefined
   readonly #tokenizer: Tokenizer
+  readonly #stop: readonly number[]
   readonly #folder: RunFolder
   readonly #context: JobContext
 
@@ -27,6 +28,7 @@ export class Sampler {
     run: {
       trainer: Trainer
       tokenizer: Tokenizer
+      stopIds: readonly number[]
       steps: number
       masks?: (() => readonly LayerMask[] | undefined) | undefined
     },
@@ -38,6 +40,7 @@ export class Sampler {
     this.#trainer = run.trainer
     this.#masks = run.masks ?? (() => undefined)
     this.#tokenizer = run.tokenizer
+    this.#stop = run.stopIds
     this.#folder = folder
     this.#context = context
   }
@@ -83,7 +86,7 @@ export class Sampler {
           temperature: 0,
           topP: 1,
           random: new Random(0),
-          stop: model.config.eosIds,
+          stop: this.#stop,
           signal: this.#context.signal,
           onToken: (id) => ids.push(id),
         },
