@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { estimateSchema, parametersSchema, removalSchema } from './estimate.ts'
 import { scoresSchema } from './evaluation.ts'
 import { jobSchema } from './job.ts'
-import { pruningSnapshotSchema, sampleSchema, stageSchema, stepMetricsSchema } from './metrics.ts'
+import { pruningSnapshotSchema, rowCountsSchema, sampleSchema, stageSchema, stepMetricsSchema } from './metrics.ts'
 import { failureSchema } from './names.ts'
 
 /** How a job ended, and what came of it. */
@@ -22,6 +22,8 @@ export const resultEventSchema = z.object({
   dense: scoresSchema.optional(),
   /** Fraction of the linear layers' weights that are not zero, before the adapter is merged and after; unstructured only. */
   density: z.object({ before: z.number(), after: z.number() }).optional(),
+  /** What became of the rows of the training data: which were lost, and why. */
+  data: rowCountsSchema.optional(),
   peakMemoryBytes: z.number().optional(),
   seconds: z.number().optional(),
   loss: z.number().nullable().optional(),

@@ -55,3 +55,21 @@ export const stageSchema = z.enum([
   'sweeping',
 ])
 export type Stage = z.infer<typeof stageSchema>
+
+/** What became of the rows of training data. */
+export const rowCountsSchema = z.object({
+  /** Rows read, and those that became examples. */
+  rows: z.int(),
+  documents: z.int(),
+  /** Rows without text or without an answer to learn, and those of them that have fields for an answer. */
+  blank: z.int(),
+  unanswered: z.int(),
+  /** Conversations that were cut at the sequence length, and those of them that had nothing left to be learnt. */
+  cut: z.int(),
+  dropped: z.int(),
+  /** Rows that could not be read, where `badRows` skips them. */
+  skipped: z.int(),
+  /** Length of sequences with which every conversation has something to learn, and with which none is cut. */
+  needed: z.int(),
+  longest: z.int(),
+})

@@ -64,6 +64,7 @@ export const serviceMethods = {
     params: z.strictObject({
       ...dataset,
       trainOn: trainingSettings.trainOn,
+      badRows: trainingSettings.badRows,
       sample: z.int().min(1).max(1e6).default(2000),
     }),
     result: tokenLengthsSchema,

@@ -40,6 +40,13 @@ export const trainingSettings = {
   batchSize: z.int().min(1).max(most.sequences).default(4).describe('sequences in a micro-batch'),
   gradientAccumulation: z.int().min(1).max(most.sequences).default(1).describe('micro-batches in an optimiser step'),
   maxDocuments: z.int().min(1).max(most.rows).optional().describe('documents read at most'),
+  badRows: z
+    .enum(['refuse', 'skip'])
+    .default('refuse')
+    .describe('rows of the data that cannot be read: refuse to start, or leave them out and say so'),
+  maxLostRows: fraction
+    .default(0.5)
+    .describe('fraction of the rows that may be lost (bad, without an answer, too long); more are refused'),
   steps: z.int().min(1).max(most.steps).optional().describe('optimiser steps; default: what --epochs says'),
   epochs: z
     .number()

@@ -17,7 +17,8 @@ export type CalibrationSettings = Pick<
   | 'batchSize'
   | 'sequenceLength'
   | 'seed'
->
+> &
+  Partial<Pick<PruneJob, 'badRows'>>
 
 /**
  * Rows that criteria look at before groups are chosen: drawn at random, by the seed, from each text in its share of all
@@ -38,6 +39,7 @@ export async function calibrationBatches(
     const { examples } = await loadTrainingData(files, {
       tokenizer,
       trainOn: 'every token',
+      ...(job.badRows === undefined ? {} : { badRows: job.badRows }),
       ...(job.field === undefined ? {} : { field: job.field }),
       ...(job.maxDocuments === undefined ? {} : { limit: job.maxDocuments }),
       signal,

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
-import { badFile } from '../shared/errors.ts'
+import { badFile, SecateurError } from '../shared/errors.ts'
 import { parseRow, splitJson } from './json-values.ts'
-import { decodeUtf8, defaultRowLimit, headOf, readBytes, splitLines } from './lines.ts'
+import { decodeUtf8, defaultRowLimit, headOf, type Line, readBytes, splitLines } from './lines.ts'
 import { readParquet } from './parquet.ts'
 
 /** One row of a data file: named fields with plain JSON values. */
@@ -15,6 +15,8 @@ export interface RowOptions {
   textUnit?: 'line' | 'paragraph' | 'document'
   /** Longest row in bytes (default 64 MiB). */
   rowLimit?: number
+  /** Hears of a line that holds no JSON object, which is then left out; by default it ends the reading. */
+  onBadRow?: (error: SecateurError) => void
   signal?: AbortSignal
 }
 
@@ -37,9 +39,20 @@ export async function* readRows(file: string, options: RowOptions = {}): AsyncGe
   else if (format === 'JSON') yield* splitJson(readBytes(file, signal), file, rowLimit)
   else if (format === 'lines of JSON') {
     for await (const line of splitLines(readBytes(file, signal), file, rowLimit)) {
-      if (line.text.trim() !== '') yield parseRow(line.text, file, line.number)
+      const row = line.text.trim() === '' ? null : parseOrTell(line, file, options.onBadRow)
+      if (row) yield row
     }
   } else yield* readText(file, options)
+}
+
+function parseOrTell({ text, number }: Line, file: string, onBadRow: RowOptions['onBadRow']): Row | null {
+  try {
+    return parseRow(text, file, number)
+  } catch (error) {
+    if (!onBadRow || !(error instanceof SecateurError)) throw error
+    onBadRow(error)
+    return null
+  }
 }
 
 /** Format of a data file, by its first bytes and its name. */

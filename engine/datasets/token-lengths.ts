@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { TokenLengths, ParsedServiceParams } from '../contract/index.ts'
-import { badFile } from '../shared/errors.ts'
+import type { Row } from '../data/rows.ts'
+import { badFile, SecateurError } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import { openRows } from './row-encoder.ts'
 
@@ -13,8 +14,16 @@ export async function tokenLengths(
   params: ParsedServiceParams<'tokenLengths'>,
   context: WorkControl,
 ): Promise<TokenLengths> {
-  const { path, sample } = params
+  const { path, badRows, sample } = params
   const { rows: source, encode } = await openRows(params, context)
+  const encodeOrSkip = (row: Row, index: number) => {
+    try {
+      return encode(row, index)
+    } catch (error) {
+      if (badRows !== 'skip' || !(error instanceof SecateurError)) throw error
+      return null
+    }
+  }
   const lengths: number[] = []
   let rows = 0
   let complete = true
@@ -24,7 +33,7 @@ export async function tokenLengths(
       complete = false
       break
     }
-    const encoded = encode(row, rows++)
+    const encoded = encodeOrSkip(row, rows++)
     if (encoded) lengths.push(encoded.ids.length)
     if (performance.now() < sliceEnd) continue
     context.progress(rows, sample)

@@ -34,6 +34,7 @@ export async function finetune(job: FinetuneJob, context: JobContext): Promise<R
     return {
       type: 'result',
       adapter: folder.output,
+      data: run.rows,
       loss,
       ...peakMemory(),
       seconds: (performance.now() - started) / 1000,

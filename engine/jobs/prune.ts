@@ -3,6 +3,7 @@ import { chooseBackend } from '../backends/choose.ts'
 import type { JobContext, PruneJob, ResultEvent } from '../contract/index.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { calibrationBatches } from '../data/calibration.ts'
+import type { RowCounts } from '../data/lost-rows.ts'
 import { estimateJob, refuseIfTooLarge } from '../estimate/estimate.ts'
 import { jobWarnings } from '../estimate/job-warnings.ts'
 import { peakMemory } from '../estimate/memory.ts'
@@ -41,7 +42,7 @@ export async function prune(job: PruneJob, context: JobContext): Promise<ResultE
   return await inRunFolder(job, context, async (folder) => {
     context.emit({ type: 'started', job, backend: name, threads })
     const dense = job.evaluateDense ? await evaluateInRun(checkpoint, job.evaluation!, 'dense', folder, context) : null
-    const { loss, density: before } = await trainAndWrite(job, target, checkpoint, folder, context)
+    const { loss, rows, density: before } = await trainAndWrite(job, target, checkpoint, folder, context)
     using pruned = openCheckpoint(folder.output)
     const density =
       before === null ? null : { before, after: densityOf(pruned.config, (tensor) => pruned.read(tensor)) }
@@ -60,6 +61,7 @@ export async function prune(job: PruneJob, context: JobContext): Promise<ResultE
       ...scores,
       ...(dense ? { dense } : {}),
       ...(density ? { density } : {}),
+      data: rows,
       loss,
       ...peakMemory(),
       seconds: (performance.now() - started) / 1000,
@@ -70,7 +72,7 @@ export async function prune(job: PruneJob, context: JobContext): Promise<ResultE
 /**
  * Trains, prunes and writes the smaller checkpoint. Everything that training holds is released before the result is scored.
  *
- * @returns loss of the last step, and the fraction of weights that were not zero before the merge, where single weights leave
+ * @returns loss of the last step, what became of the rows of the data, and the fraction of weights that were not zero before the merge, where single weights leave
  */
 async function trainAndWrite(
   job: PruneJob,
@@ -78,7 +80,7 @@ async function trainAndWrite(
   checkpoint: Checkpoint,
   folder: RunFolder,
   context: JobContext,
-): Promise<{ loss: number | null; density: number | null }> {
+): Promise<{ loss: number | null; rows: RowCounts; density: number | null }> {
   using run = await prepareTraining(job, checkpoint, folder, context)
   let drawn: Promise<TrainingBatch[]> | null = null
   const calibration = () => (drawn ??= calibrationBatches(job, run.tokenizer, context))
@@ -94,7 +96,11 @@ async function trainAndWrite(
     state: () => pruning.state(),
   })
   if (!existsSync(folder.output)) await write(job, checkpoint, pruning, run, folder, context)
-  return { loss, density: target.removes === 'weights' ? densityOf(checkpoint.config, pruning.read) : null }
+  return {
+    loss,
+    rows: run.rows,
+    density: target.removes === 'weights' ? densityOf(checkpoint.config, pruning.read) : null,
+  }
 }
 
 async function write(

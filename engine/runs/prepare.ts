@@ -1,6 +1,7 @@
 import type { FinetuneJob, JobContext, PruneJob } from '../contract/index.ts'
 import { makeBatches } from '../data/batches.ts'
 import { loadTrainingData } from '../data/load.ts'
+import { countsOf, lostShare, type RowCounts } from '../data/lost-rows.ts'
 import { type Adapter, adapterFrom, type AdapterSettings, createAdapter, disposeMatrices } from '../lora/adapter.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import type { Model } from '../models/family.ts'
@@ -24,6 +25,8 @@ export interface TrainingRun extends Disposable {
   stopIds: readonly number[]
   adapter: Adapter
   trainer: Trainer
+  /** What became of the rows of the data. */
+  rows: RowCounts
   /** Optimiser steps of the whole run. */
   steps: number
   /** Steps taken already, where the run is resumed. */
@@ -46,12 +49,19 @@ export async function prepareTraining(
   const data = await loadTrainingData(job.data, {
     tokenizer,
     trainOn: job.trainOn,
+    badRows: job.badRows,
+    maxLostRows: job.maxLostRows,
     ...(job.packing === 'pack' ? {} : { maxLength: job.sequenceLength }),
     ...(job.field === undefined ? {} : { field: job.field }),
     ...(job.maxDocuments === undefined ? {} : { limit: job.maxDocuments }),
     onProgress: ({ documents }) => reading.report(documents, job.maxDocuments ?? 0),
     signal,
   })
+  // Blank lines of a text are as they should be; everything else that is lost is worth a warning.
+  if (data.loss !== null) {
+    const isExpected = data.cut === 0 && lostShare(data) === 0
+    emit(isExpected ? { type: 'log', level: 'info', message: data.loss } : { type: 'warning', message: data.loss })
+  }
   const batches = makeBatches(data.examples, {
     rows: job.batchSize,
     length: job.sequenceLength,
@@ -98,6 +108,7 @@ export async function prepareTraining(
     stopIds,
     adapter,
     trainer,
+    rows: countsOf(data),
     steps,
     done,
     saved,

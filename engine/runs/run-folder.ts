@@ -31,7 +31,7 @@ import { Journal } from './journal.ts'
 import { lockName, RunLock } from './run-lock.ts'
 
 /** Settings that may differ between a run and its continuation: they do not change its numbers. */
-const mayDiffer = new Set(['out', 'saveEvery', 'sampleEvery', 'samplePrompts', 'sampleTokens'])
+const mayDiffer = new Set(['out', 'maxLostRows', 'saveEvery', 'sampleEvery', 'samplePrompts', 'sampleTokens'])
 
 /** The settings that a continued run must share with the run that was started. */
 const fixedSettings = (job: Job) => Object.fromEntries(Object.entries(job).filter(([name]) => !mayDiffer.has(name)))

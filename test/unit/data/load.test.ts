@@ -109,7 +109,59 @@ test('what is too long is divided (text) or cut and, without an answer left, dro
   ]
   const cut = await textsOf([write('cut.jsonl', rows)], { maxLength: 6 })
   assert.deepEqual(cut.texts, ['<s>pansw'])
-  assert.deepEqual([cut.documents, cut.cut, cut.dropped], [1, 2, 1])
+  assert.deepEqual([cut.documents, cut.cut, cut.dropped, cut.longest], [1, 2, 1, 21])
+})
+
+describe('rows that are lost', () => {
+  const rows = [
+    ...Array.from({ length: 3 }, () => ({ prompt: 'a long prompt', completion: 'answer' })),
+    { prompt: 'p', completion: 'answer' },
+    { prompt: 'p', completion: '' },
+    { prompt: 'p', completion: null },
+    { prompt: 'p', completion: 'a' },
+  ]
+
+  test('are counted and told with the reason and the length that would lose none', async () => {
+    const lost = await textsOf([write('lost.jsonl', rows)], { maxLength: 6 })
+    assert.equal(
+      lost.loss,
+      'of 7 rows of training data: left out 3 longer than 6 tokens, with no answer left to learn; ' +
+        'cut 1 at 6 tokens; --sequence-length 15 would leave out none, 21 would cut none; left out 2 without an answer to learn',
+    )
+    const { rows: read, documents, blank, unanswered, cut, dropped, skipped, needed, longest } = lost
+    const counts = [read, documents, blank, unanswered, cut, dropped, skipped, needed, longest]
+    assert.deepEqual(counts, [7, 2, 2, 2, 4, 3, 0, 15, 21])
+    const whole = await textsOf([write('whole.jsonl', rows.slice(0, 4))], { maxLength: 21 })
+    assert.deepEqual([whole.loss, whole.cut, whole.documents], [null, 0, 4])
+  })
+
+  test('are refused where they are more than may be; blank lines of a text do not count', async () => {
+    const file = write('more.jsonl', rows)
+    await assert.rejects(
+      textsOf([file], { maxLength: 6, maxLostRows: 0.7 }),
+      /maxLostRows: 71 % of the rows would be lost, and 70 % may be: of 7 rows .*--sequence-length 15/,
+    )
+    assert.equal((await textsOf([file], { maxLength: 6, maxLostRows: 0.72 })).documents, 2)
+    const text = await textsOf([folder.write('lines.txt', 'a\n\n\n\nb')], { maxLostRows: 0 })
+    assert.deepEqual([text.documents, text.blank, text.unanswered], [2, 3, 0])
+    assert.match(text.loss!, /left out 3 blank ones/)
+    await assert.rejects(
+      textsOf([write('all.jsonl', rows.slice(0, 3))], { maxLength: 6 }),
+      /all\.jsonl: holds 3 rows, none to train on: .*longer than 6 tokens.*--sequence-length 15/,
+    )
+  })
+
+  test('as bad rows are left out if asked, whatever is wrong with them', async () => {
+    const bad = [{ title: 'x' }, { messages: [{ role: 'critic', content: 'A' }] }, { prompt: 'p', completion: 'a' }]
+    const lines = `${bad.map((row) => JSON.stringify(row)).join('\n')}\n{"prompt": \n[1]\n{"prompt": "p", "completion": "b"}`
+    const file = folder.write('bad.jsonl', lines)
+    await assert.rejects(textsOf([file]), /bad\.jsonl: row 1: has the fields title/)
+    const data = await textsOf([file], { badRows: 'skip' })
+    assert.deepEqual(data.texts, ['<s>pa</s>', '<s>pb</s>'])
+    assert.deepEqual([data.rows, data.skipped, data.documents], [6, 4, 2])
+    assert.match(data.loss!, /of 6 rows .*left out 4 that could not be read \(the first: .*row 1: has the fields title/)
+    await assert.rejects(textsOf([file], { badRows: 'skip', maxLostRows: 0.5 }), /67 % of the rows would be lost/)
+  })
 })
 
 test('data that cannot be trained on is refused, saying what is there and what is expected', async () => {

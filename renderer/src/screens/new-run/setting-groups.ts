@@ -126,6 +126,8 @@ export const groups: readonly SettingGroup[] = [
       field: {},
       trainOn: { label: 'Loss on' },
       packing: {},
+      badRows: { label: 'Bad rows' },
+      maxLostRows: { label: 'Rows that may be lost', unit: fraction },
       sequenceLength: { unit: 'tokens' },
       batchSize: { unit: 'sequences' },
       gradientAccumulation: { unit: 'micro-batches' },
