@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { sample, TestApp } from './services.ts'
+import { sample, TestApp } from '../../unit/electron/services.ts'
 
 /** Every statement of this process that writes fails while this is true, as on a disk without room. */
 let full = false

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type EngineEvent, jobSchema, type ResultEvent } from '../../../engine/contract/index.ts'
 import { runJob } from '../../../engine/jobs/index.ts'
-import { data, needsData } from '../evaluation/shared.ts'
+import { data, needsData } from '../../unit/evaluation/shared.ts'
 
 let folder = ''
 before(async () => {

@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import { type EngineEvent, type ResultEvent, jobSchema, type StepMetrics } from '../../../engine/contract/index.ts'
 import { runJob } from '../../../engine/jobs/index.ts'
-import { data, needsData } from '../evaluation/shared.ts'
+import { data, needsData } from '../../unit/evaluation/shared.ts'
 
 let folder = ''
 before(async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { RunDetail } from '../../../electron/contract/index.ts'
 import { outOfMemoryKills } from '../../../engine/shared/memory-kills.ts'
-import { root, sample, TestApp } from './services.ts'
+import { root, sample, TestApp } from '../../unit/electron/services.ts'
 
 let app: TestApp
 before(async () => void (app = await TestApp.open()))
