@@ -6,6 +6,7 @@ import { parseAs } from '../shared/files.ts'
 import { readRope, ropeFields } from './config-rope.ts'
 import { isStock, layerSchema, layersOf, raggedFields } from './decoder-layers.ts'
 import type { LinearName } from './family.ts'
+import type { GgufTraits } from './gguf-traits.ts'
 import type { LayerAttention, ModelConfig } from './model-config.ts'
 
 /** What the decoders of all families have; a family's config.json decides on the values. */
@@ -53,6 +54,7 @@ export interface DecoderTraits {
   modules?: Readonly<Record<string, readonly LinearName[]>>
   /** Whether config.json can say that every linear layer has a bias. */
   hasBiasFields?: boolean
+  gguf?: GgufTraits
   /** Fields of its own, as far as they differ from those of a plain Llama. @throws SecateurError naming file and field */
   read?: (fields: DecoderFields, file: string) => Partial<DecoderConfig> & { attention?: LayerAttention[] | null }
   write?: (config: DecoderConfig) => Record<string, unknown>

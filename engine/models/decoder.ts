@@ -22,6 +22,7 @@ export function decoder(traits: DecoderTraits): Family<DecoderConfig> {
     name: traits.name,
     architecture: traits.architecture,
     task: 'causal-lm',
+    gguf: traits.gguf ?? null,
     readConfig: (source, file, ragged) => readDecoderConfig(traits, source, file, ragged),
     writeConfig: (config) => writeDecoderConfig(traits, config),
     withBiases: (config) =>

@@ -2,6 +2,7 @@ import type { Head } from '../ops/head-loss.ts'
 import type { Linear, LowRank } from '../ops/linear.ts'
 import type { Weight } from '../tensor/frozen-weight.ts'
 import type { Tensor } from '../tensor/tf.ts'
+import type { GgufTraits } from './gguf-traits.ts'
 import type { LayerShape, ModelConfig } from './model-config.ts'
 
 /** A linear layer's name within its block: q, k, v, o, gate, up, down in decoders. */
@@ -124,6 +125,8 @@ export interface Family<Config extends ModelConfig = ModelConfig> {
   /** The class of transformers that loads a checkpoint. */
   readonly architecture: string
   readonly task: 'causal-lm'
+  /** How llama.cpp has the family; null where it has it not. */
+  readonly gguf: GgufTraits | null
 
   /**
    * @param ragged whether `secateur_layers` gives each layer its own counts

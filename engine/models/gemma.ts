@@ -34,6 +34,7 @@ export const gemma3 = decoder({
   architecture: 'Gemma3ForCausalLM',
   defaults: { maxPositions: 131_072, headSize: 256, tiedEmbeddings: true, ropeTheta: 1e6, bos: 2, eos: 1 },
   activation: { field: 'hidden_activation', names: ['gelu_pytorch_tanh'], is: 'gelu-tanh' },
+  gguf: { architecture: 'gemma3', perLayer: null, neighbours: false },
   read: (fields, file) => {
     for (const field of refused) {
       const value = fields[field]

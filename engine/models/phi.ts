@@ -11,6 +11,12 @@ export const phi3 = decoder({
     'mlp.gate_up_proj': ['gate', 'up'],
     'mlp.down_proj': ['down'],
   },
+  gguf: {
+    architecture: 'phi3',
+    perLayer: null,
+    neighbours: false,
+    fused: { 'q+k+v': 'attn_qkv', 'gate+up': 'ffn_up' },
+  },
   read: ({ sliding_window: window }) => ({ slidingWindow: window ?? null }),
   write: ({ slidingWindow }) => ({ sliding_window: slidingWindow }),
 })
