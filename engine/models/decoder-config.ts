@@ -4,10 +4,11 @@ import type { RopeScaling } from '../ops/rotary.ts'
 import { badFile } from '../shared/errors.ts'
 import { parseAs } from '../shared/files.ts'
 import { readRope, ropeFields } from './config-rope.ts'
-import { isStock, layerSchema, layersOf, raggedFields } from './decoder-layers.ts'
+import { isStock, largestShape, layerSchema, layersOf, raggedFields } from './decoder-layers.ts'
 import type { LinearName } from './family.ts'
 import type { GgufTraits } from './gguf-traits.ts'
 import type { LayerAttention, ModelConfig } from './model-config.ts'
+import { perLayerSchema } from './per-layer-config.ts'
 
 /** What the decoders of all families have; a family's config.json decides on the values. */
 export interface DecoderConfig extends ModelConfig {
@@ -85,6 +86,7 @@ const configSchema = z.looseObject({
   bos_token_id: token.nullish(),
   eos_token_id: z.union([token, z.array(token)]).nullish(),
   secateur_layers: z.array(layerSchema).nullish(),
+  per_layer_config: perLayerSchema.nullish(),
 })
 
 /** The fields of config.json that decoders share, checked; others are there too. */
@@ -171,13 +173,14 @@ function headSizeOf(fields: DecoderFields, assumed: number | null, file: string)
 export function writeDecoderConfig(traits: DecoderTraits, config: DecoderConfig): Record<string, unknown> {
   const { layers, source } = config
   const { activation = silu } = traits
+  const largest = largestShape(layers)
   return {
     vocab_size: config.vocabularySize,
     hidden_size: config.hiddenSize,
     num_hidden_layers: layers.length,
-    num_attention_heads: Math.max(...layers.map((layer) => layer.heads)),
-    num_key_value_heads: Math.max(...layers.map((layer) => layer.keyValueHeads)),
-    intermediate_size: Math.max(...layers.map((layer) => layer.channels)),
+    num_attention_heads: largest.heads,
+    num_key_value_heads: largest.keyValueHeads,
+    intermediate_size: largest.channels,
     head_dim: config.headSize,
     ...(isStock(layers) ? {} : raggedFields(layers)),
     [activation.field]: activation.names[0],

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { badFile } from '../shared/errors.ts'
 import type { LayerShape } from './model-config.ts'
+import { checkSameLayers, perLayerFields, perLayerSchema, perLayerShapes } from './per-layer-config.ts'
 
 /** `model_type` of a checkpoint whose layers differ is this prefix and the family's. */
 export const raggedPrefix = 'secateur_'
@@ -22,27 +23,46 @@ export const layerSchema = z.object({
 })
 
 interface LayerFields {
+  [name: string]: unknown
   num_hidden_layers: number
   num_attention_heads: number
   num_key_value_heads?: number | null | undefined
   intermediate_size: number
   secateur_layers?: z.infer<typeof layerSchema>[] | null | undefined
+  per_layer_config?: z.infer<typeof perLayerSchema> | null | undefined
 }
 
-/** Shapes of all layers. Errors name the file and the field. */
-export const layersOf = (fields: LayerFields, ragged: boolean, file: string): LayerShape[] =>
-  ragged ? raggedLayers(fields, file) : uniformLayers(fields, file)
+/** Fields in which a config says that its layers differ. */
+export const raggedNames: readonly string[] = ['secateur_layers', 'per_layer_config']
+
+/**
+ * Shapes of all layers: those of the whole model's fields, or what `secateur_layers`, transformers' `per_layer_config` or
+ * both of them say. Errors name the file and the field.
+ */
+export function layersOf(fields: LayerFields, ragged: boolean, file: string): LayerShape[] {
+  const { secateur_layers: own, per_layer_config: perLayer, num_hidden_layers: count } = fields
+  if (!ragged && own)
+    throw badFile(file, 'secateur_layers', `is only read where model_type begins with "${raggedPrefix}"`)
+  const theirs = perLayer ? perLayerShapes(perLayer, commonLayer(fields), fields, count, file) : null
+  if (!ragged) return theirs ?? uniformLayers(fields, file)
+  if (!own && theirs) return theirs
+  const layers = raggedLayers(fields, file)
+  if (theirs) checkSameLayers(layers, theirs, file)
+  return layers
+}
+
+const commonLayer = (fields: LayerFields): LayerShape => ({
+  heads: fields.num_attention_heads,
+  keyValueHeads: fields.num_key_value_heads ?? fields.num_attention_heads,
+  channels: fields.intermediate_size,
+})
 
 function uniformLayers(fields: LayerFields, file: string): LayerShape[] {
-  if (fields.secateur_layers) {
-    throw badFile(file, 'secateur_layers', `is only read where model_type begins with "${raggedPrefix}"`)
-  }
-  const { num_attention_heads: queryHeads } = fields
-  const keyValueHeads = fields.num_key_value_heads ?? queryHeads
+  const layer = commonLayer(fields)
+  const { heads: queryHeads, keyValueHeads } = layer
   if (queryHeads % keyValueHeads !== 0) {
     throw badFile(file, 'num_key_value_heads', `is ${keyValueHeads}, which does not divide ${queryHeads} heads`)
   }
-  const layer = { heads: queryHeads, keyValueHeads, channels: fields.intermediate_size }
   return Array.from({ length: fields.num_hidden_layers }, () => ({ ...layer }))
 }
 
@@ -91,12 +111,23 @@ export function isStock(layers: readonly LayerShape[]): boolean {
   )
 }
 
-/** What a config says where layers differ. */
-export const raggedFields = (layers: readonly LayerShape[]) => ({
-  secateur_layers: layers.map(({ heads: queryHeads, keyValueHeads, channels, keyValueHeadOf }) => ({
-    heads: queryHeads,
-    key_value_heads: keyValueHeads,
-    channels,
-    ...(keyValueHeadOf === undefined ? {} : { key_value_head_of: keyValueHeadOf }),
-  })),
+/** The largest count of each kind, which stands for the whole model where layers differ. */
+export const largestShape = (layers: readonly LayerShape[]): LayerShape => ({
+  heads: Math.max(...layers.map((layer) => layer.heads)),
+  keyValueHeads: Math.max(...layers.map((layer) => layer.keyValueHeads)),
+  channels: Math.max(...layers.map((layer) => layer.channels)),
 })
+
+/** What a config says where layers differ: in a field of our own and, where it can say it, in transformers'. */
+export function raggedFields(layers: readonly LayerShape[]) {
+  const perLayer = perLayerFields(layers, largestShape(layers))
+  return {
+    secateur_layers: layers.map(({ heads: queryHeads, keyValueHeads, channels, keyValueHeadOf }) => ({
+      heads: queryHeads,
+      key_value_heads: keyValueHeads,
+      channels,
+      ...(keyValueHeadOf === undefined ? {} : { key_value_head_of: keyValueHeadOf }),
+    })),
+    ...(perLayer && { per_layer_config: perLayer }),
+  }
+}

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { badFile } from '../shared/errors.ts'
 import { parseAs, readJson } from '../shared/files.ts'
 import type { WeightType } from '../tensor/stored-tensor.ts'
-import { isStock, raggedPrefix } from './decoder-layers.ts'
+import { isStock, raggedNames, raggedPrefix } from './decoder-layers.ts'
 import type { Family } from './family.ts'
 import { gemma3 } from './gemma.ts'
 import { llama } from './llama.ts'
@@ -44,8 +44,8 @@ export function parseConfig(source: Record<string, unknown>, file: string): Mode
 
 /**
  * config.json of an architecture. Fields of `config.source` that say nothing of the architecture are kept. Where all
- * layers have the same counts it is a stock config; where they differ, `model_type` is "secateur_<family>" and
- * `secateur_layers` has the counts of each layer (docs/checkpoint-format.md).
+ * layers have the same counts it is a stock config; where they differ, `model_type` is "secateur_<family>", and
+ * `secateur_layers` and transformers' `per_layer_config` have the counts of each layer (docs/checkpoint-format.md).
  *
  * @param dtype the type in which the weights are written; as in `config.source` where not given
  */
@@ -53,7 +53,7 @@ export function toConfigJson(config: ModelConfig, dtype?: WeightType): Record<st
   const { source } = config
   const family = familyOf(config)
   const stock = isStock(config.layers)
-  const kept = Object.fromEntries(Object.entries(source).filter(([name]) => name !== 'secateur_layers'))
+  const kept = Object.fromEntries(Object.entries(source).filter(([name]) => !raggedNames.includes(name)))
   return {
     ...kept,
     architectures: [stock ? family.architecture : `Secateur${family.architecture}`],

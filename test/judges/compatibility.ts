@@ -35,8 +35,8 @@ ${byModel(adapters.verdicts, adapterCells)}
 
 ## What they do not load
 
-- Layers of different sizes (\`--no-uniform\`, \`--ranking global\`): transformers has no configuration for them. See
-  [checkpoint-format.md](checkpoint-format.md).
+- Layers of different sizes (\`--no-uniform\`, \`--ranking global\`): transformers reads their \`per_layer_config\`, but does
+  not build layers from it. [checkpoint-format.md](checkpoint-format.md) has the lines that do.
 - Llama and Gemma 3 whose hidden size is no multiple of the heads that are left (3 of 4 heads at a hidden size of 32, for
   example): transformers 5 refuses the configuration, though \`head_dim\` says how large a head is.
 `

@@ -203,7 +203,56 @@ test('layers of one shape make a stock config, of several a ragged one, and back
   const ragged = toConfigJson({ ...config, layers })
   assert.deepEqual([ragged.model_type, ragged.architectures], ['secateur_llama', ['SecateurLlamaForCausalLM']])
   assert.deepEqual(parse(ragged).layers, layers)
+  assert(!('per_layer_config' in ragged), 'which has no word for heads that are shared unevenly')
   const again = toConfigJson({ ...parse(ragged), layers: [shape] })
   assert.deepEqual([again.model_type, again.architectures], ['llama', ['LlamaForCausalLM']])
   assert(!('secateur_layers' in again))
+})
+
+test("layers that differ are said in transformers' own field too, where it has the words", () => {
+  const config = parse(llama())
+  const layers = [
+    { heads: 2, keyValueHeads: 1, channels: 12 },
+    { heads: 4, keyValueHeads: 1, channels: 9 },
+  ]
+  const written = toConfigJson({ ...config, layers })
+  assert.deepEqual(written.per_layer_config, {
+    '0': { num_attention_heads: 2 },
+    '1': { intermediate_size: 9 },
+  })
+  const { secateur_layers: own, per_layer_config: theirs, ...rest } = written
+  assert.deepEqual(parse({ ...rest, secateur_layers: own }).layers, layers, 'ours alone')
+  assert.deepEqual(parse({ ...rest, per_layer_config: theirs }).layers, layers, 'theirs alone')
+  assert.deepEqual(
+    parse({ ...rest, model_type: 'llama', per_layer_config: theirs }).layers,
+    layers,
+    'as others write it',
+  )
+  const padded = { '00': { num_attention_heads: 2, head_dim: 8, skip: [] }, '01': { intermediate_size: 9 } }
+  assert.deepEqual(parse({ ...written, per_layer_config: padded }).layers, layers, 'with what holds for all layers')
+  const again = toConfigJson({ ...parse(written), layers: [layers[0]!] })
+  assert(!('per_layer_config' in again))
+})
+
+test('refuses per_layer_config that contradicts secateur_layers, or says what no layer can have', () => {
+  const config = parse(llama())
+  const shape = { heads: 2, keyValueHeads: 1, channels: 12 }
+  const written = toConfigJson({ ...config, layers: [shape, { ...shape, channels: 9 }] })
+  const refuse = (perLayer: unknown, field: string, message: RegExp) =>
+    assert.throws(() => parse({ ...written, per_layer_config: perLayer }), badField(field, message))
+  const channels = 'per_layer_config.1.intermediate_size'
+  refuse({ '1': { intermediate_size: 10 } }, channels, /says 10, and secateur_layers.1.channels says 9/)
+  refuse({}, channels, /says 12, and secateur_layers.1.channels says 9/)
+  refuse({ '2': {} }, 'per_layer_config.2', /is no layer: there are layers 0 to 1/)
+  refuse({ '-1': {} }, 'per_layer_config.-1', /is no layer/)
+  refuse({ '1': {}, '01': {} }, 'per_layer_config.01', /layer 1 a second time/)
+  refuse({ '1': { skip: ['attention'] } }, 'per_layer_config.1.skip', /is not supported; layers may differ in/)
+  refuse({ '1': { head_dim: 4 } }, 'per_layer_config.1.head_dim', /is not supported/)
+  refuse({ '1': { intermediate_size: 0 } }, channels, />=1/)
+  refuse({ '1': { intermediate_size: 1e12 } }, channels, /<=16777216/)
+  refuse({ '1': { num_key_value_heads: 4 } }, 'per_layer_config.1', /4 key\/value heads, which do not divide 2 heads/)
+  refuse([], 'per_layer_config', /expected record/)
+  const uneven = [shape, { heads: 2, keyValueHeads: 2, channels: 12, keyValueHeadOf: [1, 0] }]
+  const both = { ...toConfigJson({ ...config, layers: uneven }), per_layer_config: { '0': { num_key_value_heads: 1 } } }
+  assert.throws(() => parse(both), badField('per_layer_config', /cannot say which key\/value head/))
 })
