@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import { createGunzip } from 'node:zlib'
-import { badFile } from '../shared/errors.ts'
+import { badFile, type SecateurError } from '../shared/errors.ts'
 
 /** Longest line, or JSON value, that is taken into memory, in bytes. */
 export const defaultRowLimit = 64 * 2 ** 20
@@ -25,9 +25,16 @@ export async function headOf(file: string, count: number): Promise<Buffer> {
 
 /**
  * A file's bytes in pieces, unpacked where it is gzip, without a UTF-8 byte order mark. UTF-16 is refused.
+ *
+ * @param onRead hears which fraction of the file is read
  */
-export async function* readBytes(file: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
+export async function* readBytes(
+  file: string,
+  signal?: AbortSignal,
+  onRead?: (fraction: number) => void,
+): AsyncGenerator<Buffer> {
   const head = await headOf(file, 2)
+  const { size } = await stat(file)
   const raw = createReadStream(file, { highWaterMark: 2 ** 20 })
   const isGzip = head[0] === 0x1f && head[1] === 0x8b
   const stream = isGzip ? raw.pipe(createGunzip({ chunkSize: 2 ** 20 })) : raw
@@ -38,6 +45,7 @@ export async function* readBytes(file: string, signal?: AbortSignal): AsyncGener
       signal?.throwIfAborted()
       yield first ? withoutByteOrderMark(chunk, file) : chunk
       first = false
+      onRead?.(Math.min(1, raw.bytesRead / size))
     }
   } catch (error) {
     throw readError(file, error)
@@ -53,6 +61,13 @@ export interface Line {
   number: number
 }
 
+export interface LineOptions {
+  /** Longest line in bytes. */
+  limit?: number | undefined
+  /** Hears of a line that cannot be read, which is then left out; by default it ends the reading. */
+  onBadRow?: ((error: SecateurError) => void) | undefined
+}
+
 /**
  * The lines of a stream of bytes, without their ending (LF or CRLF). Only these end a line: unlike `node:readline`, which
  * also splits at U+2028 and U+2029, both of which may stand inside a JSON string. A last line without an ending counts;
@@ -61,35 +76,56 @@ export interface Line {
 export async function* splitLines(
   bytes: AsyncIterable<Buffer>,
   file: string,
-  limit = defaultRowLimit,
+  { limit = defaultRowLimit, onBadRow }: LineOptions = {},
 ): AsyncGenerator<Line> {
   let held: Buffer[] = []
   let heldBytes = 0
   let number = 0
 
-  const take = (piece: Buffer): Line => {
+  /** Whether the line, of which `piece` is the latest part, is short enough; what is held of one that is not goes. */
+  const fits = (piece: Buffer): boolean => {
+    if (heldBytes + piece.length <= limit) return true
+    const error = badFile(file, `line ${number + 1}`, `is longer than ${limit} bytes; split it into shorter rows`)
+    if (!onBadRow) throw error
+    // Told once of each line, of which no more is held.
+    if (heldBytes < Infinity) onBadRow(error)
+    held = []
+    heldBytes = Infinity
+    return false
+  }
+  const take = (piece: Buffer): Line | null => {
     number++
+    const isTooLong = heldBytes === Infinity
     const line = held.length === 0 ? piece : Buffer.concat([...held, piece])
     held = []
     heldBytes = 0
+    if (isTooLong) return null
     const end = line.at(-1) === carriageReturn ? line.length - 1 : line.length
-    return { text: decodeUtf8(line.subarray(0, end), file, `line ${number}`), number }
+    try {
+      return { text: decodeUtf8(line.subarray(0, end), file, `line ${number}`), number }
+    } catch (error) {
+      if (!onBadRow) throw error
+      onBadRow(error as SecateurError)
+      return null
+    }
   }
 
   for await (const chunk of bytes) {
     let start = 0
     for (let end = chunk.indexOf(newline); end >= 0; end = chunk.indexOf(newline, start)) {
-      checkLength(heldBytes + end - start, limit, file, number + 1)
-      yield take(chunk.subarray(start, end))
+      fits(chunk.subarray(start, end))
+      const line = take(chunk.subarray(start, end))
+      if (line) yield line
       start = end + 1
     }
-    if (start < chunk.length) {
-      held.push(chunk.subarray(start))
-      heldBytes += chunk.length - start
-      checkLength(heldBytes, limit, file, number + 1)
+    const rest = chunk.subarray(start)
+    if (rest.length > 0 && fits(rest)) {
+      held.push(rest)
+      heldBytes += rest.length
     }
   }
-  if (heldBytes > 0) yield take(Buffer.alloc(0))
+  const last = heldBytes > 0 ? take(Buffer.alloc(0)) : null
+  if (last) yield last
 }
 
 /** Text of UTF-8 bytes; bytes that are not UTF-8 are an error at `where`. */
@@ -102,10 +138,6 @@ export function decodeUtf8(bytes: Uint8Array, file: string, where: string): stri
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-function checkLength(bytes: number, limit: number, file: string, line: number) {
-  if (bytes > limit) throw badFile(file, `line ${line}`, `is longer than ${limit} bytes; split it into shorter rows`)
-}
 
 function withoutByteOrderMark(chunk: Buffer, file: string): Buffer {
   if ((chunk[0] === 0xff && chunk[1] === 0xfe) || (chunk[0] === 0xfe && chunk[1] === 0xff)) {

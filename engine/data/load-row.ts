@@ -5,25 +5,25 @@ import type { EncodedExample } from './example.ts'
 import { type RenderChat, type TrainOn, encodeConversation } from './instruction.ts'
 import type { DataKind, Loading, LoadOptions } from './load-types.ts'
 import { ConversationError } from './row-values.ts'
-import type { Row } from './rows.ts'
+import type { PlacedRow, Row } from './rows.ts'
 import { encodeText, textFields, textOf } from './text.ts'
 
 /** Encodes a row and adds it to the data. Returns its kind, or null where there is nothing in it to be learnt. */
-export function addRow(data: Loading, row: Row, file: string, number: number, options: LoadOptions): DataKind | null {
-  const { tokenizer, field, trainOn, maxLength, renderChat = chatOf(tokenizer) } = options
-  const conversation = inRow(file, number, () => conversationOf(row, field))
+export function addRow(data: Loading, { row, place }: PlacedRow, file: string, options: LoadOptions): DataKind | null {
+  const { tokenizer, field, trainOn, maxLength, renderChat = chatOf(tokenizer), keepsExamples = true } = options
+  const conversation = inRow(file, place, () => conversationOf(row, field))
   const text = conversation === null ? textOf(row, field) : null
   if (conversation === null && text === null) {
-    if (!isEmpty(row, field)) throw unknownFields(row, file, number, field)
+    if (!isEmpty(row, field)) throw unknownFields(row, file, place, field)
     return addBlank(data, isEmpty(row, field, answerFields.concat(messageFields)))
   }
   if (conversation === null) {
     if (text!.trim() === '') return addBlank(data, false)
-    addPieces(data, encodeText(text!, tokenizer), maxLength)
+    addPieces(data, encodeText(text!, tokenizer), keepsExamples, maxLength)
     return 'text'
   }
   if (answersOf(conversation, trainOn).trim() === '') return addBlank(data, true)
-  let example = inRow(file, number, () => encodeConversation(conversation, tokenizer, { renderChat, trainOn }))
+  let example = inRow(file, place, () => encodeConversation(conversation, tokenizer, { renderChat, trainOn }))
   if (!example.trained.includes(1)) return addBlank(data, true)
   data.needed = Math.max(data.needed, example.trained.indexOf(1) + 1)
   data.longest = Math.max(data.longest, example.ids.length)
@@ -35,7 +35,7 @@ export function addRow(data: Loading, row: Row, file: string, number: number, op
       return null
     }
   }
-  add(data, example)
+  add(data, example, keepsExamples)
   data.documents++
   return 'instruction'
 }
@@ -55,7 +55,7 @@ function answersOf(conversation: Conversation, trainOn: TrainOn = 'answers'): st
 }
 
 /** Does something with a row. What is wrong with the row, or what a chat template says of it, becomes an error at it. */
-function inRow<T>(file: string, number: number, work: () => T): T {
+function inRow<T>(file: string, place: string, work: () => T): T {
   try {
     return work()
   } catch (error) {
@@ -65,7 +65,7 @@ function inRow<T>(file: string, number: number, work: () => T): T {
       error instanceof ConversationError
         ? reason
         : `the model's chat template does not take this conversation: ${reason}`
-    throw badFile(file, `row ${number}`, message, error)
+    throw badFile(file, place, message, error)
   }
 }
 
@@ -75,17 +75,17 @@ function addBlank(data: Loading, wantsAnswer: boolean): null {
   return null
 }
 
-function addPieces(data: Loading, { ids, trained }: EncodedExample, maxLength = ids.length) {
+function addPieces(data: Loading, { ids, trained }: EncodedExample, keeps: boolean, maxLength = ids.length) {
   data.documents++
   for (let start = 0; start < ids.length; start += maxLength) {
     const piece = { ids: ids.slice(start, start + maxLength), trained: trained.slice(start, start + maxLength) }
     piece.trained[0] = 0
-    if (piece.ids.length > 1) add(data, piece)
+    if (piece.ids.length > 1) add(data, piece, keeps)
   }
 }
 
-function add(data: Loading, example: EncodedExample) {
-  data.examples.push(example)
+function add(data: Loading, example: EncodedExample, keeps: boolean) {
+  if (keeps) data.examples.push(example)
   data.tokens += example.ids.length
 }
 
@@ -96,7 +96,7 @@ const isEmpty = (
   fields: readonly string[] = [...textFields, ...answerFields, ...messageFields],
 ): boolean => (field === undefined ? fields : [field]).some((name) => row[name] === null)
 
-function unknownFields(row: Row, file: string, number: number, field: string | undefined) {
+function unknownFields(row: Row, file: string, place: string, field: string | undefined) {
   const found = Object.entries(row)
     .slice(0, 20)
     .map(([name, value]) => `${name} (${Array.isArray(value) ? 'list' : value === null ? 'null' : typeof value})`)
@@ -106,5 +106,5 @@ function unknownFields(row: Row, file: string, number: number, field: string | u
       ? 'expected text (text, sentence), a conversation (messages), or a question and its answer ' +
         '(instruction and output, prompt and completion, question and answer); or name the field that holds the text'
       : `expected text or a list of messages in the field ${field}`
-  return badFile(file, `row ${number}`, `has the fields ${found || 'none at all'}; ${expected}`)
+  return badFile(file, place, `has the fields ${found || 'none at all'}; ${expected}`)
 }

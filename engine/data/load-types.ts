@@ -1,3 +1,4 @@
+import type { SecateurError } from '../shared/errors.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import type { EncodedExample } from './example.ts'
 import type { RenderChat, TrainOn } from './instruction.ts'
@@ -27,18 +28,27 @@ export interface LoadOptions {
   badRows?: 'refuse' | 'skip'
   /** Fraction of the rows that may be lost, of those that are meant to be learnt (default: 1). */
   maxLostRows?: number
+  /** Whether the examples are wanted (default), or only what becomes of the rows. */
+  keepsExamples?: boolean
   onProgress?: (progress: LoadProgress) => void
   signal?: AbortSignal
 }
 
 export interface LoadProgress {
   file: string
+  /** Fraction of the file that is read. */
+  fraction: number
   documents: number
   tokens: number
 }
 
+/** Rows that were skipped of which it is remembered what is wrong with them. */
+export const mostBadRows = 20
+
 export interface TrainingData extends RowCounts {
   examples: EncodedExample[]
+  /** What is wrong with the first rows that were skipped. */
+  bad: SecateurError[]
   kind: DataKind
   /** Tokens in all examples. */
   tokens: number
@@ -46,5 +56,5 @@ export interface TrainingData extends RowCounts {
   loss: string | null
 }
 
-/** What is loaded so far, and what was wrong with the first row that was skipped. */
-export type Loading = Omit<TrainingData, 'kind' | 'loss'> & { firstSkipped: string }
+/** What is loaded so far. */
+export type Loading = Omit<TrainingData, 'kind' | 'loss'>

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 import { SecateurError, badFile, badSetting } from '../shared/errors.ts'
 import { addRow } from './load-row.ts'
-import type { DataKind, Loading, LoadOptions, TrainingData } from './load-types.ts'
+import { type DataKind, type Loading, type LoadOptions, mostBadRows, type TrainingData } from './load-types.ts'
 import { describeLoss, lostShare, noRows, type RowCounts } from './lost-rows.ts'
-import { type Row, type RowOptions, readRows } from './rows.ts'
+import { type PlacedRow, type RowOptions, readPlacedRows } from './rows.ts'
 
 export type { DataKind, LoadOptions, LoadProgress, TrainingData } from './load-types.ts'
 
@@ -23,38 +23,40 @@ export async function loadTrainingData(files: readonly string[], options: LoadOp
   if (!(limit > 0)) throw badSetting('limit', `must be above 0, not ${limit}`)
   if (maxLength !== undefined && !(maxLength >= 2)) throw badSetting('maxLength', `must be 2 or more, not ${maxLength}`)
   if (files.length === 0) throw badSetting('data', 'give at least one file to train on')
-  const data: Loading = { ...noRows(), examples: [], tokens: 0, firstSkipped: '' }
+  const data: Loading = { ...noRows(), examples: [], tokens: 0, bad: [] }
   const kinds = new Set<DataKind>()
-  const lossOf = (counts: RowCounts) => describeLoss(counts, maxLength, data.firstSkipped)
+  const lossOf = (counts: RowCounts) => describeLoss(counts, maxLength, data.bad[0]?.message)
 
   let sliceEnd = performance.now() + sliceMilliseconds
   for (const file of files) {
     const before = { ...data }
-    let rowNumber = 0
-    for await (const row of readRows(file, rowOptions(options, data))) {
+    let fraction = 0
+    const onRead = (share: number) => (fraction = share)
+    const tell = () => onProgress?.({ file, fraction, documents: data.documents, tokens: data.tokens })
+    for await (const placed of readPlacedRows(file, { ...rowOptions(options, data), onRead })) {
       if (data.documents >= limit) break
-      rowNumber++
       data.rows++
-      const kind = addOrSkip(data, row, file, rowNumber, options)
+      const kind = addOrSkip(data, placed, file, options)
       if (kind) kinds.add(kind)
       if (performance.now() < sliceEnd) continue
-      onProgress?.({ file, documents: data.documents, tokens: data.tokens })
+      tell()
       await setImmediate()
       signal?.throwIfAborted()
       sliceEnd = performance.now() + sliceMilliseconds
     }
     if (data.documents === before.documents && data.documents < limit) throw nothingIn(file, data, before, lossOf)
-    onProgress?.({ file, documents: data.documents, tokens: data.tokens })
+    fraction = 1
+    tell()
   }
-  if (data.examples.length === 0) throw badSetting('data', 'holds no text of two tokens or more to train on')
-  const { firstSkipped: _, ...found } = data
+  // Each example has two tokens or more.
+  if (data.tokens === 0) throw badSetting('data', 'holds no text of two tokens or more to train on')
   const loss = lossOf(data)
   if (lostShare(data) > maxLostRows)
     throw badSetting(
       'maxLostRows',
       `${Math.round(100 * lostShare(data))} % of the rows would be lost, and ${100 * maxLostRows} % may be: ${loss}`,
     )
-  return { ...found, loss, kind: kinds.size > 1 ? 'mixed' : (kinds.values().next().value ?? 'text') }
+  return { ...data, loss, kind: kinds.size > 1 ? 'mixed' : (kinds.values().next().value ?? 'text') }
 }
 
 const rowOptions = ({ textUnit, badRows, signal }: LoadOptions, data: Loading): RowOptions => ({
@@ -62,17 +64,17 @@ const rowOptions = ({ textUnit, badRows, signal }: LoadOptions, data: Loading): 
   ...(signal === undefined ? {} : { signal }),
   ...(badRows === 'skip'
     ? {
-        onBadRow: (error) => {
-          data.rows++
-          skip(data, error)
+        onBadRow: (error, rows) => {
+          data.rows += rows
+          skip(data, error, rows)
         },
       }
     : {}),
 })
 
-function skip(data: Loading, error: Error) {
-  data.skipped++
-  data.firstSkipped ||= error.message
+function skip(data: Loading, error: SecateurError, rows = 1) {
+  data.skipped += rows
+  if (data.bad.length < mostBadRows) data.bad.push(error)
 }
 
 function nothingIn(file: string, data: RowCounts, before: RowCounts, lossOf: (counts: RowCounts) => string | null) {
@@ -86,9 +88,9 @@ function nothingIn(file: string, data: RowCounts, before: RowCounts, lossOf: (co
   )
 }
 
-function addOrSkip(data: Loading, row: Row, file: string, number: number, options: LoadOptions): DataKind | null {
+function addOrSkip(data: Loading, placed: PlacedRow, file: string, options: LoadOptions): DataKind | null {
   try {
-    return addRow(data, row, file, number, options)
+    return addRow(data, placed, file, options)
   } catch (error) {
     if (options.badRows !== 'skip' || !(error instanceof SecateurError)) throw error
     skip(data, error)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { open } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
-import { badFile } from '../shared/errors.ts'
+import { badFile, SecateurError } from '../shared/errors.ts'
 import { openParquet } from './parquet-file.ts'
 
 type Row = Record<string, unknown>
@@ -11,6 +11,10 @@ export type WorkerAnswer = { rows: Row[] } | { message: string }
 
 export interface ParquetOptions {
   signal?: AbortSignal | undefined
+  /** Hears of a row group that cannot be decoded, and of its rows, which are left out; by default it ends the reading. */
+  onBadRow?: ((error: SecateurError, rows: number) => void) | undefined
+  /** Hears which fraction of the row groups is read. */
+  onRead?: ((fraction: number) => void) | undefined
   /** Milliseconds after which the decoding of a row group is given up; default a minute and 0.1 s for each MiB. */
   patience?: number
 }
@@ -22,23 +26,33 @@ export interface ParquetOptions {
  * Row groups are decoded by a worker thread with limits of memory and time: a damaged page can announce runs of values
  * that no check from outside can see, and make the decoder fill memory or go on for hours.
  */
-export async function* readParquet(file: string, { signal, patience }: ParquetOptions = {}): AsyncGenerator<Row> {
+export async function* readParquet(file: string, options: ParquetOptions = {}): AsyncGenerator<Row> {
+  const { signal, patience, onBadRow, onRead } = options
   const groups = await groupsOf(file)
   if (groups.length === 0) return
   const largest = groups.reduce((most, { unpackedBytes }) => Math.max(most, unpackedBytes), 0) / 2 ** 20
-  const worker = new Worker(new URL('./parquet-worker.ts', import.meta.url), {
-    workerData: file,
-    resourceLimits: { maxOldGenerationSizeMb: Math.ceil(512 + 8 * largest) },
-  })
+  const startWorker = () =>
+    new Worker(new URL('./parquet-worker.ts', import.meta.url), {
+      workerData: file,
+      resourceLimits: { maxOldGenerationSizeMb: Math.ceil(512 + 8 * largest) },
+    })
+  let worker = startWorker()
   try {
-    for (const index of groups.keys()) {
+    for (const [index, group] of groups.entries()) {
       signal?.throwIfAborted()
       const deadline = AbortSignal.timeout(patience ?? Math.ceil(60_000 + 100 * largest))
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-      worker.postMessage(index)
-      const answer = await answerOf(worker, file, index, deadline, signal)
-      if ('message' in answer) throw badFile(file, `row group ${index}`, answer.message)
-      yield* answer.rows
+      let rows: Row[] = []
+      try {
+        rows = await rowsOf(worker, file, index, deadline, signal)
+      } catch (error) {
+        if (!onBadRow || !(error instanceof SecateurError)) throw error
+        onBadRow(error, group.rows)
+        // It may be decoding still, or have ended.
+        await worker.terminate()
+        worker = startWorker()
+      }
+      yield* rows
+      onRead?.((index + 1) / groups.length)
     }
   } finally {
     await worker.terminate()
@@ -48,6 +62,21 @@ export async function* readParquet(file: string, { signal, patience }: ParquetOp
 async function groupsOf(file: string) {
   await using handle = await open(file, 'r')
   return (await openParquet(handle, file)).groups
+}
+
+/** @throws SecateurError where the row group cannot be decoded, or takes too long to */
+async function rowsOf(
+  worker: Worker,
+  file: string,
+  group: number,
+  deadline: AbortSignal,
+  signal: AbortSignal | undefined,
+): Promise<Row[]> {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+  worker.postMessage(group)
+  const answer = await answerOf(worker, file, group, deadline, signal)
+  if ('message' in answer) throw badFile(file, `row group ${group}`, answer.message)
+  return answer.rows
 }
 
 async function answerOf(

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { badFile, SecateurError } from '../shared/errors.ts'
-import { parseRow, splitJson } from './json-values.ts'
+import { splitJson } from './json-rows.ts'
+import { parseRow } from './json-values.ts'
 import { decodeUtf8, defaultRowLimit, headOf, type Line, readBytes, splitLines } from './lines.ts'
 import { readParquet } from './parquet.ts'
 
@@ -15,9 +16,20 @@ export interface RowOptions {
   textUnit?: 'line' | 'paragraph' | 'document'
   /** Longest row in bytes (default 64 MiB). */
   rowLimit?: number
-  /** Hears of a line that holds no JSON object, which is then left out; by default it ends the reading. */
-  onBadRow?: (error: SecateurError) => void
+  /**
+   * Hears of a row that cannot be read, or of as many as a row group of a Parquet file has, which are then left out; by
+   * default it ends the reading.
+   */
+  onBadRow?: (error: SecateurError, rows: number) => void
+  /** Hears which fraction of the file is read. */
+  onRead?: (fraction: number) => void
   signal?: AbortSignal
+}
+
+export interface PlacedRow {
+  row: Row
+  /** Where it stands in the file, counting from 1: "line 3", or "row 3" where rows have no line of their own. */
+  place: string
 }
 
 export type RowFormat = 'lines of JSON' | 'JSON' | 'Parquet' | 'text'
@@ -33,19 +45,37 @@ export type RowFormat = 'lines of JSON' | 'JSON' | 'Parquet' | 'text'
  * Errors name the file and the line (and column) or row group, and what is wrong there.
  */
 export async function* readRows(file: string, options: RowOptions = {}): AsyncGenerator<Row> {
-  const { rowLimit = defaultRowLimit, signal } = options
+  for await (const { row } of readPlacedRows(file, options)) yield row
+}
+
+/** The same with the place of each row. */
+export async function* readPlacedRows(file: string, options: RowOptions = {}): AsyncGenerator<PlacedRow> {
+  const { rowLimit: limit = defaultRowLimit, signal, onRead, onBadRow: tell } = options
+  const onBadRow = tell && ((error: SecateurError) => tell(error, 1))
   const format = await formatOf(file)
-  if (format === 'Parquet') yield* readParquet(file, { signal })
-  else if (format === 'JSON') yield* splitJson(readBytes(file, signal), file, rowLimit)
-  else if (format === 'lines of JSON') {
-    for await (const line of splitLines(readBytes(file, signal), file, rowLimit)) {
-      const row = line.text.trim() === '' ? null : parseOrTell(line, file, options.onBadRow)
-      if (row) yield row
+  if (format === 'Parquet') {
+    let number = 0
+    const count = tell && ((error: SecateurError, rows: number) => tell(error, ((number += rows), rows)))
+    for await (const row of readParquet(file, { signal, onRead, onBadRow: count }))
+      yield { row, place: `row ${++number}` }
+    return
+  }
+  const bytes = readBytes(file, signal, onRead)
+  if (format === 'JSON') {
+    for await (const { row, line } of splitJson(bytes, file, { limit, onBadRow })) yield { row, place: `line ${line}` }
+  } else if (format === 'lines of JSON') {
+    for await (const line of splitLines(bytes, file, { limit, onBadRow })) {
+      const row = line.text.trim() === '' ? null : parseOrTell(line, file, onBadRow)
+      if (row) yield { row, place: `line ${line.number}` }
     }
   } else yield* readText(file, options)
 }
 
-function parseOrTell({ text, number }: Line, file: string, onBadRow: RowOptions['onBadRow']): Row | null {
+function parseOrTell(
+  { text, number }: Line,
+  file: string,
+  onBadRow: ((error: SecateurError) => void) | undefined,
+): Row | null {
   try {
     return parseRow(text, file, number)
   } catch (error) {
@@ -92,22 +122,26 @@ const unreadable = new Set([
   'docx',
 ])
 
-async function* readText(file: string, options: RowOptions): AsyncGenerator<Row> {
-  const { textUnit = 'line', rowLimit = defaultRowLimit, signal } = options
+async function* readText(file: string, options: RowOptions): AsyncGenerator<PlacedRow> {
+  const { textUnit = 'line', rowLimit: limit = defaultRowLimit, signal, onRead, onBadRow: tell } = options
   if (textUnit === 'document') {
-    yield { text: await wholeText(file, rowLimit, signal) }
+    yield { row: { text: await wholeText(file, limit, signal) }, place: 'text' }
     return
   }
+  const onBadRow = tell && ((error: SecateurError) => tell(error, 1))
   let paragraph: string[] = []
-  for await (const { text } of splitLines(readBytes(file, signal), file, rowLimit)) {
-    if (textUnit === 'line') yield { text }
-    else if (text.trim() !== '') paragraph.push(text)
-    else if (paragraph.length > 0) {
-      yield { text: paragraph.join('\n') }
+  let first = 1
+  const whole = (): PlacedRow => ({ row: { text: paragraph.join('\n') }, place: `line ${first}` })
+  for await (const { text, number } of splitLines(readBytes(file, signal, onRead), file, { limit, onBadRow })) {
+    if (textUnit === 'line') yield { row: { text }, place: `line ${number}` }
+    else if (text.trim() !== '') {
+      if (paragraph.push(text) === 1) first = number
+    } else if (paragraph.length > 0) {
+      yield whole()
       paragraph = []
     }
   }
-  if (paragraph.length > 0) yield { text: paragraph.join('\n') }
+  if (paragraph.length > 0) yield whole()
 }
 
 async function wholeText(file: string, limit: number, signal: AbortSignal | undefined): Promise<string> {

@@ -107,7 +107,7 @@ async function countRows(path: string, format: RowFormat, signal: AbortSignal): 
   let count = 0
   if (format === 'JSON') for await (const _ of readRows(path, { signal, rowLimit })) count++
   else
-    for await (const { text } of splitLines(readBytes(path, signal), path, rowLimit))
+    for await (const { text } of splitLines(readBytes(path, signal), path, { limit: rowLimit }))
       if (format === 'text' || text.trim() !== '') count++
   return count
 }

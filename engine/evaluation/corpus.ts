@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { z } from 'zod'
-import { formatOf, readRows } from '../data/rows.ts'
+import { formatOf, readPlacedRows } from '../data/rows.ts'
 import { badFile } from '../shared/errors.ts'
 import { strip } from './python-text.ts'
 
@@ -48,10 +48,10 @@ async function readTexts(file: string, signal?: AbortSignal): Promise<Rows> {
   const texts: string[] = []
   let column: Rows['column'] | null = null
   let length = 0
-  for await (const row of readRows(file, signal ? { signal } : {})) {
+  for await (const { row, place } of readPlacedRows(file, signal ? { signal } : {})) {
     column ??= 'sentence' in row && !('text' in row) ? 'sentence' : 'text'
     const text = row[column]
-    if (typeof text !== 'string') throw badFile(file, `row ${texts.length + 1}, ${column}`, 'is missing or not a text')
+    if (typeof text !== 'string') throw badFile(file, `${place}, ${column}`, 'is missing or not a text')
     length += text.length
     if (length > longest) {
       throw badFile(file, undefined, `holds over ${longest} characters; measure perplexity on a shorter text`)

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
-import { readBytes, splitLines } from '../data/lines.ts'
-import { type Row, formatOf, readRows } from '../data/rows.ts'
+import { type PlacedRow, readPlacedRows, readRows } from '../data/rows.ts'
 import { badFile } from '../shared/errors.ts'
 import { taskDescriptions, type TaskName } from '../contract/index.ts'
 import { tasks } from './tasks/index.ts'
@@ -17,25 +16,25 @@ export async function readTask(name: TaskName, file: string, signal?: AbortSigna
   const { title } = taskDescriptions[name]
   const rows: TaskRow[] = []
   let labels: Labels | null = null
-  for await (const row of readRows(file, signal ? { signal } : {})) {
+  for await (const placed of readPlacedRows(file, signal ? { signal } : {})) {
+    const { row } = placed
     const index = rows.length
     if (task.labelsBeside && row['label'] === undefined) {
       labels ??= await readLabels(file, signal)
       if (index < labels.values.length) row['label'] = labels.values[index]
       else if (labels.values.length > 0) throw unequal(labels, `more than ${index}`)
     }
-    rows.push(await parse(row, index))
+    rows.push(parse(placed))
   }
   if (rows.length === 0) throw badFile(file, undefined, `holds no rows; a row of ${title} has ${task.fields}`)
   if (labels && labels.values.length !== rows.length) throw unequal(labels, String(rows.length))
   return rows
 
-  async function parse(row: Row, index: number): Promise<TaskRow> {
+  function parse({ row, place }: PlacedRow): TaskRow {
     try {
       return task.parse(row)
     } catch (error) {
       if (!(error instanceof FieldError)) throw error
-      const place = await placeOf(index, file)
       throw badFile(file, `${place}, ${error.field}`, `${error.message} (read as ${title})`)
     }
   }
@@ -63,14 +62,4 @@ async function readLabels(file: string, signal?: AbortSignal): Promise<Labels> {
     while (values.at(-1) === '') values.pop()
   }
   return { file: labelFile, values }
-}
-
-/** Where a row stands, found again only when there is something to say about it: blank lines are no rows. */
-async function placeOf(index: number, file: string): Promise<string> {
-  if ((await formatOf(file)) !== 'lines of JSON') return `row ${index + 1}`
-  let rows = 0
-  for await (const { text, number } of splitLines(readBytes(file), file)) {
-    if (text.trim() !== '' && rows++ === index) return `line ${number}`
-  }
-  return `row ${index + 1}`
 }

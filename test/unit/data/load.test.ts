@@ -72,7 +72,7 @@ test('a template that refuses a conversation is named with the row', async () =>
   const file = write('odd.jsonl', [{ messages: [{ role: 'assistant', content: 'A' }] }])
   await assert.rejects(
     textsOf([file], { renderChat: refuse }),
-    /odd\.jsonl: row 1: .*chat template.*roles must alternate/,
+    /odd\.jsonl: line 1: .*chat template.*roles must alternate/,
   )
 })
 
@@ -81,7 +81,7 @@ test('a conversation that cannot be read is named with its row and message', asy
   const rows = [{ instruction: 'Q', output: 'A' }, { messages: [...messages, { role: 'critic', content: 'A' }] }]
   await assert.rejects(
     textsOf([write('role.jsonl', rows)]),
-    /role\.jsonl: row 2: messages, message 2: has the role "critic"/,
+    /role\.jsonl: line 2: messages, message 2: has the role "critic"/,
   )
 })
 
@@ -155,11 +155,14 @@ describe('rows that are lost', () => {
     const bad = [{ title: 'x' }, { messages: [{ role: 'critic', content: 'A' }] }, { prompt: 'p', completion: 'a' }]
     const lines = `${bad.map((row) => JSON.stringify(row)).join('\n')}\n{"prompt": \n[1]\n{"prompt": "p", "completion": "b"}`
     const file = folder.write('bad.jsonl', lines)
-    await assert.rejects(textsOf([file]), /bad\.jsonl: row 1: has the fields title/)
+    await assert.rejects(textsOf([file]), /bad\.jsonl: line 1: has the fields title/)
     const data = await textsOf([file], { badRows: 'skip' })
     assert.deepEqual(data.texts, ['<s>pa</s>', '<s>pb</s>'])
     assert.deepEqual([data.rows, data.skipped, data.documents], [6, 4, 2])
-    assert.match(data.loss!, /of 6 rows .*left out 4 that could not be read \(the first: .*row 1: has the fields title/)
+    assert.match(
+      data.loss!,
+      /of 6 rows .*left out 4 that could not be read \(the first: .*line 1: has the fields title/,
+    )
     await assert.rejects(textsOf([file], { badRows: 'skip', maxLostRows: 0.5 }), /67 % of the rows would be lost/)
   })
 })
@@ -168,9 +171,9 @@ test('data that cannot be trained on is refused, saying what is there and what i
   const strange = write('strange.jsonl', [{ text: 'a' }, { title: 'x', tags: ['y'], size: 3, none: null }])
   await assert.rejects(
     textsOf([strange]),
-    /strange\.jsonl: row 2: has the fields title \(string\), tags \(list\), size \(number\), none \(null\); expected text/,
+    /strange\.jsonl: line 2: has the fields title \(string\), tags \(list\), size \(number\), none \(null\); expected text/,
   )
-  await assert.rejects(textsOf([strange], { field: 'body' }), /row 1: .*text \(string\).*in the field body/)
+  await assert.rejects(textsOf([strange], { field: 'body' }), /line 1: .*text \(string\).*in the field body/)
   await assert.rejects(textsOf([folder.write('empty.txt', '')]), /empty\.txt: holds no rows/)
   await assert.rejects(textsOf([folder.write('blank.txt', '\n\n')]), /blank\.txt: holds 2 rows, none to train on/)
   await assert.rejects(textsOf([]), /at least one file/)

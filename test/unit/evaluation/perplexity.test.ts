@@ -121,7 +121,7 @@ test('any other text is taken as it stands, its rows joined where there are rows
   await writeFile(rows, '{"text":"One."}\n{"text":"Two."}\n')
   assert.equal((await readCorpus(rows)).text, 'One.\n\nTwo.')
   await writeFile(rows, '{"text":"One."}\n{"words":"Two."}\n')
-  await assert.rejects(readCorpus(rows), /story\.jsonl: row 2, text: is missing or not a text/)
+  await assert.rejects(readCorpus(rows), /story\.jsonl: line 2, text: is missing or not a text/)
   await writeFile(file, '\n \n')
   await assert.rejects(readCorpus(file), /story\.txt: holds no text/)
 })
