@@ -3,7 +3,7 @@ import { evaluationSchema } from './evaluation.ts'
 import { readPath, writtenPath } from './names.ts'
 import { pruneSchema } from './prune.ts'
 import { type OnTwice, renameLists, renameSettings } from './renamed.ts'
-import { machineSettings, outputDtype, trainingSettings } from './settings.ts'
+import { machineSettings, mergeIntoOfMerge, outputDtype, trainingSettings } from './settings.ts'
 import { sweepSchema } from './sweep.ts'
 
 export const finetuneSchema = z.strictObject({
@@ -20,6 +20,7 @@ export const mergeSchema = z.strictObject({
   adapter: readPath.describe('PEFT adapter folder'),
   out: writtenPath.describe('folder of the merged checkpoint'),
   outputDtype,
+  mergeInto: mergeIntoOfMerge,
 })
 
 export const evaluateSchema = z.strictObject({

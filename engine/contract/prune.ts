@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { criterionName, criterionSettings } from './criteria/index.ts'
 import { evaluationSchema } from './evaluation.ts'
 import { readPath, writtenPath } from './names.ts'
-import { fraction, machineSettings, most, outputDtype, trainingSettings } from './settings.ts'
+import { fraction, machineSettings, mergeIntoOfTraining, most, outputDtype, trainingSettings } from './settings.ts'
 
 export const pruneSchema = z.strictObject({
   kind: z.literal('prune'),
@@ -71,6 +71,7 @@ export const pruneSchema = z.strictObject({
   protectLast: z.int().min(0).max(10_000).default(1).describe('not uniform: number of last layers that stay whole'),
   channelMultiple: z.int().min(1).max(most.factor).default(1).describe('channels kept are a multiple of this'),
   outputDtype,
+  mergeInto: mergeIntoOfTraining,
   evaluation: evaluationSchema.optional().describe('scores taken of the result'),
   evaluateDense: z.boolean().default(false).describe('score the checkpoint before pruning too, the same way'),
 })

@@ -78,7 +78,12 @@ export const trainingSettings = {
     .enum(['auto', 'off', 'on'])
     .default('auto')
     .describe('off: keep activations for the backward pass (faster); on: compute blocks again (less memory)'),
-  int8: z.boolean().default(false).describe('hold the frozen weights in 8 bits'),
+  int8: z
+    .boolean()
+    .default(false)
+    .describe(
+      'hold the frozen weights in 8 bits: training and scores see them rounded, and the adapter is merged into the originals unless --merge-into says otherwise',
+    ),
   seed: z.int().min(0).default(0).describe('seed of everything random'),
   saveEvery: z.int().min(1).max(most.steps).default(50).describe('steps between two saved states'),
   sampleEvery: z.int().min(0).max(most.steps).default(0).describe('steps between two generated samples; 0: none'),
@@ -89,6 +94,19 @@ export const trainingSettings = {
     .describe('prompts that samples continue (repeat)'),
   sampleTokens: z.int().min(1).max(2048).default(48).describe('tokens in a sample at most'),
 }
+
+/** The weights that an adapter becomes part of, where it was trained over weights in 8 bits. */
+const mergeInto = z.enum(['original', 'trained']).default('original')
+
+/** The same of a job that trains the adapter itself. */
+export const mergeIntoOfTraining = mergeInto.describe(
+  'with --int8, the weights that the adapter is merged into: the original ones, or those in 8 bits that it was trained over (widened again), so that what is written computes what was trained',
+)
+
+/** The same of a job that is given the adapter. */
+export const mergeIntoOfMerge = mergeInto.describe(
+  'trained: round the weights to 8 bits first, as an adapter saw them that was trained with --int8; original: as they are',
+)
 
 /** The type of weights in files that are written. */
 export const outputDtype = z

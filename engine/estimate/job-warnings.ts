@@ -10,7 +10,24 @@ export async function jobWarnings(job: SingleJob, checkpoint: Checkpoint): Promi
   return [
     ...(job.kind === 'merge' ? checkpoint.warnings : await checkpointWarnings(checkpoint)),
     ...(job.kind === 'finetune' || job.kind === 'prune' ? lengthWarnings(job, checkpoint) : []),
+    ...eightBitWarnings(job),
   ]
+}
+
+/** What is written is not what was trained, where weights are held in 8 bits meanwhile. */
+function eightBitWarnings(job: SingleJob): string[] {
+  const seen = 'Training and scores see the frozen weights rounded to 8 bits'
+  if (job.kind === 'prune' && job.int8 && job.mergeInto === 'original')
+    return [
+      `${seen}, and the adapter is merged into the original weights: what is written computes a little differently than ` +
+        'what was trained. --merge-into trained writes what was trained.',
+    ]
+  if (job.kind === 'finetune' && job.int8)
+    return [
+      `${seen}: on the original weights the adapter computes a little differently than it was trained. ` +
+        'secateur merge writes what was trained with --merge-into trained.',
+    ]
+  return []
 }
 
 /** What a person should know of a checkpoint and its tokenizer. */

@@ -1,7 +1,7 @@
 import { openCheckpoint } from '../models/checkpoint.ts'
 import { writeCheckpoint } from '../models/write-checkpoint.ts'
 import { adapterScale } from '../lora/adapter-scale.ts'
-import { mergedReader, readAll } from '../lora/merge.ts'
+import { mergedReader, readAll, readerOf8Bits } from '../lora/merge.ts'
 import { checkAdapter, pairsOfAdapter, readAdapter } from '../lora/peft.ts'
 import type { JobContext, MergeJob, ResultEvent } from '../contract/index.ts'
 import { estimateJob, refuseIfTooLarge } from '../estimate/estimate.ts'
@@ -21,15 +21,15 @@ export async function merge(job: MergeJob, { emit, signal }: JobContext): Promis
   const dtype = job.outputDtype === 'same' ? checkpoint.dtype : job.outputDtype
   const { config } = checkpoint
   const values = { scale: adapterScale(adapter), layers: pairsOfAdapter(adapter, config) }
+  const own = (name: string) => checkpoint.read(name)
+  const base = job.mergeInto === 'trained' ? readerOf8Bits(config, own) : own
   const writing = new StageProgress('writing', emit)
   await writeCheckpoint(job.out, {
     config,
     dtype,
-    tensors: readAll(
-      config,
-      mergedReader(config, (name) => checkpoint.read(name), values),
-    ),
+    tensors: readAll(config, mergedReader(config, base, values)),
     tokenizerFrom: checkpoint.folder,
+    ifTooLarge: 'write bfloat16 or float32 with --output-dtype',
     signal,
     onProgress: (done, total) => writing.report(done, total),
   })

@@ -9,6 +9,7 @@ import { jobWarnings } from '../estimate/job-warnings.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { placementOf } from '../estimate/placement.ts'
 import { adapterValues } from '../lora/adapter.ts'
+import { readerOf8Bits } from '../lora/merge.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { writeCheckpoint } from '../models/write-checkpoint.ts'
 import { targetOf } from '../pruning/job-target.ts'
@@ -103,6 +104,9 @@ async function trainAndWrite(
   }
 }
 
+/** Without 8 bits the weights that were trained are the checkpoint's own. */
+const mergesIntoTrained = ({ int8, mergeInto }: PruneJob) => int8 && mergeInto === 'trained'
+
 async function write(
   job: PruneJob,
   checkpoint: Checkpoint,
@@ -112,13 +116,15 @@ async function write(
   { emit, signal }: JobContext,
 ): Promise<void> {
   const dtype = job.outputDtype === 'same' ? checkpoint.dtype : job.outputDtype
-  const { config, tensors } = pruning.result(adapterValues(adapter), dtype)
+  const { config, tensors } = pruning.result(adapterValues(adapter), mergesIntoTrained(job) ? readerOf8Bits : undefined)
   const writing = new StageProgress('writing', emit)
   await writeCheckpoint(folder.output, {
     config,
     dtype,
     tensors: tensors(),
     tokenizerFrom: checkpoint.folder,
+    ifTooLarge:
+      'give the same command with --resume and --output-dtype bfloat16 or float32; nothing is trained again, only written',
     signal,
     onProgress: (done, total) => writing.report(done, total),
   })

@@ -1,6 +1,7 @@
 import { fromFloat32, toFloat32 } from '../checkpoint/dtype.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { expectedTensors, weightPlaces, type WeightPlace } from '../models/tensors.ts'
+import { frozenWeight, quantise, toFloat32 as widened } from '../tensor/frozen-weight.ts'
 import type { StoredTensor } from '../tensor/stored-tensor.ts'
 import type { AdapterValues, PairValues } from './adapter.ts'
 
@@ -24,6 +25,20 @@ export function mergedReader(config: ModelConfig, read: ReadTensor, adapter: Ada
     const values = stored.dtype === 'float32' ? toFloat32(stored).slice() : toFloat32(stored)
     for (const { place, pair } of adapted) addProduct(values, place, pair, adapter.scale)
     return { ...stored, dtype: 'float32', bytes: fromFloat32(values, 'float32') }
+  }
+}
+
+/**
+ * A checkpoint's tensors as a model has them that holds its linear layers in 8 bits: those weights rounded (see `quantise`),
+ * in float32, and all others as they are.
+ */
+export function readerOf8Bits(config: ModelConfig, read: ReadTensor): ReadTensor {
+  const held = new Set(weightPlaces(config).map(({ tensor }) => tensor))
+  return (name) => {
+    const stored = read(name)
+    if (!held.has(name)) return stored
+    // Every row has a scale of its own, so that it is the same whether one linear layer or several are stored together.
+    return { ...stored, dtype: 'float32', bytes: fromFloat32(widened(quantise(frozenWeight(stored))), 'float32') }
   }
 }
 

@@ -25,6 +25,8 @@ export interface WriteCheckpointOptions {
   maxShardBytes?: number | undefined
   /** Metadata of the safetensors files, besides `format`. */
   metadata?: Record<string, string> | undefined
+  /** What a user can do where a weight is too large for `dtype`. */
+  ifTooLarge?: string | undefined
   /** Stops the writing between two tensors; nothing is left of it then. */
   signal?: AbortSignal | undefined
   /** Bytes of tensors written, and to write in all. */
@@ -58,7 +60,7 @@ export async function writeCheckpoint(folder: string, options: WriteCheckpointOp
     let done = 0
     for await (const tensor of tensors) {
       const converted = convert(tensor, dtype)
-      checkWritable(folder, tensor, converted)
+      checkWritable(folder, tensor, converted, options.ifTooLarge ?? 'write bfloat16 or float32')
       writers.write(converted)
       onProgress?.((done += converted.bytes.length), total)
       // Gigabytes take a while, in which a stop must still be heard.
@@ -128,11 +130,11 @@ class ShardWriters {
 }
 
 /** A checkpoint with a broken number in it is never written. */
-function checkWritable(folder: string, given: StoredTensor, converted: StoredTensor): void {
+function checkWritable(folder: string, given: StoredTensor, converted: StoredTensor, ifTooLarge: string): void {
   if (firstNonFinite(converted) === -1) return
   const where = { file: folder, field: given.name }
   throw firstNonFinite(given) === -1
-    ? new SecateurError('unsupported', `has numbers too large for ${converted.dtype}; write bfloat16 or float32`, where)
+    ? new SecateurError('unsupported', `has numbers too large for ${converted.dtype}: ${ifTooLarge}`, where)
     : new SecateurError('unsupported', 'has become NaN or infinite; nothing was written', where)
 }
 

@@ -7,7 +7,7 @@ import type { ModelConfig } from '../models/model-config.ts'
 import { countParameters } from '../models/tensors.ts'
 import { SecateurError } from '../shared/errors.ts'
 import type { RestoredValues, SavedValues } from '../shared/saved-values.ts'
-import type { StoredTensor, WeightType } from '../tensor/stored-tensor.ts'
+import type { StoredTensor } from '../tensor/stored-tensor.ts'
 import type { StepEvent } from '../training/loop.ts'
 import type { Trainer } from '../training/trainer.ts'
 import type { Criterion } from './criteria/criterion.ts'
@@ -35,6 +35,9 @@ export interface PrunedEvent {
   snapshot: PruningSnapshot
 }
 
+/** How the weights are read that an adapter is merged into: as they are where nothing else is given. */
+export type Base = (config: ModelConfig, read: ReadTensor) => ReadTensor
+
 /** A way to prune while an adapter trains: of groups, or of single weights. */
 export interface Pruning extends Disposable {
   /** Trains and prunes from the step after `from` to the trainer's last; yields what happened. */
@@ -46,8 +49,8 @@ export interface Pruning extends Disposable {
   restore(saved: RestoredValues): void
   /** The checkpoint's tensors as pruning left them before the merge: of groups, unchanged. */
   readonly read: ReadTensor
-  /** The smaller model, with the adapter merged into it; tensors are made one at a time. */
-  result(adapter: AdapterValues, dtype: WeightType): { config: ModelConfig; tensors: () => Iterable<StoredTensor> }
+  /** The smaller model, with the adapter merged into it, in whatever type; tensors are made one at a time. */
+  result(adapter: AdapterValues, base?: Base): { config: ModelConfig; tensors: () => Iterable<StoredTensor> }
 }
 
 export interface GroupPruningSettings extends CriterionSettings, ScheduleSettings {
@@ -116,14 +119,14 @@ export class GroupPruning implements Pruning {
     }
   }
 
-  result(adapter: AdapterValues, dtype: WeightType) {
+  result(adapter: AdapterValues, base: Base = (_, read) => read) {
     const { config } = this.#model
     const masks = this.#masks.groups
     const compensation = this.#target.addsBiases ? (this.#criterion.compensation ?? null) : null
-    const merged = mergedReader(config, this.read, adapter)
+    const merged = mergedReader(config, base(config, this.read), adapter)
     return {
       config: shrunkConfig(config, masks, compensation !== null),
-      tensors: () => shrunkTensors(config, merged, masks, dtype, compensation),
+      tensors: () => shrunkTensors(config, merged, masks, compensation),
     }
   }
 

@@ -1,9 +1,9 @@
-import { fromFloat32, toFloat32 } from '../checkpoint/dtype.ts'
+import { toFloat32 } from '../checkpoint/dtype.ts'
 import type { LinearName, ShrunkLayer, TensorRole, TensorSpec } from '../models/family.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { familyOf } from '../models/registry.ts'
 import { linearOf, tensorsOf } from '../models/tensors.ts'
-import type { StoredTensor, WeightType } from '../tensor/stored-tensor.ts'
+import type { StoredTensor } from '../tensor/stored-tensor.ts'
 import type { Compensation } from './criteria/criterion.ts'
 import { type GroupMasks, isEmptyLayer } from './masks.ts'
 import { withBiases } from './targets.ts'
@@ -21,8 +21,8 @@ export const shrunkConfig = (config: ModelConfig, masks: GroupMasks, addsBiases 
 })
 
 /**
- * The tensors of the shrunk model, one at a time: without the rows and columns of masked groups, rounded once to `dtype`.
- * Layers of which nothing stays are left out.
+ * The tensors of the shrunk model, one at a time: without the rows and columns of masked groups. What is cut is in float32,
+ * and rounded by whoever writes it. Layers of which nothing stays are left out.
  *
  * @param read reads a tensor of the checkpoint that is shrunk, with the adapter merged into it (see `mergedReader`)
  * @param compensation what is added to the biases of the layers that read the groups
@@ -31,7 +31,6 @@ export function* shrunkTensors(
   config: ModelConfig,
   read: (name: string) => StoredTensor,
   masks: GroupMasks,
-  dtype: WeightType,
   compensation: Compensation | null = null,
 ): Generator<StoredTensor> {
   const sources = layersLeft(masks)
@@ -42,7 +41,7 @@ export function* shrunkTensors(
     const { layer } = role
     const source = stored.get(roleKey(role, layer === null ? null : sources[layer]!))
     if (layer === null || (role.part !== 'weight' && role.part !== 'bias')) {
-      yield inType({ ...read(source!.name), name: spec.name }, dtype)
+      yield { ...read(source!.name), name: spec.name }
       continue
     }
     const cut = { config, source: sources[layer]!, kept: layers[layer]!, linears: role.linears }
@@ -51,7 +50,7 @@ export function* shrunkTensors(
       role.part === 'weight'
         ? cutWeight(toFloat32(whole!), cut, spec)
         : cutBias(whole ? toFloat32(whole) : null, cut, spec, compensation?.[sources[layer]!])
-    yield { name: spec.name, dtype, shape: spec.shape, bytes: fromFloat32(values, dtype) }
+    yield { name: spec.name, dtype: 'float32', shape: spec.shape, bytes: new Uint8Array(values.buffer) }
   }
 }
 
@@ -60,9 +59,6 @@ function roleKey(role: TensorRole, layer: number | null): string {
   const what = 'linears' in role ? role.linears.join('+') : 'norm' in role ? role.norm : ''
   return `${role.part} ${layer} ${what}`
 }
-
-const inType = (stored: StoredTensor, dtype: WeightType): StoredTensor =>
-  stored.dtype === dtype ? stored : { ...stored, dtype, bytes: fromFloat32(toFloat32(stored), dtype) }
 
 /** A tensor that is cut: of the layer `source` of the model before, with the linear layers that it holds. */
 interface Cut {

@@ -9,7 +9,7 @@ import type { SavedValues } from '../shared/saved-values.ts'
 import { frozenFloats, quantise } from '../tensor/frozen-weight.ts'
 import { type StepEvent, takeSteps } from '../training/loop.ts'
 import type { Trainer } from '../training/trainer.ts'
-import type { Pruning } from './prune.ts'
+import type { Base, Pruning } from './prune.ts'
 import { activationStatistics, inputOf, type LayerStatistics, rootMeanSquares } from './statistics/activations.ts'
 
 export interface SingleWeightSettings {
@@ -75,9 +75,12 @@ export class SingleWeightPruning implements Pruning {
     return { ...stored, bytes: fromFloat32(whole, stored.dtype) }
   }
 
-  result(adapter: AdapterValues): { config: ModelConfig; tensors: () => Iterable<ReturnType<ReadTensor>> } {
+  result(
+    adapter: AdapterValues,
+    base: Base = (_, read) => read,
+  ): { config: ModelConfig; tensors: () => Iterable<ReturnType<ReadTensor>> } {
     const { config } = this.#model
-    const merged = mergedReader(config, this.read, adapter)
+    const merged = mergedReader(config, base(config, this.read), adapter)
     return { config, tensors: () => readAll(config, merged) }
   }
 

@@ -10,6 +10,7 @@ import {
   type ErrorEvent,
   type Job,
   type JobContext,
+  type PruneJob,
   type PruningSnapshot,
   pruningSnapshotSchema,
   type ResultEvent,
@@ -30,8 +31,19 @@ import { version } from '../shared/version.ts'
 import { Journal } from './journal.ts'
 import { lockName, RunLock } from './run-lock.ts'
 
-/** Settings that may differ between a run and its continuation: they do not change its numbers. */
-const mayDiffer = new Set(['out', 'maxLostRows', 'saveEvery', 'sampleEvery', 'samplePrompts', 'sampleTokens'])
+/**
+ * Settings that may differ between a run and its continuation: they do not change what is trained. The output dtype is among
+ * them for weights that turn out too large for it.
+ */
+const mayDiffer = new Set([
+  'out',
+  'maxLostRows',
+  'saveEvery',
+  'sampleEvery',
+  'samplePrompts',
+  'sampleTokens',
+  'outputDtype',
+])
 
 /** The settings that a continued run must share with the run that was started. */
 const fixedSettings = (job: Job) => Object.fromEntries(Object.entries(job).filter(([name]) => !mayDiffer.has(name)))
@@ -125,7 +137,8 @@ export class RunFolder {
 
   /** @throws SecateurError where the folder holds a run of another job. */
   static open(path: string, job: RunJob): RunFolder {
-    const earlier = fixedSettings(RunFolder.jobOf(path))
+    const run = readRunFile(path)
+    const earlier = fixedSettings(run.job)
     const now = fixedSettings(job)
     const different = Object.keys({ ...earlier, ...now }).filter((name) => !isDeepStrictEqual(earlier[name], now[name]))
     if (different.length > 0)
@@ -133,7 +146,23 @@ export class RunFolder {
         different[0]!,
         `the run in ${path} was started with ${JSON.stringify(earlier[different[0]!])}, not ${JSON.stringify(now[different[0]!])}: a run is continued as it was started`,
       )
-    return new RunFolder(path)
+    const folder = new RunFolder(path)
+    if ('outputDtype' in job) folder.#changeOutputDtype(run, job.outputDtype)
+    return folder
+  }
+
+  /** @throws SecateurError where the checkpoint is written already. */
+  #changeOutputDtype(run: RunFile, outputDtype: PruneJob['outputDtype']): void {
+    if (!('outputDtype' in run.job) || run.job.outputDtype === outputDtype) return
+    if (existsSync(this.output)) {
+      const { outputDtype: earlier } = run.job
+      this.close()
+      throw badSetting(
+        'outputDtype',
+        `${this.output} is written already, with --output-dtype ${earlier}: continue the run with that, or remove this folder to have it written again`,
+      )
+    }
+    writeJson(join(this.path, runFiles.run), { ...run, job: { ...run.job, outputDtype } } satisfies RunFile)
   }
 
   get #stateFile(): string {

@@ -7,7 +7,7 @@ import { type Checkpoint, openCheckpoint } from '../../../engine/models/checkpoi
 import { writeCheckpoint } from '../../../engine/models/write-checkpoint.ts'
 import { countParameters } from '../../../engine/models/tensors.ts'
 import { type Adapter, adapterValues } from '../../../engine/lora/adapter.ts'
-import { mergedReader } from '../../../engine/lora/merge.ts'
+import { mergedReader, readerOf8Bits } from '../../../engine/lora/merge.ts'
 import type { HeadGroups } from '../../../engine/models/family.ts'
 import { loadModel } from '../../../engine/models/load.ts'
 import { depth } from '../../../engine/pruning/criteria/depth.ts'
@@ -15,8 +15,10 @@ import type { Compensation } from '../../../engine/pruning/criteria/criterion.ts
 import { Flap } from '../../../engine/pruning/criteria/flap.ts'
 import { groupCount } from '../../../engine/pruning/groups.ts'
 import { fullMasks, type GroupMasks, isEmptyLayer, maskTensors, selectMasks } from '../../../engine/pruning/masks.ts'
+import type { Base } from '../../../engine/pruning/prune.ts'
 import { shrunkConfig, shrunkTensors } from '../../../engine/pruning/shrink.ts'
 import { Random } from '../../../engine/shared/random.ts'
+import type { WeightType } from '../../../engine/tensor/stored-tensor.ts'
 import { FIXTURES } from '../../fixtures/read.ts'
 import { assertWithin, forward, largestDifference, openFixture, startBackend } from '../models/shared.ts'
 
@@ -34,15 +36,16 @@ async function shrink(
   masks: GroupMasks,
   adapter: Adapter | null,
   compensation: Compensation | null = null,
+  { dtype = checkpoint.dtype, base = (_, read) => read }: { dtype?: WeightType; base?: Base } = {},
 ) {
-  const { config, dtype } = checkpoint
+  const { config } = checkpoint
   const path = join(folder, String(written++))
-  const own = (name: string) => checkpoint.read(name)
+  const own = base(config, (name: string) => checkpoint.read(name))
   const read = adapter ? mergedReader(config, own, adapterValues(adapter)) : own
   await writeCheckpoint(path, {
     config: shrunkConfig(config, masks, compensation !== null),
     dtype,
-    tensors: shrunkTensors(config, read, masks, dtype, compensation),
+    tensors: shrunkTensors(config, read, masks, compensation),
   })
   const shrunk = openCheckpoint(path)
   after(() => shrunk[Symbol.dispose]())
@@ -96,6 +99,22 @@ test('every family and type shrinks to what its masks leave', async () => {
     }
   }
 })
+
+for (const name of ['llama_gqa', 'llama_f16', 'phi3_fused'] as const) {
+  test(`${name}: merged into the weights in 8 bits that were trained, it computes what was trained`, async () => {
+    const { checkpoint, model, adapter, batch } = openFixture(name, { int8: true })
+    const masks = fullMasks(model.config, 'key-value-heads')
+    for (const mask of masks) mask.channels.fill(0, 5, 20)
+    const trained = forward(model, batch, { adapter, masks: maskTensors(model.config, masks) })
+    const logitsOf = async (base?: Base) => {
+      const shrunk = await shrink(checkpoint, masks, adapter, null, { dtype: 'float32', ...(base && { base }) })
+      return forward(shrunk.model, batch)
+    }
+    assertWithin(await logitsOf(readerOf8Bits), trained, 1e-4, 'merged into what was trained')
+    const missed = largestDifference(await logitsOf(), trained)
+    assert.ok(missed > 1e-3, `merged into the originals the logits differ by ${missed} only`)
+  })
+}
 
 test('query heads leave evenly or raggedly, and what is left can be pruned again', async () => {
   const { checkpoint, model, adapter, batch } = openFixture('llama_gqa')

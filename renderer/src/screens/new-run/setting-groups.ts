@@ -196,6 +196,10 @@ export const groups: readonly SettingGroup[] = [
     title: 'What is written',
     settings: {
       outputDtype: {},
+      mergeInto: {
+        sentence:
+          'Where frozen weights are held in 8 bits: the weights that the adapter is merged into, the original ones, or those in 8 bits that it was trained over, so that what is written computes what was trained.',
+      },
     },
   },
   {
@@ -205,7 +209,11 @@ export const groups: readonly SettingGroup[] = [
       device: {},
       threads: { unit: 'threads', sentence: 'Threads of one operator; left empty, all cores are used.' },
       gradientCheckpointing: {},
-      int8: { label: 'Frozen weights in 8 bits' },
+      int8: {
+        label: 'Frozen weights in 8 bits',
+        sentence:
+          'Holds the frozen weights in 8 bits, in about half of the memory of 16. Training and scores see them rounded; “Merge into” says whether what is written does.',
+      },
     },
   },
 ]

@@ -32,6 +32,8 @@ const valueNames: Readonly<Record<string, string>> = {
   base: 'Without the adapter',
   adapter: 'Estimated from the adapter',
   weights: 'Of the weights themselves',
+  original: 'The original weights',
+  trained: 'The weights that were trained',
 }
 
 export function valueName(value: string): string {
