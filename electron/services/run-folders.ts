@@ -163,6 +163,7 @@ export async function settleFromFolder(
   const recorder = new RunRecorder(context, row.id, row.folder)
   await recorder.read(false)
   await recorder.close()
+  for (const message of report.warnings) runs.records.addLog(row.id, { time: Date.now(), level: 'warning', message })
   const finished = report.finished === null ? null : Date.parse(report.finished)
   if (report.result) await enterResult(context, library, row, report.result, finished ?? Date.now())
   else if (row.kind === 'sweep') await enterSweep(context, library, row, false)

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { badFile } from '../shared/errors.ts'
-import { explained } from '../shared/files.ts'
+import { openFileHandle } from '../shared/open-file.ts'
+import { explained } from '../shared/system-errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 
 /** Configs that say what the weights mean. */
@@ -25,7 +25,8 @@ export async function hashFolder(
     for (const { name, bytes } of files) {
       hash.update(`${name}\n${bytes}\n`)
       let read = 0
-      const stream = createReadStream(join(folder, name), { highWaterMark: 4 * 2 ** 20, signal })
+      const handle = await openFileHandle(join(folder, name))
+      const stream = handle.createReadStream({ highWaterMark: 4 * 2 ** 20, signal })
       for await (const chunk of stream as AsyncIterable<Buffer>) {
         hash.update(chunk)
         read += chunk.length

@@ -1,7 +1,8 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, readSync } from 'node:fs'
 import { badFile } from '../shared/errors.ts'
 import { contentHint, hintBytes } from '../shared/file-content.ts'
-import { explained } from '../shared/files.ts'
+import { openFile } from '../shared/open-file.ts'
+import { explained } from '../shared/system-errors.ts'
 import type { StoredTensor } from '../tensor/stored-tensor.ts'
 import { lengthBytes, maxHeaderBytes, parseHeader, type TensorEntry, weightTypeOf } from './safetensors-header.ts'
 
@@ -20,15 +21,9 @@ export class SafetensorsFile {
   /** Opens a file and checks its header (see `parseHeader`); reads no weights. Errors name the file and the tensor. */
   constructor(path: string) {
     this.path = path
+    this.#descriptor = openFile(path)
     try {
-      this.#descriptor = openSync(path, 'r')
-    } catch (error) {
-      throw explained(path, error)
-    }
-    try {
-      const stat = fstatSync(this.#descriptor)
-      if (!stat.isFile()) throw badFile(path, undefined, 'is not a file')
-      this.bytes = stat.size
+      this.bytes = fstatSync(this.#descriptor).size
       const { tensors, metadata } = parseHeader(path, this.#headerText(), this.bytes)
       this.tensors = tensors
       this.metadata = metadata

@@ -40,6 +40,8 @@ export const runReportSchema = z.object({
   lastSavedStep: z.int(),
   /** Lines of metrics.jsonl, pruning.jsonl and samples.jsonl that are whole. */
   counts: z.object({ metrics: z.int(), snapshots: z.int(), samples: z.int() }),
+  /** Lines of the journals that are none. */
+  warnings: z.array(z.string()),
   bytes: z.number(),
 })
 export type RunReport = z.infer<typeof runReportSchema>

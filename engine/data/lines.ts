@@ -1,7 +1,7 @@
-import { createReadStream } from 'node:fs'
-import { open, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { createGunzip } from 'node:zlib'
 import { badFile, type SecateurError } from '../shared/errors.ts'
+import { openFileHandle } from '../shared/open-file.ts'
 
 /** Longest line, or JSON value, that is taken into memory, in bytes. */
 export const defaultRowLimit = 64 * 2 ** 20
@@ -15,7 +15,7 @@ const carriageReturn = 13
 export async function headOf(file: string, count: number): Promise<Buffer> {
   try {
     if ((await stat(file)).isDirectory()) throw badFile(file, undefined, 'is a folder; give a file in it')
-    await using handle = await open(file, 'r')
+    await using handle = await openFileHandle(file)
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(count), 0, count, 0)
     return buffer.subarray(0, bytesRead)
   } catch (error) {
@@ -35,7 +35,7 @@ export async function* readBytes(
 ): AsyncGenerator<Buffer> {
   const head = await headOf(file, 2)
   const { size } = await stat(file)
-  const raw = createReadStream(file, { highWaterMark: 2 ** 20 })
+  const raw = (await openFileHandle(file)).createReadStream({ highWaterMark: 2 ** 20 })
   const isGzip = head[0] === 0x1f && head[1] === 0x8b
   const stream = isGzip ? raw.pipe(createGunzip({ chunkSize: 2 ** 20 })) : raw
   if (isGzip) raw.on('error', (error) => stream.destroy(error))

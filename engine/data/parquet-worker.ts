@@ -1,11 +1,11 @@
-import { open } from 'node:fs/promises'
 import { parentPort, workerData } from 'node:worker_threads'
+import { openFileHandle } from '../shared/open-file.ts'
 import { openParquet } from './parquet-file.ts'
 import type { WorkerAnswer } from './parquet.ts'
 
 const file = workerData as string
 const port = parentPort!
-const parquet = await openParquet(await open(file, 'r'), file)
+const parquet = await openParquet(await openFileHandle(file), file)
 
 port.on('message', (group: number) => {
   parquet.readGroup(group).then(

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import { open } from 'node:fs/promises'
 import { Worker } from 'node:worker_threads'
 import { badFile, SecateurError } from '../shared/errors.ts'
+import { openFileHandle } from '../shared/open-file.ts'
 import { openParquet } from './parquet-file.ts'
 
 type Row = Record<string, unknown>
@@ -60,7 +60,7 @@ export async function* readParquet(file: string, options: ParquetOptions = {}): 
 }
 
 async function groupsOf(file: string) {
-  await using handle = await open(file, 'r')
+  await using handle = await openFileHandle(file)
   return (await openParquet(handle, file)).groups
 }
 

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs'
-import { open, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Dataset, DatasetKind, ParsedServiceParams } from '../contract/index.ts'
 import { isConversation, messageFieldOf } from '../data/conversation.ts'
@@ -12,7 +12,8 @@ import { labelFileOf } from '../evaluation/read-task.ts'
 import { tasks } from '../evaluation/tasks/index.ts'
 import { type TaskName, taskNames } from '../contract/index.ts'
 import { badFile } from '../shared/errors.ts'
-import { explained } from '../shared/files.ts'
+import { openFileHandle } from '../shared/open-file.ts'
+import { explained } from '../shared/system-errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 
 /** Rows that are looked at, and the longest of them. */
@@ -86,7 +87,7 @@ async function headOf(path: string, format: RowFormat, bytes: number, signal: Ab
 }
 
 async function headOfParquet(path: string, signal: AbortSignal): Promise<{ rows: Row[]; count: number }> {
-  await using handle = await open(path, 'r')
+  await using handle = await openFileHandle(path)
   const { groups, blankRow } = await openParquet(handle, path)
   const count = groups.reduce((sum, { rows }) => sum + rows, 0)
   const isSmall = groups.length > 0 && groups[0]!.unpackedBytes <= unpackedBytes

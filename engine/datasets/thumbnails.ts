@@ -4,7 +4,7 @@ import sharp from 'sharp'
 import type { Thumbnails, ParsedServiceParams } from '../contract/index.ts'
 import { type ImageFile, listImages } from '../data/image-files.ts'
 import { badFile, failureOf } from '../shared/errors.ts'
-import { explained } from '../shared/files.ts'
+import { explained } from '../shared/system-errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 
 /** Larger files, and images of more pixels, are refused before memory is taken for them. */

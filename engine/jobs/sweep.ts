@@ -16,7 +16,7 @@ import { SecateurError } from '../shared/errors.ts'
 import { expandSweep, type SweepRun } from '../sweeps/expand.ts'
 import { writeReport } from '../sweeps/report.ts'
 import { runInChild } from '../runs/child-run.ts'
-import { inRunFolder, readRunFile } from '../runs/run-folder.ts'
+import { inRunFolder, readRunFile, type RunFolder } from '../runs/run-folder.ts'
 import {
   denseFolderOf,
   keepFailures,
@@ -36,7 +36,7 @@ export async function sweep(job: SweepJob, context: JobContext): Promise<ResultE
   const started = performance.now()
   const runs = expandSweep(job)
   return await inRunFolder(job, context, async (folder) => {
-    const runner = new Runner(job, folder.path, context)
+    const runner = new Runner(job, folder, context)
     await runner.scoreDense(runs)
     // The report grows with every run, so that a sweep that is stopped has one too.
     const write = () => writeReport(folder.path, runner.outcome(runs))
@@ -48,7 +48,7 @@ export async function sweep(job: SweepJob, context: JobContext): Promise<ResultE
 
 class Runner {
   readonly #sweep: SweepJob
-  readonly #folder: string
+  readonly #run: RunFolder
   readonly #context: JobContext
   readonly #threads: number
   readonly #results = new Map<string, ResultEvent>()
@@ -56,11 +56,15 @@ class Runner {
   #dense: ResultEvent | null = null
   #hasStarted = false
 
-  constructor(job: SweepJob, folder: string, context: JobContext) {
+  constructor(job: SweepJob, folder: RunFolder, context: JobContext) {
     this.#sweep = job
-    this.#folder = folder
+    this.#run = folder
     this.#context = context
     this.#threads = Math.max(1, Math.floor(availableParallelism() / job.parallel))
+  }
+
+  get #folder(): string {
+    return this.#run.path
   }
 
   /** Scores the checkpoint itself, once for all runs. */
@@ -114,6 +118,7 @@ class Runner {
     } catch (error) {
       // A run that cannot be done is told of in the report; the others go on. A stop ends them all.
       if (this.#context.signal.aborted || !(error instanceof SecateurError) || error.kind === 'interrupted') throw error
+      this.#run.check()
       this.#failures.push({ name, message: error.message })
       keepFailures(this.#folder, this.#failures)
       this.#note(`${name}: ${error.message}`, 'error')

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { badFile } from '../shared/errors.ts'
-import { explained } from '../shared/files.ts'
+import { explained } from '../shared/system-errors.ts'
 import { checkFinite } from '../checkpoint/check-finite.ts'
 import { readConfig } from './registry.ts'
 import { ignoredText, matchTensors, type TensorSummary } from './match-tensors.ts'

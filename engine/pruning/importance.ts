@@ -3,7 +3,7 @@ import type { LayerScores } from './scores.ts'
 
 /**
  * Group scores gathered over steps, from zero: their moving average G_t = lambda G_{t-1} + (1 - lambda) G^_t
- * (arXiv 2305.18403, equation 11), or their sum. A step whose scores contain NaN is skipped whole.
+ * (arXiv 2305.18403, equation 11), or their sum. A step whose scores are not all finite is skipped whole.
  */
 export class ImportanceAverage {
   readonly #keep: number
@@ -17,7 +17,7 @@ export class ImportanceAverage {
   }
 
   update(scores: readonly LayerScores[]): void {
-    if (scores.some((layer) => kinds.some((kind) => layer[kind].some(Number.isNaN)))) {
+    if (scores.some((layer) => kinds.some((kind) => !layer[kind].every(Number.isFinite)))) {
       this.skipped++
       return
     }

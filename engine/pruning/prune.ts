@@ -207,9 +207,9 @@ export class GroupPruning implements Pruning {
 
   restore(saved: RestoredValues): void {
     const layers = <Values>(name: string, make: (data: Float32Array) => Values) =>
-      this.#model.layers.map((_, layer) => ({
-        heads: make(saved.value(`${name}.${layer}.heads`)),
-        channels: make(saved.value(`${name}.${layer}.channels`)),
+      this.#masks.groups.map(({ heads, channels }, layer) => ({
+        heads: make(saved.value(`${name}.${layer}.heads`, heads.length)),
+        channels: make(saved.value(`${name}.${layer}.channels`, channels.length)),
       }))
     this.#setMasks(layers('mask', (data) => Uint8Array.from(data)))
     if (saved.has('importance.0.heads')) this.#importance.layers = layers('importance', (data) => data)

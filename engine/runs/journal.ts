@@ -1,6 +1,10 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import type { z } from 'zod'
-import { parseJsonOrNull, writeFileAtomically } from '../shared/files.ts'
+import { parseJsonOrNull, replaceFile } from '../shared/files.ts'
+import { readLines } from '../shared/read-lines.ts'
+
+/** Longest line of a journal: a snapshot of a wide and deep model has some hundred kilobytes. */
+export const longestLine = 16 * 2 ** 20
 
 /** A file of a run folder with a JSON line for a step, or several. Lines are only ever added, step by step. */
 export class Journal<Line extends { step: number }> {
@@ -15,18 +19,31 @@ export class Journal<Line extends { step: number }> {
 
   /**
    * Forgets what was written of steps after `step`, which are going to be repeated, and opens the file for what comes.
-   * A line that a crash cut short goes too. Returns the lines that stay.
+   * A line that a crash cut short goes too.
+   *
+   * @param onBadLine hears of lines that are no lines of this journal, which go as well
+   * @param onKept sees the lines that stay
    */
-  start(step: number): Line[] {
+  start(step: number, onBadLine: (message: string) => void, onKept?: (line: Line) => void): void {
     this.close()
-    const texts = existsSync(this.#file) ? readFileSync(this.#file, 'utf8').split('\n') : []
-    const kept = texts.flatMap((text) => {
-      const parsed = this.#schema.safeParse(parseJsonOrNull(text))
-      return parsed.success && parsed.data.step <= step ? [{ text, line: parsed.data }] : []
+    const bad: number[] = []
+    replaceFile(this.#file, (temporary) => {
+      const target = openSync(temporary, 'w')
+      try {
+        if (!existsSync(this.#file)) return
+        for (const { number, text, isWhole } of readLines(this.#file, longestLine)) {
+          const parsed = this.#schema.safeParse(parseJsonOrNull(text))
+          if (parsed.success && parsed.data.step <= step) {
+            writeSync(target, `${text}\n`)
+            onKept?.(parsed.data)
+          } else if (!parsed.success && isWhole) bad.push(number)
+        }
+      } finally {
+        closeSync(target)
+      }
     })
-    writeFileAtomically(this.#file, kept.map(({ text }) => `${text}\n`).join(''))
+    if (bad.length > 0) onBadLine(describeBadLines(this.#file, bad))
     this.#descriptor = openSync(this.#file, 'a')
-    return kept.map(({ line }) => line)
   }
 
   append(line: Line): void {
@@ -43,4 +60,14 @@ export class Journal<Line extends { step: number }> {
     closeSync(this.#descriptor)
     this.#descriptor = null
   }
+}
+
+const named = 5
+
+/** Says which lines of a journal are no lines of it. */
+export function describeBadLines(file: string, numbers: readonly number[]): string {
+  const first = numbers.slice(0, named).join(', ')
+  const more = numbers.length > named ? ` and ${numbers.length - named} more` : ''
+  const which = numbers.length === 1 ? `line ${first} is` : `lines ${first}${more} are`
+  return `${file}: ${which} not what a run writes there, and left out; was the file changed, or is the disk damaged?`
 }

@@ -7,6 +7,7 @@ import type { Checkpoint } from '../models/checkpoint.ts'
 import type { Model } from '../models/family.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
+import { linearOf } from '../models/tensors.ts'
 import { stopIdsOf } from '../models/stop-ids.ts'
 import { Random } from '../shared/random.ts'
 import type { RestoredValues } from '../shared/saved-values.ts'
@@ -91,17 +92,21 @@ export async function prepareTraining(
   const state = resume ? folder.load() : null
   const saved = state && restoredValues(state.values, folder.path)
   const adapter = saved
-    ? adapterFrom(model.config, settings, (layer, name) => ({
-        a: saved.value(`adapter.${layer}.${name}.a`),
-        b: saved.value(`adapter.${layer}.${name}.b`),
-      }))
+    ? adapterFrom(model.config, settings, (layer, name) => {
+        const { inputs, outputs } = linearOf(model.config, layer, name)
+        return {
+          a: saved.value(`adapter.${layer}.${name}.a`, job.rank * inputs),
+          b: saved.value(`adapter.${layer}.${name}.b`, outputs * job.rank),
+        }
+      })
     : createAdapter(model.config, settings, new Random(job.seed).fork('adapter'))
   const trainer = new Trainer(model, adapter, batches, { ...job, steps, update })
   if (saved) restoreMoments(trainer, saved)
   const done = state?.step ?? 0
-  folder.metrics.start(done)
+  const warn = (message: string) => emit({ type: 'warning', message })
+  folder.metrics.start(done, warn)
   // What is removed before the first step is removed again.
-  folder.snapshots.start(done === 0 ? -1 : done)
+  folder.snapshots.start(done === 0 ? -1 : done, warn)
   return {
     model,
     tokenizer,

@@ -82,6 +82,7 @@ async function writeDown(
       emit(event)
       continue
     }
+    folder.check()
     last = event.step
     loss = numberOrNull(event.loss)
     pace.add(event.tokens)

@@ -3,9 +3,6 @@ import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { z } from 'zod'
-import type { StoredTensor } from '../tensor/stored-tensor.ts'
-import { SafetensorsFile } from '../checkpoint/safetensors.ts'
-import { writeSafetensors } from '../checkpoint/safetensors-writer.ts'
 import {
   type ErrorEvent,
   type Job,
@@ -30,6 +27,7 @@ import type { SavedValues } from '../shared/saved-values.ts'
 import { version } from '../shared/version.ts'
 import { Journal } from './journal.ts'
 import { lockName, RunLock } from './run-lock.ts'
+import { readState, writeState } from './state-file.ts'
 
 /**
  * Settings that may differ between a run and its continuation: they do not change what is trained. The output dtype is among
@@ -77,6 +75,8 @@ export async function inRunFolder(
     folder.finish(result)
     return result
   } catch (error) {
+    // Whatever else went wrong followed from it.
+    folder.check()
     try {
       folder.finish({ type: 'error', ...failureOf(error) })
     } catch {
@@ -99,10 +99,12 @@ export class RunFolder {
   readonly snapshots: Journal<PruningSnapshot>
   readonly samples: Journal<Sample>
   readonly #lock: RunLock
+  readonly #identity: string | null
 
   private constructor(path: string) {
     this.path = path
     this.#lock = RunLock.take(path)
+    this.#identity = identityOf(path)
     removeLeftovers(path)
     this.metrics = new Journal(join(path, runFiles.metrics), stepMetricsSchema)
     this.snapshots = new Journal(join(path, runFiles.snapshots), pruningSnapshotSchema)
@@ -175,28 +177,30 @@ export class RunFolder {
 
   /** Saves the state after a step: the old one stays until the new one is whole on disk. */
   save(step: number, values: SavedValues): void {
+    this.check()
     for (const journal of this.#journals) journal.sync()
-    mkdirSync(join(this.path, 'state'), { recursive: true })
-    const tensors = [...values].map(([name, { shape, data }]): StoredTensor => {
-      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-      return { name, dtype: 'float32', shape, bytes }
-    })
-    writeSafetensors(this.#stateFile, tensors, { step: String(step) })
+    writeState(this.#stateFile, step, values)
   }
 
   /** The last saved state, or null where the run has none yet. */
   load(): { step: number; values: SavedValues } | null {
-    if (!existsSync(this.#stateFile)) return null
-    using file = new SafetensorsFile(this.#stateFile)
-    const step = stepOf(file)
-    const values: SavedValues = new Map()
-    for (const name of file.tensors.keys()) {
-      const { shape, bytes } = file.read(name)
-      const data = new Float32Array(bytes.byteLength / 4)
-      new Uint8Array(data.buffer).set(bytes)
-      values.set(name, { shape, data })
-    }
-    return { step, values }
+    return existsSync(this.#stateFile) ? readState(this.#stateFile) : null
+  }
+
+  /**
+   * What is written into a folder that is not there any more is lost, and nobody would hear of it.
+   *
+   * @throws SecateurError where the folder was deleted, moved or replaced since the run began to write in it
+   */
+  check(): void {
+    // Numbers of files change on some file systems of networks, and a lock may be removed by hand: one of them is enough.
+    const isSame = this.#lock.isHeld || identityOf(this.path) === this.#identity
+    if (isSame && existsSync(join(this.path, runFiles.run))) return
+    throw badFile(
+      this.path,
+      undefined,
+      'the run folder was deleted, moved or replaced while the run wrote in it: what the run wrote is gone with it',
+    )
   }
 
   get #journals() {
@@ -210,11 +214,13 @@ export class RunFolder {
   }
 
   writeScores(scores: ScoresFile): void {
+    this.check()
     writeJson(join(this.path, runFiles.scores), scores)
   }
 
   /** Says how the run, or this attempt at it, ended. */
   finish(outcome: ResultEvent | ErrorEvent): void {
+    this.check()
     const finished = new Date().toISOString()
     writeJson(join(this.path, runFiles.result), { finished, outcome } satisfies z.input<typeof resultFileSchema>)
   }
@@ -223,6 +229,12 @@ export class RunFolder {
     for (const journal of this.#journals) journal.close()
     this.#lock.release()
   }
+}
+
+/** What tells a folder from another of the same name; null where there is none. */
+function identityOf(path: string): string | null {
+  const stat = statSync(path, { throwIfNoEntry: false, bigint: true })
+  return stat?.isDirectory() ? `${stat.dev} ${stat.ino}` : null
 }
 
 /** What a process that was killed had begun to write under a temporary name. */
@@ -240,13 +252,6 @@ export function readRunFile(path: string): RunFile {
   const file = join(path, runFiles.run)
   if (!existsSync(file)) throw badFile(path, undefined, 'there is no run.json here: this is not a run folder')
   return readJson(file, runFileSchema)
-}
-
-/** Step of a saved state, from its header alone. */
-export function stepOf({ path, metadata }: SafetensorsFile): number {
-  const step = Number(metadata['step'])
-  if (!Number.isInteger(step) || step < 0) throw badFile(path, 'step', 'is not a number of steps')
-  return step
 }
 
 /**

@@ -52,9 +52,14 @@ export class RunLock {
     throw refused(folder, holderOf(textOf(file) ?? ''))
   }
 
+  /** Whether the lock is still there, and still this process's. */
+  get isHeld(): boolean {
+    return textOf(this.#file) === this.#text
+  }
+
   /** Gives the folder free, unless another process has taken it since. */
   release(): void {
-    if (textOf(this.#file) === this.#text) rmSync(this.#file, { force: true })
+    if (this.isHeld) rmSync(this.#file, { force: true })
   }
 }
 

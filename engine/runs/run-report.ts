@@ -1,6 +1,7 @@
-import { createReadStream, existsSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { opendir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import type { z } from 'zod'
 import { SafetensorsFile } from '../checkpoint/safetensors.ts'
 import {
@@ -14,12 +15,15 @@ import {
 } from '../contract/index.ts'
 import { badFile } from '../shared/errors.ts'
 import { parseJsonOrNull, readJson } from '../shared/files.ts'
+import { readLines } from '../shared/read-lines.ts'
 import type { WorkControl } from '../shared/work-control.ts'
-import { readRunFile, runFiles, stepOf } from './run-folder.ts'
+import { describeBadLines, longestLine } from './journal.ts'
+import { readRunFile, runFiles } from './run-folder.ts'
 import { isLocked } from './run-lock.ts'
+import { stepOf } from './state-file.ts'
 
-/** Longest line of a journal: a snapshot of a wide and deep model has some hundred kilobytes. */
-const longestLine = 16 * 2 ** 20
+/** Lines of a journal that are read before other requests have their turn. */
+const linesAtOnce = 1000
 /** Files of a run folder that are counted at most; a run has some ten, a checkpoint of many shards some hundred. */
 const mostFiles = 100_000
 
@@ -53,6 +57,7 @@ export async function readRunFolder(
     lastStep: metrics.lastStep,
     lastSavedStep: lastSavedStep ?? 0,
     counts: { metrics: metrics.lines, snapshots: snapshots.lines, samples: samples.lines },
+    warnings: [metrics, snapshots, samples].flatMap(({ warnings }) => warnings),
     bytes: await bytesOf(path, signal),
   }
 }
@@ -60,35 +65,35 @@ export async function readRunFolder(
 const optional = <Schema extends z.ZodType>(file: string, schema: Schema): z.output<Schema> | null =>
   existsSync(file) ? readJson(file, schema) : null
 
-/** Lines that end, and the step of the last of them that can be read. */
+/** Lines that end, the step of the last of them that can be read, and which can not. */
 async function readJournal(
   file: string,
   schema: z.ZodType<{ step: number }>,
   signal: AbortSignal,
-): Promise<{ lines: number; lastStep: number }> {
+): Promise<{ lines: number; lastStep: number; warnings: string[] }> {
   let lines = 0
-  let held: Buffer[] = []
-  let heldBytes = 0
-  let last: Buffer | null = null
-  if (!existsSync(file)) return { lines, lastStep: 0 }
-  for await (const chunk of createReadStream(file, { highWaterMark: 2 ** 20, signal }) as AsyncIterable<Buffer>) {
-    let start = 0
-    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
-      lines++
-      last = held.length > 0 ? Buffer.concat([...held, chunk.subarray(start, end)]) : chunk.subarray(start, end)
-      held = []
-      heldBytes = 0
-      start = end + 1
-    }
-    held.push(chunk.subarray(start))
-    heldBytes += chunk.length - start
-    if (heldBytes > longestLine) throw badFile(file, `line ${lines + 1}`, `is over ${longestLine} bytes`)
+  let last: unknown = null
+  const bad: number[] = []
+  if (!existsSync(file)) return { lines, lastStep: 0, warnings: [] }
+  for (const { number, text, isWhole } of readLines(file, longestLine)) {
+    if (!isWhole) continue
+    lines++
+    const value = parseJsonOrNull(text)
+    // Of a million lines, the schema is for the last: it would take ten seconds for all.
+    if (hasStep(value)) last = value
+    else bad.push(number)
+    if (lines % linesAtOnce > 0) continue
+    await setImmediate()
+    signal.throwIfAborted()
   }
-  if (last === null) return { lines, lastStep: 0 }
-  const parsed = schema.safeParse(parseJsonOrNull(last.toString('utf8')))
-  if (!parsed.success) throw badFile(file, `line ${lines}`, 'is not what a run writes there')
-  return { lines, lastStep: parsed.data.step }
+  if (lines === 0) return { lines, lastStep: 0, warnings: [] }
+  const parsed = schema.safeParse(last)
+  if (!parsed.success) throw badFile(file, `line ${bad[0] ?? lines}`, 'is not what a run writes there')
+  return { lines, lastStep: parsed.data.step, warnings: bad.length > 0 ? [describeBadLines(file, bad)] : [] }
 }
+
+const hasStep = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && 'step' in value && Number.isInteger(value.step)
 
 /** Step of the saved state; null where there is none. */
 function savedStep(path: string): number | null {

@@ -47,9 +47,11 @@ export class Sampler {
 
   /** Opens samples.jsonl for a run that stands at `step`, and takes that step's samples where they are not all there. */
   async start(step: number): Promise<void> {
-    const there = this.#folder.samples.start(step).filter((sample) => sample.step === step).length
+    let there = 0
+    const warn = (message: string) => this.#context.emit({ type: 'warning', message })
+    this.#folder.samples.start(step, warn, (sample) => void (sample.step === step && there++))
     if (!this.#isDue(step) || there === this.#settings.samplePrompts.length) return
-    this.#folder.samples.start(step - 1)
+    this.#folder.samples.start(step - 1, warn)
     await this.after(step)
   }
 

@@ -33,17 +33,19 @@ export function restoreMoments(trainer: Trainer, saved: RestoredValues): void {
       for (const [name, pair] of pairsOf(matrices))
         for (const side of ['a', 'b'] as const) {
           const shape = pair[side].shape as [number, number]
+          const values = saved.value(`${set}.${layer}.${name}.${side}`, shape[0] * shape[1])
           pair[side].dispose()
-          pair[side] = tf.tensor2d(saved.value(`${set}.${layer}.${name}.${side}`), shape)
+          pair[side] = tf.tensor2d(values, shape)
         }
 }
 
 /** A saved state as it is read back; `folder` is for messages. */
 export const restoredValues = (values: SavedValues, folder: string): RestoredValues => ({
   has: (name) => values.has(name),
-  value(name) {
-    const value = values.get(name)
-    if (!value) throw badFile(folder, `state: ${name}`, 'is missing: the saved state is of another run or damaged')
-    return value.data
+  value(name, numbers) {
+    const data = values.get(name)?.data
+    if (data?.length === numbers) return data
+    const wrong = data ? `has ${data.length} numbers in place of ${numbers}` : 'is missing'
+    throw badFile(folder, `state: ${name}`, `${wrong}: the saved state is of another run or damaged`)
   },
 })

@@ -15,8 +15,10 @@ import {
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { z } from 'zod'
-import { SecateurError, badFile } from './errors.ts'
+import { badFile } from './errors.ts'
 import { contentHint } from './file-content.ts'
+import { openFile } from './open-file.ts'
+import { codeOf, explained } from './system-errors.ts'
 
 /** Writes a file beside its final name, syncs and renames it: a crash leaves either the old file or the new one. */
 export function writeFileAtomically(path: string, data: string | Uint8Array): void {
@@ -87,19 +89,17 @@ function refuseExisting(folder: string): void {
  * taken. Errors: the file is missing, is no regular file, cannot be read, or is larger than `maxBytes`.
  */
 export function readSmallFile(path: string, maxBytes: number): Buffer {
-  let descriptor: number | undefined
+  const descriptor = openFile(path)
   try {
-    descriptor = openSync(path, 'r')
-    const stat = fstatSync(descriptor)
-    if (!stat.isFile()) throw badFile(path, undefined, 'is not a file')
-    if (stat.size > maxBytes) {
-      throw badFile(path, undefined, `has ${stat.size} bytes; a file of this kind has ${maxBytes} at most`)
+    const { size } = fstatSync(descriptor)
+    if (size > maxBytes) {
+      throw badFile(path, undefined, `has ${size} bytes; a file of this kind has ${maxBytes} at most`)
     }
     return readFileSync(descriptor)
   } catch (error) {
     throw explained(path, error)
   } finally {
-    if (descriptor !== undefined) closeSync(descriptor)
+    closeSync(descriptor)
   }
 }
 
@@ -144,30 +144,6 @@ export function parseJsonOrNull(text: string): unknown {
   } catch {
     return null
   }
-}
-
-const codeOf = (error: unknown) =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
-
-const reasons: Record<string, string> = {
-  ENOENT: 'does not exist',
-  ENOTDIR: 'is not in a folder',
-  EISDIR: 'is a folder, not a file',
-  EACCES: 'may not be opened: permission denied',
-  EPERM: 'may not be opened: permission denied',
-  EROFS: 'is on a disk that cannot be written to',
-  ENOTEMPTY: 'already exists and is not empty; remove it or choose another folder',
-}
-
-/** An operating system error as a user reads it; any other error as it is. */
-export function explained(path: string, error: unknown): unknown {
-  if (error instanceof SecateurError) return error
-  const code = codeOf(error)
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new SecateurError('does-not-fit', 'the disk is full', { file: path, cause: error })
-  }
-  const reason = code === undefined ? undefined : reasons[code]
-  return reason === undefined ? error : badFile(path, undefined, reason, error)
 }
 
 function sync(file: string): void {

@@ -4,6 +4,6 @@ export type SavedValues = Map<string, { shape: number[]; data: Float32Array }>
 /** The same, as a resumed run reads them. */
 export interface RestoredValues {
   has(name: string): boolean
-  /** @throws SecateurError where the value is missing */
-  value(name: string): Float32Array
+  /** @throws SecateurError where the value is missing, or has not as many numbers as are expected */
+  value(name: string, numbers: number): Float32Array
 }

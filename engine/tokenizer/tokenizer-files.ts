@@ -1,8 +1,9 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import { badFile } from '../shared/errors.ts'
 import { contentHint } from '../shared/file-content.ts'
+import { openFileHandle } from '../shared/open-file.ts'
 import { convertSentencePiece } from './sentencepiece-convert.ts'
 import { parseSentencePiece } from './sentencepiece-model.ts'
 import { addedTokenSchema, checkSupported, checkTokenizerJson, type TokenizerJson } from './tokenizer-json.ts'
@@ -154,9 +155,10 @@ function parseJson(file: string, bytes: Uint8Array): unknown {
 
 async function readBounded(file: string, limit: number): Promise<Uint8Array | undefined> {
   if (!(await exists(file))) return undefined
-  const { size } = await stat(file)
+  await using handle = await openFileHandle(file)
+  const { size } = await handle.stat()
   if (size > limit) throw badFile(file, undefined, `has ${size} bytes; at most ${limit} are read for a tokenizer`)
-  return readFile(file)
+  return handle.readFile()
 }
 
 /** Which other tokenizer a folder holds, and how to come by one that is read. */

@@ -22,8 +22,10 @@ export function tensorsIn(file: string): { metadata: string; tensors: { name: st
   const bytes = readFileSync(file)
   const start = 8 + Number(bytes.readBigUInt64LE(0))
   const { metadata, tensors } = headerSchema.parse(JSON.parse(bytes.toString('utf8', 8, start)))
+  // The checksum of a saved state, of what is described here anyway; earlier versions wrote none.
+  const { sha256: _, ...described } = metadata
   return {
-    metadata: JSON.stringify(metadata),
+    metadata: JSON.stringify(described),
     tensors: Object.entries(tensors).map(
       ([
         name,

@@ -88,7 +88,8 @@ export class Flap implements SelectionCriterion {
 
   restore(saved: RestoredValues): void {
     for (const [layer, biases] of this.compensation.entries())
-      for (const [reader, data] of Object.entries(biases)) data.set(saved.value(`compensation.${layer}.${reader}`))
+      for (const [reader, data] of Object.entries(biases))
+        data.set(saved.value(`compensation.${layer}.${reader}`, data.length))
     this.#apply()
   }
 

@@ -1,11 +1,23 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { writeSafetensors } from '../../../engine/checkpoint/safetensors-writer.ts'
 import { finetuneSchema } from '../../../engine/contract/index.ts'
-import { inRunFolder, RunFolder } from '../../../engine/runs/run-folder.ts'
+import { longestLine } from '../../../engine/runs/journal.ts'
+import { inRunFolder, runFiles, RunFolder } from '../../../engine/runs/run-folder.ts'
 import { isLocked, lockName, RunLock } from '../../../engine/runs/run-lock.ts'
+import { SecateurError } from '../../../engine/shared/errors.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-run-folder-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -80,4 +92,124 @@ test('a run that an earlier version began is continued by the settings that it h
     () => RunFolder.open(path, { ...job, batchSize: 9 }),
     /batchSize: the run in .* was started with 4, not 9/,
   )
+})
+
+const values = () =>
+  new Map([
+    ['adapter.0.q.a', { shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) }],
+    ['mask.0.heads', { shape: [2], data: Float32Array.of(0, 1) }],
+  ])
+
+test('a saved state that is not what was saved is called damaged, whichever byte of it differs', () => {
+  const run = RunFolder.create(mkdtempSync(join(folder, 'run-')), job)
+  run.save(7, values())
+  assert.deepEqual(run.load(), { step: 7, values: values() })
+  const file = join(run.path, runFiles.state)
+  const whole = readFileSync(file)
+  const headerEnd = 8 + Number(whole.readBigUInt64LE(0))
+  const places = [
+    whole.indexOf('"7"') + 1,
+    whole.indexOf('"step"') + 1,
+    whole.indexOf('adapter.0'),
+    headerEnd,
+    whole.length - 1,
+  ]
+  for (const place of [...places, ...Array.from({ length: whole.length }, (_, at) => at)]) {
+    const damaged = Buffer.from(whole)
+    damaged[place]! ^= 1
+    writeFileSync(file, damaged)
+    const { length } = damaged
+    assert.throws(
+      () => run.load(),
+      (error) => error instanceof SecateurError && error.file === file,
+      `byte ${place} of ${length}: ${String(damaged)}`,
+    )
+  }
+  writeFileSync(file, whole)
+  run.close()
+})
+
+test('a state of a version that kept no checksum is read, unless it holds what is no number', () => {
+  const run = RunFolder.create(mkdtempSync(join(folder, 'run-')), job)
+  const file = join(run.path, runFiles.state)
+  const save = (number: number) => {
+    const data = Float32Array.of(1, number)
+    const bytes = new Uint8Array(data.buffer)
+    writeSafetensors(file, [{ name: 'first.0.q.a', dtype: 'float32', shape: [2], bytes }], { step: '3' })
+  }
+  save(2)
+  assert.equal(run.load()!.step, 3)
+  for (const number of [NaN, Infinity, -Infinity]) {
+    save(number)
+    assert.throws(
+      () => run.load(),
+      new RegExp(`state.safetensors: first.0.q.a: holds ${number} as value 1: the saved state is damaged`),
+    )
+  }
+  run.save(4, new Map([['second.0.q.b', { shape: [1], data: Float32Array.of(NaN) }]]))
+  assert.throws(() => run.load(), /second.0.q.b: holds NaN as value 0: training had diverged when it was saved/)
+  run.close()
+})
+
+const line = (step: number) => `${JSON.stringify({ step, prompt: 'a', text: 'b' })}\n`
+
+test('lines of a journal that are none are told of when the run goes on; one that was cut short is not', () => {
+  const run = RunFolder.create(mkdtempSync(join(folder, 'run-')), job)
+  const file = join(run.path, runFiles.samples)
+  writeFileSync(file, `${line(1)}${'\0'.repeat(9)}\n${line(2)}{"step": 2}\n${line(3)}{"step": 4, "pro`)
+  const told: string[] = []
+  const kept: number[] = []
+  run.samples.start(
+    2,
+    (message) => told.push(message),
+    ({ step }) => kept.push(step),
+  )
+  assert.deepEqual(told, [
+    `${file}: lines 2, 4 are not what a run writes there, and left out; was the file changed, or is the disk damaged?`,
+  ])
+  assert.deepEqual(kept, [1, 2])
+  run.samples.append({ step: 3, prompt: 'a', text: 'c' })
+  run.close()
+  assert.equal(readFileSync(file, 'utf8'), `${line(1)}${line(2)}${line(3).replace('"b"', '"c"')}`)
+  // A line that ends well and far beyond what a run writes is no line.
+  appendFileSync(file, Buffer.alloc(longestLine + 2, ' '))
+  assert.throws(() => run.samples.start(3, () => {}), /line 4: is over/)
+})
+
+for (const [how, remove] of [
+  ['deleted', (path: string) => rmSync(path, { recursive: true })],
+  ['moved', (path: string) => renameSync(path, `${path}-elsewhere`)],
+  [
+    'replaced',
+    (path: string) => {
+      renameSync(path, `${path}-elsewhere`)
+      mkdirSync(path)
+      writeFileSync(join(path, 'run.json'), '{}')
+    },
+  ],
+] as const)
+  test(`a run whose folder is ${how} meanwhile ends in an error, and writes nothing more there`, async () => {
+    const out = mkdtempSync(join(folder, 'run-'))
+    const context = { resume: false, signal: new AbortController().signal, emit: () => {} }
+    const run = inRunFolder({ ...job, out }, context, async (opened) => {
+      remove(out)
+      assert.throws(() => opened.save(1, values()), /was deleted, moved or replaced/)
+      return { type: 'result' }
+    })
+    await assert.rejects(
+      run,
+      (error) => error instanceof SecateurError && error.file === out && error.kind === 'bad-file',
+    )
+    const left = readdirSync(folder).includes(out.split('/').at(-1)!) ? readdirSync(out) : null
+    assert.deepEqual(left, how === 'replaced' ? ['run.json'] : null)
+  })
+
+test('a lock that was removed by hand does not end a run', async () => {
+  const out = mkdtempSync(join(folder, 'run-'))
+  const context = { resume: false, signal: new AbortController().signal, emit: () => {} }
+  await inRunFolder({ ...job, out }, context, async (opened) => {
+    rmSync(join(out, lockName))
+    opened.save(1, values())
+    return { type: 'result' }
+  })
 })

@@ -43,10 +43,19 @@ test('a folder without a trace of work never started', async () => {
   assert.equal((await report(folderWith({}))).state, 'never-started')
 })
 
-test('a million steps are counted', async () => {
-  const path = folderWith({ 'metrics.jsonl': Array.from({ length: 1e6 }, (_, i) => `${line(i + 1)}\n`).join('') })
+test('two hundred thousand steps are counted', async () => {
+  const path = folderWith({ 'metrics.jsonl': Array.from({ length: 2e5 }, (_, i) => `${line(i + 1)}\n`).join('') })
   const { counts, lastStep } = await report(path)
-  assert.deepEqual([counts.metrics, lastStep], [1e6, 1e6])
+  assert.deepEqual([counts.metrics, lastStep], [2e5, 2e5])
+})
+
+test('lines that are none are told of, with their numbers', async () => {
+  const path = folderWith({ 'metrics.jsonl': `${line(1)}\n\0\0\0\n{"step": "2"}\n${line(3)}\n` })
+  const { counts, lastStep, warnings } = await report(path)
+  assert.deepEqual([counts.metrics, lastStep], [4, 3])
+  assert.deepEqual(warnings, [
+    `${join(path, 'metrics.jsonl')}: lines 2, 3 are not what a run writes there, and left out; was the file changed, or is the disk damaged?`,
+  ])
 })
 
 test('the lock of a process that is gone is no sign of a run', async () => {

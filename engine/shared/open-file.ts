@@ -1,0 +1,65 @@
+import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { badFile } from './errors.ts'
+import { codeOf, explained } from './system-errors.ts'
+
+/** Opened so, a named pipe does not wait for somebody to write to it. Windows knows no such flag, and no such pipes. */
+const reading = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+
+/**
+ * Opens a regular file for reading, and nothing else: what is no file (a named pipe, a device, a socket) would wait, or
+ * never end. The caller closes it.
+ *
+ * @throws SecateurError where there is no such file, it may not be read, or it is no file
+ */
+export function openFile(path: string): number {
+  let descriptor: number | undefined
+  try {
+    descriptor = openSync(path, reading)
+    refuseOthers(path, fstatSync(descriptor))
+    return descriptor
+  } catch (error) {
+    if (descriptor !== undefined) closeSync(descriptor)
+    throw notOpened(path, error)
+  }
+}
+
+/** As `openFile`, without keeping the thread. */
+export async function openFileHandle(path: string): Promise<FileHandle> {
+  let handle: FileHandle | undefined
+  try {
+    handle = await open(path, reading)
+    refuseOthers(path, await handle.stat())
+    return handle
+  } catch (error) {
+    await handle?.close()
+    throw notOpened(path, error)
+  }
+}
+
+/** Refuses a path where something lies that is no file, as the place for one that is to be written. */
+export function refuseSpecial(path: string): void {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (stat) refuseOthers(path, stat)
+}
+
+function refuseOthers(path: string, stat: Stats): void {
+  const kind = kindOf(stat)
+  if (kind !== null) throw badFile(path, undefined, kind)
+}
+
+function kindOf(stat: Stats): string | null {
+  if (stat.isFile()) return null
+  if (stat.isDirectory()) return 'is a folder, not a file'
+  if (stat.isFIFO()) return 'is a named pipe, not a file: write to a file what comes out of it, and name that'
+  if (stat.isSocket()) return 'is a socket, not a file'
+  return 'is a device, not a file: write to a file what comes out of it, and name that'
+}
+
+/** A socket cannot even be opened. */
+function notOpened(path: string, error: unknown): unknown {
+  const code = codeOf(error)
+  if (code === 'ENXIO' || code === 'ENODEV')
+    return badFile(path, undefined, 'is a socket or a device, not a file', error)
+  return explained(path, error)
+}
