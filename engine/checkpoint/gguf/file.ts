@@ -1,6 +1,7 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, readSync } from 'node:fs'
 import { badFile } from '../../shared/errors.ts'
-import { explained } from '../../shared/files.ts'
+import { openFile } from '../../shared/open-file.ts'
+import { explained } from '../../shared/system-errors.ts'
 import type { ByteSource } from './cursor.ts'
 import { type GgufEntry, readGgufHeader } from './header.ts'
 import type { KeyReader } from './key-reader.ts'
@@ -21,15 +22,9 @@ export class GgufFile implements ByteSource {
   /** See `readGgufHeader`; no file stays open after an error. */
   constructor(path: string) {
     this.path = path
+    this.#descriptor = openFile(path)
     try {
-      this.#descriptor = openSync(path, 'r')
-    } catch (error) {
-      throw explained(path, error)
-    }
-    try {
-      const stat = fstatSync(this.#descriptor)
-      if (!stat.isFile()) throw badFile(path, undefined, 'is not a file')
-      this.bytes = stat.size
+      this.bytes = fstatSync(this.#descriptor).size
       const { keys, tensors } = readGgufHeader(this)
       this.keys = keys
       this.tensors = tensors
@@ -65,8 +60,7 @@ export class GgufFile implements ByteSource {
 export function isGgufFile(path: string): boolean {
   let descriptor: number | undefined
   try {
-    descriptor = openSync(path, 'r')
-    if (!fstatSync(descriptor).isFile()) return false
+    descriptor = openFile(path)
     const start = Buffer.alloc(ggufMagic.length)
     const read = readSync(descriptor, start, 0, start.length, 0)
     return /\.gguf$/i.test(path) || (read === start.length && start.toString('latin1') === ggufMagic)
