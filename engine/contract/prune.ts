@@ -61,12 +61,19 @@ export const pruneSchema = z.strictObject({
     .enum(['key-value-heads', 'query-heads'])
     .default('key-value-heads')
     .describe('what leaves attention at once'),
-  ranking: z.enum(['local', 'global']).default('local').describe('rank groups within a layer or over all layers'),
+  ranking: z
+    .enum(['auto', 'local', 'global'])
+    .default('auto')
+    .describe(
+      "rank groups within a layer (local) or over all layers (global); auto: as the criterion's paper does, but within a layer where the same counts in every layer, query heads that share key/value heads or a multiple of channels are asked for",
+    ),
   floor: fraction.default(0.1).describe('global ranking: fraction that each layer keeps'),
   uniform: z
     .boolean()
-    .default(true)
-    .describe('same counts in every layer, so that other programs load the result (local ranking)'),
+    .optional()
+    .describe(
+      'same counts in every layer, so that other programs load the result; default: wherever groups are ranked within a layer',
+    ),
   protectFirst: fraction.default(0.1).describe('not uniform: fraction of the first layers that stay whole'),
   protectLast: z.int().min(0).max(10_000).default(1).describe('not uniform: number of last layers that stay whole'),
   channelMultiple: z.int().min(1).max(most.factor).default(1).describe('channels kept are a multiple of this'),

@@ -13,6 +13,7 @@ import { readerOf8Bits } from '../lora/merge.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { writeCheckpoint } from '../models/write-checkpoint.ts'
 import { targetOf } from '../pruning/job-target.ts'
+import { withLayout } from '../pruning/layout.ts'
 import { GroupPruning, type GroupPruningSettings, type Pruning } from '../pruning/prune.ts'
 import { densityOf, SingleWeightPruning, type SingleWeightSettings } from '../pruning/single-weights.ts'
 import { removalOf } from '../pruning/removal.ts'
@@ -21,7 +22,7 @@ import { pruningWarnings } from '../pruning/warnings.ts'
 import { evaluateInRun } from '../runs/evaluation.ts'
 import { prepareTraining, type TrainingRun } from '../runs/prepare.ts'
 import { record } from '../runs/record.ts'
-import { inRunFolder, type RunFolder } from '../runs/run-folder.ts'
+import { inRunFolder, type RunFolder, startedJob } from '../runs/run-folder.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
 import { badSetting } from '../shared/errors.ts'
 
@@ -29,16 +30,17 @@ import { badSetting } from '../shared/errors.ts'
  * Pruning as LoRAPrune does it (arXiv 2305.18403), by any criterion: fine-tune with LoRA, score, mask step by step or at
  * once, merge, shrink, write, and score the result.
  */
-export async function prune(job: PruneJob, context: JobContext): Promise<ResultEvent> {
+export async function prune(given: PruneJob, context: JobContext): Promise<ResultEvent> {
   const started = performance.now()
-  using checkpoint = openCheckpoint(job.checkpoint)
+  using checkpoint = openCheckpoint(given.checkpoint)
+  const job = withLayout(given, checkpoint.config, startedJob(given.out, context))
   const target = targetOf(job, checkpoint)
   const { name, threads } = await chooseBackend(job)
   const estimate = estimateJob(job, checkpoint, { target, placement: placementOf(job, checkpoint) })
   context.emit({ type: 'estimate', estimate })
   for (const message of await jobWarnings(job, checkpoint)) context.emit({ type: 'warning', message })
   refuseIfTooLarge(estimate)
-  for (const message of pruningWarnings(job, checkpoint.config, target)) context.emit({ type: 'warning', message })
+  for (const message of pruningWarnings(given, checkpoint.config, target)) context.emit({ type: 'warning', message })
   if (job.evaluateDense && !job.evaluation) throw badSetting('evaluateDense', 'say on what: give tasks or perplexity')
   return await inRunFolder(job, context, async (folder) => {
     context.emit({ type: 'started', job, backend: name, threads })

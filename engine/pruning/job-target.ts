@@ -6,6 +6,7 @@ import { familyOf } from '../models/registry.ts'
 import { linearOf } from '../models/tensors.ts'
 import { badSetting } from '../shared/errors.ts'
 import { readerOf } from './groups.ts'
+import { layoutOf, sharesKeyValueHeads } from './layout.ts'
 import { keptUnscored } from './scorable.ts'
 import { ratioForParameters, type TargetSettings } from './targets.ts'
 
@@ -15,21 +16,24 @@ import { ratioForParameters, type TargetSettings } from './targets.ts'
  * @throws SecateurError where the settings contradict each other or the checkpoint
  */
 export function targetOf(job: PruneJob, { config, parameters }: Checkpoint): TargetSettings {
-  refuseContradictions(job, config)
-  // Layers that are ranked together end up with different counts.
+  const { ranking, uniform } = layoutOf(job, config)
+  refuseContradictions(job, ranking, config)
+  const { removes, comparable = false } = criteria[job.criterion]
   const settings: TargetSettings = {
     ...job,
-    removes: criteria[job.criterion].removes,
+    removes,
+    comparable,
     keeps: keptUnscored(job, config),
     addsBiases: criteria[job.criterion].addsBiases?.(job) ?? false,
-    uniform: job.uniform && job.ranking === 'local',
+    ranking,
+    uniform,
   }
   const wanted =
     job.targetParameters ?? (job.targetFraction === undefined ? undefined : Math.floor(job.targetFraction * parameters))
   return wanted === undefined ? settings : { ...settings, ratio: ratioForParameters(config, settings, wanted) }
 }
 
-function refuseContradictions(job: PruneJob, config: ModelConfig): void {
+function refuseContradictions(job: PruneJob, ranking: 'local' | 'global', config: ModelConfig): void {
   const { layers, family } = config
   const contradiction = criteria[job.criterion].contradiction?.(job, {
     family,
@@ -37,15 +41,14 @@ function refuseContradictions(job: PruneJob, config: ModelConfig): void {
     takesBiases: familyOf(config).withBiases(config) !== null,
   })
   if (contradiction) throw badSetting(contradiction.setting, contradiction.message)
-  const grouped = layers.some(({ heads, keyValueHeads }) => heads !== keyValueHeads)
   if (job.headGroups === 'key-value-heads' && layers.some(({ keyValueHeadOf }) => keyValueHeadOf))
     throw badSetting(
       'headGroups',
       'key/value heads of this checkpoint are read by different numbers of query heads: prune it by query-heads',
     )
-  if (job.ranking === 'global' && job.headGroups === 'query-heads' && grouped)
+  if (ranking === 'global' && job.headGroups === 'query-heads' && sharesKeyValueHeads(config))
     throw badSetting('ranking', 'query heads that share key/value heads are ranked within a layer: use local')
-  if (job.ranking === 'global' && job.channelMultiple > 1)
+  if (ranking === 'global' && job.channelMultiple > 1)
     throw badSetting('channelMultiple', 'global ranking gives each layer its own count: use local, or a multiple of 1')
 }
 

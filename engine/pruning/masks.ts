@@ -140,7 +140,7 @@ function rankGlobally(
     const mask = masks[layer]![kind]
     const scores = importance[layer]![kind]
     // Layers differ in scale: each is divided by its own norm before they are ranked together.
-    const norm = Math.hypot(...scores) + 1e-8
+    const norm = settings.comparable ? 1 : Math.hypot(...scores) + 1e-8
     return order(mask, scores).map((group) => ({
       layer,
       group,

@@ -25,6 +25,8 @@ export interface TargetSettings {
   channelMultiple: number
   /** `local`: every layer loses the same fraction. `global`: groups of all layers are ranked together. */
   ranking: 'local' | 'global'
+  /** Whether scores of different layers are on one scale already. */
+  comparable?: boolean
   /** Fraction of its groups that a layer keeps at least, under global ranking. */
   floor: number
   /**

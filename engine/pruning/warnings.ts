@@ -1,7 +1,8 @@
-import type { PruneJob } from '../contract/index.ts'
+import { criteria, type PruneJob } from '../contract/index.ts'
 import { type Kind, kinds } from '../models/family.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { groupCount } from './groups.ts'
+import { layoutOf } from './layout.ts'
 import { unscoredKinds } from './scorable.ts'
 import { finalCounts, isPruned, layersRemoved, removalCounts, type TargetSettings } from './targets.ts'
 
@@ -9,10 +10,9 @@ import { finalCounts, isPruned, layersRemoved, removalCounts, type TargetSetting
 export function pruningWarnings(job: PruneJob, config: ModelConfig, target: TargetSettings): string[] {
   const warnings: string[] = []
   if (target.removes === 'weights') return warnings
-  if (job.ranking === 'global')
-    warnings.push('Layers are ranked together: how many groups each one loses is known only afterwards.')
   if (!config.layers.some((_, layer) => isPruned(config, layer, target)))
-    return [...warnings, 'Nothing leaves: every layer is protected (--protect-first, --protect-last).']
+    return ['Nothing leaves: every layer is protected (--protect-first, --protect-last).']
+  warnings.push(...layoutWarnings(job, config, target))
   if (target.removes === 'layers') return [...warnings, ...layerWarnings(config, target)]
   for (const kind of kinds) {
     const floored = floorWarning(config, kind, target)
@@ -25,6 +25,27 @@ export function pruningWarnings(job: PruneJob, config: ModelConfig, target: Targ
   }
   return warnings
 }
+
+/** How groups are ranked where the job leaves that to the criterion, and who loads a result whose layers differ. */
+function layoutWarnings(job: PruneJob, config: ModelConfig, target: TargetSettings): string[] {
+  if (target.removes === 'layers') return []
+  const { title } = criteria[job.criterion]
+  const { localFor } = layoutOf(job, config)
+  if (localFor !== null)
+    return [`${title} ranks all layers together in its paper; here each layer by itself: ${localFor}.`]
+  if (target.uniform) return []
+  const why = job.ranking === 'auto' && target.ranking === 'global' ? `, as ${title} does in its paper` : ''
+  const ignored = job.uniform === true ? ', and --uniform has no effect' : ''
+  const ranked =
+    target.ranking === 'global'
+      ? `Layers are ranked together${why}: how many groups each one loses is known only afterwards${ignored}. `
+      : ''
+  return [`${ranked}${unevenLayers}`]
+}
+
+/** Said wherever a job leaves layers of different sizes. */
+export const unevenLayers =
+  "Layers will differ in size. transformers has no configuration for that: neither it nor what goes by its configurations (PEFT, lm-evaluation-harness, vLLM, llama.cpp's converter) loads the result; Secateur does. --uniform leaves a stock checkpoint."
 
 /** Whether a group of a kind leaves any layer in the end. */
 const leaves = (config: ModelConfig, kind: Kind, target: TargetSettings): boolean =>
@@ -66,7 +87,7 @@ function otherSettings(job: PruneJob, config: ModelConfig, kind: Kind, target: T
     return []
   }
   const headGroups = 'query-heads'
-  if (target.headGroups === headGroups || job.ranking === 'global') return []
+  if (target.headGroups === headGroups || target.ranking === 'global') return []
   if (config.layers.some(({ keyValueHeadOf }) => keyValueHeadOf)) return []
   if (unscoredKinds({ ...job, headGroups }, config).has('heads')) return []
   const other = { ...target, headGroups } as const

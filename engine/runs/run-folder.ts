@@ -254,6 +254,10 @@ export function readRunFile(path: string): RunFile {
   return readJson(file, runFileSchema)
 }
 
+/** The job of the run in a folder that is to be continued; null where there is none to continue. */
+export const startedJob = (path: string, { resume }: Pick<JobContext, 'resume'>): Job | null =>
+  resume && existsSync(join(path, runFiles.run)) ? readRunFile(path).job : null
+
 /**
  * Whether a process was killed here between making the folder and writing the job: it left its lock at most, and what it had
  * begun to write. That can be started, and resumed, which is the same.

@@ -52,6 +52,10 @@ export interface CriterionDescription<
   readonly needs: 'adapter gradients' | 'weight gradients' | 'activations' | 'weights' | 'nothing'
   /** Whether a linear layer without an adapter has no score; left out: where it needs adapter gradients. */
   scoresThroughAdapter?(settings: z.output<z.ZodObject<Own>>): boolean
+  /** Whether its paper ranks the groups of each layer by themselves or those of all layers together. */
+  readonly ranking: 'local' | 'global'
+  /** Whether its scores are on one scale in all layers, so that ranking them together takes them as they are; left out: each layer's are divided by their norm. */
+  readonly comparable?: true
   /** What leaves: heads and channels, whole layers, or single weights (which become zero and stay in the file). */
   readonly removes: What
   /** What scoring costs in memory beyond the fine-tuning itself, in words. */

@@ -6,6 +6,7 @@ export const depth = describeCriterion({
   title: 'Depth (block similarity)',
   sentence: 'Removes whole layers whose output is most like their input.',
   needs: 'activations',
+  ranking: 'local',
   removes: 'layers',
   memory: 'none',
   settings: {},

@@ -7,6 +7,8 @@ export const flap = describeCriterion({
   title: 'FLAP',
   sentence: 'Removes groups whose output hardly fluctuates, and keeps their mean contribution as a bias.',
   needs: 'activations',
+  ranking: 'global',
+  comparable: true,
   removes: 'groups',
   memory: 'two numbers for each feature',
   settings: {

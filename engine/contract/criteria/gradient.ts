@@ -10,6 +10,7 @@ export const gradient = describeCriterion({
   title: 'Gradient-guided (LLM-Pruner)',
   sentence: "Estimates every weight's effect on the loss from its true gradient on calibration text.",
   needs: 'weight gradients',
+  ranking: 'local',
   removes: 'groups',
   memory: "one block's weights and their gradients in 32 bits, and every block's input",
   settings: {

@@ -7,6 +7,7 @@ export const loraprune = describeCriterion({
   title: 'LoRAPrune',
   sentence: "Estimates every weight's effect on the loss from the gradients of the adapter, averaged over the steps.",
   needs: 'adapter gradients',
+  ranking: 'local',
   removes: 'groups',
   memory: 'a number for each group',
   settings: {

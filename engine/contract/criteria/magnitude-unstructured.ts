@@ -9,6 +9,7 @@ export const magnitudeUnstructured = describeCriterion({
   sentence:
     'Sets the smallest weights to zero, for comparison: the file does not shrink, and an adapter fills them again.',
   needs: 'weights',
+  ranking: 'local',
   removes: 'weights',
   memory: 'the weights once more while they are sorted, one matrix at a time',
   settings: {},

@@ -7,6 +7,7 @@ export const magnitude = describeCriterion({
   title: 'Magnitude',
   sentence: 'Takes groups of small weights to be unimportant.',
   needs: 'weights',
+  ranking: 'local',
   removes: 'groups',
   memory: 'none',
   settings: {

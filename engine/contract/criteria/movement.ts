@@ -8,6 +8,7 @@ export const movement = describeCriterion({
   sentence: 'Keeps groups whose weights training drives away from zero, added up over the steps.',
   needs: 'adapter gradients',
   scoresThroughAdapter: ({ movementGradients }) => movementGradients === 'adapter',
+  ranking: 'local',
   removes: 'groups',
   memory: 'a number for each group; with true weight gradients also those of one block',
   settings: {

@@ -5,6 +5,7 @@ export const random = describeCriterion({
   title: 'Random',
   sentence: 'Draws what leaves by lot, from the seed: what any criterion must beat.',
   needs: 'nothing',
+  ranking: 'local',
   removes: 'groups',
   memory: 'none',
   settings: {},

@@ -8,6 +8,7 @@ export const wandaUnstructured = describeCriterion({
   title: 'Wanda, single weights',
   sentence: 'Sets weights that count least with their activations to zero, for comparison: the file does not shrink.',
   needs: 'activations',
+  ranking: 'local',
   removes: 'weights',
   memory: 'two numbers for each feature, and one matrix at a time while it is sorted',
   settings: {},

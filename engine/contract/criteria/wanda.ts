@@ -6,6 +6,7 @@ export const wanda = describeCriterion({
   title: 'Wanda',
   sentence: 'Weighs each weight by the size of the activations that reach it on calibration text.',
   needs: 'activations',
+  ranking: 'local',
   removes: 'groups',
   memory: 'two numbers for each feature',
   settings: groupSettings,

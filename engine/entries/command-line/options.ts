@@ -23,7 +23,7 @@ export function schemaOptions(schema: z.ZodObject, without: readonly string[]): 
   const shape = schema.shape as Record<string, z.ZodType>
   const own = Object.entries(shape)
     .filter(([name]) => !without.includes(name))
-    .map(([name, field]) => optionOf(name, field))
+    .flatMap(([name, field]) => [optionOf(name, field), ...negationOf(name, field)])
   const former = renamedIn(shape)
     .filter(({ to }) => !without.includes(to))
     .map(({ from, to, values }) => {
@@ -59,6 +59,12 @@ function optionOf(name: string, field: z.ZodType): Option {
   }
   return new Option(`${flag} <text>`, text)
 }
+
+/** A switch that is neither on nor off unless it is given has a flag for each. */
+const negationOf = (name: string, field: z.ZodType): Option[] =>
+  inner(field) instanceof z.ZodBoolean && field instanceof z.ZodOptional
+    ? [new Option(`--no-${kebab(name)}`, `do not: ${field.description}`)]
+    : []
 
 /** A switch that is on unless it is turned off. */
 const isOn = (field: z.ZodType) => field instanceof z.ZodDefault && field.def.defaultValue === true

@@ -2,15 +2,14 @@ import { lowRankOf } from '../../lora/adapter.ts'
 import type { RestoredValues, SavedValues } from '../../shared/saved-values.ts'
 import { weightSums } from '../../ops/weight-sums.ts'
 import { tf } from '../../tensor/tf.ts'
-import { type HeadGroups, kinds, type LinearName } from '../../models/family.ts'
+import { type Kind, kinds, type LinearName } from '../../models/family.ts'
 import { readerOf } from '../groups.ts'
 import type { GroupMasks } from '../masks.ts'
-import { groupScores, type LayerScores } from '../scores.ts'
+import type { LayerScores } from '../scores.ts'
 import { activationStatistics, type LayerStatistics, variances } from '../statistics/activations.ts'
 import type { Compensation, ModelView, SelectionCriterion } from './criterion.ts'
 
 export interface FlapSettings {
-  headGroups: HeadGroups
   biasCompensation: boolean
 }
 
@@ -46,8 +45,8 @@ export class Flap implements SelectionCriterion {
   async score(masks: GroupMasks): Promise<LayerScores[]> {
     const { model, adapter, calibration } = this.#view
     this.#statistics = activationStatistics(model, adapter, await calibration(), this.#view.masks())
-    const scores = fluctuations(this.#view, this.#statistics, this.#settings.headGroups)
-    return scores.map((layer, index) => ({
+    const features = fluctuations(this.#view, this.#statistics)
+    return features.map((layer, index) => ({
       heads: standardised(layer.heads, masks[index]!.heads),
       channels: standardised(layer.channels, masks[index]!.channels),
     }))
@@ -106,32 +105,43 @@ export class Flap implements SelectionCriterion {
   }
 }
 
-/** Sum over each group of the variance over tokens of x_j times the squared norm of column j of o or down. */
+/** Variance over tokens of x_j times the squared norm of column j of the linear layer that reads each kind: [features]. */
 export function fluctuations(
   { model, adapter }: Pick<ModelView, 'model' | 'adapter'>,
   statistics: readonly LayerStatistics[],
-  headGroups: HeadGroups,
-): LayerScores[] {
+): Record<Kind, Float32Array>[] {
   return model.layers.map(({ linears }, layer) => {
     const lowRank = lowRankOf(adapter, layer)
-    const settings = { headGroups, normalise: 'none', reduction: 'sum' } as const
-    return groupScores(model.config, layer, settings, ({ linear, along }) =>
-      along === 'rows'
-        ? null
-        : tf.tidy(() =>
-            tf.mul(
-              tf.tensor1d(variances(statistics[layer]![linear]!)),
-              weightSums(linears[linear]!.weight, lowRank[linear], along, (merged) => tf.square(merged)),
-            ),
-          ),
-    )
+    const ofKind = (kind: Kind): Float32Array => {
+      const reader = readerOf(model.config, layer, kind)
+      const scores = tf.tidy(() =>
+        tf.mul(
+          tf.tensor1d(variances(statistics[layer]![reader]!)),
+          weightSums(linears[reader]!.weight, lowRank[reader], 'columns', (merged) => tf.square(merged)),
+        ),
+      )
+      const values = scores.dataSync() as Float32Array
+      scores.dispose()
+      return values
+    }
+    return { heads: ofKind('heads'), channels: ofKind('channels') }
   })
 }
 
-/** Scores less their mean, divided by their standard deviation, both over the groups that are still there. */
-export function standardised(scores: Float32Array, mask: Uint8Array): Float32Array {
-  const left = scores.filter((_, group) => mask[group] === 1)
+/**
+ * Scores of groups: features less their mean, divided by their standard deviation, both over the features of groups that are
+ * still there, and then the mean over each group. This puts all layers on one scale; the published code does the same
+ * (structure AL-MM), but squares what it takes of attention.
+ *
+ * @param features [groups * features of a group], a group's features side by side
+ */
+export function standardised(features: Float32Array, mask: Uint8Array): Float32Array {
+  const span = features.length / mask.length
+  const left = features.filter((_, feature) => mask[Math.floor(feature / span)] === 1)
   const mean = left.reduce((sum, score) => sum + score, 0) / left.length
   const spread = Math.sqrt(left.reduce((sum, score) => sum + (score - mean) ** 2, 0) / left.length)
-  return scores.map((score) => (spread > 0 ? (score - mean) / spread : 0))
+  return Float32Array.from(mask, (_, group) => {
+    const own = features.subarray(group * span, (group + 1) * span)
+    return spread > 0 ? own.reduce((sum, score) => sum + (score - mean) / spread, 0) / span : 0
+  })
 }

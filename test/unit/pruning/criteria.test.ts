@@ -118,13 +118,16 @@ test('Wanda: the worked example', () => {
   assertWithin(scores!.channels, [2.125, 2.25, 2.5, 0.9], 1e-6, 'channels')
 })
 
-test('FLAP: the worked example, and scores standardised over what is left', () => {
+test('FLAP: the worked example, and features standardised over what is left', () => {
   const input = statistics([1, 2, 0.5, 4], 4)
   const view = { model: workedModel(true), adapter: adapterWith([{}]) }
-  const [scores] = fluctuations(view, [{ o: input, down: input }], 'key-value-heads')
-  assertWithin(scores!.heads, [3.8125, 2.06625], 1e-6, 'heads')
+  const [scores] = fluctuations(view, [{ o: input, down: input }])
+  assertWithin(scores!.heads, [1.3125, 2.5, 0.90625, 1.16], 1e-6, 'features that o reads')
   assertWithin(scores!.channels, [1.3125, 2.5, 0.90625, 1.16], 1e-6, 'channels')
-  assertWithin(standardised(Float32Array.of(1, 3, 100), Uint8Array.of(1, 1, 0)), [-1, 1, 98], 1e-6, 'standardised')
+  assertWithin(standardised(Float32Array.of(1, 3, 100), Uint8Array.of(1, 1, 0)), [-1, 1, 98], 1e-6, 'channels')
+  // Features are standardised (mean 3, deviation sqrt 5 over the first four), then heads are their means.
+  const heads = standardised(Float32Array.of(0, 2, 4, 6, 50, 70), Uint8Array.of(1, 1, 0))
+  assertWithin(heads, [-2 / 5 ** 0.5, 2 / 5 ** 0.5, 57 / 5 ** 0.5], 1e-6, 'heads')
 })
 
 test('depth: cosines of the worked rows', () => {

@@ -165,7 +165,7 @@ for (const name of ['llama_mha', 'llama_gqa'] as const) {
     const { checkpoint, model, adapter, batch } = openFixture(name)
     let masks = fullMasks(model.config, 'key-value-heads')
     const view = { model, adapter, masks: () => maskTensors(model.config, masks), calibration: async () => [batch] }
-    const flap = new Flap(view, { headGroups: 'key-value-heads', biasCompensation: true })
+    const flap = new Flap(view, { biasCompensation: true })
     // Twice, so that the second choice is made on a model that has biases already.
     for (const sparsity of [0.25, 0.5]) {
       const scores = await flap.score(masks)
