@@ -37,6 +37,7 @@ const job = sweepSchema.parse({
     data: values.data,
     ...(values.documents === undefined ? {} : { maxDocuments: Number(values.documents) }),
     steps: Number(values.steps),
+    ratioOf: 'parameters',
     batchSize: 8,
     sequenceLength: 64,
     frequency: 5,

@@ -39,6 +39,12 @@ export const pruneSchema = z.strictObject({
     .max(0.95)
     .default(0.5)
     .describe('fraction of heads and channels, of layers or of weights to remove'),
+  ratioOf: z
+    .enum(['groups', 'parameters'])
+    .default('groups')
+    .describe(
+      'what the ratio counts: heads and channels (or layers), each kind by itself, in the layers that are pruned; or the weights of the linear layers of all decoder layers, protected ones included, without embeddings and output head: heads leave to the nearest number and channels make up the difference',
+    ),
   targetFraction: z.number().gt(0).lt(1).optional().describe('fraction of all parameters to keep, in place of ratio'),
   targetParameters: z.int().min(1).max(1e13).optional().describe('parameters to keep at most, in place of ratio'),
   frequency: z.int().min(1).max(most.steps).default(10).describe('optimiser steps between two prunings'),

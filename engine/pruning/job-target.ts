@@ -3,12 +3,13 @@ import type { Checkpoint } from '../models/checkpoint.ts'
 import { kinds } from '../models/family.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { familyOf } from '../models/registry.ts'
-import { linearOf } from '../models/tensors.ts'
+import { countParameters, linearOf } from '../models/tensors.ts'
 import { badSetting } from '../shared/errors.ts'
 import { readerOf } from './groups.ts'
 import { layoutOf, sharesKeyValueHeads } from './layout.ts'
 import { keptUnscored } from './scorable.ts'
-import { ratioForParameters, type TargetSettings } from './targets.ts'
+import { decoderParameters, removableParameters } from './parameter-counts.ts'
+import { estimateParameters, isPruned, ratioForParameters, type TargetSettings } from './targets.ts'
 
 /**
  * Which groups must go, from the ratio or from the number of parameters that is wanted.
@@ -30,7 +31,46 @@ export function targetOf(job: PruneJob, { config, parameters }: Checkpoint): Tar
   }
   const wanted =
     job.targetParameters ?? (job.targetFraction === undefined ? undefined : Math.floor(job.targetFraction * parameters))
-  return wanted === undefined ? settings : { ...settings, ratio: ratioForParameters(config, settings, wanted) }
+  if (job.ratioOf === 'parameters' && removes === 'groups') return byParameters(job, config, settings, wanted)
+  if (wanted !== undefined) return { ...settings, ratio: ratioForParameters(config, settings, wanted) }
+  return job.ratioOf === 'parameters' && removes === 'layers' ? byLayers(config, settings) : settings
+}
+
+/**
+ * A ratio of parameters as a ratio of those that may leave.
+ *
+ * @param wanted parameters to keep at most, where the job says so in place of a ratio
+ */
+function byParameters(
+  job: PruneJob,
+  config: ModelConfig,
+  given: TargetSettings,
+  wanted: number | undefined,
+): TargetSettings {
+  const before = countParameters(config)
+  const most = wanted ?? before - job.ratio * decoderParameters(config)
+  const ratio = Math.max(nothing, (before - most) / removableParameters(config, given))
+  const settings: TargetSettings = { ...given, counts: 'parameters', ratio: Math.min(1, ratio) }
+  const { after } = estimateParameters(config, settings)
+  if (ratio <= 1 && after <= most + 0.5) return settings
+  const field =
+    job.targetParameters !== undefined ? 'targetParameters' : wanted === undefined ? 'ratio' : 'targetFraction'
+  throw badSetting(
+    field,
+    `${Math.floor(most)} parameters cannot be reached: ${after} are left with what stays in every layer${ratio > 1 ? ' that is pruned and in those that are protected' : ''}; take a smaller ratio${settings.ranking === 'global' ? ' or --floor' : ''}${settings.uniform ? '' : ', or protect fewer layers'}`,
+  )
+}
+
+/** Stands for a ratio of nothing, by which can be divided. */
+const nothing = 1e-12
+
+/** Layers weigh the same: as many leave as it takes, protected ones counted. */
+function byLayers(config: ModelConfig, settings: TargetSettings): TargetSettings {
+  const pruned = config.layers.filter((_, layer) => isPruned(config, layer, settings)).length
+  const ratio = (settings.ratio * config.layers.length) / Math.max(1, pruned)
+  if (ratio > 1)
+    throw badSetting('ratio', `${settings.ratio} of the layers are more than the ${pruned} that are not protected`)
+  return { ...settings, counts: 'parameters', ratio }
 }
 
 function refuseContradictions(job: PruneJob, ranking: 'local' | 'global', config: ModelConfig): void {

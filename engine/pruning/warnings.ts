@@ -21,7 +21,12 @@ export function pruningWarnings(job: PruneJob, config: ModelConfig, target: Targ
         `All ${kind} stay: ${job.criterion} cannot score them, since none of the linear layers that would show them has an adapter (--target-modules ${job.targetModules.join(' ')}).`,
       )
     else if (floored !== null) warnings.push(floored)
-    else if (!leaves(config, kind, target)) warnings.push(noneLeaves(job, config, kind, target))
+    else if (target.counts === 'parameters') {
+      if (!leaves(config, kind, target))
+        warnings.push(
+          `No ${kind} leave: the number that is nearest to ${percent(target.ratio)} of them is none. The others make up for them, so that as many parameters leave as were asked for.`,
+        )
+    } else if (!leaves(config, kind, target)) warnings.push(noneLeaves(job, config, kind, target))
   }
   return warnings
 }
@@ -45,7 +50,7 @@ function layoutWarnings(job: PruneJob, config: ModelConfig, target: TargetSettin
 
 /** Said wherever a job leaves layers of different sizes. */
 export const unevenLayers =
-  "Layers will differ in size. transformers has no configuration for that: neither it nor what goes by its configurations (PEFT, lm-evaluation-harness, vLLM, llama.cpp's converter) loads the result; Secateur does. --uniform leaves a stock checkpoint."
+  "Layers will differ in size: transformers, and what goes by its configurations (PEFT, lm-evaluation-harness, vLLM, llama.cpp's converter), does not load the result by itself (docs/checkpoint-format.md has lines that do); Secateur does. --uniform leaves a stock checkpoint."
 
 /** Whether a group of a kind leaves any layer in the end. */
 const leaves = (config: ModelConfig, kind: Kind, target: TargetSettings): boolean =>

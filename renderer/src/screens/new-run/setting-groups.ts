@@ -50,6 +50,7 @@ export const groups: readonly SettingGroup[] = [
     settings: {
       criterion: {},
       ratio: { unit: fraction },
+      ratioOf: { label: 'What the ratio counts' },
       targetFraction: { unit: fraction },
       targetParameters: { unit: 'parameters' },
       headGroups: { label: 'Head groups' },

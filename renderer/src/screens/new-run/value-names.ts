@@ -10,6 +10,8 @@ const valueNames: Readonly<Record<string, string>> = {
   'query-heads': 'Query heads',
   local: 'Within each layer',
   global: 'Over all layers',
+  groups: 'Heads and channels',
+  parameters: 'Parameters of the decoder layers',
   iterative: 'Step by step',
   'one-shot': 'All at once',
   none: 'None',
