@@ -4,16 +4,23 @@ import type { AddedToken, TokenizerJson } from './tokenizer-json.ts'
 /** U+2581, which SentencePiece writes for a blank. */
 export const metaspace = '\u2581'
 
+/** What of a model decides how a text is segmented. */
+export interface SegmentingModel {
+  pieces: readonly Piece[]
+  trainer_spec: Pick<SentencePieceModel['trainer_spec'], 'byte_fallback' | 'unk_id'>
+  normalizer_spec: Omit<SentencePieceModel['normalizer_spec'], 'name'>
+}
+
 /**
  * The tokenizer.json that gives the ids of a SentencePiece byte-pair model, as transformers' converter makes it. Control
  * and unknown pieces become special tokens; user-defined symbols are cut out of the text before it is normalised.
  */
-export function convertSentencePiece(model: SentencePieceModel): TokenizerJson {
+export function convertSentencePiece(model: SegmentingModel): TokenizerJson {
   const { pieces, trainer_spec } = model
   const unknown = pieces[trainer_spec.unk_id]?.piece ?? null
   return {
     added_tokens: pieces.flatMap(({ piece, type }, id) =>
-      type === 'normal' || type === 'byte' ? [] : [addedToken(id, piece, type !== 'user-defined')],
+      type === 'normal' || type === 'byte' || type === 'unused' ? [] : [addedToken(id, piece, type !== 'user-defined')],
     ),
     normalizer: normalizerOf(model),
     pre_tokenizer: null,
@@ -50,7 +57,7 @@ const replace = (pattern: { Regex: string } | { String: string }, content: strin
   content,
 })
 
-function normalizerOf({ normalizer_spec: normalizer }: SentencePieceModel) {
+function normalizerOf({ normalizer_spec: normalizer }: SegmentingModel) {
   const blank = normalizer.escape_whitespaces ? metaspace : ' '
   return {
     type: 'Sequence',
@@ -65,7 +72,7 @@ function normalizerOf({ normalizer_spec: normalizer }: SentencePieceModel) {
   }
 }
 
-function decoderOf({ normalizer_spec: normalizer }: SentencePieceModel) {
+function decoderOf({ normalizer_spec: normalizer }: SegmentingModel) {
   return {
     type: 'Sequence',
     decoders: [

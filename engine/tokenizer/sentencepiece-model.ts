@@ -98,7 +98,8 @@ export function parseSentencePiece(file: string, bytes: Uint8Array): SentencePie
     )
   }
   checkSupported(file, parsed.data)
-  checkPieces(file, parsed.data)
+  checkPieces(file, parsed.data.pieces)
+  checkIds(file, parsed.data)
   return parsed.data
 }
 
@@ -129,10 +130,14 @@ function checkSupported(
   if (unused >= 0) throw refuse(`pieces.${unused}`, 'is marked as unused; vocabularies cut down so are not supported')
 }
 
-function checkPieces(file: string, { pieces, trainer_spec }: SentencePieceModel) {
+/**
+ * @param place of the pieces in the file, for messages
+ * @throws SecateurError for a piece that is there twice, a byte that is none, a score that is no number, and a piece that is too long
+ */
+export function checkPieces(file: string, pieces: readonly Piece[], place = 'pieces'): void {
   const seen = new Set<string>()
   for (const [id, { piece, type, score }] of pieces.entries()) {
-    const field = `pieces.${id}`
+    const field = `${place}.${id}`
     if (seen.has(piece)) throw badFile(file, field, `repeats the piece '${piece.slice(0, 40)}'`)
     seen.add(piece)
     if (type === 'byte' && !/^<0x[0-9A-F]{2}>$/.test(piece)) {
@@ -143,6 +148,9 @@ function checkPieces(file: string, { pieces, trainer_spec }: SentencePieceModel)
       throw badFile(file, field, `is ${piece.length} characters long; at most ${longestPiece} are accepted`)
     }
   }
+}
+
+function checkIds(file: string, { pieces, trainer_spec }: SentencePieceModel) {
   for (const name of ['unk_id', 'bos_id', 'eos_id', 'pad_id'] as const) {
     const id = trainer_spec[name]
     if (id >= pieces.length) {

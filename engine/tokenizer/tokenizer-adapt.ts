@@ -63,10 +63,17 @@ function adaptNormalizer(normalizer: Component): Component {
   return { type: 'Replace', pattern: { Regex: '\\A(?=[\\s\\S])' }, content: normalizer['prepend'] }
 }
 
-/** The library knows neither "split" of Metaspace (default true: each blank starts a word) nor its older spelling. */
+/**
+ * The library knows neither "split" of Metaspace (default true: each blank starts a word) nor its older spelling, and of
+ * Digits it takes 0 to 9 alone, where the Rust one takes all that is numeric, such as \u00bd.
+ */
 function adaptPreTokenizer(step: Component): Component {
   if (step.type === 'Sequence' && Array.isArray(step['pretokenizers'])) {
     return { ...step, pretokenizers: (step['pretokenizers'] as Component[]).map(adaptPreTokenizer) }
+  }
+  if (step.type === 'Digits') {
+    const pattern = { Regex: step['individual_digits'] === true ? '\\p{N}' : '\\p{N}+' }
+    return { type: 'Split', pattern, behavior: 'Isolated', invert: false }
   }
   if (step.type !== 'Metaspace') return step
   const scheme = step['prepend_scheme'] ?? (step['add_prefix_space'] === false ? 'never' : 'always')

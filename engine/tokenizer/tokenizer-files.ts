@@ -1,12 +1,14 @@
-import { readdir, stat } from 'node:fs/promises'
-import path from 'node:path'
+import { readdir } from 'node:fs/promises'
 import { z } from 'zod'
+import { isGgufFile } from '../checkpoint/gguf/file.ts'
 import { badFile } from '../shared/errors.ts'
-import { contentHint } from '../shared/file-content.ts'
-import { openFileHandle } from '../shared/open-file.ts'
+import { type Companions, companionsOf } from './companions.ts'
+import { tokenizerKey } from './gguf-vocabulary.ts'
 import { convertSentencePiece } from './sentencepiece-convert.ts'
 import { parseSentencePiece } from './sentencepiece-model.ts'
 import { addedTokenSchema, checkSupported, checkTokenizerJson, type TokenizerJson } from './tokenizer-json.ts'
+
+const settingsName = 'tokenizer_config.json'
 
 /** Largest sizes that are read, in bytes; the largest real files have about 33 MB (tokenizer.json of 256k tokens). */
 const limits = { tokenizer: 128 * 2 ** 20, settings: 8 * 2 ** 20 }
@@ -53,22 +55,24 @@ export interface TokenizerFiles {
 
 /**
  * Reads `tokenizer.json`, or `tokenizer.model` where there is no such file, with `tokenizer_config.json`,
- * `special_tokens_map.json` and `added_tokens.json` of a Hugging Face folder. Errors: `bad-file` naming file and field.
+ * `special_tokens_map.json` and `added_tokens.json` of a Hugging Face folder, or what a GGUF file has in their place.
+ * Errors: `bad-file` naming file and field.
  */
-export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles> {
-  const inFolder = (name: string) => path.join(folder, name)
-  const settings = (await readSettings(inFolder('tokenizer_config.json'), settingsSchema)) ?? {}
-  const map = (await readSettings(inFolder('special_tokens_map.json'), mapSchema)) ?? {}
+export async function readTokenizerFiles(checkpoint: string): Promise<TokenizerFiles> {
+  const companions = companionsOf(checkpoint)
+  const settings = (await readSettings(companions, settingsName, settingsSchema)) ?? {}
+  const map = (await readSettings(companions, 'special_tokens_map.json', mapSchema)) ?? {}
 
-  const file = (await exists(inFolder('tokenizer.json'))) ? inFolder('tokenizer.json') : inFolder('tokenizer.model')
-  const bytes = await readBounded(file, limits.tokenizer)
-  if (bytes === undefined) throw badFile(folder, undefined, await withoutTokenizer(folder))
-  const fromSentencePiece = file.endsWith('.model')
-  const model = fromSentencePiece ? parseSentencePiece(file, bytes) : undefined
-  const json = model ? convertSentencePiece(model) : checkTokenizerJson(file, parseJson(file, bytes))
+  const given = await companions.json('tokenizer.json', limits.tokenizer)
+  const file = companions.pathOf(given === undefined ? 'tokenizer.model' : 'tokenizer.json')
+  const bytes = given === undefined ? await companions.read('tokenizer.model', limits.tokenizer) : undefined
+  if (given === undefined && bytes === undefined)
+    throw badFile(checkpoint, undefined, await withoutTokenizer(checkpoint))
+  const model = bytes && parseSentencePiece(file, bytes)
+  const json = model ? convertSentencePiece(model) : checkTokenizerJson(file, given)
 
-  const extra = await readSettings(inFolder('added_tokens.json'), z.record(z.string().min(1), z.int().min(0)))
-  checkListed(inFolder('tokenizer_config.json'), settings.added_tokens_decoder ?? {})
+  const extra = await readSettings(companions, 'added_tokens.json', z.record(z.string().min(1), z.int().min(0)))
+  checkListed(companions.pathOf(settingsName), settings.added_tokens_decoder ?? {})
   addMissing(json, settings.added_tokens_decoder ?? {}, extra ?? {})
   const special = (name: 'bos_token' | 'eos_token' | 'pad_token' | 'unk_token', id?: number) => {
     // Empty strings stand in the settings of the first LLaMA conversions, where the model's own tokens are meant.
@@ -83,7 +87,7 @@ export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles
   return {
     file,
     json: checkTokenizerJson(file, json),
-    fromSentencePiece,
+    fromSentencePiece: model !== undefined,
     settings,
     special: {
       bos: special('bos_token', model?.trainer_spec.bos_id),
@@ -101,13 +105,14 @@ export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles
  * The chat template of a folder, or null: `chat_template.jinja`, else "chat_template" of `tokenizer_config.json` (of
  * several the one called "default"). Errors: `bad-file` for files that are broken.
  */
-export async function chatTemplate(folder: string): Promise<{ file: string; source: string } | null> {
-  const own = path.join(folder, 'chat_template.jinja')
-  const bytes = await readBounded(own, limits.settings)
-  if (bytes !== undefined) return { file: own, source: new TextDecoder().decode(bytes) }
+export async function chatTemplate(checkpoint: string): Promise<{ file: string; source: string } | null> {
+  const companions = companionsOf(checkpoint)
+  const own = 'chat_template.jinja'
+  const bytes = await companions.read(own, limits.settings)
+  if (bytes !== undefined) return { file: companions.pathOf(own), source: new TextDecoder().decode(bytes) }
 
-  const file = path.join(folder, 'tokenizer_config.json')
-  const template = (await readSettings(file, settingsSchema))?.chat_template ?? null
+  const file = companions.pathOf(settingsName)
+  const template = (await readSettings(companions, settingsName, settingsSchema))?.chat_template ?? null
   if (template === null) return null
   if (typeof template === 'string') return { file, source: template }
   const chosen = template.find(({ name }) => name === 'default')
@@ -135,48 +140,22 @@ function addMissing(
   for (const [content, id] of Object.entries(extra)) add(addedTokenSchema.parse({ content, normalized: false }), id)
 }
 
-async function readSettings<T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> {
-  const bytes = await readBounded(file, limits.settings)
-  if (bytes === undefined) return undefined
-  const parsed = schema.safeParse(parseJson(file, bytes))
+async function readSettings<T>(companions: Companions, name: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  const value = await companions.json(name, limits.settings)
+  if (value === undefined) return undefined
+  const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
-  throw badFile(file, issue?.path.join('.'), issue?.message ?? 'has the wrong form', parsed.error)
-}
-
-function parseJson(file: string, bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-  } catch (cause) {
-    const other = contentHint(bytes)
-    throw badFile(file, undefined, other ?? `is not JSON: ${(cause as Error).message}`, cause)
-  }
-}
-
-async function readBounded(file: string, limit: number): Promise<Uint8Array | undefined> {
-  if (!(await exists(file))) return undefined
-  await using handle = await openFileHandle(file)
-  const { size } = await handle.stat()
-  if (size > limit) throw badFile(file, undefined, `has ${size} bytes; at most ${limit} are read for a tokenizer`)
-  return handle.readFile()
+  const message = issue?.message ?? 'has the wrong form'
+  throw badFile(companions.pathOf(name), issue?.path.join('.'), message, parsed.error)
 }
 
 /** Which other tokenizer a folder holds, and how to come by one that is read. */
 async function withoutTokenizer(folder: string): Promise<string> {
+  if (isGgufFile(folder)) return `has no tokenizer: it lacks the key ${tokenizerKey('model')}`
   const none = 'holds neither tokenizer.json nor tokenizer.model'
   const names = await readdir(folder).catch((): string[] => [])
   const other = names.find((name) => /^(tekken\.json|vocab\.json|merges\.txt|.*\.tiktoken)$/.test(name))
   if (other === undefined) return none
   return `${none}, but ${other}, which is not read by itself: let transformers write tokenizer.json (AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER))`
-}
-
-/** A folder of that name is an error; an absent file is not. */
-async function exists(file: string): Promise<boolean> {
-  try {
-    if ((await stat(file)).isFile()) return true
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return false
-    throw badFile(file, undefined, `cannot be read: ${(cause as Error).message}`, cause)
-  }
-  throw badFile(file, undefined, 'is not a file')
 }

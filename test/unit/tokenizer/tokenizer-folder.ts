@@ -29,3 +29,10 @@ export function sentencePieceFolder(model: string): string {
   copyFileSync(shared(model), join(folder, 'tokenizer.model'))
   return folder
 }
+
+const isPrintable = (value: number) => (value >= 33 && value <= 126) || (value >= 161 && value <= 172) || value >= 174
+/** GPT-2's printable stand-ins for bytes, in the order of the bytes. */
+export const byteCharacters = Array.from({ length: 256 }, (_, byte) => byte).map((byte, _, all) => {
+  const hiddenBefore = all.slice(0, byte).filter((value) => !isPrintable(value)).length
+  return String.fromCodePoint(isPrintable(byte) ? byte : 256 + hiddenBefore)
+})

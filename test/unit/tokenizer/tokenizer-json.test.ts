@@ -2,14 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { splitAtBoundaries } from '../../../engine/tokenizer/tokenizer-boundaries.ts'
 import { loadTokenizer } from '../../../engine/tokenizer/tokenizer.ts'
-import { tokenizerFolder } from './tokenizer-folder.ts'
-
-const isPrintable = (value: number) => (value >= 33 && value <= 126) || (value >= 161 && value <= 172) || value >= 174
-/** GPT-2's printable stand-ins for bytes, in the order of the bytes. */
-const byteCharacters = Array.from({ length: 256 }, (_, byte) => byte).map((byte, _, all) => {
-  const hiddenBefore = all.slice(0, byte).filter((value) => !isPrintable(value)).length
-  return String.fromCodePoint(isPrintable(byte) ? byte : 256 + hiddenBefore)
-})
+import { byteCharacters, tokenizerFolder } from './tokenizer-folder.ts'
 
 const special = (id: number, content: string) => ({ id, content, special: true, normalized: false })
 
@@ -59,6 +52,14 @@ const code = (character: string) => character.charCodeAt(0)
 
 const open = (json: object = llama3Like(), settings: object = llama3Settings) =>
   loadTokenizer(tokenizerFolder({ 'tokenizer.json': json, 'tokenizer_config.json': settings }))
+
+const digits = (individual_digits: boolean) => ({
+  type: 'Sequence',
+  pretokenizers: [
+    { type: 'Digits', individual_digits },
+    { type: 'ByteLevel', add_prefix_space: false },
+  ],
+})
 
 describe('a byte-level tokenizer.json', () => {
   test('takes words before merges, merges by rank, and BOS in front', async () => {
@@ -127,6 +128,17 @@ describe('a byte-level tokenizer.json', () => {
       [262, 256],
     )
     assert.deepEqual((await open(json)).encode('in'), [256])
+  })
+
+  test('cuts at everything that is numeric, as the Rust library does', async () => {
+    const json = llama3Like()
+    json.model.vocab['\u0120\u00c2'] = 300
+    json.model.vocab['11'] = 301
+    json.model.merges.push('\u0120 \u00c2', '1 1')
+    const encode = async (individual: boolean) =>
+      (await open({ ...json, pre_tokenizer: digits(individual) })).encode('11 \u00bd', { specialTokens: false })
+    assert.deepEqual(await encode(true), [49, 49, 32, 194, 189])
+    assert.deepEqual(await encode(false), [301, 32, 194, 189])
   })
 
   test('starts a word at each blank of a Metaspace that splits, and not of one that does not', async () => {
