@@ -7,10 +7,14 @@ import type { FrozenWeight, Weight } from '../tensor/frozen-weight.ts'
  *
  * RmsNorm             x [n, size], weight [size] -> y [n, size], inverse [n, 1] = 1 / sqrt(mean(x^2) + epsilon)
  * RmsNormGrad         dy, x [n, size], weight [size], inverse [n, 1] -> dx [n, size]
+ * LayerNorm           x [n, size], weight and bias [size] -> y [n, size], mean [n, 1], inverse [n, 1] = 1 / sqrt(variance(x) + epsilon)
+ * LayerNormGrad       dy, x [n, size], weight [size], mean and inverse [n, 1] -> dx [n, size]
  * Rotary              x [rows, length, heads, headSize], cosine and sine [rows or 1, length, 1, headSize / 2] -> shaped as x
  * SwiGlu              gate, up -> silu(gate) * up, all of one shape
  * SwiGluGrad          dy, gate, up -> dGate, dUp
  * GeGlu, GeGluGrad    the same with GELU's tanh approximation in place of silu
+ * Gelu                x -> x times the share of a standard normal distribution below x, shaped as x
+ * GeluGrad            dy, x -> dx, all of one shape
  * Attention           q [rows, queries, heads, headSize], k and v [rows, keys, keyValueHeads, headSize],
  *                     bias [rows or 1, 1, queries, keys] -> context [rows * queries, heads * headSize] and, optionally,
  *                     logSumExp [rows, heads, queries] of the scores. The scale is in q already.
@@ -45,12 +49,16 @@ import type { FrozenWeight, Weight } from '../tensor/frozen-weight.ts'
 export interface FusedAttributes {
   RmsNorm: { epsilon: number }
   RmsNormGrad: NoAttributes
+  LayerNorm: { epsilon: number }
+  LayerNormGrad: NoAttributes
   /** back: turn by the opposite angle, which is the gradient */
   Rotary: { back: boolean }
   SwiGlu: NoAttributes
   SwiGluGrad: NoAttributes
   GeGlu: NoAttributes
   GeGluGrad: NoAttributes
+  Gelu: NoAttributes
+  GeluGrad: NoAttributes
   Attention: { shape: AttentionShape }
   AttentionGrad: { shape: AttentionShape }
   CrossEntropy: NoAttributes

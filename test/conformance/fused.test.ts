@@ -9,9 +9,11 @@ import {
 } from '../../engine/tensor/frozen-weight.ts'
 import { attention } from '../../engine/ops/attention.ts'
 import { crossEntropy, labelLogLikelihoods } from '../../engine/ops/cross-entropy.ts'
+import { gelu } from '../../engine/ops/gelu.ts'
 import { gatedActivation } from '../../engine/ops/gated-activation.ts'
 import { lossOfHead } from '../../engine/ops/head-loss.ts'
 import { adapterImportance } from '../../engine/ops/importance.ts'
+import { layerNorm } from '../../engine/ops/layer-norm.ts'
 import { embed, linears } from '../../engine/ops/linear.ts'
 import { rmsNorm } from '../../engine/ops/rms-norm.ts'
 import { rotary, rotaryFrequencies, rotaryTable } from '../../engine/ops/rotary.ts'
@@ -49,6 +51,15 @@ for (const shape of [
   [2, 1500],
 ]) {
   add('rmsNorm', [floats(shape), floats([shape[1]!], 2)], (x, weight) => rmsNorm(x, weight, 1e-5))
+  add(
+    'layerNorm',
+    [floats(shape), floats([shape[1]!], 2), floats([shape[1]!], 3)],
+    (x, weight, bias) => layerNorm(x, weight, bias, 1e-5),
+    true,
+    // A row of one number is its own mean: what is left is rounding, which 1 / sqrt(epsilon) enlarges.
+    shape[1] === 1 ? 1e-4 : 1e-5,
+  )
+  add('gelu', [floats(shape, 1, 6)], gelu)
   for (const activation of ['silu', 'gelu-tanh'] as const)
     add(`gated activation, ${activation}`, [floats(shape, 1, 6), floats(shape, 2)], (gate, up) =>
       gatedActivation(gate, up, activation),
@@ -114,6 +125,26 @@ for (const [rows, queries, keys, heads, keyValueHeads, headSize, biasRows] of [
         headSize,
         causal: queries === keys,
       }),
+    true,
+    3e-5,
+  )
+}
+
+// Every position looks at every other one, as in an encoder.
+for (const [rows, length, heads, headSize] of [
+  [2, 17, 3, 8],
+  [1, 197, 2, 64],
+  [3, 65, 4, 16],
+] as const) {
+  const shape = { rows, queries: length, keys: length, heads, keyValueHeads: heads, headSize, causal: false }
+  add(
+    `bidirectional attention with ${heads} heads of ${headSize}`,
+    [
+      floats([rows, length, heads, headSize], 1, 2 / Math.sqrt(headSize)),
+      floats([rows, length, heads, headSize], 2, 1),
+      floats([rows, length, heads, headSize], 3),
+    ],
+    (q, k, v) => attention(q, k, v, tf.keep(tf.zeros([1, 1, length, length])), shape),
     true,
     3e-5,
   )

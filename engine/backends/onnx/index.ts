@@ -4,6 +4,7 @@ import { registerBlocks } from './blocks.ts'
 import { registerBinary } from './binary.ts'
 import { registerFusedAdamW } from './fused-adamw.ts'
 import { registerFusedAttention } from './fused-attention.ts'
+import { registerFusedEncoder } from './fused-encoder.ts'
 import { registerFusedGatedActivations } from './fused-gated-activation.ts'
 import { registerFusedImportance } from './fused-importance.ts'
 import { registerFusedLinears } from './fused-linear.ts'
@@ -41,6 +42,7 @@ export function registerOnnxBackend(options: { threads: number }): void {
   registerFusedRotary()
   registerFusedLoss()
   registerFusedNorm()
+  registerFusedEncoder()
   registerFusedImportance()
   registerFusedAdamW()
   tf.registerBackend(backendName, () => new OnnxBackend(options))

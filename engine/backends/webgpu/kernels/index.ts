@@ -4,8 +4,10 @@ import { registerAttention } from './attention.ts'
 import { registerCrossEntropy } from './cross-entropy.ts'
 import { registerFrozenRows } from './frozen-rows.ts'
 import { registerGatedActivations } from './gated-activation.ts'
+import { registerGelu } from './gelu.ts'
 import { registerHeadLoss } from './head-loss.ts'
 import { registerImportance } from './importance.ts'
+import { registerLayerNorm } from './layer-norm.ts'
 import { registerLora } from './lora.ts'
 import { registerFrozenLinear } from './product.ts'
 import { registerRmsNorm } from './rms-norm.ts'
@@ -16,6 +18,8 @@ import { registerSumsOfSquares } from './sums-of-squares.ts'
 export function registerOurKernels(): void {
   registerAddN()
   registerRmsNorm()
+  registerLayerNorm()
+  registerGelu()
   registerRotary()
   registerGatedActivations()
   registerAttention()
