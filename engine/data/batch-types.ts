@@ -1,6 +1,21 @@
 import type { Random } from '../shared/random.ts'
 
-export interface TrainingBatch {
+/** What a training step reads: text, or images. */
+export type TrainingBatch = TokenBatch | ImageBatch
+
+export interface ImageBatch {
+  /** Patches of all images, one after another: [rows, patches, values of a patch], values in the order colour, row, column. */
+  patches: Float32Array
+  /** The class of each image. */
+  labels: Int32Array
+  rows: number
+  /** Tokens of an image in the blocks. */
+  length: number
+  /** Images with a label: all of them. */
+  targets: number
+}
+
+export interface TokenBatch {
   /** Rows times length token ids, row-major. */
   ids: Int32Array
   /** Target of each position: the next token's id, or -1 where no loss is taken. Same layout as ids. */
@@ -18,7 +33,7 @@ export interface TrainingBatch {
   targets: number
 }
 
-export interface Batches {
+export interface Batches<Batch extends TrainingBatch = TrainingBatch> {
   /** Batches in one pass through the data, rounded up. */
   readonly perEpoch: number
   readonly tokensPerEpoch: number
@@ -27,7 +42,7 @@ export interface Batches {
    * run needs no other state. The rows of all passes follow one another, each pass in an order of its own, and a batch
    * takes the next `rows` of them: the last batch of a pass is completed by the first rows of the next one.
    */
-  at(index: number): TrainingBatch
+  at(index: number): Batch
 }
 
 export interface BatchOptions {
@@ -61,5 +76,5 @@ export interface RowSource {
   /** Positions that a row needs. */
   lengthOf(row: number): number
   /** Writes one row into a batch, at `offset`; what it leaves is padding. Returns the number of labels. */
-  write(batch: TrainingBatch, offset: number, epoch: number, row: number): number
+  write(batch: TokenBatch, offset: number, epoch: number, row: number): number
 }

@@ -1,4 +1,4 @@
-import type { BatchOptions, RowSource, TrainingBatch } from './batch-types.ts'
+import type { BatchOptions, RowSource, TokenBatch } from './batch-types.ts'
 import type { EncodedExample } from './example.ts'
 
 /** Part of an example that stands in one row: positions `start` to `end`; its labels are the tokens one further on. */
@@ -36,7 +36,7 @@ export function packDocuments(examples: readonly EncodedExample[], { length }: B
 /**
  * Copies a piece to a batch. `segment` numbers it where the batch has segments. Returns the number of labels.
  */
-export function writePiece(batch: TrainingBatch, offset: number, piece: Piece, segment: number): number {
+export function writePiece(batch: TokenBatch, offset: number, piece: Piece, segment: number): number {
   const { ids, trained } = piece.example
   let labels = 0
   for (let from = piece.start; from < piece.end; from++) {

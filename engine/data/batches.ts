@@ -3,14 +3,14 @@ import { Random } from '../shared/random.ts'
 import { packDocuments } from './batches-documents.ts'
 import { packStream } from './batches-stream.ts'
 import { padExamples } from './batches-padded.ts'
-import type { BatchOptions, Batches, TrainingBatch } from './batch-types.ts'
+import type { BatchOptions, Batches, TokenBatch } from './batch-types.ts'
 import type { EncodedExample } from './example.ts'
 import { cacheLastTwo } from './cache-last.ts'
 
-export type { BatchOptions, Batches, TrainingBatch } from './batch-types.ts'
+export type { BatchOptions, Batches, ImageBatch, TokenBatch, TrainingBatch } from './batch-types.ts'
 
 /** The training batches of a data set. Errors: settings that are no whole numbers in range, nothing to train on. */
-export function makeBatches(examples: readonly EncodedExample[], options: BatchOptions): Batches {
+export function makeBatches(examples: readonly EncodedExample[], options: BatchOptions): Batches<TokenBatch> {
   const { rows, length, mode, padId } = options
   for (const [field, value] of Object.entries({ rows, length })) {
     if (!Number.isSafeInteger(value) || value < 1)
@@ -47,7 +47,7 @@ export function makeBatches(examples: readonly EncodedExample[], options: BatchO
 
 const roundedLength = (needed: number, limit: number) => Math.min(limit, Math.ceil(needed / 32) * 32)
 
-function emptyBatch(rows: number, length: number, mode: BatchOptions['mode'], padId: number): TrainingBatch {
+function emptyBatch(rows: number, length: number, mode: BatchOptions['mode'], padId: number): TokenBatch {
   const size = rows * length
   const byDocument = mode === 'pack-documents'
   return {

@@ -1,6 +1,6 @@
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import type { JobContext, PruneJob } from '../contract/index.ts'
-import { makeBatches, type TrainingBatch } from './batches.ts'
+import { makeBatches, type TokenBatch } from './batches.ts'
 import { loadTrainingData } from './load.ts'
 import { badSetting } from '../shared/errors.ts'
 import { Random } from '../shared/random.ts'
@@ -28,12 +28,12 @@ export async function calibrationBatches(
   job: CalibrationSettings,
   tokenizer: Tokenizer,
   { signal }: Pick<JobContext, 'signal'>,
-): Promise<TrainingBatch[]> {
+): Promise<TokenBatch[]> {
   const length = job.calibrationSequenceLength ?? job.sequenceLength
   const random = new Random(job.seed).fork('calibration')
   const sources = job.calibrationData.length > 0 ? job.calibrationData.map((file) => [file]) : [job.data]
   const counts = rowCounts(job.calibrationSamples, sharesOf(job, sources.length))
-  const rows: TrainingBatch[] = []
+  const rows: TokenBatch[] = []
   for (const [index, files] of sources.entries()) {
     if (counts[index] === 0) continue
     const { examples } = await loadTrainingData(files, {
@@ -76,7 +76,7 @@ export function rowCounts(rows: number, shares: readonly number[]): number[] {
 }
 
 /** Batches of equal length as one. */
-function joined(batches: readonly TrainingBatch[]): TrainingBatch {
+function joined(batches: readonly TokenBatch[]): TokenBatch {
   const { length } = batches[0]!
   const all = (part: 'ids' | 'labels') => Int32Array.from(batches.flatMap((batch) => [...batch[part]]))
   return {

@@ -3,7 +3,7 @@ import { flushBackend } from '../backends/extras.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { type Adapter, lowRankOf } from '../lora/adapter.ts'
 import type { LayerCache, LayerMask, Model, Pass } from '../models/family.ts'
-import { embedIds, forward, logits } from '../models/forward.ts'
+import { embedIds, forward, languageFamily, logits } from '../models/forward.ts'
 import { badSetting } from '../shared/errors.ts'
 import type { Random } from '../shared/random.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
@@ -135,8 +135,8 @@ class Cache {
   /** Computes one more token; logits after it. */
   next(id: number): Float32Array {
     if (this.#length === this.#capacity) this.#grow()
-    const { family, config } = this.#model
-    using pass = family.makeStep(config, this.#length, this.#capacity)
+    const family = languageFamily(this.#model)
+    using pass = family.makeStep(this.#model.config, this.#length, this.#capacity)
     const here = new Float32Array(this.#capacity)
     here[this.#length] = 1
     const place = tf.tensor4d(here, [1, this.#capacity, 1, 1])

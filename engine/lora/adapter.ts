@@ -17,7 +17,7 @@ export interface AdapterSettings {
   targetModules: LinearName[]
 }
 
-/** a [rank, in], b [out, rank], or their gradients or moments. */
+/** a [rank, in], b [out, rank], or their gradients or moments. A trained classifier is such a pair too: its weight and bias. */
 export interface MatrixPair {
   a: Tensor
   b: Tensor
@@ -29,7 +29,19 @@ export interface Adapter {
   settings: AdapterSettings
   scale: number
   layers: LayerMatrices[]
+  /** A classifier that is trained whole beside the pairs: weight a [classes, hidden] and bias b [classes]. */
+  classifier: MatrixPair | null
 }
+
+/** All that is trained: the pairs of each layer, and the classifier after them. */
+export const trainedMatrices = ({ layers, classifier }: Adapter): LayerMatrices[] => [
+  ...layers,
+  ...classifierMatrices(classifier),
+]
+
+/** The classifier, or its gradients or moments, as the last entry of `trainedMatrices`. */
+export const classifierMatrices = (classifier: MatrixPair | null): LayerMatrices[] =>
+  classifier ? [{ classifier }] : []
 
 /** The values of a pair on the host, row-major: a [rank, in], b [out, rank]. */
 export interface PairValues {
@@ -73,7 +85,7 @@ export function adapterFrom(
     }
     return matrices
   })
-  return { settings, scale: adapterScale(settings), layers }
+  return { settings, scale: adapterScale(settings), layers, classifier: null }
 }
 
 /** The values of an adapter, read from the back end. */

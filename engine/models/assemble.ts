@@ -49,7 +49,11 @@ export function* assemble(config: ModelConfig, source: PartSource): Generator<un
       }
     }
   }
-  return { family, config, embedding: embedding!, layers, norms, head: { weight: head ?? embedding!, bias: null } }
+  const headOf = (): Model['head'] => {
+    if (family.task === 'causal-lm') return { weight: head ?? embedding!, bias: null }
+    return head && { weight: head, bias: norms['headBias'] ?? null }
+  }
+  return { family, config, embedding: embedding!, layers, norms, head: headOf() }
 }
 
 /** The same in one go. */

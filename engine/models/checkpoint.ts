@@ -4,7 +4,7 @@ import { badFile } from '../shared/errors.ts'
 import { explained } from '../shared/system-errors.ts'
 import { checkFinite } from '../checkpoint/check-finite.ts'
 import { readConfig } from './registry.ts'
-import { ignoredText, matchTensors, type TensorSummary } from './match-tensors.ts'
+import { ignoredText, matchTensors, underFamilyNames, type TensorSummary } from './match-tensors.ts'
 import { checkSameHead, headDiffers, storedHead, type StoredHead } from './tied-head.ts'
 import type { ModelConfig } from './model-config.ts'
 import type { StoredTensor, WeightType } from '../tensor/stored-tensor.ts'
@@ -44,10 +44,11 @@ export class Checkpoint {
     checkFolder(folder)
     this.folder = folder
     const config = readConfig(configIn(folder))
-    const { files, tensors } = openWeightFiles(folder)
+    const { files, tensors: stored } = openWeightFiles(folder)
     this.#files = files
-    this.#places = tensors
     try {
+      const tensors = underFamilyNames(config, stored)
+      this.#places = tensors
       const head = storedHead(config, tensors)
       const untied = head !== null && headDiffers(head)
       this.config = untied ? { ...config, tiedEmbeddings: false } : config
@@ -68,23 +69,24 @@ export class Checkpoint {
 
   /** Reads a weight whole. Throws where a number in it is NaN or infinite. */
   read(name: string): StoredTensor {
-    const { file } = this.#place(name)
-    const tensor = file.read(name)
+    const { file, entry } = this.#place(name)
+    const tensor = file.read(entry.name)
     checkFinite(file.path, tensor)
-    return tensor
+    return { ...tensor, name }
   }
 
   /** Reads rows [first, first + count) of a weight into `target`; see `SafetensorsFile.readRows`. */
   readRows(name: string, first: number, count: number, target: Uint8Array): void {
-    this.#place(name).file.readRows(name, first, count, target)
+    const { file, entry } = this.#place(name)
+    file.readRows(entry.name, first, count, target)
   }
 
   /** Reads rows [first, first + count) of a weight, of its own type. Throws as `read` does, the first time they are read. */
   rowsOf(name: string, first: number, count: number): StoredTensor {
-    const { file } = this.#place(name)
+    const { file, entry } = this.#place(name)
     const { dtype, shape, bytes } = this.tensors.get(name)!
     const rows = new Uint8Array((bytes / (shape[0] ?? 1)) * count)
-    file.readRows(name, first, count, rows)
+    file.readRows(entry.name, first, count, rows)
     const tensor = { name, dtype, shape: [count, ...shape.slice(1)], bytes: rows }
     const checked = this.#checkedRows.get(name) ?? 0
     if (first + count > checked) checkFinite(file.path, tensor, first)

@@ -1,7 +1,7 @@
 import { type DecoderConfig, type DecoderTraits, readDecoderConfig, writeDecoderConfig } from './decoder-config.ts'
 import { decoderBlock, decoderPass, decoderStep, embedTokens } from './decoder-forward.ts'
 import { shrinkDecoderLayer } from './decoder-shrink.ts'
-import type { Family, GroupMember, HeadGroups, LinearName, LinearSpec, TensorSpec } from './family.ts'
+import type { DecoderFamily, GroupMember, HeadGroups, LinearName, LinearSpec, TensorSpec } from './family.ts'
 import type { LayerShape } from './model-config.ts'
 
 /** The modules of most decoders: one for each linear layer. */
@@ -16,7 +16,7 @@ export const separateModules = {
 } as const satisfies Record<string, readonly LinearName[]>
 
 /** The family of decoders that some traits describe: all of Llama's kind share one block. */
-export function decoder(traits: DecoderTraits): Family<DecoderConfig> {
+export function decoder(traits: DecoderTraits): DecoderFamily<DecoderConfig> {
   const modules = traits.modules ?? separateModules
   return {
     name: traits.name,

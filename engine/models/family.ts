@@ -24,8 +24,11 @@ export interface LinearSpec {
 export type TensorRole =
   /** Several linear layers are stored as one tensor in some families: their rows follow each other. */
   | { part: 'weight' | 'bias'; layer: number; linears: readonly LinearName[] }
-  /** A vector [hidden or headSize], used as offset + vector; `layer` is null for the norm after the last block. */
-  | { part: 'norm'; layer: number | null; norm: string; offset: 0 | 1 }
+  /**
+   * A vector, used as offset + vector: a norm's factors or bias, a learned token, learned positions. `layer` is null where it
+   * belongs to no block, such as the norm after the last one. `starts` is what it is before any training; ones where not given.
+   */
+  | { part: 'norm'; layer: number | null; norm: string; offset: 0 | 1; starts?: 'zeros' | 'normal' }
   | { part: 'embedding' | 'head'; layer: null }
 
 /** A tensor that a checkpoint of the family holds. */
@@ -75,12 +78,12 @@ export interface Layer {
 export interface Model {
   family: Family
   config: ModelConfig
-  /** [vocabulary, hidden] */
+  /** [vocabulary, hidden]; of an encoder of images, [hidden, values of a patch] */
   embedding: Weight
   layers: Layer[]
   norms: Record<string, Tensor>
-  /** [vocabulary, hidden]; the embedding itself where they are tied. */
-  head: Linear
+  /** [vocabulary or classes, hidden]; the embedding itself where they are tied; null where a checkpoint has no classifier. */
+  head: Linear | null
 }
 
 /** 1 for what stays and 0 for what is masked, for each column of the linear layer that reads a kind's groups. */
@@ -116,15 +119,14 @@ export interface PassOptions {
 }
 
 /**
- * All that the engine knows of an architecture: what its config says, what its checkpoints hold, what may be pruned, and the
+ * What the engine knows of any architecture: what its config says, what its checkpoints hold, what may be pruned, and the
  * forward pass. Everything else is derived from this.
  */
-export interface Family<Config extends ModelConfig = ModelConfig> {
+interface CommonFamily<Config extends ModelConfig> {
   /** "model_type" of config.json. */
   readonly name: string
   /** The class of transformers that loads a checkpoint. */
   readonly architecture: string
-  readonly task: 'causal-lm'
   /** How llama.cpp has the family; null where it has it not. */
   readonly gguf: GgufTraits | null
 
@@ -140,6 +142,10 @@ export interface Family<Config extends ModelConfig = ModelConfig> {
 
   /** Every tensor of a checkpoint, in the order in which a model reads them. */
   tensors(config: Config): TensorSpec[]
+  /** The name that `tensors` has for a tensor of a file, where files spell it in several ways. */
+  storedName?(name: string): string
+  /** Whether a tensor that `tensors` lacks says nothing of what the model computes. */
+  isUnused?(name: string): boolean
   /** The modules that hold linear layers, by their path within a block, as PEFT names them. */
   readonly modules: Readonly<Record<string, readonly LinearName[]>>
   /** A layer's linear layers, in the order in which data passes them. */
@@ -149,12 +155,28 @@ export interface Family<Config extends ModelConfig = ModelConfig> {
   shrinkLayer(config: Config, shape: LayerShape, masks: Record<Kind, Uint8Array>): ShrunkLayer
 
   makePass(config: Config, rows: number, length: number, options?: PassOptions): Pass
+  /** @param x [rows * length, hidden] @returns the same shape */
+  block(x: Tensor, layer: Layer, config: Config, pass: Pass, extras: BlockExtras): Tensor
+}
+
+/** A language model. */
+export interface DecoderFamily<Config extends ModelConfig = ModelConfig> extends CommonFamily<Config> {
+  readonly task: 'causal-lm'
   /** The pass of one token after `position` others, which looks at a cache of `capacity` positions. */
   makeStep(config: Config, position: number, capacity: number): Pass
   /** @param ids int32 [n] @returns [n, hidden] */
   embed(model: Model, ids: Tensor): Tensor
-  /** @param x [rows * length, hidden] @returns the same shape */
-  block(x: Tensor, layer: Layer, config: Config, pass: Pass, extras: BlockExtras): Tensor
   /** What comes after the last block. */
   head(model: Model): Omit<Head, 'weight'>
 }
+
+/** A classifier of images. */
+export interface EncoderFamily<Config extends ModelConfig = ModelConfig> extends CommonFamily<Config> {
+  readonly task: 'image-classification'
+  /** @param patches [images * patches, values of a patch] @returns [images * length, hidden] */
+  embed(model: Model, patches: Tensor): Tensor
+  /** What the classifier reads. @param x [images * length, hidden] @returns [images, hidden] */
+  classToken(model: Model, x: Tensor, pass: Pass): Tensor
+}
+
+export type Family<Config extends ModelConfig = ModelConfig> = DecoderFamily<Config> | EncoderFamily<Config>

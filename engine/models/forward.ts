@@ -1,9 +1,9 @@
 import { flushBackend } from '../backends/extras.ts'
 import type { Head } from '../ops/head-loss.ts'
-import { linear } from '../ops/linear.ts'
+import { type Linear, linear } from '../ops/linear.ts'
 import { rmsNorm } from '../ops/rms-norm.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
-import type { BlockExtras, Model, Pass } from './family.ts'
+import type { BlockExtras, DecoderFamily, Model, Pass } from './family.ts'
 
 export interface ForwardOptions {
   /** What comes into each block beside its input: adapter, mask, cache, observer. */
@@ -101,15 +101,55 @@ export function embedIds(model: Model, ids: Int32Array | readonly number[]): Ten
   return x
 }
 
+/** The input of the first block: token ids, or patches [rows * patches, values of a patch] of images. */
+export function embedBatch(model: Model, batch: { ids: Int32Array } | { patches: Float32Array }): Tensor {
+  if ('ids' in batch) return embedIds(model, batch.ids)
+  const values = model.config.patchValues
+  if (values === undefined) throw new TypeError(`${model.family.name} does not look at images`)
+  const tensor = tf.tensor2d(batch.patches, [batch.patches.length / values, values])
+  const x = model.family.embed(model, tensor)
+  tensor.dispose()
+  return x
+}
+
+/**
+ * Logits [rows, classes] of the last block's output [rows * length, hidden].
+ *
+ * @param classifier weight a [classes, hidden] and bias b [classes] in place of the model's own
+ */
+export function classLogits(
+  x: Tensor,
+  model: Model,
+  pass: Pass,
+  classifier: { a: Tensor; b: Tensor } | null = null,
+): Tensor {
+  const { family, head } = model
+  if (family.task !== 'image-classification') throw new TypeError(`${family.name} does not look at images`)
+  const layer = classifier ? { weight: classifier.a, bias: classifier.b } : head
+  if (!layer) throw new TypeError('the model has no classifier')
+  return linear(family.classToken(model, x, pass), layer)
+}
+
 /** What comes after the last block, over a frozen weight. */
 export function headOf(model: Model): Head {
-  const { weight } = model.head
+  const { weight } = languageHead(model)
   if ('dataId' in weight) throw new TypeError('an adapter is trained over frozen weights')
-  return { ...model.family.head(model), weight }
+  return { ...languageFamily(model).head(model), weight }
 }
 
 /** Logits [n, vocabulary] of the last block's output [n, hidden]. */
 export function logits(x: Tensor, model: Model): Tensor {
-  const { norm, epsilon } = model.family.head(model)
-  return linear(rmsNorm(x, norm, epsilon), model.head)
+  const { norm, epsilon } = languageFamily(model).head(model)
+  return linear(rmsNorm(x, norm, epsilon), languageHead(model))
+}
+
+/** The family of a language model. @throws TypeError for a model of images */
+export function languageFamily({ family }: Model): DecoderFamily {
+  if (family.task !== 'causal-lm') throw new TypeError(`${family.name} is no language model`)
+  return family
+}
+
+function languageHead({ head }: Model): Linear {
+  if (!head) throw new TypeError('a language model has a head')
+  return head
 }

@@ -53,6 +53,12 @@ function* layersOf(checkpoint: Checkpoint, options: LoadModelOptions): Generator
   return model
 }
 
+/** The shape of a matrix [rows, all other dimensions]: that is how a convolution over patches is multiplied with. */
+const flat = (rows: number, shape: readonly number[]): number[] => [
+  rows,
+  shape.slice(1).reduce((product, size) => product * size, 1),
+]
+
 function partsOf(checkpoint: Checkpoint, { int8, onProgress }: LoadModelOptions, made: DisposableStack): PartSource {
   const holder = backendExtras().weightHolder
   const read = ({ name, shape }: TensorSpec, first: number, count: number): StoredTensor => {
@@ -70,12 +76,17 @@ function partsOf(checkpoint: Checkpoint, { int8, onProgress }: LoadModelOptions,
     matrix(spec, first, count): FrozenWeight {
       const inInt8 = int8 === true && spec.role.part === 'weight'
       if (!holder) {
-        const weight = frozenWeight(read(spec, first, count))
+        const stored = read(spec, first, count)
+        const weight = frozenWeight({ ...stored, shape: flat(count, stored.shape) })
         return inInt8 ? quantise(weight) : weight
       }
       const tensor = checkpoint.tensors.get(spec.name)!
-      const part = { ...tensor, shape: [count, ...tensor.shape.slice(1)] }
-      const weight = storedWeight(part, (row, rows) => checkpoint.rowsOf(spec.name, first + row, rows), inInt8)
+      const part = { ...tensor, shape: flat(count, tensor.shape) }
+      const rowsAt = (row: number, rows: number) => {
+        const stored = checkpoint.rowsOf(spec.name, first + row, rows)
+        return { ...stored, shape: flat(rows, stored.shape) }
+      }
+      const weight = storedWeight(part, rowsAt, inInt8)
       made.defer(() => holder.dropWeight(weight))
       holder.placeWeight(weight)
       onProgress?.((tensor.bytes / tensor.shape[0]!) * count)
@@ -90,8 +101,8 @@ function partsOf(checkpoint: Checkpoint, { int8, onProgress }: LoadModelOptions,
 export function disposeModel({ embedding, head, norms, layers }: Model): void {
   const holder = backendExtras().weightHolder
   const linears = layers.flatMap((layer) => Object.values(layer.linears))
-  for (const weight of [embedding, head.weight, ...linears.map((linear) => linear.weight)])
-    if (holder && !('dataId' in weight)) holder.dropWeight(weight)
+  for (const weight of [embedding, head?.weight, ...linears.map((linear) => linear.weight)])
+    if (holder && weight && !('dataId' in weight)) holder.dropWeight(weight)
   tf.dispose(linears.map(({ bias }) => bias).filter((bias) => bias !== null))
   tf.dispose([norms, ...layers.map((layer) => layer.norms)])
 }

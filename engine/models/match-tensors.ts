@@ -5,6 +5,7 @@ import type { PlacedTensor } from '../checkpoint/weight-files.ts'
 import { badFile } from '../shared/errors.ts'
 import type { WeightType } from '../tensor/stored-tensor.ts'
 import type { ModelConfig } from './model-config.ts'
+import { familyOf } from './registry.ts'
 import { expectedTensors } from './tensors.ts'
 
 /** What is known of a weight without reading it. */
@@ -29,6 +30,27 @@ export function ignoredText(folder: string, ignored: readonly string[]): string[
 }
 
 /**
+ * Tensors under the names that the family has for them.
+ *
+ * @throws SecateurError where a file spells one tensor in two ways
+ */
+export function underFamilyNames(
+  config: ModelConfig,
+  found: ReadonlyMap<string, PlacedTensor>,
+): ReadonlyMap<string, PlacedTensor> {
+  const { storedName } = familyOf(config)
+  if (!storedName) return found
+  const named = new Map<string, PlacedTensor>()
+  for (const [stored, place] of found) {
+    const name = storedName(stored)
+    const other = named.get(name)
+    if (other) throw badFile(place.file.path, stored, `is the same tensor as ${other.entry.name}`)
+    named.set(name, place)
+  }
+  return named
+}
+
+/**
  * The weights of a model, in its order, and what else the files hold.
  *
  * @throws SecateurError where a weight is missing or of another type or shape, or where one that the config does not know
@@ -41,7 +63,7 @@ export function matchTensors(folder: string, config: ModelConfig, found: Readonl
   const missing: string[] = []
   for (const [name, shape] of expected) {
     const place = found.get(name)
-    if (place) used.set(name, summaryOf(place, shape, configFile))
+    if (place) used.set(name, summaryOf(name, place, shape, configFile))
     else missing.push(name)
   }
   if (missing.length > 0) throw missingError(folder, missing, expected.size, [...found.keys()])
@@ -55,7 +77,12 @@ export function matchTensors(folder: string, config: ModelConfig, found: Readonl
   return { used, ignored }
 }
 
-function summaryOf({ entry, file }: PlacedTensor, shape: readonly number[], configFile: string): TensorSummary {
+function summaryOf(
+  name: string,
+  { entry, file }: PlacedTensor,
+  shape: readonly number[],
+  configFile: string,
+): TensorSummary {
   const dtype = weightTypeOf(entry.dtype)
   if (!dtype) {
     const quantised = /^(F4$|F[68]_|[IU](8|32)$)/.test(entry.dtype)
@@ -65,7 +92,7 @@ function summaryOf({ entry, file }: PlacedTensor, shape: readonly number[], conf
   if (entry.shape.length !== shape.length || entry.shape.some((length, axis) => length !== shape[axis])) {
     throw badFile(file.path, entry.name, `has shape [${entry.shape}]; by ${configFile} it must be [${shape}]`)
   }
-  return { name: entry.name, dtype, shape: entry.shape, bytes: entry.end - entry.begin, file: file.path }
+  return { name, dtype, shape: entry.shape, bytes: entry.end - entry.begin, file: file.path }
 }
 
 function missingError(folder: string, missing: readonly string[], expected: number, found: readonly string[]) {
@@ -81,7 +108,12 @@ function missingError(folder: string, missing: readonly string[], expected: numb
 }
 
 /** Anything of the decoder that config.json does not know would change what the model computes: only harmless extras pass. */
-const mayIgnore = (name: string, config: ModelConfig) =>
+const mayIgnore = (name: string, config: ModelConfig) => {
+  const family = familyOf(config)
+  return family.task === 'causal-lm' ? mayIgnoreInDecoder(name, config) : (family.isUnused?.(name) ?? false)
+}
+
+const mayIgnoreInDecoder = (name: string, config: ModelConfig) =>
   (isDerived(name) && (name !== headName || config.tiedEmbeddings)) ||
   !(name.startsWith('model.') || name.startsWith('lm_head.'))
 

@@ -31,6 +31,8 @@ export interface ModelConfig {
   headSize: number
   layers: LayerShape[]
   maxPositions: number
+  /** Numbers that a patch of an image is made of; only in models of images. */
+  patchValues?: number | undefined
   normEpsilon: number
   /** Whether the output head is the embedding. */
   tiedEmbeddings: boolean

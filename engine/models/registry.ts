@@ -11,9 +11,11 @@ import type { ModelConfig } from './model-config.ts'
 import { phi3 } from './phi.ts'
 import { qwen2, qwen3 } from './qwen.ts'
 import { smollm3 } from './smollm.ts'
+import { timm } from './timm.ts'
+import { deit, vit } from './vit.ts'
 
 /** Every architecture that Secateur reads, in the order in which messages name them. */
-export const families: readonly Family[] = [llama, mistral, qwen2, qwen3, gemma3, phi3, smollm3]
+export const families: readonly Family[] = [llama, mistral, qwen2, qwen3, gemma3, phi3, smollm3, vit, deit, timm]
 
 const byName = new Map(families.map((family) => [family.name, family]))
 
@@ -30,7 +32,7 @@ export const readConfig = (file: string): ModelConfig =>
 
 /** Checks a parsed config.json; `file` is for messages. */
 export function parseConfig(source: Record<string, unknown>, file: string): ModelConfig {
-  const { model_type: type } = parseAs(z.looseObject({ model_type: z.string() }), source, file)
+  const type = modelTypeOf(source, file)
   const ragged = type.startsWith(raggedPrefix)
   const family = byName.get(ragged ? type.slice(raggedPrefix.length) : type)
   if (!family)
@@ -40,6 +42,12 @@ export function parseConfig(source: Record<string, unknown>, file: string): Mode
       `the architecture "${type}" is not supported; supported are ${[...byName.keys()].join(', ')}`,
     )
   return family.readConfig(source, file, ragged)
+}
+
+/** `model_type`, which timm leaves out. @throws SecateurError where it is missing */
+function modelTypeOf(source: Record<string, unknown>, file: string): string {
+  if (source.model_type === undefined && typeof source.architecture === 'string') return timm.name
+  return parseAs(z.looseObject({ model_type: z.string() }), source, file).model_type
 }
 
 /**

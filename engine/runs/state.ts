@@ -1,13 +1,13 @@
 import type { RestoredValues, SavedValues } from '../shared/saved-values.ts'
 import { badFile } from '../shared/errors.ts'
-import { pairsOf } from '../lora/adapter.ts'
+import { pairsOf, trainedMatrices } from '../lora/adapter.ts'
 import { tf } from '../tensor/tf.ts'
 import type { Trainer } from '../training/trainer.ts'
 
 /** The adapter and the moments of its optimiser, by the names that they have in a saved state. */
 const sets = (trainer: Trainer) =>
   [
-    ['adapter', trainer.adapter.layers],
+    ['adapter', trainedMatrices(trainer.adapter)],
     ['first', trainer.optimiser.first],
     ['second', trainer.optimiser.second],
   ] as const

@@ -1,8 +1,8 @@
 import { flushBackend } from '../backends/extras.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { assembleModel } from '../models/assemble.ts'
-import type { Model } from '../models/family.ts'
-import { forwardTaped, logits } from '../models/forward.ts'
+import type { Model, Pass } from '../models/family.ts'
+import { classLogits, forwardTaped, logits } from '../models/forward.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { tensorsOf } from '../models/tensors.ts'
 import { crossEntropy } from '../ops/cross-entropy.ts'
@@ -20,11 +20,12 @@ export function randomWeights(config: ModelConfig, deviation: number, random: Ra
   const weights: Weights = new Map()
   for (const { name, shape, role } of tensorsOf(config)) {
     const stream = random.fork(name)
-    const scale = /\.(o_proj|down_proj)\.weight$/.test(name) ? residual : deviation
+    const scale = /\.(o_proj|down_proj|output\.dense)\.weight$/.test(name) ? residual : deviation
     const size = shape.reduce((product, length) => product * length, 1)
     const values = new Float32Array(size)
-    if (role.part === 'norm') values.fill(1 - role.offset)
-    else if (role.part !== 'bias') for (let i = 0; i < size; i++) values[i] = stream.normal() * scale
+    const starts = role.part === 'norm' ? role.starts : role.part === 'bias' ? 'zeros' : 'normal'
+    if (starts === undefined) values.fill(role.part === 'norm' ? 1 - role.offset : 1)
+    else if (starts === 'normal') for (let i = 0; i < size; i++) values[i] = stream.normal() * scale
     weights.set(name, tf.tensor(values, shape))
   }
   return weights
@@ -41,6 +42,16 @@ export function modelOf(config: ModelConfig, weights: Weights): Model {
     norm: ({ name }, offset) => (offset === 0 ? weights.get(name)! : tf.add(weights.get(name)!, offset)),
   })
 }
+
+/** What the first layer reads: token ids, or patches of images. */
+const inputOf = (config: ModelConfig, batch: TrainingBatch): Tensor =>
+  'patches' in batch
+    ? tf.tensor2d(batch.patches, [batch.patches.length / config.patchValues!, config.patchValues!])
+    : tf.tensor1d(batch.ids, 'int32')
+
+/** The loss of a model whose head is a tensor too. */
+const fullLoss = (x: Tensor, model: Model, labels: Tensor, pass: Pass, divisor: Tensor): Tensor =>
+  crossEntropy(model.family.task === 'causal-lm' ? logits(x, model) : classLogits(x, model, pass), labels, divisor)
 
 /** Trains every weight of a small model, whose whole step fits into memory at once. */
 export class FullTrainer {
@@ -70,13 +81,13 @@ export class FullTrainer {
     using pass = passOf(this.config, batch)
     const { loss, gradients, norm } = tf.tidy(() => {
       // Made out here: what is made inside is gone before the backward pass reads it.
-      const ids = tf.tensor1d(batch.ids, 'int32')
+      const input = inputOf(this.config, batch)
       const labels = tf.tensor1d(batch.labels, 'int32')
       const divisor = tf.scalar(batch.targets)
       const { value, grads } = tf.valueAndGrads((...tensors: Tensor[]) => {
         const model = modelOf(this.config, new Map(names.map((name, i) => [name, tensors[i]!])))
-        const x = forwardTaped(model, model.family.embed(model, ids), pass)
-        return crossEntropy(logits(x, model), labels, divisor) as never
+        const x = forwardTaped(model, model.family.embed(model, input), pass)
+        return fullLoss(x, model, labels, pass, divisor) as never
       })([...this.weights.values()])
       return { loss: value as Tensor, gradients: grads, norm: tf.sqrt(sumOfSquares(grads)) }
     })

@@ -1,18 +1,25 @@
-import { backendExtras, flushBackend } from '../backends/extras.ts'
+import { flushBackend } from '../backends/extras.ts'
 import type { TrainingBatch } from '../data/batches.ts'
-import { type Adapter, type LayerMatrices, lowRankOf, pairsOf } from '../lora/adapter.ts'
+import {
+  type Adapter,
+  classifierMatrices,
+  type LayerMatrices,
+  lowRankOf,
+  pairsOf,
+  trainedMatrices,
+} from '../lora/adapter.ts'
 import type { LayerMask, LinearName, Model, Pass } from '../models/family.ts'
-import { backward, embedIds, forward, forwardTaped, headOf } from '../models/forward.ts'
+import { backward, embedBatch, forward, forwardTaped } from '../models/forward.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { familyOf } from '../models/registry.ts'
-import { headLossAndGradient, lossOfHead } from '../ops/head-loss.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { type DropoutSource } from './dropout.ts'
+import { headLoss, tapedLoss } from './head.ts'
 
 export interface LossAndGradients {
   /** Scalar: this batch's share of the mean loss. */
   loss: Tensor
-  /** Gradient of the loss with respect to each adapter matrix, layer by layer. */
+  /** Gradient of the loss with respect to what is trained, in the order of `trainedMatrices`. */
   gradients: LayerMatrices[]
 }
 
@@ -25,7 +32,9 @@ export interface GradientOptions {
 
 /** What all blocks share in the pass of a training batch. Dispose of it. */
 export function passOf(config: ModelConfig, batch: TrainingBatch): Pass {
-  const { rows, length, segments, positions } = batch
+  const { rows, length } = batch
+  if ('patches' in batch) return familyOf(config).makePass(config, rows, length)
+  const { segments, positions } = batch
   return familyOf(config).makePass(config, rows, length, {
     positions: positions ?? undefined,
     visible: segments
@@ -50,7 +59,7 @@ export function lossAndGradients(
   using pass = passOf(model.config, batch)
   if (options.keep) return keepingActivations(model, adapter, batch, pass, divisor, options)
   const inputs = blockInputs(model, adapter, batch, pass, options)
-  const { loss, gradient } = headLoss(inputs.pop()!, model, batch.labels, divisor)
+  const { loss, gradient, classifier } = headLoss(inputs.pop()!, model, batch, pass, divisor, adapter.classifier)
   const gradients: LayerMatrices[] = []
   backward(model.layers.length, [{ pass, inputs, gradient }], (layer) => {
     const pairs = pairsOf(adapter.layers[layer]!)
@@ -60,7 +69,7 @@ export function lossAndGradients(
       take: (found) => (gradients[layer] = paired(pairs, found)),
     }
   })
-  return { loss, gradients }
+  return { loss, gradients: [...gradients, ...classifierMatrices(classifier)] }
 }
 
 /** Tensors in the order [a, b, a, b, ...] as the matrices of a layer. */
@@ -94,18 +103,19 @@ function keepingActivations(
   divisor: Tensor,
   options: GradientOptions,
 ): LossAndGradients {
-  const pairs = adapter.layers.map(pairsOf)
+  const pairs = trainedMatrices(adapter).map(pairsOf)
   /** Tensors of all layers, one after another, as matrices by layer. */
   const byLayer = (tensors: readonly Tensor[]): LayerMatrices[] => {
     let first = 0
     return pairs.map((ofLayer) => paired(ofLayer, tensors.slice(first, (first += 2 * ofLayer.length))))
   }
   const labels = tf.tensor1d(batch.labels, 'int32')
-  const start = embedIds(model, batch.ids)
+  const start = embedBatch(model, batch)
   const { value, grads } = tf.valueAndGrads((...tensors: Tensor[]) => {
     const layers = byLayer(tensors)
     const x = forwardTaped(model, start, pass, (layer) => extrasOf(adapter, layer, layers[layer]!, batch, options))
-    return lossOfHead(x, headOf(model), labels, divisor, headRows(x.shape[0]!, model.config.vocabularySize)) as never
+    const classifier = adapter.classifier && layers.at(-1)!['classifier']!
+    return tapedLoss(x, model, labels, pass, divisor, classifier) as never
   })(pairs.flat().flatMap(([, { a, b }]) => [a, b]))
   tf.dispose([labels, start])
   const gradients = byLayer(grads)
@@ -122,7 +132,7 @@ export function blockInputs(
   options: GradientOptions,
 ): Tensor[] {
   const inputs: Tensor[] = []
-  const last = forward(model, embedIds(model, batch.ids), pass, {
+  const last = forward(model, embedBatch(model, batch), pass, {
     extras: (layer) => extrasOf(adapter, layer, adapter.layers[layer]!, batch, options),
     visit: (_, x) => inputs.push(x),
     disposes: false,
@@ -141,28 +151,3 @@ const extrasOf = (
   lowRank: lowRankOf(adapter, layer, matrices, dropout && ((name: LinearName) => dropout(layer, name, rows * length))),
   mask: masks?.[layer],
 })
-
-/** Rows of the head's input that are computed at once: the largest divisor of n whose logits are few enough. */
-export function headRows(n: number, vocabulary: number): number {
-  const { handy, most, rows: wanted } = backendExtras().logitsAtOnce
-  const atOnce = Math.max(handy / vocabulary, Math.min(wanted, most / vocabulary))
-  for (let rows = Math.min(n, Math.floor(atOnce)); rows > 1; rows--) if (n % rows === 0) return rows
-  return 1
-}
-
-/**
- * The loss and its gradient with respect to the last block's output, in pieces so that all logits never exist at once;
- * disposes of x.
- */
-export function headLoss(
-  x: Tensor,
-  model: Model,
-  labels: Int32Array,
-  divisor: Tensor,
-): { loss: Tensor; gradient: Tensor } {
-  const target = tf.tensor1d(labels, 'int32')
-  const rows = headRows(x.shape[0]!, model.config.vocabularySize)
-  const result = headLossAndGradient(x, headOf(model), target, divisor, rows, flushBackend)
-  tf.dispose([x, target])
-  return result
-}

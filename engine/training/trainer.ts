@@ -1,5 +1,5 @@
 import type { Batches, TrainingBatch } from '../data/batches.ts'
-import { type Adapter, disposeMatrices, type LayerMatrices, pairsOf } from '../lora/adapter.ts'
+import { type Adapter, disposeMatrices, type LayerMatrices, pairsOf, trainedMatrices } from '../lora/adapter.ts'
 import type { LayerMask, Model } from '../models/family.ts'
 import { linearOf } from '../models/tensors.ts'
 import { SecateurError } from '../shared/errors.ts'
@@ -55,7 +55,7 @@ export class Trainer {
     this.adapter = adapter
     this.settings = settings
     this.#batches = batches
-    this.optimiser = new AdamW(adapter.layers, settings)
+    this.optimiser = new AdamW(trainedMatrices(adapter), settings)
   }
 
   /**
@@ -88,7 +88,7 @@ export class Trainer {
     const learningRate = learningRateAt(step, this.settings.steps, this.settings)
     // One step that overflows must not spoil the adapter for good.
     if (Number.isFinite(norm) && this.settings.update !== false)
-      this.optimiser.apply(this.adapter.layers, gradients, step, learningRate)
+      this.optimiser.apply(trainedMatrices(this.adapter), gradients, step, learningRate)
     disposeMatrices(gradients)
     this.#lossless = Number.isFinite(loss) ? 0 : this.#lossless + 1
     if (this.#lossless >= 3)
@@ -96,7 +96,12 @@ export class Trainer {
         'bad-setting',
         `the loss has not been a number for three steps, up to step ${step}: take a smaller learning rate than ${this.settings.learningRate}`,
       )
-    return { loss, gradientNorm: norm, learningRate, tokens: batches.reduce((sum, { ids }) => sum + ids.length, 0) }
+    return {
+      loss,
+      gradientNorm: norm,
+      learningRate,
+      tokens: batches.reduce((sum, { rows, length }) => sum + rows * length, 0),
+    }
   }
 
   #accumulate(step: number, masks: readonly LayerMask[] | undefined): Omit<StepGradients, 'norm'> {

@@ -18,7 +18,7 @@ import { gradientScores } from '../../engine/pruning/criteria/gradient.ts'
 import { mapWeightGradients } from '../../engine/pruning/statistics/weight-gradients.ts'
 import { Random } from '../../engine/shared/random.ts'
 import { type Tensor, tf } from '../../engine/tensor/tf.ts'
-import { headRows } from '../../engine/training/gradients.ts'
+import { headRows } from '../../engine/training/head.ts'
 
 const { values } = parseArgs({
   options: { shape: { type: 'string' }, mode: { type: 'string' }, threads: { type: 'string' } },
@@ -112,7 +112,7 @@ function linearLayers(): void {
   }
   const piece = headRows(ids.length, vocabulary)
   for (let start = 0; start < ids.length; start += piece) {
-    const head = { weight: model.head.weight as FrozenWeight }
+    const head = { weight: model.head!.weight as FrozenWeight }
     const [logits] = runFused(
       'FrozenLinear',
       { x: tf.slice(tokenMatrix(width), [start, 0], [piece, width]) },

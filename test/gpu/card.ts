@@ -151,7 +151,7 @@ for (const int8 of [false, true])
       const held = {
         ...model,
         embedding: inMemory(model.embedding as FrozenWeight),
-        head: { weight: inMemory(model.head.weight as FrozenWeight), bias: null },
+        head: { weight: inMemory(model.head!.weight as FrozenWeight), bias: null },
         layers: model.layers.map((layer) => ({
           ...layer,
           linears: Object.fromEntries(

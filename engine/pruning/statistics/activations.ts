@@ -1,7 +1,7 @@
 import type { TrainingBatch } from '../../data/batches.ts'
 import { type Adapter, lowRankOf } from '../../lora/adapter.ts'
 import type { LayerMask, LinearName, Model } from '../../models/family.ts'
-import { embedIds, forward } from '../../models/forward.ts'
+import { embedBatch, forward } from '../../models/forward.ts'
 import type { ModelConfig } from '../../models/model-config.ts'
 import { linearOf } from '../../models/tensors.ts'
 import { type Tensor, tf } from '../../tensor/tf.ts'
@@ -25,7 +25,7 @@ export function watchBlocks(
 ): void {
   for (const batch of batches) {
     using pass = passOf(model.config, batch)
-    const last = forward(model, embedIds(model, batch.ids), pass, {
+    const last = forward(model, embedBatch(model, batch), pass, {
       extras: (layer) => ({
         lowRank: adapter && lowRankOf(adapter, layer),
         mask: masks?.[layer],

@@ -5,7 +5,8 @@ import { backward } from '../../models/forward.ts'
 import { sizeOf } from '../../ops/importance.ts'
 import { mergedRows } from '../../ops/weight-sums.ts'
 import { type Tensor, tf } from '../../tensor/tf.ts'
-import { blockInputs, headLoss, passOf } from '../../training/gradients.ts'
+import { blockInputs, passOf } from '../../training/gradients.ts'
+import { headLoss } from '../../training/head.ts'
 import { targetsOf } from './calibration-gradients.ts'
 
 /** A block's merged weights W + scale * B A [out, in], with gradients of their shape. */
@@ -39,8 +40,8 @@ export function mapWeightGradients<Result>(
   const walked = parts.map((batch) => {
     const pass = passes.use(passOf(model.config, batch))
     const inputs = blockInputs(model, adapter, batch, pass, { masks })
-    const { loss, gradient } = headLoss(inputs.pop()!, model, batch.labels, divisor)
-    loss.dispose()
+    const { loss, gradient, classifier } = headLoss(inputs.pop()!, model, batch, pass, divisor, adapter.classifier)
+    tf.dispose([loss, ...(classifier ? [classifier.a, classifier.b] : [])])
     return { pass, inputs, gradient }
   })
   const results: Result[] = []
@@ -85,6 +86,11 @@ const squareOf = (tensor: Tensor, scale: number): Tensor =>
 function singleRows(batch: TrainingBatch): TrainingBatch[] {
   const { rows, length } = batch
   return Array.from({ length: rows }, (_, row): TrainingBatch => {
+    if ('patches' in batch) {
+      const patches = batch.patches.length / rows
+      const own = batch.patches.subarray(row * patches, (row + 1) * patches)
+      return { patches: own, labels: batch.labels.subarray(row, row + 1), rows: 1, length, targets: 1 }
+    }
     const cut = (values: Int32Array) => values.subarray(row * length, (row + 1) * length)
     const labels = cut(batch.labels)
     return {

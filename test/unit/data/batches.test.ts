@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type BatchOptions, type TrainingBatch, makeBatches } from '../../../engine/data/batches.ts'
+import { type BatchOptions, type TokenBatch, makeBatches } from '../../../engine/data/batches.ts'
 import type { EncodedExample } from '../../../engine/data/example.ts'
 import { Random } from '../../../engine/shared/random.ts'
 
@@ -23,9 +23,9 @@ function examplesOf(count: number, longest: number): EncodedExample[] {
 const labelsOf = (examples: EncodedExample[]) =>
   examples.flatMap(({ ids, trained }) => [...ids].filter((_, place) => place > 0 && trained[place] === 1))
 
-const taken = (batch: TrainingBatch) => [...batch.labels].filter((label) => label >= 0)
+const taken = (batch: TokenBatch) => [...batch.labels].filter((label) => label >= 0)
 const ascending = (numbers: Iterable<number>) => [...numbers].toSorted((a, b) => a - b)
-const rowsOf = (batch: TrainingBatch, values: Int32Array) =>
+const rowsOf = (batch: TokenBatch, values: Int32Array) =>
   Array.from({ length: batch.rows }, (_, row) => [...values.subarray(row * batch.length, (row + 1) * batch.length)])
 
 const modes: BatchOptions['mode'][] = ['pack', 'pack-documents', 'pad']

@@ -4,7 +4,7 @@ import { chooseBackend } from '../../../engine/backends/choose.ts'
 import { flushBackend } from '../../../engine/backends/extras.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import { linearNames } from '../../../engine/models/tensors.ts'
-import type { TrainingBatch } from '../../../engine/data/batches.ts'
+import type { TokenBatch } from '../../../engine/data/batches.ts'
 import { type Adapter, adapterFrom, type LayerMatrices, lowRankOf, pairsOf } from '../../../engine/lora/adapter.ts'
 import type { LayerMask, Model } from '../../../engine/models/family.ts'
 import { embedIds, forward as runBlocks, logits } from '../../../engine/models/forward.ts'
@@ -40,7 +40,7 @@ export function adapterOf(model: Model, { lora }: Fixture, dropout = 0): Adapter
 }
 
 /** The fixture's two rows, with the targets that the loss is over. */
-export function batchOf({ ids, targets }: Pick<Fixture, 'ids' | 'targets'>): TrainingBatch {
+export function batchOf({ ids, targets }: Pick<Fixture, 'ids' | 'targets'>): TokenBatch {
   const labels = Int32Array.from(targets.flat())
   return {
     ids: Int32Array.from(ids.flat()),
@@ -54,7 +54,7 @@ export function batchOf({ ids, targets }: Pick<Fixture, 'ids' | 'targets'>): Tra
 }
 
 /** Some rows of a batch. */
-export function rowsOfBatch(batch: TrainingBatch, start: number, rows: number): TrainingBatch {
+export function rowsOfBatch(batch: TokenBatch, start: number, rows: number): TokenBatch {
   const cut = (values: Int32Array) => values.slice(start * batch.length, (start + rows) * batch.length)
   const labels = cut(batch.labels)
   return { ...batch, ids: cut(batch.ids), labels, rows, targets: labels.filter((label) => label >= 0).length }
@@ -63,7 +63,7 @@ export function rowsOfBatch(batch: TrainingBatch, start: number, rows: number): 
 /** Logits [rows * length * vocabulary] of a whole pass. */
 export function forward(
   model: Model,
-  batch: TrainingBatch,
+  batch: TokenBatch,
   { adapter, masks }: { adapter?: Adapter; masks?: LayerMask[] } = {},
 ): Float32Array {
   using pass = passOf(model.config, batch)

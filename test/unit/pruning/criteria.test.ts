@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { toFloat32 as storedFloats } from '../../../engine/checkpoint/dtype.ts'
 import { plainConfig } from '../../../engine/bench/shapes.ts'
-import type { TrainingBatch } from '../../../engine/data/batches.ts'
+import type { TokenBatch } from '../../../engine/data/batches.ts'
 import type { Model } from '../../../engine/models/family.ts'
 import { linearNames, weightPlaces } from '../../../engine/models/tensors.ts'
 import { frozenFloats } from '../../../engine/tensor/frozen-weight.ts'
@@ -54,7 +54,7 @@ function workedModel(transposed = false): Model {
   return { layers: [{ shape, linears }], config } as unknown as Model
 }
 /** The rows of a batch without packing, each as a batch. */
-const rowsOf = (batch: TrainingBatch): TrainingBatch[] =>
+const rowsOf = (batch: TokenBatch): TokenBatch[] =>
   Array.from({ length: batch.rows }, (_, row) => {
     const cut = (values: Int32Array) => values.slice(row * batch.length, (row + 1) * batch.length)
     const labels = cut(batch.labels)
@@ -238,7 +238,7 @@ test('gradient-guided scores in all forms, and true movement, are sums over the 
 test('the mixed form is the same however the rows are put into batches', () => {
   const { model, adapter, batch } = openFixture('llama_gqa')
   const view = { model, adapter, masks: () => undefined, calibration: async () => [batch] }
-  const score = (batches: TrainingBatch[]) =>
+  const score = (batches: TokenBatch[]) =>
     gradientScores(view, batches, { ...plain, gradientForm: 'mixed' })[0]!.channels
   const together = score([batch])
   assertWithin(score(rowsOf(batch)), together, 1e-5 * Math.max(...together), 'row by row')

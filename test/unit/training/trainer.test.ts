@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
-import type { Batches, TrainingBatch } from '../../../engine/data/batches.ts'
+import type { Batches, TokenBatch } from '../../../engine/data/batches.ts'
 import { createAdapter, pairsOf } from '../../../engine/lora/adapter.ts'
 import { maskTensors } from '../../../engine/pruning/masks.ts'
 import { Random } from '../../../engine/shared/random.ts'
@@ -22,7 +22,7 @@ import { testsHalfPrecision } from '../../tested-backend.ts'
 before(startBackend)
 
 /** The given batches, again and again. */
-const repeat = (...batches: TrainingBatch[]): Batches => ({
+const repeat = (...batches: TokenBatch[]): Batches => ({
   perEpoch: batches.length,
   tokensPerEpoch: batches.reduce((sum, { ids }) => sum + ids.length, 0),
   at: (index) => batches[index % batches.length]!,

@@ -1,0 +1,75 @@
+import { backendExtras, flushBackend } from '../backends/extras.ts'
+import type { TrainingBatch } from '../data/batches.ts'
+import type { MatrixPair } from '../lora/adapter.ts'
+import type { Model, Pass } from '../models/family.ts'
+import { classLogits, headOf } from '../models/forward.ts'
+import { crossEntropy } from '../ops/cross-entropy.ts'
+import { headLossAndGradient, lossOfHead } from '../ops/head-loss.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
+
+export interface HeadLoss {
+  /** Scalar: this batch's share of the mean loss. */
+  loss: Tensor
+  /** With respect to the last block's output. */
+  gradient: Tensor
+  /** With respect to a classifier that is trained. */
+  classifier: MatrixPair | null
+}
+
+/**
+ * The loss of the last block's output and its gradient; disposes of x. Logits over a vocabulary are computed in pieces, so that
+ * all of them never exist at once.
+ *
+ * @param x [rows * length, hidden]
+ * @param classifier takes the place of the model's own, and is trained
+ */
+export function headLoss(
+  x: Tensor,
+  model: Model,
+  batch: TrainingBatch,
+  pass: Pass,
+  divisor: Tensor,
+  classifier: MatrixPair | null,
+): HeadLoss {
+  const labels = tf.tensor1d(batch.labels, 'int32')
+  const result = 'patches' in batch ? ofClasses() : ofTokens()
+  flushBackend()
+  tf.dispose([x, labels])
+  return result
+
+  function ofTokens(): HeadLoss {
+    const rows = headRows(x.shape[0]!, model.config.vocabularySize)
+    return { ...headLossAndGradient(x, headOf(model), labels, divisor, rows, flushBackend), classifier: null }
+  }
+  function ofClasses(): HeadLoss {
+    const variables = classifier ? [classifier.a, classifier.b] : []
+    const { value, grads } = tf.valueAndGrads((output: Tensor, a?: Tensor, b?: Tensor) => {
+      const logits = classLogits(output, model, pass, a && b ? { a, b } : null)
+      return crossEntropy(logits, labels, divisor) as never
+    })([x, ...variables])
+    const [gradient, a, b] = grads as [Tensor, Tensor?, Tensor?]
+    return { loss: value as Tensor, gradient, classifier: a && b ? { a, b } : null }
+  }
+}
+
+/** The same loss as an operation that gradients pass through. */
+export function tapedLoss(
+  x: Tensor,
+  model: Model,
+  labels: Tensor,
+  pass: Pass,
+  divisor: Tensor,
+  classifier: MatrixPair | null,
+): Tensor {
+  if (model.family.task === 'image-classification')
+    return crossEntropy(classLogits(x, model, pass, classifier), labels, divisor)
+  return lossOfHead(x, headOf(model), labels, divisor, headRows(x.shape[0]!, model.config.vocabularySize))
+}
+
+/** Rows of the head's input that are computed at once: the largest divisor of n whose logits are few enough. */
+export function headRows(n: number, vocabulary: number): number {
+  const { handy, most, rows: wanted } = backendExtras().logitsAtOnce
+  const atOnce = Math.max(handy / vocabulary, Math.min(wanted, most / vocabulary))
+  for (let rows = Math.min(n, Math.floor(atOnce)); rows > 1; rows--) if (n % rows === 0) return rows
+  return 1
+}
