@@ -143,7 +143,8 @@ export function writeEncoderConfig(config: EncoderConfig): Record<string, unknow
     intermediate_size: Math.max(...layers.map((layer) => layer.channels)),
     // transformers 5 reads head_dim though its ViTConfig does not list it; transformers 4 has no size of a head.
     ...(heads * headSize === hiddenSize && !('head_dim' in config.source) ? {} : { head_dim: headSize }),
-    ...(isStock(layers) ? {} : raggedFields(layers)),
+    // transformers' own field for layers that differ has no place for heads without key/value heads.
+    ...(isStock(layers) ? {} : { secateur_layers: raggedFields(layers).secateur_layers }),
     image_size: single(config.imageSize),
     patch_size: single(config.patchSize),
     num_channels: config.colours,

@@ -8,16 +8,18 @@ import type { ModelConfig } from './model-config.ts'
 /** What decides how text becomes ids that a model can read. */
 export interface TokenizedModel {
   folder: string
-  config: Pick<ModelConfig, 'vocabularySize'>
+  config: Pick<ModelConfig, 'vocabularySize' | 'patchValues'>
 }
 
 /**
  * The tokenizer of a model's folder. It gives no id for which the embedding has no row: where it has more tokens than the
  * model, the text that needs one of those is an error, and a token for padding, which is never looked at, is done without.
  *
- * @throws SecateurError as `loadTokenizer` does
+ * @throws SecateurError as `loadTokenizer` does, and for a model of images
  */
 export async function openTokenizer(model: TokenizedModel): Promise<Tokenizer> {
+  if (model.config.patchValues !== undefined)
+    throw badFile(join(model.folder, 'config.json'), 'model_type', 'is a model of images, which reads no text')
   const tokenizer = await cachedTokenizer(model.folder)
   return tokenizer.vocabularySize > model.config.vocabularySize ? within(model, tokenizer) : tokenizer
 }

@@ -137,7 +137,7 @@ function writeConfig(config: EncoderConfig): Record<string, unknown> {
       num_classes: labels.length,
     },
     ...(heads * headSize === hiddenSize ? {} : { head_dim: headSize }),
-    ...(isStock(layers) ? {} : raggedFields(layers)),
+    ...(isStock(layers) ? {} : { secateur_layers: raggedFields(layers).secateur_layers }),
   }
 }
 

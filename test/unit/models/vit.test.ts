@@ -85,7 +85,7 @@ for (const name of VISION_FIXTURES) {
     const folder = join(mkdtempSync(join(tmpdir(), 'vit-')), 'pruned')
     const read = mergedReader(model.config, (tensor) => checkpoint.read(tensor), adapterValues(adapter))
     const config = shrunkConfig(model.config, masks)
-    const tensors = shrunkTensors(model.config, read, masks, 'float32')
+    const tensors = shrunkTensors(model.config, read, masks)
     await writeCheckpoint(folder, { config, dtype: 'float32', tensors })
     using pruned = openCheckpoint(folder)
     assert.deepEqual(
