@@ -60,7 +60,7 @@ const scored = z.object({
 export const runSchema = z.object({
   id,
   name: z.string(),
-  kind: z.enum(['finetune', 'prune', 'merge', 'evaluate', 'sweep']),
+  kind: z.enum(['finetune', 'prune', 'merge', 'evaluate', 'sweep', 'export']),
   state: runState,
   /** Why it failed or stopped, in words that lead somewhere. */
   reason: z.string().nullable(),

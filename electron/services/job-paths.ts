@@ -15,7 +15,8 @@ export interface JobPath {
  * marks as one. A job as it was stored may have the names that settings had before.
  */
 export function pathsOfJob(job: object): JobPath[] {
-  const schema = schemaOfKind('kind' in job ? job.kind : undefined)
+  const { kind, format } = job as { kind?: unknown; format?: unknown }
+  const schema = schemaOfKind(kind, format)
   if (!schema) return []
   const { base, values, variants, ...own } = renameJob({ ...job }, schema.shape, () => {}) as Record<string, unknown>
   return [

@@ -31,8 +31,9 @@ export class RunCreation {
     const kind = typeof job['kind'] === 'string' ? job['kind'] : 'run'
     const empty = job['out'] === undefined || job['out'] === ''
     const folder = empty ? await freeRunFolder(this.#context, join(runsFolder, slug(name ?? kind))) : undefined
-    // A merge writes its checkpoint where the others have a run folder.
-    const out = folder && (kind === 'merge' ? join(folder, 'output') : folder)
+    // A merge writes its checkpoint where the others have a run folder, and an export its file.
+    const within = kind === 'merge' ? 'output' : kind === 'export' ? `model.${String(job['format'])}` : ''
+    const out = folder && join(folder, within)
     const machine = { device, ...(threads === undefined ? {} : { threads }) }
     const asked = { ...(kind === 'merge' || kind === 'sweep' ? {} : machine), ...job, ...(out && { out }) }
     const parsed = jobSchema.parse(asked)

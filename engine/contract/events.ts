@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { estimateSchema, parametersSchema, removalSchema } from './estimate.ts'
 import { scoresSchema } from './evaluation.ts'
+import { exportedSchema } from './export.ts'
 import { jobSchema } from './job.ts'
 import { pruningSnapshotSchema, rowCountsSchema, sampleSchema, stageSchema, stepMetricsSchema } from './metrics.ts'
 import { failureSchema } from './names.ts'
@@ -16,6 +17,7 @@ export const resultEventSchema = z.object({
   perplexity: scoresSchema.shape.perplexity.optional(),
   latency: scoresSchema.shape.latency,
   examples: scoresSchema.shape.examples,
+  export: exportedSchema.optional(),
   /** Of a sweep: report.md with its table and figures. */
   report: z.string().optional(),
   /** Scores of the checkpoint before pruning, where `evaluateDense` asked for them. */

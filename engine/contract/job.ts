@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { evaluationSchema } from './evaluation.ts'
+import { exportSchema, schemaOfFormat } from './export.ts'
 import { readPath, writtenPath } from './names.ts'
 import { pruneSchema } from './prune.ts'
 import { type OnTwice, renameLists, renameSettings } from './renamed.ts'
@@ -33,14 +34,15 @@ export const evaluateSchema = z.strictObject({
 })
 
 const jobs = [finetuneSchema, pruneSchema, mergeSchema, evaluateSchema, sweepSchema] as const
-const anyJob = z.discriminatedUnion('kind', jobs)
+const anyJob = z.discriminatedUnion('kind', [...jobs, exportSchema])
 
-/** The schema of a kind of job; undefined where there is no such kind. */
-export const schemaOfKind = (kind: unknown) => jobs.find(({ shape }) => shape.kind.value === kind)
+/** The schema of a kind of job, of an export that of its format; undefined where there is no such kind. */
+export const schemaOfKind = (kind: unknown, format?: unknown) =>
+  kind === 'export' ? schemaOfFormat(format) : jobs.find(({ shape }) => shape.kind.value === kind)
 
 /** A job of any kind; its settings may have the names of earlier versions (see renamed.ts). */
 export const jobSchema = z.preprocess((job: z.input<typeof anyJob>, context) => {
-  const schema = schemaOfKind(job?.kind)
+  const schema = schemaOfKind(job?.kind, (job as { format?: unknown } | null)?.format)
   return schema ? renameJob(job, schema.shape, issuesOf(context)) : job
 }, anyJob)
 

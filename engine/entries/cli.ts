@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander'
 import { z } from 'zod'
 import { listDevices } from '../backends/devices.ts'
+import { exportJobFrom, exportOptions } from './command-line/export-options.ts'
 import { collectAssignments, jobFrom, optionFor, schemaOptions, settingsFrom } from './command-line/options.ts'
 import { type Reporter, makeReporter } from './command-line/report.ts'
 import {
@@ -8,6 +9,7 @@ import {
   type EngineEvent,
   evaluateSchema,
   evaluationSchema,
+  exportFormats,
   finetuneSchema,
   type Job,
   jobSchema,
@@ -139,6 +141,20 @@ A first run:
   jobCommand('eval', 'scores a checkpoint: zero-shot tasks, perplexity, speed', evaluateSchema, true).action(
     action(async (checkpoint: string | undefined, flags: CommonFlags) =>
       runReported(jobFrom('evaluate', evaluateSchema, { checkpoint }, flags), flags, reporter),
+    ),
+  )
+  const exporting = program
+    .command('export')
+    .description('writes a checkpoint in the format of another program: GGUF for llama.cpp')
+    .argument('[checkpoint]', 'folder of a Hugging Face checkpoint')
+    .addOption(new Option('--format <name>', 'format of the file').choices(exportFormats))
+    .option('--job <file>', 'JSON job description; flags go before it')
+    .option('--json', 'one JSON object an event on standard output')
+    .option(...estimateFlag)
+  for (const option of exportOptions()) exporting.addOption(option)
+  exporting.action(
+    action(async (checkpoint: string | undefined, flags: CommonFlags) =>
+      runReported(exportJobFrom({ checkpoint }, flags), flags, reporter),
     ),
   )
   program

@@ -5,6 +5,7 @@ import type { Checkpoint } from '../models/checkpoint.ts'
 import { linearOf } from '../models/tensors.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import type { Estimate, FinetuneJob, Job, Placement, PruneJob, SweepJob } from '../contract/index.ts'
+import { exportedBytes, exportMemory } from '../export/size.ts'
 import { SecateurError } from '../shared/errors.ts'
 import { sizeText } from '../shared/size-text.ts'
 import { keepsActivations, keptFloats } from '../training/gradients.ts'
@@ -34,7 +35,12 @@ export function estimateJob(
   const after = target ? estimateParameters(config, target).after : before
   const stored = 'outputDtype' in job && job.outputDtype !== 'same' ? bytesOf[job.outputDtype] : bytesOf[dtype]
   const adapter = job.kind === 'finetune' || job.kind === 'prune' ? adapterSize(job, checkpoint) : 0
-  const writes = job.kind === 'evaluate' ? 0 : job.kind === 'finetune' ? 0 : after * stored
+  const writes =
+    job.kind === 'export'
+      ? exportedBytes(job, checkpoint)
+      : job.kind === 'evaluate' || job.kind === 'finetune'
+        ? 0
+        : after * stored
   return {
     parameters: { before, after },
     ...(target &&
@@ -75,6 +81,7 @@ const adapterSize = (job: { rank: number; targetModules: string[] }, { config }:
 /** Bytes of the frozen weights in the form in which a job holds them. */
 export function weightBytes(job: SingleJob, { bytes, config, parameters, dtype }: Checkpoint): number {
   if (job.kind === 'merge') return 3 * 4 * config.vocabularySize * config.hiddenSize
+  if (job.kind === 'export') return exportMemory(job)
   if (!('int8' in job) || !job.int8) return bytes
   const tables = (config.tiedEmbeddings ? 1 : 2) * config.vocabularySize * config.hiddenSize
   return tables * bytesOf[dtype] + (parameters - tables)
@@ -82,7 +89,7 @@ export function weightBytes(job: SingleJob, { bytes, config, parameters, dtype }
 
 /** One block's values in the backward pass, every block's input, and a piece of the logits with its gradient. */
 function activationBytes(job: SingleJob, { config }: Checkpoint): number {
-  if (job.kind === 'merge') return 0
+  if (job.kind === 'merge' || job.kind === 'export') return 0
   const tokens = job.kind === 'evaluate' ? job.evaluation.batchTokens : job.batchSize * job.sequenceLength
   const length = job.kind === 'evaluate' ? Math.min(tokens, config.maxPositions) : job.sequenceLength
   const block = config.layers.reduce((most, { heads, channels }) => {

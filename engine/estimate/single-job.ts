@@ -17,7 +17,7 @@ export async function estimateSingleJob(job: SingleJob, control: WorkControl): P
   using checkpoint = openCheckpoint(job.checkpoint)
   if ('adapter' in job && job.adapter !== undefined) checkAdapter(readAdapter(job.adapter), checkpoint.config)
   const target = job.kind === 'prune' ? targetOf(job, checkpoint) : undefined
-  const choice = job.kind === 'merge' ? null : await chooseBackend(job)
+  const choice = job.kind === 'merge' || job.kind === 'export' ? null : await chooseBackend(job)
   const placement = placementOf(job, checkpoint)
   const known = estimateJob(job, checkpoint, { target, placement })
   const layers = target ? layersAfter(checkpoint.config, target) : checkpoint.config.layers

@@ -1,6 +1,7 @@
 import { type Choice, chooseBackend } from '../backends/choose.ts'
 import { measureSpeed } from '../backends/speed.ts'
 import { criterionName, type JobEstimate, type Layer, type PruneJob } from '../contract/index.ts'
+import { exportSeconds } from '../export/size.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import type { SingleJob } from './estimate.ts'
@@ -32,6 +33,12 @@ export async function timeOf(
   control: WorkControl,
 ): Promise<Time> {
   const { config, bytes } = checkpoint
+  if (job.kind === 'export')
+    return {
+      seconds: startSeconds + exportSeconds(job, checkpoint),
+      secondsFrom: 'From the number of weights.',
+      scoring: null,
+    }
   const moved = (job.kind === 'merge' || job.kind === 'prune' ? 2 * bytes : bytes) / diskSpeed
   if (job.kind === 'merge' || !choice)
     return { seconds: startSeconds + moved, secondsFrom: 'From the size of the checkpoint.', scoring: null }

@@ -1,5 +1,6 @@
 import type { Job, JobContext, ResultEvent } from '../contract/index.ts'
 import { evaluate } from './evaluate.ts'
+import { exportCheckpoint } from './export.ts'
 import { finetune } from './finetune.ts'
 import { merge } from './merge.ts'
 import { prune } from './prune.ts'
@@ -16,6 +17,8 @@ export function runJob(job: Job, context: JobContext): Promise<ResultEvent> {
       return merge(job, context)
     case 'evaluate':
       return evaluate(job, context)
+    case 'export':
+      return exportCheckpoint(job, context)
     case 'sweep':
       return sweep(job, context)
   }

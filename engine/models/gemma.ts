@@ -34,7 +34,16 @@ export const gemma3 = decoder({
   architecture: 'Gemma3ForCausalLM',
   defaults: { maxPositions: 131_072, headSize: 256, tiedEmbeddings: true, ropeTheta: 1e6, bos: 2, eos: 1 },
   activation: { field: 'hidden_activation', names: ['gelu_pytorch_tanh'], is: 'gelu-tanh' },
-  gguf: { architecture: 'gemma3', perLayer: null, neighbours: false },
+  gguf: {
+    architecture: 'gemma3',
+    perLayer: null,
+    neighbours: false,
+    biases: [],
+    windows: true,
+    // llama.cpp tells Gemma 3 27B by its number of layers.
+    attentionScale: ({ hiddenSize, headSize, layers }) =>
+      1 / Math.sqrt(layers.length === 62 ? hiddenSize / layers[0]!.heads : headSize),
+  },
   read: (fields, file) => {
     for (const field of refused) {
       const value = fields[field]

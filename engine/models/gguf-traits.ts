@@ -1,4 +1,4 @@
-/** What llama.cpp calls a family, and how its GGUF files differ from the checkpoints. */
+/** What llama.cpp calls a family, how its GGUF files differ from the checkpoints, and what they cannot say. */
 export interface GgufTraits {
   /** `general.architecture` of a file whose layers have the same counts. */
   architecture: string
@@ -11,4 +11,16 @@ export interface GgufTraits {
   neighbours: boolean
   /** Names of weights that hold several linear layers, by the names of those, joined with "+". */
   fused?: Readonly<Record<string, string>>
+  /** Linear layers whose bias is read, by their names within a block. */
+  biases: readonly string[]
+  /** Whether heads * headSize must be the hidden size. */
+  headsFillHidden?: true
+  /** Whether the rotary frequencies can have factors, as Llama 3 scales them. */
+  ropeFactors?: true
+  /** Whether every so manieth layer looks at everything and the others have a window; without it no layer has one. */
+  windows?: true
+  /** Every layer but each so manieth is told positions. */
+  unrotatedEvery?: number
+  /** What llama.cpp multiplies attention scores with, where it is not 1 / sqrt(headSize). */
+  attentionScale?: (config: { hiddenSize: number; headSize: number; layers: readonly { heads: number }[] }) => number
 }

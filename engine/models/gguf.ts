@@ -1,4 +1,5 @@
 import { badFile } from '../shared/errors.ts'
+import type { DecoderConfig } from './decoder-config.ts'
 import type { TensorRole, TensorSpec } from './family.ts'
 import type { GgufTraits } from './gguf-traits.ts'
 import type { ModelConfig } from './model-config.ts'
@@ -11,8 +12,10 @@ export interface GgufTensor {
   spec: TensorSpec
   /** Rows of a head where each head's rows are in the order that `rowsToGguf` makes; null where rows are as they are. */
   headRows: number | null
-  /** What GGUF has added to the stored numbers: norms of 1 + w are stored with their 1. */
+  /** GGUF has (w + added) * factor for every number w: norms of 1 + w are stored with their 1. */
   added: 0 | 1
+  /** Not 1 in norms of queries alone, where attention scores are multiplied with what llama.cpp does not take. */
+  factor: number
 }
 
 const linearNames: Readonly<Record<string, string>> = {
@@ -52,6 +55,7 @@ export function ggufTraitsOf(config: Pick<ModelConfig, 'family'>, file: string):
 /** Every tensor of a checkpoint with its name and form in GGUF, in the order in which a model reads them. */
 export function ggufTensors(config: ModelConfig, file: string): GgufTensor[] {
   const traits = ggufTraitsOf(config, file)
+  const scaleFactor = attentionFactor(config, traits)
   return familyOf(config)
     .tensors(config)
     .map((spec): GgufTensor => {
@@ -63,8 +67,15 @@ export function ggufTensors(config: ModelConfig, file: string): GgufTensor[] {
         spec,
         headRows: turned ? config.headSize : null,
         added: role.part === 'norm' ? role.offset : 0,
+        factor: role.part === 'norm' && role.norm === 'query' ? scaleFactor : 1,
       }
     })
+}
+
+/** What scores are multiplied with in the model, as a part of what llama.cpp multiplies them with. */
+function attentionFactor(config: ModelConfig, { attentionScale }: GgufTraits): number {
+  const { attentionScale: wanted } = config as DecoderConfig
+  return attentionScale ? wanted / attentionScale(config) : 1
 }
 
 function nameOf(role: TensorRole, { fused }: GgufTraits): string {
@@ -89,6 +100,8 @@ function known(name: string | undefined, part: string): string {
   return name
 }
 
+const neighbour = (row: number, headRows: number) => (row % 2) * (headRows / 2) + Math.floor(row / 2)
+
 /**
  * Rows of a checkpoint's queries or keys as GGUF has them: within each head, row i of the first half, then row i of the
  * second half, for every i.
@@ -97,7 +110,19 @@ function known(name: string | undefined, part: string): string {
  * @param rows number of rows: heads * headRows
  */
 export const rowsToGguf = (bytes: Uint8Array, rows: number, headRows: number): Uint8Array<ArrayBuffer> =>
-  reordered(bytes, rows, headRows, (row) => (row % 2) * (headRows / 2) + Math.floor(row / 2))
+  reordered(bytes, rows, headRows, (row) => neighbour(row, headRows))
+
+/**
+ * The same as a list: the row that comes to each place.
+ *
+ * @param rows the rows that are put in order, -1 among them for rows of zeros; null: all of them, as they are
+ */
+export const neighbourRows = (rows: Int32Array | null, count: number, headRows: number): Int32Array =>
+  Int32Array.from({ length: count }, (_, row) => {
+    const within = row % headRows
+    const source = row - within + neighbour(within, headRows)
+    return rows ? rows[source]! : source
+  })
 
 /** The other way: rows of GGUF as a checkpoint has them. */
 export const rowsFromGguf = (bytes: Uint8Array, rows: number, headRows: number): Uint8Array<ArrayBuffer> =>

@@ -6,7 +6,13 @@ export const llama = decoder({
   architecture: 'LlamaForCausalLM',
   defaults: { maxPositions: 2048, headSize: null, bos: 1, eos: 2 },
   hasBiasFields: true,
-  gguf: { architecture: 'llama', perLayer: 'deci', neighbours: true },
+  gguf: {
+    architecture: 'llama',
+    perLayer: 'deci',
+    neighbours: true,
+    biases: ['q', 'k', 'v', 'o', 'gate', 'up', 'down'],
+    ropeFactors: true,
+  },
   read: ({ attention_bias: attention, mlp_bias: feedForward }) => ({
     bias: { queryKeyValue: attention ?? false, output: attention ?? false, feedForward: feedForward ?? false },
   }),

@@ -6,7 +6,13 @@ export const mistral = decoder({
   name: 'mistral',
   architecture: 'MistralForCausalLM',
   defaults: { maxPositions: 131_072, headSize: null, bos: 1, eos: 2 },
-  gguf: { architecture: 'llama', perLayer: 'deci', neighbours: true },
+  gguf: {
+    architecture: 'llama',
+    perLayer: 'deci',
+    neighbours: true,
+    biases: ['q', 'k', 'v', 'o', 'gate', 'up', 'down'],
+    ropeFactors: true,
+  },
   read: ({ sliding_window: window }) => ({ slidingWindow: window === undefined ? 4096 : window }),
   write: ({ slidingWindow, layers, source }) => ({
     sliding_window: slidingWindow,

@@ -15,6 +15,8 @@ export const phi3 = decoder({
     architecture: 'phi3',
     perLayer: null,
     neighbours: false,
+    biases: [],
+    headsFillHidden: true,
     fused: { 'q+k+v': 'attn_qkv', 'gate+up': 'ffn_up' },
   },
   read: ({ sliding_window: window }) => ({ slidingWindow: window ?? null }),

@@ -6,7 +6,13 @@ export const qwen2 = decoder({
   name: 'qwen2',
   architecture: 'Qwen2ForCausalLM',
   defaults: { maxPositions: 32_768, headSize: null, bos: null, eos: null },
-  gguf: { architecture: 'qwen2', perLayer: null, neighbours: false },
+  gguf: {
+    architecture: 'qwen2',
+    perLayer: null,
+    neighbours: false,
+    biases: ['q', 'k', 'v'],
+    headsFillHidden: true,
+  },
   read: (fields, file) => ({
     slidingWindow: commonWindow(fields, 4096, file),
     bias: { queryKeyValue: true, output: false, feedForward: false },
@@ -19,7 +25,7 @@ export const qwen3 = decoder({
   name: 'qwen3',
   architecture: 'Qwen3ForCausalLM',
   defaults: { maxPositions: 32_768, headSize: 128, bos: null, eos: null },
-  gguf: { architecture: 'qwen3', perLayer: null, neighbours: false },
+  gguf: { architecture: 'qwen3', perLayer: null, neighbours: false, biases: [] },
   read: (fields, file) => {
     const attention = fields.attention_bias ?? false
     return {

@@ -17,7 +17,13 @@ export const smollm3 = decoder({
   architecture: 'SmolLM3ForCausalLM',
   defaults: { maxPositions: 32_768, headSize: null, tiedEmbeddings: true, ropeTheta: 2e6, bos: 128_000, eos: 128_001 },
   hasBiasFields: true,
-  gguf: { architecture: 'smollm3', perLayer: null, neighbours: true },
+  gguf: {
+    architecture: 'smollm3',
+    perLayer: null,
+    neighbours: true,
+    biases: ['q', 'k', 'v', 'o', 'gate', 'up', 'down'],
+    unrotatedEvery: 4,
+  },
   read: (fields, file) => {
     const { no_rope_layers: given, no_rope_layer_interval: interval } = parseAs(smolSchema, fields, file)
     const count = fields.num_hidden_layers

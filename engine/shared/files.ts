@@ -46,6 +46,32 @@ export function replaceFile(path: string, write: (temporary: string) => void): v
 }
 
 /**
+ * Lets `fill` write a file beside `path`, then syncs and renames it. Where `fill` throws, nothing is left behind. A file
+ * that is there already is refused, never overwritten. The temporary name has the ending of `path`.
+ */
+export async function createFileAtomically<T>(path: string, fill: (temporary: string) => Promise<T> | T): Promise<T> {
+  const final = resolve(path)
+  const temporary = join(dirname(final), `.partial-${process.pid}-${basename(final)}`)
+  refuseExistingFile(final)
+  try {
+    mkdirSync(dirname(final), { recursive: true })
+    const result = await fill(temporary)
+    sync(temporary)
+    refuseExistingFile(final)
+    renameSync(temporary, final)
+    syncFolder(dirname(final))
+    return result
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw explained(final, error)
+  }
+}
+
+function refuseExistingFile(file: string): void {
+  if (existsSync(file)) throw badFile(file, undefined, 'already exists; remove it or choose another name')
+}
+
+/**
  * Lets `fill` write a folder beside `path`, syncs everything in it and renames it. Where `fill` throws, nothing is left
  * behind. A folder that already holds something is refused, never overwritten.
  */

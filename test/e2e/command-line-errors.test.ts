@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { evaluationSchema, finetuneSchema, mergeSchema, pruneSchema } from '../../engine/contract/index.ts'
+import {
+  evaluationSchema,
+  exportGgufSchema,
+  finetuneSchema,
+  mergeSchema,
+  pruneSchema,
+} from '../../engine/contract/index.ts'
 import { generateSchema } from '../../engine/jobs/generate.ts'
 import { eventsOf, type Ran, sample, secateur, temporaryFolder } from './secateur.ts'
 
@@ -153,6 +159,7 @@ describe('--help lists every setting', together, () => {
     ['finetune', finetuneSchema.shape, ['--job', '--json', '--resume']],
     ['prune', { ...pruneSchema.shape, ...evaluationSchema.shape }, ['--task', '--perplexity', '--job', '--resume']],
     ['merge', mergeSchema.shape, ['<adapter>|[adapter]', '--job']],
+    ['export', exportGgufSchema.shape, ['--format', '--job']],
     ['eval', evaluationSchema.shape, ['--task', '--perplexity', '--adapter', '--threads', '--job']],
     ['generate', generateSchema.shape, ['--json']],
   ]

@@ -4,7 +4,9 @@ import {
   type Devices,
   type EngineEvent,
   type Estimate,
+  type Exported,
   type JobEstimate,
+  type Proof,
   type Removal,
   type ResultEvent,
   type StepMetrics,
@@ -261,11 +263,23 @@ function describe(result: Outcome): string {
       `density: ${(100 * result.density.before).toFixed(1)} % before merging, ${(100 * result.density.after).toFixed(1)} % after`,
     )
   for (const { prompt, text } of result.examples ?? []) lines.push(`${prompt} >${text}`)
+  if (result.export) lines.push(...exportedText(result.export))
   if (result.report !== undefined) lines.push(`report: ${result.report}`)
   if (result.adapter !== undefined) lines.push(`adapter: ${result.adapter}`)
   if (result.checkpoint !== undefined) lines.push(`checkpoint: ${result.checkpoint}`)
   return lines.join('\n')
 }
+
+function exportedText({ file, bytes, type, layout, bitsPerWeight, proof }: Exported): string[] {
+  const shape = layout === undefined ? '' : `, ${layout} layout`
+  const lines = [`${file}: ${type}${shape}, ${sizeText(bytes)}, ${bitsPerWeight.toFixed(2)} bits a weight`]
+  if (proof) lines.push(proofText(proof))
+  return lines
+}
+
+const proofText = ({ texts, tokens, worst, mean }: Proof): string =>
+  `read back and run: log-likelihoods of ${number(tokens)} tokens (${texts} texts) differ from the checkpoint's by at most ` +
+  `${worst.toPrecision(2)} (mean ${mean.toPrecision(2)})`
 
 function describeBench({ backend, device, scale, products, copies, models }: BenchResult): string {
   const lines = [`${backend} on ${device}${scale > 1 ? `, all sizes divided by ${scale}` : ''}`]

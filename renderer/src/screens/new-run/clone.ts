@@ -7,6 +7,8 @@ import { typedLists } from './sweep-draft.ts'
 
 /** A draft that would make the same job, with everything that stands at its default left out. */
 export function draftOf(job: engine.Job, run: { id: number }): Draft {
+  // An export is no run of this form: what it exported is what a new run would start from.
+  if (job.kind === 'export') return { ...emptyDraft(), checkpoint: job.checkpoint }
   return job.kind === 'sweep' ? sweepDraftOf(job, run) : singleDraftOf(job, run)
 }
 
@@ -40,7 +42,7 @@ const filesOf = ({ tasks, fewShotFrom, perplexity }: engine.EvaluationSettings) 
   perplexity: Object.entries(perplexity).map(([name, path]) => ({ name, path })),
 })
 
-function singleDraftOf(job: Exclude<engine.Job, engine.SweepJob>, run: { id: number }): Draft {
+function singleDraftOf(job: Exclude<engine.Job, engine.SweepJob | engine.ExportJob>, run: { id: number }): Draft {
   const evaluation = 'evaluation' in job ? job.evaluation : undefined
   const pipeline = job.kind === 'prune' && evaluation !== undefined && job.evaluateDense
   const mode: Mode = pipeline ? 'pipeline' : job.kind

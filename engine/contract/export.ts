@@ -1,0 +1,65 @@
+import { z } from 'zod'
+import { readPath, writtenPath } from './names.ts'
+import { machineSettings } from './settings.ts'
+
+/** How weights are stored in GGUF, by the names of llama.cpp. */
+export const ggufType = z.enum(['f32', 'f16', 'bf16', 'q8_0', 'q4_0'])
+export type GgufType = z.infer<typeof ggufType>
+
+/** How layers that differ are said: `stock` cannot say it, `deci` says it layer by layer, `padded` fills up with zeros. */
+export const ggufLayout = z.enum(['stock', 'deci', 'padded'])
+export type GgufLayout = z.infer<typeof ggufLayout>
+
+const common = {
+  kind: z.literal('export'),
+  checkpoint: readPath,
+}
+
+export const exportGgufSchema = z.strictObject({
+  ...common,
+  format: z.literal('gguf').describe('format of the file'),
+  out: writtenPath.describe('the .gguf file'),
+  type: ggufType.default('f16').describe('how weights are stored'),
+  layout: z
+    .enum(['auto', ...ggufLayout.options])
+    .default('auto')
+    .describe(
+      'how layers that differ are written: as deci (Llama and Mistral) or filled up with zeros; auto: the smaller',
+    ),
+  ...machineSettings,
+})
+
+const formats = [exportGgufSchema] as const
+/** Writes a checkpoint in the format of another program. */
+export const exportSchema = z.discriminatedUnion('format', formats)
+export const exportFormats = formats.map(({ shape }) => shape.format.value)
+export type ExportFormat = (typeof exportFormats)[number]
+
+/** The schema of a format; undefined where there is no such format. */
+export const schemaOfFormat = (format: unknown) => formats.find(({ shape }) => shape.format.value === format)
+
+export type ExportJob = z.infer<typeof exportSchema>
+export type ExportGgufJob = z.infer<typeof exportGgufSchema>
+
+/** How far log-likelihoods of tokens by what was written are from those by the checkpoint, in nats. */
+export const proofSchema = z.object({
+  texts: z.int(),
+  tokens: z.int(),
+  worst: z.number(),
+  mean: z.number(),
+})
+export type Proof = z.infer<typeof proofSchema>
+
+/** What an export wrote. */
+export const exportedSchema = z.object({
+  file: z.string(),
+  bytes: z.number(),
+  /** Of GGUF: how most weights are stored. */
+  type: z.string(),
+  layout: ggufLayout.optional(),
+  /** Bits of the file's tensors for each parameter of the checkpoint. */
+  bitsPerWeight: z.number(),
+  /** Left out where none was asked for. */
+  proof: proofSchema.optional(),
+})
+export type Exported = z.infer<typeof exportedSchema>
