@@ -1,4 +1,5 @@
 import { ZodError } from 'zod'
+import { failureOf, SecateurError } from '../engine/shared/errors.ts'
 import type { Problem } from './contract/index.ts'
 
 export type ProblemKind =
@@ -67,6 +68,7 @@ export const wasAborted = (error: unknown): boolean =>
 /** Any error in the form that the renderer gets. An unexpected one is `internal`, and is printed with its stack. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem
+  if (error instanceof SecateurError) return failureOf(error)
   if (error instanceof ZodError) {
     const issue = error.issues[0]
     const field = issue?.path.map(String).join('.')

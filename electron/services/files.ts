@@ -1,8 +1,9 @@
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createWriteStream } from 'node:fs'
 import { lstat, mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { openFileHandle } from '../../engine/shared/open-file.ts'
 import type { WorkControl } from '../../engine/shared/work-control.ts'
 import { ProblemError } from '../problems.ts'
 
@@ -83,7 +84,7 @@ export async function copyFolder(from: string, to: string, { signal, progress }:
         },
       })
       await pipeline(
-        createReadStream(join(from, name), { highWaterMark: 1 << 20 }),
+        (await openFileHandle(join(from, name))).createReadStream({ highWaterMark: 1 << 20 }),
         count,
         createWriteStream(target, { flags: 'wx' }),
         { signal },

@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createWriteStream } from 'node:fs'
 import { lstat, mkdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { Transform } from 'node:stream'
@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
 import { Header, Pack, ReadEntry } from 'tar'
 import { z } from 'zod'
+import { openFileHandle, refuseSpecial } from '../../engine/shared/open-file.ts'
 import type { WorkControl } from '../../engine/shared/work-control.ts'
 import { logLineSchema, name, notes, tags, time } from '../contract/index.ts'
 import { ProblemError } from '../problems.ts'
@@ -77,6 +78,7 @@ export async function packRun(
  * archive be refused, with nothing left behind.
  */
 export async function unpackRun(archive: string, to: string, { signal, progress }: WorkControl): Promise<Manifest> {
+  refuseSpecial(archive)
   const total = (await stat(archive)).size
   const disk = await statfs(await existing(dirname(resolve(to))))
   const room = disk.bavail * disk.bsize - spareBytes
@@ -104,7 +106,7 @@ export async function unpackRun(archive: string, to: string, { signal, progress 
       const entries = new ArchiveEntries(temporary, (problem) => stop(refuse(problem)))
       try {
         await pipeline(
-          createReadStream(archive),
+          (await openFileHandle(archive)).createReadStream(),
           new Meter((done) => progress(done, total)),
           createGunzip(),
           unpacked,

@@ -126,7 +126,7 @@ class MarkedRendering {
     try {
       return this.#renderChat(messages, options)
     } catch (error) {
-      if (error instanceof SecateurError) return null
+      if (error instanceof SecateurError && error.kind !== 'interrupted') return null
       throw error
     }
   }

@@ -1,4 +1,5 @@
 import { badFile } from '../shared/errors.ts'
+import { onText } from '../shared/interruptible.ts'
 
 /**
  * The object that a JSON text stands for. `line` and `column` (from 1) are where the text starts in the file; an error
@@ -9,7 +10,7 @@ export function parseRow(text: string, file: string, line: number, column = 1): 
   try {
     value = JSON.parse(text)
   } catch (cause) {
-    const wrong = firstWrongCharacter(text)
+    const wrong = onText(text.length, () => firstWrongCharacter(text))
     const lines = text.slice(0, wrong).split('\n')
     const last = lines.at(-1)!.length
     const place = `line ${line + lines.length - 1}, column ${lines.length === 1 ? column + last : last + 1}`

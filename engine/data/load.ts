@@ -92,8 +92,12 @@ function addOrSkip(data: Loading, placed: PlacedRow, file: string, options: Load
   try {
     return addRow(data, placed, file, options)
   } catch (error) {
-    if (options.badRows !== 'skip' || !(error instanceof SecateurError)) throw error
+    if (options.badRows !== 'skip' || !isBadRow(error)) throw error
     skip(data, error)
     return null
   }
 }
+
+/** What is wrong with a row, and not a stop in the middle of it. */
+const isBadRow = (error: unknown): error is SecateurError =>
+  error instanceof SecateurError && error.kind !== 'interrupted'

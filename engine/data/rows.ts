@@ -79,7 +79,7 @@ function parseOrTell(
   try {
     return parseRow(text, file, number)
   } catch (error) {
-    if (!onBadRow || !(error instanceof SecateurError)) throw error
+    if (!onBadRow || !(error instanceof SecateurError) || error.kind === 'interrupted') throw error
     onBadRow(error)
     return null
   }

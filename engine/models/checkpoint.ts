@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { badFile } from '../shared/errors.ts'
+import { refuseSpecial } from '../shared/open-file.ts'
 import { explained } from '../shared/system-errors.ts'
 import { checkFinite } from '../checkpoint/check-finite.ts'
 import { readConfig } from './registry.ts'
@@ -117,6 +118,7 @@ export class Checkpoint {
 function checkFolder(folder: string): void {
   try {
     if (!statSync(folder).isDirectory()) {
+      refuseSpecial(folder)
       const gguf = /\.gguf$/i.test(folder)
       const text = gguf
         ? 'is a GGUF file, which is not read: take the original checkpoint in safetensors, and give its folder'

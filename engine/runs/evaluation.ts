@@ -16,6 +16,7 @@ import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
 import { stopIdsOf } from '../models/stop-ids.ts'
 import { badSetting } from '../shared/errors.ts'
+import { refuseSpecial } from '../shared/open-file.ts'
 import { Random } from '../shared/random.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import type { RunFolder } from './run-folder.ts'
@@ -196,6 +197,7 @@ class RowsFile {
   readonly #descriptor: number | null
 
   constructor(path: string | undefined) {
+    if (path !== undefined) refuseSpecial(path)
     this.#descriptor = path === undefined ? null : openSync(path, 'w')
   }
 

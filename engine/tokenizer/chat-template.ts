@@ -1,4 +1,5 @@
 import { SecateurError } from '../shared/errors.ts'
+import { onText } from '../shared/interruptible.ts'
 import { PythonTemplate } from './jinja/template.ts'
 import type { Tokenizer } from './tokenizer-type.ts'
 
@@ -22,15 +23,19 @@ export function createChat(
 
   return (messages, { addGenerationPrompt = false } = {}) => {
     try {
-      template ??= new PythonTemplate(source)
-      return template.render({
-        ...Object.fromEntries(tokens),
-        messages: messages.map(({ role, content }) => ({ role, content })),
-        add_generation_prompt: addGenerationPrompt,
-        tools: null,
-        documents: null,
-      })
+      const parsed = (template ??= new PythonTemplate(source))
+      const length = messages.reduce((sum, { content }) => sum + content.length, 0)
+      return onText(length, () =>
+        parsed.render({
+          ...Object.fromEntries(tokens),
+          messages: messages.map(({ role, content }) => ({ role, content })),
+          add_generation_prompt: addGenerationPrompt,
+          tools: null,
+          documents: null,
+        }),
+      )
     } catch (cause) {
+      if (cause instanceof SecateurError && cause.kind === 'interrupted') throw cause
       const message = `cannot render this conversation: ${(cause as Error).message}`
       throw new SecateurError('bad-file', message, { file, field: 'chat_template', cause })
     }

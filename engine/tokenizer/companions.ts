@@ -4,7 +4,7 @@ import { isGgufFile } from '../checkpoint/gguf/file.ts'
 import { openGguf } from '../checkpoint/gguf/open.ts'
 import { badFile } from '../shared/errors.ts'
 import { contentHint } from '../shared/file-content.ts'
-import { openFileHandle } from '../shared/open-file.ts'
+import { openFileHandle, refuseSpecial } from '../shared/open-file.ts'
 import { ggufDocuments } from './gguf-documents.ts'
 
 /** The small files beside a checkpoint's weights: those of its folder, or what a GGUF file says in their place. */
@@ -70,10 +70,11 @@ async function readBounded(file: string, limit: number): Promise<Uint8Array | un
 /** A folder of that name is an error; an absent file is not. */
 async function exists(file: string): Promise<boolean> {
   try {
-    if ((await stat(file)).isFile()) return true
+    await stat(file)
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return false
     throw badFile(file, undefined, `cannot be read: ${(cause as Error).message}`, cause)
   }
-  throw badFile(file, undefined, 'is not a file')
+  refuseSpecial(file)
+  return true
 }

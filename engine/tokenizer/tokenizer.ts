@@ -1,4 +1,5 @@
 import { badFile } from '../shared/errors.ts'
+import { onText } from '../shared/interruptible.ts'
 import { adaptTokenizer } from './tokenizer-adapt.ts'
 import { splitAtBoundaries } from './tokenizer-boundaries.ts'
 import { chatTemplate, readTokenizerFiles, type TokenizerFiles } from './tokenizer-files.ts'
@@ -36,7 +37,7 @@ function createTokenizer(
     bosToken: bosId === null ? null : special.bos,
     eosToken: eosId === null ? null : special.eos,
     encode(text, { specialTokens = true } = {}) {
-      const { ids: encoded } = library.encode(text, { add_special_tokens: specialTokens })
+      const { ids: encoded } = onText(text.length, () => library.encode(text, { add_special_tokens: specialTokens }))
       const doubled = specialTokens && bosId !== null && encoded[0] === bosId && encoded[1] === bosId
       return doubled && text.startsWith(special.bos!) ? encoded.slice(1) : encoded
     },
