@@ -58,7 +58,7 @@ A first run:
   secateur prune models/my-llama --data text.jsonl --ratio 0.5 --steps 200 --out runs/first
   secateur eval runs/first/output --perplexity wikitext2=wiki.test.raw`,
     )
-  const warn = (message: string) => reporter.event({ type: 'warning', message })
+  const emit = (event: EngineEvent) => reporter.event(event)
   let code = 0
   const action =
     <Arguments extends unknown[]>(run: (...args: Arguments) => Promise<void>) =>
@@ -181,7 +181,7 @@ A first run:
   measurement.action(
     action(async (checkpoint: string, flags: CommonFlags) => {
       const settings = settingsFrom(measureSchema, { checkpoint }, flags)
-      await stoppable(reporter, async (signal) => reporter.finish(await measure(settings, signal, warn)))
+      await stoppable(reporter, async (signal) => reporter.finish(await measure(settings, signal, emit)))
     }),
   )
   const generation = program
@@ -194,7 +194,7 @@ A first run:
     action(async (checkpoint: string, flags: CommonFlags) => {
       const settings = settingsFrom(generateSchema, { checkpoint }, flags)
       await stoppable(reporter, async (signal) =>
-        reporter.finish(await generateText(settings, signal, reporter.text, warn)),
+        reporter.finish(await generateText(settings, signal, reporter.text, emit)),
       )
     }),
   )

@@ -52,7 +52,7 @@ async function estimateSweep(job: SweepJob, control: WorkControl): Promise<JobEs
       seconds: { least: Math.min(...seconds), most: Math.max(...seconds) },
     },
     secondsFrom: `For ${runs.length} runs. ${runs[0]!.secondsFrom}`,
-    ...fitOf(known, [...new Set(runs.flatMap(({ warnings }) => warnings))]),
+    ...fitOf(known, [...new Set(runs.flatMap(({ warnings }) => warnings))], 'sweep'),
   }
 }
 

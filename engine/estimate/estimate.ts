@@ -1,46 +1,46 @@
 import { existsSync, statfsSync } from 'node:fs'
-import { freemem } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import type { Checkpoint } from '../models/checkpoint.ts'
-import { linearOf } from '../models/tensors.ts'
 import type { ModelConfig } from '../models/model-config.ts'
-import type { Estimate, FinetuneJob, Job, Placement, PruneJob, SweepJob } from '../contract/index.ts'
-import { exportedBytes, exportMemory } from '../export/size.ts'
+import type { Estimate, FinetuneJob, Placement, PruneJob } from '../contract/index.ts'
+import { exportedBytes } from '../export/size.ts'
+import { availableMemory } from '../shared/available-memory.ts'
 import { SecateurError } from '../shared/errors.ts'
 import { sizeText } from '../shared/size-text.ts'
-import { keepsActivations, keptFloats } from '../training/gradients.ts'
+import { keepsActivations } from '../training/gradients.ts'
 import { removalOf } from '../pruning/removal.ts'
 import { estimateParameters, layersAfter, type TargetSettings } from '../pruning/targets.ts'
-import { scoringBytes } from './scoring-cost.ts'
+import { heldMemory } from './held-memory.ts'
+import { adapterFloats } from './memory-facts.ts'
+import type { Work } from './work.ts'
 
 const bytesOf = { float32: 4, float16: 2, bfloat16: 2 } as const
-/** Node, ONNX Runtime and the code itself, measured on an empty job. */
-const programBytes = 250e6
 
-/** The runs of a sweep are estimated one by one. */
-export type SingleJob = Exclude<Job, SweepJob>
+export interface EstimateContext {
+  /** What pruning removes. */
+  target?: TargetSettings | undefined
+  /** Where a graphics card that is in use holds the weights. */
+  placement?: Placement | undefined
+  /** Memory of this process, where the work is done by it: it counts as free. */
+  heldBytes?: number
+}
 
-/**
- * What a job will leave and need, from headers alone.
- *
- * @param context.target what pruning removes
- * @param context.placement where a graphics card that is in use holds the weights
- */
+/** What work will leave and need, from headers alone. */
 export function estimateJob(
-  job: SingleJob,
+  job: Work,
   checkpoint: Checkpoint,
-  { target, placement }: { target?: TargetSettings | undefined; placement?: Placement | undefined } = {},
+  { target, placement, heldBytes = 0 }: EstimateContext = {},
 ): Estimate {
   const { config, parameters: before, dtype } = checkpoint
   const after = target ? estimateParameters(config, target).after : before
   const stored = 'outputDtype' in job && job.outputDtype !== 'same' ? bytesOf[job.outputDtype] : bytesOf[dtype]
-  const adapter = job.kind === 'finetune' || job.kind === 'prune' ? adapterSize(job, checkpoint) : 0
+  const adapter = job.kind === 'finetune' || job.kind === 'prune' ? adapterFloats(checkpoint.config, job) : 0
   const writes =
     job.kind === 'export'
       ? exportedBytes(job, checkpoint)
-      : job.kind === 'evaluate' || job.kind === 'finetune'
-        ? 0
-        : after * stored
+      : job.kind === 'prune' || job.kind === 'merge'
+        ? after * stored
+        : 0
   return {
     parameters: { before, after },
     ...(target &&
@@ -49,60 +49,11 @@ export function estimateJob(
       }),
     // The saved state holds values and two moments; while a new one is written the old one is still there.
     diskBytes: writes + adapter * 4 * 7,
-    memoryBytes: programBytes + adapter * 20 + tensorBytes(job, checkpoint, placement),
+    memoryBytes: heldMemory(job, checkpoint, placement),
     freeDiskBytes: 'out' in job && job.out !== undefined ? freeDisk(job.out) : freeDisk('.'),
-    freeMemoryBytes: availableMemory(),
+    freeMemoryBytes: availableMemory() + heldBytes,
     ...(placement && { placement }),
   }
-}
-
-/** What weights, activations and scores take of the computer's memory. */
-function tensorBytes(job: SingleJob, checkpoint: Checkpoint, placement: Placement | undefined): number {
-  // On a card with memory of its own, all of it is there; but streamed weights in 8 bits are kept here as well.
-  if (placement && !placement.sharesMemory) return 'int8' in job && job.int8 ? placement.streamedBytes : 0
-  return (
-    weightBytes(job, checkpoint) +
-    activationBytes(job, checkpoint) +
-    (job.kind === 'prune' ? scoringBytes(job, checkpoint.config) : 0)
-  )
-}
-
-const adapterSize = (job: { rank: number; targetModules: string[] }, { config }: Checkpoint): number =>
-  config.layers.reduce(
-    (sum, _, layer) =>
-      sum +
-      job.targetModules.reduce((total, name) => {
-        const { outputs, inputs } = linearOf(config, layer, name)
-        return total + job.rank * (outputs + inputs)
-      }, 0),
-    0,
-  )
-
-/** Bytes of the frozen weights in the form in which a job holds them. */
-export function weightBytes(job: SingleJob, { bytes, config, parameters, dtype }: Checkpoint): number {
-  if (job.kind === 'merge') return 3 * 4 * config.vocabularySize * config.hiddenSize
-  if (job.kind === 'export') return exportMemory(job)
-  if (!('int8' in job) || !job.int8) return bytes
-  const tables = (config.tiedEmbeddings ? 1 : 2) * config.vocabularySize * config.hiddenSize
-  return tables * bytesOf[dtype] + (parameters - tables)
-}
-
-/** One block's values in the backward pass, every block's input, and a piece of the logits with its gradient. */
-function activationBytes(job: SingleJob, { config }: Checkpoint): number {
-  if (job.kind === 'merge' || job.kind === 'export') return 0
-  const tokens = job.kind === 'evaluate' ? job.evaluation.batchTokens : job.batchSize * job.sequenceLength
-  const length = job.kind === 'evaluate' ? Math.min(tokens, config.maxPositions) : job.sequenceLength
-  const block = config.layers.reduce((most, { heads, channels }) => {
-    const values = tokens * (12 * config.hiddenSize + 10 * channels + 8 * heads * config.headSize)
-    const scores = 4 * tokens * length * heads
-    return Math.max(most, values + scores)
-  }, 0)
-  const inputs = job.kind === 'evaluate' ? tokens : tokens * (config.layers.length + 1)
-  const logits = 3 * Math.min(2 ** 23, tokens * config.vocabularySize)
-  // Weights that are not float32 are widened one at a time.
-  const widened = Math.max(...config.layers.map(({ channels }) => channels)) * config.hiddenSize
-  const kept = job.kind !== 'evaluate' && keeps(job, config) ? keptFloats(config, job.batchSize, job.sequenceLength) : 0
-  return 4 * (block + inputs * config.hiddenSize + logits + widened + kept)
 }
 
 /** Whether a step keeps the blocks' activations for its backward pass, rather than computing the blocks again. */
@@ -117,18 +68,27 @@ function freeDisk(path: string): number {
   return bavail * bsize
 }
 
-/** Memory that can be had without swapping, within what this process may use. */
-function availableMemory(): number {
-  const free = process.availableMemory()
-  return free > 0 ? free : freemem()
+/** What makes work smaller. */
+const remedies: Record<Work['kind'] | 'sweep', string> = {
+  prune: 'take a smaller batch size or a shorter sequence length, or hold the weights in 8 bits with --int8',
+  finetune: 'take a smaller batch size or a shorter sequence length, or hold the weights in 8 bits with --int8',
+  sweep: 'run fewer at a time (--parallel), or take a smaller batch size or a shorter sequence length in its base',
+  evaluate: 'take fewer tokens in a scoring batch with --batch-tokens',
+  generate: 'take a shorter prompt or fewer new tokens, or a checkpoint in 16 bits',
+  measure: 'take a smaller batch size, a shorter sequence length or fewer calibration samples',
+  merge: 'close other programs, or merge on a computer with more memory',
+  export: 'take fewer threads with --threads',
 }
 
-/** @throws SecateurError with the numbers where a job cannot fit. */
-export function refuseIfTooLarge({ memoryBytes, freeMemoryBytes, diskBytes, freeDiskBytes }: Estimate): void {
+/** @throws SecateurError with the numbers where work cannot fit. */
+export function refuseIfTooLarge(
+  { memoryBytes, freeMemoryBytes, diskBytes, freeDiskBytes }: Estimate,
+  kind: keyof typeof remedies = 'prune',
+): void {
   if (memoryBytes > freeMemoryBytes)
     throw new SecateurError(
       'does-not-fit',
-      `this job needs about ${sizeText(memoryBytes)} of memory and ${sizeText(freeMemoryBytes)} are free: take a smaller batch size or a shorter sequence length, or hold the weights in 8 bits with --int8`,
+      `this job needs about ${sizeText(memoryBytes)} of memory and ${sizeText(freeMemoryBytes)} are free: ${remedies[kind]}`,
     )
   if (diskBytes > freeDiskBytes)
     throw new SecateurError(

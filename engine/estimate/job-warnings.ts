@@ -1,21 +1,21 @@
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { tokenizerWarning } from '../models/model-tokenizer.ts'
-import type { SingleJob } from './estimate.ts'
+import type { Work } from './work.ts'
 
 /**
  * What a person should know of a job's checkpoint, its tokenizer and its lengths before it starts: said in the estimate,
  * and in the log of the run.
  */
-export async function jobWarnings(job: SingleJob, checkpoint: Checkpoint): Promise<string[]> {
+export async function jobWarnings(work: Work, checkpoint: Checkpoint): Promise<string[]> {
   return [
-    ...(job.kind === 'merge' ? checkpoint.warnings : await checkpointWarnings(checkpoint)),
-    ...(job.kind === 'finetune' || job.kind === 'prune' ? lengthWarnings(job, checkpoint) : []),
-    ...eightBitWarnings(job),
+    ...(work.kind === 'merge' ? checkpoint.warnings : await checkpointWarnings(checkpoint)),
+    ...('sequenceLength' in work ? lengthWarnings(work, checkpoint) : []),
+    ...eightBitWarnings(work),
   ]
 }
 
 /** What is written is not what was trained, where weights are held in 8 bits meanwhile. */
-function eightBitWarnings(job: SingleJob): string[] {
+function eightBitWarnings(job: Work): string[] {
   const seen = 'Training and scores see the frozen weights rounded to 8 bits'
   if (job.kind === 'prune' && job.int8 && job.mergeInto === 'original')
     return [
@@ -37,7 +37,7 @@ export async function checkpointWarnings(checkpoint: Checkpoint): Promise<string
 }
 
 /** Sequences that are longer than the model was made for; nothing else would say so, and nothing fails. */
-export function lengthWarnings(
+function lengthWarnings(
   lengths: { sequenceLength: number; calibrationSequenceLength?: number | undefined },
   { config: { maxPositions } }: Pick<Checkpoint, 'config'>,
 ): string[] {

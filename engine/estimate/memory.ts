@@ -1,13 +1,19 @@
 import { readFileSync } from 'node:fs'
 
+/** Bytes that this process holds for itself alone: what would be free without it. */
+export const ownMemory = (): number => statusBytes('RssAnon') ?? process.memoryUsage.rss()
+
 /** The most memory that this process has held, in bytes. */
 export function peakMemory(): { peakMemoryBytes: number } {
-  const kilobytes = process.resourceUsage().maxRSS
+  return { peakMemoryBytes: statusBytes('VmHWM') ?? process.resourceUsage().maxRSS * 1024 }
+}
+
+/** Bytes of a line of what Linux says of this process; only Linux has /proc. */
+function statusBytes(name: string): number | undefined {
   try {
-    const high = /VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))
-    if (high) return { peakMemoryBytes: Number(high[1]) * 1024 }
+    const found = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(readFileSync('/proc/self/status', 'utf8'))
+    return found ? Number(found[1]) * 1024 : undefined
   } catch {
-    // Only Linux has /proc.
+    return undefined
   }
-  return { peakMemoryBytes: kilobytes * 1024 }
 }

@@ -4,7 +4,8 @@ import { weightsOf } from '../backends/webgpu/weights.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import type { Placement } from '../contract/index.ts'
 import { sizeText } from '../shared/size-text.ts'
-import { type SingleJob, weightBytes } from './estimate.ts'
+import { weightBytes } from './held-memory.ts'
+import type { Work } from './work.ts'
 
 const duration = (seconds: number) => (seconds < 0.01 ? 'less than 0.01 s' : `about ${seconds.toPrecision(2)} s`)
 /** Small enough to be copied in a moment. */
@@ -14,7 +15,7 @@ const probeBytes = 2 ** 24
  * Whether the frozen weights of a job stay on the graphics card or are streamed to it, and what that costs; undefined where
  * no card is the back end in use.
  */
-export function placementOf(job: SingleJob, checkpoint: Checkpoint): Placement | undefined {
+export function placementOf(job: Work, checkpoint: Checkpoint): Placement | undefined {
   const card = currentCard()
   if (!card || job.kind === 'merge' || job.kind === 'export') return undefined
   const device = describeCard(card.card.info)

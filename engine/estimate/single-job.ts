@@ -1,5 +1,5 @@
 import { chooseBackend } from '../backends/choose.ts'
-import type { Estimate, JobEstimate } from '../contract/index.ts'
+import type { Estimate, Job, JobEstimate } from '../contract/index.ts'
 import { checkAdapter, readAdapter } from '../lora/peft.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
 import { targetOf } from '../pruning/job-target.ts'
@@ -7,10 +7,11 @@ import { layersAfter } from '../pruning/targets.ts'
 import { pruningWarnings } from '../pruning/warnings.ts'
 import { SecateurError } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
-import { estimateJob, refuseIfTooLarge, type SingleJob } from './estimate.ts'
+import { estimateJob, refuseIfTooLarge } from './estimate.ts'
 import { jobWarnings } from './job-warnings.ts'
 import { placementOf } from './placement.ts'
 import { timeOf } from './time.ts'
+import type { SingleJob } from './work.ts'
 
 /** What one job leaves, needs and takes on this computer. @throws SecateurError as the job itself would */
 export async function estimateSingleJob(job: SingleJob, control: WorkControl): Promise<JobEstimate> {
@@ -25,13 +26,17 @@ export async function estimateSingleJob(job: SingleJob, control: WorkControl): P
   const time = await timeOf(job, checkpoint, layers, choice && { ...choice, secondsPerPass }, control)
   const pruning = job.kind === 'prune' && target ? pruningWarnings(job, checkpoint.config, target) : []
   const warnings = [...(await jobWarnings(job, checkpoint)), ...pruning]
-  return { ...known, layersAfter: layers, ...time, ...fitOf(known, warnings) }
+  return { ...known, layersAfter: layers, ...time, ...fitOf(known, warnings, job.kind) }
 }
 
 /** Whether the job is refused for its size, and what a person should know before starting it. */
-export function fitOf(known: Estimate, warnings: readonly string[]): Pick<JobEstimate, 'fits' | 'warnings'> {
+export function fitOf(
+  known: Estimate,
+  warnings: readonly string[],
+  kind: Job['kind'],
+): Pick<JobEstimate, 'fits' | 'warnings'> {
   try {
-    refuseIfTooLarge(known)
+    refuseIfTooLarge(known, kind)
   } catch (error) {
     if (!(error instanceof SecateurError)) throw error
     return { fits: false, warnings: [error.message, ...warnings] }

@@ -4,7 +4,7 @@ import { criterionName, type JobEstimate, type Layer, type PruneJob } from '../c
 import { exportSeconds } from '../export/size.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import type { WorkControl } from '../shared/work-control.ts'
-import type { SingleJob } from './estimate.ts'
+import type { SingleJob } from './work.ts'
 import { forwardOperations, stepOperations } from './operations.ts'
 import { scoringBytes, scoringOperations } from './scoring-cost.ts'
 import { scoredTokens, stepsOf } from './tokens.ts'

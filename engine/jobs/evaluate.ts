@@ -1,9 +1,7 @@
 import { chooseBackend } from '../backends/choose.ts'
 import type { EvaluateJob, JobContext, ResultEvent } from '../contract/index.ts'
-import { estimateJob, refuseIfTooLarge } from '../estimate/estimate.ts'
-import { jobWarnings } from '../estimate/job-warnings.ts'
+import { announce } from '../estimate/announce.ts'
 import { peakMemory } from '../estimate/memory.ts'
-import { placementOf } from '../estimate/placement.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
 import { evaluateInRun, score } from '../runs/evaluation.ts'
 import { inRunFolder, type RunFolder } from '../runs/run-folder.ts'
@@ -14,10 +12,7 @@ export async function evaluate(job: EvaluateJob, context: JobContext): Promise<R
   const started = performance.now()
   using checkpoint = openCheckpoint(job.checkpoint)
   const { name, threads } = await chooseBackend(job)
-  const estimate = estimateJob(job, checkpoint, { placement: placementOf(job, checkpoint) })
-  context.emit({ type: 'estimate', estimate })
-  for (const message of await jobWarnings(job, checkpoint)) context.emit({ type: 'warning', message })
-  refuseIfTooLarge(estimate)
+  await announce(job, checkpoint, context.emit)
   const run = async (folder: RunFolder | null): Promise<ResultEvent> => {
     context.emit({ type: 'started', job, backend: name, threads })
     const scores = folder

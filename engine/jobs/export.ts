@@ -1,6 +1,5 @@
 import type { ExportJob, JobContext, ResultEvent } from '../contract/index.ts'
-import { estimateJob, refuseIfTooLarge } from '../estimate/estimate.ts'
-import { jobWarnings } from '../estimate/job-warnings.ts'
+import { announce } from '../estimate/announce.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { exportGguf } from '../export/gguf/export.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
@@ -10,10 +9,7 @@ import { StageProgress } from '../runs/stage-progress.ts'
 export async function exportCheckpoint(job: ExportJob, { emit, signal }: JobContext): Promise<ResultEvent> {
   const started = performance.now()
   using checkpoint = openCheckpoint(job.checkpoint)
-  const estimate = estimateJob(job, checkpoint)
-  emit({ type: 'estimate', estimate })
-  for (const message of await jobWarnings(job, checkpoint)) emit({ type: 'warning', message })
-  refuseIfTooLarge(estimate)
+  await announce(job, checkpoint, emit)
   const writing = new StageProgress('writing', emit)
   const written = await exportGguf(job, checkpoint, {
     signal,

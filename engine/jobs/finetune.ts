@@ -3,9 +3,7 @@ import { chooseBackend } from '../backends/choose.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
 import { adapterMatrices, writeAdapter } from '../lora/peft.ts'
 import type { FinetuneJob, JobContext, ResultEvent } from '../contract/index.ts'
-import { estimateJob, refuseIfTooLarge } from '../estimate/estimate.ts'
-import { placementOf } from '../estimate/placement.ts'
-import { jobWarnings } from '../estimate/job-warnings.ts'
+import { announce } from '../estimate/announce.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { inRunFolder } from '../runs/run-folder.ts'
 import { adapterValues } from '../lora/adapter.ts'
@@ -18,10 +16,7 @@ export async function finetune(job: FinetuneJob, context: JobContext): Promise<R
   const started = performance.now()
   using checkpoint = openCheckpoint(job.checkpoint)
   const { name, threads } = await chooseBackend(job)
-  const estimate = estimateJob(job, checkpoint, { placement: placementOf(job, checkpoint) })
-  context.emit({ type: 'estimate', estimate })
-  for (const message of await jobWarnings(job, checkpoint)) context.emit({ type: 'warning', message })
-  refuseIfTooLarge(estimate)
+  await announce(job, checkpoint, context.emit)
   return await inRunFolder(job, context, async (folder) => {
     context.emit({ type: 'started', job, backend: name, threads })
     using run = await prepareTraining(job, checkpoint, folder, context)

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { chooseBackend } from '../backends/choose.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
-import { machineSettings, most } from '../contract/index.ts'
+import { type EngineEvent, machineSettings, most } from '../contract/index.ts'
+import { announceSizes } from '../estimate/announce.ts'
 import { checkpointWarnings } from '../estimate/job-warnings.ts'
 import { encodePrompt, generate } from '../evaluation/generation.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
@@ -36,25 +37,27 @@ export interface GenerateResult {
   tokensPerSecond: number
 }
 
-/** Continues a prompt; `onText` sees the text as it grows, `warn` what is odd about the checkpoint. */
+/** Continues a prompt; `onText` sees the text as it grows, `emit` hears the estimate and what is odd about the checkpoint. */
 export async function generateText(
   settings: GenerateSettings,
   signal: AbortSignal,
   onText?: (more: string) => void,
-  warn?: (message: string) => void,
+  emit: (event: EngineEvent) => void = () => {},
 ): Promise<GenerateResult> {
   using checkpoint = openCheckpoint(settings.checkpoint)
-  for (const message of await checkpointWarnings(checkpoint)) warn?.(message)
+  for (const message of await checkpointWarnings(checkpoint)) emit({ type: 'warning', message })
   const stop = stopIdsOf(checkpoint)
   await chooseBackend(settings)
   const tokenizer = await openTokenizer(checkpoint)
-  const model = await loadModelInSlices(checkpoint, { signal })
   const prompt = encodePrompt(tokenizer, settings.prompt)
+  const { maxNewTokens } = settings
+  announceSizes({ kind: 'generate', prompt: prompt.length, maxNewTokens }, checkpoint, emit)
+  const model = await loadModelInSlices(checkpoint, { signal })
   const before = tokenizer.decode(prompt)
   let shown = before.length
   const all = [...prompt]
   const { ids, generationSeconds } = await generate(model, prompt, {
-    tokens: settings.maxNewTokens,
+    tokens: maxNewTokens,
     temperature: settings.greedy ? 0 : settings.temperature,
     topP: settings.topP,
     topK: settings.topK,

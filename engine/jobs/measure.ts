@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { chooseBackend } from '../backends/choose.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
-import { machineSettings, pruneSchema } from '../contract/index.ts'
-import { checkpointWarnings, lengthWarnings } from '../estimate/job-warnings.ts'
+import { type EngineEvent, machineSettings, pruneSchema } from '../contract/index.ts'
+import { announce } from '../estimate/announce.ts'
 import { createAdapter, disposeMatrices } from '../lora/adapter.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
@@ -59,18 +59,18 @@ export interface LayerMeasurement {
 
 /**
  * What can be told of every layer before anything is pruned: how much it changes its input, how linear it is, and how far
- * LoRAPrune's choice, from gradients of the adapter alone, is that of the true weight gradients on the same text. `warn`
- * hears what is odd about the checkpoint and the settings.
+ * LoRAPrune's choice, from gradients of the adapter alone, is that of the true weight gradients on the same text. `emit`
+ * hears the estimate and what is odd about the checkpoint and the settings.
  */
 export async function measure(
   settings: MeasureSettings,
   signal: AbortSignal,
-  warn?: (message: string) => void,
+  emit: (event: EngineEvent) => void = () => {},
 ): Promise<Measurement> {
   using checkpoint = openCheckpoint(settings.checkpoint)
-  for (const message of await checkpointWarnings(checkpoint)) warn?.(message)
-  for (const message of lengthWarnings(settings, checkpoint)) warn?.(message)
   await chooseBackend(settings)
+  const { batchSize, sequenceLength, calibrationSamples, rank } = settings
+  await announce({ kind: 'measure', batchSize, sequenceLength, calibrationSamples, rank }, checkpoint, emit)
   const tokenizer = await openTokenizer(checkpoint)
   const calibration = { ...settings, calibrationData: [], calibrationShares: [], calibrationSequenceLength: undefined }
   const batches = await calibrationBatches(calibration, tokenizer, { signal })

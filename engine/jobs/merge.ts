@@ -4,8 +4,7 @@ import { adapterScale } from '../lora/adapter-scale.ts'
 import { mergedReader, readAll, readerOf8Bits } from '../lora/merge.ts'
 import { checkAdapter, pairsOfAdapter, readAdapter } from '../lora/peft.ts'
 import type { JobContext, MergeJob, ResultEvent } from '../contract/index.ts'
-import { estimateJob, refuseIfTooLarge } from '../estimate/estimate.ts'
-import { jobWarnings } from '../estimate/job-warnings.ts'
+import { announce } from '../estimate/announce.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
 
@@ -14,10 +13,7 @@ export async function merge(job: MergeJob, { emit, signal }: JobContext): Promis
   using checkpoint = openCheckpoint(job.checkpoint)
   const adapter = readAdapter(job.adapter)
   checkAdapter(adapter, checkpoint.config)
-  const estimate = estimateJob(job, checkpoint)
-  emit({ type: 'estimate', estimate })
-  for (const message of await jobWarnings(job, checkpoint)) emit({ type: 'warning', message })
-  refuseIfTooLarge(estimate)
+  await announce(job, checkpoint, emit)
   const dtype = job.outputDtype === 'same' ? checkpoint.dtype : job.outputDtype
   const { config } = checkpoint
   const values = { scale: adapterScale(adapter), layers: pairsOfAdapter(adapter, config) }

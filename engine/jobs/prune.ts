@@ -4,10 +4,8 @@ import type { JobContext, PruneJob, ResultEvent } from '../contract/index.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { calibrationBatches } from '../data/calibration.ts'
 import type { RowCounts } from '../data/lost-rows.ts'
-import { estimateJob, refuseIfTooLarge } from '../estimate/estimate.ts'
-import { jobWarnings } from '../estimate/job-warnings.ts'
+import { announce } from '../estimate/announce.ts'
 import { peakMemory } from '../estimate/memory.ts'
-import { placementOf } from '../estimate/placement.ts'
 import { adapterValues } from '../lora/adapter.ts'
 import { readerOf8Bits } from '../lora/merge.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
@@ -36,10 +34,7 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
   const job = withLayout(given, checkpoint.config, startedJob(given.out, context))
   const target = targetOf(job, checkpoint)
   const { name, threads } = await chooseBackend(job)
-  const estimate = estimateJob(job, checkpoint, { target, placement: placementOf(job, checkpoint) })
-  context.emit({ type: 'estimate', estimate })
-  for (const message of await jobWarnings(job, checkpoint)) context.emit({ type: 'warning', message })
-  refuseIfTooLarge(estimate)
+  await announce(job, checkpoint, context.emit, target)
   for (const message of pruningWarnings(given, checkpoint.config, target)) context.emit({ type: 'warning', message })
   if (job.evaluateDense && !job.evaluation) throw badSetting('evaluateDense', 'say on what: give tasks or perplexity')
   return await inRunFolder(job, context, async (folder) => {

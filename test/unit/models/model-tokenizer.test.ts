@@ -92,7 +92,7 @@ describe('a tokenizer with more tokens than the embedding has rows', () => {
     const warned: string[] = []
     const { signal } = new AbortController()
     await assert.rejects(
-      generateText(settings, signal, undefined, (message) => warned.push(message)),
+      generateText(settings, signal, undefined, (event) => event.type === 'warning' && warned.push(event.message)),
       refusal,
     )
     assert.deepEqual(warned, found.warnings)

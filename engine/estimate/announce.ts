@@ -1,0 +1,38 @@
+import type { Estimate, EngineEvent } from '../contract/index.ts'
+import type { Checkpoint } from '../models/checkpoint.ts'
+import type { TargetSettings } from '../pruning/targets.ts'
+import { estimateJob, refuseIfTooLarge } from './estimate.ts'
+import { jobWarnings } from './job-warnings.ts'
+import { ownMemory } from './memory.ts'
+import { placementOf } from './placement.ts'
+import type { Work } from './work.ts'
+
+type Emit = (event: EngineEvent) => void
+
+/**
+ * What every job does before it starts: tells what it will leave and need, and what is odd about it, and refuses what does
+ * not fit. The back end must have been chosen, where one computes.
+ *
+ * @throws SecateurError with the numbers where it cannot fit
+ */
+export async function announce(work: Work, checkpoint: Checkpoint, emit: Emit, target?: TargetSettings): Promise<void> {
+  const estimate = estimateHere(work, checkpoint, target)
+  emit({ type: 'estimate', estimate })
+  for (const message of await jobWarnings(work, checkpoint)) emit({ type: 'warning', message })
+  refuseIfTooLarge(estimate, work.kind)
+}
+
+/** The same of work whose warnings have been told already. */
+export function announceSizes(work: Work, checkpoint: Checkpoint, emit: Emit): void {
+  const estimate = estimateHere(work, checkpoint)
+  emit({ type: 'estimate', estimate })
+  refuseIfTooLarge(estimate, work.kind)
+}
+
+/** The work is done by this process: what it holds already is part of what it needs. */
+const estimateHere = (work: Work, checkpoint: Checkpoint, target?: TargetSettings): Estimate =>
+  estimateJob(work, checkpoint, {
+    target,
+    placement: placementOf(work, checkpoint),
+    heldBytes: ownMemory(),
+  })

@@ -1,0 +1,64 @@
+import { backendExtras } from '../backends/extras.ts'
+import type { EvaluationSettings } from '../contract/index.ts'
+import { layerWeights } from '../models/tensors.ts'
+import {
+  type HeldModel,
+  largestBlock,
+  logitArrays,
+  oneAfterTheOther,
+  seenScores,
+  sum,
+  widenedHead,
+  widestOf,
+} from './memory-facts.ts'
+
+/** Floats of a pass of `rows` x `length` tokens through one block, as if nothing were freed within it. */
+function blockFloats({ config, widensLinears }: HeldModel, rows: number, length: number): number {
+  const { hiddenSize, headSize, layers } = config
+  const values = layers.map(
+    ({ heads, keyValueHeads, channels }) =>
+      4 * hiddenSize +
+      4 * heads * headSize +
+      5 * keyValueHeads * headSize +
+      4 * channels +
+      seenScores(config) * length * heads,
+  )
+  const block = rows * length * Math.max(...values)
+  if (!widensLinears) return block
+  // All weights of a block are widened before the first of them is used.
+  return Math.max(largestBlock(config) + 2 * rows * length * hiddenSize, block + widestOf(config))
+}
+
+/** Floats that scoring holds at most beside the weights. */
+export function evaluationFloats(model: HeldModel, settings: EvaluationSettings): number {
+  const { batchTokens, window, tasks, perplexity, latency, latencyLengths, prompts, maxNewTokens } = settings
+  const { config } = model
+  // Rows of tasks are seldom longer than this.
+  const ofTasks = Object.keys(tasks).length > 0 ? Math.min(512, config.maxPositions) : 0
+  const ofTexts = Object.keys(perplexity).length > 0 ? window : 0
+  const length = Math.max(ofTasks, ofTexts)
+  const tokens = length === 0 ? 0 : Math.max(batchTokens, length)
+  const logits = logitArrays * Math.min(backendExtras().logitsAtOnce.most, tokens * config.vocabularySize)
+  const scoring =
+    tokens === 0
+      ? 0
+      : oneAfterTheOther(
+          blockFloats(model, tokens / length, length),
+          logits + widenedHead(model, ofTasks > 0 ? 'pieces' : 'once'),
+        )
+  const measured = latency ? [128, ...latencyLengths].map((prompt) => generationFloats(model, prompt, 32)) : [0]
+  const written = prompts.length > 0 ? generationFloats(model, 128, maxNewTokens) : 0
+  return oneAfterTheOther(scoring, Math.max(...measured, written))
+}
+
+/** Floats that a prompt and its continuation hold at most beside the weights. */
+export function generationFloats(model: HeldModel, promptTokens: number, maxNewTokens: number): number {
+  const { config, widensLinears } = model
+  const prompt = Math.min(promptTokens, config.maxPositions)
+  const capacity = Math.min(prompt + maxNewTokens, config.maxPositions)
+  const cache = sum(config.layers.map(({ keyValueHeads }) => 2 * keyValueHeads * config.headSize * capacity))
+  const bias = prompt * prompt
+  // Of one token all blocks are one graph.
+  const token = widensLinears ? largestBlock(config) + 0.4 * sum(layerWeights(config)) : 0
+  return 2 * cache + bias + oneAfterTheOther(blockFloats(model, 1, prompt), widenedHead(model, 'once'), token)
+}

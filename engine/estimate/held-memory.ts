@@ -1,0 +1,111 @@
+import type { Placement, PruneJob } from '../contract/index.ts'
+import { exportMemory } from '../export/size.ts'
+import type { Checkpoint } from '../models/checkpoint.ts'
+import { linearNames, tensorsOf } from '../models/tensors.ts'
+import { keepsActivations } from '../training/gradients.ts'
+import { evaluationFloats, generationFloats } from './forward-memory.ts'
+import { adapterFloats, type HeldModel, largestBlock, oneAfterTheOther } from './memory-facts.ts'
+import { scoringBytes } from './scoring-cost.ts'
+import { trainingFloats } from './training-memory.ts'
+import type { MeasureWork, Work } from './work.ts'
+
+/** Node and the code; with a back end, TensorFlow.js and ONNX Runtime; and compiled graphs, by what there are graphs of. */
+const programBytes = 165e6
+const backendBytes = 35e6
+const graphBytes = { prune: 36e6, finetune: 36e6, measure: 30e6, evaluate: 18e6, generate: 5e6 }
+/** What the driver of a graphics card takes of the computer's memory. */
+const driverBytes = 35e6
+/** What the allocator cannot use of what was freed, and arrays that wait for their collection. */
+const slack = 1.13
+
+type Computing = Exclude<Work, { kind: 'merge' | 'export' }>
+
+/**
+ * Bytes that the process holds at most that does the work: an upper bound, not far above what is measured.
+ *
+ * @param placement where a graphics card holds weights and activations; undefined where the processor computes
+ */
+export function heldMemory(work: Work, checkpoint: Checkpoint, placement?: Placement): number {
+  if (work.kind === 'merge') return programBytes + slack * mergeBytes(checkpoint)
+  if (work.kind === 'export') return programBytes + exportMemory(work)
+  const program = programBytes + backendBytes + graphBytes[work.kind]
+  if (placement && !placement.sharesMemory) return program + besideCardBytes(work, checkpoint, placement)
+  return program + weightBytes(work, checkpoint) + slack * workBytes(work, checkpoint)
+}
+
+/** Bytes of the frozen weights in the form in which they are held. */
+export function weightBytes(work: Work, { config, tensors, bytes }: Checkpoint): number {
+  if (!holdsInt8(work)) return bytes
+  return tensorsOf(config).reduce((sum, { name, shape, role }) => {
+    // A byte a weight, and a scale a row.
+    const held = role.part === 'weight' ? shape[0]! * (shape[1]! + 4) : (tensors.get(name)?.bytes ?? 0)
+    return sum + held
+  }, 0)
+}
+
+const holdsInt8 = (work: Work): boolean => 'int8' in work && work.int8
+
+/** What stays in the computer's memory where a card has memory of its own. */
+function besideCardBytes(work: Computing, checkpoint: Checkpoint, { streamedBytes }: Placement): number {
+  // Weights in 8 bits that are streamed are kept here; others are read again.
+  const streamed = holdsInt8(work) ? streamedBytes : 0
+  const adapter = 'targetModules' in work ? 5 * 4 * adapterFloats(checkpoint.config, work) : 0
+  return driverBytes + streamed + adapter + (work.kind === 'prune' ? writingBytes(work, checkpoint) : 0)
+}
+
+function workBytes(work: Computing, checkpoint: Checkpoint): number {
+  const { config, dtype } = checkpoint
+  const int8 = holdsInt8(work)
+  const model = { config, int8, widensLinears: int8 || dtype !== 'float32', widensTables: dtype !== 'float32' }
+  switch (work.kind) {
+    case 'generate':
+      return 4 * generationFloats(model, work.prompt, work.maxNewTokens)
+    case 'measure':
+      return measureBytes(model, work)
+    case 'evaluate':
+      return 4 * evaluationFloats(model, work.evaluation)
+    default: {
+      const {
+        batchSize: rows,
+        sequenceLength: length,
+        rank,
+        targetModules,
+        dropout,
+        gradientCheckpointing: again,
+      } = work
+      const keeps = again === 'off' || (again === 'auto' && keepsActivations(config, rows, length))
+      const prunes = work.kind === 'prune'
+      const training = { rows, length, rank, targetModules, drops: dropout > 0, masks: prunes, keeps, scores: prunes }
+      const steps = 4 * trainingFloats(model, training) + (prunes ? scoringBytes(work, config) : 0)
+      const samples = work.sampleEvery > 0 ? 4 * generationFloats(model, 128, work.sampleTokens) : 0
+      const scores = prunes && work.evaluation ? 4 * evaluationFloats(model, work.evaluation) : 0
+      const trained = Math.max(steps, prunes ? writingBytes(work, checkpoint) : 0)
+      return oneAfterTheOther(trained, samples, scores)
+    }
+  }
+}
+
+/** Gradients of the adapter, then of the weights of one block, then moments of every block's input and output. */
+function measureBytes(model: HeldModel, { batchSize, sequenceLength, calibrationSamples, rank }: MeasureWork): number {
+  const { config } = model
+  const settings = { rows: batchSize, length: sequenceLength, rank, targetModules: linearNames(config) }
+  const gradients = trainingFloats(model, { ...settings, drops: false, masks: false, keeps: false, scores: true })
+  const inputs = calibrationSamples * sequenceLength * config.hiddenSize * (config.layers.length + 1)
+  const moments = 8 * 2 * config.hiddenSize ** 2 * (config.layers.length + 1)
+  return 4 * (gradients + 3 * largestBlock(config) + inputs) + moments
+}
+
+/** The largest tensor as it is stored, in float32, and as it is written; what came before it may not be collected yet. */
+const mergeBytes = ({ config, tensors }: Checkpoint): number =>
+  3 * Math.max(...tensorsOf(config).map(({ name }) => tensors.get(name)?.bytes ?? 0))
+
+/** The adapter, and the largest tensor on its way into the file; the one before it may not be collected yet. */
+function writingBytes(job: PruneJob, { config, tensors, dtype }: Checkpoint): number {
+  const converts = job.outputDtype !== 'same' && job.outputDtype !== dtype
+  const sizes = tensorsOf(config).map(({ name, shape, role }) => {
+    const stored = tensors.get(name)?.bytes ?? 0
+    const widened = role.part === 'weight' || converts ? 2 * 4 * shape.reduce((product, size) => product * size, 1) : 0
+    return 1.7 * stored + widened
+  })
+  return 4 * 4 * adapterFloats(config, job) + Math.max(...sizes)
+}

@@ -1,0 +1,65 @@
+import type { ModelConfig } from '../models/model-config.ts'
+import { layerWeights, linearOf, linearsOf } from '../models/tensors.ts'
+
+// Factors of memory without another source are measured: `npm run bench:memory` says how near they come.
+
+/** A model as it is held, and what of it is widened to float32 while it is used. */
+export interface HeldModel {
+  config: ModelConfig
+  /** Weights of linear layers in 8 bits. */
+  int8: boolean
+  /** Weights of linear layers; the embedding and the head of the model. */
+  widensLinears: boolean
+  widensTables: boolean
+}
+
+/**
+ * Part of attention's scores that is computed: of texts queries are taken in pieces, each without the keys after it; of
+ * images all keys are looked at.
+ */
+export const seenScores = ({ patchValues }: ModelConfig): number => (patchValues === undefined ? 0.6 : 1)
+/** Arrays of all logits of a piece. */
+export const logitArrays = 3
+/**
+ * Room for the head's weight in float32, in heads, where logits are computed at once or piece by piece: the hole that one
+ * leaves is not always found again.
+ */
+const headCopies = { once: 1.7, pieces: 3 }
+/** What pieces of work leave of the room of those before them. */
+const leftOver = 0.6
+
+/** Elements of the head's weight where it is widened for a graph of its own. */
+export const widenedHead = ({ config, widensTables }: HeldModel, how: keyof typeof headCopies): number =>
+  widensTables ? headCopies[how] * config.vocabularySize * config.hiddenSize : 0
+
+/** What is held by pieces of work that follow each other: what one frees does not always fit the next. */
+export function oneAfterTheOther(...sizes: number[]): number {
+  const most = Math.max(...sizes)
+  return most + leftOver * (sum(sizes) - most)
+}
+
+/** Elements of the largest weight of a linear layer, and of all weights of the largest block. */
+export const widestOf = (config: ModelConfig): number =>
+  Math.max(
+    ...config.layers.flatMap((_, layer) => linearsOf(config, layer).map(({ outputs, inputs }) => outputs * inputs)),
+  )
+export const largestBlock = (config: ModelConfig): number => Math.max(...layerWeights(config))
+
+export interface AdapterSize {
+  rank: number
+  targetModules: readonly string[]
+}
+
+/** Elements of an adapter. */
+export const adapterFloats = (config: ModelConfig, { rank, targetModules }: AdapterSize): number =>
+  rank *
+  sum(
+    config.layers.flatMap((_, layer) =>
+      targetModules.map((name) => {
+        const { outputs, inputs } = linearOf(config, layer, name)
+        return outputs + inputs
+      }),
+    ),
+  )
+
+export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
