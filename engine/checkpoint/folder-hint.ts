@@ -30,7 +30,7 @@ export function withoutConfigHint(folder: string): string | null {
 export function foreignWeights(names: readonly string[]): string | null {
   const found = (pattern: RegExp) => names.find((name) => pattern.test(name))
   const gguf = found(/\.gguf$/i)
-  if (gguf) return `holds ${gguf}, a GGUF file, which is not read: ${original}`
+  if (gguf) return `holds the GGUF file ${gguf}: give the file itself as the checkpoint`
   const consolidated = found(/^consolidated.*\.(safetensors|pth)$/)
   if (consolidated)
     return `holds ${consolidated}, weights in the layout of Meta or Mistral, which is not read: take the checkpoint in the layout of transformers (config.json with model.safetensors)`

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { badFile } from '../shared/errors.ts'
 import { openFileHandle } from '../shared/open-file.ts'
+import { isGgufFile } from './gguf/file.ts'
+import { partsOf } from './gguf/open.ts'
 import { explained } from '../shared/system-errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 
@@ -11,14 +13,15 @@ const configNames = new Set(['config.json', 'adapter_config.json'])
 
 /**
  * SHA-256 over the weights and configs of a folder: for each file, in the order of the names, its name, its size and its
- * bytes. Two copies of a checkpoint have the same hash, wherever they lie and whatever stands beside them.
+ * bytes. Two copies of a checkpoint have the same hash, wherever they lie and whatever stands beside them. Of a GGUF file
+ * its parts are hashed so.
  */
 export async function hashFolder(
-  { folder }: { folder: string },
+  { folder: checkpoint }: { folder: string },
   { signal, progress }: WorkControl,
 ): Promise<{ hash: string; bytes: number; files: number }> {
   try {
-    const files = await hashedFiles(folder)
+    const { folder, files } = await hashedFiles(checkpoint)
     const total = files.reduce((sum, { bytes }) => sum + bytes, 0)
     const hash = createHash('sha256')
     let done = 0
@@ -37,17 +40,22 @@ export async function hashFolder(
     }
     return { hash: hash.digest('hex'), bytes: total, files: files.length }
   } catch (error) {
-    throw explained(folder, error)
+    throw explained(checkpoint, error)
   }
 }
 
-async function hashedFiles(folder: string): Promise<{ name: string; bytes: number }[]> {
+/** The files of a folder that make it what it is, or all parts of a GGUF file. */
+async function hashedFiles(checkpoint: string): Promise<{ folder: string; files: { name: string; bytes: number }[] }> {
+  const gguf = isGgufFile(checkpoint)
+  const folder = gguf ? dirname(checkpoint) : checkpoint
+  const names = gguf
+    ? partsOf(checkpoint).map((part) => basename(part))
+    : (await readdir(folder)).sort().filter((name) => configNames.has(name) || name.endsWith('.safetensors'))
   const files: { name: string; bytes: number }[] = []
-  for (const name of (await readdir(folder)).sort()) {
-    if (!configNames.has(name) && !name.endsWith('.safetensors')) continue
+  for (const name of names) {
     const { size } = await stat(join(folder, name))
     files.push({ name, bytes: size })
   }
   if (files.length === 0) throw badFile(folder, undefined, 'holds no weights and no config')
-  return files
+  return { folder, files }
 }

@@ -7,20 +7,46 @@ import { explained } from '../shared/system-errors.ts'
 import { foreignWeights } from './folder-hint.ts'
 import { SafetensorsFile } from './safetensors.ts'
 import type { TensorEntry } from './safetensors-header.ts'
+import type { StoredTensor } from '../tensor/stored-tensor.ts'
 
 export const singleName = 'model.safetensors'
 export const indexName = 'model.safetensors.index.json'
 
-/** A tensor and the open file that holds it. */
+/** A weight as its file gives it when it is read. */
+export interface WeightEntry {
+  name: string
+  /** As safetensors writes it: "F32", "BF16", "I64" and so on. */
+  dtype: string
+  shape: readonly number[]
+  /** Bytes of its numbers in that type. */
+  bytes: number
+}
+
+/** An open file of weights, of whatever format. */
+export interface WeightFile extends Disposable {
+  readonly path: string
+  /** Reads a weight whole. */
+  read(name: string): StoredTensor
+  /** Reads rows [first, first + count) of a weight into `target`, which must have exactly their size in bytes. */
+  readRows(name: string, first: number, count: number, target: Uint8Array): void
+  close(): void
+}
+
+/** A weight and the open file that holds it. */
 export interface PlacedTensor {
-  entry: TensorEntry
-  file: SafetensorsFile
+  entry: WeightEntry
+  file: WeightFile
 }
 
 export interface WeightFiles {
-  files: SafetensorsFile[]
+  files: WeightFile[]
   tensors: Map<string, PlacedTensor>
 }
+
+const placed = ({ name, dtype, shape, begin, end }: TensorEntry, file: WeightFile): PlacedTensor => ({
+  entry: { name, dtype, shape, bytes: end - begin },
+  file,
+})
 
 const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string()) })
 const maxIndexBytes = 64 << 20
@@ -66,7 +92,7 @@ function indexedTensors(folder: string, index: string, open: (name: string) => S
     }
     const entry = file.tensors.get(tensor)
     if (!entry) throw badFile(index, `weight_map.${tensor}`, `the tensor is not in ${shard}`)
-    tensors.set(tensor, { entry, file })
+    tensors.set(tensor, placed(entry, file))
   }
   return tensors
 }
@@ -77,7 +103,7 @@ function allTensors(files: readonly SafetensorsFile[]) {
     for (const [name, entry] of file.tensors) {
       const other = tensors.get(name)
       if (other) throw badFile(file.path, name, `is also in ${basename(other.file.path)}`)
-      tensors.set(name, { entry, file })
+      tensors.set(name, placed(entry, file))
     }
   }
   return tensors

@@ -17,7 +17,8 @@ const file = z.object({ name: z.string(), bytes: z.number(), modifiedMs: z.numbe
 const tokenizer = z
   .union([
     z.object({
-      kind: z.enum(['tokenizer.json', 'tokenizer.model']),
+      /** Its file; `gguf` where it is in the file of the weights. */
+      kind: z.enum(['tokenizer.json', 'tokenizer.model', 'gguf']),
       vocabulary: z.int(),
       chatTemplate: z.boolean(),
     }),
@@ -25,9 +26,22 @@ const tokenizer = z
   ])
   .nullable()
 
+const quantisation = z
+  .object({
+    /** Scales counted, over all weights of the file. */
+    bitsPerWeight: z.number(),
+    /** Weights of each type, by its name. */
+    types: z.record(z.string(), z.number()),
+  })
+  .nullable()
+
 const checkpoint = z.object({
   kind: z.literal('checkpoint'),
+  /** Its folder, or its (first) GGUF file. */
   folder: z.string(),
+  format: z.enum(['safetensors', 'gguf']).default('safetensors'),
+  /** What its weights were rounded to; null where they are stored as numbers of their own. */
+  quantisation: quantisation.default(null),
   /** The model family that Secateur treats it as, and the class that config.json names. */
   family: z.string(),
   architecture: z.string(),
@@ -45,7 +59,7 @@ const checkpoint = z.object({
   tokenizer,
   /** What is odd about it: config, weights and tokenizer that contradict each other. */
   warnings: z.array(z.string()).default([]),
-  /** Everything in the folder, subfolders left out. */
+  /** Everything in the folder, subfolders left out; of a GGUF file its parts. */
   files: z.array(file),
 })
 

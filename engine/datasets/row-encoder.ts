@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import type { DatasetKind, ParsedServiceParams } from '../contract/index.ts'
 import { conversationOf } from '../data/conversation.ts'
 import type { EncodedExample } from '../data/example.ts'
@@ -12,8 +11,8 @@ import { pairEncoder } from '../evaluation/requests.ts'
 import { tasks } from '../evaluation/tasks/index.ts'
 import type { TaskName } from '../contract/index.ts'
 import { FieldError } from '../evaluation/tasks/task.ts'
+import { configOf } from '../models/checkpoint.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
-import { readConfig } from '../models/registry.ts'
 import { badFile, badSetting } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
@@ -46,7 +45,7 @@ export async function openRows(
   const field = given.field ?? detected?.field
   let task: TaskName | undefined = detected?.task
   if (kind === 'images') throw badSetting('kind', 'images have no tokens; look at their thumbnails')
-  const tokenizer = await openTokenizer({ folder: checkpoint, config: readConfig(join(checkpoint, 'config.json')) })
+  const tokenizer = await openTokenizer({ folder: checkpoint, config: configOf(checkpoint) })
   const encodePair = pairEncoder(tokenizer, 'modern')
 
   const question = (row: Row, index: number): EncodedRow => {

@@ -1,5 +1,7 @@
 import { readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
+import { isGgufFile } from '../checkpoint/gguf/file.ts'
+import { partsOf } from '../checkpoint/gguf/open.ts'
 import type { AdapterInspection, CheckpointInspection, Inspection, ParsedServiceParams } from '../contract/index.ts'
 import { checkpointWarnings } from '../estimate/job-warnings.ts'
 import { inspectAdapter } from '../lora/peft.ts'
@@ -13,7 +15,8 @@ import { headerFacts } from './inspect.ts'
 
 /** What a folder is: a checkpoint, or a PEFT adapter. No weight is read. */
 export async function inspectFolder({ checkpoint: folder }: ParsedServiceParams<'inspect'>): Promise<Inspection> {
-  const files = filesOf(folder)
+  const gguf = isGgufFile(folder)
+  const files = gguf ? statesOf(partsOf(folder)) : filesOf(folder)
   const has = (name: string) => files.some((file) => file.name === name)
   if (has('adapter_config.json') && !has('config.json')) {
     return { kind: 'adapter', folder, ...inspectAdapter(folder), files }
@@ -24,17 +27,20 @@ export async function inspectFolder({ checkpoint: folder }: ParsedServiceParams<
   const named = Array.isArray(source['architectures']) ? (source['architectures'] as unknown[])[0] : undefined
   return {
     kind: 'checkpoint',
-    folder,
+    folder: checkpoint.folder,
+    format: gguf ? 'gguf' : 'safetensors',
     architecture: typeof named === 'string' ? named : familyOf(config).architecture,
     ...headerFacts(checkpoint),
-    tokenizer: await tokenizerOf(folder, has),
+    tokenizer: await tokenizerOf(folder, gguf ? 'gguf' : (['tokenizer.json', 'tokenizer.model'] as const).find(has)),
     warnings: await checkpointWarnings(checkpoint),
     files,
   }
 }
 
-async function tokenizerOf(folder: string, has: (name: string) => boolean): Promise<CheckpointInspection['tokenizer']> {
-  const kind = (['tokenizer.json', 'tokenizer.model'] as const).find(has)
+async function tokenizerOf(
+  folder: string,
+  kind: 'tokenizer.json' | 'tokenizer.model' | 'gguf' | undefined,
+): Promise<CheckpointInspection['tokenizer']> {
   if (!kind) return null
   try {
     const { vocabularySize } = await loadTokenizer(folder)
@@ -46,14 +52,20 @@ async function tokenizerOf(folder: string, has: (name: string) => boolean): Prom
 
 function filesOf(folder: string): AdapterInspection['files'] {
   try {
-    if (!statSync(folder).isDirectory()) throw badFile(folder, undefined, 'is a file; give the folder that holds it')
-    return readdirSync(folder)
-      .sort()
-      .flatMap((name) => {
-        const stat = statSync(join(folder, name), { throwIfNoEntry: false })
-        return stat?.isFile() ? [{ name, bytes: stat.size, modifiedMs: stat.mtimeMs }] : []
-      })
+    if (!statSync(folder).isDirectory())
+      throw badFile(folder, undefined, 'is a file, and no GGUF file; give the folder that holds it')
+    return statesOf(
+      readdirSync(folder)
+        .sort()
+        .map((name) => join(folder, name)),
+    )
   } catch (error) {
     throw explained(folder, error)
   }
 }
+
+const statesOf = (paths: readonly string[]): AdapterInspection['files'] =>
+  paths.flatMap((path) => {
+    const stat = statSync(path, { throwIfNoEntry: false })
+    return stat?.isFile() ? [{ name: basename(path), bytes: stat.size, modifiedMs: stat.mtimeMs }] : []
+  })

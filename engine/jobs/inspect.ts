@@ -7,6 +7,8 @@ export interface HeaderFacts {
   family: string
   parameters: number
   dtype: Checkpoint['dtype']
+  /** What the weights were rounded to; null where they are stored as numbers of their own. */
+  quantisation: Checkpoint['quantisation']
   bytes: number
   hiddenSize: number
   headSize: number
@@ -23,12 +25,13 @@ export interface Inspection extends HeaderFacts {
   warnings: string[]
 }
 
-export function headerFacts({ config, parameters, dtype, bytes }: Checkpoint): HeaderFacts {
+export function headerFacts({ config, parameters, dtype, bytes, quantisation }: Checkpoint): HeaderFacts {
   const { family, hiddenSize, headSize, vocabularySize, maxPositions, tiedEmbeddings, layers } = config
   return {
     family,
     parameters,
     dtype,
+    quantisation,
     bytes,
     hiddenSize,
     headSize,

@@ -1,24 +1,31 @@
-import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { badFile } from '../shared/errors.ts'
-import { refuseSpecial } from '../shared/open-file.ts'
-import { explained } from '../shared/system-errors.ts'
 import { checkFinite } from '../checkpoint/check-finite.ts'
-import { readConfig } from './registry.ts'
-import { ignoredText, matchTensors, underFamilyNames, type TensorSummary } from './match-tensors.ts'
-import { checkSameHead, headDiffers, storedHead, type StoredHead } from './tied-head.ts'
-import type { ModelConfig } from './model-config.ts'
-import type { StoredTensor, WeightType } from '../tensor/stored-tensor.ts'
+import { isGgufFile } from '../checkpoint/gguf/file.ts'
 import { elementsOf } from '../checkpoint/safetensors-header.ts'
-import type { SafetensorsFile } from '../checkpoint/safetensors.ts'
-import { withoutConfigHint } from '../checkpoint/folder-hint.ts'
-import { openWeightFiles, type PlacedTensor } from '../checkpoint/weight-files.ts'
+import type { PlacedTensor, WeightFile } from '../checkpoint/weight-files.ts'
+import { badFile } from '../shared/errors.ts'
+import type { StoredTensor, WeightType } from '../tensor/stored-tensor.ts'
+import { openFolder } from './checkpoint-folder.ts'
+import { openGgufCheckpoint } from './gguf-checkpoint.ts'
+import type { TensorSummary } from './match-tensors.ts'
+import type { ModelConfig } from './model-config.ts'
+import type { Quantisation } from './opened-checkpoint.ts'
+import { readConfig } from './registry.ts'
+import { checkSameHead, type StoredHead } from './tied-head.ts'
 
-/** Opens a Hugging Face folder: reads and checks its config and the headers of its weights, and no weights. */
-export const openCheckpoint = (folder: string): Checkpoint => new Checkpoint(folder)
+/** Opens a Hugging Face folder or a GGUF file: reads and checks its config and the headers of its weights, and no weights. */
+export const openCheckpoint = (path: string): Checkpoint => new Checkpoint(path)
+
+/** The config of a checkpoint, of whose weights nothing is read. @throws SecateurError as `openCheckpoint` does */
+export function configOf(path: string): ModelConfig {
+  if (!isGgufFile(path)) return readConfig(join(path, 'config.json'))
+  using checkpoint = openCheckpoint(path)
+  return checkpoint.config
+}
 
 /** A checkpoint whose config and tensors agree. Weights are read when asked for. */
 export class Checkpoint {
+  /** Its folder, or its (first) GGUF file. */
   readonly folder: string
   readonly config: ModelConfig
   /** The weights of the model, in the order in which the model uses them. */
@@ -33,35 +40,27 @@ export class Checkpoint {
   readonly parameters: number
   /** Bytes of the weights that the model uses. */
   readonly bytes: number
-  readonly #files: readonly SafetensorsFile[]
+  /** What its weights were rounded to; null where they are stored as numbers of their own. */
+  readonly quantisation: Quantisation | null
+  readonly #files: readonly WeightFile[]
   readonly #places: ReadonlyMap<string, PlacedTensor>
   /** How many rows of a weight, from its first, were found to be finite. */
   readonly #checkedRows = new Map<string, number>()
   /** A head that is stored beside the embedding that it repeats, until all of it has been compared. */
-  #sameHead: StoredHead | null = null
+  #sameHead: StoredHead | null
 
   /** See `openCheckpoint`. Errors name the file and the field or tensor; no file stays open after one. */
-  constructor(folder: string) {
-    checkFolder(folder)
-    this.folder = folder
-    const config = readConfig(configIn(folder))
-    const { files, tensors: stored } = openWeightFiles(folder)
-    this.#files = files
-    try {
-      const tensors = underFamilyNames(config, stored)
-      this.#places = tensors
-      const head = storedHead(config, tensors)
-      const untied = head !== null && headDiffers(head)
-      this.config = untied ? { ...config, tiedEmbeddings: false } : config
-      if (!untied) this.#sameHead = head
-      const { used, ignored } = matchTensors(folder, this.config, tensors)
-      this.tensors = used
-      this.ignored = ignored
-      this.warnings = [...(untied ? [untiedText(folder, head)] : []), ...ignoredText(folder, ignored)]
-    } catch (error) {
-      this.close()
-      throw error
-    }
+  constructor(path: string) {
+    const opened = isGgufFile(path) ? openGgufCheckpoint(path) : openFolder(path)
+    this.folder = opened.path
+    this.config = opened.config
+    this.tensors = opened.used
+    this.ignored = opened.ignored
+    this.warnings = opened.warnings
+    this.quantisation = opened.quantisation
+    this.#files = opened.files
+    this.#places = opened.places
+    this.#sameHead = opened.sameHead
     const all = [...this.tensors.values()]
     this.dtype = commonType(all)
     this.parameters = all.reduce((sum, { shape }) => sum + elementsOf(shape), 0)
@@ -76,7 +75,7 @@ export class Checkpoint {
     return { ...tensor, name }
   }
 
-  /** Reads rows [first, first + count) of a weight into `target`; see `SafetensorsFile.readRows`. */
+  /** Reads rows [first, first + count) of a weight into `target`; see `WeightFile.readRows`. */
   readRows(name: string, first: number, count: number, target: Uint8Array): void {
     const { file, entry } = this.#place(name)
     file.readRows(entry.name, first, count, target)
@@ -114,33 +113,6 @@ export class Checkpoint {
     this.close()
   }
 }
-
-function checkFolder(folder: string): void {
-  try {
-    if (!statSync(folder).isDirectory()) {
-      refuseSpecial(folder)
-      const gguf = /\.gguf$/i.test(folder)
-      const text = gguf
-        ? 'is a GGUF file, which is not read: take the original checkpoint in safetensors, and give its folder'
-        : 'is a file; give the folder that holds it'
-      throw badFile(folder, undefined, text)
-    }
-  } catch (error) {
-    throw explained(folder, error)
-  }
-}
-
-/** @throws SecateurError that says what the folder is instead, where it is no checkpoint. */
-function configIn(folder: string): string {
-  const file = join(folder, 'config.json')
-  const other = existsSync(file) ? null : withoutConfigHint(folder)
-  if (other !== null) throw badFile(folder, undefined, other)
-  return file
-}
-
-const untiedText = (folder: string, { embedding, head }: StoredHead) =>
-  `${join(folder, 'config.json')} sets tie_word_embeddings to true, but ${head.entry.name} differs from ` +
-  `${embedding.entry.name}: both are used, and both are written, with tie_word_embeddings set to false.`
 
 function commonType(tensors: readonly TensorSummary[]): WeightType {
   const parameters = new Map<WeightType, number>()

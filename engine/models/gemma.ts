@@ -1,9 +1,11 @@
 import { z } from 'zod'
+import type { KeyReader } from '../checkpoint/gguf/key-reader.ts'
 import { badFile } from '../shared/errors.ts'
 import { parseAs } from '../shared/files.ts'
 import { readRope, ropeFields } from './config-rope.ts'
 import { decoder } from './decoder.ts'
 import { type DecoderConfig, type DecoderFields, layerType } from './decoder-config.ts'
+import { type CommonFields, windowOf } from './gguf-traits.ts'
 
 const positive = z.number().positive()
 const gemmaSchema = z.looseObject({
@@ -40,9 +42,9 @@ export const gemma3 = decoder({
     neighbours: false,
     biases: [],
     windows: true,
-    // llama.cpp tells Gemma 3 27B by its number of layers.
     attentionScale: ({ hiddenSize, headSize, layers }) =>
-      1 / Math.sqrt(layers.length === 62 ? hiddenSize / layers[0]!.heads : headSize),
+      1 / Math.sqrt(scalarOf(layers.length, hiddenSize / layers[0]!.heads, headSize)),
+    fields: ggufFields,
   },
   read: (fields, file) => {
     for (const field of refused) {
@@ -89,4 +91,22 @@ function rotaryFields(config: DecoderConfig): Record<string, unknown> {
   const { rope_parameters: full } = ropeFields(config, { rope_parameters: before.full_attention ?? {} })
   const sliding = { ...before.sliding_attention, rope_theta: slidingRopeTheta, rope_type: 'default' }
   return { rope_parameters: { full_attention: full, sliding_attention: sliding } }
+}
+
+/** What llama.cpp takes for `query_pre_attn_scalar`, of which no key speaks: it tells the 27B model by its number of layers. */
+const scalarOf = (layers: number, share: number, headSize: number) => (layers === 62 ? share : headSize)
+
+function ggufFields(keys: KeyReader, architecture: string, common: CommonFields): Record<string, unknown> {
+  const { num_hidden_layers: layers, hidden_size: hidden, num_attention_heads: heads, head_dim: size } = common
+  const key = (name: string) => `${architecture}.${name}`
+  const softcapping = (name: string) => keys.number(key(name)) || null
+  const window = windowOf(keys, architecture)
+  return {
+    query_pre_attn_scalar: scalarOf(layers, hidden / heads, size),
+    ...(window !== null && { sliding_window: window }),
+    sliding_window_pattern: keys.integer(key('attention.sliding_window_pattern'), { least: 1 }) ?? 6,
+    rope_local_base_freq: keys.number(key('rope.freq_base_swa')) ?? 10_000,
+    attn_logit_softcapping: softcapping('attn_logit_softcapping'),
+    final_logit_softcapping: softcapping('final_logit_softcapping'),
+  }
 }

@@ -1,3 +1,5 @@
+import type { KeyReader } from '../checkpoint/gguf/key-reader.ts'
+
 /** What llama.cpp calls a family, how its GGUF files differ from the checkpoints, and what they cannot say. */
 export interface GgufTraits {
   /** `general.architecture` of a file whose layers have the same counts. */
@@ -23,4 +25,20 @@ export interface GgufTraits {
   unrotatedEvery?: number
   /** What llama.cpp multiplies attention scores with, where it is not 1 / sqrt(headSize). */
   attentionScale?: (config: { hiddenSize: number; headSize: number; layers: readonly { heads: number }[] }) => number
+  /** Whether a file of the architecture is of this family, where several families share one; the first is taken otherwise. */
+  claims?(keys: KeyReader, architecture: string): boolean
+  /** What its keys say beyond the fields that all families have, as fields of config.json. */
+  fields?(keys: KeyReader, architecture: string, common: CommonFields): Record<string, unknown>
 }
+
+/** Fields of config.json that every GGUF file says. */
+export interface CommonFields extends Record<string, unknown> {
+  num_hidden_layers: number
+  num_attention_heads: number
+  hidden_size: number
+  head_dim: number
+}
+
+/** The sliding window that a file has; null where it has none. */
+export const windowOf = (keys: KeyReader, architecture: string): number | null =>
+  keys.integer(`${architecture}.attention.sliding_window`) || null

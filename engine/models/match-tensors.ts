@@ -92,7 +92,7 @@ function summaryOf(
   if (entry.shape.length !== shape.length || entry.shape.some((length, axis) => length !== shape[axis])) {
     throw badFile(file.path, entry.name, `has shape [${entry.shape}]; by ${configFile} it must be [${shape}]`)
   }
-  return { name, dtype, shape: entry.shape, bytes: entry.end - entry.begin, file: file.path }
+  return { name, dtype, shape: entry.shape, bytes: entry.bytes, file: file.path }
 }
 
 function missingError(folder: string, missing: readonly string[], expected: number, found: readonly string[]) {

@@ -1,5 +1,6 @@
 import { decoder } from './decoder.ts'
 import { layerType } from './decoder-config.ts'
+import { windowOf } from './gguf-traits.ts'
 
 /** Mistral 7B: all layers have the same window, or none. */
 export const mistral = decoder({
@@ -12,6 +13,8 @@ export const mistral = decoder({
     neighbours: true,
     biases: ['q', 'k', 'v', 'o', 'gate', 'up', 'down'],
     ropeFactors: true,
+    claims: (keys, architecture) => windowOf(keys, architecture) !== null,
+    fields: (keys, architecture) => ({ sliding_window: windowOf(keys, architecture) }),
   },
   read: ({ sliding_window: window }) => ({ slidingWindow: window === undefined ? 4096 : window }),
   write: ({ slidingWindow, layers, source }) => ({

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
+import { isGgufFile } from '../checkpoint/gguf/file.ts'
 import { badFile, SecateurError } from '../shared/errors.ts'
 import { loadTokenizer } from '../tokenizer/tokenizer.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
@@ -89,15 +90,20 @@ const files = [
   'chat_template.jinja',
 ]
 
+/** The file that holds a checkpoint's vocabulary; null where there is none. */
 const tokenizerFile = (folder: string): string | null =>
-  vocabularyFiles.map((name) => join(folder, name)).find((file) => statSync(file, { throwIfNoEntry: false })) ?? null
+  isGgufFile(folder)
+    ? folder
+    : (vocabularyFiles.map((name) => join(folder, name)).find((file) => statSync(file, { throwIfNoEntry: false })) ??
+      null)
 
 let cached: { key: string; tokenizer: Promise<Tokenizer> } | null = null
 
 /** The tokenizer that was used last is kept: the parts of a job, and pages of a preview, follow each other. */
 function cachedTokenizer(folder: string): Promise<Tokenizer> {
-  const states = files.map((name) => {
-    const stat = statSync(join(folder, name), { throwIfNoEntry: false })
+  const paths = isGgufFile(folder) ? [folder] : files.map((name) => join(folder, name))
+  const states = paths.map((path) => {
+    const stat = statSync(path, { throwIfNoEntry: false })
     return stat ? [stat.mtimeMs, stat.size] : null
   })
   const key = JSON.stringify([folder, states])

@@ -1,4 +1,5 @@
 import { decoder } from './decoder.ts'
+import { windowOf } from './gguf-traits.ts'
 
 /** Phi-3 (arXiv 2404.14219): queries, keys and values are stored as one weight, and so are gate and up. */
 export const phi3 = decoder({
@@ -18,6 +19,7 @@ export const phi3 = decoder({
     biases: [],
     headsFillHidden: true,
     fused: { 'q+k+v': 'attn_qkv', 'gate+up': 'ffn_up' },
+    fields: (keys, architecture) => ({ sliding_window: windowOf(keys, architecture) }),
   },
   read: ({ sliding_window: window }) => ({ slidingWindow: window ?? null }),
   write: ({ slidingWindow }) => ({ sliding_window: slidingWindow }),

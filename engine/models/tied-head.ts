@@ -32,7 +32,7 @@ export function storedHead(config: ModelConfig, found: ReadonlyMap<string, Place
 export function headDiffers({ embedding, head }: StoredHead): boolean {
   const rows = head.entry.shape[0] ?? 0
   if (!comparable(embedding, head)) return true
-  if (head.entry.end - head.entry.begin <= comparedBytes) return differingRow({ embedding, head }) !== null
+  if (head.entry.bytes <= comparedBytes) return differingRow({ embedding, head }) !== null
   for (let sample = 0; sample < sampledRows; sample++) {
     const row = Math.round((sample * (rows - 1)) / (sampledRows - 1))
     if (rowsDiffer(embedding, head, row, 1)) return true
@@ -80,7 +80,7 @@ const numbersOf = ({ entry }: PlacedTensor, bytes: Uint8Array) =>
   toFloat32({ dtype: weightTypeOf(entry.dtype)!, bytes })
 
 function bytesOf({ entry, file }: PlacedTensor, first: number, count: number): Uint8Array {
-  const bytes = new Uint8Array(((entry.end - entry.begin) / entry.shape[0]!) * count)
+  const bytes = new Uint8Array((entry.bytes / entry.shape[0]!) * count)
   file.readRows(entry.name, first, count, bytes)
   return bytes
 }

@@ -12,6 +12,8 @@ import type { StoredTensor, WeightType } from '../tensor/stored-tensor.ts'
 import { bytesPerValue, elementsOf, type PlannedTensor } from '../checkpoint/safetensors-header.ts'
 import { SafetensorsWriter } from '../checkpoint/safetensors-writer.ts'
 import { indexName, singleName } from '../checkpoint/weight-files.ts'
+import { isGgufFile } from '../checkpoint/gguf/file.ts'
+import { ggufCompanions } from '../tokenizer/companions.ts'
 
 export interface WriteCheckpointOptions {
   config: ModelConfig
@@ -19,7 +21,7 @@ export interface WriteCheckpointOptions {
   dtype: WeightType
   /** Every tensor of `expectedTensors(config)` once, in any order; one is held at a time. Other types are converted. */
   tensors: Iterable<StoredTensor> | AsyncIterable<StoredTensor>
-  /** Folder whose tokenizer and generation settings are copied. */
+  /** Folder whose tokenizer and generation settings are copied, or GGUF file whose tokenizer is written. */
   tokenizerFrom?: string | undefined
   /** Largest size of one file's tensors in bytes (default 5 GB, as transformers has it); a larger tensor gets its own. */
   maxShardBytes?: number | undefined
@@ -144,6 +146,10 @@ function writeIndex(folder: string, shards: readonly PlannedTensor[][], total: n
 }
 
 function copyCompanions(from: string, to: string): void {
+  if (isGgufFile(from)) {
+    for (const [name, document] of Object.entries(ggufCompanions(from))) writeJson(join(to, name), document)
+    return
+  }
   for (const name of companions) {
     if (existsSync(join(from, name))) copyFileSync(join(from, name), join(to, name))
   }

@@ -3,7 +3,7 @@ const startsOf: readonly { start: string; is: string }[] = [
     start: 'version https://git-lfs.github.com/spec/',
     is: 'is a Git LFS pointer, not the file itself: run "git lfs pull" in its folder, or download the file',
   },
-  { start: 'GGUF', is: 'is a GGUF file, which is not read: take the original checkpoint in safetensors' },
+  { start: 'GGUF', is: 'is a GGUF file: give it as the checkpoint itself, by a name that ends in .gguf' },
   {
     start: 'PK\u0003\u0004',
     is: 'is an archive, such as those that PyTorch saves, which can run code and are not read: take the file in safetensors',

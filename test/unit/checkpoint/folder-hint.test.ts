@@ -37,7 +37,7 @@ test('a folder that is no checkpoint says what it is, and what to give instead',
       ['adapter_config.json', 'adapter_model.safetensors'],
       /holds an adapter, not a checkpoint; give the folder of its/,
     ],
-    [['model.Q4_K_M.gguf'], /holds model\.Q4_K_M\.gguf, a GGUF file, which is not read: take the original checkpoint/],
+    [['model.Q4_K_M.gguf'], /holds the GGUF file model\.Q4_K_M\.gguf: give the file itself as the checkpoint/],
     [['consolidated.00.pth', 'params.json'], /holds consolidated\.00\.pth, weights in the layout of Meta or Mistral/],
     [['consolidated.safetensors', 'params.json'], /take the checkpoint in the layout of transformers/],
     [['pytorch_model.bin'], /holds pytorch_model\.bin, which can run code/],
@@ -51,7 +51,10 @@ test('a folder that is no checkpoint says what it is, and what to give instead',
     [['README.md'], /config\.json: does not exist/],
   ]
   for (const [names, message] of cases) says(() => openCheckpoint(folderOf(context, ...names)), message)
-  says(() => openCheckpoint(join(folderOf(context, 'a.gguf'), 'a.gguf')), /is a GGUF file, .* and give its folder/)
+  says(
+    () => openCheckpoint(join(folderOf(context, 'a.gguf'), 'a.gguf')),
+    /a\.gguf: version: needs 4 bytes .* truncated/,
+  )
 })
 
 test('a folder that is no adapter says what it is', (context) => {
@@ -102,7 +105,7 @@ test('the folders that were reported say what they are', real.options, () => {
   says(() => openCheckpoint(real.path('old_gptq')), /the weights are quantised \(quantize_config\.json\)/)
   says(() => openCheckpoint(real.path('adapter')), /holds an adapter/)
   says(() => openCheckpoint(real.path('lfs')), /is a Git LFS pointer/)
-  says(() => openCheckpoint(real.path('gguf')), /a GGUF file/)
+  says(() => openCheckpoint(real.path('gguf')), /GGUF file/)
   says(
     () => openCheckpoint(real.path('.')),
     /holds no config\.json, but below it there is one: give one of its folders/,

@@ -69,7 +69,8 @@ test('one row of a large head that differs is found when the weights are read, i
     writeSafetensors(path, [table(embeddingName), table(headName, change)])
     const file = new SafetensorsFile(path)
     context.after(() => file.close())
-    const placed = (name: string) => ({ entry: file.tensors.get(name)!, file })
+    const bytes = 4 * values.length
+    const placed = (name: string) => ({ entry: { ...file.tensors.get(name)!, bytes }, file })
     return { embedding: placed(embeddingName), head: placed(headName) }
   }
   const [same, lastRow, anyRow] = [open(), open(values.length - 1), open(64 * 40_001 + 3)]
