@@ -3,7 +3,7 @@ import { readPath, writtenPath } from './names.ts'
 import { machineSettings } from './settings.ts'
 
 /** How weights are stored in GGUF, by the names of llama.cpp. */
-export const ggufType = z.enum(['f32', 'f16', 'bf16', 'q8_0', 'q4_0'])
+export const ggufType = z.enum(['f32', 'f16', 'bf16', 'q8_0', 'q4_0', 'q4_k_m', 'q5_k_m', 'q6_k'])
 export type GgufType = z.infer<typeof ggufType>
 
 /** How layers that differ are said: `stock` cannot say it, `deci` says it layer by layer, `padded` fills up with zeros. */

@@ -1,11 +1,8 @@
 import type { TensorTypeName } from '../../checkpoint/gguf/types.ts'
 import { tensorTypes } from '../../checkpoint/gguf/types.ts'
-import type { GgufType as WrittenType } from '../../contract/index.ts'
+import type { GgufType } from '../../contract/index.ts'
 import type { TensorRole } from '../../models/family.ts'
 import type { ModelConfig } from '../../models/model-config.ts'
-
-/** Names of mixes. */
-type GgufType = WrittenType | 'q4_k_m' | 'q5_k_m' | 'q6_k'
 
 /** The type of most matrices, and `general.file_type`. */
 const mixes: Record<GgufType, { main: TensorTypeName; fileType: number }> = {

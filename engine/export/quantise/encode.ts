@@ -2,6 +2,8 @@ import { fromFloat32, toFloat32 } from '../../checkpoint/dtype.ts'
 import { type TensorTypeName, tensorTypes } from '../../checkpoint/gguf/types.ts'
 import type { WeightType } from '../../tensor/stored-tensor.ts'
 import { encodeQ4_0, encodeQ5_0, encodeQ5_1, encodeQ8_0 } from './blocks.ts'
+import { encodeQ4_K, encodeQ5_K, encodeQ6_K } from './k-blocks.ts'
+import { weightsBySize } from './weights.ts'
 
 /** Rows of a tensor that become rows of another type; plain data, for it goes to a thread. */
 export interface EncodeTask {
@@ -24,12 +26,17 @@ export interface EncodeTask {
 export type Encoded = { bytes: Uint8Array<ArrayBuffer> } | { message: string }
 
 const weightTypes: Partial<Record<TensorTypeName, WeightType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }
-const encoders: Partial<Record<TensorTypeName, (x: Float32Array, out: Uint8Array) => void>> = {
+/** Writes blocks of numbers; where the error of some counts more than that of others, with what each counts. */
+type Encoder = (x: Float32Array, out: Uint8Array, weights: Float32Array) => void
+
+/** Types whose bytes are those of llama.cpp: there the largest number decides, and no error is weighed. */
+const fixed: Partial<Record<TensorTypeName, (x: Float32Array, out: Uint8Array) => void>> = {
   Q8_0: encodeQ8_0,
   Q4_0: encodeQ4_0,
   Q5_0: encodeQ5_0,
   Q5_1: encodeQ5_1,
 }
+const fitted: Partial<Record<TensorTypeName, Encoder>> = { Q4_K: encodeQ4_K, Q5_K: encodeQ5_K, Q6_K: encodeQ6_K }
 /** Largest finite float16; scales are float16 as well. */
 const largestHalf = 65_504
 
@@ -41,11 +48,12 @@ export function encode(task: EncodeTask): Encoded {
   if (type !== 'F32' && type !== 'BF16' && isBeyond(values))
     return { message: `has numbers too large for ${type}; write bf16 or f32` }
   if (dtype) return { bytes: ownBytes(fromFloat32(values, dtype)) }
-  const encoder = encoders[type]
-  if (!encoder) throw new RangeError(`${type} is not written`)
   const { weights, bytes: blockBytes } = tensorTypes[type]
   const bytes = new Uint8Array((values.length / weights) * blockBytes)
-  encoder(values, bytes)
+  const [exact, fit] = [fixed[type], fitted[type]]
+  if (exact) exact(values, bytes)
+  else if (fit) fit(values, bytes, weightsBySize(values))
+  else throw new RangeError(`${type} is not written`)
   return { bytes }
 }
 
