@@ -1,10 +1,12 @@
 import { SecateurError } from '../shared/errors.ts'
 import { commonPrefix } from './common-prefix.ts'
+import type { ChatMessage, ChatOptions } from '../tokenizer/tokenizer-type.ts'
+import { allMarked, markedMessages } from './marked-messages.ts'
 import type { Message } from './messages.ts'
 import { ConversationError } from './row-values.ts'
 
 /** Text of a conversation by a model's chat template; null where there is no template. */
-export type RenderChat = (messages: readonly Message[], options?: { addGenerationPrompt?: boolean }) => string | null
+export type RenderChat = (messages: readonly ChatMessage[], options?: ChatOptions) => string | null
 
 /** A stretch of a text in UTF-16 units. */
 export interface Span {
@@ -67,11 +69,8 @@ class MarkedRendering {
     if (last || this.#text.startsWith(this.#renderChat(this.#messages.slice(0, index + 1)) ?? '')) return false
     const before = this.#messages.slice(0, index)
     const after = this.#messages.slice(index + 1)
-    return (
-      this.#tryRender([...before, { ...this.#messages[index]!, content: this.#marker }, ...after])?.includes(
-        this.#marker,
-      ) === false
-    )
+    const marked = allMarked(this.#messages[index]!, this.#marker)
+    return this.#tryRender([...before, marked, ...after])?.includes(this.#marker) === false
   }
 
   /**
@@ -107,9 +106,7 @@ class MarkedRendering {
 
   #findAnchor(index: number): Anchor | null {
     const message = this.#messages[index]!
-    const { content } = message
-    for (const place of placesIn(content)) {
-      const marked = { ...message, content: content.slice(0, place) + this.#marker + content.slice(place) }
+    for (const marked of markedMessages(message, this.#marker)) {
       const rendered = this.#tryRender(this.#messages.with(index, marked))
       if (rendered === null) continue
       const position = rendered.lastIndexOf(this.#marker)
@@ -136,16 +133,4 @@ class MarkedRendering {
       `message ${index + 1}: the chat template writes it so that the answer cannot be told from the rest; make a conversation of each answer`,
     )
   }
-}
-
-/** Places in a content that a marker may have, the likeliest first: before the last character that is no space, and within. */
-function placesIn(content: string): number[] {
-  const last = content.trimEnd().length - 1
-  const first = content.length - content.trimStart().length
-  const inside = [1 / 2, 3 / 4, 1 / 4, 7 / 8, 1 / 8].map((part) => Math.round(first + part * (last - first)))
-  const places = [last, ...inside, first + 1, first].map((place) => Math.max(0, place))
-  // Not between the halves of a surrogate pair.
-  return [
-    ...new Set(places.map((place) => (/[\uDC00-\uDFFF]/.test(content.charAt(place)) ? place - 1 : place))),
-  ].filter((place) => place >= 0)
 }

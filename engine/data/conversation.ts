@@ -1,5 +1,5 @@
 import { type Message, messagesOf } from './messages.ts'
-import { ConversationError, isFilled, isText, kindOf, refuse } from './row-values.ts'
+import { ConversationError, isFilled, isText, kindOf, listOf, refuse } from './row-values.ts'
 import type { Row } from './rows.ts'
 
 /** What an instruction row says, however its fields are called. */
@@ -8,7 +8,8 @@ export type Conversation =
   | { kind: 'question'; instruction: string; input: string; answer: string }
   /** Text that is followed by its completion, as they stand. */
   | { kind: 'completion'; prompt: string; answer: string }
-  | { kind: 'messages'; messages: Message[] }
+  /** Turns of a chat, perhaps with the tools that may be called in it, as JSON schemas. */
+  | { kind: 'messages'; messages: Message[]; tools?: unknown[] }
 
 /** Pairs of fields for a question and its answer: Alpaca, Dolly and LaMini, OpenAI, question sets, OpenOrca. */
 const questionFields: readonly { question: string; answer: string }[] = [
@@ -30,8 +31,7 @@ export const answerFields = ['output', 'response', 'completion', 'answer']
 
 /** What changes what a conversation says or what is learnt of it, and is not read. */
 const unread: Record<string, string> = {
-  tools: 'write them into a system message, as the model reads them',
-  functions: 'write them into a system message, as the model reads them',
+  functions: 'give them as tools',
   chat_template_kwargs: 'templates get no settings of a row',
   reasoning_content: 'write it into the answer, as the model writes it',
   image: 'only text is read',
@@ -47,6 +47,7 @@ const unread: Record<string, string> = {
  *   learnt
  * - `instruction`, `prompt` or `question`, perhaps `input` or `context`, and `output`, `response` or `answer`
  *
+ * `tools` are JSON schemas, a list or JSON text, that the chat template shows to the model.
  * `system` (`system_prompt`) goes before it, and so does Alpaca's `history`, a list of pairs whose answers are learnt too.
  * `field` names the field of a message list that is called something else.
  *
@@ -61,7 +62,7 @@ export function conversationOf(row: Row, field?: string): Conversation | null {
     throw new ConversationError(
       'is marked as a bad answer (label or kto_tag: false), which must not be learnt: remove it',
     )
-  return withBefore(found, systemOf(row), historyOf(row))
+  return withTools(withBefore(found, systemOf(row), historyOf(row)), row['tools'])
 }
 
 /** Whether a row has the fields of a conversation, one that cannot be trained on included. */
@@ -157,6 +158,14 @@ function historyOf({ history }: Row): Message[] {
       { role: 'assistant', content: answer },
     ]
   })
+}
+
+function withTools(found: Conversation, given: unknown): Conversation {
+  if (!isFilled(given)) return found
+  const tools = listOf(given) ?? refuse('tools', `is ${kindOf(given)}, not a list of JSON schemas`)
+  if (found.kind === 'completion')
+    return refuse('tools', 'have no place before a plain prompt and its completion: write them into the prompt')
+  return { kind: 'messages', messages: found.kind === 'question' ? messagesOfQuestion(found) : found.messages, tools }
 }
 
 const pairs = 'give a list of pairs, each a question and its answer'

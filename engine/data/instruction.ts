@@ -5,6 +5,7 @@ import { type Conversation, messagesOfQuestion } from './conversation.ts'
 import type { EncodedExample } from './example.ts'
 import type { Message } from './messages.ts'
 import { refuse } from './row-values.ts'
+import { refuseUnused } from './template-fields.ts'
 
 export type { RenderChat } from './answer-spans.ts'
 
@@ -95,8 +96,11 @@ export function writeConversation(
 ): MarkedText {
   if (conversation.kind === 'completion') return follow(conversation.prompt, conversation.answer)
   const messages = conversation.kind === 'messages' ? conversation.messages : messagesOfQuestion(conversation)
-  const rendered = renderChat?.(messages)
-  if (renderChat && typeof rendered === 'string') return markRendered(rendered, messages, renderChat, eosToken)
+  const tools = conversation.kind === 'messages' ? conversation.tools : undefined
+  const render: RenderChat = (turns, options) => renderChat?.(turns, { tools, ...options }) ?? null
+  const rendered = render(messages)
+  refuseUnused(rendered, messages, tools, renderChat ?? (() => null))
+  if (rendered !== null) return markRendered(rendered, messages, render, eosToken)
   return conversation.kind === 'question'
     ? follow(alpacaPrompt(conversation.instruction, conversation.input), conversation.answer)
     : writeTurns(conversation.messages)

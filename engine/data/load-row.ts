@@ -50,7 +50,7 @@ function answersOf(conversation: Conversation, trainOn: TrainOn = 'answers'): st
   if (conversation.kind !== 'messages') return conversation.answer
   return conversation.messages
     .filter(({ role, train }) => role === 'assistant' && (trainOn !== 'answers' || train === undefined))
-    .map(({ content }) => content)
+    .map(({ content, fields }) => content + (fields?.reasoning_content ?? '') + (fields?.tool_calls ? 'calls' : ''))
     .join('')
 }
 

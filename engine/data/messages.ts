@@ -1,8 +1,7 @@
-import { isFilled, isRecord, isText, kindOf, refuse } from './row-values.ts'
+import type { ChatFields, ChatMessage } from '../tokenizer/tokenizer-type.ts'
+import { isFilled, isRecord, isText, kindOf, listOf, refuse } from './row-values.ts'
 
-export interface Message {
-  role: string
-  content: string
+export interface Message extends ChatMessage {
   /**
    * Whether it is learnt, where the row says otherwise than the rule that every answer is and nothing else;
    * `with everything`: an answer of the prompt, which is learnt only where everything is.
@@ -40,14 +39,10 @@ const roles: ReadonlyMap<string, string> = new Map([
 const inContent = 'write it into the content, as the model writes it'
 /** What changes what a message says or what is learnt of it, and is not read. */
 const unread: Record<string, string> = {
-  tool_calls: inContent,
-  function_call: inContent,
-  reasoning_content: inContent,
-  reasoning: inContent,
-  thinking: inContent,
+  function_call: 'give it as tool_calls',
   refusal: inContent,
-  tools: 'write them into a system message, as the model reads them',
-  functions: 'write them into a system message, as the model reads them',
+  tools: 'give them beside the messages',
+  functions: 'give them as tools, beside the messages',
   audio: 'only text is read',
   image: 'only text is read',
   images: 'only text is read',
@@ -56,6 +51,9 @@ const unread: Record<string, string> = {
   train_detail: 'weight: 0 leaves a whole message out of the loss',
   training_detail: 'weight: 0 leaves a whole message out of the loss',
 }
+
+/** Names of what a model thought before it answered, the chat template API's own first. */
+const reasoningFields = ['reasoning_content', 'thinking', 'reasoning']
 
 /** Fields that say whether a message is learnt: OpenAI, Axolotl, ms-swift. */
 const trainFields = ['weight', 'train', 'training', 'loss']
@@ -108,9 +106,31 @@ function messageOf(entry: unknown, place: string): Message {
   const where = `${place} (${role})`
   for (const [name, remedy] of Object.entries(unread))
     if (isFilled(entry[name])) refuse(where, `holds ${name}, which is not read: ${remedy}, or leave it out`)
-  const content = contentOf(entry['content'] ?? entry['value'], where, entry)
+  const fields = fieldsOf(entry, where)
+  const given = entry['content'] ?? entry['value']
+  const hasText = fields.tool_calls === undefined || (given !== undefined && given !== null)
+  const content = hasText ? contentOf(given, where, entry) : ''
+  const shown = { ...fields, ...(hasText ? {} : { content: null }) }
   const train = trainOf(entry, role, where)
-  return { role, content, ...(train === null ? {} : { train }) }
+  return {
+    role,
+    content,
+    ...(Object.keys(shown).length > 0 && { fields: shown }),
+    ...(train === null ? {} : { train }),
+  }
+}
+
+/** What a chat template may read of a message besides its text. */
+function fieldsOf(entry: Record<string, unknown>, where: string): Omit<ChatFields, 'content'> {
+  const fields: Omit<ChatFields, 'content'> = {}
+  const reasoning = reasoningFields.map((name) => entry[name]).find((value) => value !== undefined && value !== null)
+  if (isText(reasoning)) fields.reasoning_content = reasoning
+  else if (isFilled(reasoning)) refuse(where, `has ${kindOf(reasoning)} for its reasoning, not text`)
+  const calls = entry['tool_calls']
+  if (isFilled(calls))
+    fields.tool_calls = listOf(calls) ?? refuse(where, `has ${kindOf(calls)} for tool_calls, not a list`)
+  for (const name of ['name', 'tool_call_id'] as const) if (isText(entry[name])) fields[name] = entry[name]
+  return fields
 }
 
 const shape = 'a message has role and content, or from and value'

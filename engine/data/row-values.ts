@@ -19,5 +19,17 @@ export function isFilled(value: unknown): boolean {
   return isRecord(value) ? Object.values(value).some(isFilled) : value !== false
 }
 
+/** A list, or one that is written as JSON text; null for anything else. */
+export function listOf(value: unknown): unknown[] | null {
+  if (Array.isArray(value)) return value as unknown[]
+  if (!isText(value)) return null
+  try {
+    const parsed: unknown = JSON.parse(value)
+    return Array.isArray(parsed) ? (parsed as unknown[]) : null
+  } catch {
+    return null
+  }
+}
+
 export const kindOf = (value: unknown): string =>
   Array.isArray(value) ? 'a list' : value === null ? 'null' : isRecord(value) ? 'an object' : `a ${typeof value}`

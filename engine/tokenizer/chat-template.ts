@@ -1,19 +1,26 @@
 import { SecateurError } from '../shared/errors.ts'
 import { onText } from '../shared/interruptible.ts'
 import { PythonTemplate } from './jinja/template.ts'
-import type { Tokenizer } from './tokenizer-type.ts'
+import type { ChatMessage, Tokenizer } from './tokenizer-type.ts'
+
+/** A chat template, and the one that takes its place where there are tools, if that is another. */
+export interface ChatTemplate {
+  file: string
+  source: string
+  withTools: string
+}
 
 /**
  * A function that renders conversations by a Jinja template, with the variables that transformers gives to chat templates
- * (`messages`, `add_generation_prompt`, the special tokens; no tools and no documents). Templates reach nothing but these.
+ * (`messages`, `tools`, `add_generation_prompt`, the special tokens; no documents). Templates reach nothing but these.
  * The template is parsed when it is first used, so that a broken one does not keep a checkpoint from being scored.
  * Errors on rendering: `bad-file` with the template's own complaint, such as roles that must alternate.
  */
 export function createChat(
-  { file, source }: { file: string; source: string },
+  { file, source, withTools }: ChatTemplate,
   special: { bos: string | null; eos: string | null; pad: string | null; unknown: string | null },
 ): Tokenizer['chat'] {
-  let template: PythonTemplate | undefined
+  const templates = new Map<string, PythonTemplate>()
   const tokens = Object.entries({
     bos_token: special.bos,
     eos_token: special.eos,
@@ -21,16 +28,18 @@ export function createChat(
     unk_token: special.unknown,
   }).filter(([, token]) => token !== null)
 
-  return (messages, { addGenerationPrompt = false } = {}) => {
+  return (messages, { addGenerationPrompt = false, tools } = {}) => {
+    const used = tools ? withTools : source
     try {
-      const parsed = (template ??= new PythonTemplate(source))
+      const template = templates.get(used) ?? new PythonTemplate(used)
+      templates.set(used, template)
       const length = messages.reduce((sum, { content }) => sum + content.length, 0)
       return onText(length, () =>
-        parsed.render({
+        template.render({
           ...Object.fromEntries(tokens),
-          messages: messages.map(({ role, content }) => ({ role, content })),
+          messages: messages.map(shown),
           add_generation_prompt: addGenerationPrompt,
-          tools: null,
+          tools: tools ?? null,
           documents: null,
         }),
       )
@@ -39,5 +48,16 @@ export function createChat(
       const message = `cannot render this conversation: ${(cause as Error).message}`
       throw new SecateurError('bad-file', message, { file, field: 'chat_template', cause })
     }
+  }
+}
+
+/** A message as transformers shows it to templates: without what is null, and with reasoning under both of its names. */
+function shown({ role, content, fields = {} }: ChatMessage): Record<string, unknown> {
+  const { content: none, reasoning_content: reasoning, ...others } = fields
+  return {
+    role,
+    ...(none === null ? {} : { content }),
+    ...(reasoning === undefined ? {} : { thinking: reasoning, reasoning_content: reasoning }),
+    ...others,
   }
 }

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { z } from 'zod'
 import { isGgufFile } from '../checkpoint/gguf/file.ts'
 import { badFile } from '../shared/errors.ts'
+import type { ChatTemplate } from './chat-template.ts'
 import { type Companions, companionsOf } from './companions.ts'
 import { tokenizerKey } from './gguf-vocabulary.ts'
 import { convertSentencePiece } from './sentencepiece-convert.ts'
@@ -103,22 +104,26 @@ export async function readTokenizerFiles(checkpoint: string): Promise<TokenizerF
 
 /**
  * The chat template of a folder, or null: `chat_template.jinja`, else "chat_template" of `tokenizer_config.json` (of
- * several the one called "default"). Errors: `bad-file` for files that are broken.
+ * several the one called "default", and where there are tools the one called "tool_use"). Errors: `bad-file` for files that
+ * are broken.
  */
-export async function chatTemplate(checkpoint: string): Promise<{ file: string; source: string } | null> {
+export async function chatTemplate(checkpoint: string): Promise<ChatTemplate | null> {
   const companions = companionsOf(checkpoint)
   const own = 'chat_template.jinja'
   const bytes = await companions.read(own, limits.settings)
-  if (bytes !== undefined) return { file: companions.pathOf(own), source: new TextDecoder().decode(bytes) }
+  if (bytes !== undefined) return onlyTemplate(companions.pathOf(own), new TextDecoder().decode(bytes))
 
   const file = companions.pathOf(settingsName)
   const template = (await readSettings(companions, settingsName, settingsSchema))?.chat_template ?? null
   if (template === null) return null
-  if (typeof template === 'string') return { file, source: template }
+  if (typeof template === 'string') return onlyTemplate(file, template)
   const chosen = template.find(({ name }) => name === 'default')
   if (chosen === undefined) throw badFile(file, 'chat_template', "lists several templates, but none called 'default'")
-  return { file, source: chosen.template }
+  const withTools = template.find(({ name }) => name === 'tool_use') ?? chosen
+  return { file, source: chosen.template, withTools: withTools.template }
 }
+
+const onlyTemplate = (file: string, source: string): ChatTemplate => ({ file, source, withTools: source })
 
 /** What is listed here holds for tokens of tokenizer.json too. */
 function checkListed(file: string, listed: Record<string, z.infer<typeof addedTokenSchema>>) {

@@ -1,3 +1,25 @@
+/** What chat templates read of a message besides its role and its text, as the chat template API names it. */
+export interface ChatFields {
+  /** Null where the message has no text: templates are not shown any, as transformers does. */
+  content?: null
+  reasoning_content?: string
+  tool_calls?: readonly unknown[]
+  name?: string
+  tool_call_id?: string
+}
+
+export interface ChatMessage {
+  role: string
+  content: string
+  fields?: ChatFields
+}
+
+export interface ChatOptions {
+  addGenerationPrompt?: boolean
+  /** JSON schemas of the tools that the model may call. */
+  tools?: readonly unknown[] | undefined
+}
+
 /** What the engine needs of a tokenizer. */
 export interface Tokenizer {
   readonly vocabularySize: number
@@ -17,8 +39,5 @@ export interface Tokenizer {
   /** The token of one id as it stands in the vocabulary, for display. */
   token(id: number): string
   /** Text of a conversation by the tokenizer's own chat template, or null where it has none. */
-  chat(
-    messages: readonly { role: string; content: string }[],
-    options?: { addGenerationPrompt?: boolean },
-  ): string | null
+  chat(messages: readonly ChatMessage[], options?: ChatOptions): string | null
 }

@@ -217,10 +217,17 @@ describe('what cannot be heard is refused by name', () => {
   const chat = [user('Q'), assistant('A')]
   const rows: [Record<string, unknown>, RegExp][] = [
     [
-      { messages: [user('Q'), assistant(null, { tool_calls: [{ type: 'function' }] })] },
-      /^messages, message 2 \(assistant\): holds tool_calls, which is not read: write it into the content/,
+      { messages: [user('Q'), assistant('A', { function_call: { name: 'f' } })] },
+      /^messages, message 2 \(assistant\): holds function_call, which is not read: give it as tool_calls/,
     ],
-    [{ messages: [user('Q'), assistant('A', { reasoning_content: 'hm' })] }, /message 2 .*reasoning_content/],
+    [
+      { messages: [user('Q'), assistant(null, { tool_calls: { type: 'function' } })] },
+      /message 2 \(assistant\): has an object for tool_calls, not a list/,
+    ],
+    [
+      { messages: [user('Q'), assistant('A', { thinking: ['hm'] })] },
+      /message 2 .*has a list for its reasoning, not text/,
+    ],
     [{ messages: [user('Q'), assistant(null)] }, /message 2 \(assistant\): has null for content: give it text/],
     [
       { messages: [user('Q'), { role: 'assistant', text: 'A' }] },
@@ -253,7 +260,8 @@ describe('what cannot be heard is refused by name', () => {
     [{ instruction: 'Q', output: 'A', system: { text: 'S' } }, /system: is an object, not text/],
     [{ prompt: 'Q', completion: 'A', system: 'S' }, /system: has no place before a plain prompt/],
     [{ prompt: 'Q', completion: 'A', label: false }, /bad answer/],
-    [{ messages: chat, tools: [{ type: 'function' }] }, /tools: is not read: write them into a system message/],
+    [{ messages: chat, tools: '{"type": "function"}' }, /tools: is a string, not a list of JSON schemas/],
+    [{ prompt: 'Q', completion: 'A', tools: [{ type: 'function' }] }, /tools: have no place before a plain prompt/],
     [{ question: 'Q', answer: 'A', image: 'a.png' }, /image: is not read: only text/],
   ]
   for (const [row, expected] of rows)
