@@ -60,7 +60,7 @@ export type FolderListing = z.infer<typeof folderListingSchema>
 /** Something that takes time outside a run: copying, hashing, exporting. */
 export const taskSchema = z.object({
   id,
-  kind: z.enum(['copy', 'hash', 'export', 'import', 'count']),
+  kind: z.enum(['copy', 'hash', 'export', 'import', 'count', 'check']),
   title: z.string(),
   done: z.number(),
   total: z.number(),

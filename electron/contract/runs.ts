@@ -1,10 +1,12 @@
 import { z } from 'zod'
 import {
+  dataCheckSchema,
   estimateSchema,
   jobEstimateSchema,
   jobSchema,
   pruningSnapshotSchema,
   removalSchema,
+  rowCountsSchema,
   sampleSchema,
   scoresSchema,
   sweepListsSchema,
@@ -42,12 +44,16 @@ export const runProgressSchema = z.object({
   secondsLeft: z.number().nullable(),
   tokensPerSecond: z.number().nullable(),
   memoryBytes: z.number().nullable(),
+  /** What became of the rows of the training data; null until they are read. */
+  rows: rowCountsSchema.nullable().default(null),
 })
 export type RunProgress = z.infer<typeof runProgressSchema>
 
 const scored = z.object({
   parameters: z.object({ before: z.int(), after: z.int() }).optional(),
   removal: removalSchema.optional(),
+  /** What became of the rows of the training data. */
+  rows: rowCountsSchema.optional(),
   loss: z.number().nullable().optional(),
   seconds: z.number().optional(),
   peakMemoryBytes: z.number().optional(),
@@ -148,9 +154,11 @@ export type Sweep = z.infer<typeof sweepSchema>
 /** Requests about runs. */
 export const runMethods = {
   'runs.estimate': [newRunSchema, jobEstimateSchema],
+  /** What all data and task files of a job hold; progress comes as a task. */
+  'runs.check': [newRunSchema, dataCheckSchema],
   /** How many runs the lists of a sweep come to, and what these differ in. */
   'runs.plan': [sweepListsSchema, sweepPlanSchema],
-  /** Queues a run; it starts when its device is free. */
+  /** Queues a run, once its files are checked; it starts when its device is free. */
   'runs.create': [newRunSchema, runSchema],
   'runs.active': [nothing, z.array(runSchema)],
   'runs.get': [byId, runDetailSchema],

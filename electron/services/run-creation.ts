@@ -1,8 +1,8 @@
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { type Job, jobSchema } from '../../engine/contract/index.ts'
-import type { ParsedRequest } from '../contract/index.ts'
+import { type DataCheck, type Job, jobSchema } from '../../engine/contract/index.ts'
+import type { BackgroundTask, ParsedRequest } from '../contract/index.ts'
 import { emptyRow, type RunRow } from '../database/runs.ts'
 import { ProblemError } from '../problems.ts'
 import type { Context } from './context.ts'
@@ -42,11 +42,26 @@ export class RunCreation {
     return parsed
   }
 
-  /** Queues a run. @returns its id */
+  /** What the files of a job hold. The engine remembers what it has found of files that are as they were. */
+  async check(job: Job, kind: BackgroundTask['kind']): Promise<DataCheck> {
+    const { engine, tasks } = this.#context
+    return await tasks.run({ kind, title: 'Checking the data of a new run', subject: null }, (control) =>
+      engine.request('checkData', { job }, control),
+    )
+  }
+
+  /**
+   * Queues a run whose files the job can use.
+   *
+   * @returns its id
+   * @throws ProblemError with the first thing that is wrong with them
+   */
   async create(input: ParsedRequest<'runs.create'>): Promise<number> {
     const job = await this.jobOf(input)
     if (input.parentId !== undefined) rowOf(this.#context, input.parentId)
     await checkInputs(job)
+    const { problems } = await this.check(job, 'check')
+    if (problems[0]) throw ProblemError.of(problems[0])
     const checkpoint = await this.#library.add(job.checkpoint, 'in-place')
     if ('adapter' in job && job.adapter !== undefined) await this.#library.add(job.adapter, 'in-place')
     const name = input.name ?? `${job.kind} ${checkpoint.name}`

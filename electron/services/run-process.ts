@@ -115,6 +115,10 @@ export class RunProcess {
         Object.assign(progress, progressOf(event))
         this.#dirty = true
         break
+      case 'data':
+        progress.rows = event.rows
+        this.#dirty = true
+        break
       case 'step':
         this.#stepping = true
         Object.assign(progress, progressOfStep(event))

@@ -11,6 +11,7 @@ export const initialProgress = (step: number, steps: number): RunProgress => ({
   secondsLeft: null,
   tokensPerSecond: null,
   memoryBytes: null,
+  rows: null,
 })
 
 /** What a step of training says of the progress. */

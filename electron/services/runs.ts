@@ -34,6 +34,7 @@ export class Runs {
       const job = await this.#creation.jobOf(input)
       return await this.#context.engine.request('estimate', { job })
     },
+    'runs.check': async (input) => await this.#creation.check(await this.#creation.jobOf(input), 'count'),
     'runs.plan': (lists) => this.#context.engine.request('planSweep', lists),
     'runs.create': async (input) => this.announce(await this.#creation.create(input)),
     'runs.active': () => {

@@ -64,6 +64,8 @@ export const eventSchema = z.discriminatedUnion('type', [
   }),
   z.object({ type: z.literal('pruned'), snapshot: pruningSnapshotSchema }),
   z.object({ type: z.literal('sample'), sample: sampleSchema }),
+  /** What became of the rows of the training data, once they are read. */
+  z.object({ type: z.literal('data'), rows: rowCountsSchema }),
   z.object({ type: z.literal('log'), level: z.enum(['info', 'warning', 'error']), message: z.string() }),
   z.object({ type: z.literal('saved'), step: z.int() }),
   z.object({ type: z.literal('warning'), message: z.string() }),

@@ -9,6 +9,7 @@
 
 export * from './checkpoint.ts'
 export * from './criteria/index.ts'
+export * from './data-check.ts'
 export * from './dataset.ts'
 export * from './estimate.ts'
 export * from './evaluation.ts'

@@ -44,6 +44,7 @@ export type Sample = z.infer<typeof sampleSchema>
 
 /** What a run is busy with. */
 export const stageSchema = z.enum([
+  'checking data',
   'reading data',
   'reading weights',
   'scoring dense',
@@ -73,3 +74,4 @@ export const rowCountsSchema = z.object({
   needed: z.int(),
   longest: z.int(),
 })
+export type RowCounts = z.infer<typeof rowCountsSchema>

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { folderHashSchema, inspectionSchema } from './checkpoint.ts'
+import { dataCheckSchema } from './data-check.ts'
 import {
   datasetKind,
   datasetSchema,
@@ -82,6 +83,8 @@ export const serviceMethods = {
   },
   /** What a job will leave, need and take. */
   estimate: { params: z.strictObject({ job: jobSchema }), result: jobEstimateSchema },
+  /** Reads all data and task files of a job. Progress in bytes. */
+  checkData: { params: z.strictObject({ job: jobSchema }), result: dataCheckSchema },
   devices: { params: z.strictObject({}), result: devicesSchema },
   /** What a run folder holds. */
   readRunFolder: { params: z.strictObject({ path }), result: runReportSchema },

@@ -56,11 +56,15 @@ export async function calibrationBatches(
   )
 }
 
-function sharesOf({ calibrationShares: shares }: CalibrationSettings, texts: number): number[] {
-  if (shares.length === 0) return Array.from({ length: texts }, () => 1)
-  if (shares.length !== texts)
+function sharesOf({ calibrationShares: shares }: CalibrationSettings, texts: number): readonly number[] {
+  checkShares(shares, texts)
+  return shares.length === 0 ? Array.from({ length: texts }, () => 1) : shares
+}
+
+/** @throws SecateurError where there are shares, and not one for each text */
+export function checkShares(shares: readonly number[], texts: number): void {
+  if (shares.length > 0 && shares.length !== texts)
     throw badSetting('calibrationShares', `${shares.length} shares do not fit ${texts} calibration texts: one for each`)
-  return shares
 }
 
 /** Rows of each share, rounded so that they add up to `rows` (largest remainders first, as Hamilton's method has it). */

@@ -1,8 +1,8 @@
+import type { RowCounts } from '../contract/index.ts'
 import type { SecateurError } from '../shared/errors.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import type { EncodedExample } from './example.ts'
 import type { RenderChat, TrainOn } from './instruction.ts'
-import type { RowCounts } from './lost-rows.ts'
 import type { RowOptions } from './rows.ts'
 
 export type DataKind = 'text' | 'instruction' | 'mixed'

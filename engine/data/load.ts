@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
+import type { RowCounts } from '../contract/index.ts'
 import { SecateurError, badFile, badSetting } from '../shared/errors.ts'
 import { addRow } from './load-row.ts'
 import { type DataKind, type Loading, type LoadOptions, mostBadRows, type TrainingData } from './load-types.ts'
-import { describeLoss, lostShare, noRows, type RowCounts } from './lost-rows.ts'
+import { describeLoss, lostShare, noRows } from './lost-rows.ts'
 import { type PlacedRow, type RowOptions, readPlacedRows } from './rows.ts'
 
 export type { DataKind, LoadOptions, LoadProgress, TrainingData } from './load-types.ts'
@@ -51,12 +52,18 @@ export async function loadTrainingData(files: readonly string[], options: LoadOp
   // Each example has two tokens or more.
   if (data.tokens === 0) throw badSetting('data', 'holds no text of two tokens or more to train on')
   const loss = lossOf(data)
-  if (lostShare(data) > maxLostRows)
-    throw badSetting(
-      'maxLostRows',
-      `${Math.round(100 * lostShare(data))} % of the rows would be lost, and ${100 * maxLostRows} % may be: ${loss}`,
-    )
+  refuseLoss(data, loss, maxLostRows)
   return { ...data, loss, kind: kinds.size > 1 ? 'mixed' : (kinds.values().next().value ?? 'text') }
+}
+
+/** @throws SecateurError where more of the rows would be lost than may be */
+export function refuseLoss(counts: RowCounts, loss: string | null, maxLostRows: number): void {
+  const share = lostShare(counts)
+  if (share <= maxLostRows) return
+  throw badSetting(
+    'maxLostRows',
+    `${Math.round(100 * share)} % of the rows would be lost, and ${100 * maxLostRows} % may be: ${loss}`,
+  )
 }
 
 const rowOptions = ({ textUnit, badRows, signal }: LoadOptions, data: Loading): RowOptions => ({

@@ -1,21 +1,4 @@
-/** What became of the rows of training data. */
-export interface RowCounts {
-  /** Rows read. */
-  rows: number
-  /** Rows that became examples. */
-  documents: number
-  /** Rows without text or without an answer to learn, and those of them that have fields for an answer. */
-  blank: number
-  unanswered: number
-  /** Conversations that were cut at the length, and those of them that had nothing left to be learnt. */
-  cut: number
-  dropped: number
-  /** Rows that could not be read and were left out, as the settings allow. */
-  skipped: number
-  /** Tokens with which every conversation has something to learn, and those of the longest one. */
-  needed: number
-  longest: number
-}
+import type { RowCounts } from '../contract/index.ts'
 
 export const noRows = (): RowCounts => ({
   rows: 0,

@@ -10,10 +10,8 @@ export function* markedMessages(message: Message, marker: string): Generator<Mes
   const { content, fields = {} } = message
   if (fields.content !== null) for (const text of markedTexts(content, marker)) yield { ...message, content: text }
   if (fields.tool_calls) {
-    const calls = fields.tool_calls.with(
-      -1,
-      markedCall(fields.tool_calls.at(-1), (name) => name + marker),
-    )
+    const last = markedCall(fields.tool_calls.at(-1), (name) => name + marker)
+    const calls = [...fields.tool_calls.slice(0, -1), last]
     yield { ...message, fields: { ...fields, tool_calls: calls } }
   }
   if (fields.reasoning_content)

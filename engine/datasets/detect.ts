@@ -11,7 +11,7 @@ import { textFields, textOf } from '../data/text.ts'
 import { labelFileOf } from '../evaluation/read-task.ts'
 import { tasks } from '../evaluation/tasks/index.ts'
 import { type TaskName, taskNames } from '../contract/index.ts'
-import { badFile } from '../shared/errors.ts'
+import { badFile, type SecateurError } from '../shared/errors.ts'
 import { openFileHandle } from '../shared/open-file.ts'
 import { explained } from '../shared/system-errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
@@ -96,19 +96,31 @@ async function headOfParquet(path: string, signal: AbortSignal): Promise<{ rows:
 
 async function take(path: string, signal: AbortSignal): Promise<Row[]> {
   const rows: Row[] = []
-  for await (const row of readRows(path, { signal, rowLimit })) {
-    rows.push(row)
-    if (rows.length === looked) break
+  const bad: SecateurError[] = []
+  const enough = new Error('enough rows')
+  // A row that cannot be read says nothing of the others; but a file of nothing else is not read to its end.
+  const onBadRow = (error: SecateurError) => {
+    if (rows.length + bad.push(error) >= looked) throw enough
   }
+  try {
+    for await (const row of readRows(path, { signal, rowLimit, onBadRow })) {
+      rows.push(row)
+      if (rows.length + bad.length >= looked) break
+    }
+  } catch (error) {
+    if (error !== enough) throw error
+  }
+  if (rows.length === 0 && bad[0]) throw bad[0]
   if (rows.length === 0) throw badFile(path, undefined, 'holds no rows')
   return rows
 }
 
 async function countRows(path: string, format: RowFormat, signal: AbortSignal): Promise<number> {
   let count = 0
-  if (format === 'JSON') for await (const _ of readRows(path, { signal, rowLimit })) count++
+  const onBadRow = () => void count++
+  if (format === 'JSON') for await (const _ of readRows(path, { signal, rowLimit, onBadRow })) count++
   else
-    for await (const { text } of splitLines(readBytes(path, signal), path, { limit: rowLimit }))
+    for await (const { text } of splitLines(readBytes(path, signal), path, { limit: rowLimit, onBadRow }))
       if (format === 'text' || text.trim() !== '') count++
   return count
 }

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { type Preview, type PreviewRow, previewTokens, type ParsedServiceParams } from '../contract/index.ts'
 import type { Row } from '../data/rows.ts'
-import { failureOf } from '../shared/errors.ts'
+import { failureOf, type SecateurError } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { type EncodedRow, openRows } from './row-encoder.ts'
@@ -12,9 +12,14 @@ export async function previewDataset(
   context: WorkControl,
 ): Promise<Preview> {
   const { offset, limit } = params
-  const { tokenizer, rows: source, encode } = await openRows(params, context)
   const rows: PreviewRow[] = []
   let index = 0
+  const showBad = (error: SecateurError, count: number) => {
+    // Of a whole row group that cannot be read, one row says so.
+    if (index >= offset && rows.length < limit) rows.push(refusedRow(index, error))
+    index += count
+  }
+  const { tokenizer, rows: source, encode } = await openRows(params, context, showBad)
   for await (const row of source) {
     if (index % 256 === 255) {
       await setImmediate()
@@ -47,9 +52,17 @@ function previewOf(
       ...(choices ? { choices } : {}),
     }
   } catch (error) {
-    return { index, tokens: [], tokenCount: 0, truncated: false, error: failureOf(error) }
+    return refusedRow(index, error)
   }
 }
+
+const refusedRow = (index: number, error: unknown): PreviewRow => ({
+  index,
+  tokens: [],
+  tokenCount: 0,
+  truncated: false,
+  error: failureOf(error),
+})
 
 /** Tokens before a token whose text is sought that are decoded with it: they decide about spaces between words. */
 const contextTokens = 4

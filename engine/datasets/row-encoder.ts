@@ -4,7 +4,7 @@ import { conversationOf } from '../data/conversation.ts'
 import type { EncodedExample } from '../data/example.ts'
 import { encodeConversation } from '../data/instruction.ts'
 import { ConversationError } from '../data/row-values.ts'
-import { readRows, type Row } from '../data/rows.ts'
+import { readRows, type Row, type RowOptions } from '../data/rows.ts'
 import { encodeText, textOf } from '../data/text.ts'
 import { labelFileOf } from '../evaluation/read-task.ts'
 import { pairEncoder } from '../evaluation/requests.ts'
@@ -30,11 +30,12 @@ const place = (index: number) => `row ${index + 1}`
 /**
  * Opens a data file to see its rows as training or scoring does: text and conversations as `loadTrainingData` encodes
  * them, questions as the zero-shot tasks, with the answer that is right. Kind and field are detected where they are not
- * given. `encode` returns null for a row with nothing in it.
+ * given. `encode` returns null for a row with nothing in it; `onBadRow` hears of rows that cannot be read.
  */
 export async function openRows(
   { path, checkpoint, trainOn, ...given }: ParsedServiceParams<'previewDataset' | 'tokenLengths'>,
   request: WorkControl,
+  onBadRow?: RowOptions['onBadRow'],
 ): Promise<{
   tokenizer: Tokenizer
   rows: AsyncIterable<Row>
@@ -84,7 +85,7 @@ export async function openRows(
     if (text === null) throw badFile(path, place(index), missing(row, kind, field))
     return text.trim() === '' ? null : encodeText(text.slice(0, longestText), tokenizer)
   }
-  const rows = readRows(path, { signal: request.signal })
+  const rows = readRows(path, { signal: request.signal, ...(onBadRow && { onBadRow }) })
   return { tokenizer, rows: kind === 'multiple-choice' ? labelled(path, rows) : rows, encode }
 }
 

@@ -15,7 +15,9 @@ export async function tokenLengths(
   context: WorkControl,
 ): Promise<TokenLengths> {
   const { path, badRows, sample } = params
-  const { rows: source, encode } = await openRows(params, context)
+  let rows = 0
+  const skip = (_: SecateurError, count: number) => void (rows += count)
+  const { rows: source, encode } = await openRows(params, context, badRows === 'skip' ? skip : undefined)
   const encodeOrSkip = (row: Row, index: number) => {
     try {
       return encode(row, index)
@@ -25,11 +27,10 @@ export async function tokenLengths(
     }
   }
   const lengths: number[] = []
-  let rows = 0
   let complete = true
   let sliceEnd = performance.now() + slice
   for await (const row of source) {
-    if (rows === sample) {
+    if (rows >= sample) {
       complete = false
       break
     }

@@ -238,9 +238,7 @@ async function runReported(job: Job, flags: CommonFlags, reporter: Reporter): Pr
   const parsed = jobSchema.parse(job)
   await stoppable(reporter, async (signal) => {
     if (flags.estimate) {
-      const { estimateAnyJob } = await import('../estimate/any-job.ts')
-      const known = await estimateAnyJob({ job: parsed }, { signal, progress: () => {} })
-      return reporter.finish({ type: 'result', criterion: parsed.kind === 'prune' ? parsed.criterion : null, ...known })
+      return await reportEstimate(parsed, reporter, signal)
     }
     const context: JobContext = {
       emit: (event: EngineEvent) => reporter.event(event),
@@ -250,6 +248,20 @@ async function runReported(job: Job, flags: CommonFlags, reporter: Reporter): Pr
     const result: ResultEvent = await runJob(parsed, context)
     reporter.finish(result)
   })
+}
+
+/** Says what a job would leave, need and take, and what its files hold. @throws SecateurError where it would be refused */
+async function reportEstimate(job: Job, reporter: Reporter, signal: AbortSignal): Promise<void> {
+  const { estimateAnyJob } = await import('../estimate/any-job.ts')
+  const { checkData } = await import('../estimate/check-data.ts')
+  const known = await estimateAnyJob({ job }, { signal, progress: () => {} })
+  const progress = (done: number, total: number) =>
+    reporter.event({ type: 'progress', stage: 'checking data', done, total })
+  const data = await checkData({ job }, { signal, progress })
+  const criterion = job.kind === 'prune' ? job.criterion : null
+  reporter.finish({ type: 'result', criterion, ...known, data })
+  const [first] = data.problems
+  if (first) throw new SecateurError(first.kind, data.problems.map(({ message }) => message).join('\n'))
 }
 
 /** Runs with a signal that the first Ctrl-C raises; the second one ends the process at once. */

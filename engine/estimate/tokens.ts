@@ -17,7 +17,7 @@ export async function stepsOf(job: FinetuneJob | PruneJob, control: WorkControl)
 
 async function tokensOf(
   path: string,
-  { checkpoint, field, trainOn, badRows, maxDocuments }: FinetuneJob | PruneJob,
+  { checkpoint, field, trainOn, maxDocuments }: FinetuneJob | PruneJob,
   control: WorkControl,
 ): Promise<number> {
   const { kind, rows, bytes } = await detectDataset({ path }, control)
@@ -25,7 +25,8 @@ async function tokensOf(
   if (read === Infinity) return bytes / bytesPerToken
   const quiet = { ...control, progress: () => {} }
   const { tokens, examples, complete } = await tokenLengths(
-    { path, kind, field, checkpoint, trainOn, badRows, sample: Math.min(read, sampledRows) },
+    // Bad rows are told when the files are checked: see check-data.ts.
+    { path, kind, field, checkpoint, trainOn, badRows: 'skip', sample: Math.min(read, sampledRows) },
     quiet,
   )
   return complete ? tokens : (tokens / examples) * read

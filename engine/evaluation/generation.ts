@@ -1,12 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
 import { flushBackend } from '../backends/extras.ts'
-import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { type Adapter, lowRankOf } from '../lora/adapter.ts'
 import type { LayerCache, LayerMask, Model, Pass } from '../models/family.ts'
 import { embedIds, forward, languageFamily, logits } from '../models/forward.ts'
-import { badSetting } from '../shared/errors.ts'
 import type { Random } from '../shared/random.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
+import { checkPrompt } from './prompt.ts'
 
 export interface GenerationSettings {
   /** New tokens at most. */
@@ -34,12 +33,6 @@ export interface Generation {
 /** Positions by which a cache grows: each capacity compiles its own graph. */
 const cacheStep = 64
 
-/** Ids of a prompt; of an empty one, the token that starts every text. */
-export function encodePrompt(tokenizer: Tokenizer, text: string): number[] {
-  const ids = tokenizer.encode(text)
-  return ids.length === 0 && tokenizer.bosId !== null ? [tokenizer.bosId] : ids
-}
-
 /** What changes a model that generates: an adapter that is being trained, groups that have left. */
 export interface Changes {
   adapter?: Adapter | undefined
@@ -58,9 +51,7 @@ export async function generate(
   changes: Changes = {},
 ): Promise<Generation> {
   const { maxPositions } = model.config
-  if (prompt.length === 0) throw badSetting('prompt', 'it is empty, and the tokenizer has no token to start with')
-  if (prompt.length >= maxPositions)
-    throw badSetting('prompt', `${prompt.length} tokens do not leave room in the model's ${maxPositions} positions`)
+  checkPrompt(prompt, maxPositions)
   const most = Math.min(settings.tokens, maxPositions - prompt.length)
   const cache = new Cache(model, prompt.length + most, changes)
   const ids: number[] = []

@@ -65,7 +65,7 @@ export async function scoreTask(
   options: ScoreOptions = {},
 ): Promise<TaskScore> {
   const { shots = { count: 0 } } = options
-  const plan = await planTask(model, tokenizer, name, rows, options)
+  const plan = await planTask(model, tokenizer, name, rows, { ...options, onProgress: undefined })
   const scored: ScoredRow[] = []
   for (const batch of scoringBatches(plan, ({ planned }) => planned.item, options.batchTokens ?? 2048)) {
     options.signal?.throwIfAborted()
@@ -101,13 +101,17 @@ interface PlannedRow {
   planned: PlannedItem
 }
 
-/** What the model is asked, row by row. */
-async function planTask(
-  model: ScoringModel,
+/**
+ * What the model is asked, row by row.
+ *
+ * @throws SecateurError for a row that cannot be scored
+ */
+export async function planTask(
+  model: Pick<ScoringModel, 'maxLength'>,
   tokenizer: Tokenizer,
   name: TaskName,
   rows: readonly TaskRow[],
-  { mode = 'modern', limit, shots = { count: 0 }, signal }: ScoreOptions,
+  { mode = 'modern', limit, shots = { count: 0 }, onProgress, signal }: Omit<ScoreOptions, 'batchTokens' | 'onRow'>,
 ): Promise<PlannedRow[]> {
   if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) {
     throw badSetting('limit', `must be a whole number of rows above 0, not ${limit}`)
@@ -118,7 +122,10 @@ async function planTask(
   const plan: PlannedRow[] = []
   for (const [count, index] of order.entries()) {
     // Encoding thousands of rows takes seconds, in which a stop must still be heard.
-    if (count % 64 === 63) await setImmediate()
+    if (count % 64 === 63) {
+      onProgress?.({ done: count, total: order.length })
+      await setImmediate()
+    }
     signal?.throwIfAborted()
     const { contexts, choices } = rows[index]!
     const before = fewShotText(index, rows, shots, { task: tasks[name], mode, random })

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { SecateurError, badFile, badSetting } from '../shared/errors.ts'
-import { type CorpusKind, readCorpus } from './corpus.ts'
+import { type Corpus, type CorpusKind, readCorpus } from './corpus.ts'
 import type { LikelihoodItem, ScoringModel } from './scoring-model.ts'
 
 export interface PerplexityOptions {
@@ -54,12 +54,7 @@ export async function measurePerplexity(
   options: PerplexityOptions = {},
 ): Promise<Perplexity> {
   const { window = 128, stride = window, specialTokens = true, batchTokens = 2048, signal } = options
-  checkSettings(window, stride, options.limit, model.maxLength)
-  const corpus = await readCorpus(file, options.corpus, signal)
-  const ids = tokenizer.encode(corpus.text, { specialTokens })
-  if (ids.length < window) {
-    throw badFile(file, undefined, `holds ${ids.length} tokens, less than one window of ${window}; give a longer text`)
-  }
+  const { corpus, ids } = await encodeCorpus(file, tokenizer, model.maxLength, options)
   const total = Math.min(countWindows(ids.length, window, stride), options.limit ?? Infinity)
   let [done, sum, scored] = [0, 0, 0]
   for (const batch of batchesOf(
@@ -91,6 +86,24 @@ export async function measurePerplexity(
     protocol: describe(window, stride, specialTokens, total, countWindows(ids.length, window, stride)),
     warnings: corpus.warnings,
   }
+}
+
+/**
+ * A text, and its ids.
+ *
+ * @throws SecateurError as measurePerplexity does
+ */
+export async function encodeCorpus(
+  file: string,
+  tokenizer: Tokenizer,
+  maxLength: number,
+  { window = 128, stride = window, specialTokens = true, limit, corpus: kind, signal }: PerplexityOptions,
+): Promise<{ corpus: Corpus; ids: number[] }> {
+  checkSettings(window, stride, limit, maxLength)
+  const corpus = await readCorpus(file, kind, signal)
+  const ids = tokenizer.encode(corpus.text, { specialTokens })
+  if (ids.length >= window) return { corpus, ids }
+  throw badFile(file, undefined, `holds ${ids.length} tokens, less than one window of ${window}; give a longer text`)
 }
 
 /** Windows of a text, in order; each scores what no earlier window has. */

@@ -1,6 +1,8 @@
 import { chooseBackend } from '../backends/choose.ts'
 import type { EvaluateJob, JobContext, ResultEvent } from '../contract/index.ts'
 import { announce } from '../estimate/announce.ts'
+import { refuseBadFiles } from '../estimate/check-data.ts'
+import { evaluationFiles } from '../estimate/file-groups.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
 import { evaluateInRun, score } from '../runs/evaluation.ts'
@@ -13,6 +15,7 @@ export async function evaluate(job: EvaluateJob, context: JobContext): Promise<R
   using checkpoint = openCheckpoint(job.checkpoint)
   const { name, threads } = await chooseBackend(job)
   await announce(job, checkpoint, context.emit)
+  await refuseBadFiles(evaluationFiles(job), context)
   const run = async (folder: RunFolder | null): Promise<ResultEvent> => {
     context.emit({ type: 'started', job, backend: name, threads })
     const scores = folder

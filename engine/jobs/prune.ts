@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
 import { chooseBackend } from '../backends/choose.ts'
-import type { JobContext, PruneJob, ResultEvent } from '../contract/index.ts'
+import type { JobContext, PruneJob, ResultEvent, RowCounts } from '../contract/index.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { calibrationBatches } from '../data/calibration.ts'
-import type { RowCounts } from '../data/lost-rows.ts'
 import { announce } from '../estimate/announce.ts'
+import { refuseBadFiles } from '../estimate/check-data.ts'
+import { calibrationFiles, evaluationFiles, fileGroupsOf } from '../estimate/file-groups.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { adapterValues } from '../lora/adapter.ts'
 import { readerOf8Bits } from '../lora/merge.ts'
@@ -37,6 +38,9 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
   await announce(job, checkpoint, context.emit, target)
   for (const message of pruningWarnings(given, checkpoint.config, target)) context.emit({ type: 'warning', message })
   if (job.evaluateDense && !job.evaluation) throw badSetting('evaluateDense', 'say on what: give tasks or perplexity')
+  // Training data is read next, unless scoring the dense checkpoint comes first.
+  const later = [...calibrationFiles(job), ...evaluationFiles(job)]
+  await refuseBadFiles(job.evaluateDense ? fileGroupsOf(job) : later, context)
   return await inRunFolder(job, context, async (folder) => {
     context.emit({ type: 'started', job, backend: name, threads })
     const dense = job.evaluateDense ? await evaluateInRun(checkpoint, job.evaluation!, 'dense', folder, context) : null

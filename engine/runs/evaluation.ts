@@ -2,12 +2,13 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import type { EvaluationSettings, JobContext, Scores, Stage, TaskName } from '../contract/index.ts'
 import { CausalScoring } from '../evaluation/causal-scoring.ts'
 import { corpusKind } from '../evaluation/corpus.ts'
-import type { FewShot } from '../evaluation/few-shot.ts'
-import { encodePrompt, generate } from '../evaluation/generation.ts'
+import { generate } from '../evaluation/generation.ts'
 import { measureLatency } from '../evaluation/latency.ts'
 import { type ScoredRow, scoreTask } from '../evaluation/likelihood.ts'
 import { measurePerplexity } from '../evaluation/perplexity.ts'
+import { encodePrompt } from '../evaluation/prompt.ts'
 import { readTask } from '../evaluation/read-task.ts'
+import { checkShots, shotsOf } from '../evaluation/shots.ts'
 import { type Adapter, disposeMatrices } from '../lora/adapter.ts'
 import { loadAdapter } from '../lora/load-adapter.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
@@ -15,7 +16,6 @@ import type { Model } from '../models/family.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
 import { stopIdsOf } from '../models/stop-ids.ts'
-import { badSetting } from '../shared/errors.ts'
 import { refuseSpecial } from '../shared/open-file.ts'
 import { Random } from '../shared/random.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
@@ -137,26 +137,6 @@ export async function score(
   } finally {
     disposeModel(model)
     disposeMatrices(adapted?.layers ?? [])
-  }
-}
-
-/** Solved examples of a task: drawn from its train file where one is named, and otherwise from what is scored. */
-async function shotsOf(
-  name: TaskName,
-  { fewShot, fewShotFrom }: EvaluationSettings,
-  signal: AbortSignal,
-): Promise<FewShot> {
-  const file = fewShotFrom[name]
-  return { count: fewShot, ...(file !== undefined && { examples: await readTask(name, file, signal) }) }
-}
-
-/** @throws SecateurError where a train file would have no effect. */
-function checkShots({ fewShot, fewShotFrom, tasks }: EvaluationSettings): void {
-  for (const name of Object.keys(fewShotFrom) as TaskName[]) {
-    if (fewShot === 0)
-      throw badSetting('few-shot-from', 'examples are drawn with --few-shot only: say how many a row gets')
-    if (tasks[name] === undefined)
-      throw badSetting('few-shot-from', `${name} is not scored: give its file with --task ${name}=FILE`)
   }
 }
 

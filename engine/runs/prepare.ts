@@ -1,7 +1,7 @@
-import type { FinetuneJob, JobContext, PruneJob } from '../contract/index.ts'
+import type { FinetuneJob, JobContext, PruneJob, RowCounts } from '../contract/index.ts'
 import { makeBatches } from '../data/batches.ts'
 import { loadTrainingData } from '../data/load.ts'
-import { countsOf, lostShare, type RowCounts } from '../data/lost-rows.ts'
+import { countsOf, lostShare } from '../data/lost-rows.ts'
 import { type Adapter, adapterFrom, type AdapterSettings, createAdapter, disposeMatrices } from '../lora/adapter.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import type { Model } from '../models/family.ts'
@@ -43,9 +43,9 @@ export async function prepareTraining(
   folder: RunFolder,
   { emit, signal, resume }: JobContext,
 ): Promise<TrainingRun> {
-  checkSampleSettings(job)
-  const stopIds = job.sampleEvery > 0 ? stopIdsOf(checkpoint) : []
   const tokenizer = await openTokenizer(checkpoint)
+  checkSampleSettings(job, tokenizer, checkpoint.config.maxPositions)
+  const stopIds = job.sampleEvery > 0 ? stopIdsOf(checkpoint) : []
   const reading = new StageProgress('reading data', emit)
   const data = await loadTrainingData(job.data, {
     tokenizer,
@@ -58,6 +58,7 @@ export async function prepareTraining(
     onProgress: ({ documents }) => reading.report(documents, job.maxDocuments ?? 0),
     signal,
   })
+  emit({ type: 'data', rows: countsOf(data) })
   // Blank lines of a text are as they should be; everything else that is lost is worth a warning.
   if (data.loss !== null) {
     const isExpected = data.cut === 0 && lostShare(data) === 0

@@ -1,7 +1,8 @@
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import type { FinetuneJob, JobContext, PruneJob } from '../contract/index.ts'
 import { badSetting } from '../shared/errors.ts'
-import { encodePrompt, generate } from '../evaluation/generation.ts'
+import { generate } from '../evaluation/generation.ts'
+import { checkPrompt, encodePrompt } from '../evaluation/prompt.ts'
 import { Random } from '../shared/random.ts'
 import type { LayerMask } from '../models/family.ts'
 import type { Trainer } from '../training/trainer.ts'
@@ -102,8 +103,14 @@ export class Sampler {
   }
 }
 
-/** @throws SecateurError where samples are wanted and there is nothing to continue. */
-export function checkSampleSettings({ sampleEvery, samplePrompts }: SampleSettings): void {
-  if (sampleEvery > 0 && samplePrompts.length === 0)
+/** @throws SecateurError where samples are wanted and there is nothing to continue, or nothing that the model can read. */
+export function checkSampleSettings(
+  { sampleEvery, samplePrompts }: SampleSettings,
+  tokenizer: Tokenizer,
+  maxPositions: number,
+): void {
+  if (sampleEvery === 0) return
+  if (samplePrompts.length === 0)
     throw badSetting('samplePrompts', 'give at least one prompt for the samples to continue, or set sampleEvery to 0')
+  for (const prompt of samplePrompts) checkPrompt(encodePrompt(tokenizer, prompt), maxPositions)
 }

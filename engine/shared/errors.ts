@@ -1,9 +1,11 @@
-export type ErrorKind =
-  | 'bad-setting' // a flag or a field of the job description
-  | 'bad-file' // a checkpoint, tokenizer, data set or run folder on disk
-  | 'does-not-fit' // memory or disk
-  | 'unsupported' // a kernel, a device or a feature that is not there
-  | 'interrupted' // stopped by the user; state is saved
+export const errorKinds = [
+  'bad-setting', // a flag or a field of the job description
+  'bad-file', // a checkpoint, tokenizer, data set or run folder on disk
+  'does-not-fit', // memory or disk
+  'unsupported', // a kernel, a device or a feature that is not there
+  'interrupted', // stopped by the user; state is saved
+] as const
+export type ErrorKind = (typeof errorKinds)[number]
 
 /** Exit codes of the command line and of a run process; 1 for anything else. */
 export const exitCodes: Record<ErrorKind, number> = {
@@ -70,4 +72,18 @@ export const badSetting = (field: string, message: string) => new SecateurError(
 export function exitCodeOf(caught: unknown): number {
   const error = readable(caught)
   return error instanceof SecateurError ? exitCodes[error.kind] : 1
+}
+
+/**
+ * Does something, and adds what is wrong to a list where that is a user's to mend, so that one can go on to what else is.
+ *
+ * @throws every other error, and an interruption
+ */
+export async function collectProblems(problems: SecateurError[], work: () => void | Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!(error instanceof SecateurError) || error.kind === 'interrupted') throw error
+    problems.push(error)
+  }
 }

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { jobEstimateSchema } from '../../engine/contract/index.ts'
+import { dataCheckSchema, jobEstimateSchema } from '../../engine/contract/index.ts'
 import { eventsOf, linesOf, sample, secateur, shared, temporaryFolder } from './secateur.ts'
 
 const folder = temporaryFolder()
@@ -204,14 +204,30 @@ describe('calls that other programs make', () => {
     const out = join(folder, 'estimated')
     const ran = await secateur(['prune', model, '--data', train, '--steps', '9', '--out', out, '--estimate', '--json'])
     assert.equal(ran.code, 0, ran.stderr)
-    const [line, ...more] = linesOf(ran)
-    assert.deepEqual(more, [])
-    const estimate = jobEstimateSchema.parse(line)
+    const lines = linesOf(ran)
+    const known = jobEstimateSchema.extend({ data: dataCheckSchema })
+    const estimate = known.parse(lines.at(-1))
+    assert.ok(
+      lines.slice(0, -1).every((line) => z.object({ stage: z.literal('checking data') }).safeParse(line).success),
+    )
+    assert.deepEqual([estimate.data.problems, estimate.data.loss], [[], null])
+    assert.ok(estimate.data.rows!.documents > 0)
     assert.ok(estimate.parameters.after < estimate.parameters.before && estimate.seconds! > 0 && estimate.fits)
     assert.ok(estimate.scoring!.gradient.seconds > estimate.scoring!.loraprune.seconds)
     assert.equal(existsSync(out), false)
     const words = await secateur(['prune', model, '--data', train, '--steps', '9', '--out', out, '--estimate'])
-    assert.match(words.stdout, /parameters.*\ntime: about .*\n(.*\n)*\* loraprune +\d+ s/)
+    assert.match(
+      words.stdout,
+      /parameters.*\ntime: about .*\n(.*\n)*\* loraprune +\d+ s(.*\n)*rows: [\d,]+ of [\d,]+ are learnt/,
+    )
+    const bad = join(folder, 'bad.jsonl')
+    writeFileSync(bad, '{"text": "a text"}\n{"text": 1}\n{"title": "x"}\n')
+    const refused = await secateur(['prune', model, '--data', bad, '--out', out, '--estimate'])
+    assert.equal(refused.code, 3, refused.stderr)
+    assert.match(
+      refused.stderr,
+      /bad\.jsonl: line 2: has the fields text.*\n.*bad\.jsonl: line 3: has the fields title/,
+    )
   })
 
   test('finetune writes a PEFT folder that scores the same applied and merged', async () => {

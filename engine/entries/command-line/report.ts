@@ -1,6 +1,7 @@
 import { SingleBar } from 'cli-progress'
 import {
   type CriterionName,
+  type DataCheck,
   type Devices,
   type EngineEvent,
   type Estimate,
@@ -9,6 +10,7 @@ import {
   type Proof,
   type Removal,
   type ResultEvent,
+  type RowCounts,
   type StepMetrics,
 } from '../../contract/index.ts'
 import { exitCodeOf, failureOf } from '../../shared/errors.ts'
@@ -19,7 +21,7 @@ import type { Measurement } from '../../jobs/measure.ts'
 import { sizeText } from '../../shared/size-text.ts'
 
 /** What `--estimate` answers; the criterion is that of a pruning job. */
-export type EstimateResult = JobEstimate & { type: 'result'; criterion: CriterionName | null }
+export type EstimateResult = JobEstimate & { type: 'result'; criterion: CriterionName | null; data: DataCheck }
 export type Outcome = ResultEvent | EstimateResult | Inspection | GenerateResult | Measurement | Devices | BenchResult
 
 export interface Reporter {
@@ -192,7 +194,13 @@ function describeEstimate(result: EstimateResult): string {
       )
   }
   for (const warning of warnings) lines.push(`warning: ${warning}`)
+  if (result.data.rows) lines.push(rowsText(result.data.rows, result.data.loss))
   return lines.join('\n')
+}
+
+/** What becomes of the rows of training data. */
+function rowsText({ rows, documents }: RowCounts, loss: string | null): string {
+  return `rows: ${number(documents)} of ${number(rows)} are learnt${loss === null ? '' : `; ${loss}`}`
 }
 
 /** What leaves, of each kind: what does, and what was asked for. */

@@ -15,6 +15,7 @@ export const handlers: { [Method in ServiceMethod]: () => Promise<Handler<Method
   tokenLengths: async () => (await import('../../datasets/token-lengths.ts')).tokenLengths,
   imageThumbnails: async () => (await import('../../datasets/thumbnails.ts')).imageThumbnails,
   estimate: async () => (await import('../../estimate/any-job.ts')).estimateAnyJob,
+  checkData: async () => (await import('../../estimate/check-data.ts')).checkData,
   devices: async () => (await import('../../backends/devices.ts')).knownDevices,
   planSweep: async () => (await import('../../sweeps/expand.ts')).planSweep,
   readSweep: async () => (await import('../../sweeps/read-sweep.ts')).readSweep,

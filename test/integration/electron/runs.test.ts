@@ -55,6 +55,8 @@ test('a run goes through the queue to its result, and everything of it is kept',
 
   assert.deepEqual((await curve(id)).steps, oneTo(12))
   assert.deepEqual(stepsOf(first), oneTo(12))
+  assert.deepEqual([first.result!.rows!.rows, first.result!.rows!.documents], [100, 100])
+  assert.deepEqual(first.progress!.rows, first.result!.rows)
   assert.deepEqual(first.metricNames, [
     'loss',
     'learningRate',
@@ -158,11 +160,25 @@ test('jobs that cannot work are refused before they are queued, with the field a
   const missing = await app.problem('runs.create', { job: tiny({ data: ['/no/such/file'] }) })
   assert.deepEqual([missing.kind, missing.field, missing.file], ['bad-file', 'data', '/no/such/file'])
   assert.equal((await app.problem('runs.create', { job: tiny({ checkpoint: sample }) })).kind, 'bad-file')
-  const empty = join(app.dataFolder, 'empty.jsonl')
-  writeFileSync(empty, '')
-  const { id } = await app.ask('runs.create', { job: tiny({ data: [empty] }), name: 'impossible' })
+  const rows = [{ text: 'a text' }, { title: 'x' }].map((row) => JSON.stringify(row)).join('\n')
+  const data = join(app.dataFolder, 'bad.jsonl')
+  writeFileSync(data, rows)
+  const bad = await app.problem('runs.create', { job: tiny({ data: [data] }) })
+  assert.deepEqual([bad.kind, bad.file, bad.field], ['bad-file', data, 'line 2'])
+  const found = await app.ask('runs.check', { job: tiny({ data: [data] }) })
+  assert.deepEqual([found.badRows, found.rows!.rows, found.problems.length], [1, 1, 1])
+  const skipping = await app.ask('runs.check', { job: tiny({ data: [data], badRows: 'skip' }) })
+  assert.deepEqual([skipping.badRows, skipping.rows!.skipped, skipping.problems], [0, 1, []])
+  const scored = { tasks: { piqa: data }, perplexity: { short: data } }
+  const unscored = await app.problem('runs.create', { job: tiny({ evaluation: scored }) })
+  assert.match(unscored.message, /bad\.jsonl: line 1, goal: is missing/)
+  assert.ok(!(await app.ask('tasks.list')).some(({ state }) => state === 'running'))
+})
+
+test('a job that fails when its turn comes says why', async () => {
+  const { id } = await app.ask('runs.create', { job: tiny({ evaluateDense: true }), name: 'impossible' })
   const failed = await app.until(id, (run) => run.state === 'failed')
-  assert.match(failed.reason!, /empty\.jsonl/)
+  assert.match(failed.reason!, /evaluateDense: say on what/)
   assert.equal(failed.resumable, false)
   assert.ok(
     (await app.ask('runs.log', { id })).some(({ level, message }) => level === 'error' && message === failed.reason),

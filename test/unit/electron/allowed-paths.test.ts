@@ -91,7 +91,7 @@ test('no run reads or writes outside by such a path', async () => {
     { evaluation: { perplexity: { held: `${home}/inner/../text.txt` } } },
   ]
   for (const change of changes)
-    for (const method of ['runs.create', 'runs.estimate'])
+    for (const method of ['runs.create', 'runs.estimate', 'runs.check'])
       assert.equal((await app.problem(method, { job: job(change) })).kind, 'refused', JSON.stringify(change))
   for (const [method, input] of [
     ['datasets.register', {}],

@@ -9,6 +9,7 @@ import { draftOf } from './clone.ts'
 import { type Draft, type DraftValue, emptyDraft, evaluates } from './draft.ts'
 import { type Mode, modes, sectionsOf } from './form.ts'
 import { jobOf } from './job.ts'
+import { LiveCheck } from './job-check.svelte.ts'
 import { LiveEstimate } from './job-estimate.svelte.ts'
 import { applyPreset, type Preset } from './presets.ts'
 import { problemsOf } from './problems.ts'
@@ -65,6 +66,9 @@ export class NewRun {
   )
   readonly plan = new SweepPlan(() => this)
   readonly estimate = new LiveEstimate(() => (this.opened && this.missing === null ? this.job : null))
+  readonly check = new LiveCheck(() => (this.opened && this.missing === null ? this.job : null))
+  /** Whether the run as it stands would be refused. */
+  readonly refused = $derived(this.estimate.refuses || this.check.refuses)
   /** The field that the engine's refusal is about: in a sweep the list of the setting where it has one. */
   readonly #refusedField = $derived.by(() => {
     const field = this.estimate.problem?.field?.replace(/^base\./, '')
@@ -149,6 +153,8 @@ export class NewRun {
     }
     this.starting = true
     try {
+      await this.check.settled()
+      if (this.check.refuses) return false
       const { parentId } = this.draft
       const name = this.draft.name.trim()
       const run = await call('runs.create', {

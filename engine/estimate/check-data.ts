@@ -1,0 +1,78 @@
+import type { DataCheck, Job, JobContext, ParsedServiceParams } from '../contract/index.ts'
+import { StageProgress } from '../runs/stage-progress.ts'
+import { failureOf, SecateurError } from '../shared/errors.ts'
+import type { WorkControl } from '../shared/work-control.ts'
+import { expandSweep } from '../sweeps/expand.ts'
+import { type CheckedFiles, type FileGroup, fileGroupsOf, stateOf } from './file-groups.ts'
+
+/** What was found last, by what it follows from: the app asks at every change of a job, most of which touch no file. */
+const remembered = new Map<string, CheckedFiles>()
+const mostRemembered = 50
+
+/**
+ * Reads all data and task files of a job as the job itself will, without a model: what becomes of the rows, and why the job
+ * would be refused. What was found before of the same files is not sought again. Progress in bytes.
+ *
+ * @throws SecateurError where the checkpoint's config or tokenizer cannot be read
+ */
+export async function checkData({ job }: ParsedServiceParams<'checkData'>, control: WorkControl): Promise<DataCheck> {
+  const found = await checkGroups(groupsOf(job), control)
+  const training = found.find(({ rows }) => rows !== null)
+  const problems = new Map(found.flatMap((files) => files.problems.map((problem) => [problem.message, problem])))
+  return {
+    rows: training?.rows ?? null,
+    cutAt: training?.cutAt ?? null,
+    loss: training?.loss ?? null,
+    badRows: found.reduce((most, { badRows }) => Math.max(most, badRows), 0),
+    problems: [...problems.values()].map((problem) => ({ ...failureOf(problem), kind: problem.kind })),
+  }
+}
+
+/** The files of a job by what is read of them; those of a sweep's runs, which mostly read the same, each once. */
+function groupsOf(job: Job): FileGroup[] {
+  if (job.kind !== 'sweep') return fileGroupsOf(job)
+  const groups = expandSweep(job).flatMap((run) => fileGroupsOf(run.job))
+  return [...new Map(groups.map((group) => [group.key, group])).values()]
+}
+
+/**
+ * Checks files that a job will read hours after its start.
+ *
+ * @throws SecateurError with all that is wrong with them
+ */
+export async function refuseBadFiles(groups: readonly FileGroup[], { emit, signal }: JobContext): Promise<void> {
+  const stage = new StageProgress('checking data', emit)
+  const found = await checkGroups(groups, { signal, progress: (done, total) => stage.report(done, total) })
+  const problems = found.flatMap((files) => files.problems)
+  const [first] = problems
+  if (problems.length === 1) throw first!
+  if (first) throw new SecateurError(first.kind, problems.map(({ message }) => message).join('\n'))
+}
+
+const sizeOf = (file: string): number => stateOf(file)?.size ?? 0
+const bytesOf = ({ files }: FileGroup): number => files.reduce((sum, file) => sum + sizeOf(file), 0)
+
+/** Checks groups one after the other. Progress in bytes. */
+async function checkGroups(groups: readonly FileGroup[], control: WorkControl): Promise<CheckedFiles[]> {
+  const total = groups.reduce((sum, group) => sum + bytesOf(group), 0)
+  let over = 0
+  const found: CheckedFiles[] = []
+  for (const group of groups) {
+    const key = JSON.stringify([group.key, group.files.map(stateOf)])
+    const known = remembered.get(key)
+    const fractions = new Map<string, number>()
+    const onFile = (file: string, fraction: number) => {
+      fractions.set(file, fraction)
+      const done = [...fractions].reduce((sum, [each, part]) => sum + part * sizeOf(each), 0)
+      control.progress(over + done, total)
+    }
+    const checked = known ?? (await group.check(control.signal, onFile))
+    remembered.delete(key)
+    remembered.set(key, checked)
+    if (remembered.size > mostRemembered) remembered.delete(remembered.keys().next().value!)
+    over += bytesOf(group)
+    control.progress(over, total)
+    found.push(checked)
+  }
+  return found
+}

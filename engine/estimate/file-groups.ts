@@ -1,0 +1,159 @@
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { FinetuneJob, Job, PruneJob, RowCounts } from '../contract/index.ts'
+import { checkShares } from '../data/calibration.ts'
+import { loadTrainingData, type LoadOptions, refuseLoss } from '../data/load.ts'
+import { countsOf, describeLoss } from '../data/lost-rows.ts'
+import { evaluationProblems } from '../evaluation/check-evaluation.ts'
+import { labelFileOf } from '../evaluation/read-task.ts'
+import { configOf } from '../models/checkpoint.ts'
+import { openTokenizer } from '../models/model-tokenizer.ts'
+import { collectProblems, type SecateurError } from '../shared/errors.ts'
+
+/** A job whose files are read; the runs of a sweep have no folder yet. */
+export type ReadingJob = Exclude<Job, { kind: 'sweep' | 'prune' }> | Omit<PruneJob, 'out'>
+
+/** What files were found to hold. */
+export interface CheckedFiles {
+  /** What becomes of the rows of training data; null of other files, and where they cannot be read. */
+  rows: RowCounts | null
+  /** Tokens at which conversations are cut; null where they are not. */
+  cutAt: number | null
+  loss: string | null
+  /** Rows for which the job is refused, and which it could skip. */
+  badRows: number
+  problems: readonly SecateurError[]
+}
+
+const nothingFound: Omit<CheckedFiles, 'problems'> = { rows: null, cutAt: null, loss: null, badRows: 0 }
+
+/** Files that are checked together. */
+export interface FileGroup {
+  /** What is found follows from this, and from the files. */
+  key: string
+  files: string[]
+  check(signal: AbortSignal, onFile: (file: string, fraction: number) => void): Promise<CheckedFiles>
+}
+
+/** What tells whether a file is still the same; null where it cannot be looked at, as the check will say. */
+export function stateOf(file: string): { size: number; changed: number; inode: number } | null {
+  try {
+    const { size, mtimeMs, ino } = statSync(file)
+    return { size, changed: mtimeMs, inode: ino }
+  } catch {
+    return null
+  }
+}
+
+/** The data and task files of a job, by what reads them. */
+export function fileGroupsOf(job: ReadingJob): FileGroup[] {
+  const training = job.kind === 'finetune' || job.kind === 'prune' ? [trainingFiles(job)] : []
+  return [...training, ...calibrationFiles(job), ...evaluationFiles(job)]
+}
+
+const ofTokenizer = ['config.json', 'tokenizer.json', 'tokenizer.model', 'tokenizer_config.json', 'chat_template.jinja']
+/** The files that a checkpoint's tokenizer follows from: those of its folder, or one GGUF file. */
+const tokenizerStates = (checkpoint: string) =>
+  [checkpoint, ...ofTokenizer.map((name) => join(checkpoint, name))].map(stateOf)
+
+const modelOf = (checkpoint: string) => ({
+  folder: checkpoint,
+  config: configOf(checkpoint),
+})
+
+/** Training data, read as `prepareTraining` does. */
+function trainingFiles(job: FinetuneJob | Omit<PruneJob, 'out'>): FileGroup {
+  const { checkpoint, data, badRows, maxLostRows } = job
+  const cutAt = job.packing === 'pack' ? null : job.sequenceLength
+  const settings = [rowSettingsOf(job), job.trainOn, maxLostRows, cutAt]
+  return {
+    key: JSON.stringify(['training', checkpoint, tokenizerStates(checkpoint), data, settings]),
+    files: data,
+    async check(signal, onFile) {
+      const options = { ...(await loadOptions(job, signal, onFile)), trainOn: job.trainOn }
+      const found = { ...nothingFound, cutAt }
+      const problems: SecateurError[] = []
+      await collectProblems(problems, async () => {
+        const read = await loadTrainingData(data, { ...options, ...(cutAt === null ? {} : { maxLength: cutAt }) })
+        const refused = badRows === 'refuse' ? read.skipped : 0
+        // What is refused is not lost.
+        const counts = { ...countsOf(read), rows: read.rows - refused, skipped: read.skipped - refused }
+        found.rows = counts
+        found.badRows = refused
+        found.loss = describeLoss(counts, cutAt ?? undefined, read.bad[0]?.message)
+        if (refused > 0) problems.push(...read.bad)
+        refuseLoss(counts, found.loss, maxLostRows)
+      })
+      return { ...found, problems }
+    },
+  }
+}
+
+/** Calibration data of its own, read as `calibrationBatches` does. */
+export function calibrationFiles(job: ReadingJob): FileGroup[] {
+  if (job.kind !== 'prune' || job.calibrationData.length === 0) return []
+  const { checkpoint, calibrationData: files, calibrationShares: shares, badRows } = job
+  const settings = [rowSettingsOf(job), shares]
+  return [
+    {
+      key: JSON.stringify(['calibration', checkpoint, tokenizerStates(checkpoint), files, settings]),
+      files,
+      async check(signal, onFile) {
+        const options = await loadOptions(job, signal, onFile)
+        const problems: SecateurError[] = []
+        let refused = 0
+        await collectProblems(problems, () => checkShares(shares, files.length))
+        for (const file of files)
+          await collectProblems(problems, async () => {
+            const read = await loadTrainingData([file], { ...options, trainOn: 'every token' })
+            if (badRows === 'skip') return
+            refused += read.skipped
+            problems.push(...read.bad)
+          })
+        return { ...nothingFound, badRows: refused, problems }
+      },
+    },
+  ]
+}
+
+type RowSettings = Pick<FinetuneJob, 'checkpoint' | 'field' | 'badRows' | 'maxDocuments'>
+
+const rowSettingsOf = ({ field, badRows, maxDocuments }: RowSettings) => [field, badRows, maxDocuments]
+
+/** Every row is read, whether or not bad ones are refused, so that all of them can be told. */
+async function loadOptions(
+  { checkpoint, field, maxDocuments }: RowSettings,
+  signal: AbortSignal,
+  onFile: (file: string, fraction: number) => void,
+): Promise<LoadOptions> {
+  return {
+    tokenizer: await openTokenizer(modelOf(checkpoint)),
+    badRows: 'skip',
+    keepsExamples: false,
+    ...(field === undefined ? {} : { field }),
+    ...(maxDocuments === undefined ? {} : { limit: maxDocuments }),
+    onProgress: ({ file, fraction }) => onFile(file, fraction),
+    signal,
+  }
+}
+
+/** Task files and texts, read and encoded as scoring does. */
+export function evaluationFiles(job: ReadingJob): FileGroup[] {
+  if (!('evaluation' in job) || !job.evaluation) return []
+  const { checkpoint, evaluation } = job
+  const { tasks, perplexity, fewShotFrom } = evaluation
+  const files = [...Object.values(tasks), ...Object.values(perplexity)]
+  const beside = [...Object.values(fewShotFrom), ...Object.values(tasks).map(labelFileOf)]
+  return [
+    {
+      key: JSON.stringify(['evaluation', checkpoint, tokenizerStates(checkpoint), evaluation, beside.map(stateOf)]),
+      files,
+      async check(signal, onFile) {
+        const model = modelOf(checkpoint)
+        const scored = { tokenizer: await openTokenizer(model), maxLength: model.config.maxPositions }
+        const problems = await evaluationProblems(evaluation, scored, { signal, onFile })
+        return { ...nothingFound, problems }
+      },
+    },
+  ]
+}

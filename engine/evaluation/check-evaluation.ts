@@ -1,0 +1,71 @@
+import { accessSync, constants } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import type { EvaluationSettings, TaskName } from '../contract/index.ts'
+import { badSetting, collectProblems, type SecateurError } from '../shared/errors.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
+import { corpusKind } from './corpus.ts'
+import { planTask } from './likelihood.ts'
+import { encodeCorpus } from './perplexity.ts'
+import { checkPrompt, encodePrompt } from './prompt.ts'
+import { readTask } from './read-task.ts'
+import { checkShots, shotsOf } from './shots.ts'
+
+/** What scoring reads of a model before it computes anything. */
+export interface ScoredModel {
+  tokenizer: Tokenizer
+  maxLength: number
+}
+
+/**
+ * Why scoring would be refused: every file is read and every row that will be scored is encoded, so that a wrong row, or a
+ * token that the model has not, is found before hours of training and not after them.
+ *
+ * @param control.onFile hears which fraction of a file is checked
+ * @returns the first problem of each file; empty where there is none
+ */
+export async function evaluationProblems(
+  settings: EvaluationSettings,
+  { tokenizer, maxLength }: ScoredModel,
+  { signal, onFile }: { signal: AbortSignal; onFile?: (file: string, fraction: number) => void },
+): Promise<SecateurError[]> {
+  const problems: SecateurError[] = []
+  const attempt = (work: () => void | Promise<void>) => collectProblems(problems, work)
+  await attempt(() => checkShots(settings))
+  await attempt(() => checkPredictions(settings.predictions))
+  for (const [name, file] of Object.entries(settings.tasks) as [TaskName, string][])
+    await attempt(async () => {
+      const rows = await readTask(name, file, signal)
+      await planTask({ maxLength }, tokenizer, name, rows, {
+        mode: settings.mode,
+        ...(settings.limit === undefined ? {} : { limit: settings.limit }),
+        ...(settings.fewShot === 0 ? {} : { shots: await shotsOf(name, settings, signal) }),
+        onProgress: ({ done, total }) => onFile?.(file, done / total),
+        signal,
+      })
+      onFile?.(file, 1)
+    })
+  for (const [name, file] of Object.entries(settings.perplexity))
+    await attempt(async () => {
+      const corpus = corpusKind.safeParse(name)
+      const { window } = settings
+      await encodeCorpus(file, tokenizer, maxLength, {
+        window,
+        ...(corpus.success ? { corpus: corpus.data } : {}),
+        signal,
+      })
+      onFile?.(file, 1)
+    })
+  for (const prompt of settings.prompts) await attempt(() => checkPrompt(encodePrompt(tokenizer, prompt), maxLength))
+  return problems
+}
+
+/** The file itself is written when rows are scored; its folder must be there before. */
+function checkPredictions(file: string | undefined): void {
+  if (file === undefined) return
+  const folder = dirname(resolve(file))
+  try {
+    accessSync(folder, constants.W_OK)
+  } catch {
+    throw badSetting('predictions', `${folder} is no folder that this user may write to`)
+  }
+}
