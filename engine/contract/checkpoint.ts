@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { compatibilitySchema } from './compatibility.ts'
 import { failureSchema } from './names.ts'
 
 /** What is left of one decoder layer. */
@@ -59,6 +60,8 @@ const checkpoint = z.object({
   tokenizer,
   /** What is odd about it: config, weights and tokenizer that contradict each other. */
   warnings: z.array(z.string()).default([]),
+  /** Which programs load it. */
+  compatibility: z.array(compatibilitySchema).default([]),
   /** Everything in the folder, subfolders left out; of a GGUF file its parts. */
   files: z.array(file),
 })

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { layerSchema } from './checkpoint.ts'
+import { compatibilitySchema } from './compatibility.ts'
 import { criterionName } from './criteria/index.ts'
 
 /** Parameters of the checkpoint that is given, and of what is left of it. */
@@ -36,6 +37,8 @@ export const estimateSchema = z.object({
   parameters: parametersSchema,
   /** Of a pruning job whose heads, channels or layers leave. */
   removal: removalSchema.optional(),
+  /** Which programs will load what a pruning job leaves. */
+  compatibility: z.array(compatibilitySchema).optional(),
   /** Bytes that the run writes, and that its process holds at most. */
   diskBytes: z.number(),
   memoryBytes: z.number(),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { compatibilitySchema } from './compatibility.ts'
 import { estimateSchema, parametersSchema, removalSchema } from './estimate.ts'
 import { scoresSchema } from './evaluation.ts'
 import { exportedSchema } from './export.ts'
@@ -13,6 +14,8 @@ export const resultEventSchema = z.object({
   adapter: z.string().optional(),
   parameters: parametersSchema.optional(),
   removal: removalSchema.optional(),
+  /** Which programs load the checkpoint that was written. */
+  compatibility: z.array(compatibilitySchema).optional(),
   tasks: scoresSchema.shape.tasks.optional(),
   perplexity: scoresSchema.shape.perplexity.optional(),
   latency: scoresSchema.shape.latency,

@@ -8,6 +8,7 @@
  */
 
 export * from './checkpoint.ts'
+export * from './compatibility.ts'
 export * from './criteria/index.ts'
 export * from './data-check.ts'
 export * from './dataset.ts'

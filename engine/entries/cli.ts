@@ -74,7 +74,7 @@ A first run:
     .command('inspect')
     .argument('<checkpoint>', 'folder of a Hugging Face checkpoint')
     .option('--json', 'one JSON object a line on standard output')
-    .description('says what a checkpoint is, from its headers alone')
+    .description('says what a checkpoint is and what loads it, from its headers alone')
     .action(action(async (checkpoint: string) => reporter.finish(await inspect(checkpoint))))
 
   program

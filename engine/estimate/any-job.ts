@@ -29,8 +29,8 @@ async function estimateSweep(job: SweepJob, control: WorkControl): Promise<JobEs
   using checkpoint = openCheckpoint(job.checkpoint)
   const sum = (of: (run: JobEstimate) => number) => runs.reduce((total, run) => total + of(run), 0)
   const most = (of: (run: JobEstimate) => number) => Math.max(...runs.map(of))
-  // What leaves of each kind is a matter of one run.
-  const { removal: _, ...first } = runs[0]!
+  // What leaves of each kind, and what loads the rest, is a matter of one run.
+  const { removal: _removal, compatibility: _compatibility, ...first } = runs[0]!
   const known: Estimate = {
     ...first,
     parameters: { before: checkpoint.parameters, after: most(({ parameters }) => parameters.after) },

@@ -8,6 +8,7 @@ import { availableMemory } from '../shared/available-memory.ts'
 import { SecateurError } from '../shared/errors.ts'
 import { sizeText } from '../shared/size-text.ts'
 import { keepsActivations } from '../training/gradients.ts'
+import { plannedCompatibility } from '../pruning/planned.ts'
 import { removalOf } from '../pruning/removal.ts'
 import { estimateParameters, layersAfter, type TargetSettings } from '../pruning/targets.ts'
 import { heldMemory } from './held-memory.ts'
@@ -47,6 +48,7 @@ export function estimateJob(
       target.removes !== 'weights' && {
         removal: removalOf(config, target, { layers: layersAfter(config, target), parameters: after }),
       }),
+    ...(target && { compatibility: plannedCompatibility(config, target) }),
     // The saved state holds values and two moments; while a new one is written the old one is still there.
     diskBytes: writes + adapter * 4 * 7,
     memoryBytes: heldMemory(job, checkpoint, placement),

@@ -3,6 +3,7 @@ import type { Estimate, Job, JobEstimate } from '../contract/index.ts'
 import { checkAdapter, readAdapter } from '../lora/peft.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
 import { targetOf } from '../pruning/job-target.ts'
+import { headCountWarnings } from '../pruning/planned.ts'
 import { layersAfter } from '../pruning/targets.ts'
 import { pruningWarnings } from '../pruning/warnings.ts'
 import { SecateurError } from '../shared/errors.ts'
@@ -24,7 +25,11 @@ export async function estimateSingleJob(job: SingleJob, control: WorkControl): P
   const layers = target ? layersAfter(checkpoint.config, target) : checkpoint.config.layers
   const secondsPerPass = placement?.secondsPerPass ?? 0
   const time = await timeOf(job, checkpoint, layers, choice && { ...choice, secondsPerPass }, control)
-  const pruning = job.kind === 'prune' && target ? pruningWarnings(job, checkpoint.config, target) : []
+  const { config } = checkpoint
+  const pruning =
+    job.kind === 'prune' && target
+      ? [...pruningWarnings(job, config, target), ...headCountWarnings(job, config, target)]
+      : []
   const warnings = [...(await jobWarnings(job, checkpoint)), ...pruning]
   return { ...known, layersAfter: layers, ...time, ...fitOf(known, warnings, job.kind) }
 }

@@ -1,4 +1,6 @@
+import type { Compatibility } from '../contract/index.ts'
 import { checkpointWarnings } from '../estimate/job-warnings.ts'
+import { compatibilityOf } from '../export/compatibility.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import type { LayerShape } from '../models/model-config.ts'
 
@@ -16,6 +18,8 @@ export interface HeaderFacts {
   maxPositions: number
   tiedEmbeddings: boolean
   layers: LayerShape[]
+  /** Which programs load it. */
+  compatibility: Compatibility[]
 }
 
 export interface Inspection extends HeaderFacts {
@@ -39,6 +43,7 @@ export function headerFacts({ config, parameters, dtype, bytes, quantisation }: 
     maxPositions,
     tiedEmbeddings,
     layers,
+    compatibility: compatibilityOf(config),
   }
 }
 

@@ -5,6 +5,10 @@ import { mergedReader, readAll, readerOf8Bits } from '../lora/merge.ts'
 import { checkAdapter, pairsOfAdapter, readAdapter } from '../lora/peft.ts'
 import type { JobContext, MergeJob, ResultEvent } from '../contract/index.ts'
 import { announce } from '../estimate/announce.ts'
+import { baseModelOf, copyLicenses } from '../export/card/base-model.ts'
+import { mergedCard } from '../export/card/merged.ts'
+import { writeCard } from '../export/card/model-card.ts'
+import { compatibilityOf } from '../export/compatibility.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
 
@@ -16,6 +20,7 @@ export async function merge(job: MergeJob, { emit, signal }: JobContext): Promis
   await announce(job, checkpoint, emit)
   const dtype = job.outputDtype === 'same' ? checkpoint.dtype : job.outputDtype
   const { config } = checkpoint
+  const described = baseModelOf(checkpoint.folder, config.source)
   const values = { scale: adapterScale(adapter), layers: pairsOfAdapter(adapter, config) }
   const own = (name: string) => checkpoint.read(name)
   const base = job.mergeInto === 'trained' ? readerOf8Bits(config, own) : own
@@ -26,9 +31,19 @@ export async function merge(job: MergeJob, { emit, signal }: JobContext): Promis
     tensors: readAll(config, mergedReader(config, base, values)),
     tokenizerFrom: checkpoint.folder,
     ifTooLarge: 'write bfloat16 or float32 with --output-dtype',
+    beside: (temporary) => {
+      copyLicenses(checkpoint.folder, described, temporary)
+      writeCard(temporary, mergedCard(job, described, adapter, checkpoint))
+    },
     signal,
     onProgress: (done, total) => writing.report(done, total),
   })
   const { parameters } = checkpoint
-  return { type: 'result', checkpoint: job.out, parameters: { before: parameters, after: parameters }, ...peakMemory() }
+  return {
+    type: 'result',
+    checkpoint: job.out,
+    parameters: { before: parameters, after: parameters },
+    compatibility: compatibilityOf(config),
+    ...peakMemory(),
+  }
 }

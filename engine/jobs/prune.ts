@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { chooseBackend } from '../backends/choose.ts'
 import type { JobContext, PruneJob, ResultEvent, RowCounts } from '../contract/index.ts'
 import type { TrainingBatch } from '../data/batches.ts'
@@ -7,12 +8,17 @@ import { announce } from '../estimate/announce.ts'
 import { refuseBadFiles } from '../estimate/check-data.ts'
 import { calibrationFiles, evaluationFiles, fileGroupsOf } from '../estimate/file-groups.ts'
 import { peakMemory } from '../estimate/memory.ts'
+import { type BaseModel, baseModelOf, cardName, copyLicenses } from '../export/card/base-model.ts'
+import { modelCard, writeCard } from '../export/card/model-card.ts'
+import { prunedCard } from '../export/card/pruned.ts'
+import { compatibilityOf } from '../export/compatibility.ts'
 import { adapterValues } from '../lora/adapter.ts'
 import { readerOf8Bits } from '../lora/merge.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { writeCheckpoint } from '../models/write-checkpoint.ts'
 import { targetOf } from '../pruning/job-target.ts'
 import { withLayout } from '../pruning/layout.ts'
+import { headCountWarnings } from '../pruning/planned.ts'
 import { GroupPruning, type GroupPruningSettings, type Pruning } from '../pruning/prune.ts'
 import { densityOf, SingleWeightPruning, type SingleWeightSettings } from '../pruning/single-weights.ts'
 import { removalOf } from '../pruning/removal.ts'
@@ -24,6 +30,7 @@ import { record } from '../runs/record.ts'
 import { inRunFolder, type RunFolder, startedJob } from '../runs/run-folder.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
 import { badSetting } from '../shared/errors.ts'
+import { writeFileAtomically } from '../shared/files.ts'
 
 /**
  * Pruning as LoRAPrune does it (arXiv 2305.18403), by any criterion: fine-tune with LoRA, score, mask step by step or at
@@ -36,7 +43,10 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
   const target = targetOf(job, checkpoint)
   const { name, threads } = await chooseBackend(job)
   await announce(job, checkpoint, context.emit, target)
-  for (const message of pruningWarnings(given, checkpoint.config, target)) context.emit({ type: 'warning', message })
+  const { config } = checkpoint
+  const base = baseModelOf(checkpoint.folder, config.source)
+  const warnings = [...pruningWarnings(given, config, target), ...headCountWarnings(given, config, target)]
+  for (const message of warnings) context.emit({ type: 'warning', message })
   if (job.evaluateDense && !job.evaluation) throw badSetting('evaluateDense', 'say on what: give tasks or perplexity')
   // Training data is read next, unless scoring the dense checkpoint comes first.
   const later = [...calibrationFiles(job), ...evaluationFiles(job)]
@@ -44,14 +54,15 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
   return await inRunFolder(job, context, async (folder) => {
     context.emit({ type: 'started', job, backend: name, threads })
     const dense = job.evaluateDense ? await evaluateInRun(checkpoint, job.evaluation!, 'dense', folder, context) : null
-    const { loss, rows, density: before } = await trainAndWrite(job, target, checkpoint, folder, context)
+    const { loss, rows, steps, density: before } = await trainAndWrite(job, target, checkpoint, base, folder, context)
     using pruned = openCheckpoint(folder.output)
     const density =
       before === null ? null : { before, after: densityOf(pruned.config, (tensor) => pruned.read(tensor)) }
-    const scores = job.evaluation ? await evaluateInRun(pruned, job.evaluation, 'result', folder, context) : {}
-    const parameters = {
-      before: checkpoint.parameters,
-      after: pruned.parameters,
+    const scores = job.evaluation ? await evaluateInRun(pruned, job.evaluation, 'result', folder, context) : null
+    const parameters = { before: checkpoint.parameters, after: pruned.parameters }
+    if (job.evaluation) {
+      const card = prunedCard(job, base, { checkpoint, config: pruned.config, steps, scores, dense })
+      writeFileAtomically(join(folder.output, cardName), modelCard(card))
     }
     return {
       type: 'result',
@@ -60,6 +71,7 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
       ...(target.removes !== 'weights' && {
         removal: removalOf(checkpoint.config, target, { ...pruned.config, parameters: pruned.parameters }),
       }),
+      compatibility: compatibilityOf(pruned.config),
       ...scores,
       ...(dense ? { dense } : {}),
       ...(density ? { density } : {}),
@@ -74,15 +86,17 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
 /**
  * Trains, prunes and writes the smaller checkpoint. Everything that training holds is released before the result is scored.
  *
- * @returns loss of the last step, what became of the rows of the data, and the fraction of weights that were not zero before the merge, where single weights leave
+ * @param base what the model card says of the checkpoint
+ * @returns loss of the last step, what became of the rows of the data, steps, and the fraction of weights that were not zero before the merge, where single weights leave
  */
 async function trainAndWrite(
   job: PruneJob,
   target: TargetSettings,
   checkpoint: Checkpoint,
+  base: BaseModel,
   folder: RunFolder,
   context: JobContext,
-): Promise<{ loss: number | null; rows: RowCounts; density: number | null }> {
+): Promise<{ loss: number | null; rows: RowCounts; steps: number; density: number | null }> {
   using run = await prepareTraining(job, checkpoint, folder, context)
   let drawn: Promise<TrainingBatch[]> | null = null
   const calibration = () => (drawn ??= calibrationBatches(job, run.tokenizer, context))
@@ -97,10 +111,11 @@ async function trainAndWrite(
     masks: () => pruning.maskTensors,
     state: () => pruning.state(),
   })
-  if (!existsSync(folder.output)) await write(job, checkpoint, pruning, run, folder, context)
+  if (!existsSync(folder.output)) await write(job, checkpoint, base, pruning, run, folder, context)
   return {
     loss,
     rows: run.rows,
+    steps: run.steps,
     density: target.removes === 'weights' ? densityOf(checkpoint.config, pruning.read) : null,
   }
 }
@@ -111,8 +126,9 @@ const mergesIntoTrained = ({ int8, mergeInto }: PruneJob) => int8 && mergeInto =
 async function write(
   job: PruneJob,
   checkpoint: Checkpoint,
+  base: BaseModel,
   pruning: Pruning,
-  { adapter }: TrainingRun,
+  { adapter, steps }: TrainingRun,
   folder: RunFolder,
   { emit, signal }: JobContext,
 ): Promise<void> {
@@ -126,6 +142,10 @@ async function write(
     tokenizerFrom: checkpoint.folder,
     ifTooLarge:
       'give the same command with --resume and --output-dtype bfloat16 or float32; nothing is trained again, only written',
+    beside: (temporary) => {
+      copyLicenses(checkpoint.folder, base, temporary)
+      writeCard(temporary, prunedCard(job, base, { checkpoint, config, steps, scores: null, dense: null }))
+    },
     signal,
     onProgress: (done, total) => writing.report(done, total),
   })

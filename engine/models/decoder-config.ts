@@ -55,6 +55,8 @@ export interface DecoderTraits {
   modules?: Readonly<Record<string, readonly LinearName[]>>
   /** Whether config.json can say that every linear layer has a bias. */
   hasBiasFields?: boolean
+  /** Numbers of heads that transformers takes; any where not given. */
+  headCounts?: 'divide-hidden'
   gguf?: GgufTraits
   /** Fields of its own, as far as they differ from those of a plain Llama. @throws SecateurError naming file and field */
   read?: (fields: DecoderFields, file: string) => Partial<DecoderConfig> & { attention?: LayerAttention[] | null }

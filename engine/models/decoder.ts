@@ -23,6 +23,7 @@ export function decoder(traits: DecoderTraits): DecoderFamily<DecoderConfig> {
     architecture: traits.architecture,
     task: 'causal-lm',
     gguf: traits.gguf ?? null,
+    headCounts: traits.headCounts ?? 'any',
     readConfig: (source, file, ragged) => readDecoderConfig(traits, source, file, ragged),
     writeConfig: (config) => writeDecoderConfig(traits, config),
     withBiases: (config) =>

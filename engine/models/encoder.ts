@@ -13,6 +13,7 @@ import type { LayerShape } from './model-config.ts'
 export const encoderParts = {
   task: 'image-classification',
   gguf: null,
+  headCounts: 'any',
   withBiases: () => null,
   linears: encoderLinears,
   groups: encoderGroups,

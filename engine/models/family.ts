@@ -129,6 +129,11 @@ interface CommonFamily<Config extends ModelConfig> {
   readonly architecture: string
   /** How llama.cpp has the family; null where it has it not. */
   readonly gguf: GgufTraits | null
+  /**
+   * Numbers of heads that transformers takes in all layers: any, those that divide the hidden size even where `head_dim` says
+   * how wide a head is, or those that fill it.
+   */
+  readonly headCounts: 'any' | 'divide-hidden' | 'fill-hidden'
 
   /**
    * @param ragged whether `secateur_layers` gives each layer its own counts

@@ -35,6 +35,7 @@ export const gemma3 = decoder({
   name: 'gemma3_text',
   architecture: 'Gemma3ForCausalLM',
   defaults: { maxPositions: 131_072, headSize: 256, tiedEmbeddings: true, ropeTheta: 1e6, bos: 2, eos: 1 },
+  headCounts: 'divide-hidden',
   activation: { field: 'hidden_activation', names: ['gelu_pytorch_tanh'], is: 'gelu-tanh' },
   gguf: {
     architecture: 'gemma3',

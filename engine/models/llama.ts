@@ -6,6 +6,7 @@ export const llama = decoder({
   architecture: 'LlamaForCausalLM',
   defaults: { maxPositions: 2048, headSize: null, bos: 1, eos: 2 },
   hasBiasFields: true,
+  headCounts: 'divide-hidden',
   gguf: {
     architecture: 'llama',
     perLayer: 'deci',

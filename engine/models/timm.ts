@@ -18,6 +18,7 @@ export const timm: EncoderFamily<EncoderConfig> = {
   ...encoderParts,
   name: 'timm_wrapper',
   architecture: 'TimmWrapperForImageClassification',
+  headCounts: 'fill-hidden',
   readConfig,
   writeConfig,
   tensors,

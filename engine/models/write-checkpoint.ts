@@ -23,6 +23,8 @@ export interface WriteCheckpointOptions {
   tensors: Iterable<StoredTensor> | AsyncIterable<StoredTensor>
   /** Folder whose tokenizer and generation settings are copied, or GGUF file whose tokenizer is written. */
   tokenizerFrom?: string | undefined
+  /** Writes what else belongs into the folder, such as a model card, before it has its name. */
+  beside?: ((folder: string) => void) | undefined
   /** Largest size of one file's tensors in bytes (default 5 GB, as transformers has it); a larger tensor gets its own. */
   maxShardBytes?: number | undefined
   /** Metadata of the safetensors files, besides `format`. */
@@ -73,6 +75,7 @@ export async function writeCheckpoint(folder: string, options: WriteCheckpointOp
     if (shards.length > 1) writeIndex(temporary, shards, total)
     writeJson(join(temporary, 'config.json'), toConfigJson(config, dtype))
     if (tokenizerFrom !== undefined) copyCompanions(tokenizerFrom, temporary)
+    options.beside?.(temporary)
   })
 }
 

@@ -1,5 +1,6 @@
 import { SingleBar } from 'cli-progress'
 import {
+  type Compatibility,
   type CriterionName,
   type DataCheck,
   type Devices,
@@ -185,6 +186,7 @@ function describeEstimate(result: EstimateResult): string {
     `time: ${seconds === null ? 'not known' : `about ${duration(seconds)}`}. ${secondsFrom}`,
   ]
   if (result.removal) lines.push(removalText(result.removal))
+  if (result.compatibility) lines.push(...compatibilityLines(result.compatibility))
   if (placement) lines.push(`weights: ${placement.detail}`)
   if (scoring) {
     lines.push('scoring, beside the fine-tuning:')
@@ -202,6 +204,10 @@ function describeEstimate(result: EstimateResult): string {
 function rowsText({ rows, documents }: RowCounts, loss: string | null): string {
   return `rows: ${number(documents)} of ${number(rows)} are learnt${loss === null ? '' : `; ${loss}`}`
 }
+
+/** A line for each program: whether it loads the checkpoint, and why. */
+const compatibilityLines = (answers: readonly Compatibility[]): string[] =>
+  answers.map(({ program, loads, why }) => `${program}: ${loads}. ${why}`)
 
 /** What leaves, of each kind: what does, and what was asked for. */
 function removalText(removal: Removal): string {
@@ -247,6 +253,7 @@ function describe(result: Outcome): string {
     )
     for (const [index, { heads, keyValueHeads, channels }] of result.layers.entries())
       lines.push(`layer ${index}: ${heads} heads, ${keyValueHeads} key/value heads, ${channels} channels`)
+    lines.push(...compatibilityLines(result.compatibility))
     for (const message of result.warnings) lines.push(`warning: ${message}`)
     return lines.join('\n')
   }
@@ -272,6 +279,7 @@ function describe(result: Outcome): string {
     )
   for (const { prompt, text } of result.examples ?? []) lines.push(`${prompt} >${text}`)
   if (result.export) lines.push(...exportedText(result.export))
+  if (result.compatibility) lines.push(...compatibilityLines(result.compatibility))
   if (result.report !== undefined) lines.push(`report: ${result.report}`)
   if (result.adapter !== undefined) lines.push(`adapter: ${result.adapter}`)
   if (result.checkpoint !== undefined) lines.push(`checkpoint: ${result.checkpoint}`)

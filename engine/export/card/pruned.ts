@@ -1,0 +1,73 @@
+import { criteria, type PruneJob, type Scores } from '../../contract/index.ts'
+import type { Checkpoint } from '../../models/checkpoint.ts'
+import type { ModelConfig } from '../../models/model-config.ts'
+import { countParameters } from '../../models/tensors.ts'
+import type { BaseModel } from './base-model.ts'
+import type { CardFacts } from './model-card.ts'
+import { layersTable, parametersText, scoresTable } from './tables.ts'
+
+/** What is known of a pruned model. */
+export interface PrunedModel {
+  /** The checkpoint that was pruned. */
+  checkpoint: Pick<Checkpoint, 'parameters'>
+  /** Of the pruned model. */
+  config: ModelConfig
+  /** Optimiser steps. */
+  steps: number
+  /** Of the model and of its base, where they were taken. */
+  scores: Scores | null
+  dense: Scores | null
+}
+
+/** The model card of a pruned model. */
+export function prunedCard(job: PruneJob, base: BaseModel, model: PrunedModel): CardFacts {
+  const { checkpoint, config, scores, dense } = model
+  const parameters = { before: checkpoint.parameters, after: countParameters(config) }
+  const criterion = criteria[job.criterion]
+  const scored = scoresTable(scores, dense)
+  const size =
+    criterion.removes === 'weights'
+      ? ''
+      : ` to ${((100 * parameters.after) / parameters.before).toFixed(0)} % of its parameters`
+  return {
+    title: `${base.name}, pruned${size}`,
+    base,
+    relation: 'finetune',
+    tags: ['pruned', job.criterion],
+    config,
+    sections: [
+      `${base.name}, pruned: ${methodText(job, model)}`,
+      `## Size\n\n${parametersText(parameters)}`,
+      layersTable(config.layers),
+      ...(scored === null ? [] : [`## Scores\n\n${scored}\n\n${scoringText(job)}`]),
+    ],
+    job,
+  }
+}
+
+function methodText(job: PruneJob, { steps }: PrunedModel): string {
+  const { title, sentence, removes } = criteria[job.criterion]
+  const what =
+    removes === 'groups'
+      ? 'attention heads and feed-forward channels'
+      : removes === 'layers'
+        ? 'whole layers'
+        : 'single weights'
+  const when = job.schedule === 'iterative' ? 'left step by step' : 'left at once, before the first step'
+  const trained =
+    steps === 0 || !job.healing
+      ? 'Nothing was trained.'
+      : `A LoRA adapter of rank ${job.rank} was trained for ${steps} steps of ${job.batchSize * job.gradientAccumulation} sequences of ${job.sequenceLength} tokens, at a learning rate of ${job.learningRate}, and merged.`
+  const paper = job.criterion === 'loraprune' ? `[${title}](https://arxiv.org/abs/2305.18403)` : title
+  return `${what} ${when}, chosen by ${paper}. ${sentence} ${trained}`
+}
+
+function scoringText({ evaluation }: PruneJob): string {
+  const shots = evaluation?.fewShot
+    ? `${evaluation.fewShot} examples in front of each question`
+    : 'no examples in front'
+  const rows = evaluation?.limit === undefined ? '' : `, on ${evaluation.limit} questions of each task`
+  const mode =
+    evaluation?.mode === 'legacy' ? 'lm-evaluation-harness as the papers used it' : "today's lm-evaluation-harness"
+  return `Taken by Secateur as ${mode} does, with ${shots}${rows}; ± is one standard error.`
+}
