@@ -16,9 +16,12 @@ from transformers import AutoModelForCausalLM
 torch.set_num_threads(2)
 
 
-def load_model(folder):
-    """In float64, so that what differs is Secateur's rounding and not this model's."""
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager").eval()
+def load_model(path):
+    """A folder, or a GGUF file. In float64, so that what differs is Secateur's rounding and not this model's."""
+    folder, file = os.path.split(path)
+    source = (folder, {"gguf_file": file}) if file.endswith(".gguf") else (path, {})
+    options = {"dtype": torch.float64, "attn_implementation": "eager", **source[1]}
+    return AutoModelForCausalLM.from_pretrained(source[0], **options).eval()
 
 
 def worst_difference(ours, theirs):
@@ -41,7 +44,7 @@ def run(judge, packages):
         try:
             verdict = judge(question)
         except Exception as error:
-            verdict = {"error": str(error).strip().splitlines()[-1].strip() or type(error).__name__}
+            verdict = {"error": f"{type(error).__name__}: {error}".strip().splitlines()[-1].strip()}
         verdicts.append({"model": question["model"], "what": question["what"], **verdict})
     versions = {package: importlib.metadata.version(package) for package in packages}
     with open(sys.argv[2], "w") as file:

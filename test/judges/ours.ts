@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { chooseBackend } from '../../engine/backends/choose.ts'
 import { fromFloat32 } from '../../engine/checkpoint/dtype.ts'
 import { writeSafetensors } from '../../engine/checkpoint/safetensors-writer.ts'
 import { loadAdapter } from '../../engine/lora/load-adapter.ts'
@@ -20,6 +21,10 @@ export const ids = Array.from({ length: rows }, () =>
 /** The next token; the last of a row predicts none. */
 export const targets = ids.map((row) => [...row.slice(1), -1])
 
+let chosen: Promise<unknown> | undefined
+/** The back end that Secateur answers on. */
+export const startBackend = () => (chosen ??= chooseBackend({ device: 'onnx', threads: 2 }))
+
 const stored = (name: string, tensor: Float32Array, shape: number[]) => ({
   name,
   dtype: 'float32' as const,
@@ -32,7 +37,8 @@ const valuesOf = (tensor: Tensor) => Float32Array.from(tensor.dataSync())
  * Secateur's answers as a safetensors file: "logits" [2, 24, vocabulary] and, with an adapter, the gradients of the mean
  * loss with respect to its matrices, "gradients.layers.0.q.a".
  */
-export function writeAnswers(file: string, folder: string, adapterFolder?: string): string {
+export async function writeAnswers(file: string, folder: string, adapterFolder?: string): Promise<string> {
+  await startBackend()
   using checkpoint = openCheckpoint(folder)
   const model = loadModel(checkpoint)
   const adapter = adapterFolder === undefined ? undefined : loadAdapter(adapterFolder, checkpoint)

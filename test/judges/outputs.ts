@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
-import { eventSchema, type ResultEvent } from '../../engine/contract/index.ts'
+import { eventSchema, type ResultEvent, type TaskName } from '../../engine/contract/index.ts'
+import type { GgufType } from '../../engine/contract/export.ts'
 import { secateur } from '../e2e/secateur.ts'
 
 const training = [
@@ -21,11 +22,10 @@ export const continued = { prompt: 'once upon a', tokens: 24 }
 
 async function lines(args: readonly string[]): Promise<unknown[]> {
   const ran = await secateur([...args, '--json'])
-  if (ran.code !== 0) throw new Error(`secateur ${args.join(' ')} ended with ${ran.code}: ${ran.stdout}${ran.stderr}`)
-  return ran.stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as unknown)
+  const said = ran.stdout.trim().split('\n')
+  // The last line is the error's own.
+  if (ran.code !== 0) throw new Error(`secateur ${args.join(' ')} ended with ${ran.code}: ${said.at(-1)} ${ran.stderr}`)
+  return said.map((line) => JSON.parse(line) as unknown)
 }
 
 async function result(args: readonly string[]): Promise<ResultEvent> {
@@ -42,9 +42,16 @@ export async function finetune(model: string, text: string, out: string, modules
 }
 
 /** Prunes every layer alike; the smaller checkpoint. */
-export async function prune(model: string, text: string, out: string, dtype: string): Promise<string> {
-  const schedule = ['--steps', '6', '--frequency', '1', '--ratio', '0.5', '--output-dtype', dtype]
-  await result(['prune', model, '--data', text, '--out', out, ...schedule, ...training])
+export async function prune(
+  model: string,
+  text: string,
+  out: string,
+  dtype: string,
+  steps = 6,
+  flags: readonly string[] = [],
+): Promise<string> {
+  const schedule = ['--steps', `${steps}`, '--frequency', '1', '--ratio', '0.5', '--output-dtype', dtype]
+  await result(['prune', model, '--data', text, '--out', out, ...schedule, ...training, ...flags])
   return join(out, 'output')
 }
 
@@ -53,7 +60,7 @@ export async function merge(model: string, adapter: string, out: string): Promis
   return out
 }
 
-export async function perplexity(checkpoint: string, text: string) {
+export async function measurePerplexity(checkpoint: string, text: string) {
   const flags = [
     '--perplexity',
     `text=${text}`,
@@ -64,8 +71,47 @@ export async function perplexity(checkpoint: string, text: string) {
     '--threads',
     '2',
   ]
-  const { perplexity: measured } = await result(['eval', checkpoint, ...flags])
-  return { text, window, windows, value: measured!['text']!.value }
+  const { perplexity } = await result(['eval', checkpoint, ...flags])
+  return { text, window, windows, value: perplexity!['text']!.value }
+}
+
+/** Reads a GGUF file into a Hugging Face folder. */
+export async function importGguf(file: string, out: string): Promise<string> {
+  await result(['import', file, '--out', out])
+  return out
+}
+
+/** Writes a checkpoint as GGUF; says why where it cannot be said in it. */
+export async function exportGguf(
+  checkpoint: string,
+  file: string,
+  type: GgufType,
+  layout: string = 'auto',
+): Promise<{ file: string } | { refused: string }> {
+  const flags = ['--format', 'gguf', '--type', type, '--layout', layout, '--out', file, '--threads', '2', '--json']
+  const ran = await secateur(['export', checkpoint, ...flags])
+  if (ran.code === 0) return { file }
+  return { refused: /^secateur: (.*)$/m.exec(ran.stderr)?.[1] ?? `it ended with ${ran.code}` }
+}
+
+const named = (flag: string, files: Record<TaskName, string>) =>
+  Object.entries(files).flatMap(([task, file]) => [flag, `${task}=${file}`])
+
+/** Scores task files; their accuracies, and a line for each row in the file of predictions. */
+export async function scoreTasks(
+  checkpoint: string,
+  asked: {
+    files: Record<TaskName, string>
+    predictions: string
+    fewShot: number
+    train: Record<TaskName, string> | undefined
+  },
+): Promise<Record<TaskName, { acc: number; accNorm: number | null }>> {
+  const examples = ['--few-shot', `${asked.fewShot}`, ...(asked.train ? named('--few-shot-from', asked.train) : [])]
+  const flags = [...named('--task', asked.files), ...examples, '--predictions', asked.predictions, '--threads', '2']
+  const { tasks } = await result(['eval', checkpoint, ...flags])
+  const scores = Object.entries(tasks!).map(([task, { acc, accNorm = null }]) => [task, { acc, accNorm }])
+  return Object.fromEntries(scores) as Record<TaskName, { acc: number; accNorm: number | null }>
 }
 
 const generated = z.object({ ids: z.array(z.int()) })

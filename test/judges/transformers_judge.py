@@ -31,13 +31,12 @@ def continuation(model, tokenizer, prompt, tokens):
 
 @torch.no_grad()
 def judge(question):
-    folder = question["checkpoint"]
-    model = load_model(folder)
+    model = load_model(question["checkpoint"])
     logits = model(torch.tensor(question["ids"]), use_cache=False).logits
     verdict = {"logits": worst_difference(answers_of(question)["logits"], logits)}
     if "perplexity" in question:
         # Not AutoTokenizer: for some families it takes another pre-tokenizer than the file's, which here is a toy's.
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(question.get("tokenizer", question["checkpoint"]))
         text = question["perplexity"]
         theirs = perplexity(model, tokenizer, text["text"], text["window"], text["windows"])
         verdict["perplexity"] = abs(theirs - text["value"]) / theirs

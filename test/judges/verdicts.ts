@@ -10,6 +10,14 @@ export const verdictSchema = z.object({
   /** Whether the greedy continuations are the same, token by token. */
   greedy: z.boolean().optional(),
   gradients: z.number().optional(),
+  /** Of each choice: the sum over its tokens. */
+  logLikelihoods: z.number().optional(),
+  /** Whether acc and acc_norm are the same. */
+  accuracies: z.boolean().optional(),
+  /** Whether texts are the same, letter by letter. */
+  same: z.boolean().optional(),
+  /** Secateur's acc. */
+  acc: z.number().optional(),
   /** Why the judge could not load the file. */
   error: z.string().optional(),
 })
@@ -21,10 +29,12 @@ export const verdictsSchema = z.object({
 })
 export type Verdicts = z.infer<typeof verdictsSchema>
 
-/** Differences that are rounding: the engine computes in float32, the judges in float64. */
-const tolerances = { logits: 2e-4, perplexity: 1e-5, gradients: 1e-4 }
+/** Differences that are rounding: the engine computes in float32, the judges in float64 or float32. */
+const tolerances = { logits: 2e-4, perplexity: 1e-5, gradients: 1e-4, logLikelihoods: 1e-4 }
 
-export function agrees({ error, greedy, logits = 0, perplexity = 0, gradients = 0 }: Verdict): boolean {
-  const within = logits <= tolerances.logits && perplexity <= tolerances.perplexity && gradients <= tolerances.gradients
-  return error === undefined && greedy !== false && within
+export function agrees(verdict: Verdict): boolean {
+  const measured = Object.entries(tolerances) as [keyof typeof tolerances, number][]
+  const within = measured.every(([name, tolerance]) => (verdict[name] ?? 0) <= tolerance)
+  const { error, greedy, accuracies, same } = verdict
+  return within && error === undefined && ![greedy, accuracies, same].includes(false)
 }

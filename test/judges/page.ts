@@ -1,0 +1,66 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { format, resolveConfig } from 'prettier'
+import type { Finding } from './judge.ts'
+
+export const page = join(import.meta.dirname, '../../docs/compatibility.md')
+
+/** What became of a judge: what it found, or why it did not judge. */
+export interface Outcome {
+  title: string
+  found: Finding | { without: string }
+}
+
+const head = `# What other programs make of Secateur's files
+
+\`npm run judge\` writes this page. Each section is the finding of one judge: a program that loads what Secateur writes, or
+does what Secateur does on the same files, and must compute the same. A section whose judge did not run when the page was
+last written keeps what it found before, and says so.
+`
+
+const tail = `## What they do not load
+
+- Layers of different sizes (\`--no-uniform\`, \`--ranking global\`): transformers reads their \`per_layer_config\`, but does
+  not build layers from it. [checkpoint-format.md](checkpoint-format.md) has the lines that do.
+- Llama and Gemma 3 whose hidden size is no multiple of the heads that are left (3 of 4 heads at a hidden size of 32, for
+  example): transformers 5 refuses the configuration, though \`head_dim\` says how large a head is.
+`
+
+/** The line under a heading: when and by what a section was judged, perhaps after why it was not judged again. */
+const judged = /^_(?:Not judged when this page was last written \([^\n]*\)\. )?(Judged on [^\n]*)_$/
+
+/** Writes docs/compatibility.md in one go. Sections of judges that did not run keep what the page says. */
+export async function writePage(outcomes: readonly Outcome[], today: string): Promise<void> {
+  const before = sectionsOf(readFileSync(page, 'utf8'))
+  const sections = outcomes.map(({ title, found }) => sectionOf(title, found, before.get(title), today))
+  const options = await resolveConfig(page)
+  writeFileSync(page, await format([head, ...sections, tail].join('\n'), { ...options, filepath: page }))
+}
+
+/** Sections of a page by their heading: the line below it, and the text. */
+export function sectionsOf(text: string): Map<string, { line: string; text: string }> {
+  const sections = text.split(/^## /m).slice(1)
+  return new Map(
+    sections.map((section) => {
+      const [title = '', ...lines] = section.trim().split('\n')
+      const [line = '', ...rest] = lines.join('\n').trim().split('\n\n')
+      return [title, { line: line.replaceAll('\n', ' '), text: rest.join('\n\n') }]
+    }),
+  )
+}
+
+/** A section as it is written: of what was found now, or of what was found before and why it was not judged again. */
+export function sectionOf(
+  title: string,
+  found: Outcome['found'],
+  before: { line: string; text: string } | undefined,
+  today: string,
+): string {
+  if (!('without' in found)) {
+    const versions = Object.entries(found.versions).map(([name, version]) => `${name} ${version}`)
+    return `## ${title}\n\n_Judged on ${today}: ${versions.join(', ')}._\n\n${found.text}\n`
+  }
+  const earlier = before && judged.exec(before.line)?.[1]
+  if (!before || !earlier) return `## ${title}\n\n_Never judged (${found.without})._\n`
+  return `## ${title}\n\n_Not judged when this page was last written (${found.without}). ${earlier}_\n\n${before.text}\n`
+}
