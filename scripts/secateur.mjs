@@ -16,6 +16,11 @@ const reasons = {
   SIGKILL:
     ': by a person or another program, or by the system because memory ran out (then a smaller batch size or a shorter ' +
     'sequence length needs less). A run goes on from its last saved state with --resume',
+  SIGABRT:
+    ': it gave up, most likely because it got no more memory (a smaller batch size or a shorter sequence length needs less)',
+  SIGSEGV: ': a fault in native code, of the program itself or of the memory of this computer',
+  SIGBUS: ': a file that it read was cut short meanwhile, or the disk failed',
+  SIGILL: ': this processor lacks instructions that ONNX Runtime was built with',
   SIGTERM: ' before it could save its state',
   SIGHUP: ' before it could save its state',
   SIGINT: ' before it could save its state',

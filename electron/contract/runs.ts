@@ -163,7 +163,14 @@ export const runMethods = {
   'runs.active': [nothing, z.array(runSchema)],
   'runs.get': [byId, runDetailSchema],
   'runs.pause': [byId, runSchema],
-  'runs.resume': [byId, runSchema],
+  /**
+   * Goes on from the saved state. Where merged weights turned out too large for the type that was to be written, another one
+   * may be named.
+   */
+  'runs.resume': [
+    z.strictObject({ id, outputDtype: z.enum(['float32', 'float16', 'bfloat16']).optional() }),
+    runSchema,
+  ],
   'runs.cancel': [byId, runSchema],
   /** The same job again in a new folder. */
   'runs.retry': [byId, runSchema],

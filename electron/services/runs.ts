@@ -44,7 +44,7 @@ export class Runs {
     'runs.get': ({ id }) => detailOf(rowOf(this.#context, id), this.#context.runs),
     'runs.pause': ({ id }) => this.#stop(rowOf(this.#context, id), 'pause'),
     'runs.cancel': ({ id }) => this.#stop(rowOf(this.#context, id), 'cancel'),
-    'runs.resume': ({ id }) => this.#resume(rowOf(this.#context, id)),
+    'runs.resume': ({ id, outputDtype }) => this.#resume(rowOf(this.#context, id), outputDtype),
     'runs.retry': async ({ id }) => this.announce(await this.#creation.retry(rowOf(this.#context, id))),
     'runs.move': ({ id, position }) => {
       rowOf(this.#context, id)
@@ -164,7 +164,7 @@ export class Runs {
     return this.announce(row.id)
   }
 
-  #resume(row: RunRow): RunSummary {
+  #resume(row: RunRow, outputDtype: string | undefined): RunSummary {
     const { runs } = this.#context
     if (runs.unwritten.has(row.id))
       throw new ProblemError('conflict', `${row.name} is ${row.state} and cannot be resumed yet. ${row.reason ?? ''}`)
@@ -175,8 +175,16 @@ export class Runs {
           ? `${row.name} has no saved state to go on from: try it again instead.`
           : `${row.name} cannot be resumed: it is ${row.state}.`,
       )
-    runs.update(row.id, { state: 'queued', reason: null, queue_position: runs.endOfQueue() })
+    const job = outputDtype === undefined ? row.job : withOutputDtype(row, outputDtype)
+    runs.update(row.id, { job, state: 'queued', reason: null, queue_position: runs.endOfQueue() })
     this.#queue.schedule()
     return this.announce(row.id)
   }
+}
+
+/** A run's job, as JSON, with another type of the weights that it will write. */
+function withOutputDtype({ job, name }: RunRow, outputDtype: string): string {
+  const settings = JSON.parse(job) as Record<string, unknown>
+  if (!('outputDtype' in settings)) throw new ProblemError('conflict', `${name} writes no weights.`)
+  return JSON.stringify({ ...settings, outputDtype })
 }

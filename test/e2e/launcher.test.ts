@@ -71,10 +71,15 @@ test('a launcher that is killed leaves no engine behind, and the state is saved'
   assert.ok(hasState(out))
 })
 
-test('an engine that is killed is told of, with the signal', onLinux, async () => {
-  const { launcher, engine, errors } = await startRun('killed')
-  process.kill(engine, 'SIGKILL')
-  const [code] = (await once(launcher, 'close')) as [number]
-  assert.equal(code, 137)
-  assert.match(errors(), /the engine was ended by SIGKILL.*memory/)
+test('an engine that is killed is told of, with the signal and what it may mean', onLinux, async () => {
+  for (const [signal, expected, cause] of [
+    ['SIGKILL', 137, /the engine was ended by SIGKILL.*memory ran out/],
+    ['SIGSEGV', 139, /the engine was ended by SIGSEGV: a fault in native code/],
+  ] as const) {
+    const { launcher, engine, errors } = await startRun(signal)
+    process.kill(engine, signal)
+    const [code] = (await once(launcher, 'close')) as [number]
+    assert.equal(code, expected)
+    assert.match(errors(), cause)
+  }
 })

@@ -111,6 +111,17 @@ test('a run is paused with its state saved, goes on from there, and ends as one 
   assert.deepEqual(stepsOf(done), oneTo(24))
 })
 
+test('a run whose weights are too large for float16 is resumed with another type', async () => {
+  const job = tiny({ steps: 2, frequency: 1, learningRate: 1, alpha: 1e6, outputDtype: 'float16' })
+  const { id } = await app.ask('runs.create', { job, name: 'overflow' })
+  const failed = await app.until(id, (run) => run.state === 'failed')
+  assert.match(failed.reason ?? '', /too large for float16.*--output-dtype/)
+  assert.equal(failed.resumable, true)
+  await app.ask('runs.resume', { id, outputDtype: 'bfloat16' })
+  const done = await app.until(id, (run) => run.state === 'done')
+  assert.ok(done.job.kind === 'prune' && done.job.outputDtype === 'bfloat16')
+})
+
 test('one run at a time has the device; the queue can be put in another order, and cancelled', async () => {
   const [a, b, c] = [
     await app.ask('runs.create', { job: long(), name: 'a' }),
