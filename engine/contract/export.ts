@@ -15,6 +15,13 @@ const common = {
   checkpoint: readPath,
 }
 
+const proving = {
+  proof: z
+    .boolean()
+    .default(true)
+    .describe('read the file back, run it, and say how far its log-likelihoods are from those of the checkpoint'),
+}
+
 export const exportGgufSchema = z.strictObject({
   ...common,
   format: z.literal('gguf').describe('format of the file'),
@@ -26,6 +33,7 @@ export const exportGgufSchema = z.strictObject({
     .describe(
       'how layers that differ are written: as deci (Llama and Mistral) or filled up with zeros; auto: the smaller',
     ),
+  ...proving,
   ...machineSettings,
 })
 
@@ -59,7 +67,7 @@ export const exportedSchema = z.object({
   layout: ggufLayout.optional(),
   /** Bits of the file's tensors for each parameter of the checkpoint. */
   bitsPerWeight: z.number(),
-  /** Left out where none was asked for. */
+  /** Left out where none was asked for, or the model does not fit into memory. */
   proof: proofSchema.optional(),
 })
 export type Exported = z.infer<typeof exportedSchema>

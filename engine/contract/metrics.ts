@@ -51,6 +51,7 @@ export const stageSchema = z.enum([
   'training',
   'generating samples',
   'writing',
+  'proving',
   'scoring',
   'measuring speed',
   'sweeping',

@@ -27,7 +27,7 @@ type Computing = Exclude<Work, { kind: 'merge' | 'export' }>
  */
 export function heldMemory(work: Work, checkpoint: Checkpoint, placement?: Placement): number {
   if (work.kind === 'merge') return programBytes + slack * mergeBytes(checkpoint)
-  if (work.kind === 'export') return programBytes + exportMemory(work)
+  if (work.kind === 'export') return programBytes + exportMemory(work, checkpoint)
   const program = programBytes + backendBytes + graphBytes[work.kind]
   if (placement && !placement.sharesMemory) return program + besideCardBytes(work, checkpoint, placement)
   return program + weightBytes(work, checkpoint) + slack * workBytes(work, checkpoint)

@@ -1,9 +1,13 @@
 import type { ExportJob, JobContext, ResultEvent } from '../contract/index.ts'
+import { chooseBackend } from '../backends/choose.ts'
 import { announce } from '../estimate/announce.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { exportGguf } from '../export/gguf/export.ts'
-import { openCheckpoint } from '../models/checkpoint.ts'
+import { prove } from '../export/proof.ts'
+import { proofFits, proofMemory } from '../export/size.ts'
+import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
+import { sizeText } from '../shared/size-text.ts'
 
 /** Writes a checkpoint in the format of another program, and says what came of it. */
 export async function exportCheckpoint(job: ExportJob, { emit, signal }: JobContext): Promise<ResultEvent> {
@@ -11,11 +15,18 @@ export async function exportCheckpoint(job: ExportJob, { emit, signal }: JobCont
   using checkpoint = openCheckpoint(job.checkpoint)
   await announce(job, checkpoint, emit)
   const writing = new StageProgress('writing', emit)
+  const backend = proofFits(job, checkpoint) ? await chooseBackend(job) : null
+  if (backend) emit({ type: 'started', job, backend: backend.name, threads: backend.threads })
+  else if (job.proof) emit({ type: 'warning', message: withoutProof(job, checkpoint) })
+  const proving = new StageProgress('proving', emit)
   const written = await exportGguf(job, checkpoint, {
     signal,
     progress: (done, total) => writing.report(done, total),
     say: (message) => emit({ type: 'log', level: 'info', message }),
     warn: (message) => emit({ type: 'warning', message }),
+    prove:
+      backend &&
+      ((file) => prove(file, checkpoint, { signal, progress: (done, total) => proving.report(done, total) })),
   })
   const { parameters } = checkpoint
   return {
@@ -26,3 +37,6 @@ export async function exportCheckpoint(job: ExportJob, { emit, signal }: JobCont
     seconds: (performance.now() - started) / 1000,
   }
 }
+
+const withoutProof = (job: ExportJob, checkpoint: Checkpoint): string =>
+  `The file is not read back and run: that would take about ${sizeText(proofMemory(job, checkpoint))} of memory, and there is less.`

@@ -295,7 +295,9 @@ function exportedText({ file, bytes, type, layout, bitsPerWeight, proof }: Expor
 
 const proofText = ({ texts, tokens, worst, mean }: Proof): string =>
   `read back and run: log-likelihoods of ${number(tokens)} tokens (${texts} texts) differ from the checkpoint's by at most ` +
-  `${worst.toPrecision(2)} (mean ${mean.toPrecision(2)})`
+  `${short(worst)} (mean ${short(mean)})`
+
+const short = (value: number) => String(Number(value.toPrecision(2)))
 
 function describeBench({ backend, device, scale, products, copies, models }: BenchResult): string {
   const lines = [`${backend} on ${device}${scale > 1 ? `, all sizes divided by ${scale}` : ''}`]

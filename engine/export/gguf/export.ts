@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path'
 import type { GgufKeys, GgufValue } from '../../checkpoint/gguf/writer.ts'
 import { layOutGguf } from '../../checkpoint/gguf/writer.ts'
-import type { Exported, ExportGgufJob } from '../../contract/index.ts'
+import type { Exported, ExportGgufJob, Proof } from '../../contract/index.ts'
 import type { Checkpoint } from '../../models/checkpoint.ts'
 import { configKeys } from '../../models/gguf-keys.ts'
 import { createFileAtomically } from '../../shared/files.ts'
@@ -16,6 +16,8 @@ export interface ExportControl extends WorkControl {
   /** Takes what a person may want to know, and what they must. */
   say: (message: string) => void
   warn: (message: string) => void
+  /** Says how far what was written is from the checkpoint, before it gets its name; null for no proof. */
+  prove: ((file: string) => Promise<Proof>) | null
 }
 
 /**
@@ -38,15 +40,17 @@ export async function exportGguf(
     ...generalKeys(job, checkpoint),
     ...tokenizer.keys,
   ])
-  await createFileAtomically(job.out, (temporary) =>
-    writeGguf(temporary, keys, tensors, checkpoint, control, job.threads),
-  )
+  const proof = await createFileAtomically(job.out, async (temporary) => {
+    await writeGguf(temporary, keys, tensors, checkpoint, control, job.threads)
+    return await control.prove?.(temporary)
+  })
   return {
     file: job.out,
     bytes: layOutGguf(keys, tensors).bytes,
     type: job.type,
     layout: layout.name,
     bitsPerWeight: (8 * bytes) / checkpoint.parameters,
+    ...(proof && { proof }),
   }
 }
 

@@ -8,7 +8,7 @@ import { preTokenizerName } from '../../../engine/export/gguf/pre-tokenizer.ts'
 import { exportCheckpoint } from '../../../engine/jobs/export.ts'
 import { type ExportJob, exportSchema } from '../../../engine/contract/index.ts'
 import { checkTokenizerJson } from '../../../engine/tokenizer/tokenizer-json.ts'
-import { fixtureModel } from '../../fixtures/read.ts'
+import { type FixtureName, fixtureModel } from '../../fixtures/read.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-gguf-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -50,6 +50,7 @@ const jobOf = (name: string, settings: object = {}): ExportJob =>
     checkpoint: fixtureModel('llama_gqa'),
     out: join(folder, name),
     type: 'f16',
+    proof: false,
     ...settings,
   })
 
@@ -75,6 +76,31 @@ test('a stopped export, or one that cannot be written, leaves nothing', async ()
   rmSync(join(folder, 'a-file'))
   assert.deepEqual(readdirSync(folder), before)
 })
+
+const families: [FixtureName, string, object?][] = [
+  ['llama3_rope', 'stock'],
+  ['mistral_window', 'stock'],
+  ['qwen2_bias_tied', 'stock'],
+  ['qwen3_norm_headdim', 'stock'],
+  ['gemma3_text', 'stock'],
+  ['phi3_fused', 'stock'],
+  ['secateur_ragged', 'deci'],
+  ['secateur_ragged', 'padded', { layout: 'padded' }],
+]
+for (const [name, layout, settings] of families)
+  test(`${name}, read back from its ${layout} file, computes the same`, async () => {
+    const job = jobOf(`${name}-${layout}.gguf`, {
+      checkpoint: fixtureModel(name),
+      type: 'f32',
+      proof: true,
+      ...settings,
+    })
+    const context = { emit: () => {}, signal: new AbortController().signal, resume: false }
+    const { export: written } = await exportCheckpoint(job, context)
+    assert.equal(written!.layout, layout)
+    assert.equal(written!.proof!.texts, 8)
+    assert.ok(written!.proof!.worst < 2e-5, `${written!.proof!.worst}`)
+  })
 
 const bytes = { type: 'ByteLevel', add_prefix_space: false, use_regex: true }
 const words = { ...bytes, use_regex: false }

@@ -1,0 +1,98 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Proof } from '../contract/index.ts'
+import { CausalScoring } from '../evaluation/causal-scoring.ts'
+import type { LikelihoodItem } from '../evaluation/scoring-model.ts'
+import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
+import { disposeModel, loadModelInSlices } from '../models/load.ts'
+import { openTokenizer } from '../models/model-tokenizer.ts'
+import { SecateurError } from '../shared/errors.ts'
+import { Random } from '../shared/random.ts'
+import type { WorkControl } from '../shared/work-control.ts'
+import { proofTexts } from './proof-texts.ts'
+
+/** Tokens of a text that are read at most. */
+const longest = 256
+/** Of texts made of random ids, where there is no tokenizer. */
+const randomTokens = 64
+
+/**
+ * Reads a file that was written, runs it and the checkpoint over the same texts, and says how far the log-likelihoods of
+ * their tokens are apart. Each model is in memory by itself.
+ *
+ * @param control.progress texts that are run, of all of both models
+ * @throws SecateurError where a model computes no numbers
+ */
+export async function prove(file: string, checkpoint: Checkpoint, { signal, progress }: WorkControl): Promise<Proof> {
+  using written = openCheckpoint(file)
+  // Some formats are for shorter texts than the model; a warning has said so.
+  const items = await itemsOf(
+    checkpoint,
+    Math.min(longest, written.config.maxPositions, checkpoint.config.maxPositions),
+  )
+  const total = 2 * items.length
+  const expected = await likelihoodsOf(checkpoint, items, signal, (done) => progress(done, total))
+  const found = await likelihoodsOf(written, items, signal, (done) => progress(items.length + done, total))
+  const differences = expected.map((value, index) => Math.abs(value - found[index]!))
+  if (differences.some((value) => !Number.isFinite(value)))
+    throw new SecateurError('bad-file', 'computes probabilities that are not numbers once it is read back', { file })
+  return {
+    texts: items.length,
+    tokens: differences.length,
+    worst: differences.reduce((most, value) => Math.max(most, value), 0),
+    mean: differences.reduce((sum, value) => sum + value, 0) / differences.length,
+  }
+}
+
+/** Every text with its first token as what comes before. */
+async function itemsOf(checkpoint: Checkpoint, tokens: number): Promise<LikelihoodItem[]> {
+  const ids = (await hasTokenizer(checkpoint))
+    ? await encodedTexts(checkpoint)
+    : proofTexts.map((_, index) => randomIds(index, checkpoint.config.vocabularySize))
+  return ids
+    .map((each) => each.slice(0, tokens))
+    .filter((each) => each.length > 1)
+    .map(([first, ...rest]) => ({ prefix: [first!], suffixes: [rest] }))
+}
+
+async function hasTokenizer(checkpoint: Checkpoint): Promise<boolean> {
+  try {
+    await openTokenizer(checkpoint)
+    return true
+  } catch (error) {
+    // Ids do as well: what is proved is the weights.
+    if (error instanceof SecateurError) return false
+    throw error
+  }
+}
+
+async function encodedTexts(checkpoint: Checkpoint): Promise<number[][]> {
+  const tokenizer = await openTokenizer(checkpoint)
+  return proofTexts.map((text) => tokenizer.encode(text))
+}
+
+function randomIds(seed: number, vocabulary: number): number[] {
+  const random = new Random(seed)
+  return Array.from({ length: randomTokens }, () => random.integer(vocabulary))
+}
+
+async function likelihoodsOf(
+  checkpoint: Checkpoint,
+  items: readonly LikelihoodItem[],
+  signal: AbortSignal,
+  onText: (done: number) => void,
+): Promise<number[]> {
+  const model = await loadModelInSlices(checkpoint, { signal })
+  try {
+    const scoring = new CausalScoring(model)
+    const values: number[] = []
+    for (const [index, item] of items.entries()) {
+      values.push(...(await scoring.logLikelihoods([item])).flat(2))
+      onText(index + 1)
+      await setImmediate()
+      signal.throwIfAborted()
+    }
+    return values
+  } finally {
+    disposeModel(model)
+  }
+}
