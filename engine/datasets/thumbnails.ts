@@ -2,23 +2,13 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import type { Thumbnails, ParsedServiceParams } from '../contract/index.ts'
+import { damaged, mostImageBytes, mostPixels } from '../data/images/decode.ts'
 import { type ImageFile, listImages } from '../data/image-files.ts'
 import { badFile, failureOf } from '../shared/errors.ts'
 import { explained } from '../shared/system-errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 
-/** Larger files, and images of more pixels, are refused before memory is taken for them. */
-const mostBytes = 256 * 2 ** 20
-const mostPixels = 2 ** 28
 const atOnce = 4
-
-sharp.cache(false)
-sharp.concurrency(1)
-// Files are read by what they hold, not by their names: only what the names promise may be in them, and no SVG or PDF.
-sharp.block({ operation: ['VipsForeignLoad'] })
-sharp.unblock({
-  operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].map((format) => `VipsForeignLoad${format}File`),
-})
 
 /** Small pictures of a folder's images, upright, as data addresses. One that is damaged has an error in its place. */
 export async function imageThumbnails(
@@ -45,7 +35,8 @@ async function thumbnail(folder: string, image: ImageFile, size: number): Promis
   const file = join(folder, image.name)
   try {
     const bytes = (await stat(file)).size
-    if (bytes > mostBytes) throw badFile(file, undefined, `has ${bytes} bytes; images of ${mostBytes} at most are read`)
+    if (bytes > mostImageBytes)
+      throw badFile(file, undefined, `has ${bytes} bytes; images of ${mostImageBytes} at most are read`)
     const input = sharp(file, { limitInputPixels: mostPixels, sequentialRead: true })
     const { autoOrient } = await input.metadata()
     const small = await input
@@ -58,10 +49,4 @@ async function thumbnail(folder: string, image: ImageFile, size: number): Promis
   } catch (error) {
     return { ...image, error: failureOf(damaged(file, error)) }
   }
-}
-
-function damaged(file: string, error: unknown): unknown {
-  const known = explained(file, error)
-  if (known !== error || !(error instanceof Error)) return known
-  return badFile(file, undefined, `cannot be read as an image: ${error.message.split('\n')[0]}`, error)
 }

@@ -51,14 +51,16 @@ const timmSchema = z.looseObject({
 /** Pillow's numbers of filters, as `resample` has them. */
 const filters: Record<number, Filter> = { 0: 'nearest', 1: 'lanczos', 2: 'bilinear', 3: 'bicubic' }
 
+const same = (value: number, colours: number): number[] => Array.from({ length: colours }, () => value)
+
 /** The usual values of ViT: resized to the model's size, colours between -1 and 1. */
 const usual = ([height, width]: readonly [number, number], colours: number): Preprocessing => ({
   resize: { to: 'size', height, width },
   filter: 'bilinear',
   crop: null,
   scale: 1 / 255,
-  mean: new Array<number>(colours).fill(0.5),
-  deviation: new Array<number>(colours).fill(0.5),
+  mean: same(0.5, colours),
+  deviation: same(0.5, colours),
   source: null,
 })
 
@@ -113,9 +115,7 @@ function ofHuggingFace(
       ? { to: 'size', ...sizeOf(size, imageSize) }
       : { to: 'size', height, width }
   const colourwise = (values: readonly number[] | null | undefined, other: number) =>
-    (fields.do_normalize ?? true)
-      ? (values ?? new Array<number>(colours).fill(0.5))
-      : new Array<number>(colours).fill(other)
+    (fields.do_normalize ?? true) ? (values ?? same(0.5, colours)) : same(other, colours)
   return {
     resize: (fields.do_resize ?? true) ? resizes : null,
     filter,

@@ -1,0 +1,64 @@
+import { stat } from 'node:fs/promises'
+import sharp from 'sharp'
+import { badFile, SecateurError } from '../../shared/errors.ts'
+import { explained } from '../../shared/system-errors.ts'
+import type { Pixels } from './resample.ts'
+
+/** Larger files, and images of more pixels, are refused before memory is taken for them. */
+export const mostImageBytes = 256 * 2 ** 20
+export const mostPixels = 2 ** 28
+
+sharp.cache(false)
+sharp.concurrency(1)
+// Files are read by what they hold, not by their names: only what the names promise may be in them, and no SVG or PDF.
+sharp.block({ operation: ['VipsForeignLoad'] })
+sharp.unblock({
+  operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].flatMap((format) => [
+    `VipsForeignLoad${format}File`,
+    `VipsForeignLoad${format}Buffer`,
+  ]),
+})
+
+/**
+ * An image, upright, in red, green and blue of 8 bits: the first one where a file has several, what is seen through is dropped
+ * as Pillow does, and grey becomes three colours.
+ *
+ * @throws SecateurError that names the file and says what is wrong with it
+ */
+export async function decodeImage(file: string): Promise<Pixels> {
+  try {
+    const { size } = await stat(file)
+    if (size > mostImageBytes)
+      throw badFile(file, undefined, `has ${size} bytes; images of ${mostImageBytes} at most are read`)
+    const { data, info } = await sharp(file, { limitInputPixels: mostPixels, failOn: 'error', sequentialRead: true })
+      .autoOrient()
+      .toColourspace('srgb')
+      .removeAlpha()
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true })
+    const pixels = new Uint8Array(data.buffer, data.byteOffset, data.length)
+    return { data: inColours(pixels, info.channels), width: info.width, height: info.height, colours: 3 }
+  } catch (error) {
+    throw damaged(file, error)
+  }
+}
+
+/** Three colours of an image that has so many. */
+function inColours(pixels: Uint8Array, channels: number): Uint8Array {
+  if (channels === 3) return pixels
+  if (channels !== 1) throw new Error(`it has ${channels} colours`)
+  const result = new Uint8Array(3 * pixels.length)
+  for (const [i, value] of pixels.entries()) result.fill(value, 3 * i, 3 * i + 3)
+  return result
+}
+
+/** What is wrong with an image, in one sentence that names its file. */
+export function damaged(file: string, error: unknown): unknown {
+  if (error instanceof SecateurError) return error
+  const known = explained(file, error)
+  if (known !== error || !(error instanceof Error)) return known
+  const text = error.message.replaceAll(/\s+/g, ' ').trim()
+  if (/exceeds pixel limit/.test(text))
+    return badFile(file, undefined, `has more than ${mostPixels} pixels, which is refused before memory is taken`)
+  return badFile(file, undefined, `cannot be read as an image: ${text}`)
+}

@@ -1,0 +1,175 @@
+import { existsSync, realpathSync } from 'node:fs'
+import { readFile, readdir, stat } from 'node:fs/promises'
+import { dirname, join, sep } from 'node:path'
+import { badFile } from '../../shared/errors.ts'
+import { explained } from '../../shared/system-errors.ts'
+import { listImages } from '../image-files.ts'
+
+export interface LabelledImage {
+  file: string
+  /** Number of its class in `ImageSet.classes`. */
+  label: number
+}
+
+/** Pictures with their classes, in an order that does not depend on the file system. */
+export interface ImageSet {
+  /** The folder or list that they were found by. */
+  path: string
+  classes: readonly string[]
+  images: readonly LabelledImage[]
+}
+
+export type ImageSplit = 'train' | 'test'
+
+/** Names that folders of a split have, best first. */
+const splitNames: Record<ImageSplit, readonly string[]> = {
+  train: ['train', 'training'],
+  test: ['test', 'val', 'valid', 'validation'],
+}
+
+/** Lists of VTAB-1k, best first. */
+const listNames: Record<ImageSplit, readonly string[]> = {
+  train: ['train800val200.txt', 'train800.txt', 'train.txt'],
+  test: ['test.txt', 'val200.txt', 'val.txt'],
+}
+
+const mostListBytes = 2 ** 28
+
+/**
+ * The pictures of a split:
+ * - a folder of class folders, or one with folders `train` and `test` (or `val`) of class folders;
+ * - CUB-200-2011: `images.txt`, `image_class_labels.txt`, `train_test_split.txt`, `classes.txt`;
+ * - VTAB-1k: a list of lines "path label", or a folder with such lists (`train800val200.txt`, `test.txt`).
+ *
+ * Where there are no splits, all pictures are both.
+ *
+ * @throws SecateurError that names the file, and the line where it is a list's
+ */
+export async function openImageSet(path: string, split: ImageSplit, signal: AbortSignal): Promise<ImageSet> {
+  try {
+    if ((await stat(path)).isFile()) return await fromList(path, signal)
+    if (existsSync(join(path, 'image_class_labels.txt'))) return await fromCub(path, split)
+    const list = listNames[split].find((name) => existsSync(join(path, name)))
+    if (list !== undefined) return await fromList(join(path, list), signal)
+    return await fromClassFolders(await splitFolder(path, split), signal)
+  } catch (error) {
+    throw explained(path, error)
+  }
+}
+
+async function splitFolder(path: string, split: ImageSplit): Promise<string> {
+  const folders = (await readdir(path, { withFileTypes: true })).filter((entry) => entry.isDirectory())
+  const called = (names: readonly string[]) =>
+    names.map((name) => folders.find((folder) => folder.name.toLowerCase() === name)).find((found) => found)
+  const found = called(splitNames[split])
+  if (found) return join(path, found.name)
+  const other = split === 'train' ? 'test' : 'train'
+  if (called(splitNames[other]))
+    throw badFile(path, undefined, `has a folder for ${other}, and none for ${split} (${splitNames[split].join(', ')})`)
+  return path
+}
+
+async function fromClassFolders(path: string, signal: AbortSignal): Promise<ImageSet> {
+  const found = await listImages(path, signal)
+  if (found.length === 0)
+    throw badFile(
+      path,
+      undefined,
+      'holds no pictures (.jpg, .png, .webp, ...) in folders of its own: one folder a class',
+    )
+  const loose = found.find(({ className }) => className === null)
+  if (loose) throw badFile(join(path, loose.name), undefined, 'lies in no class folder: every picture belongs into one')
+  const nested = found.find(({ className }) => className!.includes('/'))
+  if (nested)
+    throw badFile(
+      path,
+      undefined,
+      `has folders within class folders, such as ${nested.className}: give the folder above the classes`,
+    )
+  const filled = new Set(found.map(({ className }) => className!))
+  const folders = (await readdir(path, { withFileTypes: true })).filter(
+    (entry) => entry.isDirectory() && !entry.name.startsWith('.'),
+  )
+  const empty = folders.find(({ name }) => !filled.has(name))
+  if (empty) throw badFile(join(path, empty.name), undefined, 'is a class folder without a picture')
+  // torchvision sorts names of classes as texts, and so do models that were trained with it.
+  const classes = [...filled].sort((one, other) => (one < other ? -1 : 1))
+  const labels = new Map(classes.map((name, label) => [name, label]))
+  return {
+    path,
+    classes,
+    images: found.map(({ name, className }) => ({ file: join(path, name), label: labels.get(className!)! })),
+  }
+}
+
+/** Lines of a small text file, without empty ones, with their numbers. */
+async function linesOf(file: string): Promise<{ line: number; words: string[] }[]> {
+  const { size } = await stat(file)
+  if (size > mostListBytes)
+    throw badFile(file, undefined, `has ${size} bytes; lists of ${mostListBytes} at most are read`)
+  const text = await readFile(file, 'utf8')
+  return text.split(/\r?\n/).flatMap((words, index) => {
+    const trimmed = words.trim()
+    return trimmed === '' ? [] : [{ line: index + 1, words: trimmed.split(/\s+/) }]
+  })
+}
+
+/** A file that a list names, which must lie in the list's own folder. */
+function fileIn(folder: string, name: string, list: string, line: number): string {
+  const file = join(folder, name)
+  if (!existsSync(file)) throw badFile(list, `line ${line}`, `names ${name}, which is not in ${folder}`)
+  const root = realpathSync(folder)
+  if (!realpathSync(file).startsWith(root + sep))
+    throw badFile(list, `line ${line}`, `names ${name}, which leads out of ${folder}`)
+  return file
+}
+
+async function fromList(list: string, signal: AbortSignal): Promise<ImageSet> {
+  const folder = dirname(list)
+  const images: LabelledImage[] = []
+  let most = -1
+  for (const { line, words } of await linesOf(list)) {
+    signal.throwIfAborted()
+    const label = Number(words.at(-1))
+    if (words.length < 2 || !Number.isSafeInteger(label) || label < 0 || label >= 2 ** 24)
+      throw badFile(list, `line ${line}`, 'is not a path and the number of a class: "images/000001.png 12"')
+    images.push({ file: fileIn(folder, words.slice(0, -1).join(' '), list, line), label })
+    most = Math.max(most, label)
+  }
+  if (images.length === 0) throw badFile(list, undefined, 'names no picture')
+  return { path: list, classes: Array.from({ length: most + 1 }, (_, label) => String(label)), images }
+}
+
+async function fromCub(folder: string, split: ImageSplit): Promise<ImageSet> {
+  const read = async (name: string) => {
+    const file = join(folder, name)
+    if (!existsSync(file)) throw badFile(file, undefined, 'is missing beside image_class_labels.txt')
+    const byId = new Map<string, { line: number; value: string }>()
+    for (const { line, words } of await linesOf(file)) {
+      const [id, ...rest] = words
+      if (rest.length === 0) throw badFile(file, `line ${line}`, 'has a number and nothing after it')
+      if (byId.has(id!)) throw badFile(file, `line ${line}`, `has the number ${id} a second time`)
+      byId.set(id!, { line, value: rest.join(' ') })
+    }
+    return { file, byId }
+  }
+  const [paths, labels, splits, classes] = await Promise.all(
+    ['images.txt', 'image_class_labels.txt', 'train_test_split.txt', 'classes.txt'].map(read),
+  )
+  const numbers = [...classes!.byId.keys()]
+  const labelOf = new Map(numbers.map((id, label) => [id, label]))
+  const images: LabelledImage[] = []
+  for (const [id, { line, value }] of paths!.byId) {
+    const side = splits!.byId.get(id)?.value
+    const label = labels!.byId.get(id)
+    if (side === undefined || !label)
+      throw badFile(paths!.file, `line ${line}`, `picture ${id} has no ${label ? 'split' : 'class'}`)
+    if (side !== (split === 'train' ? '1' : '0')) continue
+    const number = labelOf.get(label.value)
+    if (number === undefined)
+      throw badFile(labels!.file, `line ${label.line}`, `names class ${label.value}, which ${classes!.file} lacks`)
+    images.push({ file: fileIn(join(folder, 'images'), value, paths!.file, line), label: number })
+  }
+  if (images.length === 0) throw badFile(splits!.file, undefined, `marks no picture for ${split}`)
+  return { path: folder, classes: [...classes!.byId.values()].map(({ value }) => value), images }
+}
