@@ -7,6 +7,13 @@ import { taskName } from './tasks.ts'
 export const evaluationSchema = z.strictObject({
   tasks: z.partialRecord(taskName, readPath).default({}).describe('task files by task name'),
   perplexity: z.record(z.string().min(1), readPath).default({}).describe('text files by a name of your choice'),
+  images: readPath
+    .optional()
+    .describe('labelled pictures for a model of images: a folder of class folders, CUB-200-2011, or a list of VTAB'),
+  badRows: z
+    .enum(['refuse', 'skip'])
+    .default('refuse')
+    .describe('pictures that cannot be read: refuse to start, or leave them out and say so'),
   mode: z.enum(['modern', 'legacy']).default('modern').describe("harness to follow: today's, or that of the papers"),
   limit: z.int().min(1).max(most.rows).optional().describe('rows scored of each task'),
   fewShot: z.int().min(0).max(64).default(0).describe('few-shot: solved examples in front of each row'),
@@ -50,9 +57,23 @@ const perplexity = z.object({
   protocol: z.string(),
 })
 const speed = z.object({ promptTokensPerSecond: z.number(), generatedTokensPerSecond: z.number() })
+const classification = z.object({
+  /** Fractions of the pictures whose class is the likeliest one, and among the five likeliest. */
+  top1: z.number(),
+  top5: z.number(),
+  /** Of top1. */
+  stderr: z.number().nullable(),
+  n: z.int(),
+  perClass: z.array(z.object({ name: z.string(), n: z.int(), acc: z.number().nullable() })),
+  /** How often pictures of a class (row) were taken for each class (column); only of models with few classes. */
+  confusion: z.array(z.array(z.int())).optional(),
+  imagesPerSecond: z.number().nullable(),
+})
+export type ClassificationScore = z.infer<typeof classification>
 export const scoresSchema = z.object({
   tasks: z.partialRecord(taskName, taskScore),
   perplexity: z.record(z.string(), perplexity),
+  classification: classification.optional(),
   latency: speed
     .extend({
       /** At each length of the prompt that was asked for. */

@@ -4,7 +4,7 @@ import { CausalScoring } from '../evaluation/causal-scoring.ts'
 import { corpusKind } from '../evaluation/corpus.ts'
 import { generate } from '../evaluation/generation.ts'
 import { measureLatency } from '../evaluation/latency.ts'
-import { type ScoredRow, scoreTask } from '../evaluation/likelihood.ts'
+import { scoreTask } from '../evaluation/likelihood.ts'
 import { measurePerplexity } from '../evaluation/perplexity.ts'
 import { encodePrompt } from '../evaluation/prompt.ts'
 import { readTask } from '../evaluation/read-task.ts'
@@ -15,10 +15,12 @@ import type { Checkpoint } from '../models/checkpoint.ts'
 import type { Model } from '../models/family.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
+import { familyOf } from '../models/registry.ts'
 import { stopIdsOf } from '../models/stop-ids.ts'
 import { refuseSpecial } from '../shared/open-file.ts'
 import { Random } from '../shared/random.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
+import { checkImageEvaluation, scoreImages } from './image-evaluation.ts'
 import type { RunFolder } from './run-folder.ts'
 import { StageProgress } from './stage-progress.ts'
 
@@ -64,16 +66,21 @@ export async function score(
   { adapter, stage = 'scoring', earlier, onScore }: ScoreOptions,
 ): Promise<Scores> {
   checkShots(settings)
+  const ofImages = familyOf(checkpoint.config).task === 'image-classification'
+  if (ofImages) checkImageEvaluation(settings, checkpoint)
+  else if (settings.images !== undefined)
+    throw badSetting('images', `${checkpoint.folder} is a language model, which does not look at pictures`)
   const scores: Scores = earlier ?? { tasks: {}, perplexity: {} }
   const tasks = (Object.entries(settings.tasks) as [TaskName, string][]).filter(([name]) => !scores.tasks[name])
   const texts = Object.entries(settings.perplexity).filter(([name]) => !scores.perplexity[name])
   const latency = settings.latency && !scores.latency
   const examples = settings.prompts.length > 0 && !scores.examples
-  if (tasks.length + texts.length === 0 && !latency && !examples) return scores
+  const images = ofImages && !scores.classification
+  if (tasks.length + texts.length === 0 && !latency && !examples && !images) return scores
 
   const { emit, signal } = context
   const stop = examples ? stopIdsOf(checkpoint) : []
-  const tokenizer = await openTokenizer(checkpoint)
+  const tokenizer = ofImages ? null : await openTokenizer(checkpoint)
   const reading = new StageProgress('reading weights', emit)
   let bytes = 0
   const model = await loadModelInSlices(checkpoint, {
@@ -83,6 +90,16 @@ export async function score(
   let adapted: Adapter | undefined
   try {
     if (adapter !== undefined) adapted = loadAdapter(adapter, checkpoint)
+    if (tokenizer === null) {
+      using rows = new RowsFile(settings.predictions)
+      scores.classification = await scoreImages(model, checkpoint, settings, context, {
+        adapter: adapted,
+        stage,
+        writeRows: (found) => rows.write(found),
+      })
+      onScore?.(scores)
+      return scores
+    }
     const scoring = new CausalScoring(model, { adapter: adapted })
     const progress = new StageProgress(stage, emit, [
       ...Object.keys(settings.tasks),
@@ -181,7 +198,7 @@ class RowsFile {
     this.#descriptor = path === undefined ? null : openSync(path, 'w')
   }
 
-  write(rows: readonly ScoredRow[]): void {
+  write(rows: readonly object[]): void {
     if (this.#descriptor !== null) for (const row of rows) writeSync(this.#descriptor, `${JSON.stringify(row)}\n`)
   }
 
