@@ -18,6 +18,7 @@ export const resultEventSchema = z.object({
   compatibility: z.array(compatibilitySchema).optional(),
   tasks: scoresSchema.shape.tasks.optional(),
   perplexity: scoresSchema.shape.perplexity.optional(),
+  classification: scoresSchema.shape.classification,
   latency: scoresSchema.shape.latency,
   examples: scoresSchema.shape.examples,
   export: exportedSchema.optional(),

@@ -268,6 +268,11 @@ function describe(result: Outcome): string {
     const norm = score.accNorm === undefined ? '' : `, ${part('acc_norm', score.accNorm, score.stderrNorm)}`
     lines.push(`${name}: ${part('acc', score.acc, score.stderr)}${norm} (n = ${number(score.n)})`)
   }
+  if (result.classification) {
+    const { top1, top5, stderr, n, imagesPerSecond } = result.classification
+    const speed = imagesPerSecond === null ? '' : `, ${number(Math.round(imagesPerSecond))} pictures/s`
+    lines.push(`images: ${part('top-1', top1, stderr)}, top-5 ${(100 * top5).toFixed(2)} % (n = ${number(n)})${speed}`)
+  }
   if (result.latency)
     lines.push(
       `prompt ${number(Math.round(result.latency.promptTokensPerSecond))} tokens/s, generation ${number(Math.round(result.latency.generatedTokensPerSecond))} tokens/s`,

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { openImageSet } from '../../../../engine/data/images/image-set.ts'
+import { picture, scratch, text } from './pictures.ts'
+
+const { signal } = new AbortController()
+const short = (folder: string, { images }: Awaited<ReturnType<typeof openImageSet>>) =>
+  images.map(({ file, label }) => [file.slice(folder.length + 1), label])
+
+test('a folder of class folders: classes in the order of their names, all pictures in both splits', async () => {
+  const folder = scratch()
+  for (const name of ['cat/2.png', 'cat/10.png', 'Dog/a.jpg', 'bird/x.webp']) await picture(join(folder, name))
+  const set = await openImageSet(folder, 'train', signal)
+  assert.deepEqual(set.classes, ['Dog', 'bird', 'cat'])
+  assert.deepEqual(short(folder, set), [
+    ['Dog/a.jpg', 0],
+    ['bird/x.webp', 1],
+    ['cat/10.png', 2],
+    ['cat/2.png', 2],
+  ])
+  assert.deepEqual((await openImageSet(folder, 'test', signal)).images, set.images)
+})
+
+test('folders train and val are the splits', async () => {
+  const folder = scratch()
+  await picture(join(folder, 'train/cat/1.png'))
+  await picture(join(folder, 'val/cat/2.png'))
+  assert.deepEqual(short(folder, await openImageSet(folder, 'train', signal)), [['train/cat/1.png', 0]])
+  assert.deepEqual(short(folder, await openImageSet(folder, 'test', signal)), [['val/cat/2.png', 0]])
+})
+
+test('CUB-200-2011: paths, labels from 1, splits and names by the numbers of the pictures', async () => {
+  const folder = scratch()
+  for (const name of ['001.Gull/a.jpg', '002.Tern/b.jpg', '002.Tern/c.jpg']) await picture(join(folder, 'images', name))
+  text(join(folder, 'images.txt'), ['1 001.Gull/a.jpg', '2 002.Tern/b.jpg', '3 002.Tern/c.jpg'])
+  text(join(folder, 'image_class_labels.txt'), ['1 1', '2 2', '3 2'])
+  text(join(folder, 'train_test_split.txt'), ['1 1', '2 0', '3 1'])
+  text(join(folder, 'classes.txt'), ['1 001.Gull', '2 002.Tern'])
+  const train = await openImageSet(folder, 'train', signal)
+  assert.deepEqual(train.classes, ['001.Gull', '002.Tern'])
+  assert.deepEqual(short(folder, train), [
+    ['images/001.Gull/a.jpg', 0],
+    ['images/002.Tern/c.jpg', 1],
+  ])
+  assert.deepEqual(short(folder, await openImageSet(folder, 'test', signal)), [['images/002.Tern/b.jpg', 1]])
+  text(join(folder, 'image_class_labels.txt'), ['1 1', '2 3', '3 2'])
+  await assert.rejects(
+    openImageSet(folder, 'test', signal),
+    /image_class_labels\.txt: line 2: names class 3, which .* lacks/,
+  )
+})
+
+test('VTAB: lists of paths and labels, 1,000 training pictures where a folder has them', async () => {
+  const folder = scratch()
+  for (const name of ['images/a b.png', 'images/c.png']) await picture(join(folder, name))
+  text(join(folder, 'train800val200.txt'), ['images/a b.png 3', 'images/c.png 0'])
+  text(join(folder, 'test.txt'), ['images/c.png 1'])
+  const train = await openImageSet(folder, 'train', signal)
+  assert.deepEqual(train.classes, ['0', '1', '2', '3'])
+  assert.deepEqual(short(folder, train), [
+    ['images/a b.png', 3],
+    ['images/c.png', 0],
+  ])
+  assert.deepEqual(short(folder, await openImageSet(join(folder, 'test.txt'), 'train', signal)), [['images/c.png', 1]])
+})
+
+for (const [what, lines, message] of [
+  ['a line without a number', ['a.png one'], /list\.txt: line 1: is not a path and the number of a class/],
+  ['a negative class', ['a.png -1'], /line 1: is not a path/],
+  ['a missing picture', ['a.png 0', 'b.png 1'], /line 2: names b\.png, which is not in/],
+  ['a way out', ['../outside.png 0'], /line 1: names \.\.\/outside\.png, which/],
+  ['no line', ['', ' '], /list\.txt: names no picture/],
+] as const)
+  test(`a list with ${what} is refused`, async () => {
+    const folder = join(scratch(), 'inner')
+    await picture(join(folder, 'a.png'))
+    await picture(join(folder, '..', 'outside.png'))
+    await assert.rejects(openImageSet(text(join(folder, 'list.txt'), lines), 'train', signal), message)
+  })
+
+for (const [what, make, message] of [
+  [
+    'an empty class',
+    (folder: string) => mkdirSync(join(folder, 'empty')),
+    /empty: is a class folder without a picture/,
+  ],
+  [
+    'a picture beside the classes',
+    (folder: string) => picture(join(folder, 'x.png')),
+    /x\.png: lies in no class folder/,
+  ],
+  [
+    'folders in folders',
+    (folder: string) => picture(join(folder, 'cat/old/x.png')),
+    /has folders within class folders, such as cat\/old/,
+  ],
+  [
+    'a link as its only picture',
+    (folder: string) => {
+      mkdirSync(join(folder, 'linked'))
+      symlinkSync(join(folder, 'cat/1.png'), join(folder, 'linked/1.png'))
+    },
+    /linked: is a class folder without a picture/,
+  ],
+] as const)
+  test(`a folder with ${what} is refused`, async () => {
+    const folder = scratch()
+    await picture(join(folder, 'cat/1.png'))
+    await make(folder)
+    await assert.rejects(openImageSet(folder, 'train', signal), message)
+  })
+
+test('a split that is not there is named', async () => {
+  const folder = scratch()
+  await picture(join(folder, 'train/cat/1.png'))
+  await assert.rejects(openImageSet(folder, 'test', signal), /has a folder for train, and none for test \(test, val/)
+  await assert.rejects(openImageSet(join(folder, 'nothing'), 'test', signal), /nothing: .*(not exist|no such)/i)
+})
