@@ -10,7 +10,7 @@ export const evaluationSchema = z.strictObject({
   images: readPath
     .optional()
     .describe('labelled pictures for a model of images: a folder of class folders, CUB-200-2011, or a list of VTAB'),
-  badRows: z
+  badImages: z
     .enum(['refuse', 'skip'])
     .default('refuse')
     .describe('pictures that cannot be read: refuse to start, or leave them out and say so'),

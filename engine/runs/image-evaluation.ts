@@ -46,7 +46,7 @@ export async function scoreImages(
   const preprocessing = readPreprocessing(checkpoint.folder, config.source, config.imageSize, config.colours)
   const reading = new StageProgress('reading data', emit)
   using store = await openImageStore(set, preprocessing, config.imageSize, {
-    badRows: settings.badRows,
+    badRows: settings.badImages,
     signal,
     onProgress: (done, total) => reading.report(done, total),
   })

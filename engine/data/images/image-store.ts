@@ -84,7 +84,7 @@ export async function openImageStore(
 const badPicture = (message: string, count: number) =>
   new SecateurError(
     'bad-file',
-    `${message}${count > 1 ? ` (nor can ${count - 1} others)` : ''}. Remove it, or leave such pictures out (--bad-rows skip)`,
+    `${message}${count > 1 ? ` (nor can ${count - 1} others)` : ''}. Remove it, or leave such pictures out (--bad-images skip)`,
   )
 
 /** Other files, another preprocessing and another size make other pictures. */

@@ -173,6 +173,15 @@ export const groups: readonly SettingGroup[] = [
     title: 'Evaluation',
     settings: {
       evaluateDense: { label: 'Score the dense checkpoint first' },
+      'evaluation.images': {
+        label: 'Labelled pictures',
+        sentence:
+          'For a model of images: a folder with a folder of pictures for each class, CUB-200-2011, or a list of VTAB.',
+      },
+      'evaluation.badImages': {
+        label: 'Broken pictures',
+        sentence: 'Whether pictures that cannot be read stop the evaluation, or are left out and named.',
+      },
       'evaluation.mode': { label: 'Harness' },
       'evaluation.limit': { label: 'Rows of each task', unit: 'rows' },
       'evaluation.fewShot': { label: 'Few-shot examples', unit: 'examples' },
