@@ -5,6 +5,7 @@ import { checkShares } from '../data/calibration.ts'
 import { loadTrainingData, type LoadOptions, refuseLoss } from '../data/load.ts'
 import { countsOf, describeLoss } from '../data/lost-rows.ts'
 import { evaluationProblems } from '../evaluation/check-evaluation.ts'
+import { imageProblems } from '../evaluation/check-images.ts'
 import { labelFileOf } from '../evaluation/read-task.ts'
 import { configOf } from '../models/checkpoint.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
@@ -141,8 +142,8 @@ async function loadOptions(
 export function evaluationFiles(job: ReadingJob): FileGroup[] {
   if (!('evaluation' in job) || !job.evaluation) return []
   const { checkpoint, evaluation } = job
-  const { tasks, perplexity, fewShotFrom } = evaluation
-  const files = [...Object.values(tasks), ...Object.values(perplexity)]
+  const { tasks, perplexity, fewShotFrom, images } = evaluation
+  const files = [...Object.values(tasks), ...Object.values(perplexity), ...(images === undefined ? [] : [images])]
   const beside = [...Object.values(fewShotFrom), ...Object.values(tasks).map(labelFileOf)]
   return [
     {
@@ -150,6 +151,8 @@ export function evaluationFiles(job: ReadingJob): FileGroup[] {
       files,
       async check(signal, onFile) {
         const model = modelOf(checkpoint)
+        if (model.config.patchValues !== undefined || images !== undefined)
+          return { ...nothingFound, problems: await imageProblems(evaluation, model, signal) }
         const scored = { tokenizer: await openTokenizer(model), maxLength: model.config.maxPositions }
         const problems = await evaluationProblems(evaluation, scored, { signal, onFile })
         return { ...nothingFound, problems }

@@ -1,6 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
 import type { EvaluationSettings, JobContext, Scores, Stage, TaskName } from '../contract/index.ts'
 import { CausalScoring } from '../evaluation/causal-scoring.ts'
+import { checkKindOfEvaluation } from '../evaluation/check-images.ts'
 import { corpusKind } from '../evaluation/corpus.ts'
 import { generate } from '../evaluation/generation.ts'
 import { measureLatency } from '../evaluation/latency.ts'
@@ -20,7 +21,7 @@ import { stopIdsOf } from '../models/stop-ids.ts'
 import { refuseSpecial } from '../shared/open-file.ts'
 import { Random } from '../shared/random.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
-import { checkImageEvaluation, scoreImages } from './image-evaluation.ts'
+import { scoreImages } from './image-evaluation.ts'
 import type { RunFolder } from './run-folder.ts'
 import { StageProgress } from './stage-progress.ts'
 
@@ -67,9 +68,7 @@ export async function score(
 ): Promise<Scores> {
   checkShots(settings)
   const ofImages = familyOf(checkpoint.config).task === 'image-classification'
-  if (ofImages) checkImageEvaluation(settings, checkpoint)
-  else if (settings.images !== undefined)
-    throw badSetting('images', `${checkpoint.folder} is a language model, which does not look at pictures`)
+  checkKindOfEvaluation(settings, checkpoint)
   const scores: Scores = earlier ?? { tasks: {}, perplexity: {} }
   const tasks = (Object.entries(settings.tasks) as [TaskName, string][]).filter(([name]) => !scores.tasks[name])
   const texts = Object.entries(settings.perplexity).filter(([name]) => !scores.perplexity[name])

@@ -8,23 +8,7 @@ import type { Adapter } from '../lora/adapter.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import type { EncoderConfig } from '../models/encoder-config.ts'
 import type { Model } from '../models/family.ts'
-import { badFile, badSetting } from '../shared/errors.ts'
 import { StageProgress } from './stage-progress.ts'
-
-/** Settings that speak of text, which a model of images does not read. */
-const textSettings = ['tasks', 'perplexity', 'fewShot', 'latency', 'prompts'] as const
-
-/** @throws SecateurError where the settings ask a model of images for anything but pictures. */
-export function checkImageEvaluation(settings: EvaluationSettings, checkpoint: Checkpoint): void {
-  for (const name of textSettings) {
-    const value = settings[name]
-    const isSet = typeof value === 'object' ? Object.keys(value).length > 0 : Boolean(value)
-    if (isSet) throw badSetting(name, `${checkpoint.folder} is a model of images, which reads no text: give --images`)
-  }
-  if (settings.images === undefined) throw badSetting('images', 'say which pictures: a folder of class folders')
-  if ((checkpoint.config as EncoderConfig).labels.length === 0)
-    throw badFile(checkpoint.folder, undefined, 'has no classifier: fine-tune it on labelled pictures first')
-}
 
 export interface ImageScoring {
   adapter?: Adapter | undefined
