@@ -64,10 +64,16 @@ async function withoutAliases(path: string): Promise<string> {
 const partsOf = (path: string): string[] =>
   path.split(process.platform === 'win32' ? /[\\/]/ : '/').filter((part) => part !== '' && part !== '.')
 
-/** The links in a folder and below it, which are not followed; none where it is no folder. */
+/** A GGUF file whose model lies in several: the others are read with it. */
+const splitFile = /-\d{5}-of-\d{5}\.gguf$/i
+
+/**
+ * The links in a folder and below it, which are not followed; beside a part of a split GGUF file, those of its other parts;
+ * none where it is another file.
+ */
 export async function linksIn(folder: string, depth = 0): Promise<string[]> {
   if (depth > mostDepth) throw new ProblemError('bad-file', `${folder} is nested too deeply.`, { file: folder })
-  if (depth === 0 && !(await lstat(folder).catch(() => null))?.isDirectory()) return []
+  if (depth === 0 && !(await lstat(folder).catch(() => null))?.isDirectory()) return await linksBeside(folder)
   const found: string[] = []
   for (const entry of await entriesOf(folder)) {
     const path = join(folder, entry.name)
@@ -75,6 +81,12 @@ export async function linksIn(folder: string, depth = 0): Promise<string[]> {
     else if (entry.isDirectory()) found.push(...(await linksIn(path, depth + 1)))
   }
   return found
+}
+
+async function linksBeside(file: string): Promise<string[]> {
+  if (!splitFile.test(basename(file))) return []
+  const parts = (await entriesOf(dirname(file))).filter((entry) => entry.isSymbolicLink() && splitFile.test(entry.name))
+  return parts.map((entry) => join(dirname(file), entry.name))
 }
 
 /** What a folder holds; nothing where it may not be read, since then nobody else here reads it either. */

@@ -23,6 +23,7 @@ import {
 import { exitCodes, SecateurError } from '../shared/errors.ts'
 import { bench, benchSchema } from '../jobs/bench.ts'
 import { generateSchema, generateText } from '../jobs/generate.ts'
+import { importCheckpoint, importSchema } from '../jobs/import.ts'
 import { inspect } from '../jobs/inspect.ts'
 import { runJob } from '../jobs/index.ts'
 import { measure, measureSchema } from '../jobs/measure.ts'
@@ -72,10 +73,23 @@ A first run:
 
   program
     .command('inspect')
-    .argument('<checkpoint>', 'folder of a Hugging Face checkpoint')
+    .argument('<checkpoint>', 'folder of a Hugging Face checkpoint, or GGUF file')
     .option('--json', 'one JSON object a line on standard output')
     .description('says what a checkpoint is and what loads it, from its headers alone')
     .action(action(async (checkpoint: string) => reporter.finish(await inspect(checkpoint))))
+
+  const importing = program
+    .command('import')
+    .description('writes a GGUF file as the folder of a Hugging Face checkpoint')
+    .argument('<file>', 'GGUF file, or any part of a split one')
+    .option('--json', 'one JSON object an event on standard output')
+  for (const option of schemaOptions(importSchema, ['file'])) importing.addOption(option)
+  importing.action(
+    action(async (file: string, flags: CommonFlags) => {
+      const settings = settingsFrom(importSchema, { file }, flags)
+      await stoppable(reporter, async (signal) => reporter.finish(await importCheckpoint(settings, signal, emit)))
+    }),
+  )
 
   program
     .command('devices')
@@ -87,7 +101,7 @@ A first run:
     const command = program
       .command(name)
       .description(description)
-      .argument('[checkpoint]', 'folder of a Hugging Face checkpoint')
+      .argument('[checkpoint]', 'folder of a Hugging Face checkpoint, or GGUF file')
     if (name === 'merge') command.argument('[adapter]', 'PEFT adapter folder')
     command
       .option('--job <file>', 'JSON job description; flags go before it')
@@ -146,7 +160,7 @@ A first run:
   const exporting = program
     .command('export')
     .description('writes a checkpoint in the format of another program: GGUF for llama.cpp')
-    .argument('[checkpoint]', 'folder of a Hugging Face checkpoint')
+    .argument('[checkpoint]', 'folder of a Hugging Face checkpoint, or GGUF file')
     .addOption(new Option('--format <name>', 'format of the file').choices(exportFormats))
     .option('--job <file>', 'JSON job description; flags go before it')
     .option('--json', 'one JSON object an event on standard output')
@@ -175,7 +189,7 @@ A first run:
   const measurement = program
     .command('measure')
     .description('measures every layer: how much it changes its input, how linear it is, how far criteria agree')
-    .argument('<checkpoint>', 'folder of a Hugging Face checkpoint')
+    .argument('<checkpoint>', 'folder of a Hugging Face checkpoint, or GGUF file')
     .option('--json', 'one JSON object a line on standard output')
   for (const option of schemaOptions(measureSchema, ['checkpoint'])) measurement.addOption(option)
   measurement.action(
@@ -187,7 +201,7 @@ A first run:
   const generation = program
     .command('generate')
     .description('continues a prompt')
-    .argument('<checkpoint>', 'folder of a Hugging Face checkpoint')
+    .argument('<checkpoint>', 'folder of a Hugging Face checkpoint, or GGUF file')
     .option('--json', 'one JSON object a line on standard output')
   for (const option of schemaOptions(generateSchema, ['checkpoint'])) generation.addOption(option)
   generation.action(

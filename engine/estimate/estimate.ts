@@ -39,7 +39,7 @@ export function estimateJob(
   const writes =
     job.kind === 'export'
       ? exportedBytes(job, checkpoint)
-      : job.kind === 'prune' || job.kind === 'merge'
+      : job.kind === 'prune' || job.kind === 'merge' || job.kind === 'import'
         ? after * stored
         : 0
   return {
@@ -79,6 +79,7 @@ const remedies: Record<Work['kind'] | 'sweep', string> = {
   generate: 'take a shorter prompt or fewer new tokens, or a checkpoint in 16 bits',
   measure: 'take a smaller batch size, a shorter sequence length or fewer calibration samples',
   merge: 'close other programs, or merge on a computer with more memory',
+  import: 'close other programs, or import on a computer with more memory',
   export: 'take fewer threads with --threads',
 }
 

@@ -18,7 +18,7 @@ const driverBytes = 35e6
 /** What the allocator cannot use of what was freed, and arrays that wait for their collection. */
 const slack = 1.13
 
-type Computing = Exclude<Work, { kind: 'merge' | 'export' }>
+type Computing = Exclude<Work, { kind: 'merge' | 'export' | 'import' }>
 
 /**
  * Bytes that the process holds at most that does the work: an upper bound, not far above what is measured.
@@ -26,7 +26,7 @@ type Computing = Exclude<Work, { kind: 'merge' | 'export' }>
  * @param placement where a graphics card holds weights and activations; undefined where the processor computes
  */
 export function heldMemory(work: Work, checkpoint: Checkpoint, placement?: Placement): number {
-  if (work.kind === 'merge') return programBytes + slack * mergeBytes(checkpoint)
+  if (work.kind === 'merge' || work.kind === 'import') return programBytes + slack * mergeBytes(checkpoint)
   if (work.kind === 'export') return programBytes + exportMemory(work, checkpoint)
   const program = programBytes + backendBytes + graphBytes[work.kind]
   if (placement && !placement.sharesMemory) return program + besideCardBytes(work, checkpoint, placement)

@@ -17,7 +17,7 @@ const probeBytes = 2 ** 24
  */
 export function placementOf(job: Work, checkpoint: Checkpoint): Placement | undefined {
   const card = currentCard()
-  if (!card || job.kind === 'merge' || job.kind === 'export') return undefined
+  if (!card || job.kind === 'merge' || job.kind === 'export' || job.kind === 'import') return undefined
   const device = describeCard(card.card.info)
   const weights = weightBytes(job, checkpoint)
   const { budget } = weightsOf(card)

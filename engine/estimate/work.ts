@@ -1,4 +1,4 @@
-import type { Job, SweepJob } from '../contract/index.ts'
+import type { Job, MergeJob, SweepJob } from '../contract/index.ts'
 
 /** The runs of a sweep are estimated one by one. */
 export type SingleJob = Exclude<Job, SweepJob>
@@ -20,5 +20,10 @@ export interface MeasureWork {
   rank: number
 }
 
+/** A GGUF file that is written as a folder. */
+export interface ImportWork extends Pick<MergeJob, 'out' | 'outputDtype'> {
+  kind: 'import'
+}
+
 /** Whatever reads a checkpoint's weights. */
-export type Work = SingleJob | GenerateWork | MeasureWork
+export type Work = SingleJob | GenerateWork | MeasureWork | ImportWork

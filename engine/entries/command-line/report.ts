@@ -251,6 +251,7 @@ function describe(result: Outcome): string {
     lines.push(
       `hidden ${result.hiddenSize}, head size ${result.headSize}, vocabulary ${number(result.vocabularySize)}, positions ${number(result.maxPositions)}`,
     )
+    if (result.quantisation) lines.push(quantisedText(result.quantisation))
     for (const [index, { heads, keyValueHeads, channels }] of result.layers.entries())
       lines.push(`layer ${index}: ${heads} heads, ${keyValueHeads} key/value heads, ${channels} channels`)
     lines.push(...compatibilityLines(result.compatibility))
@@ -289,6 +290,15 @@ function describe(result: Outcome): string {
   if (result.adapter !== undefined) lines.push(`adapter: ${result.adapter}`)
   if (result.checkpoint !== undefined) lines.push(`checkpoint: ${result.checkpoint}`)
   return lines.join('\n')
+}
+
+/** Types by how many weights have them, and how many bits they take. */
+function quantisedText({ bitsPerWeight, types }: NonNullable<Inspection['quantisation']>): string {
+  const all = Object.values(types).reduce((sum, count) => sum + count, 0)
+  const shares = Object.entries(types)
+    .toSorted(([, one], [, other]) => other - one)
+    .map(([name, count]) => `${name} ${((100 * count) / all).toFixed(1)} %`)
+  return `quantised: ${bitsPerWeight.toFixed(2)} bits for a weight (${shares.join(', ')})`
 }
 
 function exportedText({ file, bytes, type, layout, bitsPerWeight, proof }: Exported): string[] {
