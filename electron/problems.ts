@@ -1,5 +1,5 @@
 import { ZodError } from 'zod'
-import { failureOf, SecateurError } from '../engine/shared/errors.ts'
+import { failureOf, SecateurError, shortened } from '../engine/shared/errors.ts'
 import type { Problem } from './contract/index.ts'
 
 export type ProblemKind =
@@ -18,7 +18,8 @@ export type ProblemKind =
 export class ProblemError extends Error {
   readonly problem: Problem
 
-  constructor(kind: ProblemKind, message: string, where: { file?: string; field?: string; cause?: unknown } = {}) {
+  constructor(kind: ProblemKind, text: string, where: { file?: string; field?: string; cause?: unknown } = {}) {
+    const message = shortened(text)
     super(message, where.cause === undefined ? {} : { cause: where.cause })
     this.name = 'ProblemError'
     const { file, field } = where
@@ -71,8 +72,8 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof SecateurError) return failureOf(error)
   if (error instanceof ZodError) {
     const issue = error.issues[0]
-    const field = issue?.path.map(String).join('.')
-    const message = issue?.message ?? 'is not valid'
+    const field = shortened(issue?.path.map(String).join('.') ?? '')
+    const message = shortened(issue?.message ?? 'is not valid')
     return { kind: 'bad-setting', message: field ? `${field}: ${message}` : message, ...(field ? { field } : {}) }
   }
   if (wasAborted(error)) return { kind: 'interrupted', message: 'Cancelled.' }

@@ -63,6 +63,7 @@ const commands = {
   'bench:gpu': () => [['bench:gpu', script('test/bench/gpu.ts')]],
   'profile:gpu': () => [['profile:gpu', script('test/bench/gpu-profile.ts')]],
   'test:gpu': () => [['test:gpu', script('test/gpu/main.ts')]],
+  fuzz: () => [['fuzz', script('test/fuzz/main.ts')]],
   judge: () => [['judge', script('test/judges/main.ts')]],
   'install-cuda': () => [['install-cuda', script('scripts/install-cuda.mjs')]],
   screenshots: () => [['screenshots', script('scripts/screenshots.ts')]],

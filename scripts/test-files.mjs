@@ -33,7 +33,7 @@ function filesNamed(part, known) {
 }
 
 /** Folders by how long their files take. */
-const slowFolders = ['test/gpu/', 'test/e2e/', 'test/integration/', 'test/unit/electron/']
+const slowFolders = ['test/gpu/', 'test/e2e/', 'test/fuzz/', 'test/integration/', 'test/unit/electron/']
 
 const rank = (file) => {
   const at = slowFolders.findIndex((folder) => file.startsWith(folder))

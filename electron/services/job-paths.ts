@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { pruneSchema, renameJob, schemaOfKind } from '../../engine/contract/index.ts'
 import type { Platform } from '../platform.ts'
+import { ProblemError } from '../problems.ts'
 import { requireAllowedWithin } from './allowed-paths.ts'
 
 export interface JobPath {
@@ -39,25 +40,29 @@ export const requireJobAllowed = (platform: Platform, job: object): Promise<void
     pathsOfJob(job).map(({ path }) => path),
   )
 
+/** Levels of a job that holds paths: no setting has so many. */
+const mostDepth = 32
+
 /** Lists of values by setting. */
 const listsOfRuns = z.object(
   Object.fromEntries(Object.entries(pruneSchema.shape).map(([name, setting]) => [name, z.array(setting)])),
 )
 
-function pathsIn(schema: z.ZodType, value: unknown, field: string): JobPath[] {
+function pathsIn(schema: z.ZodType, value: unknown, field: string, depth = 0): JobPath[] {
+  if (depth > mostDepth) throw new ProblemError('bad-setting', `${field}: is nested too deeply.`, { field })
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault)
-    return pathsIn(schema.unwrap() as z.ZodType, value, field)
+    return pathsIn(schema.unwrap() as z.ZodType, value, field, depth + 1)
   // Lists of paths go by the name of their setting.
   if (schema instanceof z.ZodArray || Array.isArray(value)) {
     const element = schema instanceof z.ZodArray ? (schema.element as z.ZodType) : schema
-    return [value].flat().flatMap((part: unknown) => pathsIn(element, part, field))
+    return [value].flat().flatMap((part: unknown) => pathsIn(element, part, field, depth + 1))
   }
   const use = schema.meta()?.['path']
   if (typeof value === 'string') return use === 'read' || use === 'written' ? [{ field, path: value, use }] : []
   if (typeof value !== 'object' || value === null) return []
   return Object.entries(value).flatMap(([name, part]) => {
     const inner = partOf(schema, name)
-    return inner ? pathsIn(inner, part, field ? `${field}.${name}` : name) : []
+    return inner ? pathsIn(inner, part, field ? `${field}.${name}` : name, depth + 1) : []
   })
 }
 

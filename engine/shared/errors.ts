@@ -16,6 +16,13 @@ export const exitCodes: Record<ErrorKind, number> = {
   interrupted: 130,
 }
 
+/** Longest message: one that quotes a file could be as long as the file. */
+const longest = 2000
+
+/** A text with its middle left out, where it is too long to be read. */
+export const shortened = (text: string): string =>
+  text.length <= longest ? text : `${text.slice(0, longest / 2)} ... ${text.slice(-longest / 4)}`
+
 /** Every error that a user is meant to read: what was wrong, where, and what to do. */
 export class SecateurError extends Error {
   readonly kind: ErrorKind
@@ -30,7 +37,7 @@ export class SecateurError extends Error {
     where: { file?: string | undefined; field?: string | undefined; cause?: unknown } = {},
   ) {
     const place = [where.file, where.field].filter((part) => part !== undefined).join(': ')
-    super(place ? `${place}: ${message}` : message, where.cause === undefined ? {} : { cause: where.cause })
+    super(shortened(place ? `${place}: ${message}` : message), where.cause === undefined ? {} : { cause: where.cause })
     this.name = 'SecateurError'
     this.kind = kind
     if (where.file !== undefined) this.file = where.file

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import type { ParsedServiceParams, ResultEvent, SweepJob, SweepState } from '../contract/index.ts'
 import { readRunFile, runFiles } from '../runs/run-folder.ts'
 import { isLocked } from '../runs/run-lock.ts'
-import { badFile } from '../shared/errors.ts'
+import { badFile, SecateurError } from '../shared/errors.ts'
 import { columnsOf, kindOf } from './columns.ts'
 import { expandSweep, type SweepRun } from './expand.ts'
 import { figuresOf } from './figures.ts'
@@ -53,8 +53,17 @@ function open(given: string): { folder: string; runs: SweepRun[]; outcome: Sweep
   const folder = resolve(given)
   const { job } = readRunFile(folder)
   if (job.kind !== 'sweep') throw badFile(join(folder, runFiles.run), 'job.kind', `is ${job.kind}, not sweep`)
-  const runs = expandSweep(job)
+  const runs = runsOf(job, folder)
   return { folder, runs, outcome: outcomeIn(folder, job, runs) }
+}
+
+/** The runs of a sweep; what is wrong with its lists is wrong with the file that holds them. */
+function runsOf(job: SweepJob, folder: string): SweepRun[] {
+  try {
+    return expandSweep(job)
+  } catch (error) {
+    throw error instanceof SecateurError ? badFile(join(folder, runFiles.run), 'job', error.message, error) : error
+  }
 }
 
 function outcomeIn(folder: string, job: SweepJob, runs: readonly SweepRun[]): SweepOutcome {

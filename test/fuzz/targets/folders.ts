@@ -1,0 +1,164 @@
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { manifestSchema, packRun, unpackRun } from '../../../electron/services/run-archive.ts'
+import { evaluateSchema, finetuneSchema, type Job, type RunFile, sweepSchema } from '../../../engine/contract/index.ts'
+import { adapterMatrices, writeAdapter } from '../../../engine/lora/peft.ts'
+import { loadAdapter } from '../../../engine/lora/load-adapter.ts'
+import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
+import { readState } from '../../../engine/runs/state-file.ts'
+import { readRunFolder } from '../../../engine/runs/run-report.ts'
+import { readSweep, reportSweep } from '../../../engine/sweeps/read-sweep.ts'
+import { fixtureModel } from '../../fixtures/read.ts'
+import { filesIn } from '../files.ts'
+import type { Input, Target } from '../target.ts'
+import { safetensorsOf } from './weights.ts'
+
+const json = (value: unknown) => Buffer.from(`${JSON.stringify(value, null, 2)}\n`)
+const lines = (...values: unknown[]) => Buffer.from(values.map((value) => `${JSON.stringify(value)}\n`).join(''))
+const control = { signal: new AbortController().signal, progress: () => {} }
+
+const runFile = (job: Job): RunFile => ({
+  version: 1,
+  job,
+  started: '2026-01-01T00:00:00.000Z',
+  software: { secateur: '0.1.0', node: '24.0.0' },
+  hardware: { processor: 'some', cores: 2, memoryBytes: 8e9 },
+})
+const step = (at: number) => ({ step: at, loss: 1 / at, learningRate: 1e-4, gradientNorm: 1, tokens: 8 })
+const layer = { heads: { scores: [1, 2], kept: [0, 1] }, channels: { scores: [1], kept: [0.5], count: 8 } }
+const scores = {
+  tasks: {},
+  perplexity: { held: { value: 9, tokens: 10, scored: 9, windows: 1, window: 10, protocol: 'p' } },
+}
+const finetune = finetuneSchema.parse({ kind: 'finetune', checkpoint: 'model', data: ['a.txt'], out: 'run' })
+
+const finished: Input = {
+  'run.json': json(runFile(finetune)),
+  'metrics.jsonl': lines(step(1), step(2), step(3)),
+  'pruning.jsonl': lines({ step: 2, planned: 0.5, layers: [layer] }),
+  'samples.jsonl': lines({ step: 2, prompt: 'a', text: 'b' }),
+  'scores.json': json({ result: scores }),
+  'result.json': json({
+    finished: '2026-01-01T00:00:00.000Z',
+    outcome: { type: 'result', ...scores, loss: 1, seconds: 2 },
+  }),
+  'state/state.safetensors': safetensorsOf(
+    [
+      { name: 'adapter.0.q.a', dtype: 'float32', shape: [2, 4] },
+      { name: 'mask.0.heads', dtype: 'float32', shape: [2] },
+    ],
+    { step: '3' },
+  ),
+}
+
+export const runFolder: Target = {
+  name: 'run-folder',
+  seeds: () => [
+    finished,
+    { 'run.json': json(runFile(evaluateSchema.parse({ kind: 'evaluate', checkpoint: 'm', evaluation: {} }))) },
+  ],
+  async read(folder) {
+    await readRunFolder({ path: folder }, control)
+    const state = join(folder, 'state/state.safetensors')
+    if (existsSync(state)) readState(state)
+  },
+}
+
+const sweep = sweepSchema.parse({
+  kind: 'sweep',
+  checkpoint: 'model',
+  out: 'sweep',
+  base: { data: ['a.txt'], steps: 2 },
+  values: { ratio: [0.2, 0.5], criterion: ['loraprune', 'random'] },
+})
+
+export const sweepFolder: Target = {
+  name: 'sweep-folder',
+  seeds: () => [
+    {
+      'run.json': json(runFile(sweep)),
+      'failures.json': json([{ name: 'ratio=0.2', message: 'no' }]),
+      'dense/result.json': finished['result.json']!,
+    },
+  ],
+  read(folder) {
+    readSweep({ path: folder })
+    for (const as of ['markdown', 'table', 'runs'] as const) reportSweep({ path: folder, as })
+  },
+}
+
+const model = () => openCheckpoint(fixtureModel('llama_gqa'))
+
+export const peft: Target = {
+  name: 'peft',
+  async seeds() {
+    using base = model()
+    const folder = await mkdtemp(join(tmpdir(), 'secateur-fuzz-peft-'))
+    try {
+      const pair = () => ({
+        q: { a: new Float32Array(2 * 32), b: new Float32Array(64 * 2) },
+        down: { a: new Float32Array(2 * 48), b: new Float32Array(32 * 2) },
+      })
+      const matrices = adapterMatrices(base.config, [pair(), pair()])
+      const settings = { rank: 2, alpha: 16, dropout: 0, rankStabilised: true, base: 'b', targetModules: ['q', 'down'] }
+      await writeAdapter(join(folder, 'a'), { ...settings, matrices }, base.config)
+      return [filesIn(join(folder, 'a'))]
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  },
+  read(folder) {
+    using base = model()
+    loadAdapter(folder, base)
+  },
+}
+
+/** Archives as they are, and the bytes within, which are packed again when they have been changed. */
+async function archiveBytes(): Promise<Buffer> {
+  const folder = await mkdtemp(join(tmpdir(), 'secateur-fuzz-archive-'))
+  try {
+    const run = join(folder, 'run')
+    await mkdir(join(run, 'output'), { recursive: true })
+    for (const [name, bytes] of Object.entries(finished))
+      if (!name.startsWith('state')) await writeFile(join(run, name), bytes)
+    await writeFile(join(run, 'output/model.safetensors'), Buffer.alloc(100_000, 1))
+    const manifest = manifestSchema.parse({
+      format: 'secateur-run',
+      version: 1,
+      name: 'a run',
+      notes: '',
+      tags: [],
+      created: 0,
+      started: null,
+      finished: null,
+      log: [],
+    })
+    await packRun(run, manifest, join(folder, 'a.tar.gz'), { includeOutput: true }, control)
+    return await readFile(join(folder, 'a.tar.gz'))
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+export const archive: Target = {
+  name: 'archive',
+  async seeds(): Promise<Input[]> {
+    const packed = await archiveBytes()
+    return [{ 'a.tar.gz': packed }, { 'a.tar': gunzipSync(packed) }]
+  },
+  async read(folder, out) {
+    const plain = join(folder, 'a.tar')
+    const file = join(folder, 'a.tar.gz')
+    if (!existsSync(plain)) return void (await unpackRun(file, out, control))
+    const bytes = await readFile(plain)
+    await writeFile(plain, gzipSync(bytes, { level: 1 }))
+    try {
+      await unpackRun(plain, out, control)
+    } finally {
+      await writeFile(plain, bytes)
+    }
+  },
+}
