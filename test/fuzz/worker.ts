@@ -43,8 +43,9 @@ export function inputAt(target: Target, seeds: readonly Input[], seed: number, a
   return { ...input, [name]: mutate(input[name]!, random, others) }
 }
 
+const tell = (report: Report) => process.send!(report)
+
 async function work({ root, seed, turns }: Order): Promise<void> {
-  const tell = (report: Report) => process.send!(report)
   const place = placeIn(root)
   for (const [turn, { target: name, from, to, milliseconds }] of turns.entries()) {
     const target = await targets[name]()

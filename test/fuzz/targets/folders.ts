@@ -92,16 +92,17 @@ export const sweepFolder: Target = {
 
 const model = () => openCheckpoint(fixtureModel('llama_gqa'))
 
+const pair = () => ({
+  q: { a: new Float32Array(2 * 32), b: new Float32Array(64 * 2) },
+  down: { a: new Float32Array(2 * 48), b: new Float32Array(32 * 2) },
+})
+
 export const peft: Target = {
   name: 'peft',
   async seeds() {
     using base = model()
     const folder = await mkdtemp(join(tmpdir(), 'secateur-fuzz-peft-'))
     try {
-      const pair = () => ({
-        q: { a: new Float32Array(2 * 32), b: new Float32Array(64 * 2) },
-        down: { a: new Float32Array(2 * 48), b: new Float32Array(32 * 2) },
-      })
       const matrices = adapterMatrices(base.config, [pair(), pair()])
       const settings = { rank: 2, alpha: 16, dropout: 0, rankStabilised: true, base: 'b', targetModules: ['q', 'down'] }
       await writeAdapter(join(folder, 'a'), { ...settings, matrices }, base.config)
