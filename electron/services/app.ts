@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { Context } from './context.ts'
 import type { Handlers } from './handlers.ts'
@@ -22,7 +24,11 @@ export function appHandlers(context: Context, databaseKeptAside: string | undefi
     'devices.list': () => engine.request('devices', {}),
     'folders.choose': ({ kind, title }) => platform.choose(kind, title),
     'folders.open': async ({ path }) => {
-      await platform.openFolder(path)
+      const isFile = await stat(path).then(
+        (found) => found.isFile(),
+        () => false,
+      )
+      await platform.openFolder(isFile ? dirname(path) : path)
       return undefined
     },
   }

@@ -1,10 +1,39 @@
 import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Inspection, inspectionSchema } from '../../engine/contract/index.ts'
+import type { WorkControl } from '../../engine/shared/work-control.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
+import { copyFolder } from './files.ts'
 
 /** What the engine said of a checkpoint when it was last inspected. */
 export const inspectionOf = (row: CheckpointRow): Inspection => inspectionSchema.parse(JSON.parse(row.inspection))
+
+const isGguf = (inspection: Inspection): boolean => inspection.kind === 'checkpoint' && inspection.format === 'gguf'
+
+/** The folder in which a checkpoint's files are: its own, or that of its GGUF file, where others may lie too. */
+export const folderOf = (inspection: Inspection, path: string): string => (isGguf(inspection) ? dirname(path) : path)
+
+/** What is to be removed with a checkpoint: its folder, or the parts of a GGUF file, with the folder that was made for them. */
+export function ownPaths({
+  path,
+  storage,
+  inspection,
+}: Pick<CheckpointRow, 'path' | 'storage' | 'inspection'>): string[] {
+  const known = inspectionSchema.parse(JSON.parse(inspection))
+  if (!isGguf(known)) return [path]
+  return storage === 'copied' ? [dirname(path)] : known.files.map(({ name }) => join(dirname(path), name))
+}
+
+/** Copies a checkpoint to a new folder: its own folder, or the parts of its GGUF file. */
+export const copyCheckpoint = (inspection: Inspection, path: string, to: string, control: WorkControl): Promise<void> =>
+  copyFolder(folderOf(inspection, path), to, control, isGguf(inspection) ? inspection.files : undefined)
+
+/** The type of most weights: of quantised ones that of the file. */
+export function dtypeOf(inspection: Inspection): string {
+  if (inspection.kind === 'adapter') return 'float32'
+  const types = Object.entries(inspection.quantisation?.types ?? {})
+  return types.toSorted(([, one], [, other]) => other - one)[0]?.[0] ?? inspection.dtype
+}
 
 /** The kind of tokenizer that a checkpoint has; null where it has none that can be read. */
 export function tokenizerOf(inspection: Inspection): string | null {
@@ -22,11 +51,13 @@ export function sameFiles(before: string, now: Inspection, times = true): boolea
 
 /** Whether the files of a checkpoint are as they were when it was last inspected. */
 export async function statusOf(row: CheckpointRow): Promise<CheckpointRow['status']> {
-  const { files } = inspectionOf(row)
+  const inspection = inspectionOf(row)
+  const { files } = inspection
+  const folder = folderOf(inspection, row.path)
   const states = await Promise.all(
     files.map(async ({ name, bytes, modifiedMs }) => {
       try {
-        const now = await stat(join(row.path, name))
+        const now = await stat(join(folder, name))
         return now.size === bytes && Math.abs(now.mtimeMs - modifiedMs) < 2 ? 'present' : 'changed'
       } catch {
         return 'missing'

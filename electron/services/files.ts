@@ -64,11 +64,20 @@ export async function createFolder(to: string, fill: (temporary: string) => Prom
   }
 }
 
-/** Copies the regular files of a folder to a new one. */
-export async function copyFolder(from: string, to: string, { signal, progress }: WorkControl): Promise<void> {
+/**
+ * Copies the regular files of a folder to a new one.
+ *
+ * @param only the files that are copied, where it is not all
+ */
+export async function copyFolder(
+  from: string,
+  to: string,
+  { signal, progress }: WorkControl,
+  only?: readonly FoundFile[],
+): Promise<void> {
   if (`${resolve(to)}${sep}`.startsWith(`${resolve(from)}${sep}`))
     throw new ProblemError('bad-setting', `${to} is within ${from}: choose a folder outside it.`, { field: 'to' })
-  const files = await filesOf(from, 'follow')
+  const files = only ?? (await filesOf(from, 'follow'))
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0)
   let done = 0
   progress(done, total)

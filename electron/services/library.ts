@@ -1,4 +1,4 @@
-import { realpath } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { CheckpointSummary } from '../contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
@@ -6,10 +6,19 @@ import type { RunRow } from '../database/runs.ts'
 import { notFound, ProblemError } from '../problems.ts'
 import { isWithin, requireAllowed, requireAllowedWithin } from './allowed-paths.ts'
 import { detailOf, lineageOf, summaryOfCheckpoint } from './checkpoint-detail.ts'
-import { sameFiles, statusOf, tokenizerOf } from './checkpoint-files.ts'
+import {
+  copyCheckpoint,
+  dtypeOf,
+  folderOf,
+  inspectionOf,
+  ownPaths,
+  sameFiles,
+  statusOf,
+  tokenizerOf,
+} from './checkpoint-files.ts'
 import { CheckpointHashing } from './checkpoint-hashing.ts'
 import type { Context } from './context.ts'
-import { copyFolder, freeName } from './files.ts'
+import { freeName } from './files.ts'
 import type { Handlers } from './handlers.ts'
 import { pathsOfJob } from './job-paths.ts'
 
@@ -52,7 +61,7 @@ export class Library {
       await requireAllowedWithin(this.#context.options.platform, [row.path])
       await this.#context.tasks.run(
         { kind: 'export', title: `Copying ${row.name} to ${to}`, subject: { kind: 'checkpoint', id } },
-        (control) => copyFolder(row.path, to, control),
+        (control) => copyCheckpoint(inspectionOf(row), row.path, to, control),
       )
       return undefined
     },
@@ -77,12 +86,13 @@ export class Library {
       options: { platform },
     } = this.#context
     await requireAllowedWithin(platform, [path])
-    const folder = await realpath(resolve(path))
-    const inspection = await engine.request('inspect', { checkpoint: folder })
+    const inspection = await engine.request('inspect', { checkpoint: await placeOf(path) })
+    // Of a split GGUF file the first part stands for all.
+    const { folder } = inspection
     const facts = {
       family: inspection.kind === 'checkpoint' ? inspection.family : 'adapter',
       parameters: inspection.parameters,
-      dtype: inspection.kind === 'checkpoint' ? inspection.dtype : 'float32',
+      dtype: dtypeOf(inspection),
       bytes: inspection.files.reduce((sum, file) => sum + file.bytes, 0),
       tokenizer: tokenizerOf(inspection),
       inspection: JSON.stringify(inspection),
@@ -101,7 +111,7 @@ export class Library {
       })
     } else {
       id = checkpoints.insert({
-        name: from.name ?? basename(folder),
+        name: from.name ?? nameOf(folder),
         path: folder,
         storage,
         kind: from.kind ?? (inspection.kind === 'adapter' ? 'adapter' : 'base'),
@@ -134,13 +144,14 @@ export class Library {
     } = this.#context
     await requireAllowedWithin(platform, [path])
     // Refuse a folder that holds no checkpoint before anything is copied.
-    await engine.request('inspect', { checkpoint: resolve(path) })
-    const to = await freeName(join(settings().checkpointsFolder, basename(resolve(path))))
+    const inspection = await engine.request('inspect', { checkpoint: resolve(path) })
+    const { folder: from } = inspection
+    const to = await freeName(join(settings().checkpointsFolder, nameOf(from)))
     await requireAllowed(platform, [to])
     await tasks.run({ kind: 'copy', title: `Copying ${basename(path)}`, subject: null }, (control) =>
-      copyFolder(resolve(path), to, control),
+      copyCheckpoint(inspection, from, to, control),
     )
-    return await this.add(to, 'copied')
+    return await this.add(from === folderOf(inspection, from) ? to : join(to, basename(from)), 'copied')
   }
 
   /** Checks the files of every entry. @returns the entries whose status changed */
@@ -167,7 +178,7 @@ export class Library {
       tasks,
     } = this.#context
     await requireAllowedWithin(platform, [path])
-    const folder = await realpath(resolve(path))
+    const folder = await placeOf(path)
     const other = checkpoints.byPath(folder)
     if (other && other.id !== row.id && other.removed === null)
       throw new ProblemError('conflict', `${folder} is in the library already, as ${other.name}.`, { file: folder })
@@ -208,7 +219,8 @@ export class Library {
     if (user)
       throw new ProblemError('in-use', `${row.name} is needed by the run ${user.name}: cancel or remove that first.`)
     if (files === 'trash') await requireAllowed(options.platform, [dirname(row.path)])
-    if (files === 'trash' && (await statusOf(row)) !== 'missing') await options.platform.trash(row.path)
+    if (files === 'trash' && (await statusOf(row)) !== 'missing')
+      for (const path of ownPaths(row)) await options.platform.trash(path)
     checkpoints.update(row.id, { removed: Date.now(), ...(files === 'trash' ? { status: 'missing' as const } : {}) })
     this.#context.emit('checkpoint', { id: row.id, removed: true })
     return undefined
@@ -219,6 +231,16 @@ export class Library {
     return summaryOfCheckpoint(this.#context, this.row(id))
   }
 }
+
+/** A path without links, but for the file itself: in the Hub's cache a link has its name, and its parts beside it. */
+async function placeOf(path: string): Promise<string> {
+  const given = resolve(path)
+  const isFile = (await stat(given).catch(() => null))?.isFile() ?? false
+  return isFile ? join(await realpath(dirname(given)), basename(given)) : await realpath(given)
+}
+
+/** What a checkpoint is called: its folder, or its file without the ending. */
+const nameOf = (path: string): string => basename(path).replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '')
 
 /** Whether a run's job names the checkpoint, as what it works on or as an adapter. */
 const readsFrom = (run: RunRow, { id, path }: CheckpointRow): boolean =>

@@ -13,6 +13,10 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
+import { fixtureModel } from '../../fixtures/read.ts'
+import { ggufBytes, type Key } from '../checkpoint/gguf/bytes.ts'
+import { ggufParts } from '../models/gguf-file.ts'
 import { sample, TestApp } from './services.ts'
 
 let app: TestApp
@@ -201,4 +205,44 @@ test('requests are held to the contract', async () => {
   assert.equal((await app.problem('settings.set', { theme: 'pink' })).field, 'theme')
   assert.equal((await app.ask('settings.set', { theme: 'dark' })).theme, 'dark')
   assert.equal((await app.ask('settings.get')).theme, 'dark')
+})
+
+test('a GGUF file is an entry of the library, all parts of a split one together', async () => {
+  using checkpoint = openCheckpoint(fixtureModel('llama_gqa'))
+  const { keys, tensors } = ggufParts(checkpoint)
+  const folder = join(app.dataFolder, 'gguf')
+  mkdirSync(folder)
+  const parts = ['tiny-00001-of-00002.gguf', 'tiny-00002-of-00002.gguf']
+  for (const [index, name] of parts.entries()) {
+    const split: Key[] = [
+      ['split.no', 'uint16', index],
+      ['split.count', 'uint16', 2],
+    ]
+    const own = tensors.filter((_, at) => at % 2 === index)
+    writeFileSync(join(folder, name), ggufBytes({ keys: [...(index === 0 ? keys : []), ...split], tensors: own }))
+  }
+  writeFileSync(join(folder, 'another.gguf'), '')
+
+  const entry = await app.ask('library.import', { path: join(folder, parts[1]!) })
+  assert.deepEqual([entry.name, entry.path, entry.family], ['tiny', join(folder, parts[0]!), 'llama'])
+  const { files } = await app.ask('library.get', { id: entry.id })
+  assert.deepEqual(
+    files.map(({ name }) => name),
+    parts,
+  )
+  assert.equal(
+    entry.bytes,
+    files.reduce((sum, { bytes }) => sum + bytes, 0),
+  )
+  assert.deepEqual(await app.ask('library.check'), [])
+
+  const copy = await app.ask('library.import', { path: entry.path, mode: 'copy' })
+  assert.equal(copy.path, join(app.dataFolder, 'checkpoints/tiny', parts[0]!))
+  assert.deepEqual(readdirSync(join(copy.path, '..')).sort(), parts)
+  assert.equal(await hashed(copy.id), await hashed(entry.id))
+  rmSync(join(folder, parts[1]!))
+  assert.deepEqual(
+    (await app.ask('library.check')).map(({ id, status }) => [id, status]),
+    [[entry.id, 'changed']],
+  )
 })
