@@ -2,6 +2,7 @@ import type { Statement } from 'better-sqlite3'
 import type { z } from 'zod'
 import type { historyFilterSchema } from '../contract/index.ts'
 import type { Connection } from './open.ts'
+import type { RunStore } from './runs.ts'
 
 export type Filter = z.output<typeof historyFilterSchema>
 
@@ -33,11 +34,14 @@ export interface FoundRun {
 /** The table of all runs: searched, filtered and sorted by any column. */
 export class History {
   readonly #db: Connection
+  readonly #unwritten: RunStore['unwritten']
   readonly #statements = new Map<string, Statement<[object]>>()
   readonly #names
 
-  constructor(db: Connection) {
+  /** `unwritten`: how runs stand that the database has otherwise. */
+  constructor(db: Connection, unwritten: RunStore['unwritten'] = new Map()) {
     this.#db = db
+    this.#unwritten = unwritten
     // Texts sort after numbers: where there is one, it is the largest value.
     this.#names = db.prepare<[], { name: string; type: string }>(
       `SELECT name, typeof((SELECT max(value) FROM run_values WHERE name_id = value_names.id)) AS type
@@ -51,7 +55,7 @@ export class History {
   }
 
   count(filter: Filter): number {
-    const { where, parameters } = condition(filter)
+    const { where, parameters } = condition(filter, this.#unwritten)
     const [row] = this.#all<{ total: number }>(`SELECT count(*) AS total FROM runs r WHERE ${where}`, parameters)
     return row?.total ?? 0
   }
@@ -65,7 +69,7 @@ export class History {
       offset,
     }: { sort?: { column: string; descending: boolean } | undefined; limit: number; offset: number },
   ): number[] {
-    const { where, parameters } = condition(filter)
+    const { where, parameters } = condition(filter, this.#unwritten)
     const column = sort?.column ?? 'created'
     const direction = (sort?.descending ?? true) ? 'DESC' : 'ASC'
     const fact = Object.hasOwn(facts, column) ? facts[column as keyof typeof facts] : null
@@ -119,14 +123,29 @@ export class History {
   }
 }
 
-function condition(filter: Filter): { where: string; parameters: Record<string, string | number> } {
+function condition(
+  filter: Filter,
+  unwritten: RunStore['unwritten'],
+): { where: string; parameters: Record<string, string | number> } {
   const where = ['r.removed IS NULL']
   const parameters: Record<string, string | number> = {}
   if (filter.archived !== 'all') where.push(`r.archived = ${filter.archived === 'only' ? 1 : 0}`)
-  for (const name of ['states', 'kinds'] as const) {
-    if (filter[name].length === 0) continue
-    where.push(`r.${name.slice(0, -1)} IN (SELECT value FROM json_each(@${name}))`)
-    parameters[name] = JSON.stringify(filter[name])
+  if (filter.kinds.length > 0) {
+    where.push('r.kind IN (SELECT value FROM json_each(@kinds))')
+    parameters['kinds'] = JSON.stringify(filter.kinds)
+  }
+  if (filter.states.length > 0) {
+    const { states } = filter
+    const here = [...unwritten].flatMap(([id, { state }]) =>
+      (states as readonly string[]).includes(state) ? [id] : [],
+    )
+    where.push(
+      `(r.id IN (SELECT value FROM json_each(@here)) OR
+        (r.state IN (SELECT value FROM json_each(@states)) AND r.id NOT IN (SELECT value FROM json_each(@unwritten))))`,
+    )
+    parameters['states'] = JSON.stringify(states)
+    parameters['here'] = JSON.stringify(here)
+    parameters['unwritten'] = JSON.stringify([...unwritten.keys()])
   }
   if (filter.tags.length > 0) {
     where.push(

@@ -94,8 +94,9 @@ export class RunStore extends Table<RunRow> {
     this.metrics = new MetricStore(db)
     this.records = new RunRecords(db)
     this.#byFolder = db.prepare<[string], RunRow>('SELECT * FROM runs WHERE folder = ?')
-    this.#inStates = db.prepare<[string], RunRow>(
-      'SELECT * FROM runs WHERE removed IS NULL AND state IN (SELECT value FROM json_each(?)) ' +
+    this.#inStates = db.prepare<[string, string], RunRow>(
+      'SELECT * FROM runs WHERE removed IS NULL ' +
+        'AND (state IN (SELECT value FROM json_each(?)) OR id IN (SELECT value FROM json_each(?))) ' +
         "ORDER BY state = 'queued', queue_position, id",
     )
     this.#nextQueued = db.prepare<[], RunRow>(
@@ -145,7 +146,8 @@ export class RunStore extends Table<RunRow> {
 
   /** Runs in any of these states; queued ones come last, in the order of the queue. */
   inStates(states: readonly RunState[]): RunRow[] {
-    const rows = this.#inStates.all(JSON.stringify(states)).map((row) => this.#asItStands(row))
+    const unwritten = JSON.stringify([...this.unwritten.keys()])
+    const rows = this.#inStates.all(JSON.stringify(states), unwritten).map((row) => this.#asItStands(row))
     return rows.filter(({ state }) => states.includes(state))
   }
 

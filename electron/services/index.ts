@@ -55,7 +55,7 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
   const datasets = new Datasets(context, library)
   const queue = new RunQueue(context, library)
   const runs = new Runs(context, library, queue)
-  const history = new History(db)
+  const history = new History(db, context.runs.unwritten)
   const handlers: Handlers = {
     ...folderHandlers(context),
     ...appHandlers(context, keptAside),

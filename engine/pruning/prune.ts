@@ -14,7 +14,7 @@ import type { Criterion } from './criteria/criterion.ts'
 import { type CriterionSettings, makeCriterion } from './criteria/index.ts'
 import { ImportanceAverage } from './importance.ts'
 import { fullMasks, type GroupMasks, Masks, selectMasks, sparsityOf } from './masks.ts'
-import { plannedParameters } from './removal.ts'
+import { plannedParameters, removableParameters, type RemovableParameters } from './removal.ts'
 import {
   lastSelection,
   plannedRatio,
@@ -74,6 +74,7 @@ export class GroupPruning implements Pruning {
   readonly #masks: Masks
   /** Fraction of the parameters that the masks hide; null where it must be counted anew. */
   #hidden: number | null = null
+  #removable: RemovableParameters | null = null
   readonly read: ReadTensor
 
   /**
@@ -170,7 +171,7 @@ export class GroupPruning implements Pruning {
       sparsityOf(this.#model.config, this.#masks.groups, kind, this.#target)
     const planned = this.#isOneShot ? this.#target.ratio : plannedRatio(this.#schedule, step)
     const parameters = {
-      planned: plannedParameters(this.#model.config, this.#target, planned),
+      planned: plannedParameters((this.#removable ??= removableParameters(this.#model.config, this.#target)), planned),
       actual: (this.#hidden ??= this.#countHidden()),
     }
     return { planned, heads: actual('heads'), channels: actual('channels'), parameters }

@@ -5,14 +5,19 @@ import { countParameters } from '../models/tensors.ts'
 import { groupCount, parametersPerGroup } from './groups.ts'
 import { isPruned, type TargetSettings } from './targets.ts'
 
-/** Fraction of a checkpoint's parameters that a ratio of its groups (or layers) stands for, before groups are whole. */
-export function plannedParameters(config: ModelConfig, settings: TargetSettings, ratio: number): number {
-  if (settings.removes === 'weights') return 0
-  const pruned = [...config.layers.keys()].filter((layer) => isPruned(config, layer, settings))
+/** Parameters of a checkpoint, and of those groups (or layers) of it that may leave. */
+export interface RemovableParameters {
+  removable: number
+  all: number
+}
+
+export function removableParameters(config: ModelConfig, settings: TargetSettings): RemovableParameters {
   const all = countParameters(config)
+  if (settings.removes === 'weights') return { removable: 0, all }
+  const pruned = [...config.layers.keys()].filter((layer) => isPruned(config, layer, settings))
   if (settings.removes === 'layers') {
     const others = config.layers.filter((_, layer) => !pruned.includes(layer))
-    return (ratio * (all - countParameters({ ...config, layers: others }))) / all
+    return { removable: all - countParameters({ ...config, layers: others }), all }
   }
   let removable = 0
   for (const kind of kinds) {
@@ -22,8 +27,12 @@ export function plannedParameters(config: ModelConfig, settings: TargetSettings,
         groupCount(config, layer, kind, settings.headGroups) *
         parametersPerGroup(config, layer, kind, settings.headGroups)
   }
-  return (ratio * removable) / all
+  return { removable, all }
 }
+
+/** Fraction of a checkpoint's parameters that a ratio of its groups (or layers) stands for, before groups are whole. */
+export const plannedParameters = ({ removable, all }: RemovableParameters, ratio: number): number =>
+  (ratio * removable) / all
 
 /** What leaves a checkpoint, of each kind and of all parameters: what the ratio stands for, and what whole groups made of it. */
 export function removalOf(
@@ -45,7 +54,7 @@ export function removalOf(
     heads: ofKind('heads'),
     channels: ofKind('channels'),
     parameters: {
-      planned: plannedParameters(config, settings, settings.ratio),
+      planned: plannedParameters(removableParameters(config, settings), settings.ratio),
       actual: 1 - after.parameters / countParameters(config),
     },
   }

@@ -60,11 +60,6 @@ function rangeOf(values: readonly (number | null)[]): [number, number] {
   return known.length > 0 ? [known.reduce((a, b) => Math.min(a, b)), known.reduce((a, b) => Math.max(a, b))] : [0, 0]
 }
 
-/** For each group the first snapshot in which it is gone; null where it stays. */
-export function leftAt(snapshots: readonly PruningSnapshot[], layer: number, head: number): number | null {
-  return snapshots.find((snapshot) => snapshot.layers[layer]?.heads.kept[head] === 0)?.step ?? null
-}
-
 /** Cividis, which reads the same with and without colour blindness, at nine places: Nunez, Anderton and Renslow, 2018. */
 const cividis = [
   [0, 34, 78],

@@ -40,33 +40,44 @@ const waitFor = async (holds: () => boolean | Promise<boolean>) => {
   while (!(await holds())) await sleep(20)
 }
 
-test('how a run ended is written once the disk has room again, and no run is shown as running without a process', async () => {
-  const { id } = await app.ask('runs.create', { job: job({ steps: 30 }), name: 'filled' })
-  const { folder } = await app.until(id, (row) => row.state === 'running' && (row.progress?.step ?? 0) > 0)
-  full = true
-  await waitFor(() => existsSync(join(folder, 'result.json')))
-  const shown = await app.until(id, (row) => row.state !== 'running')
-  assert.equal(shown.state, 'done')
-  assert.match(shown.reason!, /could not be written down yet \(the disk is full/)
-  assert.equal(shown.resumable, false)
-  assert.deepEqual(await app.ask('runs.active'), [])
-  assert.equal((await app.ask('history.query', { search: 'filled' })).rows[0]!.state, 'done')
-  assert.match((await app.problem('runs.resume', { id })).message, /cannot be resumed yet.*the disk is full/)
-  assert.equal((await app.problem('runs.cancel', { id })).kind, 'conflict')
-  assert.equal(app.platform.awake, false)
-  // It lasts longer than one try.
-  await sleep(1200)
-  assert.equal(app.told('notice').filter(({ message }) => message.startsWith('filled: This could not')).length, 1)
-  full = false
-  await waitFor(async () => (await app.ask('runs.get', { id })).reason === null)
-  const done = await app.ask('runs.get', { id })
-  assert.ok(done.outputId !== null)
-  assert.deepEqual([done.state, done.reason], ['done', null])
-  const [loss] = await app.ask('runs.series', { id, names: ['loss'], points: 100 })
-  assert.equal(loss!.points, 30)
-})
+// A run that stays as it was would be waited for without end.
+const patience = { timeout: 120_000 }
 
-test('so is the end of a run that fails, and the next in the queue waits for the disk', async () => {
+test(
+  'how a run ended is written once the disk has room again, and no run is shown as running without a process',
+  patience,
+  async () => {
+    const { id } = await app.ask('runs.create', { job: job({ steps: 30 }), name: 'filled' })
+    const { folder } = await app.until(id, (row) => row.state === 'running' && (row.progress?.step ?? 0) > 0)
+    full = true
+    await waitFor(() => existsSync(join(folder, 'result.json')))
+    const shown = await app.until(id, (row) => row.state !== 'running')
+    assert.equal(shown.state, 'done')
+    assert.match(shown.reason!, /could not be written down yet \(the disk is full/)
+    assert.equal(shown.resumable, false)
+    assert.deepEqual(await app.ask('runs.active'), [])
+    assert.equal((await app.ask('history.query', { search: 'filled' })).rows[0]!.state, 'done')
+    const totals = (['done', 'running'] as const).map(
+      async (state) => (await app.ask('history.query', { states: [state] })).total,
+    )
+    assert.deepEqual(await Promise.all(totals), [1, 0])
+    assert.match((await app.problem('runs.resume', { id })).message, /cannot be resumed yet.*the disk is full/)
+    assert.equal((await app.problem('runs.cancel', { id })).kind, 'conflict')
+    assert.equal(app.platform.awake, false)
+    // It lasts longer than one try.
+    await sleep(1200)
+    assert.equal(app.told('notice').filter(({ message }) => message.startsWith('filled: This could not')).length, 1)
+    full = false
+    await waitFor(async () => (await app.ask('runs.get', { id })).reason === null)
+    const done = await app.ask('runs.get', { id })
+    assert.ok(done.outputId !== null)
+    assert.deepEqual([done.state, done.reason], ['done', null])
+    const [loss] = await app.ask('runs.series', { id, names: ['loss'], points: 100 })
+    assert.equal(loss!.points, 30)
+  },
+)
+
+test('so is the end of a run that fails, and the next in the queue waits for the disk', patience, async () => {
   const failing = await app.ask('runs.create', { job: job({ steps: 100_000 }), name: 'killed' })
   const next = await app.ask('runs.create', { job: job({ steps: 2 }), name: 'next' })
   await app.until(failing.id, (row) => (row.progress?.step ?? 0) > 0)

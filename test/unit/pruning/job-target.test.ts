@@ -6,7 +6,7 @@ import { type Checkpoint, openCheckpoint } from '../../../engine/models/checkpoi
 import { countParameters } from '../../../engine/models/tensors.ts'
 import { targetOf } from '../../../engine/pruning/job-target.ts'
 import { fullMasks, selectMasks } from '../../../engine/pruning/masks.ts'
-import { plannedParameters } from '../../../engine/pruning/removal.ts'
+import { plannedParameters, removableParameters } from '../../../engine/pruning/removal.ts'
 import { removalCounts } from '../../../engine/pruning/targets.ts'
 import { pruningWarnings } from '../../../engine/pruning/warnings.ts'
 import { FIXTURES, fixtureModel } from '../../fixtures/read.ts'
@@ -107,7 +107,7 @@ test('the estimate shows heads, channels and parameters, planned and actual', ()
   const { hiddenSize, headSize } = checkpoint.config
   const removable = 2 * hiddenSize * (3 * 96 + 2 * 14 * headSize + 2 * 2 * headSize)
   assert.ok(Math.abs(removal!.parameters.planned - (0.3 * removable) / parameters.before) < 1e-12)
-  assert.equal(plannedParameters(checkpoint.config, target, 0), 0)
+  assert.equal(plannedParameters(removableParameters(checkpoint.config, target), 0), 0)
 })
 
 test('where rounding makes a request a no-op, a warning names the setting that would do it', () => {

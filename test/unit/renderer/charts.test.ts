@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PruningSnapshot } from '../../../electron/contract/index.ts'
 import { align, Curve, valueAt } from '../../../renderer/src/charts/curve.ts'
-import { bin, colourAt, heatRows, leftAt, scaled } from '../../../renderer/src/charts/heat.ts'
+import { bin, colourAt, heatRows, scaled } from '../../../renderer/src/charts/heat.ts'
 import { smooth } from '../../../renderer/src/charts/smoothing.ts'
 import { paretoFront } from '../../../renderer/src/screens/compare/pareto.ts'
 
@@ -108,11 +108,6 @@ test('colours follow the logarithm of the score, over a layer or over all, and s
     brightness.toSorted((a, b) => a - b),
     brightness,
   )
-})
-
-test('a head that left is found at the step when it did', () => {
-  const snapshots = [snapshot(10, [1, 1, 1, 1]), snapshot(20, [1, 0, 1, 1]), snapshot(30, [1, 0, 0, 1])]
-  assert.deepEqual([leftAt(snapshots, 0, 1), leftAt(snapshots, 0, 2), leftAt(snapshots, 0, 0)], [20, 30, null])
 })
 
 test('the Pareto front holds what nothing beats, for every pair of directions', () => {
