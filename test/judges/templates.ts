@@ -19,6 +19,7 @@ const assistant = (content: string, fields?: ChatFields): ChatMessage => ({
 const parameters = { type: 'object', properties: { city: { type: 'string', description: 'Its name' } } }
 const tools = [{ type: 'function', function: { name: 'weather', description: 'Tells the weather', parameters } }]
 const call = { type: 'function', function: { name: 'weather', arguments: { city: 'Köln' } } }
+const inText = { id: 'abc123def', type: 'function', function: { name: 'weather', arguments: '{"city": "Bern"}' } }
 
 interface Conversation {
   messages: ChatMessage[]
@@ -50,6 +51,27 @@ const conversations: Record<string, Conversation> = {
       { role: 'tool', content: '{"degrees": 3}', fields: { name: 'weather' } },
       assistant('Yes.'),
     ],
+    tools,
+  },
+  'reasoning beside the answers': {
+    messages: [
+      user('2?'),
+      assistant('2.', { reasoning_content: 'So.' }),
+      user('3?'),
+      assistant('3.', { reasoning_content: 'As before.' }),
+    ],
+  },
+  'calls without a text': {
+    messages: [
+      user('Both?'),
+      assistant('', { content: null, reasoning_content: 'Two.', tool_calls: [call, inText] }),
+      { role: 'tool', content: '3 °C', fields: { name: 'weather', tool_call_id: 'abc123def' } },
+      assistant('So it is.', { reasoning_content: 'Now I know.' }),
+    ],
+    tools,
+  },
+  'ends with a call': {
+    messages: [user('Is it cold?'), assistant('I ask.', { tool_calls: [inText] })],
     tools,
   },
 }
@@ -95,13 +117,19 @@ function questionsOf(template: string): Question[] {
       model: basename(template),
       what: addGenerationPrompt ? `${conversation}, answer begun` : conversation,
       template,
-      messages: messages.map(({ role, content, fields }) => ({ role, content, ...fields })),
+      messages: messages.map(asTransformersTakesThem),
       tools: given ?? null,
       addGenerationPrompt,
       special,
       text: rendered(() => chat(messages, { addGenerationPrompt, tools: given })),
     })),
   )
+}
+
+/** apply_chat_template leaves out what is null before it renders. */
+function asTransformersTakesThem({ role, content, fields }: ChatMessage): Record<string, unknown> {
+  const given: Record<string, unknown> = { role, content, ...fields }
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null))
 }
 
 /** Null where the template refuses the conversation. */
