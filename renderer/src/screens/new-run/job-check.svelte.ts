@@ -23,6 +23,8 @@ export class LiveCheck {
   /** Counts the jobs asked about: answers to an older one are dropped. */
   #latest = 0
   #waiting: (() => void)[] = []
+  /** Moves when the files are to be read again, though the job is as it was. */
+  #repeats = $state(0)
 
   /** @param job null while there is nothing to check */
   constructor(job: () => JobDraft | null) {
@@ -31,6 +33,7 @@ export class LiveCheck {
       return asked && JSON.stringify(asked)
     })
     $effect(() => {
+      void this.#repeats
       const mine = ++this.#latest
       this.loading = text !== null
       if (text === null) {
@@ -51,6 +54,11 @@ export class LiveCheck {
   /** Resolves when the files of the job as it stands are checked. */
   settled(): Promise<void> {
     return this.loading ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve()
+  }
+
+  /** Reads the files again: they may have been corrected. */
+  again(): void {
+    this.#repeats++
   }
 
   /** Gives the reading up; it may have ended meanwhile. */
