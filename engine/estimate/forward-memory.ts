@@ -1,5 +1,6 @@
 import { backendExtras } from '../backends/extras.ts'
 import type { EvaluationSettings } from '../contract/index.ts'
+import { mostWidenedAtOnce } from '../evaluation/generation.ts'
 import { layerWeights } from '../models/tensors.ts'
 import {
   type HeldModel,
@@ -12,8 +13,12 @@ import {
   widestOf,
 } from './memory-facts.ts'
 
-/** Floats of a pass of `rows` x `length` tokens through one block, as if nothing were freed within it. */
-function blockFloats({ config, widensLinears }: HeldModel, rows: number, length: number): number {
+/**
+ * Floats of a pass of `rows` x `length` tokens through one block, as if nothing were freed within it.
+ *
+ * @param scores arrays of attention's scores
+ */
+function blockFloats({ config, widensLinears }: HeldModel, rows: number, length: number, scores = 1): number {
   const { hiddenSize, headSize, layers } = config
   const values = layers.map(
     ({ heads, keyValueHeads, channels }) =>
@@ -21,7 +26,7 @@ function blockFloats({ config, widensLinears }: HeldModel, rows: number, length:
       4 * heads * headSize +
       5 * keyValueHeads * headSize +
       4 * channels +
-      seenScores(config) * length * heads,
+      scores * seenScores(config) * length * heads,
   )
   const block = rows * length * Math.max(...values)
   if (!widensLinears) return block
@@ -58,7 +63,11 @@ export function generationFloats(model: HeldModel, promptTokens: number, maxNewT
   const capacity = Math.min(prompt + maxNewTokens, config.maxPositions)
   const cache = sum(config.layers.map(({ keyValueHeads }) => 2 * keyValueHeads * config.headSize * capacity))
   const bias = prompt * prompt
-  // Of one token all blocks are one graph.
-  const token = widensLinears ? largestBlock(config) + 0.4 * sum(layerWeights(config)) : 0
-  return 2 * cache + bias + oneAfterTheOther(blockFloats(model, 1, prompt), widenedHead(model, 'once'), token)
+  // Of one token all blocks are one graph, which widens all of their weights before it uses them.
+  const all = widensLinears ? sum(layerWeights(config)) : 0
+  const token = all > mostWidenedAtOnce ? largestBlock(config) : all
+  const others = [blockFloats(model, 1, prompt, 2.5), widenedHead(model, 'once')]
+  const passes = token > Math.max(...others) ? token + 0.15 * sum(others) : oneAfterTheOther(token, ...others)
+  // As the prompt left it, with room for more, and with the next token in it.
+  return 3 * cache + bias + passes
 }

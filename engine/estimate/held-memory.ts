@@ -1,4 +1,4 @@
-import type { Placement, PruneJob } from '../contract/index.ts'
+import type { MergeJob, Placement, PruneJob } from '../contract/index.ts'
 import { exportMemory } from '../export/size.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { linearNames, tensorsOf } from '../models/tensors.ts'
@@ -10,13 +10,13 @@ import { trainingFloats } from './training-memory.ts'
 import type { MeasureWork, Work } from './work.ts'
 
 /** Node and the code; with a back end, TensorFlow.js and ONNX Runtime; and compiled graphs, by what there are graphs of. */
-const programBytes = 165e6
-const backendBytes = 35e6
-const graphBytes = { prune: 36e6, finetune: 36e6, measure: 30e6, evaluate: 18e6, generate: 5e6 }
+const programBytes = 178e6
+const backendBytes = 22e6
+const graphBytes = { prune: 42e6, finetune: 42e6, measure: 40e6, evaluate: 18e6, generate: 10e6 }
 /** What the driver of a graphics card takes of the computer's memory. */
 const driverBytes = 35e6
 /** What the allocator cannot use of what was freed, and arrays that wait for their collection. */
-const slack = 1.13
+const slack = 1.15
 
 type Computing = Exclude<Work, { kind: 'merge' | 'export' | 'import' }>
 
@@ -26,7 +26,7 @@ type Computing = Exclude<Work, { kind: 'merge' | 'export' | 'import' }>
  * @param placement where a graphics card holds weights and activations; undefined where the processor computes
  */
 export function heldMemory(work: Work, checkpoint: Checkpoint, placement?: Placement): number {
-  if (work.kind === 'merge' || work.kind === 'import') return programBytes + slack * mergeBytes(checkpoint)
+  if (work.kind === 'merge' || work.kind === 'import') return programBytes + slack * mergeBytes(work, checkpoint)
   if (work.kind === 'export') return programBytes + exportMemory(work, checkpoint)
   const program = programBytes + backendBytes + graphBytes[work.kind]
   if (placement && !placement.sharesMemory) return program + besideCardBytes(work, checkpoint, placement)
@@ -90,14 +90,24 @@ function measureBytes(model: HeldModel, { batchSize, sequenceLength, calibration
   const { config } = model
   const settings = { rows: batchSize, length: sequenceLength, rank, targetModules: linearNames(config) }
   const gradients = trainingFloats(model, { ...settings, drops: false, masks: false, keeps: false, scores: true })
-  const inputs = calibrationSamples * sequenceLength * config.hiddenSize * (config.layers.length + 1)
+  const inputs =
+    Math.max(0, calibrationSamples - batchSize) * sequenceLength * config.hiddenSize * (config.layers.length + 1)
   const moments = 8 * 2 * config.hiddenSize ** 2 * (config.layers.length + 1)
-  return 4 * (gradients + 3 * largestBlock(config) + inputs) + moments
+  return 4 * (gradients + 3.5 * largestBlock(config) + inputs) + moments
 }
 
-/** The largest tensor as it is stored, in float32, and as it is written; what came before it may not be collected yet. */
-const mergeBytes = ({ config, tensors }: Checkpoint): number =>
-  3 * Math.max(...tensorsOf(config).map(({ name }) => tensors.get(name)?.bytes ?? 0))
+/** The largest tensor on its way into the file, and the adapter. */
+function mergeBytes(job: Pick<MergeJob, 'outputDtype'>, { config, tensors, dtype }: Checkpoint): number {
+  const converts = job.outputDtype !== 'same' && job.outputDtype !== dtype
+  return Math.max(
+    ...tensorsOf(config).map(({ name, shape, role }) => {
+      const stored = tensors.get(name)?.bytes ?? 0
+      const floats = 4 * shape.reduce((product, size) => product * size, 1)
+      // A weight that is merged is widened and rounded; the one before it may not be collected yet.
+      return stored + (role.part === 'weight' ? stored + 2 * floats : converts ? 2 * floats : 0)
+    }),
+  )
+}
 
 /** The adapter, and the largest tensor on its way into the file; the one before it may not be collected yet. */
 function writingBytes(job: PruneJob, { config, tensors, dtype }: Checkpoint): number {
@@ -105,7 +115,7 @@ function writingBytes(job: PruneJob, { config, tensors, dtype }: Checkpoint): nu
   const sizes = tensorsOf(config).map(({ name, shape, role }) => {
     const stored = tensors.get(name)?.bytes ?? 0
     const widened = role.part === 'weight' || converts ? 2 * 4 * shape.reduce((product, size) => product * size, 1) : 0
-    return 1.7 * stored + widened
+    return 2.5 * stored + widened
   })
   return 4 * 4 * adapterFloats(config, job) + Math.max(...sizes)
 }

@@ -22,15 +22,19 @@ export const seenScores = ({ patchValues }: ModelConfig): number => (patchValues
 export const logitArrays = 3
 /**
  * Room for the head's weight in float32, in heads, where logits are computed at once or piece by piece: the hole that one
- * leaves is not always found again.
+ * leaves is not always found again. Large ones are mapped (`resources/engine-environment.json`) and leave none.
  */
-const headCopies = { once: 1.7, pieces: 3 }
+const headCopies = { once: 1.7, pieces: 3, mapped: 1.3 }
+const mappedFloats = 2 ** 23
 /** What pieces of work leave of the room of those before them. */
 const leftOver = 0.6
 
 /** Elements of the head's weight where it is widened for a graph of its own. */
-export const widenedHead = ({ config, widensTables }: HeldModel, how: keyof typeof headCopies): number =>
-  widensTables ? headCopies[how] * config.vocabularySize * config.hiddenSize : 0
+export function widenedHead({ config, widensTables }: HeldModel, how: 'once' | 'pieces'): number {
+  if (!widensTables) return 0
+  const head = config.vocabularySize * config.hiddenSize
+  return headCopies[head >= mappedFloats ? 'mapped' : how] * head
+}
 
 /** What is held by pieces of work that follow each other: what one frees does not always fit the next. */
 export function oneAfterTheOther(...sizes: number[]): number {

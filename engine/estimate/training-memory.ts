@@ -36,13 +36,15 @@ export function trainingFloats(model: HeldModel, training: Training): number {
   const layers = [...config.layers.keys()]
   const kept = layers.map((layer) => tokens * keptFloats(config, layer, training))
   const rows = headRows(tokens, config.vocabularySize)
-  const logits = logitArrays * rows * config.vocabularySize
+  const piece = logitArrays * rows * config.vocabularySize
   const tile = training.scores ? tileArrays * Math.min(tileElements, widestOf(config)) : 0
   const adapter = adapterArrays * adapterFloats(config, training)
   if (training.keeps) {
     const passing = tokens * Math.max(...layers.map((layer) => passingFloats(config, layer, 5, 3)))
     // One graph: what is widened for the way there is not let go before the way back.
     const head = model.widensTables ? config.vocabularySize * config.hiddenSize : 0
+    // So are the logits of all pieces and their probabilities.
+    const logits = Math.max(piece, 2 * tokens * config.vocabularySize)
     const step = sum(kept) + passing + widenedFloats(model, true) + logits + head
     return adapter + step + tile
   }
@@ -51,9 +53,7 @@ export function trainingFloats(model: HeldModel, training: Training): number {
   const waiting = tokens * Math.max(...layers.map((layer) => droppedInputs(config, layer, training)))
   const inputs = tokens * (layers.length + 1) * config.hiddenSize
   const block = Math.max(...kept) + passing + waiting + widenedFloats(model, false)
-  return (
-    adapter + inputs + oneAfterTheOther(block, logits + widenedHead(model, rows < tokens ? 'pieces' : 'once'), tile)
-  )
+  return adapter + inputs + oneAfterTheOther(block, piece + widenedHead(model, rows < tokens ? 'pieces' : 'once'), tile)
 }
 
 /** Values, two moments, gradients and what replaces them. */

@@ -33,6 +33,18 @@ export interface Generation {
 /** Positions by which a cache grows: each capacity compiles its own graph. */
 const cacheStep = 64
 
+/** Elements of weights that the graph of a token may widen to float32: with more, every block is a graph of its own. */
+export const mostWidenedAtOnce = 2 ** 28
+
+/** Elements of the blocks' weights that are widened for a product. */
+const widenedElements = ({ layers }: Model): number =>
+  layers
+    .flatMap(({ linears }) => Object.values(linears))
+    .reduce(
+      (sum, { weight }) => sum + ('dataId' in weight || weight.form === 'float32' ? 0 : weight.rows * weight.columns),
+      0,
+    )
+
 /** What changes a model that generates: an adapter that is being trained, groups that have left. */
 export interface Changes {
   adapter?: Adapter | undefined
@@ -103,6 +115,7 @@ class Cache {
   readonly #model: Model
   readonly #limit: number
   readonly #changes: Changes
+  readonly #isLarge: boolean
   #layers: LayerCache[] = []
   #length = 0
   #capacity = 0
@@ -111,6 +124,7 @@ class Cache {
     this.#model = model
     this.#limit = limit
     this.#changes = changes
+    this.#isLarge = widenedElements(model) > mostWidenedAtOnce
   }
 
   /** Computes all of a prompt; logits of its last position. */
@@ -175,8 +189,9 @@ class Cache {
           return all
         },
       }),
-      // One token is so little work that all blocks run as one graph; a prompt runs block by block.
-      flushes: ids.length > 1,
+      // One token is so little work that all blocks run as one graph, where that can widen their weights at once; a prompt
+      // runs block by block.
+      flushes: ids.length > 1 || this.#isLarge,
     })
     this.dispose()
     this.#layers = caches

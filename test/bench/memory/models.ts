@@ -15,6 +15,7 @@ const sizes = {
   '30M': { width: 512, layers: 8, heads: 8, keyValueHeads: 8, channels: 1376, vocabulary: 8192, tied: false },
   '100M wide': { width: 2048, layers: 2, heads: 32, keyValueHeads: 8, channels: 5632, vocabulary: 4096, tied: true },
   '125M': { width: 768, layers: 12, heads: 12, keyValueHeads: 12, channels: 2048, vocabulary: 50304, tied: true },
+  '150M head': { width: 1024, layers: 2, heads: 16, keyValueHeads: 8, channels: 2816, vocabulary: 128256, tied: true },
   '135M deep': { width: 576, layers: 30, heads: 9, keyValueHeads: 3, channels: 1536, vocabulary: 49152, tied: true },
 } as const
 export type SizeName = keyof typeof sizes
@@ -26,7 +27,7 @@ export async function writeRandomCheckpoint(folder: string, name: SizeName, dtyp
   await writeCheckpoint(folder, { config, dtype, tensors: drawn(config, dtype), tokenizerFrom: sample })
 }
 
-function configOf(name: SizeName): DecoderConfig {
+export function configOf(name: SizeName): DecoderConfig {
   const { width, layers, heads, keyValueHeads, channels, vocabulary, tied } = sizes[name]
   return plainConfig({
     vocabularySize: vocabulary,
