@@ -6,6 +6,7 @@ export const targets = {
   config: async () => (await import('./weights.ts')).config,
   checkpoint: async () => (await import('./weights.ts')).checkpoint,
   gguf: async () => (await import('./weights.ts')).gguf,
+  'gguf-checkpoint': async () => (await import('./gguf-checkpoint.ts')).ggufCheckpoint,
   'tokenizer.json': async () => (await import('./tokenizers.ts')).tokenizerJson,
   'chat-templates': async () => (await import('./tokenizers.ts')).chatTemplates,
   sentencepiece: async () => (await import('./tokenizers.ts')).sentencePiece,
