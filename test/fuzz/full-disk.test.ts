@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { toProblem } from '../../electron/problems.ts'
+import { manifestSchema, packRun, unpackRun } from '../../electron/services/run-archive.ts'
+import { finetuneSchema } from '../../engine/contract/index.ts'
+import { failureOf } from '../../engine/shared/errors.ts'
+import { openCheckpoint } from '../../engine/models/checkpoint.ts'
+import { tensorsOf } from '../../engine/models/tensors.ts'
+import { writeCheckpoint } from '../../engine/models/write-checkpoint.ts'
+import { inRunFolder } from '../../engine/runs/run-folder.ts'
+import { Random } from '../../engine/shared/random.ts'
+import { fixtureModel } from '../fixtures/read.ts'
+import { treeOf } from './files.ts'
+
+const disk = mkdtempSync(join(tmpdir(), 'secateur-disk-'))
+const elsewhere = mkdtempSync(join(tmpdir(), 'secateur-beside-'))
+const isMounted = mount()
+after(() => {
+  if (isMounted) execFileSync('umount', [disk])
+  for (const folder of [disk, elsewhere]) rmSync(folder, { recursive: true, force: true })
+})
+const skip = !isMounted && 'a disk of 256 kB cannot be mounted: that takes Linux, and its root'
+
+/** A disk of 256 kB in memory. */
+function mount(): boolean {
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', disk], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+const control = { signal: new AbortController().signal, progress: () => {} }
+
+test('a checkpoint that does not fit says so, and leaves nothing behind', { skip }, async () => {
+  using checkpoint = openCheckpoint(fixtureModel('llama_gqa'))
+  const { config } = checkpoint
+  const tensors = tensorsOf(config).map(({ name }) => checkpoint.read(name))
+  const copies = Array.from({ length: 4 }, (_, at) =>
+    writeCheckpoint(join(disk, `copy-${at}`), { config, dtype: 'float32', tensors: tensors.values() }),
+  )
+  const failures = (await Promise.allSettled(copies)).flatMap((copy) =>
+    copy.status === 'rejected' ? [failureOf(copy.reason)] : [],
+  )
+  assert.ok(failures.length > 0)
+  for (const { kind, message } of failures) {
+    assert.equal(kind, 'does-not-fit', message)
+    assert.match(message, /the disk is full/)
+  }
+  assert.deepEqual(
+    treeOf(disk).filter((name) => name.includes('partial')),
+    [],
+  )
+  for (const at of copies.keys()) rmSync(join(disk, `copy-${at}`), { recursive: true, force: true })
+  assert.deepEqual(treeOf(disk), [])
+})
+
+test('a run keeps its last state when there is no room for the next, and goes on once there is', { skip }, async () => {
+  const out = join(disk, 'run')
+  const job = { ...finetuneSchema.parse({ kind: 'finetune', checkpoint: 'm', data: ['a'], out }), out }
+  const context = { ...control, emit: () => {} }
+  const values = (length: number) => new Map([['adapter.0.q.a', { shape: [length], data: new Float32Array(length) }]])
+  const run = inRunFolder(job, { ...context, resume: false }, async (folder) => {
+    folder.save(1, values(10_000))
+    folder.save(2, values(60_000))
+    return { type: 'result' }
+  })
+  await assert.rejects(run, (error) => failureOf(error).kind === 'does-not-fit')
+  assert.deepEqual(
+    treeOf(out).filter((name) => /partial|lock/.test(name)),
+    [],
+  )
+  await inRunFolder(job, { ...context, resume: true }, async (folder) => {
+    assert.equal(folder.load()!.step, 1)
+    folder.save(2, values(20_000))
+    assert.equal(folder.load()!.step, 2)
+    return { type: 'result' }
+  })
+  rmSync(out, { recursive: true })
+})
+
+test('an archive that does not fit is neither written nor unpacked in part', { skip }, async () => {
+  const run = join(elsewhere, 'run')
+  mkdirSync(run, { recursive: true })
+  writeFileSync(join(run, 'run.json'), '{}')
+  // Random bytes do not shrink.
+  const random = new Random(1)
+  writeFileSync(
+    join(run, 'weights'),
+    Uint32Array.from({ length: 100_000 }, () => random.bits()),
+  )
+  const manifest = manifestSchema.parse({
+    format: 'secateur-run',
+    version: 1,
+    name: 'a run',
+    notes: '',
+    tags: [],
+    created: 0,
+    started: null,
+    finished: null,
+    log: [],
+  })
+  const archive = join(elsewhere, 'a.tar.gz')
+  await packRun(run, manifest, archive, { includeOutput: true }, control)
+  const isFull = (error: unknown) => toProblem(error).kind === 'does-not-fit'
+  await assert.rejects(unpackRun(archive, join(disk, 'unpacked'), control), isFull)
+  assert.deepEqual(treeOf(disk), [])
+  await assert.rejects(packRun(run, manifest, join(disk, 'a.tar.gz'), { includeOutput: true }, control), isFull)
+  assert.deepEqual(treeOf(disk), [])
+})
