@@ -93,7 +93,7 @@ function measureBytes(model: HeldModel, { batchSize, sequenceLength, calibration
   const inputs =
     Math.max(0, calibrationSamples - batchSize) * sequenceLength * config.hiddenSize * (config.layers.length + 1)
   const moments = 8 * 2 * config.hiddenSize ** 2 * (config.layers.length + 1)
-  return 4 * (gradients + 3.5 * largestBlock(config) + inputs) + moments
+  return oneAfterTheOther(4 * gradients, 4 * (3.5 * largestBlock(config) + inputs), moments)
 }
 
 /** The largest tensor on its way into the file, and the adapter. */

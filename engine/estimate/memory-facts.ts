@@ -24,7 +24,7 @@ export const logitArrays = 3
  * Room for the head's weight in float32, in heads, where logits are computed at once or piece by piece: the hole that one
  * leaves is not always found again. Large ones are mapped (`resources/engine-environment.json`) and leave none.
  */
-const headCopies = { once: 1.7, pieces: 3, mapped: 1.3 }
+const headCopies = { once: 1.7, pieces: 3, mapped: 1.1 }
 const mappedFloats = 2 ** 23
 /** What pieces of work leave of the room of those before them. */
 const leftOver = 0.6

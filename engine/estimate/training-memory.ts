@@ -41,8 +41,8 @@ export function trainingFloats(model: HeldModel, training: Training): number {
   const adapter = adapterArrays * adapterFloats(config, training)
   if (training.keeps) {
     const passing = tokens * Math.max(...layers.map((layer) => passingFloats(config, layer, 5, 3)))
-    // One graph: what is widened for the way there is not let go before the way back.
-    const head = model.widensTables ? config.vocabularySize * config.hiddenSize : 0
+    // One graph: what is widened for the way there is not let go before the way back, but for the head's weight.
+    const head = model.widensTables ? 0.6 * config.vocabularySize * config.hiddenSize : 0
     // So are the logits of all pieces and their probabilities.
     const logits = Math.max(piece, 2 * tokens * config.vocabularySize)
     const step = sum(kept) + passing + widenedFloats(model, true) + logits + head

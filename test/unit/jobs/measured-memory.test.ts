@@ -68,6 +68,12 @@ const peaks: [SizeName, 'float16' | 'float32', Work, number][] = [
   ['125M', 'float16', prune(1, 64, { gradientCheckpointing: 'on' }), 727],
   ['125M', 'float16', evaluate(1024, 256), 785],
   ['125M', 'float16', generate(46), 835],
+  ['125M', 'float16', prune(4, 256), 922],
+  ['125M', 'float32', prune(1, 64), 1001],
+  ['125M', 'float16', measure(1, 64), 766],
+  ['100M wide', 'float16', measure(1, 64), 1417],
+  ['150M head', 'float16', evaluate(1024, 256), 1171],
+  ['135M deep', 'float16', prune(1, 64), 1133],
   ['135M deep', 'float16', evaluate(64, 64), 670],
   ['135M deep', 'float16', generate(46), 909],
 ]
