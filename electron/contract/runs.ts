@@ -13,6 +13,7 @@ import {
   sweepPlanSchema,
   sweepStateSchema,
   sweepText,
+  validationSchema,
 } from '../../engine/contract/index.ts'
 import { byId, done, id, type MethodTable, name, notes, nothing, path, tags, time } from './common.ts'
 
@@ -55,6 +56,7 @@ const scored = z.object({
   /** What became of the rows of the training data. */
   rows: rowCountsSchema.optional(),
   loss: z.number().nullable().optional(),
+  validation: validationSchema.optional(),
   seconds: z.number().optional(),
   peakMemoryBytes: z.number().optional(),
   /** Of the run's result; of the checkpoint that an evaluation scored. */

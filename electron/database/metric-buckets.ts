@@ -10,6 +10,7 @@ export const metricNames = [
   'sparsity.channels',
   'sparsity.parameters',
   'sparsity.parametersPlanned',
+  'validationLoss',
 ] as const
 export type MetricName = (typeof metricNames)[number]
 

@@ -32,7 +32,7 @@ export async function enterResult(
     runs.putValues(row.id, 'metric', metricsOf(result))
     if (scores) runs.records.putEvaluation(row.id, 'result', scored, finished, scores)
     if (result.dense) runs.records.putEvaluation(row.id, 'dense', row.checkpoint_id, finished, result.dense)
-    const { parameters, removal, data, loss, seconds, peakMemoryBytes, dense } = result
+    const { parameters, removal, data, loss, validation, seconds, peakMemoryBytes, dense } = result
     runs.update(row.id, {
       output_id: output,
       result: JSON.stringify({
@@ -40,6 +40,7 @@ export async function enterResult(
         ...(removal && { removal }),
         ...(data && { rows: data }),
         ...(loss !== undefined && { loss }),
+        ...(validation && { validation }),
         ...(seconds !== undefined && { seconds }),
         ...(peakMemoryBytes !== undefined && { peakMemoryBytes }),
         ...(scores && { scores }),

@@ -128,6 +128,11 @@ export class RunProcess {
       case 'saved':
         this.#change({ last_saved_step: event.step })
         break
+      case 'validated':
+        // A step that was not measured before a stop is measured first, and its line written again.
+        this.#stepping = true
+        this.#dirty = true
+        break
       case 'log':
         this.log(event.level, event.message)
         break

@@ -13,6 +13,7 @@ import { enterResult, enterSweep, isRunFolder, removeBegun, settleFromFolder } f
 import type { Outcome } from './run-outcome.ts'
 import { RunProcess } from './run-process.ts'
 import { busyStates, summaryOf } from './run-summary.ts'
+import { awaitsValidation } from './run-validation.ts'
 
 /** Queues runs, and gives each device one run at a time. */
 export class RunQueue {
@@ -100,12 +101,14 @@ export class RunQueue {
     if (!resume) await removeBegun(row.folder)
     else {
       const { lastSavedStep } = await engine.request('readRunFolder', { path: row.folder })
-      const rewound = runs.metrics.lastStep(row.id) > lastSavedStep
+      // The engine measures the saved step where a stop had cut that short, and writes its line again.
+      const kept = awaitsValidation(this.#context, row, job, lastSavedStep) ? lastSavedStep - 1 : lastSavedStep
+      const rewound = runs.metrics.lastStep(row.id) > kept
       await this.#books.write(row.id, null, () => {
-        runs.rewind(row.id, lastSavedStep)
+        runs.rewind(row.id, kept)
         runs.update(row.id, { last_saved_step: lastSavedStep > 0 ? lastSavedStep : null })
       })
-      if (rewound) emit('rewound', { id: row.id, step: lastSavedStep })
+      if (rewound) emit('rewound', { id: row.id, step: kept })
     }
     const current = runs.get(row.id)!
     // Paused, cancelled or closed while the folder was read.

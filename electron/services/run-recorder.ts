@@ -131,9 +131,13 @@ export class RunRecorder {
   }
 }
 
-function valuesOf({ loss, learningRate, gradientNorm, sparsity }: StepMetrics, speed: Speed | undefined): Float64Array {
+function valuesOf(
+  { loss, validationLoss, learningRate, gradientNorm, sparsity }: StepMetrics,
+  speed: Speed | undefined,
+): Float64Array {
   const values: Record<(typeof metricNames)[number], number | null | undefined> = {
     loss,
+    validationLoss,
     learningRate,
     gradientNorm,
     tokensPerSecond: speed?.tokensPerSecond,

@@ -33,6 +33,7 @@ export function metricsOf(result: ResultEvent): Record<string, RunValue> {
     if (value !== undefined && value !== null) found[name] = value
   }
   put('loss', result.loss)
+  put('validationLoss', result.validation?.best?.loss ?? result.validation?.last)
   put('seconds', result.seconds)
   put('peakMemoryBytes', result.peakMemoryBytes)
   if (result.parameters) {

@@ -7,6 +7,23 @@ import { jobSchema } from './job.ts'
 import { pruningSnapshotSchema, rowCountsSchema, sampleSchema, stageSchema, stepMetricsSchema } from './metrics.ts'
 import { failureSchema } from './names.ts'
 
+/** The loss on held-out rows, where a job measures it. */
+export const validationSchema = z.object({
+  /** The file that they come from; null where they were held out of the training data, drawn by the seed. */
+  file: z.string().nullable(),
+  seed: z.int(),
+  /** Rows, and tokens that loss is taken of. */
+  rows: z.int(),
+  targets: z.int(),
+  /** After the last step; null where it was not measured, or is not a number. */
+  last: z.number().nullable(),
+  /** Least of those whose adapter may be written. */
+  best: z.object({ step: z.int(), loss: z.number() }).nullable(),
+  /** The step whose adapter was written. */
+  written: z.int(),
+})
+export type Validation = z.infer<typeof validationSchema>
+
 /** How a job ended, and what came of it. */
 export const resultEventSchema = z.object({
   type: z.literal('result'),
@@ -30,6 +47,7 @@ export const resultEventSchema = z.object({
   density: z.object({ before: z.number(), after: z.number() }).optional(),
   /** What became of the rows of the training data: which were lost, and why. */
   data: rowCountsSchema.optional(),
+  validation: validationSchema.optional(),
   peakMemoryBytes: z.number().optional(),
   seconds: z.number().optional(),
   loss: z.number().nullable().optional(),
@@ -70,6 +88,8 @@ export const eventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('sample'), sample: sampleSchema }),
   /** What became of the rows of the training data, once they are read. */
   z.object({ type: z.literal('data'), rows: rowCountsSchema }),
+  /** The loss on held-out rows after a step, and whether it is the least of those whose adapter may be written. */
+  z.object({ type: z.literal('validated'), step: z.int(), loss: z.number().nullable(), best: z.boolean() }),
   z.object({ type: z.literal('log'), level: z.enum(['info', 'warning', 'error']), message: z.string() }),
   z.object({ type: z.literal('saved'), step: z.int() }),
   z.object({ type: z.literal('warning'), message: z.string() }),

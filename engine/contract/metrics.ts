@@ -3,6 +3,8 @@ import { z } from 'zod'
 export const stepMetricsSchema = z.object({
   step: z.int(),
   loss: z.number().nullable(),
+  /** On held-out rows, after the step; only where it was measured then, null where it was not a number. */
+  validationLoss: z.number().nullable().optional(),
   learningRate: z.number(),
   gradientNorm: z.number().nullable(),
   tokens: z.int(),
@@ -49,6 +51,7 @@ export const stageSchema = z.enum([
   'reading weights',
   'scoring dense',
   'training',
+  'validating',
   'generating samples',
   'writing',
   'proving',

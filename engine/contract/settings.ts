@@ -47,6 +47,32 @@ export const trainingSettings = {
   maxLostRows: fraction
     .default(0.5)
     .describe('fraction of the rows that may be lost (bad, without an answer, too long); more are refused'),
+  validation: z
+    .union([
+      z
+        .number()
+        .positive()
+        .max(most.rows)
+        .refine((value) => value < 1 || Number.isInteger(value), 'is a fraction below 1, or a whole number of rows'),
+      readPath,
+    ])
+    .meta({ path: 'read' })
+    .optional()
+    .describe(
+      'what the loss is measured on beside the training: a file, or a fraction or number of the rows of the data, drawn by the seed and held out of the training',
+    ),
+  validationEvery: z
+    .int()
+    .min(1)
+    .max(most.steps)
+    .default(50)
+    .describe('steps between two measurements of the validation loss; the last step is measured too'),
+  keepBest: z
+    .boolean()
+    .default(true)
+    .describe(
+      'write the adapter of the step with the least validation loss, of those after the last removal where groups leave, and not that of the last step',
+    ),
   steps: z.int().min(1).max(most.steps).optional().describe('optimiser steps; default: what --epochs says'),
   epochs: z
     .number()

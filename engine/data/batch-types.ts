@@ -63,6 +63,8 @@ export interface BatchOptions {
    * end of the row.
    */
   mode: 'pack' | 'pack-documents' | 'pad'
+  /** Whether the first pass is all that is wanted: what completes its last batch, or its last row, has no labels. */
+  once?: boolean
   /** Id that fills what is left over; never a label. */
   padId: number
 }

@@ -8,7 +8,11 @@ import type { EncodedExample } from './example.ts'
  * the rows are shuffled too, so that one long document does not fill whole batches. The last row of a pass, where the
  * stream ends within it, goes on with the start of the same stream.
  */
-export function packStream(examples: readonly EncodedExample[], { length }: BatchOptions, random: Random): RowSource {
+export function packStream(
+  examples: readonly EncodedExample[],
+  { length, once }: BatchOptions,
+  random: Random,
+): RowSource {
   const documents = examples.filter((example) => example.ids.length > 0)
   const tokens = documents.reduce((sum, example) => sum + example.ids.length, 0)
   const rowsPerEpoch = tokens < 2 ? 0 : Math.ceil(tokens / length)
@@ -44,7 +48,8 @@ export function packStream(examples: readonly EncodedExample[], { length }: Batc
         }
         const id = document.ids[within]!
         if (index < length) batch.ids[offset + index] = id
-        if (index > 0 && document.trained[within] === 1) {
+        const isRepeated = once === true && row * length + index >= tokens
+        if (index > 0 && document.trained[within] === 1 && !isRepeated) {
           batch.labels[offset + index - 1] = id
           labels++
         }

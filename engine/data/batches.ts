@@ -38,7 +38,10 @@ export function makeBatches(examples: readonly EncodedExample[], options: BatchO
       const longest = Math.max(...chosen.map(({ row }) => source.lengthOf(row)))
       const batch = emptyBatch(rows, mode === 'pad' ? roundedLength(longest, length) : length, mode, padId)
       for (const [at, { epoch, row }] of chosen.entries()) {
-        batch.targets += source.write(batch, at * batch.length, epoch, row)
+        const start = at * batch.length
+        const labels = source.write(batch, start, epoch, row)
+        if (options.once && epoch > 0) batch.labels.fill(-1, start, start + batch.length)
+        else batch.targets += labels
       }
       return batch
     },

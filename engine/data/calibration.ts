@@ -1,6 +1,7 @@
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import type { JobContext, PruneJob } from '../contract/index.ts'
 import { makeBatches, type TokenBatch } from './batches.ts'
+import { examplesWithout } from './held-out.ts'
 import { loadTrainingData } from './load.ts'
 import { badSetting } from '../shared/errors.ts'
 import { Random } from '../shared/random.ts'
@@ -23,11 +24,14 @@ export type CalibrationSettings = Pick<
 /**
  * Rows that criteria look at before groups are chosen: drawn at random, by the seed, from each text in its share of all
  * rows, in batches of `batchSize`. Without texts of its own they come from the training data.
+ *
+ * @param heldOut numbers of the rows of the training data that nothing may look at but the validation
  */
 export async function calibrationBatches(
   job: CalibrationSettings,
   tokenizer: Tokenizer,
   { signal }: Pick<JobContext, 'signal'>,
+  heldOut: ReadonlySet<number> = new Set(),
 ): Promise<TokenBatch[]> {
   const length = job.calibrationSequenceLength ?? job.sequenceLength
   const random = new Random(job.seed).fork('calibration')
@@ -36,7 +40,7 @@ export async function calibrationBatches(
   const rows: TokenBatch[] = []
   for (const [index, files] of sources.entries()) {
     if (counts[index] === 0) continue
-    const { examples } = await loadTrainingData(files, {
+    const data = await loadTrainingData(files, {
       tokenizer,
       trainOn: 'every token',
       ...(job.badRows === undefined ? {} : { badRows: job.badRows }),
@@ -46,6 +50,7 @@ export async function calibrationBatches(
     })
     const seed = random.fork(`text ${index}`).bits()
     const padId = tokenizer.padId ?? tokenizer.eosId ?? 0
+    const examples = job.calibrationData.length > 0 ? data.examples : examplesWithout(data, heldOut)
     const drawn = makeBatches(examples, { rows: 1, length, seed, mode: 'pack', padId })
     for (let row = 0; row < counts[index]!; row++) rows.push(drawn.at(row))
   }

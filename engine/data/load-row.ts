@@ -35,8 +35,8 @@ export function addRow(data: Loading, { row, place }: PlacedRow, file: string, o
       return null
     }
   }
+  beginDocument(data, keepsExamples)
   add(data, example, keepsExamples)
-  data.documents++
   return 'instruction'
 }
 
@@ -75,8 +75,15 @@ function addBlank(data: Loading, wantsAnswer: boolean): null {
   return null
 }
 
-function addPieces(data: Loading, { ids, trained }: EncodedExample, keeps: boolean, maxLength = ids.length) {
+function beginDocument(data: Loading, keeps: boolean) {
   data.documents++
+  if (!keeps) return
+  data.documentRows.push(data.rows)
+  data.documentStarts.push(data.examples.length)
+}
+
+function addPieces(data: Loading, { ids, trained }: EncodedExample, keeps: boolean, maxLength = ids.length) {
+  beginDocument(data, keeps)
   for (let start = 0; start < ids.length; start += maxLength) {
     const piece = { ids: ids.slice(start, start + maxLength), trained: trained.slice(start, start + maxLength) }
     piece.trained[0] = 0

@@ -47,6 +47,9 @@ export const mostBadRows = 20
 
 export interface TrainingData extends RowCounts {
   examples: EncodedExample[]
+  /** Of each document: the number of its row over all files, counted from 1, and of its first example, from 0. */
+  documentRows: number[]
+  documentStarts: number[]
   /** What is wrong with the first rows that were skipped. */
   bad: SecateurError[]
   kind: DataKind

@@ -24,7 +24,7 @@ export async function loadTrainingData(files: readonly string[], options: LoadOp
   if (!(limit > 0)) throw badSetting('limit', `must be above 0, not ${limit}`)
   if (maxLength !== undefined && !(maxLength >= 2)) throw badSetting('maxLength', `must be 2 or more, not ${maxLength}`)
   if (files.length === 0) throw badSetting('data', 'give at least one file to train on')
-  const data: Loading = { ...noRows(), examples: [], tokens: 0, bad: [] }
+  const data: Loading = { ...noRows(), examples: [], documentRows: [], documentStarts: [], tokens: 0, bad: [] }
   const kinds = new Set<DataKind>()
   const lossOf = (counts: RowCounts) => describeLoss(counts, maxLength, data.bad[0]?.message)
 

@@ -15,6 +15,8 @@ import {
   jobSchema,
   type JobContext,
   mergeSchema,
+  presetName,
+  presets,
   pruneSchema,
   sweepSchema,
   taskList,
@@ -107,6 +109,14 @@ A first run:
       .option('--job <file>', 'JSON job description; flags go before it')
       .option('--json', 'one JSON object an event on standard output')
       .option(...estimateFlag)
+    if (name === 'prune' || name === 'finetune')
+      command
+        .addOption(
+          new Option('--preset <name>', 'settings to start from (see below); flags and the job go before them').choices(
+            presetName.options,
+          ),
+        )
+        .addHelpText('after', `\nPresets:\n${presetsHelp}`)
     if (name !== 'merge') command.option('--resume', 'continue the run in the --out folder')
     for (const option of schemaOptions(schema, [
       'kind',
@@ -241,6 +251,9 @@ A first run:
 }
 
 const tasksHelp = taskList.map(({ name, title, asks }) => `  ${name}: ${title}, ${asks}.`).join('\n')
+const presetsHelp = Object.entries(presets)
+  .map(([name, { sentence }]) => `  ${name}: ${sentence}`)
+  .join('\n')
 const criteriaHelp = criterionList
   .map(
     ({ name, sentence, needs, memory }) =>

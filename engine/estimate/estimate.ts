@@ -36,6 +36,7 @@ export function estimateJob(
   const after = target ? estimateParameters(config, target).after : before
   const stored = 'outputDtype' in job && job.outputDtype !== 'same' ? bytesOf[job.outputDtype] : bytesOf[dtype]
   const adapter = job.kind === 'finetune' || job.kind === 'prune' ? adapterFloats(checkpoint.config, job) : 0
+  const best = 'validation' in job && job.validation !== undefined && job.keepBest ? adapter : 0
   const writes =
     job.kind === 'export'
       ? exportedBytes(job, checkpoint)
@@ -49,9 +50,9 @@ export function estimateJob(
         removal: removalOf(config, target, { layers: layersAfter(config, target), parameters: after }),
       }),
     ...(target && { compatibility: plannedCompatibility(config, target) }),
-    // The saved state holds values and two moments; while a new one is written the old one is still there.
-    diskBytes: writes + adapter * 4 * 7,
-    memoryBytes: heldMemory(job, checkpoint, placement),
+    // The saved state holds values and two moments, and the best values; while a new one is written the old one is still there.
+    diskBytes: writes + adapter * 4 * 7 + best * 4 * 2,
+    memoryBytes: heldMemory(job, checkpoint, placement) + best * 4,
     freeDiskBytes: 'out' in job && job.out !== undefined ? freeDisk(job.out) : freeDisk('.'),
     freeMemoryBytes: availableMemory() + heldBytes,
     ...(placement && { placement }),

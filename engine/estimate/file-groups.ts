@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FinetuneJob, Job, PruneJob, RowCounts } from '../contract/index.ts'
 import { checkShares } from '../data/calibration.ts'
+import { heldOutCount } from '../data/held-out.ts'
 import { loadTrainingData, type LoadOptions, refuseLoss } from '../data/load.ts'
 import { countsOf, describeLoss } from '../data/lost-rows.ts'
 import { evaluationProblems } from '../evaluation/check-evaluation.ts'
@@ -48,7 +49,7 @@ export function stateOf(file: string): { size: number; changed: number; inode: n
 
 /** The data and task files of a job, by what reads them. */
 export function fileGroupsOf(job: ReadingJob): FileGroup[] {
-  const training = job.kind === 'finetune' || job.kind === 'prune' ? [trainingFiles(job)] : []
+  const training = job.kind === 'finetune' || job.kind === 'prune' ? [trainingFiles(job), ...validationFiles(job)] : []
   return [...training, ...calibrationFiles(job), ...evaluationFiles(job)]
 }
 
@@ -66,7 +67,8 @@ const modelOf = (checkpoint: string) => ({
 function trainingFiles(job: FinetuneJob | Omit<PruneJob, 'out'>): FileGroup {
   const { checkpoint, data, badRows, maxLostRows } = job
   const cutAt = job.packing === 'pack' ? null : job.sequenceLength
-  const settings = [rowSettingsOf(job), job.trainOn, maxLostRows, cutAt]
+  const share = typeof job.validation === 'number' ? job.validation : null
+  const settings = [rowSettingsOf(job), job.trainOn, maxLostRows, cutAt, share]
   return {
     key: JSON.stringify(['training', checkpoint, tokenizerStates(checkpoint), data, settings]),
     files: data,
@@ -84,10 +86,41 @@ function trainingFiles(job: FinetuneJob | Omit<PruneJob, 'out'>): FileGroup {
         found.loss = describeLoss(counts, cutAt ?? undefined, read.bad[0]?.message)
         if (refused > 0) problems.push(...read.bad)
         refuseLoss(counts, found.loss, maxLostRows)
+        if (share !== null) heldOutCount(counts.documents, share)
       })
       return { ...found, problems }
     },
   }
+}
+
+/** Validation data of its own, read as `readRunData` does. */
+function validationFiles(job: FinetuneJob | Omit<PruneJob, 'out'>): FileGroup[] {
+  const { checkpoint, validation, badRows, maxLostRows } = job
+  if (typeof validation !== 'string') return []
+  const cutAt = job.packing === 'pack' ? null : job.sequenceLength
+  const whole = { ...job, maxDocuments: undefined }
+  const settings = [rowSettingsOf(whole), job.trainOn, maxLostRows, cutAt]
+  return [
+    {
+      key: JSON.stringify(['validation', checkpoint, tokenizerStates(checkpoint), validation, settings]),
+      files: [validation],
+      async check(signal, onFile) {
+        const options = { ...(await loadOptions(whole, signal, onFile)), trainOn: job.trainOn, maxLostRows }
+        const problems: SecateurError[] = []
+        let refused = 0
+        await collectProblems(problems, async () => {
+          const read = await loadTrainingData([validation], {
+            ...options,
+            ...(cutAt === null ? {} : { maxLength: cutAt }),
+          })
+          if (badRows === 'skip') return
+          refused += read.skipped
+          problems.push(...read.bad)
+        })
+        return { ...nothingFound, badRows: refused, problems }
+      },
+    },
+  ]
 }
 
 /** Calibration data of its own, read as `calibrationBatches` does. */

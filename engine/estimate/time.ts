@@ -7,7 +7,7 @@ import type { WorkControl } from '../shared/work-control.ts'
 import type { SingleJob } from './work.ts'
 import { forwardOperations, stepOperations } from './operations.ts'
 import { scoringBytes, scoringOperations } from './scoring-cost.ts'
-import { scoredTokens, stepsOf } from './tokens.ts'
+import { scoredTokens, stepsOf, validationTokens } from './tokens.ts'
 
 type Time = Pick<JobEstimate, 'seconds' | 'secondsFrom' | 'scoring'>
 
@@ -57,6 +57,9 @@ export async function timeOf(
     const isTrained = job.kind === 'finetune' || job.healing || job.schedule === 'iterative'
     steps = isTrained ? (job.steps ?? (await stepsOf(job, control))) : 0
     guessed ||= isTrained && job.steps === undefined
+    const measured = await validationTokens(job, control)
+    operations +=
+      (Math.floor(steps / job.validationEvery) + 1) * measured * forwardOperations(config, job.sequenceLength)
     operations += steps * stepOperations(job, config)
     passes += steps * job.gradientAccumulation * 2
     if (job.kind === 'prune') operations += scoringOperations(job, config, steps, job.ratio)

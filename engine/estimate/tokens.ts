@@ -12,7 +12,27 @@ const sampledRows = 100
 export async function stepsOf(job: FinetuneJob | PruneJob, control: WorkControl): Promise<number> {
   let tokens = 0
   for (const path of job.data) tokens += await tokensOf(path, job, control)
+  tokens *= 1 - (await heldOutShare(job, control))
   return Math.max(1, Math.ceil((job.epochs * tokens) / (job.batchSize * job.sequenceLength * job.gradientAccumulation)))
+}
+
+/** About how many tokens the validation of a job reads each time; 0 where it has none. */
+export async function validationTokens(job: FinetuneJob | PruneJob, control: WorkControl): Promise<number> {
+  const { validation } = job
+  if (validation === undefined) return 0
+  if (typeof validation === 'string') return await tokensOf(validation, { ...job, maxDocuments: undefined }, control)
+  let tokens = 0
+  for (const path of job.data) tokens += await tokensOf(path, job, control)
+  return tokens * (await heldOutShare(job, control))
+}
+
+/** Fraction of the rows of the training data that are held out of it. */
+async function heldOutShare({ validation, data, maxDocuments }: FinetuneJob | PruneJob, control: WorkControl) {
+  if (typeof validation !== 'number') return 0
+  if (validation < 1) return validation
+  let rows = 0
+  for (const path of data) rows += (await detectDataset({ path }, control)).rows ?? Infinity
+  return Math.min(1, validation / Math.min(rows, maxDocuments ?? Infinity))
 }
 
 async function tokensOf(

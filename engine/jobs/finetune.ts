@@ -6,7 +6,6 @@ import type { FinetuneJob, JobContext, ResultEvent } from '../contract/index.ts'
 import { announce } from '../estimate/announce.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { inRunFolder } from '../runs/run-folder.ts'
-import { adapterValues } from '../lora/adapter.ts'
 import { prepareTraining } from '../runs/prepare.ts'
 import { record } from '../runs/record.ts'
 import { takeSteps } from '../training/loop.ts'
@@ -20,16 +19,19 @@ export async function finetune(job: FinetuneJob, context: JobContext): Promise<R
   return await inRunFolder(job, context, async (folder) => {
     context.emit({ type: 'started', job, backend: name, threads })
     using run = await prepareTraining(job, checkpoint, folder, context)
-    const loss = await record(job, run, folder, context, { events: takeSteps(run.trainer, run.done) })
+    const { loss, adapter, validation } = await record(job, run, folder, context, {
+      events: takeSteps(run.trainer, run.done),
+    })
     if (!existsSync(folder.output)) {
       const { config } = checkpoint
-      const matrices = adapterMatrices(config, adapterValues(run.adapter).layers)
+      const matrices = adapterMatrices(config, adapter.layers)
       await writeAdapter(folder.output, { ...run.adapter.settings, base: job.checkpoint, matrices }, config)
     }
     return {
       type: 'result',
       adapter: folder.output,
       data: run.rows,
+      ...(validation && { validation }),
       loss,
       ...peakMemory(),
       seconds: (performance.now() - started) / 1000,

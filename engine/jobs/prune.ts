@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { chooseBackend } from '../backends/choose.ts'
-import type { JobContext, PruneJob, ResultEvent, RowCounts } from '../contract/index.ts'
+import type { JobContext, PruneJob, ResultEvent, RowCounts, Validation } from '../contract/index.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { calibrationBatches } from '../data/calibration.ts'
 import { announce } from '../estimate/announce.ts'
@@ -12,7 +12,7 @@ import { type BaseModel, baseModelOf, cardName, copyLicenses } from '../export/c
 import { modelCard, writeCard } from '../export/card/model-card.ts'
 import { prunedCard } from '../export/card/pruned.ts'
 import { compatibilityOf } from '../export/compatibility.ts'
-import { adapterValues } from '../lora/adapter.ts'
+import type { AdapterValues } from '../lora/adapter.ts'
 import { readerOf8Bits } from '../lora/merge.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { writeCheckpoint } from '../models/write-checkpoint.ts'
@@ -25,7 +25,7 @@ import { removalOf } from '../pruning/removal.ts'
 import type { TargetSettings } from '../pruning/targets.ts'
 import { pruningWarnings } from '../pruning/warnings.ts'
 import { evaluateInRun } from '../runs/evaluation.ts'
-import { prepareTraining, type TrainingRun } from '../runs/prepare.ts'
+import { prepareTraining } from '../runs/prepare.ts'
 import { record } from '../runs/record.ts'
 import { inRunFolder, type RunFolder, startedJob } from '../runs/run-folder.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
@@ -54,7 +54,8 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
   return await inRunFolder(job, context, async (folder) => {
     context.emit({ type: 'started', job, backend: name, threads })
     const dense = job.evaluateDense ? await evaluateInRun(checkpoint, job.evaluation!, 'dense', folder, context) : null
-    const { loss, rows, steps, density: before } = await trainAndWrite(job, target, checkpoint, base, folder, context)
+    const recorded = await trainAndWrite(job, target, checkpoint, base, folder, context)
+    const { loss, validation, rows, steps, density: before } = recorded
     using pruned = openCheckpoint(folder.output)
     const density =
       before === null ? null : { before, after: densityOf(pruned.config, (tensor) => pruned.read(tensor)) }
@@ -76,6 +77,7 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
       ...(dense ? { dense } : {}),
       ...(density ? { density } : {}),
       data: rows,
+      ...(validation && { validation }),
       loss,
       ...peakMemory(),
       seconds: (performance.now() - started) / 1000,
@@ -83,11 +85,22 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
   })
 }
 
+/** What training and pruning came to. */
+interface Trained {
+  /** Of the last step. */
+  loss: number | null
+  validation: Validation | null
+  /** What became of the rows of the data. */
+  rows: RowCounts
+  steps: number
+  /** Fraction of weights that were not zero before the merge, where single weights leave. */
+  density: number | null
+}
+
 /**
  * Trains, prunes and writes the smaller checkpoint. Everything that training holds is released before the result is scored.
  *
  * @param base what the model card says of the checkpoint
- * @returns loss of the last step, what became of the rows of the data, steps, and the fraction of weights that were not zero before the merge, where single weights leave
  */
 async function trainAndWrite(
   job: PruneJob,
@@ -96,24 +109,27 @@ async function trainAndWrite(
   base: BaseModel,
   folder: RunFolder,
   context: JobContext,
-): Promise<{ loss: number | null; rows: RowCounts; steps: number; density: number | null }> {
+): Promise<Trained> {
   using run = await prepareTraining(job, checkpoint, folder, context)
   let drawn: Promise<TrainingBatch[]> | null = null
-  const calibration = () => (drawn ??= calibrationBatches(job, run.tokenizer, context))
+  const calibration = () => (drawn ??= calibrationBatches(job, run.tokenizer, context, run.heldOut))
   const read = (name: string) => checkpoint.read(name)
   using pruning: Pruning =
     target.removes === 'weights'
       ? new SingleWeightPruning(run.model, job as SingleWeightSettings, calibration, read)
       : new GroupPruning(job as GroupPruningSettings, target, run, calibration, read)
   if (run.saved && run.done > 0) pruning.restore(run.saved)
-  const loss = await record(job, run, folder, context, {
+  const { loss, adapter, validation } = await record(job, run, folder, context, {
     events: pruning.run(run.trainer, run.done),
     masks: () => pruning.maskTensors,
+    prepare: async () => await pruning.prepare?.(),
     state: () => pruning.state(),
+    mayBeWritten: (step) => pruning.isFinal(step),
   })
-  if (!existsSync(folder.output)) await write(job, checkpoint, base, pruning, run, folder, context)
+  if (!existsSync(folder.output)) await write(job, checkpoint, base, pruning, adapter, run.steps, folder, context)
   return {
     loss,
+    validation,
     rows: run.rows,
     steps: run.steps,
     density: target.removes === 'weights' ? densityOf(checkpoint.config, pruning.read) : null,
@@ -128,12 +144,13 @@ async function write(
   checkpoint: Checkpoint,
   base: BaseModel,
   pruning: Pruning,
-  { adapter, steps }: TrainingRun,
+  adapter: AdapterValues,
+  steps: number,
   folder: RunFolder,
   { emit, signal }: JobContext,
 ): Promise<void> {
   const dtype = job.outputDtype === 'same' ? checkpoint.dtype : job.outputDtype
-  const { config, tensors } = pruning.result(adapterValues(adapter), mergesIntoTrained(job) ? readerOf8Bits : undefined)
+  const { config, tensors } = pruning.result(adapter, mergesIntoTrained(job) ? readerOf8Bits : undefined)
   const writing = new StageProgress('writing', emit)
   await writeCheckpoint(folder.output, {
     config,

@@ -44,6 +44,10 @@ export interface Pruning extends Disposable {
   run(trainer: Trainer, from: number): AsyncGenerator<StepEvent | PrunedEvent>
   /** What the forward pass applies at present. */
   readonly maskTensors: LayerMask[] | undefined
+  /** Puts the model of a resumed run into the state that it had; left out: it follows from what is restored. */
+  prepare?(): Promise<void>
+  /** Whether nothing is removed any more after a step. */
+  isFinal(step: number): boolean
   /** What a resumed run must find again, beside the trainer's state. */
   state(): SavedValues
   restore(saved: RestoredValues): void
@@ -160,6 +164,10 @@ export class GroupPruning implements Pruning {
     const gradients = adapterGradients(this.#model, this.#adapter, batches)
     this.#importance.update(this.#criterion.score({ gradients, batches }))
     disposeMatrices(gradients)
+  }
+
+  isFinal(step: number): boolean {
+    return this.#isOneShot || step >= lastSelection(this.#schedule)
   }
 
   get #isOneShot(): boolean {

@@ -49,8 +49,14 @@ export class SingleWeightPruning implements Pruning {
     this.#places = Map.groupBy(weightPlaces(model.config), ({ tensor }) => tensor)
   }
 
-  /** Sets weights to zero, the same ones again where the run is resumed: all comes from the seed and the dense weights. */
   async *run(trainer: Trainer, from: number): AsyncGenerator<StepEvent> {
+    await this.prepare()
+    yield* takeSteps(trainer, from)
+  }
+
+  /** Sets weights to zero, the same ones again where the run is resumed: all comes from the seed and the dense weights. */
+  async prepare(): Promise<void> {
+    if (this.#isZeroed) return
     if (this.#settings.criterion === 'wanda-unstructured')
       this.#statistics = activationStatistics(this.#model, undefined, await this.#calibration(), undefined)
     this.#isZeroed = true
@@ -62,7 +68,11 @@ export class SingleWeightPruning implements Pruning {
         linear.weight = this.#settings.int8 ? quantise(frozen) : frozen
       }
     }
-    yield* takeSteps(trainer, from)
+  }
+
+  /** They are gone before the first step. */
+  isFinal(): boolean {
+    return true
   }
 
   /** The checkpoint's tensors with the zeros in them. */

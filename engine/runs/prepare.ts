@@ -1,7 +1,4 @@
-import type { FinetuneJob, JobContext, PruneJob, RowCounts } from '../contract/index.ts'
-import { makeBatches } from '../data/batches.ts'
-import { loadTrainingData } from '../data/load.ts'
-import { countsOf, lostShare } from '../data/lost-rows.ts'
+import type { FinetuneJob, JobContext, PruneJob, RowCounts, StepMetrics } from '../contract/index.ts'
 import { type Adapter, adapterFrom, type AdapterSettings, createAdapter, disposeMatrices } from '../lora/adapter.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import type { Model } from '../models/family.ts'
@@ -17,6 +14,7 @@ import type { RunFolder } from './run-folder.ts'
 import { checkSampleSettings } from './samples.ts'
 import { StageProgress } from './stage-progress.ts'
 import { restoredValues, restoreMoments } from './state.ts'
+import { readRunData, type ValidationData } from './training-data.ts'
 
 /** Disposing of it leaves nothing of the model, the adapter and the optimiser on the back end. */
 export interface TrainingRun extends Disposable {
@@ -28,10 +26,16 @@ export interface TrainingRun extends Disposable {
   trainer: Trainer
   /** What became of the rows of the data. */
   rows: RowCounts
+  /** What the loss is measured on beside the training; null where nothing is. */
+  validation: ValidationData | null
+  /** Numbers of the rows of the training data that are held out for that, counted from 1. */
+  heldOut: ReadonlySet<number>
   /** Optimiser steps of the whole run. */
   steps: number
   /** Steps taken already, where the run is resumed. */
   done: number
+  /** What was written of the last of them; null where there is none. */
+  lastLine: StepMetrics | null
   /** What was saved after them; null where the run is new. */
   saved: RestoredValues | null
 }
@@ -46,31 +50,7 @@ export async function prepareTraining(
   const tokenizer = await openTokenizer(checkpoint)
   checkSampleSettings(job, tokenizer, checkpoint.config.maxPositions)
   const stopIds = job.sampleEvery > 0 ? stopIdsOf(checkpoint) : []
-  const reading = new StageProgress('reading data', emit)
-  const data = await loadTrainingData(job.data, {
-    tokenizer,
-    trainOn: job.trainOn,
-    badRows: job.badRows,
-    maxLostRows: job.maxLostRows,
-    ...(job.packing === 'pack' ? {} : { maxLength: job.sequenceLength }),
-    ...(job.field === undefined ? {} : { field: job.field }),
-    ...(job.maxDocuments === undefined ? {} : { limit: job.maxDocuments }),
-    onProgress: ({ documents }) => reading.report(documents, job.maxDocuments ?? 0),
-    signal,
-  })
-  emit({ type: 'data', rows: countsOf(data) })
-  // Blank lines of a text are as they should be; everything else that is lost is worth a warning.
-  if (data.loss !== null) {
-    const isExpected = data.cut === 0 && lostShare(data) === 0
-    emit(isExpected ? { type: 'log', level: 'info', message: data.loss } : { type: 'warning', message: data.loss })
-  }
-  const batches = makeBatches(data.examples, {
-    rows: job.batchSize,
-    length: job.sequenceLength,
-    seed: job.seed,
-    mode: job.packing,
-    padId: tokenizer.padId ?? tokenizer.eosId ?? 0,
-  })
+  const { batches, rows, validation, heldOut } = await readRunData(job, tokenizer, { emit, signal })
   const planned = job.steps ?? Math.max(1, Math.ceil((job.epochs * batches.perEpoch) / job.gradientAccumulation))
   const update = job.kind === 'finetune' || job.healing
   // What is removed at once and not healed needs no steps.
@@ -105,7 +85,8 @@ export async function prepareTraining(
   if (saved) restoreMoments(trainer, saved)
   const done = state?.step ?? 0
   const warn = (message: string) => emit({ type: 'warning', message })
-  folder.metrics.start(done, warn)
+  let lastLine: StepMetrics | null = null
+  folder.metrics.start(done, warn, (line) => (lastLine = line))
   // What is removed before the first step is removed again.
   folder.snapshots.start(done === 0 ? -1 : done, warn)
   return {
@@ -114,9 +95,12 @@ export async function prepareTraining(
     stopIds,
     adapter,
     trainer,
-    rows: countsOf(data),
+    rows,
+    validation,
+    heldOut,
     steps,
     done,
+    lastLine,
     saved,
     [Symbol.dispose]() {
       disposeModel(model)

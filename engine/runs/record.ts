@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import type { FinetuneJob, JobContext, PruneJob, StepMetrics } from '../contract/index.ts'
+import type { FinetuneJob, JobContext, PruneJob, StepMetrics, Validation } from '../contract/index.ts'
+import { type AdapterValues, adapterValues } from '../lora/adapter.ts'
 import type { LayerMask } from '../models/family.ts'
 import type { PrunedEvent } from '../pruning/prune.ts'
 import { SecateurError } from '../shared/errors.ts'
@@ -9,20 +10,33 @@ import type { TrainingRun } from './prepare.ts'
 import type { RunFolder } from './run-folder.ts'
 import { Sampler } from './samples.ts'
 import { trainingState } from './state.ts'
+import { Validator } from './validation.ts'
 
 /** What happens in a run, and what its parts know beside the trainer. */
 export interface Happenings {
   events: AsyncGenerator<StepEvent | PrunedEvent>
   /** What the forward pass applies at present. */
   masks?: () => readonly LayerMask[] | undefined
+  /** Puts the model of a resumed run into the state that it had: what is measured or sampled before the next step is of that. */
+  prepare?: () => Promise<void>
   /** What else to save. */
   state?: () => SavedValues
+  /** Whether the adapter of a step may be what is written in the end (default: of any step). */
+  mayBeWritten?: (step: number) => boolean
+}
+
+/** What a run came to. */
+export interface Recorded {
+  /** Of the last step; null where there was none, or it was not a number. */
+  loss: number | null
+  /** The adapter to write: of the best step by the validation, or of the last one. */
+  adapter: AdapterValues
+  validation: Validation | null
 }
 
 /**
  * Lets a run happen to its last step and writes it down: metrics, snapshots, samples, and its state now and then.
  *
- * @returns loss of the last step; null where there was none, or it was not a number
  * @throws SecateurError of kind `interrupted`, with the state saved, where the signal stops the run
  */
 export async function record(
@@ -31,7 +45,7 @@ export async function record(
   folder: RunFolder,
   context: JobContext,
   happenings: Happenings,
-): Promise<number | null> {
+): Promise<Recorded> {
   try {
     return await writeDown(job, run, folder, context, happenings)
   } catch (error) {
@@ -54,17 +68,22 @@ async function writeDown(
   run: TrainingRun,
   folder: RunFolder,
   context: JobContext,
-  { events, masks, state }: Happenings,
-): Promise<number | null> {
+  { events, masks, prepare, state, mayBeWritten = () => true }: Happenings,
+): Promise<Recorded> {
   const { trainer, steps } = run
   const { emit, signal } = context
   let last = run.done
+  const validator =
+    run.validation &&
+    new Validator(job, run.validation, run, { masks: masks ?? (() => undefined), mayBeWritten }, context)
+  if (run.saved) validator?.restore(run.saved)
   const save = () => {
-    folder.save(last, new Map([...trainingState(trainer), ...(state?.() ?? [])]))
+    folder.save(last, new Map([...trainingState(trainer), ...(state?.() ?? []), ...(validator?.state() ?? [])]))
     emit({ type: 'saved', step: last })
   }
-  const stopIfAsked = () => {
-    if (!signal.aborted || last >= steps) return
+  /** @param isWhole whether the step was measured, if it was to be: the last one is over only then */
+  const stopIfAsked = (isWhole = true) => {
+    if (!signal.aborted || (last >= steps && isWhole)) return
     save()
     throw new SecateurError(
       'interrupted',
@@ -72,8 +91,10 @@ async function writeDown(
     )
   }
   const sampler = new Sampler(job, { ...run, masks }, folder, context)
+  if (run.done > 0) await prepare?.()
+  const isWhole = await validator?.resume(run.lastLine, folder)
   await sampler.start(run.done)
-  stopIfAsked()
+  stopIfAsked(isWhole)
   const pace = new Pace()
   let loss: number | null = null
   for await (const event of events) {
@@ -86,6 +107,8 @@ async function writeDown(
     last = event.step
     loss = numberOrNull(event.loss)
     pace.add(event.tokens)
+    const isMeasured = validator?.isDue(last) ?? false
+    const validationLoss = isMeasured ? await validator!.measure(last) : undefined
     const metrics: StepMetrics = {
       step: event.step,
       loss,
@@ -93,6 +116,7 @@ async function writeDown(
       gradientNorm: numberOrNull(event.gradientNorm),
       tokens: event.tokens,
       ...(event.sparsity && { sparsity: event.sparsity }),
+      ...(validationLoss === undefined ? {} : { validationLoss }),
     }
     folder.metrics.append(metrics)
     emit({
@@ -103,13 +127,22 @@ async function writeDown(
       memoryBytes: process.memoryUsage.rss(),
       metrics,
     })
+    if (validationLoss !== undefined) validator?.tell(last, validationLoss)
     if (last % job.saveEvery === 0 || last === steps) save()
     await sampler.after(last)
     await setImmediate()
-    stopIfAsked()
+    stopIfAsked(!isMeasured || validationLoss !== undefined)
     pace.start()
   }
-  return loss
+  // What is removed without training is measured too, though no step has a line for it.
+  if (validator && steps === 0) await measuredOnce(validator, signal)
+  return { loss, adapter: validator?.written ?? adapterValues(trainer.adapter), validation: validator?.result ?? null }
+}
+
+async function measuredOnce(validator: Validator, signal: AbortSignal): Promise<void> {
+  const loss = await validator.measure(0)
+  if (loss === undefined) return signal.throwIfAborted()
+  validator.tell(0, loss)
 }
 
 /** JSON knows neither NaN nor infinity. */

@@ -1,6 +1,15 @@
 import { InvalidArgumentError, Option } from 'commander'
 import { z } from 'zod'
-import { evaluationSchema, type Job, type OnTwice, renamedIn, renameJob, renameSettings } from '../../contract/index.ts'
+import {
+  evaluationSchema,
+  type Job,
+  type OnTwice,
+  presetFor,
+  presetName,
+  renamedIn,
+  renameJob,
+  renameSettings,
+} from '../../contract/index.ts'
 import { badSetting, type SecateurError } from '../../shared/errors.ts'
 import { readJson } from '../../shared/files.ts'
 
@@ -16,6 +25,12 @@ function asNumber(text: string): number {
   const value = Number(text)
   if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('a number is expected.')
   return value
+}
+
+/** A number is one; anything else is a path, and so is ./0.1. */
+function asPathOrNumber(text: string): string | number {
+  const value = Number(text)
+  return text.trim() === '' || !Number.isFinite(value) ? text : value
 }
 
 /** A flag for every field of a job's schema, with its description and default, and hidden ones for former names. */
@@ -49,6 +64,8 @@ function optionOf(name: string, field: z.ZodType): Option {
   if (type instanceof z.ZodEnum) return new Option(`${flag} <name>`, text).choices(type.options.map(String))
   if (type instanceof z.ZodRecord)
     return new Option(`${flag} <name=file>`, `${field.description} (repeat)`).argParser(collectAssignments(kebab(name)))
+  if (type instanceof z.ZodUnion && type.meta()?.['path'] !== undefined)
+    return new Option(`${flag} <file or number>`, text).argParser(asPathOrNumber)
   if (type instanceof z.ZodNumber || type instanceof z.ZodUnion)
     return new Option(`${flag} <number>`, text).argParser(asNumber)
   if (type instanceof z.ZodArray) {
@@ -126,11 +143,18 @@ export function jobFrom(
   flags: object,
 ): Job {
   const shape = schema.shape as Record<string, z.ZodType>
+  // A sweep has presets of its own, which are settings.
+  const isPreset = (name: string) => name === 'preset' && !(name in shape)
   const given = Object.entries(flags).filter(
-    ([name, value]) => !control.has(name) && !(value === true && isOn(shape[name]!)),
+    ([name, value]) => !control.has(name) && !isPreset(name) && !(value === true && isOn(shape[name]!)),
   )
-  const settings: Record<string, unknown> =
+  const preset =
+    'preset' in flags && isPreset('preset')
+      ? presetFor(presetName.parse(flags.preset), shape)
+      : { settings: {}, evaluation: {} }
+  const fromFile: Record<string, unknown> =
     'job' in flags ? renameJob({ ...readJson(String(flags.job), z.looseObject({})) }, shape, refuseTwice) : {}
+  const settings: Record<string, unknown> = { ...preset.settings, ...fromFile }
   const scored: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(renameSettings(Object.fromEntries(given), shape, refuseTwice))) {
     // What the job itself does not have is a setting of its evaluation.
@@ -141,6 +165,8 @@ export function jobFrom(
   for (const [name, value] of Object.entries(positional)) if (value !== undefined) settings[name] = value
   if ('evaluation' in shape && (kind === 'evaluate' || Object.keys(evaluation).length > 0))
     settings['evaluation'] = { ...(settings['evaluation'] as object | undefined), ...evaluation }
+  if (typeof settings['evaluation'] === 'object')
+    settings['evaluation'] = { ...preset.evaluation, ...settings['evaluation'] }
   const parsed = schema.safeParse({ ...settings, kind })
   if (parsed.success) return parsed.data as Job
   throw settingError(parsed.error, settings)

@@ -13,6 +13,7 @@ import {
   type ResultEvent,
   type RowCounts,
   type StepMetrics,
+  type Validation,
 } from '../../contract/index.ts'
 import { exitCodeOf, failureOf } from '../../shared/errors.ts'
 import type { BenchResult } from '../../jobs/bench.ts'
@@ -105,6 +106,8 @@ class HumanReporter implements Reporter {
         )
       case 'warning':
         return this.note(`warning: ${event.message}`)
+      case 'validated':
+        return this.note(validatedText(event))
       case 'sample':
         return this.note(`after step ${event.sample.step}: ${event.sample.prompt}${event.sample.text}`)
       case 'log':
@@ -209,6 +212,17 @@ function rowsText({ rows, documents }: RowCounts, loss: string | null): string {
 const compatibilityLines = (answers: readonly Compatibility[]): string[] =>
   answers.map(({ program, loads, why }) => `${program}: ${loads}. ${why}`)
 
+const lossText = (loss: number | null): string => loss?.toFixed(4) ?? 'not a number'
+
+const validatedText = ({ step, loss, best }: Extract<EngineEvent, { type: 'validated' }>): string =>
+  `validation loss after step ${number(step)}: ${lossText(loss)}${best ? ', the least so far' : ''}`
+
+function validationText({ file, seed, rows, last, best, written }: Validation): string {
+  const from = file === null ? `${number(rows)} rows held out by seed ${seed}` : `${number(rows)} rows of ${file}`
+  const least = best === null ? '' : `; least ${lossText(best.loss)} after step ${number(best.step)}`
+  return `validation loss: ${lossText(last)} after the last step${least}, on ${from}; the adapter of step ${number(written)} is written`
+}
+
 /** What leaves, of each kind: what does, and what was asked for. */
 function removalText(removal: Removal): string {
   const parts = (['heads', 'channels', 'parameters'] as const).map((name) => sharePart(name, removal[name]))
@@ -220,7 +234,7 @@ const sharePart = (name: string, { planned, actual }: { planned: number; actual:
 
 function stepText({ loss, sparsity }: StepMetrics, tokensPerSecond: number, removal: Removal | undefined): string {
   const pruned = sparsity ? ` ${sparsityText(sparsity, removal)}` : ''
-  return `loss ${loss?.toFixed(4) ?? 'not a number'}${pruned} ${number(Math.round(tokensPerSecond))} tokens/s`
+  return `loss ${lossText(loss)}${pruned} ${number(Math.round(tokensPerSecond))} tokens/s`
 }
 
 function sparsityText(sparsity: NonNullable<StepMetrics['sparsity']>, removal: Removal | undefined): string {
@@ -263,6 +277,7 @@ function describe(result: Outcome): string {
     lines.push(`parameters: ${number(before)} -> ${number(after)} (${((100 * after) / before).toFixed(1)} %)`)
   }
   if (result.removal) lines.push(removalText(result.removal))
+  if (result.validation) lines.push(validationText(result.validation))
   for (const [name, { value, tokens, window }] of Object.entries(result.perplexity ?? {}))
     lines.push(`perplexity ${name}: ${value.toFixed(3)} (${number(tokens)} tokens, window ${window})`)
   for (const [name, score] of Object.entries(result.tasks ?? {})) {

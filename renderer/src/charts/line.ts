@@ -6,6 +6,8 @@ export interface Line {
   readonly values: readonly (number | null)[]
   /** Place in the palette, from 0: colour, dash and marker together. */
   readonly style: number
+  /** Without noise that smoothing would take away. */
+  readonly exact?: boolean
   /** Drawn thin and faint behind the others, and left out of the legend. */
   readonly faint?: boolean
 }

@@ -3,6 +3,7 @@ import { bytes, number, percent } from '../format.ts'
 /** What the curves of a run are called. */
 const labels: Readonly<Record<string, string>> = {
   loss: 'Loss',
+  validationLoss: 'Validation loss',
   learningRate: 'Learning rate',
   gradientNorm: 'Gradient norm',
   tokensPerSecond: 'Tokens per second',
@@ -22,6 +23,7 @@ export const chartTitle = (name: string): string =>
 
 const units: Readonly<Record<string, string>> = {
   loss: 'nats per token',
+  validationLoss: 'nats per token',
   tokensPerSecond: 'tokens/s',
   memoryBytes: 'resident',
 }

@@ -5,7 +5,13 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { Command } from 'commander'
 import { collectAssignments, jobFrom, schemaOptions } from '../../../engine/entries/command-line/options.ts'
-import { evaluateSchema, finetuneSchema, pruneSchema } from '../../../engine/contract/index.ts'
+import {
+  evaluateSchema,
+  finetuneSchema,
+  presetName,
+  type PruneJob,
+  pruneSchema,
+} from '../../../engine/contract/index.ts'
 import { SecateurError } from '../../../engine/shared/errors.ts'
 
 /** What a command with a schema's flags makes of arguments. */
@@ -16,7 +22,10 @@ function flagsOf(schema: Parameters<typeof schemaOptions>[0], args: string[]): o
 }
 
 const pruneFrom = (...args: string[]) =>
-  jobFrom('prune', pruneSchema, { checkpoint: 'model' }, flagsOf(pruneSchema, args))
+  jobFrom('prune', pruneSchema, { checkpoint: 'model' }, flagsOf(pruneSchema, args)) as PruneJob
+/** What a command makes of flags that are parsed already. */
+const jobWith = (schema: typeof pruneSchema | typeof finetuneSchema, flags: object) =>
+  jobFrom(schema.shape.kind.value, schema, { checkpoint: 'model' }, { data: ['a'], out: 'run', ...flags })
 const needed = ['--data', 'a.txt', '--out', 'run']
 
 const named = (run: () => unknown, flag: string, message: RegExp) =>
@@ -55,6 +64,34 @@ describe('flags become the job that the app would send', () => {
         power: 2,
       }),
     )
+  })
+
+  test('presets stand under the job file and the flags, and their evaluation comes with one alone', () => {
+    for (const preset of presetName.options) jobWith(pruneSchema, { preset })
+    const paper = jobWith(pruneSchema, { preset: 'paper', rank: 4, uniform: true }) as PruneJob
+    assert.deepEqual(
+      [paper.batchSize * paper.gradientAccumulation, paper.learningRateSchedule, paper.rounding, paper.validation],
+      [128, 'linear', 'down', 1000],
+    )
+    assert.deepEqual([paper.rank, paper.uniform, paper.evaluation], [4, true, undefined])
+    const scored = jobWith(pruneSchema, { preset: 'paper', window: 64, perplexity: { wiki: 'w' } }) as PruneJob
+    assert.deepEqual([scored.evaluation!.mode, scored.evaluation!.window], ['legacy', 64])
+    const tuned = jobWith(finetuneSchema, { preset: 'paper' })
+    assert.equal(Object.hasOwn(tuned, 'ratio') || Object.hasOwn(tuned, 'evaluation'), false)
+    // Whatever the preset leaves out is ours, and stands in docs/paper.md as such.
+    assert.deepEqual(jobWith(pruneSchema, {}), pruneFrom('--data', 'a', '--out', 'run'))
+  })
+
+  test('a file, a fraction or a number of rows for validation, and a switch that is not given is neither on nor off', () => {
+    assert.equal(pruneFrom(...needed, '--validation', '0.05').validation, 0.05)
+    assert.equal(pruneFrom(...needed, '--validation', '1000').validation, 1000)
+    assert.equal(pruneFrom(...needed, '--validation', 'held-out.jsonl').validation, 'held-out.jsonl')
+    assert.equal(pruneFrom(...needed, '--validation', './0.1').validation, './0.1')
+    assert.equal(pruneFrom(...needed).validation, undefined)
+    assert.equal(pruneFrom(...needed).uniform, undefined)
+    assert.equal(pruneFrom(...needed, '--uniform').uniform, true)
+    assert.equal(pruneFrom(...needed, '--no-uniform').uniform, false)
+    assert.equal(pruneFrom(...needed, '--no-keep-best').keepBest, false)
   })
 
   test('a prompt is one text, commas and all', () => {

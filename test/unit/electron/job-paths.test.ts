@@ -13,6 +13,7 @@ test('the paths of a job are told from the marks in its schema, by the names of 
     field: '/no/path',
     samplePrompts: ['/no/path'],
     calibrationData: ['/c.txt'],
+    validation: '/v.txt',
     evaluation: {
       tasks: { piqa: '/piqa' },
       perplexity: { wiki: '/wiki' },
@@ -27,6 +28,7 @@ test('the paths of a job are told from the marks in its schema, by the names of 
     'read data /b.txt',
     'written out /run',
     'read calibrationData /c.txt',
+    'read validation /v.txt',
     'read evaluation.tasks.piqa /piqa',
     'read evaluation.perplexity.wiki /wiki',
     'read evaluation.fewShotFrom.piqa /train',
@@ -46,6 +48,7 @@ test('the paths of a job are told from the marks in its schema, by the names of 
     'read adapter /adapter',
     'written out /merged',
   ])
+  assert.deepEqual(told({ kind: 'prune', checkpoint: '/model', validation: 0.1 }), ['read checkpoint /model'])
   assert.deepEqual(told({ checkpoint: '/model' }), [])
 })
 

@@ -212,7 +212,7 @@ test('a preset sets what it is about, leaves what it is not, and is noticed to b
     assert.equal(problemsOf(draft).size, 0, preset.name)
     assert.equal(problemsOf(applyPreset(filled({ values: {} }), preset)).size, 0, `${preset.name} without a prompt`)
     assert.deepEqual(draft.values['samplePrompts'], ['Once'])
-    assert.equal(draft.values['ratio'], undefined)
+    assert.equal(draft.values['ratio'], preset.values['ratio'])
     assert.ok(isPreset(draft, preset))
     assert.ok(!isPreset({ ...draft, values: { ...draft.values, ratio: '0.25' } }, preset))
     assert.ok(isPreset({ ...draft, values: { ...draft.values, ratio: '0.5', lambda: '' } }, preset))
@@ -220,6 +220,28 @@ test('a preset sets what it is about, leaves what it is not, and is noticed to b
   assert.ok(problemsOf(filled({ values: { sampleEvery: '5' } })).has('samplePrompts'))
   assert.deepEqual(presetsFor('merge'), [])
   assert.ok(presets[0] && !Object.hasOwn(valuesFor(presets[0], 'finetune'), 'uniform'))
+})
+
+test('validation takes a number or a path, and a switch without a default may be left to the engine', () => {
+  const setting = settingsOf('finetune').find(({ key }) => key === 'validation')!
+  assert.equal(setting.input.kind, 'number or path')
+  const jobWith = (values: Draft['values'], decimal: string) => jobOf(filled({ mode: 'prune', values }), decimal)
+  for (const [typed, decimal, meant] of [
+    ['0,05', ',', 0.05],
+    ['1000', '.', 1000],
+    ['/data/held-out.jsonl', '.', '/data/held-out.jsonl'],
+  ] as const) {
+    assert.equal(jobWith({ validation: typed }, decimal)['validation'], meant)
+    assert.equal(problemsOf(filled({ mode: 'prune', values: { validation: typed } }), decimal).size, 0, typed)
+  }
+  assert.match(
+    problemsOf(filled({ mode: 'prune', values: { validation: '1.5' } })).get('validation') ?? '',
+    /fraction below 1, or a whole number/,
+  )
+  const uniform = settingsOf('prune').find(({ key }) => key === 'uniform')!
+  assert.deepEqual([uniform.input.kind, uniform.standard], ['switch', undefined])
+  assert.equal(jobWith({ uniform: false }, '.')['uniform'], false)
+  assert.equal(Object.hasOwn(jobWith({}, '.'), 'uniform'), false)
 })
 
 test('values of settings are told as people say them, and texts of the user as they wrote them', () => {

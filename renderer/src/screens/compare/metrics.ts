@@ -63,6 +63,9 @@ export function metricRows(
       ),
     ),
     row('loss', 'Training loss at the end', 'loss', 'lower', ({ loss }) => plain(loss)),
+    row('validationLoss', 'Validation loss', 'loss', 'lower', ({ validation }) =>
+      plain(validation?.best?.loss ?? validation?.last),
+    ),
     row('promptSpeed', 'Speed, prompt', 'speed', 'higher', ({ scores }) =>
       plain(scores?.latency?.promptTokensPerSecond),
     ),

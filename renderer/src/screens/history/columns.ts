@@ -20,6 +20,7 @@ export const defaultColumns: readonly string[] = [
 
 const metricLabels: Readonly<Record<string, string>> = {
   loss: 'Loss at the end',
+  validationLoss: 'Validation loss',
   seconds: 'Time of the run',
   peakMemoryBytes: 'Peak memory',
   parametersBefore: 'Parameters before',

@@ -16,6 +16,8 @@ export type Input =
   | { kind: 'switch' }
   /** One item a line: free text, numbers, or paths, which can be browsed for. */
   | { kind: 'lines'; most: number | undefined; paths: boolean }
+  /** A number, or a path that can be browsed for. */
+  | { kind: 'number or path' }
   | { kind: 'text' }
 
 /** A setting of a job, as a form shows it. */
@@ -127,7 +129,7 @@ function inputOf(field: JsonSchema): Input {
     if (choices) return { kind: 'several', options: choices.map(String) }
     return { kind: 'lines', most: field.maxItems, paths: item['path'] !== undefined }
   }
-  return { kind: 'text' }
+  return { kind: field['path'] !== undefined && field.anyOf ? 'number or path' : 'text' }
 }
 
 function numberOf(field: JsonSchema): Input {

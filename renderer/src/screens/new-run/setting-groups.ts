@@ -121,6 +121,19 @@ export const groups: readonly SettingGroup[] = [
     },
   },
   {
+    name: 'validation',
+    title: 'What it is measured on meanwhile',
+    settings: {
+      validation: {
+        label: 'Validation data',
+        sentence:
+          'What the loss is measured on beside the training: a file, a fraction of the rows of the data (0.05), or a number of them (1000). Rows are drawn by the seed and held out of the training.',
+      },
+      validationEvery: { label: 'Measure every', unit: 'steps' },
+      keepBest: { label: 'Write the best step' },
+    },
+  },
+  {
     name: 'data',
     title: 'How data are read',
     settings: {

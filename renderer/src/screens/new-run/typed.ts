@@ -7,7 +7,8 @@ export type TypedValue = string | boolean | string[]
 /** The value that a field's content stands for: undefined where it is empty, text that is no number as it is. */
 export function valueOf({ input }: Pick<Setting, 'input'>, value: TypedValue | undefined, decimal: string): unknown {
   if (value === undefined || value === '') return undefined
-  if (input.kind === 'number' && typeof value === 'string') return parseNumber(value, decimal) ?? value
+  if ((input.kind === 'number' || input.kind === 'number or path') && typeof value === 'string')
+    return parseNumber(value, decimal) ?? value
   if (input.kind === 'choice') return input.options.find((option) => String(option) === value) ?? value
   if (input.kind === 'lines' && Array.isArray(value)) return value.filter((line) => line.trim() !== '')
   return value

@@ -1,0 +1,112 @@
+import { z } from 'zod'
+
+export const presetName = z.enum(['paper', 'quick', 'overnight'])
+export type PresetName = z.infer<typeof presetName>
+
+/** Settings to start from, for the command line (`--preset`) and the app. */
+export interface Preset {
+  readonly title: string
+  /** What it is for, and what follows from it. */
+  readonly sentence: string
+  /** Settings by their dotted path in a job; a kind of job takes those that it has. */
+  readonly values: Readonly<Record<string, string | number | boolean | readonly string[]>>
+}
+
+/** Ours, in the order in which they are offered. docs/paper.md says where each setting of `paper` is from. */
+export const presets: Readonly<Record<PresetName, Preset>> = {
+  paper: {
+    title: "The paper's settings",
+    sentence:
+      "What LoRAPrune's published code is run with: batches of 128 padded sequences of 512 tokens, two epochs of 25,000 documents, loss on everything, 1,000 rows for validation, the first tenth of the layers and the last one left whole. The layers end up with different sizes, so that transformers and what goes by its configurations (PEFT, lm-evaluation-harness, vLLM, llama.cpp's converter) do not load the result; Secateur does.",
+    values: {
+      trainOn: 'everything',
+      packing: 'pad',
+      sequenceLength: 512,
+      batchSize: 2,
+      gradientAccumulation: 64,
+      maxDocuments: 25_000,
+      epochs: 2,
+      validation: 1000,
+      validationEvery: 100,
+      keepBest: false,
+      saveEvery: 100,
+      learningRate: 1e-4,
+      warmupRatio: 0,
+      learningRateSchedule: 'linear',
+      weightDecay: 0,
+      maxGradientNorm: 1,
+      beta1: 0.9,
+      beta2: 0.999,
+      epsilon: 1e-8,
+      rank: 8,
+      alpha: 16,
+      dropout: 0.05,
+      rankStabilised: false,
+      targetModules: ['q', 'k', 'v', 'o', 'gate', 'up', 'down'],
+      int8: false,
+      criterion: 'loraprune',
+      lambda: 0.9,
+      power: 1,
+      normalise: 'module',
+      reduction: 'sum',
+      schedule: 'iterative',
+      healing: true,
+      ratio: 0.5,
+      ratioOf: 'groups',
+      frequency: 10,
+      rounding: 'down',
+      pruneWarmup: 0.1,
+      pruneCooldown: 0.1,
+      ranking: 'local',
+      uniform: false,
+      protectFirst: 0.1,
+      protectLast: 1,
+      channelMultiple: 1,
+      'evaluation.mode': 'legacy',
+      'evaluation.window': 512,
+    },
+  },
+  quick: {
+    title: 'Quick look',
+    sentence: 'A few minutes: 60 short steps and a part of each task. Enough to see that everything works.',
+    values: {
+      steps: 60,
+      sequenceLength: 128,
+      maxDocuments: 2000,
+      frequency: 5,
+      saveEvery: 20,
+      sampleEvery: 20,
+      samplePrompts: ['Once upon a time'],
+      'evaluation.limit': 50,
+      'evaluation.maxWindows': 20,
+    },
+  },
+  overnight: {
+    title: 'Overnight',
+    sentence: 'Three epochs of up to 50,000 documents with large batches, samples on the way, and every row scored.',
+    values: {
+      sequenceLength: 512,
+      batchSize: 4,
+      gradientAccumulation: 16,
+      epochs: 3,
+      maxDocuments: 50_000,
+      saveEvery: 100,
+      sampleEvery: 200,
+      samplePrompts: ['Once upon a time'],
+      'evaluation.latency': true,
+    },
+  },
+}
+
+/** Those of a preset's settings that a job of a shape has, with those of its evaluation apart. */
+export function presetFor(
+  name: PresetName,
+  shape: object,
+): { settings: Record<string, unknown>; evaluation: Record<string, unknown> } {
+  const settings: Record<string, unknown> = {}
+  const evaluation: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(presets[name].values))
+    if (key.startsWith('evaluation.')) evaluation[key.slice('evaluation.'.length)] = value
+    else if (Object.hasOwn(shape, key)) settings[key] = value
+  return { settings, evaluation: Object.hasOwn(shape, 'evaluation') ? evaluation : {} }
+}
