@@ -1,82 +1,26 @@
 // npm run experiments: every criterion at 20 % and 50 %, healed and not, with three seeds, on the shipped sample or on
-// another checkpoint. Leaves a sweep's folder with its report; run again, it goes on where it was stopped.
+// another checkpoint. Leaves a sweep's folder with its report; run again, it goes on where it was stopped. --settings only
+// prints, as docs/experiments.md has it, what the runs have that is not the default.
 import { existsSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
-import { join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
+import { join } from 'node:path'
 import { makeReporter } from '../engine/entries/command-line/report.ts'
-import { criteria, criterionName, sweepSchema } from '../engine/contract/index.ts'
 import { sweep } from '../engine/jobs/sweep.ts'
-import { sampleTaskFile, sampleTasks } from './sample-tasks.ts'
+import { experimentFlags, experimentJob, experimentSettings } from './experiments-job.ts'
 
-const root = join(import.meta.dirname, '..')
-const sample = join(root, 'resources/sample')
-const { values } = parseArgs({
-  options: {
-    checkpoint: { type: 'string', default: join(sample, 'model') },
-    data: { type: 'string', multiple: true, default: [join(sample, 'train.jsonl')] },
-    documents: { type: 'string' },
-    perplexity: { type: 'string', multiple: true },
-    windows: { type: 'string' },
-    limit: { type: 'string', default: '20' },
-    out: { type: 'string', default: join(root, 'runs/experiments') },
-    steps: { type: 'string', default: '100' },
-    seeds: { type: 'string', default: '3' },
-    parallel: { type: 'string', default: String(availableParallelism()) },
-  },
-})
-const ofSample = resolve(values.checkpoint) === join(sample, 'model')
+const values = experimentFlags(process.argv.slice(2))
+const job = experimentJob(values)
+if (values.settings) process.stdout.write(`${experimentSettings(job)}\n`)
+else await run()
 
-const job = sweepSchema.parse({
-  kind: 'sweep',
-  checkpoint: values.checkpoint,
-  out: values.out,
-  parallel: Number(values.parallel),
-  keepCheckpoints: false,
-  base: {
-    data: values.data,
-    ...(values.documents === undefined ? {} : { maxDocuments: Number(values.documents) }),
-    steps: Number(values.steps),
-    ratioOf: 'parameters',
-    batchSize: 8,
-    sequenceLength: 64,
-    frequency: 5,
-    rank: 16,
-    alpha: 32,
-    dropout: 0,
-    learningRate: 2e-3,
-    saveEvery: 50,
-    evaluation: {
-      tasks: ofSample ? Object.fromEntries(sampleTasks.map((name) => [name, sampleTaskFile(name)])) : {},
-      limit: Number(values.limit),
-      perplexity: Object.fromEntries(
-        // Paragraphs of the sample's text stand apart as those of WikiText do; any other layout is foreign to its model.
-        (values.perplexity ?? [`wikitext2=${join(sample, 'heldout.txt')}`]).map((text) => text.split('=', 2)),
-      ),
-      ...(values.windows === undefined ? {} : { maxWindows: Number(values.windows) }),
-    },
-  },
-  // Seeds go around criteria: a sweep that is stopped has run every criterion equally often.
-  variants: [true, false].flatMap((healing) =>
-    [0.5, 0.2].flatMap((ratio) =>
-      Array.from({ length: Number(values.seeds) }, (_, seed) => seed).flatMap((seed) =>
-        criterionName.options.map((criterion) => {
-          // Single weights leave all at once, and the adapter is trained over what is left.
-          const iterative = healing && criteria[criterion].removes !== 'weights'
-          return { criterion, ratio, healing, schedule: iterative ? 'iterative' : 'one-shot', seed }
-        }),
-      ),
-    ),
-  ),
-})
-
-const reporter = makeReporter({ json: false })
-const controller = new AbortController()
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => controller.abort())
-try {
-  const resume = existsSync(join(values.out, 'run.json'))
-  const result = await sweep(job, { emit: (event) => reporter.event(event), signal: controller.signal, resume })
-  reporter.finish(result)
-} catch (error) {
-  process.exitCode = reporter.fail(error)
+async function run(): Promise<void> {
+  const reporter = makeReporter({ json: false })
+  const controller = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => controller.abort())
+  try {
+    const resume = existsSync(join(values.out, 'run.json'))
+    const result = await sweep(job, { emit: (event) => reporter.event(event), signal: controller.signal, resume })
+    reporter.finish(result)
+  } catch (error) {
+    process.exitCode = reporter.fail(error)
+  }
 }

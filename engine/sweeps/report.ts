@@ -2,6 +2,8 @@ import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Scores, SweepJob } from '../contract/index.ts'
 import { writeFileAtomically } from '../shared/files.ts'
+import { changedSettings, settingsTable } from './changed-settings.ts'
+import { expandSweep } from './expand.ts'
 import { type Figure, figuresOf } from './figures.ts'
 import { type Metrics, type RunResult, summaryRows, type SummaryRow } from './summary.ts'
 import { markdownTable, runsCsv, summaryCsv } from './table.ts'
@@ -49,6 +51,9 @@ export function reportText(
     `${results.length} of ${runs} runs on \`${sweep.checkpoint}\`. Where a setting was run with several seeds, figures are mean ± standard deviation.`,
     ...(rows.length > 0 ? [markdownTable(rows, dense)] : []),
     ...figures.map(({ name, title }) => `![${title}](${reportFiles.figures}/${name}.svg)`),
+    '## Settings',
+    'What all runs have that is not the default; what they differ in stands in the table above.',
+    settingsTable(changedSettings(expandSweep(sweep).map(({ job }) => job))),
     ...(failures.length > 0
       ? ['## Runs that failed', failures.map(({ name, message }) => `- ${name}: ${message}`).join('\n')]
       : []),

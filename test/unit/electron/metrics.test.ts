@@ -93,7 +93,8 @@ const timed = (work: () => void) => {
 
 test('a run of 1,000,000 points is opened from a few thousand rows, and grows by a few at each step', () => {
   const { db, store } = open()
-  const steps = 1_000_000 / metricNames.length
+  // In batches of 5000 steps, however many metrics there are.
+  const steps = Math.ceil(1_000_000 / metricNames.length / 5000) * 5000
   const batch = db.transaction((from: number) =>
     store.append(
       1,
@@ -103,7 +104,7 @@ test('a run of 1,000,000 points is opened from a few thousand rows, and grows by
   for (let from = 1; from <= steps; from += 5000) batch(from)
   assert.equal(
     store.series(1, { points: 1000 }).reduce((sum, { points }) => sum + points, 0),
-    1_000_000,
+    steps * metricNames.length,
   )
   const open1000 = timed(() => store.series(1, { points: 1000 }))
   assert.ok(open1000 < 150, `${open1000} ms`)

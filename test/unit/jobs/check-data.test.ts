@@ -68,6 +68,14 @@ describe('training data', () => {
     assert.match((await messagesOf({ data: [file('empty.jsonl')] }))[0]!, /empty\.jsonl: holds no rows/)
   })
 
+  test('is checked with its validation data, and for rows that are left where some are held out', async () => {
+    const good = file('few.jsonl', turn, turn, turn)
+    assert.match((await messagesOf({ data: [good], validation: mixed }))[0]!, /mixed\.jsonl: line 2/)
+    assert.match((await messagesOf({ data: [good], validation: 1000 }))[0]!, /1000 of 3 rows would be held out/)
+    assert.deepEqual(await messagesOf({ data: [good], validation: 2 }), [])
+    assert.deepEqual(await messagesOf({ data: [good], validation: good }), [])
+  })
+
   test('is not read again where nothing has changed', async () => {
     const data = file('again.jsonl', { title: 'x' }, turn)
     const first = await check({ data: [data] })

@@ -223,8 +223,8 @@ test('a preset sets what it is about, leaves what it is not, and is noticed to b
 })
 
 test('validation takes a number or a path, and a switch without a default may be left to the engine', () => {
-  const setting = settingsOf('finetune').find(({ key }) => key === 'validation')!
-  assert.equal(setting.input.kind, 'number or path')
+  const field = settingsOf('finetune').find(({ key }) => key === 'validation')!
+  assert.equal(field.input.kind, 'number or path')
   const jobWith = (values: Draft['values'], decimal: string) => jobOf(filled({ mode: 'prune', values }), decimal)
   for (const [typed, decimal, meant] of [
     ['0,05', ',', 0.05],
