@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ggufLayout } from './export.ts'
 
-export const programName = z.enum(['transformers', 'llama.cpp', 'Secateur'])
+export const programName = z.enum(['transformers', 'llama.cpp', 'ONNX Runtime', 'Secateur'])
 export type ProgramName = z.infer<typeof programName>
 
 /** Whether a program loads a checkpoint, and why. */

@@ -25,7 +25,7 @@ const proving = {
 export const exportGgufSchema = z.strictObject({
   ...common,
   format: z.literal('gguf').describe('format of the file'),
-  out: writtenPath.describe('the .gguf file'),
+  out: writtenPath.describe('the .gguf file, or the folder of the other formats'),
   type: ggufType.default('f16').describe('how weights are stored'),
   layout: z
     .enum(['auto', ...ggufLayout.options])
@@ -37,7 +37,32 @@ export const exportGgufSchema = z.strictObject({
   ...machineSettings,
 })
 
-const formats = [exportGgufSchema] as const
+const plain = {
+  out: writtenPath.describe('the .gguf file, or the folder of the other formats'),
+  dtype: z
+    .enum(['same', 'f32', 'f16', 'bf16'])
+    .default('same')
+    .describe('type of the weights; same: that of most weights in the checkpoint'),
+}
+
+export const exportSafetensorsSchema = z.strictObject({
+  ...common,
+  format: z.literal('safetensors').describe('format of the file'),
+  ...plain,
+  shardSize: z.number().positive().max(1e6).default(5).describe('gigabytes of weights in one file at most'),
+  ...proving,
+  ...machineSettings,
+})
+
+export const exportOnnxSchema = z.strictObject({
+  ...common,
+  format: z.literal('onnx').describe('format of the file'),
+  ...plain,
+  ...proving,
+  ...machineSettings,
+})
+
+const formats = [exportGgufSchema, exportSafetensorsSchema, exportOnnxSchema] as const
 /** Writes a checkpoint in the format of another program. */
 export const exportSchema = z.discriminatedUnion('format', formats)
 export const exportFormats = formats.map(({ shape }) => shape.format.value)
@@ -48,6 +73,8 @@ export const schemaOfFormat = (format: unknown) => formats.find(({ shape }) => s
 
 export type ExportJob = z.infer<typeof exportSchema>
 export type ExportGgufJob = z.infer<typeof exportGgufSchema>
+export type ExportSafetensorsJob = z.infer<typeof exportSafetensorsSchema>
+export type ExportOnnxJob = z.infer<typeof exportOnnxSchema>
 
 /** How far log-likelihoods of tokens by what was written are from those by the checkpoint, in nats. */
 export const proofSchema = z.object({
@@ -60,9 +87,10 @@ export type Proof = z.infer<typeof proofSchema>
 
 /** What an export wrote. */
 export const exportedSchema = z.object({
+  /** The file, or the folder. */
   file: z.string(),
   bytes: z.number(),
-  /** Of GGUF: how most weights are stored. */
+  /** How most weights are stored. */
   type: z.string(),
   layout: ggufLayout.optional(),
   /** Bits of the file's tensors for each parameter of the checkpoint. */

@@ -169,7 +169,9 @@ A first run:
   )
   const exporting = program
     .command('export')
-    .description('writes a checkpoint in the format of another program: GGUF for llama.cpp')
+    .description(
+      'writes a checkpoint in another form: GGUF for llama.cpp, ONNX, or safetensors in another type or in shards',
+    )
     .argument('[checkpoint]', 'folder of a Hugging Face checkpoint, or GGUF file')
     .addOption(new Option('--format <name>', 'format of the file').choices(exportFormats))
     .option('--job <file>', 'JSON job description; flags go before it')

@@ -11,6 +11,7 @@ import { planExport } from './gguf/plan.ts'
 export const compatibilityOf = (config: ModelConfig): Compatibility[] => [
   transformersLoads(config),
   llamaCppLoads(config),
+  onnxRuntimeLoads(config),
   { program: 'Secateur', loads: 'yes', why: 'It reads every checkpoint that it writes.', fields: [] },
 ]
 
@@ -100,3 +101,8 @@ function llamaCppLoads(config: ModelConfig): Compatibility {
     return refuses('llama.cpp', `It ${why}.`, ...(field === undefined ? [] : [field]))
   }
 }
+
+const onnxRuntimeLoads = (config: ModelConfig): Compatibility =>
+  familyOf(config).task === 'causal-lm'
+    ? { program: 'ONNX Runtime', loads: 'yes', why: 'Exported as ONNX, whatever its layers are like.', fields: [] }
+    : refuses('ONNX Runtime', 'Language models alone are exported as ONNX.', 'model_type')

@@ -22,16 +22,33 @@ const randomTokens = 64
  * @param control.progress texts that are run, of all of both models
  * @throws SecateurError where a model computes no numbers
  */
-export async function prove(file: string, checkpoint: Checkpoint, { signal, progress }: WorkControl): Promise<Proof> {
+export async function prove(file: string, checkpoint: Checkpoint, control: WorkControl): Promise<Proof> {
   using written = openCheckpoint(file)
-  // Some formats are for shorter texts than the model; a warning has said so.
-  const items = await itemsOf(
-    checkpoint,
-    Math.min(longest, written.config.maxPositions, checkpoint.config.maxPositions),
+  return await proveWith(file, checkpoint, written.config.maxPositions, control, (items, onText) =>
+    likelihoodsOf(written, items, control.signal, onText),
   )
+}
+
+/** Log-likelihoods of the tokens of texts, one text after the other. */
+type Run = (items: readonly LikelihoodItem[], onText: (done: number) => void) => Promise<number[]>
+
+/**
+ * The same of what is run in another way than a checkpoint is.
+ *
+ * @param positions tokens that it reads at most
+ */
+export async function proveWith(
+  file: string,
+  checkpoint: Checkpoint,
+  positions: number,
+  { signal, progress }: WorkControl,
+  run: Run,
+): Promise<Proof> {
+  // Some formats are for shorter texts than the model; a warning has said so.
+  const items = await itemsOf(checkpoint, Math.min(longest, positions, checkpoint.config.maxPositions))
   const total = 2 * items.length
   const expected = await likelihoodsOf(checkpoint, items, signal, (done) => progress(done, total))
-  const found = await likelihoodsOf(written, items, signal, (done) => progress(items.length + done, total))
+  const found = await run(items, (done) => progress(items.length + done, total))
   const differences = expected.map((value, index) => Math.abs(value - found[index]!))
   if (differences.some((value) => !Number.isFinite(value)))
     throw new SecateurError('bad-file', 'computes probabilities that are not numbers once it is read back', { file })

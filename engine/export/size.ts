@@ -2,13 +2,20 @@ import { availableParallelism } from 'node:os'
 import type { ExportJob } from '../contract/index.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { availableMemory } from '../shared/available-memory.ts'
+import { bytesPerValue } from '../checkpoint/safetensors-header.ts'
+import { familyOf } from '../models/registry.ts'
+import { layerWeights } from '../models/tensors.ts'
+import type { WeightType } from '../tensor/stored-tensor.ts'
 import { planExport } from './gguf/plan.ts'
 import { isQuantised } from './gguf/tensor-types.ts'
 import { pieceNumbers } from './gguf/write.ts'
+import { weightTypeFor } from './weight-type.ts'
 
 /** Bytes of the tensors that an export writes. @throws SecateurError as the export itself would */
-export const exportedBytes = (job: ExportJob, { config, folder }: Checkpoint): number =>
-  planExport(config, job, folder).bytes
+export const exportedBytes = (job: ExportJob, { config, folder, dtype, parameters }: Checkpoint): number =>
+  job.format === 'gguf'
+    ? planExport(config, job, folder).bytes
+    : parameters * bytesPerValue(weightTypeFor(job.dtype, dtype))
 
 const threadsOf = ({ threads }: ExportJob) => threads ?? availableParallelism()
 /** What a thread takes by itself. */
@@ -16,7 +23,12 @@ const threadBytes = 60e6
 
 /** Bytes that an export holds at most: pieces in 32 bits and as they are stored, for every thread, or a model that is run. */
 export function exportMemory(job: ExportJob, checkpoint: Checkpoint): number {
-  const writing = threadsOf(job) * (threadBytes + 2 * 12 * pieceNumbers)
+  const { vocabularySize, hiddenSize } = checkpoint.config
+  const writing =
+    job.format === 'gguf'
+      ? threadsOf(job) * (threadBytes + 2 * 12 * pieceNumbers)
+      : // One tensor as it is stored, in 32 bits and as it is written; the embedding is the largest.
+        12 * Math.max(vocabularySize * hiddenSize, ...layerWeights(checkpoint.config))
   return proofFits(job, checkpoint) ? Math.max(writing, proofMemory(job, checkpoint)) : writing
 }
 
@@ -25,18 +37,35 @@ const passBytes = 200e6
 const slack = 1.2
 
 /** Bytes that reading a file back and running it takes: blocks become numbers of 32 bits. */
-export const proofMemory = (job: ExportJob, { bytes, parameters }: Checkpoint): number =>
-  passBytes + slack * Math.max(bytes, parameters * (job.type === 'f16' || job.type === 'bf16' ? 2 : 4))
+export const proofMemory = (job: ExportJob, { bytes, parameters, dtype }: Checkpoint): number =>
+  passBytes + slack * Math.max(bytes, parameters * provedBytes(job, dtype))
+
+/** Bytes that a number takes in the model that is read back. */
+function provedBytes(job: ExportJob, dtype: WeightType): number {
+  // ONNX Runtime keeps weights of linear layers a second time, in the order in which it computes.
+  if (job.format === 'onnx') return 2 * 4
+  return job.format === 'gguf'
+    ? job.type === 'f16' || job.type === 'bf16'
+      ? 2
+      : 4
+    : bytesPerValue(weightTypeFor(job.dtype, dtype))
+}
+
+/** A proof is taken on texts. */
+export const readsTexts = ({ config }: Checkpoint): boolean => familyOf(config).task === 'causal-lm'
 
 /** Whether a proof is asked for and the models fit into memory, each by itself. */
 export const proofFits = (job: ExportJob, checkpoint: Checkpoint): boolean =>
-  job.proof && proofMemory(job, checkpoint) < availableMemory()
+  job.proof && readsTexts(checkpoint) && proofMemory(job, checkpoint) < availableMemory()
 
 /** Numbers a second that a thread encodes, and bytes a second at which a disk is read and written: about, as measured. */
 const speed = { plain: 150e6, blocks: 40e6, disk: 400e6 }
 
 /** How long an export takes. */
 export function exportSeconds(job: ExportJob, { parameters, bytes }: Checkpoint): number {
-  const encoding = parameters / ((isQuantised(job.type) ? speed.blocks : speed.plain) * threadsOf(job))
+  const encoding =
+    parameters /
+    ((job.format === 'gguf' && isQuantised(job.type) ? speed.blocks : speed.plain) *
+      (job.format === 'gguf' ? threadsOf(job) : 1))
   return encoding + (2 * bytes) / speed.disk
 }

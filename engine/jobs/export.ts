@@ -1,13 +1,16 @@
-import type { ExportJob, JobContext, ResultEvent } from '../contract/index.ts'
+import type { Exported, ExportJob, JobContext, ResultEvent } from '../contract/index.ts'
 import { chooseBackend } from '../backends/choose.ts'
 import { announce } from '../estimate/announce.ts'
 import { peakMemory } from '../estimate/memory.ts'
-import { exportGguf } from '../export/gguf/export.ts'
+import { type ExportControl, exportGguf } from '../export/gguf/export.ts'
+import { exportOnnx, proveOnnx } from '../export/onnx/export.ts'
+import { exportSafetensors } from '../export/safetensors.ts'
 import { prove } from '../export/proof.ts'
-import { proofFits, proofMemory } from '../export/size.ts'
+import { proofFits, proofMemory, readsTexts } from '../export/size.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
 import { sizeText } from '../shared/size-text.ts'
+import type { WorkControl } from '../shared/work-control.ts'
 
 /** Writes a checkpoint in the format of another program, and says what came of it. */
 export async function exportCheckpoint(job: ExportJob, { emit, signal }: JobContext): Promise<ResultEvent> {
@@ -19,14 +22,14 @@ export async function exportCheckpoint(job: ExportJob, { emit, signal }: JobCont
   if (backend) emit({ type: 'started', job, backend: backend.name, threads: backend.threads })
   else if (job.proof) emit({ type: 'warning', message: withoutProof(job, checkpoint) })
   const proving = new StageProgress('proving', emit)
-  const written = await exportGguf(job, checkpoint, {
+  const proof = (file: string, control: WorkControl) =>
+    job.format === 'onnx' ? proveOnnx(file, checkpoint, control, job.threads) : prove(file, checkpoint, control)
+  const written = await write(job, checkpoint, {
     signal,
     progress: (done, total) => writing.report(done, total),
     say: (message) => emit({ type: 'log', level: 'info', message }),
     warn: (message) => emit({ type: 'warning', message }),
-    prove:
-      backend &&
-      ((file) => prove(file, checkpoint, { signal, progress: (done, total) => proving.report(done, total) })),
+    prove: backend && ((file) => proof(file, { signal, progress: (done, total) => proving.report(done, total) })),
   })
   const { parameters } = checkpoint
   return {
@@ -38,5 +41,18 @@ export async function exportCheckpoint(job: ExportJob, { emit, signal }: JobCont
   }
 }
 
+function write(job: ExportJob, checkpoint: Checkpoint, control: ExportControl): Promise<Exported> {
+  switch (job.format) {
+    case 'gguf':
+      return exportGguf(job, checkpoint, control)
+    case 'safetensors':
+      return exportSafetensors(job, checkpoint, control)
+    case 'onnx':
+      return exportOnnx(job, checkpoint, control)
+  }
+}
+
 const withoutProof = (job: ExportJob, checkpoint: Checkpoint): string =>
-  `The file is not read back and run: that would take about ${sizeText(proofMemory(job, checkpoint))} of memory, and there is less.`
+  readsTexts(checkpoint)
+    ? `The file is not read back and run: that would take about ${sizeText(proofMemory(job, checkpoint))} of memory, and there is less.`
+    : 'The file is not read back and run: that is done on texts, and this is a model of images.'

@@ -24,7 +24,7 @@ export interface WriteCheckpointOptions {
   /** Folder whose tokenizer and generation settings are copied, or GGUF file whose tokenizer is written. */
   tokenizerFrom?: string | undefined
   /** Writes what else belongs into the folder, such as a model card, before it has its name. */
-  beside?: ((folder: string) => void) | undefined
+  beside?: ((folder: string) => void | Promise<void>) | undefined
   /** Largest size of one file's tensors in bytes (default 5 GB, as transformers has it); a larger tensor gets its own. */
   maxShardBytes?: number | undefined
   /** Metadata of the safetensors files, besides `format`. */
@@ -75,7 +75,7 @@ export async function writeCheckpoint(folder: string, options: WriteCheckpointOp
     if (shards.length > 1) writeIndex(temporary, shards, total)
     writeJson(join(temporary, 'config.json'), toConfigJson(config, dtype))
     if (tokenizerFrom !== undefined) copyCompanions(tokenizerFrom, temporary)
-    options.beside?.(temporary)
+    await options.beside?.(temporary)
   })
 }
 
@@ -148,7 +148,8 @@ function writeIndex(folder: string, shards: readonly PlannedTensor[][], total: n
   writeJson(join(folder, indexName), { metadata: { total_size: total }, weight_map: Object.fromEntries(places) })
 }
 
-function copyCompanions(from: string, to: string): void {
+/** Copies tokenizer and generation settings of a checkpoint. */
+export function copyCompanions(from: string, to: string): void {
   if (isGgufFile(from)) {
     for (const [name, document] of Object.entries(ggufCompanions(from))) writeJson(join(to, name), document)
     return

@@ -1,15 +1,18 @@
 import protobuf from 'protobufjs'
 
-/** The part of onnx.proto3 (onnx/onnx, Apache-2.0) that a recorded graph needs; field numbers are the standard's. */
+/** The part of onnx.proto3 (onnx/onnx, Apache-2.0) that recorded graphs and exported models need; field numbers are the standard's. */
 const root = protobuf.Root.fromJSON({
   nested: {
     OperatorSetId: { fields: { domain: { type: 'string', id: 1 }, version: { type: 'int64', id: 2 } } },
+    Entry: { fields: { key: { type: 'string', id: 1 }, value: { type: 'string', id: 2 } } },
     Tensor: {
       fields: {
         dims: { rule: 'repeated', type: 'int64', id: 1 },
         dataType: { type: 'int32', id: 2 },
         name: { type: 'string', id: 8 },
         rawData: { type: 'bytes', id: 9 },
+        externalData: { rule: 'repeated', type: 'Entry', id: 13 },
+        dataLocation: { type: 'int32', id: 14 },
       },
     },
     Attribute: {
@@ -32,7 +35,7 @@ const root = protobuf.Root.fromJSON({
         domain: { type: 'string', id: 7 },
       },
     },
-    Dimension: { fields: { dimValue: { type: 'int64', id: 1 } } },
+    Dimension: { fields: { dimValue: { type: 'int64', id: 1 }, dimParam: { type: 'string', id: 2 } } },
     Shape: { fields: { dim: { rule: 'repeated', type: 'Dimension', id: 1 } } },
     TensorType: { fields: { elemType: { type: 'int32', id: 1 }, shape: { type: 'Shape', id: 2 } } },
     Type: { fields: { tensorType: { type: 'TensorType', id: 1 } } },
@@ -50,6 +53,7 @@ const root = protobuf.Root.fromJSON({
       fields: {
         irVersion: { type: 'int64', id: 1 },
         producerName: { type: 'string', id: 2 },
+        producerVersion: { type: 'string', id: 3 },
         graph: { type: 'Graph', id: 7 },
         opsetImport: { rule: 'repeated', type: 'OperatorSetId', id: 8 },
       },
@@ -86,10 +90,20 @@ export interface GraphNode {
 export interface GraphValue {
   name: string
   type: ElementType
-  shape: readonly number[]
+  /** A size that is not known before the graph runs has a name. */
+  shape: readonly (number | string)[]
 }
-export interface GraphConstant extends GraphValue {
-  bytes: Uint8Array
+/** Where the numbers of a constant lie in a file beside the model. */
+export interface ExternalData {
+  file: string
+  offset: number
+  bytes: number
+}
+export interface GraphConstant {
+  name: string
+  type: ElementType
+  shape: readonly number[]
+  data: Uint8Array | ExternalData
 }
 export interface OnnxGraph {
   nodes: GraphNode[]
@@ -108,22 +122,49 @@ function attributeMessage(name: string, value: AttributeValue) {
 
 const valueInfo = ({ name, type, shape }: GraphValue) => ({
   name,
-  type: { tensorType: { elemType: elementType[type], shape: { dim: shape.map((dimValue) => ({ dimValue })) } } },
+  type: {
+    tensorType: {
+      elemType: elementType[type],
+      shape: { dim: shape.map((size) => (typeof size === 'number' ? { dimValue: size } : { dimParam: size })) },
+    },
+  },
 })
 
-/** The bytes of an ONNX model (opset 26 and com.microsoft 1) that holds one graph. */
-export function encodeModel(graph: OnnxGraph): Uint8Array {
+const externalFields = ({ file, offset, bytes }: ExternalData) => ({
+  dataLocation: 1,
+  externalData: Object.entries({ location: file, offset, length: bytes }).map(([key, value]) => ({
+    key,
+    value: String(value),
+  })),
+})
+
+/** What a model says of itself beside its graph. */
+export interface ModelForm {
+  /** Version of the operators, and of the file format that came with it. */
+  opset: number
+  irVersion: number
+  /** Whether operators of ONNX Runtime's own are used. */
+  microsoft: boolean
+  name: string
+  producerVersion?: string
+}
+
+const recordedForm: ModelForm = { opset: 26, irVersion: 13, microsoft: true, name: 'recorded' }
+
+/** The bytes of an ONNX model that holds one graph. */
+export function encodeModel(graph: OnnxGraph, form: ModelForm = recordedForm): Uint8Array {
   return modelType
     .encode(
       modelType.create({
-        irVersion: 13,
+        irVersion: form.irVersion,
         producerName: 'secateur',
+        producerVersion: form.producerVersion,
         opsetImport: [
-          { domain: '', version: 26 },
-          { domain: 'com.microsoft', version: 1 },
+          { domain: '', version: form.opset },
+          ...(form.microsoft ? [{ domain: 'com.microsoft', version: 1 }] : []),
         ],
         graph: {
-          name: 'recorded',
+          name: form.name,
           node: graph.nodes.map((node) => ({
             input: node.inputs,
             output: node.outputs,
@@ -131,11 +172,11 @@ export function encodeModel(graph: OnnxGraph): Uint8Array {
             domain: node.domain,
             attribute: Object.entries(node.attributes).map(([name, value]) => attributeMessage(name, value)),
           })),
-          initializer: graph.constants.map(({ name, type, shape, bytes }) => ({
+          initializer: graph.constants.map(({ name, type, shape, data }) => ({
             name,
             dims: shape,
             dataType: elementType[type],
-            rawData: bytes,
+            ...(data instanceof Uint8Array ? { rawData: data } : externalFields(data)),
           })),
           input: graph.inputs.map(valueInfo),
           output: graph.outputs.map(valueInfo),

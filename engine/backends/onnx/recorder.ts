@@ -93,7 +93,7 @@ export class Recorder {
               ? new Uint8Array(Uint16Array.from(values).buffer)
               : Uint8Array.from(values)
     const value = this.#value(type, shape)
-    this.#constants.set(key, { name: `v${value.id}`, type, shape, bytes, value })
+    this.#constants.set(key, { name: `v${value.id}`, type, shape, data: bytes, value })
     this.#lines.push(`${value.id}=${key}`)
     return value
   }

@@ -15,11 +15,13 @@ export interface CardFacts {
   /** Heading of the card. */
   title: string
   base: BaseModel
-  /** How the model comes from its base, in the Hub's words. */
-  relation: 'finetune' | 'quantized'
+  /** How the model comes from its base, in the Hub's words; null where it is the same model. */
+  relation: 'finetune' | null
   /** What it is, beside that Secateur made it. */
   tags: readonly string[]
   config: ModelConfig
+  /** What loads it and how, where it is no checkpoint; the library that the Hub names for it. */
+  loading?: { library: string; text: string }
   /** What was done: sentences, tables. */
   sections: readonly string[]
   /** The job as it ran; paths become names. */
@@ -27,13 +29,13 @@ export interface CardFacts {
 }
 
 /** The text of a model card, README.md, as the Hub reads it. */
-export function modelCard({ title, base, relation, tags, config, sections, job }: CardFacts): string {
+export function modelCard({ title, base, relation, tags, config, loading, sections, job }: CardFacts): string {
   const answers = compatibilityOf(config)
   const { license } = base
   const front = writeFrontMatter({
     base_model: base.id,
     base_model_relation: base.id === null ? null : relation,
-    library_name: loadedByTransformers(answers) ? 'transformers' : 'secateur',
+    library_name: loading?.library ?? (loadedByTransformers(answers) ? 'transformers' : 'secateur'),
     pipeline_tag: familyOf(config).task === 'causal-lm' ? 'text-generation' : 'image-classification',
     license: license?.id ?? null,
     license_name: license?.id === 'other' ? (license.name ?? null) : null,
@@ -44,8 +46,7 @@ export function modelCard({ title, base, relation, tags, config, sections, job }
   const parts = [
     `# ${title}`,
     ...sections,
-    `## What loads it\n\n${answers.map(({ program, loads, why }) => `- **${program}**: ${loads}. ${why}`).join('\n')}`,
-    loadingText(config, answers),
+    ...(loading ? [loading.text] : [programsText(answers), loadingText(config, answers)]),
     `## Licence\n\n${licenseSection(base)}`,
     `## Settings\n\nMade by Secateur ${version}, with this job:\n\n\`\`\`json\n${JSON.stringify(job, withoutFolders, 2)}\n\`\`\``,
   ]
@@ -55,6 +56,9 @@ export function modelCard({ title, base, relation, tags, config, sections, job }
 /** Writes a model card into a folder that is being written. */
 export const writeCard = (folder: string, facts: CardFacts): void =>
   writeFileSync(join(folder, cardName), modelCard(facts))
+
+const programsText = (answers: readonly Compatibility[]): string =>
+  `## What loads it\n\n${answers.map(({ program, loads, why }) => `- **${program}**: ${loads}. ${why}`).join('\n')}`
 
 const loadedByTransformers = (answers: readonly Compatibility[]): boolean =>
   answers.some(({ program, loads }) => program === 'transformers' && loads === 'yes')
