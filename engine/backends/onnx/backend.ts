@@ -86,7 +86,6 @@ export class OnnxBackend extends tf.KernelBackend {
     if (entry.pending) this.#pendingEntries.add(entry)
     const dataId = {}
     this.#entries.set(dataId, entry)
-    if (this.#recorder.length > longestGraph) this.flush()
     return { dataId, shape, dtype }
   }
 
@@ -120,6 +119,11 @@ export class OnnxBackend extends tf.KernelBackend {
     const held = { references: 1, data, pending: null, recyclable: true }
     this.#entries.set(dataId, { dtype: 'float32', type: 'float32', shape, ...held })
     return { tensor: { dataId, shape: [...shape], dtype: 'float32' }, data }
+  }
+
+  /** Runs the pending graph if it has grown long. Between kernels only: values that one has recorded are of this graph. */
+  flushIfLong(): void {
+    if (this.#recorder.length > longestGraph) this.flush()
   }
 
   /** Runs the pending graph, so that every tensor that is alive has its values. */

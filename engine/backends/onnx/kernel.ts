@@ -24,12 +24,16 @@ export function register<Attributes = Record<string, never>>(
   tf.registerKernel({
     kernelName,
     backendName,
-    kernelFunc: ({ inputs, attrs, backend }) =>
-      kernel({
+    kernelFunc: ({ inputs, attrs, backend }) => {
+      const onnx = backend as OnnxBackend
+      const outputs = kernel({
         inputs: inputs as unknown as Inputs,
         attributes: attrs as unknown as Attributes,
-        backend: backend as OnnxBackend,
-      }),
+        backend: onnx,
+      })
+      onnx.flushIfLong()
+      return outputs
+    },
   })
 }
 
