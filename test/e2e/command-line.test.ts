@@ -292,7 +292,9 @@ async function generate(checkpoint: string, prompt: string, tokens: string) {
   ]
   const ran = await secateur(args)
   assert.equal(ran.code, 0, ran.stdout + ran.stderr)
-  const lines = linesOf(ran)
+  // What it needs is told before, as of every job.
+  const [estimate, ...lines] = linesOf(ran)
+  assert.equal(z.object({ type: z.string() }).parse(estimate).type, 'estimate')
   assert.equal(lines.length, 1)
   const schema = z.object({ type: z.literal('result'), text: z.string(), ids: z.array(z.int()) })
   return { result: schema.parse(lines[0]) }
