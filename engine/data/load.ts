@@ -36,14 +36,16 @@ export async function loadTrainingData(files: readonly string[], options: LoadOp
     const tell = () => onProgress?.({ file, fraction, documents: data.documents, tokens: data.tokens })
     for await (const placed of readPlacedRows(file, { ...rowOptions(options, data), onRead })) {
       if (data.documents >= limit) break
+      // Before a row is encoded: a stop that came while a long one was read is heard here, or not for minutes.
+      if (performance.now() >= sliceEnd) {
+        tell()
+        await setImmediate()
+        signal?.throwIfAborted()
+        sliceEnd = performance.now() + sliceMilliseconds
+      }
       data.rows++
       const kind = addOrSkip(data, placed, file, options)
       if (kind) kinds.add(kind)
-      if (performance.now() < sliceEnd) continue
-      tell()
-      await setImmediate()
-      signal?.throwIfAborted()
-      sliceEnd = performance.now() + sliceMilliseconds
     }
     if (data.documents === before.documents && data.documents < limit) throw nothingIn(file, data, before, lossOf)
     fraction = 1

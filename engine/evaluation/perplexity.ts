@@ -101,6 +101,9 @@ export async function encodeCorpus(
 ): Promise<{ corpus: Corpus; ids: number[] }> {
   checkSettings(window, stride, limit, maxLength)
   const corpus = await readCorpus(file, kind, signal)
+  // A stop that came meanwhile is heard before the encoding, which takes minutes of a long text.
+  await setImmediate()
+  signal?.throwIfAborted()
   const ids = tokenizer.encode(corpus.text, { specialTokens })
   if (ids.length >= window) return { corpus, ids }
   throw badFile(file, undefined, `holds ${ids.length} tokens, less than one window of ${window}; give a longer text`)

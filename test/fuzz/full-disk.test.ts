@@ -35,6 +35,8 @@ function mount(): boolean {
   }
 }
 
+const values = (length: number) => new Map([['adapter.0.q.a', { shape: [length], data: new Float32Array(length) }]])
+const isFull = (error: unknown) => toProblem(error).kind === 'does-not-fit'
 const control = { signal: new AbortController().signal, progress: () => {} }
 
 test('a checkpoint that does not fit says so, and leaves nothing behind', { skip }, async () => {
@@ -64,7 +66,6 @@ test('a run keeps its last state when there is no room for the next, and goes on
   const out = join(disk, 'run')
   const job = { ...finetuneSchema.parse({ kind: 'finetune', checkpoint: 'm', data: ['a'], out }), out }
   const context = { ...control, emit: () => {} }
-  const values = (length: number) => new Map([['adapter.0.q.a', { shape: [length], data: new Float32Array(length) }]])
   const run = inRunFolder(job, { ...context, resume: false }, async (folder) => {
     folder.save(1, values(10_000))
     folder.save(2, values(60_000))
@@ -107,7 +108,6 @@ test('an archive that does not fit is neither written nor unpacked in part', { s
   })
   const archive = join(elsewhere, 'a.tar.gz')
   await packRun(run, manifest, archive, { includeOutput: true }, control)
-  const isFull = (error: unknown) => toProblem(error).kind === 'does-not-fit'
   await assert.rejects(unpackRun(archive, join(disk, 'unpacked'), control), isFull)
   assert.deepEqual(treeOf(disk), [])
   await assert.rejects(packRun(run, manifest, join(disk, 'a.tar.gz'), { includeOutput: true }, control), isFull)
