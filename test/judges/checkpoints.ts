@@ -42,16 +42,18 @@ async function checkpointsOf(
   addTokenizer(saved)
   const old = withOldConfig(base, folder('old-config'))
   const merged = await merge(base, await workshop.adapter(model), folder('merged'))
-  const pruned = await prune(base, text, folder('float32'), 'float32')
+  const pruned = await prune(base, text, folder('float32'), { outputDtype: 'float32' })
   const written: Record<string, string> = {
     'as it is': base,
-    'saved by transformers 5, pruned': await prune(saved, text, folder('saved-pruned'), 'same'),
-    ...(old ? { 'config of transformers 4, pruned': await prune(old, text, folder('old-pruned'), 'same') } : {}),
+    'saved by transformers 5, pruned': await prune(saved, text, folder('saved-pruned'), { outputDtype: 'same' }),
+    ...(old
+      ? { 'config of transformers 4, pruned': await prune(old, text, folder('old-pruned'), { outputDtype: 'same' }) }
+      : {}),
     merged,
     "PEFT's merged": await merge(base, adapter, folder('merged-peft')),
     'pruned, float32': pruned,
-    'pruned, float16': await prune(base, text, folder('float16'), 'float16'),
-    'pruned, bfloat16': await prune(base, text, folder('bfloat16'), 'bfloat16'),
+    'pruned, float16': await prune(base, text, folder('float16'), { outputDtype: 'float16' }),
+    'pruned, bfloat16': await prune(base, text, folder('bfloat16'), { outputDtype: 'bfloat16' }),
     'pruned, in shards': await writeSharded(pruned, folder('shards')),
   }
   const questions: Question[] = []

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)
 
 
 def load_model(path):

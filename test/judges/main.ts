@@ -7,6 +7,8 @@ import { parseArgs } from 'node:util'
 import { peftJudge } from './adapters.ts'
 import { transformersJudge } from './checkpoints.ts'
 import type { Judge, Judging } from './judge.ts'
+import { llamaCppJudge } from './llama-cpp.ts'
+import { lmEvalJudge } from './lm-eval.ts'
 import { judged } from './models.ts'
 import { NotHere } from './not-here.ts'
 import { type Outcome, writePage } from './page.ts'
@@ -14,7 +16,7 @@ import { templatesJudge } from './templates.ts'
 import { Workshop } from './workshop.ts'
 
 /** In the order of the page. */
-const judges: readonly Judge[] = [transformersJudge, peftJudge, templatesJudge]
+const judges: readonly Judge[] = [transformersJudge, peftJudge, lmEvalJudge, templatesJudge, llamaCppJudge]
 
 const started = performance.now()
 const asked = readArguments()

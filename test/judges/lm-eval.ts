@@ -1,0 +1,128 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import type { TaskName } from '../../engine/contract/index.ts'
+import { taskNames } from '../../engine/contract/tasks.ts'
+import { sample, shared } from '../e2e/secateur.ts'
+import type { Judge, Judging } from './judge.ts'
+import { scoreTasks } from './outputs.ts'
+import { difference, table } from './tables.ts'
+import { agrees, type Verdict } from './verdicts.ts'
+import type { Question } from './workshop.ts'
+
+/** A model, and files of each task in the layouts that the data sets are published in. */
+interface Trial {
+  model: string
+  checkpoint: string
+  files: Record<TaskName, string>
+}
+
+const sampleTrial: Trial = {
+  model: 'the sample',
+  checkpoint: sample('model'),
+  files: {
+    boolq: sample('tasks/boolq/dev.jsonl'),
+    piqa: sample('tasks/piqa/valid.jsonl'),
+    hellaswag: sample('tasks/hellaswag/hellaswag_val.jsonl'),
+    winogrande: sample('tasks/winogrande/dev.jsonl'),
+    arc_easy: sample('tasks/arc/ARC-Easy-Test.jsonl'),
+    arc_challenge: sample('tasks/arc/ARC-Challenge-Test.jsonl'),
+    openbookqa: sample('tasks/openbookqa/test.jsonl'),
+  },
+}
+/** The official files, which a clone may lack. */
+const officialTrial: Trial = {
+  model: 'stories260K',
+  checkpoint: shared('stories260K'),
+  files: {
+    boolq: shared('boolq/dev.jsonl'),
+    piqa: shared('piqa/valid.jsonl'),
+    hellaswag: shared('hellaswag/hellaswag_val_1000.jsonl'),
+    winogrande: shared('winogrande/dev.jsonl'),
+    arc_easy: shared('arc/ARC-Easy-Test.jsonl'),
+    arc_challenge: shared('arc/ARC-Challenge-Test.jsonl'),
+    openbookqa: shared('openbookqa/test.jsonl'),
+  },
+}
+
+/** Rows of a file that are scored, and those after them that examples are drawn from. */
+const [scored, drawnFrom] = [50, 40]
+/** How examples are shown: how many, and whether they are drawn from other rows. */
+const ways = {
+  'no examples': { fewShot: 0, others: false },
+  'two of other rows': { fewShot: 2, others: true },
+  'two of the rows themselves': { fewShot: 2, others: false },
+}
+const waysOf = Object.keys(ways) as (keyof typeof ways)[]
+
+/** lm-evaluation-harness scores the same rows of the same files with the same model. */
+export const lmEvalJudge: Judge = {
+  name: 'lm-eval',
+  title: 'Zero-shot tasks, scored by lm-evaluation-harness',
+  async judge(judging) {
+    const { workshop, say } = judging
+    const trials = [sampleTrial, ...(existsSync(officialTrial.checkpoint) ? [officialTrial] : [])]
+    const questions: Question[] = []
+    for (const trial of trials) questions.push(...(await questionsOf(trial, judging)))
+    say(`lm-eval scores the same, ${questions.length} times`)
+    const { versions, verdicts } = await workshop.ask('lm_eval_judge.py', questions)
+    for (const verdict of verdicts) if (!agrees(verdict)) say(`DIFFERS ${JSON.stringify(verdict)}`)
+    const without = trials.includes(officialTrial) ? '' : ' The official files are not on this machine.'
+    return {
+      agrees: verdicts.every(agrees),
+      versions,
+      text: `The harness's own task definitions, on rows of local files, with the model in float64: the sample that the repository
+ships on its own questions, and stories260K on official files.${without} ${scored} rows of each task are scored without
+examples, with two drawn from other rows, and with two drawn from the rows themselves. Cells have the accuracy of both, or say
+that it differs, and the worst difference of the log-likelihood of a choice,
+beyond 50 nats in proportion.
+
+${[...Map.groupBy(verdicts, ({ model }) => model)].map(([model, ofModel]) => `### ${model}\n\n${tasksTable(ofModel)}`).join('\n\n')}`,
+    }
+  },
+}
+
+function tasksTable(verdicts: readonly Verdict[]): string {
+  const byTask = Map.groupBy(verdicts, ({ what }) => what.split(', ')[0]!)
+  return table(
+    [...byTask].map(([task, ofTask]) => ({
+      task,
+      ...Object.fromEntries(ofTask.map((verdict) => [verdict.what.split(', ')[1]!, cell(verdict)])),
+    })),
+  )
+}
+
+const cell = ({ error, accuracies, acc, logLikelihoods }: Verdict) =>
+  error ?? `${accuracies ? acc : 'DIFFERS'}, ${difference(logLikelihoods)}`
+
+/** Scores the first rows of every task with Secateur; a question about each task and way of showing examples. */
+async function questionsOf({ model, checkpoint, files }: Trial, { workshop, say }: Judging): Promise<Question[]> {
+  const cut = (name: string, first: number, end: number) =>
+    Object.fromEntries(
+      taskNames.map((task) => [task, slice(files[task], first, end, workshop.path(`${model}-${task}-${name}.jsonl`))]),
+    ) as Record<TaskName, string>
+  const [first, next] = [cut('scored', 0, scored), cut('others', scored, scored + drawnFrom)]
+  const questions: Question[] = []
+  for (const way of waysOf) {
+    say(`Secateur scores ${model}, ${way}`)
+    const predictions = workshop.path(`${model}-${way}.jsonl`)
+    const { fewShot, others } = ways[way]
+    const train = others ? next : undefined
+    const scores = await scoreTasks(checkpoint, { files: first, predictions, fewShot, train })
+    for (const [task, score] of Object.entries(scores) as [TaskName, (typeof scores)[TaskName]][]) {
+      const asked = { task, file: first[task], train: train?.[task] ?? null, fewShot }
+      questions.push({ model, what: `${task}, ${way}`, checkpoint, predictions, ...asked, ...score })
+    }
+  }
+  return questions
+}
+
+/** Some lines of a task file, and of its labels if they stand in a file of their own. */
+function slice(from: string, first: number, end: number, to: string): string {
+  const copy = (source: string, target: string) => {
+    const lines = readFileSync(source, 'utf8').trim().split('\n')
+    writeFileSync(target, `${lines.slice(first, end).join('\n')}\n`)
+  }
+  copy(from, to)
+  const labels = from.replace('.jsonl', '-labels.lst')
+  if (existsSync(labels)) copy(labels, to.replace('.jsonl', '-labels.lst'))
+  return to
+}
