@@ -33,6 +33,11 @@ export const exportGgufSchema = z.strictObject({
     .describe(
       'how layers that differ are written: as deci (Llama and Mistral) or filled up with zeros; auto: the smaller',
     ),
+  calibrate: readPath
+    .optional()
+    .describe(
+      'text that quantised weights are rounded for: errors in features that it uses count more, and are made up for where the type allows it',
+    ),
   ...proving,
   ...machineSettings,
 })

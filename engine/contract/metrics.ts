@@ -55,6 +55,7 @@ export const stageSchema = z.enum([
   'generating samples',
   'writing',
   'proving',
+  'calibrating',
   'scoring',
   'measuring speed',
   'sweeping',

@@ -82,7 +82,14 @@ export const pruneSchema = z.strictObject({
     ),
   protectFirst: fraction.default(0.1).describe('not uniform: fraction of the first layers that stay whole'),
   protectLast: z.int().min(0).max(10_000).default(1).describe('not uniform: number of last layers that stay whole'),
-  channelMultiple: z.int().min(1).max(most.factor).default(1).describe('channels kept are a multiple of this'),
+  channelMultiple: z
+    .int()
+    .min(1)
+    .max(most.factor)
+    .default(1)
+    .describe(
+      'channels kept are a multiple of this: take 32 or 256 where a quantised export is the aim, whose blocks have so many weights',
+    ),
   outputDtype,
   mergeInto: mergeIntoOfTraining,
   evaluation: evaluationSchema.optional().describe('scores taken of the result'),

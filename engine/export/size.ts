@@ -1,11 +1,12 @@
 import { availableParallelism } from 'node:os'
-import type { ExportJob } from '../contract/index.ts'
+import type { ExportGgufJob, ExportJob } from '../contract/index.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { availableMemory } from '../shared/available-memory.ts'
 import { bytesPerValue } from '../checkpoint/safetensors-header.ts'
 import { familyOf } from '../models/registry.ts'
 import { layerWeights } from '../models/tensors.ts'
 import type { WeightType } from '../tensor/stored-tensor.ts'
+import { calibrationMemory } from './calibrate.ts'
 import { planExport } from './gguf/plan.ts'
 import { isQuantised } from './gguf/tensor-types.ts'
 import { pieceNumbers } from './gguf/write.ts'
@@ -29,8 +30,15 @@ export function exportMemory(job: ExportJob, checkpoint: Checkpoint): number {
       ? threadsOf(job) * (threadBytes + 2 * 12 * pieceNumbers)
       : // One tensor as it is stored, in 32 bits and as it is written; the embedding is the largest.
         12 * Math.max(vocabularySize * hiddenSize, ...layerWeights(checkpoint.config))
-  return proofFits(job, checkpoint) ? Math.max(writing, proofMemory(job, checkpoint)) : writing
+  const known = calibrates(job) ? calibrationMemory(checkpoint) : 0
+  const calibrating = calibrates(job) ? runMemory(checkpoint.bytes) + known : 0
+  const proving = proofFits(job, checkpoint) ? proofMemory(job, checkpoint) : 0
+  return Math.max(writing + known, calibrating, proving + known)
 }
+
+/** Whether a text is run that weights are rounded for. */
+export const calibrates = (job: ExportJob): job is ExportGgufJob & { calibrate: string } =>
+  job.format === 'gguf' && job.calibrate !== undefined && isQuantised(job.type)
 
 /** What a pass over one text takes beside the weights, and of those what the allocator cannot use. */
 const passBytes = 200e6
@@ -38,7 +46,10 @@ const slack = 1.2
 
 /** Bytes that reading a file back and running it takes: blocks become numbers of 32 bits. */
 export const proofMemory = (job: ExportJob, { bytes, parameters, dtype }: Checkpoint): number =>
-  passBytes + slack * Math.max(bytes, parameters * provedBytes(job, dtype))
+  runMemory(Math.max(bytes, parameters * provedBytes(job, dtype)))
+
+/** Bytes that a model takes that is run over a text. */
+const runMemory = (weights: number) => passBytes + slack * weights
 
 /** Bytes that a number takes in the model that is read back. */
 function provedBytes(job: ExportJob, dtype: WeightType): number {

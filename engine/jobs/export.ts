@@ -2,11 +2,12 @@ import type { Exported, ExportJob, JobContext, ResultEvent } from '../contract/i
 import { chooseBackend } from '../backends/choose.ts'
 import { announce } from '../estimate/announce.ts'
 import { peakMemory } from '../estimate/memory.ts'
+import { calibrate } from '../export/calibrate.ts'
 import { type ExportControl, exportGguf } from '../export/gguf/export.ts'
 import { exportOnnx, proveOnnx } from '../export/onnx/export.ts'
 import { exportSafetensors } from '../export/safetensors.ts'
 import { prove } from '../export/proof.ts'
-import { proofFits, proofMemory, readsTexts } from '../export/size.ts'
+import { calibrates, proofFits, proofMemory, readsTexts } from '../export/size.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
 import { sizeText } from '../shared/size-text.ts'
@@ -21,6 +22,7 @@ export async function exportCheckpoint(job: ExportJob, { emit, signal }: JobCont
   const backend = proofFits(job, checkpoint) ? await chooseBackend(job) : null
   if (backend) emit({ type: 'started', job, backend: backend.name, threads: backend.threads })
   else if (job.proof) emit({ type: 'warning', message: withoutProof(job, checkpoint) })
+  const calibrating = new StageProgress('calibrating', emit)
   const proving = new StageProgress('proving', emit)
   const proof = (file: string, control: WorkControl) =>
     job.format === 'onnx' ? proveOnnx(file, checkpoint, control, job.threads) : prove(file, checkpoint, control)
@@ -29,6 +31,12 @@ export async function exportCheckpoint(job: ExportJob, { emit, signal }: JobCont
     progress: (done, total) => writing.report(done, total),
     say: (message) => emit({ type: 'log', level: 'info', message }),
     warn: (message) => emit({ type: 'warning', message }),
+    calibrated: calibrates(job)
+      ? async () => {
+          await chooseBackend(job)
+          return calibrate(job, checkpoint, { signal, progress: (done, total) => calibrating.report(done, total) })
+        }
+      : null,
     prove: backend && ((file) => proof(file, { signal, progress: (done, total) => proving.report(done, total) })),
   })
   const { parameters } = checkpoint

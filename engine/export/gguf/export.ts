@@ -7,6 +7,8 @@ import { configKeys } from '../../models/gguf-keys.ts'
 import { createFileAtomically } from '../../shared/files.ts'
 import type { WorkControl } from '../../shared/work-control.ts'
 import { version } from '../../shared/version.ts'
+import type { Calibration } from '../calibrate.ts'
+import { knowledgeOf } from './knowledge.ts'
 import { planExport } from './plan.ts'
 import { fileTypeOf, isQuantised } from './tensor-types.ts'
 import { tokenizerKeys } from './tokenizer-keys.ts'
@@ -16,6 +18,8 @@ export interface ExportControl extends WorkControl {
   /** Takes what a person may want to know, and what they must. */
   say: (message: string) => void
   warn: (message: string) => void
+  /** Runs a text for what weights are multiplied with; null where none is given. */
+  calibrated?: (() => Promise<Calibration>) | null
   /** Says how far what was written is from the checkpoint, before it gets its name; null for no proof. */
   prove: ((file: string) => Promise<Proof>) | null
 }
@@ -35,13 +39,19 @@ export async function exportGguf(
   const tokenizer = await tokenizerKeys(checkpoint)
   for (const message of [...architecture.warnings, ...tokenizer.warnings]) control.warn(message)
   if (said) control.say(said)
+  const calibration = await control.calibrated?.()
+  if (calibration && !calibration.products)
+    control.warn(
+      'Errors of rounding are weighed, and not made up for: the sums that this needs do not fit into memory.',
+    )
+  const knownOf = calibration && knowledgeOf(calibration, checkpoint.config)
   const keys: GgufKeys = new Map<string, GgufValue>([
     ...architecture.keys,
     ...generalKeys(job, checkpoint),
     ...tokenizer.keys,
   ])
   const proof = await createFileAtomically(job.out, async (temporary) => {
-    await writeGguf(temporary, keys, tensors, checkpoint, control, job.threads)
+    await writeGguf(temporary, keys, tensors, checkpoint, control, { threads: job.threads, knownOf })
     return await control.prove?.(temporary)
   })
   return {

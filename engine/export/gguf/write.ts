@@ -6,17 +6,23 @@ import { fromFloat32 } from '../../checkpoint/dtype.ts'
 import type { Checkpoint } from '../../models/checkpoint.ts'
 import { SecateurError } from '../../shared/errors.ts'
 import type { WorkControl } from '../../shared/work-control.ts'
-import type { Encoded, EncodeTask } from '../quantise/encode.ts'
+import type { Encoded, EncodeTask, Known } from '../quantise/encode.ts'
 import { EncoderPool } from '../quantise/encoder-pool.ts'
 import type { ExportTensor } from './plan.ts'
 
 /** Numbers that are encoded at once: a piece of a tensor. */
 export const pieceNumbers = 1 << 20
 
+export interface WriteOptions {
+  /** That encode; all cores where not given. */
+  threads?: number | undefined
+  /** What is known of what a tensor is multiplied with. */
+  knownOf?: (tensor: ExportTensor) => Known | null
+}
+
 /**
  * Writes the tensors of a plan, piece by piece, encoded on all cores; a few pieces are in memory at a time.
  *
- * @param threads that encode; all cores where not given
  * @throws SecateurError that names a tensor with a number that its type cannot hold
  */
 export async function writeGguf(
@@ -25,7 +31,7 @@ export async function writeGguf(
   tensors: readonly ExportTensor[],
   checkpoint: Checkpoint,
   { signal, progress }: WorkControl,
-  threads?: number,
+  { threads, knownOf = () => null }: WriteOptions = {},
 ): Promise<void> {
   using writer = new GgufWriter(file, keys, tensors)
   const total = tensors.reduce((sum, { shape }) => sum + elementsOf(shape), 0)
@@ -39,7 +45,7 @@ export async function writeGguf(
     progress((done += piece.numbers), total)
   }
   try {
-    for (const piece of pieces(tensors, checkpoint)) {
+    for (const piece of pieces(tensors, checkpoint, knownOf)) {
       const writing: Promise<void> = put(piece)
         .catch((error: unknown) => void (failure ??= error))
         .finally(() => underWay.delete(writing))
@@ -71,8 +77,13 @@ function bytesOf(encoded: Encoded, file: string, { from, name }: ExportTensor): 
   throw new SecateurError('unsupported', encoded.message, { file, field })
 }
 
-function* pieces(tensors: readonly ExportTensor[], checkpoint: Checkpoint): Generator<Piece> {
+function* pieces(
+  tensors: readonly ExportTensor[],
+  checkpoint: Checkpoint,
+  knownOf: (tensor: ExportTensor) => Known | null,
+): Generator<Piece> {
   for (const tensor of tensors) {
+    const known = knownOf(tensor)
     const { shape, type } = tensor
     const [columns, rows] = shape.length === 1 ? [1, shape[0]!] : [shape.at(-1)!, elementsOf(shape) / shape.at(-1)!]
     const step = Math.max(1, Math.floor(pieceNumbers / (columns * tensor.together))) * tensor.together
@@ -80,7 +91,7 @@ function* pieces(tensors: readonly ExportTensor[], checkpoint: Checkpoint): Gene
       const count = Math.min(step, rows - first)
       const { weights, bytes } = tensorTypes[type]
       const offset = ((first * columns) / weights) * bytes
-      yield { tensor, task: taskOf(tensor, checkpoint, first, count), offset, numbers: count * columns }
+      yield { tensor, task: { ...taskOf(tensor, checkpoint, first, count), known }, offset, numbers: count * columns }
     }
   }
 }

@@ -2,8 +2,10 @@ import { fromFloat32, toFloat32 } from '../../checkpoint/dtype.ts'
 import { type TensorTypeName, tensorTypes } from '../../checkpoint/gguf/types.ts'
 import type { WeightType } from '../../tensor/stored-tensor.ts'
 import { encodeQ4_0, encodeQ5_0, encodeQ5_1, encodeQ8_0 } from './blocks.ts'
+import { encodeCompensated, isSymmetric } from './compensated-blocks.ts'
+import type { Feedback } from './feedback.ts'
 import { encodeQ4_K, encodeQ5_K, encodeQ6_K } from './k-blocks.ts'
-import { weightsBySize } from './weights.ts'
+import { weightsBySize, weightsByUse } from './weights.ts'
 
 /** Rows of a tensor that become rows of another type; plain data, for it goes to a thread. */
 export interface EncodeTask {
@@ -20,6 +22,15 @@ export interface EncodeTask {
   added: number
   factor: number
   type: TensorTypeName
+  /** What is known of what the rows are multiplied with, in the order of the file's columns; null: nothing. */
+  known?: Known | null
+}
+
+export interface Known {
+  /** Sums of squares of each column's feature. */
+  squares: Float32Array
+  /** Where their products are known too. */
+  feedback: Feedback | null
 }
 
 /** What became of a task: the rows' bytes, or why a number cannot be written. */
@@ -51,8 +62,10 @@ export function encode(task: EncodeTask): Encoded {
   const { weights, bytes: blockBytes } = tensorTypes[type]
   const bytes = new Uint8Array((values.length / weights) * blockBytes)
   const [exact, fit] = [fixed[type], fitted[type]]
-  if (exact) exact(values, bytes)
-  else if (fit) fit(values, bytes, weightsBySize(values))
+  const { known } = task
+  if (known?.feedback && isSymmetric(type)) encodeCompensated(values, bytes, type, known.feedback)
+  else if (exact) exact(values, bytes)
+  else if (fit) fit(values, bytes, known ? weightsByUse(values, known.squares) : weightsBySize(values))
   else throw new RangeError(`${type} is not written`)
   return { bytes }
 }

@@ -14,3 +14,17 @@ export function weightsBySize(x: Float32Array): Float32Array {
   }
   return weights
 }
+
+/**
+ * The same where it is known what numbers are multiplied with: those of features that are large count more.
+ *
+ * @param squares of the feature of each column
+ */
+export function weightsByUse(x: Float32Array, squares: Float32Array): Float32Array {
+  const columns = squares.length
+  const mean = squares.reduce((sum, value) => sum + value, 0) / columns
+  const weights = weightsBySize(x)
+  // A feature that was never used may be used one day.
+  for (let i = 0; i < x.length; i++) weights[i]! *= squares[i % columns]! + 1e-3 * mean
+  return weights
+}
