@@ -12,7 +12,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'secateur-found-'))
 after(() => rmSync(scratch, { recursive: true, force: true }))
 
 /** Inputs of each parser: the same ones every time. */
-const count = 60
+const count = 40
 const seed = 1
 
 test(`${count} mutated inputs of every parser are read or refused, and leave nothing behind`, async () => {
