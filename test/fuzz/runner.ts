@@ -3,10 +3,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { endOf, explainEnd } from '../../engine/shared/process-end.ts'
-import { filesIn } from './files.ts'
 import type { Input } from './target.ts'
-import type { TargetName } from './targets/index.ts'
-import { numberFile, type Order, reportSchema, type Turn } from './worker.ts'
+import { type TargetName, targets } from './targets/index.ts'
+import { inputAt, numberFile, type Order, reportSchema, type Turn } from './worker.ts'
 
 /** Milliseconds without a word after which a worker hangs. */
 const silence = 90_000
@@ -50,8 +49,12 @@ async function oneWorker(
   })
   let isDone = false
   let hangs = false
-  const find = (turn: number, at: number, wrong: string) =>
-    hear({ target: turns[turn]!.target, at, wrong, input: filesIn(join(root, 'input')) })
+  // The worker has gone on to the next input when its word arrives, so that this one is made again.
+  const findings: Promise<void>[] = []
+  const find = (turn: number, at: number, wrong: string) => {
+    const { target } = turns[turn]!
+    findings.push(madeAgain(target, seed, at).then((input) => hear({ target, at, wrong, input })))
+  }
   const onSilence = () => {
     hangs = true
     child.kill('SIGKILL')
@@ -77,7 +80,17 @@ async function oneWorker(
     reached(turn, at + 1)
     return turn
   } finally {
+    await Promise.all(findings)
     rmSync(scratch, { recursive: true, force: true })
+  }
+}
+
+async function madeAgain(name: TargetName, seed: number, at: number): Promise<Input> {
+  const target = await targets[name]()
+  try {
+    return inputAt(target, await target.seeds(), seed, at)
+  } finally {
+    await target.close?.()
   }
 }
 

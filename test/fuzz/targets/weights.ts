@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { layOut, type PlannedTensor } from '../../../engine/checkpoint/safetensors-header.ts'
 import { SafetensorsFile } from '../../../engine/checkpoint/safetensors.ts'
-import { dequantise } from '../../../engine/checkpoint/gguf/dequantise.ts'
+import { dequantise, dequantisedType } from '../../../engine/checkpoint/gguf/dequantise.ts'
 import { openGguf } from '../../../engine/checkpoint/gguf/open.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import { readConfig } from '../../../engine/models/registry.ts'
@@ -85,6 +85,8 @@ export const gguf: Target = {
     const model = openGguf(join(folder, 'a.gguf'))
     try {
       for (const { tensor, file } of model.tensors.values()) {
+        // Whoever reads weights asks this first, and refuses what is not read by name.
+        dequantisedType(tensor.type, file.path, tensor.name)
         const bytes = new Uint8Array(tensor.end - tensor.begin)
         file.readAt(bytes, tensor.begin)
         dequantise(tensor.type, bytes)
