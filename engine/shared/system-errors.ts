@@ -11,6 +11,8 @@ const reasons: Record<string, string> = {
   EACCES: 'may not be opened: permission denied',
   EPERM: 'may not be opened: permission denied',
   EROFS: 'is on a disk that cannot be written to',
+  ELOOP: 'goes round in a circle of links',
+  ENAMETOOLONG: 'has a name that is too long',
   ENOTEMPTY: 'already exists and is not empty; remove it or choose another folder',
 }
 
