@@ -40,8 +40,9 @@ const jobFor = (name: string, device: BackendName) =>
     sequenceLength: 16,
     steps: 4,
     frequency: 2,
-    // As run.json has it: `auto` is resolved when a run starts, and these tests open its folder afterwards.
+    // As run.json has them: both are resolved when a run starts, and these tests open its folder afterwards.
     ranking: 'local',
+    uniform: true,
     saveEvery: 2,
     learningRate: 1e-3,
     gradientCheckpointing: 'on',
