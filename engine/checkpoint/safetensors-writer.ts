@@ -1,9 +1,8 @@
-import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { replaceFile } from '../shared/files.ts'
 import type { StoredTensor } from '../tensor/stored-tensor.ts'
+import { PlacedFile } from './placed-file.ts'
 import { layOut, type PlannedTensor } from './safetensors-header.ts'
 
-const maxWriteBytes = 1 << 30
 /** What transformers asks for in a file that it loads. */
 const defaultMetadata = { format: 'pt' }
 
@@ -15,7 +14,7 @@ export class SafetensorsWriter {
   readonly path: string
   /** Bytes that the whole file will have. */
   readonly bytes: number
-  #descriptor: number | null
+  readonly #file: PlacedFile
   readonly #missing: Map<string, PlannedTensor & { begin: number; end: number }>
 
   constructor(
@@ -27,10 +26,10 @@ export class SafetensorsWriter {
     this.path = path
     this.bytes = bytes
     this.#missing = entries
-    this.#descriptor = openSync(path, 'w')
+    this.#file = PlacedFile.create(path)
     try {
-      ftruncateSync(this.#descriptor, bytes)
-      this.#writeAt(header, 0)
+      this.#file.resize(bytes)
+      this.#file.writeAt(header, 0)
     } catch (error) {
       this.close()
       throw error
@@ -44,16 +43,8 @@ export class SafetensorsWriter {
     const planned = `${entry.dtype} [${entry.shape}], ${entry.end - entry.begin} bytes`
     const given = `${dtype} [${shape}], ${bytes.length} bytes`
     if (given !== planned) throw new Error(`${this.path}: tensor ${name} was planned as ${planned}; it is ${given}`)
-    this.#writeAt(bytes, entry.begin)
+    this.#file.writeAt(bytes, entry.begin)
     this.#missing.delete(name)
-  }
-
-  #writeAt(data: Uint8Array, position: number): void {
-    if (this.#descriptor === null) throw new Error(`${this.path} has been closed`)
-    for (let done = 0; done < data.length;) {
-      const length = Math.min(maxWriteBytes, data.length - done)
-      done += writeSync(this.#descriptor, data, done, length, position + done)
-    }
   }
 
   /** Names that were planned and not yet written. */
@@ -68,9 +59,7 @@ export class SafetensorsWriter {
   }
 
   close(): void {
-    if (this.#descriptor === null) return
-    closeSync(this.#descriptor)
-    this.#descriptor = null
+    this.#file.close()
   }
 
   [Symbol.dispose](): void {

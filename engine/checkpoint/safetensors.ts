@@ -1,13 +1,9 @@
-import { closeSync, fstatSync, readSync } from 'node:fs'
 import { badFile } from '../shared/errors.ts'
 import { contentHint, hintBytes } from '../shared/file-content.ts'
-import { openFile } from '../shared/open-file.ts'
 import { explained } from '../shared/system-errors.ts'
 import type { StoredTensor } from '../tensor/stored-tensor.ts'
+import { PlacedFile } from './placed-file.ts'
 import { lengthBytes, maxHeaderBytes, parseHeader, type TensorEntry, weightTypeOf } from './safetensors-header.ts'
-
-/** Node reads at most 2 GiB at once. */
-const maxReadBytes = 1 << 30
 
 /** A safetensors file whose header has been read and checked. Weights are read by range, when asked for. */
 export class SafetensorsFile {
@@ -16,14 +12,14 @@ export class SafetensorsFile {
   readonly bytes: number
   readonly tensors: ReadonlyMap<string, TensorEntry>
   readonly metadata: Readonly<Record<string, string>>
-  #descriptor: number | null
+  readonly #file: PlacedFile
 
   /** Opens a file and checks its header (see `parseHeader`); reads no weights. Errors name the file and the tensor. */
   constructor(path: string) {
     this.path = path
-    this.#descriptor = openFile(path)
+    this.#file = PlacedFile.open(path)
     try {
-      this.bytes = fstatSync(this.#descriptor).size
+      this.bytes = this.#file.size
       const { tensors, metadata } = parseHeader(path, this.#headerText(), this.bytes)
       this.tensors = tensors
       this.metadata = metadata
@@ -60,20 +56,8 @@ export class SafetensorsFile {
 
   #bytesAt(position: number, length: number): Buffer<ArrayBuffer> {
     const target = Buffer.allocUnsafeSlow(length)
-    this.#fill(target, position)
+    this.#file.readAt(target, position)
     return target
-  }
-
-  #fill(target: Uint8Array, position: number): void {
-    if (this.#descriptor === null) throw new Error(`${this.path} has been closed`)
-    let done = 0
-    while (done < target.length) {
-      const length = Math.min(maxReadBytes, target.length - done)
-      const read = readSync(this.#descriptor, target, done, length, position + done)
-      if (read === 0)
-        throw badFile(this.path, undefined, `became shorter while it was read (at byte ${position + done})`)
-      done += read
-    }
   }
 
   #weight(name: string) {
@@ -105,13 +89,11 @@ export class SafetensorsFile {
     if (target.length !== count * rowBytes) {
       throw new RangeError(`${count} rows of ${name} have ${count * rowBytes} bytes; the target has ${target.length}`)
     }
-    this.#fill(target, entry.begin + first * rowBytes)
+    this.#file.readAt(target, entry.begin + first * rowBytes)
   }
 
   close(): void {
-    if (this.#descriptor === null) return
-    closeSync(this.#descriptor)
-    this.#descriptor = null
+    this.#file.close()
   }
 
   [Symbol.dispose](): void {

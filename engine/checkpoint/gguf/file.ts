@@ -1,14 +1,11 @@
-import { closeSync, fstatSync, readSync } from 'node:fs'
-import { badFile } from '../../shared/errors.ts'
+import { closeSync, readSync } from 'node:fs'
 import { openFile } from '../../shared/open-file.ts'
 import { explained } from '../../shared/system-errors.ts'
+import { PlacedFile } from '../placed-file.ts'
 import type { ByteSource } from './cursor.ts'
 import { type GgufEntry, readGgufHeader } from './header.ts'
 import type { KeyReader } from './key-reader.ts'
 import { ggufMagic } from './types.ts'
-
-/** Node reads at most 2 GiB at once. */
-const maxReadBytes = 1 << 30
 
 /** A GGUF file whose header has been read and checked; tensors are read by range, when asked for, as they are stored. */
 export class GgufFile implements ByteSource {
@@ -17,14 +14,14 @@ export class GgufFile implements ByteSource {
   readonly bytes: number
   readonly keys: KeyReader
   readonly tensors: ReadonlyMap<string, GgufEntry>
-  #descriptor: number | null
+  readonly #file: PlacedFile
 
   /** See `readGgufHeader`; no file stays open after an error. */
   constructor(path: string) {
     this.path = path
-    this.#descriptor = openFile(path)
+    this.#file = PlacedFile.open(path)
     try {
-      this.bytes = fstatSync(this.#descriptor).size
+      this.bytes = this.#file.size
       const { keys, tensors } = readGgufHeader(this)
       this.keys = keys
       this.tensors = tensors
@@ -35,20 +32,11 @@ export class GgufFile implements ByteSource {
   }
 
   readAt(target: Uint8Array, position: number): void {
-    if (this.#descriptor === null) throw new Error(`${this.path} has been closed`)
-    for (let done = 0; done < target.length;) {
-      const length = Math.min(maxReadBytes, target.length - done)
-      const read = readSync(this.#descriptor, target, done, length, position + done)
-      if (read === 0)
-        throw badFile(this.path, undefined, `became shorter while it was read (at byte ${position + done})`)
-      done += read
-    }
+    this.#file.readAt(target, position)
   }
 
   close(): void {
-    if (this.#descriptor === null) return
-    closeSync(this.#descriptor)
-    this.#descriptor = null
+    this.#file.close()
   }
 
   [Symbol.dispose](): void {

@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { PlacedFile } from '../placed-file.ts'
 import { elementsOf } from '../safetensors-header.ts'
 import {
   alignmentKey,
@@ -39,7 +39,6 @@ interface Place {
 
 /** Longest name of a tensor that ggml takes, its closing zero left out. */
 const longestName = 63
-const maxWriteBytes = 1 << 30
 const aligned = (bytes: number) => Math.ceil(bytes / defaultAlignment) * defaultAlignment
 
 /**
@@ -62,7 +61,7 @@ export class GgufWriter {
   readonly path: string
   /** Bytes that the whole file will have. */
   readonly bytes: number
-  #descriptor: number | null
+  readonly #file: PlacedFile
   readonly #places = new Map<string, Place>()
 
   constructor(path: string, keys: GgufKeys, tensors: readonly PlannedGgufTensor[]) {
@@ -70,10 +69,10 @@ export class GgufWriter {
     const { header, places, bytes } = layOutGguf(keys, tensors)
     this.bytes = bytes
     this.#places = places
-    this.#descriptor = openSync(path, 'w')
+    this.#file = PlacedFile.create(path)
     try {
-      this.#writeAt(header, 0)
-      ftruncateSync(this.#descriptor, bytes)
+      this.#file.writeAt(header, 0)
+      this.#file.resize(bytes)
     } catch (error) {
       this.close()
       throw error
@@ -86,16 +85,8 @@ export class GgufWriter {
     if (!place) throw new Error(`${this.path}: tensor ${name} was not planned`)
     if (offset < 0 || offset + bytes.length > place.bytes || bytes.length > place.missing)
       throw new Error(`${this.path}: ${bytes.length} bytes at ${offset} do not fit into tensor ${name}`)
-    this.#writeAt(bytes, place.begin + offset)
+    this.#file.writeAt(bytes, place.begin + offset)
     place.missing -= bytes.length
-  }
-
-  #writeAt(data: Uint8Array, position: number): void {
-    if (this.#descriptor === null) throw new Error(`${this.path} has been closed`)
-    for (let done = 0; done < data.length;) {
-      const length = Math.min(maxWriteBytes, data.length - done)
-      done += writeSync(this.#descriptor, data, done, length, position + done)
-    }
   }
 
   /** Closes the file. Throws where a part of a planned tensor is missing. */
@@ -106,9 +97,7 @@ export class GgufWriter {
   }
 
   close(): void {
-    if (this.#descriptor === null) return
-    closeSync(this.#descriptor)
-    this.#descriptor = null
+    this.#file.close()
   }
 
   [Symbol.dispose](): void {
