@@ -2,6 +2,7 @@ import { debug, tally } from '../../shared/log.ts'
 import { tf, type DataType, type TensorInfo } from '../../tensor/tf.ts'
 import type { FusedAttributes, FusedKernel } from '../fused-kernels.ts'
 import { bufferOf, type CardBackend } from './backend.ts'
+import { lanesFor } from './wgsl.ts'
 
 /** A compute shader. `code` is called once a key. */
 export interface Program {
@@ -116,4 +117,10 @@ function uniformBuffer(backend: CardBackend, values: readonly Uniform[]): GPUBuf
   backend.device.queue.writeBuffer(buffer, 0, bytes)
   backend.uniformPendingDisposal.push(buffer)
   return buffer
+}
+
+/** The rows of a tensor along its last axis, how long they are, and the lanes that share one. */
+export function rowsOf({ shape }: TensorInfo): { size: number; rows: number; lanes: number } {
+  const size = shape.at(-1)!
+  return { size, rows: sizeOf(shape) / size, lanes: lanesFor(size) }
 }

@@ -1,5 +1,5 @@
-import { dispatch, groupsFor, output, register, sizeOf } from '../record.ts'
-import { declarations, floats, lanesFor, reductions, rowwise } from '../wgsl.ts'
+import { dispatch, groupsFor, output, register, rowsOf } from '../record.ts'
+import { declarations, floats, reductions, rowwise } from '../wgsl.ts'
 
 const forward = (lanes: number) => `
 ${declarations(floats('x', 'weight', 'bias'), floats('y', 'mean', 'inverse'), [
@@ -63,9 +63,7 @@ ${rowwise(
 export function registerLayerNorm(): void {
   register('LayerNorm', ({ inputs, attributes: { epsilon }, backend }) => {
     const x = inputs.x!
-    const size = x.shape.at(-1)!
-    const rows = sizeOf(x.shape) / size
-    const lanes = lanesFor(size)
+    const { size, rows, lanes } = rowsOf(x)
     const column = [...x.shape.slice(0, -1), 1]
     const results = [output(backend, x.shape), output(backend, column), output(backend, column)]
     dispatch(
@@ -79,9 +77,7 @@ export function registerLayerNorm(): void {
   })
   register('LayerNormGrad', ({ inputs, backend }) => {
     const x = inputs.x!
-    const size = x.shape.at(-1)!
-    const rows = sizeOf(x.shape) / size
-    const lanes = lanesFor(size)
+    const { size, rows, lanes } = rowsOf(x)
     const dx = output(backend, x.shape)
     dispatch(
       backend,

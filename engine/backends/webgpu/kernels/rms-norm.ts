@@ -1,7 +1,7 @@
 import type { TensorInfo } from '../../../tensor/tf.ts'
 import type { CardBackend } from '../backend.ts'
-import { dispatch, groupsFor, output, register, sizeOf } from '../record.ts'
-import { declarations, floats, lanesFor, reductions, rowwise } from '../wgsl.ts'
+import { dispatch, groupsFor, output, register, rowsOf } from '../record.ts'
+import { declarations, floats, reductions, rowwise } from '../wgsl.ts'
 
 const forward = (lanes: number) => `
 ${declarations(floats('x', 'weight'), floats('y', 'inverse'), [
@@ -50,9 +50,7 @@ export function rmsNorm(
   weight: TensorInfo,
   epsilon: number,
 ): [y: TensorInfo, inverse: TensorInfo] {
-  const size = x.shape.at(-1)!
-  const rows = sizeOf(x.shape) / size
-  const lanes = lanesFor(size)
+  const { size, rows, lanes } = rowsOf(x)
   const y = output(backend, x.shape)
   const inverse = output(backend, [...x.shape.slice(0, -1), 1])
   dispatch(
@@ -73,9 +71,7 @@ export function rmsNormGradient(
   weight: TensorInfo,
   inverse: TensorInfo,
 ): TensorInfo {
-  const size = x.shape.at(-1)!
-  const rows = sizeOf(x.shape) / size
-  const lanes = lanesFor(size)
+  const { size, rows, lanes } = rowsOf(x)
   const dx = output(backend, x.shape)
   dispatch(
     backend,
