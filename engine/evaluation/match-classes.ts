@@ -1,3 +1,4 @@
+import { areUnnamed } from '../models/encoder-config.ts'
 import { badFile } from '../shared/errors.ts'
 
 const plain = (name: string) =>
@@ -5,8 +6,6 @@ const plain = (name: string) =>
     .toLowerCase()
     .replaceAll(/[^\p{L}\p{N}]+/gu, ' ')
     .trim()
-/** What transformers calls classes that nobody has named. */
-const unnamed = (labels: readonly string[]) => labels.every((label, i) => label === `LABEL_${i}`)
 
 /**
  * The model's class of each class of some pictures: by name, whatever its capitals and dashes; where the model's classes have
@@ -17,7 +16,7 @@ const unnamed = (labels: readonly string[]) => labels.every((label, i) => label 
  */
 export function matchClasses(classes: readonly string[], labels: readonly string[], path: string): number[] {
   const numbered = classes.every((name, i) => name === String(i))
-  if (unnamed(labels) || numbered) {
+  if (areUnnamed(labels) || numbered) {
     if (classes.length === labels.length || (numbered && classes.length < labels.length)) return [...classes.keys()]
     throw badFile(path, undefined, `has ${classes.length} classes, and the model tells ${labels.length} apart`)
   }

@@ -1,8 +1,7 @@
 import type { DecoderConfig } from './decoder-config.ts'
 import type { Kind, ShrunkLayer } from './family.ts'
+import { featuresOf, kept } from './kept.ts'
 import type { LayerShape } from './model-config.ts'
-
-const kept = (mask: Uint8Array): number[] => [...mask.keys()].filter((index) => mask[index] === 1)
 
 /** What stays of a decoder layer. A key/value head that no query head reads any more leaves too. */
 export function shrinkDecoderLayer(
@@ -20,10 +19,8 @@ export function shrinkDecoderLayer(
   const newReaders = queryHeads.map((head) => keyValueHeads.indexOf(readers[head]!))
   const ratio = queryHeads.length / keyValueHeads.length
   const even = Number.isInteger(ratio) && newReaders.every((reader, head) => reader === Math.floor(head / ratio))
-  const elements = (heads: number[]) =>
-    heads.flatMap((head) => Array.from({ length: headSize }, (_, i) => head * headSize + i))
-  const queries = elements(queryHeads)
-  const keysAndValues = elements(keyValueHeads)
+  const queries = featuresOf(queryHeads, headSize)
+  const keysAndValues = featuresOf(keyValueHeads, headSize)
   const channels = kept(masks.channels)
   return {
     shape: {

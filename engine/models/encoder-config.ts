@@ -27,11 +27,30 @@ export const patchCount = ({ imageSize, patchSize }: Pick<EncoderConfig, 'imageS
   Math.floor(imageSize[0] / patchSize[0]) * Math.floor(imageSize[1] / patchSize[1])
 
 /** Tokens of an image in the blocks. */
-export const tokenCount = (config: EncoderConfig): number => config.prefixTokens + patchCount(config)
+export const tokenCount = (config: Pick<EncoderConfig, 'imageSize' | 'patchSize' | 'prefixTokens'>): number =>
+  config.prefixTokens + patchCount(config)
 
 /** Numbers that a patch is made of. */
-export const patchValues = ({ patchSize, colours }: Pick<EncoderConfig, 'patchSize' | 'colours'>): number =>
+const patchValues = ({ patchSize, colours }: Pick<EncoderConfig, 'patchSize' | 'colours'>): number =>
   colours * patchSize[0] * patchSize[1]
+
+type Common = 'vocabularySize' | 'maxPositions' | 'patchValues' | 'tiedEmbeddings' | 'bosId' | 'eosIds'
+
+/** A config with what follows from the rest of it, and with what no encoder has. */
+export const encoderConfig = (own: Omit<EncoderConfig, Common>): EncoderConfig => ({
+  ...own,
+  vocabularySize: own.labels.length,
+  maxPositions: tokenCount(own),
+  patchValues: patchValues(own),
+  tiedEmbeddings: false,
+  bosId: null,
+  eosIds: [],
+})
+
+const unnamedLabel = (number: number) => `LABEL_${number}`
+/** Names of classes that nobody has named, as transformers has them. */
+export const unnamedLabels = (count: number): string[] => Array.from({ length: count }, (_, i) => unnamedLabel(i))
+export const areUnnamed = (labels: readonly string[]): boolean => labels.every((label, i) => label === unnamedLabel(i))
 
 /** What a family of encoders says of itself, in the layout of Hugging Face. */
 export interface EncoderTraits {
@@ -92,16 +111,12 @@ export function readEncoderConfig(
     throw badFile(file, 'num_attention_heads', `${heads}, and there is no head_dim`)
   }
   const labels = traits.headless.includes(plain) ? [] : labelsOf(fields, file)
-  const config = {
+  const config = encoderConfig({
     family: traits.name,
-    vocabularySize: labels.length,
     hiddenSize: fields.hidden_size,
     headSize,
     layers,
     normEpsilon: fields.layer_norm_eps,
-    tiedEmbeddings: false,
-    bosId: null,
-    eosIds: [],
     source,
     imageSize: pair(fields.image_size),
     patchSize: pair(fields.patch_size),
@@ -109,19 +124,17 @@ export function readEncoderConfig(
     prefixTokens: traits.prefixTokens,
     queryKeyValueBias: fields.qkv_bias,
     labels,
-    maxPositions: 0,
-    patchValues: 0,
-  } satisfies EncoderConfig
+  })
   if (patchCount(config) === 0)
     throw badFile(file, 'patch_size', `is ${config.patchSize.join(' x ')}, larger than an image of image_size`)
-  return { ...config, maxPositions: tokenCount(config), patchValues: patchValues(config) }
+  return config
 }
 
 const pair = (value: number | readonly [number, number]): Size => (typeof value === 'number' ? [value, value] : value)
 
 /** Names of the classes in the order of the logits: transformers has two where the config says nothing. */
 function labelsOf({ id2label, num_labels: counted }: z.infer<typeof configSchema>, file: string): string[] {
-  if (!id2label) return Array.from({ length: counted ?? 2 }, (_, i) => `LABEL_${i}`)
+  if (!id2label) return unnamedLabels(counted ?? 2)
   const classes = Object.keys(id2label).length
   return Array.from({ length: classes }, (_, i) => {
     const label = id2label[String(i)]

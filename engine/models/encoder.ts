@@ -7,6 +7,7 @@ import {
 } from './encoder-config.ts'
 import { classToken, embedPatches, encoderBlock, encoderPass } from './encoder-forward.ts'
 import type { EncoderFamily, GroupMember, Kind, LinearName, LinearSpec, ShrunkLayer, TensorSpec } from './family.ts'
+import { featuresOf, kept } from './kept.ts'
 import type { LayerShape } from './model-config.ts'
 
 /** What encoders of ViT's kind have in common, however their checkpoints are laid out. */
@@ -99,12 +100,10 @@ function encoderGroups(_: EncoderConfig, shape: LayerShape) {
   return { heads: { count: shape.heads, members: heads }, channels: { count: shape.channels, members: channels } }
 }
 
-const kept = (mask: Uint8Array): number[] => [...mask.keys()].filter((index) => mask[index] === 1)
-
 function shrinkEncoderLayer({ headSize }: EncoderConfig, _: LayerShape, masks: Record<Kind, Uint8Array>): ShrunkLayer {
   const heads = kept(masks.heads)
   const channels = kept(masks.channels)
-  const features = heads.flatMap((head) => Array.from({ length: headSize }, (__, i) => head * headSize + i))
+  const features = featuresOf(heads, headSize)
   return {
     shape: { heads: heads.length, keyValueHeads: heads.length, channels: channels.length },
     kept: {

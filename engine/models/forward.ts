@@ -4,6 +4,7 @@ import { type Linear, linear } from '../ops/linear.ts'
 import { rmsNorm } from '../ops/rms-norm.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import type { BlockExtras, DecoderFamily, Model, Pass } from './family.ts'
+import type { ModelConfig } from './model-config.ts'
 
 export interface ForwardOptions {
   /** What comes into each block beside its input: adapter, mask, cache, observer. */
@@ -94,19 +95,22 @@ export function backward(layers: number, batches: BackwardBatch[], at: (layer: n
 }
 
 /** Embeds token ids: [n, hidden]. */
-export function embedIds(model: Model, ids: Int32Array | readonly number[]): Tensor {
-  const tensor = tf.tensor1d(ids as Int32Array, 'int32')
-  const x = model.family.embed(model, tensor)
-  tensor.dispose()
-  return x
+export const embedIds = (model: Model, ids: Int32Array | readonly number[]): Tensor =>
+  embedBatch(model, { ids: ids as Int32Array })
+
+/** What a model reads: token ids, or patches of images, one after another. */
+export type ModelInput = { ids: Int32Array } | { patches: Float32Array }
+
+/** What `Family.embed` takes: ids [n], or patches [rows * patches, values of a patch]. */
+export function inputTensor({ family, patchValues }: ModelConfig, input: ModelInput): Tensor {
+  if ('ids' in input) return tf.tensor1d(input.ids, 'int32')
+  if (patchValues === undefined) throw new TypeError(`${family} does not look at images`)
+  return tf.tensor2d(input.patches, [input.patches.length / patchValues, patchValues])
 }
 
-/** The input of the first block: token ids, or patches [rows * patches, values of a patch] of images. */
-export function embedBatch(model: Model, batch: { ids: Int32Array } | { patches: Float32Array }): Tensor {
-  if ('ids' in batch) return embedIds(model, batch.ids)
-  const values = model.config.patchValues
-  if (values === undefined) throw new TypeError(`${model.family.name} does not look at images`)
-  const tensor = tf.tensor2d(batch.patches, [batch.patches.length / values, values])
+/** The input of the first block. */
+export function embedBatch(model: Model, input: ModelInput): Tensor {
+  const tensor = inputTensor(model.config, input)
   const x = model.family.embed(model, tensor)
   tensor.dispose()
   return x

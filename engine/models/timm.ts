@@ -3,7 +3,7 @@ import { badFile } from '../shared/errors.ts'
 import { parseAs } from '../shared/files.ts'
 import { isStock, layerSchema, layersOf, raggedFields } from './decoder-layers.ts'
 import { classifierOf, encoderLinears, encoderParts, layerNormOf, learnedOf, moduleOf, patchesOf } from './encoder.ts'
-import { type EncoderConfig, patchValues, tokenCount } from './encoder-config.ts'
+import { areUnnamed, type EncoderConfig, encoderConfig, tokenCount, unnamedLabels } from './encoder-config.ts'
 import type { EncoderFamily, LinearName, TensorSpec } from './family.ts'
 
 const modules = {
@@ -88,18 +88,12 @@ function readConfig(source: Record<string, unknown>, file: string, ragged: boole
     intermediate_size: Math.trunc(hidden * own.mlp_ratio),
     secateur_layers: fields.secateur_layers,
   }
-  const config: EncoderConfig = {
+  return encoderConfig({
     family: 'timm_wrapper',
-    vocabularySize: labels.length,
     hiddenSize: hidden,
     headSize,
     layers: layersOf(shapes, ragged, file),
-    maxPositions: 0,
-    patchValues: 0,
     normEpsilon: 1e-6,
-    tiedEmbeddings: false,
-    bosId: null,
-    eosIds: [],
     source,
     imageSize: typeof image === 'number' ? [image, image] : image,
     patchSize: typeof patch === 'number' ? [patch, patch] : patch,
@@ -107,12 +101,11 @@ function readConfig(source: Record<string, unknown>, file: string, ragged: boole
     prefixTokens: 1,
     queryKeyValueBias: own.qkv_bias,
     labels,
-  }
-  return { ...config, maxPositions: tokenCount(config), patchValues: patchValues(config) }
+  })
 }
 
 function labelsOf({ label_names: names, num_classes: classes }: z.infer<typeof schema>, file: string): string[] {
-  if (!names) return Array.from({ length: classes }, (_, i) => `LABEL_${i}`)
+  if (!names) return unnamedLabels(classes)
   if (names.length !== classes) throw badFile(file, 'label_names', `has ${names.length} names for ${classes} classes`)
   return names
 }
@@ -124,7 +117,7 @@ function writeConfig(config: EncoderConfig): Record<string, unknown> {
   const { model_args: given } = source as { model_args?: Record<string, unknown> }
   return {
     num_classes: labels.length,
-    ...(labels.some((label, i) => label !== `LABEL_${i}`) && { label_names: labels }),
+    ...(areUnnamed(labels) ? {} : { label_names: labels }),
     model_args: {
       ...given,
       img_size: [...config.imageSize],

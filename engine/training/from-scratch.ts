@@ -2,7 +2,7 @@ import { flushBackend } from '../backends/extras.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { assembleModel } from '../models/assemble.ts'
 import type { Model, Pass } from '../models/family.ts'
-import { classLogits, forwardTaped, logits } from '../models/forward.ts'
+import { classLogits, forwardTaped, inputTensor, logits } from '../models/forward.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { tensorsOf } from '../models/tensors.ts'
 import { crossEntropy } from '../ops/cross-entropy.ts'
@@ -23,8 +23,8 @@ export function randomWeights(config: ModelConfig, deviation: number, random: Ra
     const scale = /\.(o_proj|down_proj|output\.dense)\.weight$/.test(name) ? residual : deviation
     const size = shape.reduce((product, length) => product * length, 1)
     const values = new Float32Array(size)
-    const starts = role.part === 'norm' ? role.starts : role.part === 'bias' ? 'zeros' : 'normal'
-    if (starts === undefined) values.fill(role.part === 'norm' ? 1 - role.offset : 1)
+    const starts = role.part === 'norm' ? (role.starts ?? 1 - role.offset) : role.part === 'bias' ? 'zeros' : 'normal'
+    if (typeof starts === 'number') values.fill(starts)
     else if (starts === 'normal') for (let i = 0; i < size; i++) values[i] = stream.normal() * scale
     weights.set(name, tf.tensor(values, shape))
   }
@@ -42,12 +42,6 @@ export function modelOf(config: ModelConfig, weights: Weights): Model {
     norm: ({ name }, offset) => (offset === 0 ? weights.get(name)! : tf.add(weights.get(name)!, offset)),
   })
 }
-
-/** What the first layer reads: token ids, or patches of images. */
-const inputOf = (config: ModelConfig, batch: TrainingBatch): Tensor =>
-  'patches' in batch
-    ? tf.tensor2d(batch.patches, [batch.patches.length / config.patchValues!, config.patchValues!])
-    : tf.tensor1d(batch.ids, 'int32')
 
 /** The loss of a model whose head is a tensor too. */
 const fullLoss = (x: Tensor, model: Model, labels: Tensor, pass: Pass, divisor: Tensor): Tensor =>
@@ -81,7 +75,7 @@ export class FullTrainer {
     using pass = passOf(this.config, batch)
     const { loss, gradients, norm } = tf.tidy(() => {
       // Made out here: what is made inside is gone before the backward pass reads it.
-      const input = inputOf(this.config, batch)
+      const input = inputTensor(this.config, batch)
       const labels = tf.tensor1d(batch.labels, 'int32')
       const divisor = tf.scalar(batch.targets)
       const { value, grads } = tf.valueAndGrads((...tensors: Tensor[]) => {

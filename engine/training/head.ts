@@ -43,10 +43,10 @@ export function headLoss(
   }
   function ofClasses(): HeadLoss {
     const variables = classifier ? [classifier.a, classifier.b] : []
-    const { value, grads } = tf.valueAndGrads((output: Tensor, a?: Tensor, b?: Tensor) => {
-      const logits = classLogits(output, model, pass, a && b ? { a, b } : null)
-      return crossEntropy(logits, labels, divisor) as never
-    })([x, ...variables])
+    const { value, grads } = tf.valueAndGrads(
+      (output: Tensor, a?: Tensor, b?: Tensor) =>
+        tapedLoss(output, model, labels, pass, divisor, a && b ? { a, b } : null) as never,
+    )([x, ...variables])
     const [gradient, a, b] = grads as [Tensor, Tensor?, Tensor?]
     return { loss: value as Tensor, gradient, classifier: a && b ? { a, b } : null }
   }
