@@ -1,10 +1,8 @@
-import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import sharp from 'sharp'
 import type { Thumbnails, ParsedServiceParams } from '../contract/index.ts'
-import { damaged, mostImageBytes, mostPixels } from '../data/images/decode.ts'
+import { damaged, openImage } from '../data/images/decode.ts'
 import { type ImageFile, listImages } from '../data/image-files.ts'
-import { badFile, failureOf } from '../shared/errors.ts'
+import { failureOf } from '../shared/errors.ts'
 import { explained } from '../shared/system-errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 
@@ -34,10 +32,7 @@ export async function imageThumbnails(
 async function thumbnail(folder: string, image: ImageFile, size: number): Promise<Thumbnails['images'][number]> {
   const file = join(folder, image.name)
   try {
-    const bytes = (await stat(file)).size
-    if (bytes > mostImageBytes)
-      throw badFile(file, undefined, `has ${bytes} bytes; images of ${mostImageBytes} at most are read`)
-    const input = sharp(file, { limitInputPixels: mostPixels, sequentialRead: true })
+    const input = await openImage(file)
     const { autoOrient } = await input.metadata()
     const small = await input
       .autoOrient()

@@ -1,23 +1,28 @@
 import { stat } from 'node:fs/promises'
-import sharp from 'sharp'
+import sharp, { type Sharp, type SharpOptions } from 'sharp'
 import { badFile, SecateurError } from '../../shared/errors.ts'
 import { explained } from '../../shared/system-errors.ts'
 import type { Pixels } from './resample.ts'
 
 /** Larger files, and images of more pixels, are refused before memory is taken for them. */
-export const mostImageBytes = 256 * 2 ** 20
-export const mostPixels = 2 ** 28
+const mostImageBytes = 256 * 2 ** 20
+const mostPixels = 2 ** 28
 
 sharp.cache(false)
 sharp.concurrency(1)
 // Files are read by what they hold, not by their names: only what the names promise may be in them, and no SVG or PDF.
 sharp.block({ operation: ['VipsForeignLoad'] })
 sharp.unblock({
-  operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].flatMap((format) => [
-    `VipsForeignLoad${format}File`,
-    `VipsForeignLoad${format}Buffer`,
-  ]),
+  operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].map((format) => `VipsForeignLoad${format}File`),
 })
+
+/** An image that is about to be decoded. @throws SecateurError where its file is too large */
+export async function openImage(file: string, options: SharpOptions = {}): Promise<Sharp> {
+  const { size } = await stat(file)
+  if (size > mostImageBytes)
+    throw badFile(file, undefined, `has ${size} bytes; images of ${mostImageBytes} at most are read`)
+  return sharp(file, { limitInputPixels: mostPixels, sequentialRead: true, ...options })
+}
 
 /**
  * An image, upright, in red, green and blue of 8 bits: the first one where a file has several, what is seen through is dropped
@@ -27,10 +32,8 @@ sharp.unblock({
  */
 export async function decodeImage(file: string): Promise<Pixels> {
   try {
-    const { size } = await stat(file)
-    if (size > mostImageBytes)
-      throw badFile(file, undefined, `has ${size} bytes; images of ${mostImageBytes} at most are read`)
-    const { data, info } = await sharp(file, { limitInputPixels: mostPixels, failOn: 'error', sequentialRead: true })
+    const image = await openImage(file, { failOn: 'error' })
+    const { data, info } = await image
       .autoOrient()
       .toColourspace('srgb')
       .removeAlpha()
