@@ -1,5 +1,6 @@
 import { ZodError } from 'zod'
 import { failureOf, SecateurError, shortened } from '../engine/shared/errors.ts'
+import { codeOf, fileReasons } from '../engine/shared/system-errors.ts'
 import type { Problem } from './contract/index.ts'
 
 export type ProblemKind =
@@ -36,20 +37,13 @@ export class ProblemError extends Error {
 
 export const notFound = (what: string, id: number) => new ProblemError('not-found', `There is no ${what} ${id}.`)
 
-const codeOf = (error: unknown): string | undefined =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 const pathOf = (error: unknown): string | undefined =>
   error instanceof Error && 'path' in error && typeof error.path === 'string' ? error.path : undefined
 
 const reasons: Record<string, [ProblemKind, string]> = {
-  ENOENT: ['bad-file', 'does not exist'],
-  ENOTDIR: ['bad-file', 'is not in a folder'],
-  EISDIR: ['bad-file', 'is a folder, not a file'],
-  EACCES: ['bad-file', 'may not be opened: permission denied'],
-  EPERM: ['bad-file', 'may not be opened: permission denied'],
-  EROFS: ['bad-file', 'is on a disk that cannot be written to'],
-  ELOOP: ['bad-file', 'goes round in a circle of links'],
-  ENAMETOOLONG: ['bad-file', 'has a name that is too long'],
+  ...Object.fromEntries(
+    Object.entries(fileReasons).map(([code, text]): [string, [ProblemKind, string]] => [code, ['bad-file', text]]),
+  ),
   EEXIST: ['conflict', 'exists already'],
   ENOTEMPTY: ['conflict', 'exists already and is not empty'],
   ENOSPC: ['does-not-fit', 'the disk is full'],

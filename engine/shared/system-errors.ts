@@ -4,7 +4,8 @@ import { SecateurError, badFile } from './errors.ts'
 export const codeOf = (error: unknown) =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 
-const reasons: Record<string, string> = {
+/** What the system says of a file, in words, by its code. */
+export const fileReasons: Readonly<Record<string, string>> = {
   ENOENT: 'does not exist',
   ENOTDIR: 'is not in a folder',
   EISDIR: 'is a folder, not a file',
@@ -13,6 +14,9 @@ const reasons: Record<string, string> = {
   EROFS: 'is on a disk that cannot be written to',
   ELOOP: 'goes round in a circle of links',
   ENAMETOOLONG: 'has a name that is too long',
+}
+const reasons: Readonly<Record<string, string>> = {
+  ...fileReasons,
   ENOTEMPTY: 'already exists and is not empty; remove it or choose another folder',
 }
 
