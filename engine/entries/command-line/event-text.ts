@@ -1,0 +1,52 @@
+import type { EngineEvent, Estimate, Removal, StepMetrics } from '../../contract/index.ts'
+import { sizeText } from '../../shared/size-text.ts'
+
+/** Numbers, times and events as lines for a person. */
+export const number = (value: number) => value.toLocaleString('en-GB')
+export const duration = (seconds: number) => {
+  const whole = Math.round(seconds)
+  return whole < 60
+    ? `${whole} s`
+    : whole < 3600
+      ? `${Math.floor(whole / 60)} min ${whole % 60} s`
+      : `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`
+}
+
+export function sizesOf({ parameters, memoryBytes, diskBytes }: Estimate): string {
+  const change = parameters.after === parameters.before ? '' : ` -> ${number(parameters.after)}`
+  const disk = diskBytes > 0 ? `, ${sizeText(diskBytes)} of disk` : ''
+  return `${number(parameters.before)}${change} parameters; about ${sizeText(memoryBytes)} of memory${disk}`
+}
+
+export const lossText = (loss: number | null): string => loss?.toFixed(4) ?? 'not a number'
+
+export const validatedText = ({ step, loss, best }: Extract<EngineEvent, { type: 'validated' }>): string =>
+  `validation loss after step ${number(step)}: ${lossText(loss)}${best ? ', the least so far' : ''}`
+
+/** What leaves, of each kind: what does, and what was asked for. */
+export function removalText(removal: Removal): string {
+  const parts = (['heads', 'channels', 'parameters'] as const).map((name) => sharePart(name, removal[name]))
+  return `removed: ${parts.join(', ')}`
+}
+
+export const sharePart = (name: string, { planned, actual }: { planned: number; actual: number }): string =>
+  `${name} ${(100 * actual).toFixed(1)} % (planned ${(100 * planned).toFixed(1)} %)`
+
+export function stepText(
+  { loss, sparsity }: StepMetrics,
+  tokensPerSecond: number,
+  removal: Removal | undefined,
+): string {
+  const pruned = sparsity ? ` ${sparsityText(sparsity, removal)}` : ''
+  return `loss ${lossText(loss)}${pruned} ${number(Math.round(tokensPerSecond))} tokens/s`
+}
+
+function sparsityText(sparsity: NonNullable<StepMetrics['sparsity']>, removal: Removal | undefined): string {
+  const { planned, heads, channels, parameters } = sparsity
+  // A kind that the job keeps whole has nothing planned.
+  const ofKind = (name: 'heads' | 'channels', actual: number) =>
+    sharePart(name, { planned: removal?.[name].planned === 0 ? 0 : planned, actual })
+  const parts = [ofKind('heads', heads), ofKind('channels', channels)]
+  if (parameters) parts.push(sharePart('parameters', parameters))
+  return parts.join(', ')
+}

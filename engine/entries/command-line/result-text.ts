@@ -1,0 +1,177 @@
+import type {
+  Compatibility,
+  CriterionName,
+  DataCheck,
+  Devices,
+  Exported,
+  JobEstimate,
+  Proof,
+  ResultEvent,
+  RowCounts,
+  Validation,
+} from '../../contract/index.ts'
+import type { BenchResult } from '../../jobs/bench.ts'
+import type { GenerateResult } from '../../jobs/generate.ts'
+import type { Inspection } from '../../jobs/inspect.ts'
+import type { Measurement } from '../../jobs/measure.ts'
+import { sizeText } from '../../shared/size-text.ts'
+import { number, duration, sizesOf, removalText, lossText } from './event-text.ts'
+
+/** What `--estimate` answers; the criterion is that of a pruning job. */
+export type EstimateResult = JobEstimate & { type: 'result'; criterion: CriterionName | null; data: DataCheck }
+export type Outcome = ResultEvent | EstimateResult | Inspection | GenerateResult | Measurement | Devices | BenchResult
+
+function describeEstimate(result: EstimateResult): string {
+  const { seconds, secondsFrom, freeMemoryBytes, freeDiskBytes, placement, scoring, criterion, warnings } = result
+  const lines = [
+    `${sizesOf(result)} (free: ${sizeText(freeMemoryBytes)} of memory, ${sizeText(freeDiskBytes)} of disk)`,
+    `time: ${seconds === null ? 'not known' : `about ${duration(seconds)}`}. ${secondsFrom}`,
+  ]
+  if (result.removal) lines.push(removalText(result.removal))
+  if (result.compatibility) lines.push(...compatibilityLines(result.compatibility))
+  if (placement) lines.push(`weights: ${placement.detail}`)
+  if (scoring) {
+    lines.push('scoring, beside the fine-tuning:')
+    for (const [name, cost] of Object.entries(scoring))
+      lines.push(
+        `${name === criterion ? '*' : ' '} ${name.padEnd(23)}${duration(cost.seconds).padStart(12)}, ${sizeText(cost.memoryBytes)} of memory`,
+      )
+  }
+  for (const warning of warnings) lines.push(`warning: ${warning}`)
+  if (result.data.rows) lines.push(rowsText(result.data.rows, result.data.loss))
+  return lines.join('\n')
+}
+
+/** What becomes of the rows of training data. */
+function rowsText({ rows, documents }: RowCounts, loss: string | null): string {
+  return `rows: ${number(documents)} of ${number(rows)} are learnt${loss === null ? '' : `; ${loss}`}`
+}
+
+/** A line for each program: whether it loads the checkpoint, and why. */
+const compatibilityLines = (answers: readonly Compatibility[]): string[] =>
+  answers.map(({ program, loads, why }) => `${program}: ${loads}. ${why}`)
+
+function validationText({ file, seed, rows, last, best, written }: Validation): string {
+  const from = file === null ? `${number(rows)} rows held out by seed ${seed}` : `${number(rows)} rows of ${file}`
+  const least = best === null ? '' : `; least ${lossText(best.loss)} after step ${number(best.step)}`
+  return `validation loss: ${lossText(last)} after the last step${least}, on ${from}; the adapter of step ${number(written)} is written`
+}
+
+/** What a command came to, as lines for a person. */
+export function describe(result: Outcome): string {
+  const lines: string[] = []
+  if ('text' in result) return ''
+  if ('measurements' in result) {
+    for (const [index, { influence, linearity, overlap, correlation }] of result.measurements.entries())
+      lines.push(
+        `layer ${index}: influence ${influence.toFixed(4)}, linearity ${linearity.toFixed(4)}; LoRAPrune and true gradients agree on ${wholePercent(overlap.heads)} of heads and ${wholePercent(overlap.channels)} of channels (by lot ${wholePercent(result.chance)}), rank correlation ${correlation.heads.toFixed(2)} and ${correlation.channels.toFixed(2)}`,
+      )
+    return lines.join('\n')
+  }
+  if ('backends' in result) return describeDevices(result)
+  if ('models' in result) return describeBench(result)
+  if ('secondsFrom' in result) return describeEstimate(result)
+  if ('layers' in result) {
+    lines.push(`${result.family}, ${number(result.parameters)} parameters, ${result.dtype}, ${sizeText(result.bytes)}`)
+    lines.push(
+      `hidden ${result.hiddenSize}, head size ${result.headSize}, vocabulary ${number(result.vocabularySize)}, positions ${number(result.maxPositions)}`,
+    )
+    if (result.quantisation) lines.push(quantisedText(result.quantisation))
+    for (const [index, { heads, keyValueHeads, channels }] of result.layers.entries())
+      lines.push(`layer ${index}: ${heads} heads, ${keyValueHeads} key/value heads, ${channels} channels`)
+    lines.push(...compatibilityLines(result.compatibility))
+    for (const message of result.warnings) lines.push(`warning: ${message}`)
+    return lines.join('\n')
+  }
+  if (result.parameters && result.parameters.after !== result.parameters.before) {
+    const { before, after } = result.parameters
+    lines.push(`parameters: ${number(before)} -> ${number(after)} (${((100 * after) / before).toFixed(1)} %)`)
+  }
+  if (result.removal) lines.push(removalText(result.removal))
+  if (result.validation) lines.push(validationText(result.validation))
+  for (const [name, { value, tokens, window }] of Object.entries(result.perplexity ?? {}))
+    lines.push(`perplexity ${name}: ${value.toFixed(3)} (${number(tokens)} tokens, window ${window})`)
+  for (const [name, score] of Object.entries(result.tasks ?? {})) {
+    const norm = score.accNorm === undefined ? '' : `, ${part('acc_norm', score.accNorm, score.stderrNorm)}`
+    lines.push(`${name}: ${part('acc', score.acc, score.stderr)}${norm} (n = ${number(score.n)})`)
+  }
+  if (result.classification) {
+    const { top1, top5, stderr, n, imagesPerSecond } = result.classification
+    const speed = imagesPerSecond === null ? '' : `, ${number(Math.round(imagesPerSecond))} pictures/s`
+    lines.push(`images: ${part('top-1', top1, stderr)}, top-5 ${(100 * top5).toFixed(2)} % (n = ${number(n)})${speed}`)
+  }
+  if (result.latency)
+    lines.push(
+      `prompt ${number(Math.round(result.latency.promptTokensPerSecond))} tokens/s, generation ${number(Math.round(result.latency.generatedTokensPerSecond))} tokens/s`,
+    )
+  if (result.peakMemoryBytes !== undefined) lines.push(`peak memory: ${sizeText(result.peakMemoryBytes)}`)
+  if (result.density)
+    lines.push(
+      `density: ${(100 * result.density.before).toFixed(1)} % before merging, ${(100 * result.density.after).toFixed(1)} % after`,
+    )
+  for (const { prompt, text } of result.examples ?? []) lines.push(`${prompt} >${text}`)
+  if (result.export) lines.push(...exportedText(result.export))
+  if (result.compatibility) lines.push(...compatibilityLines(result.compatibility))
+  if (result.report !== undefined) lines.push(`report: ${result.report}`)
+  if (result.adapter !== undefined) lines.push(`adapter: ${result.adapter}`)
+  if (result.checkpoint !== undefined) lines.push(`checkpoint: ${result.checkpoint}`)
+  return lines.join('\n')
+}
+
+/** Types by how many weights have them, and how many bits they take. */
+function quantisedText({ bitsPerWeight, types }: NonNullable<Inspection['quantisation']>): string {
+  const all = Object.values(types).reduce((sum, count) => sum + count, 0)
+  const shares = Object.entries(types)
+    .toSorted(([, one], [, other]) => other - one)
+    .map(([name, count]) => `${name} ${((100 * count) / all).toFixed(1)} %`)
+  return `quantised: ${bitsPerWeight.toFixed(2)} bits for a weight (${shares.join(', ')})`
+}
+
+function exportedText({ file, bytes, type, layout, bitsPerWeight, proof }: Exported): string[] {
+  const shape = layout === undefined ? '' : `, ${layout} layout`
+  const lines = [`${file}: ${type}${shape}, ${sizeText(bytes)}, ${bitsPerWeight.toFixed(2)} bits a weight`]
+  if (proof) lines.push(proofText(proof))
+  return lines
+}
+
+const proofText = ({ texts, tokens, worst, mean }: Proof): string =>
+  `read back and run: log-likelihoods of ${number(tokens)} tokens (${texts} texts) differ from the checkpoint's by at most ` +
+  `${short(worst)} (mean ${short(mean)})`
+
+const short = (value: number) => String(Number(value.toPrecision(2)))
+
+const rate = (value: number) => `${number(Number(value.toPrecision(3)))} tokens/s`
+
+function describeBench({ backend, device, scale, products, copies, models }: BenchResult): string {
+  const lines = [`${backend} on ${device}${scale > 1 ? `, all sizes divided by ${scale}` : ''}`]
+  for (const { arithmetic, form, transposed, shape, teraflops } of products)
+    lines.push(
+      `product ${arithmetic.padEnd(7)}${form.padEnd(8)} [${shape.join(', ')}]${transposed ? ' transposed' : ''}: ${teraflops.toPrecision(3)} TFLOP/s`,
+    )
+  if (copies)
+    lines.push(
+      `copies: ${copies.uploadGigabytesPerSecond.toFixed(1)} GB/s to the card, ${copies.downloadGigabytesPerSecond.toFixed(1)} from it, ${copies.onCardGigabytesPerSecond.toFixed(1)} on it`,
+    )
+  for (const model of models) {
+    lines.push(
+      `${model.shape} in ${model.weights}, ${model.rows} x ${model.length} tokens: training ${rate(model.trainingTokensPerSecond)}, pruning ${rate(model.pruningTokensPerSecond)} (scoring ${model.scoringSeconds.toPrecision(3)} s), prompts ${rate(model.promptTokensPerSecond)}, generation ${rate(model.generatedTokensPerSecond)}${model.deviceBytes === null ? '' : `, ${sizeText(model.deviceBytes)} on the card`}`,
+    )
+  }
+  return lines.join('\n')
+}
+
+function describeDevices({ chosen, backends }: Devices): string {
+  return backends
+    .map(({ name, works, detail, memoryBytes, gigaflops }) => {
+      const mark = name === chosen ? '*' : works ? ' ' : '-'
+      const memory = memoryBytes === null ? '' : `, ${sizeText(memoryBytes)}`
+      const speed = gigaflops === null ? '' : `, ${number(Math.round(gigaflops))} GFLOP/s`
+      return `${mark} ${name.padEnd(11)} ${detail}${memory}${speed}`
+    })
+    .join('\n')
+}
+
+const wholePercent = (value: number) => `${(100 * value).toFixed(0)} %`
+
+const part = (label: string, value: number, error: number | null | undefined) =>
+  `${label} ${(100 * value).toFixed(2)} %${error == null ? '' : ` ± ${(100 * error).toFixed(2)}`}`
