@@ -41,6 +41,13 @@ interface CommonFlags {
 
 const estimateFlag = ['--estimate', 'only say what the job would leave, need and take on this computer'] as const
 
+/** Flags of every command that is a job. */
+const withJobFlags = (command: Command): Command =>
+  command
+    .option('--job <file>', 'JSON job description; flags go before it')
+    .option('--json', 'one JSON object an event on standard output')
+    .option(...estimateFlag)
+
 /** Runs the command line; returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   const json = args.includes('--json')
@@ -105,10 +112,7 @@ A first run:
       .description(description)
       .argument('[checkpoint]', 'folder of a Hugging Face checkpoint, or GGUF file')
     if (name === 'merge') command.argument('[adapter]', 'PEFT adapter folder')
-    command
-      .option('--job <file>', 'JSON job description; flags go before it')
-      .option('--json', 'one JSON object an event on standard output')
-      .option(...estimateFlag)
+    withJobFlags(command)
     if (name === 'prune' || name === 'finetune')
       command
         .addOption(
@@ -174,9 +178,7 @@ A first run:
     )
     .argument('[checkpoint]', 'folder of a Hugging Face checkpoint, or GGUF file')
     .addOption(new Option('--format <name>', 'format of the file').choices(exportFormats))
-    .option('--job <file>', 'JSON job description; flags go before it')
-    .option('--json', 'one JSON object an event on standard output')
-    .option(...estimateFlag)
+  withJobFlags(exporting)
   for (const option of exportOptions()) exporting.addOption(option)
   exporting.action(
     action(async (checkpoint: string | undefined, flags: CommonFlags) =>
