@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { toProblem } from '../../electron/problems.ts'
-import { manifestSchema, packRun, unpackRun } from '../../electron/services/run-archive.ts'
+import { packRun, unpackRun } from '../../electron/services/run-archive.ts'
 import { finetuneSchema } from '../../engine/contract/index.ts'
 import { failureOf } from '../../engine/shared/errors.ts'
 import { openCheckpoint } from '../../engine/models/checkpoint.ts'
@@ -15,6 +15,7 @@ import { inRunFolder } from '../../engine/runs/run-folder.ts'
 import { Random } from '../../engine/shared/random.ts'
 import { fixtureModel } from '../fixtures/read.ts'
 import { treeOf } from './files.ts'
+import { aManifest } from './targets/folders.ts'
 
 const disk = mkdtempSync(join(tmpdir(), 'secateur-disk-'))
 const elsewhere = mkdtempSync(join(tmpdir(), 'secateur-beside-'))
@@ -95,21 +96,10 @@ test('an archive that does not fit is neither written nor unpacked in part', { s
     join(run, 'weights'),
     Uint32Array.from({ length: 100_000 }, () => random.bits()),
   )
-  const manifest = manifestSchema.parse({
-    format: 'secateur-run',
-    version: 1,
-    name: 'a run',
-    notes: '',
-    tags: [],
-    created: 0,
-    started: null,
-    finished: null,
-    log: [],
-  })
   const archive = join(elsewhere, 'a.tar.gz')
-  await packRun(run, manifest, archive, { includeOutput: true }, control)
+  await packRun(run, aManifest, archive, { includeOutput: true }, control)
   await assert.rejects(unpackRun(archive, join(disk, 'unpacked'), control), isFull)
   assert.deepEqual(treeOf(disk), [])
-  await assert.rejects(packRun(run, manifest, join(disk, 'a.tar.gz'), { includeOutput: true }, control), isFull)
+  await assert.rejects(packRun(run, aManifest, join(disk, 'a.tar.gz'), { includeOutput: true }, control), isFull)
   assert.deepEqual(treeOf(disk), [])
 })

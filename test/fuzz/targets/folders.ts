@@ -117,6 +117,18 @@ export const peft: Target = {
   },
 }
 
+export const aManifest = manifestSchema.parse({
+  format: 'secateur-run',
+  version: 1,
+  name: 'a run',
+  notes: '',
+  tags: [],
+  created: 0,
+  started: null,
+  finished: null,
+  log: [],
+})
+
 /** Archives as they are, and the bytes within, which are packed again when they have been changed. */
 async function archiveBytes(): Promise<Buffer> {
   const folder = await mkdtemp(join(tmpdir(), 'secateur-fuzz-archive-'))
@@ -126,18 +138,7 @@ async function archiveBytes(): Promise<Buffer> {
     for (const [name, bytes] of Object.entries(finished))
       if (!name.startsWith('state')) await writeFile(join(run, name), bytes)
     await writeFile(join(run, 'output/model.safetensors'), Buffer.alloc(100_000, 1))
-    const manifest = manifestSchema.parse({
-      format: 'secateur-run',
-      version: 1,
-      name: 'a run',
-      notes: '',
-      tags: [],
-      created: 0,
-      started: null,
-      finished: null,
-      log: [],
-    })
-    await packRun(run, manifest, join(folder, 'a.tar.gz'), { includeOutput: true }, control)
+    await packRun(run, aManifest, join(folder, 'a.tar.gz'), { includeOutput: true }, control)
     return await readFile(join(folder, 'a.tar.gz'))
   } finally {
     await rm(folder, { recursive: true })
