@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { layerSchema } from './checkpoint.ts'
 import { compatibilitySchema } from './compatibility.ts'
 import { criterionName } from './criteria/index.ts'
+import { ggufLayout } from './export.ts'
 
 /** Parameters of the checkpoint that is given, and of what is left of it. */
 export const parametersSchema = z.object({ before: z.int(), after: z.int() })
@@ -65,6 +66,15 @@ export const jobEstimateSchema = estimateSchema.extend({
       runs: z.int(),
       parameters: z.object({ least: z.int(), most: z.int() }),
       seconds: z.object({ least: z.number(), most: z.number() }),
+    })
+    .optional(),
+  /** Of an export: what can be chosen, and the bytes of its tensors. */
+  export: z
+    .object({
+      /** Ways to write layers, the smallest first; none where the format has one way. */
+      layouts: z.array(z.object({ layout: ggufLayout, bytes: z.number() })),
+      /** By type, where the layout is the one that the job asks for. */
+      types: z.record(z.string(), z.number()),
     })
     .optional(),
   /** Whether memory and disk suffice: a job that does not fit is refused. */

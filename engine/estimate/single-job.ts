@@ -6,6 +6,8 @@ import { targetOf } from '../pruning/job-target.ts'
 import { headCountWarnings } from '../pruning/planned.ts'
 import { layersAfter } from '../pruning/targets.ts'
 import { pruningWarnings } from '../pruning/warnings.ts'
+import { checkPlace } from '../export/place.ts'
+import { exportChoices } from '../export/size.ts'
 import { SecateurError } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import { estimateJob, refuseIfTooLarge } from './estimate.ts'
@@ -17,6 +19,7 @@ import type { SingleJob } from './work.ts'
 /** What one job leaves, needs and takes on this computer. @throws SecateurError as the job itself would */
 export async function estimateSingleJob(job: SingleJob, control: WorkControl): Promise<JobEstimate> {
   using checkpoint = openCheckpoint(job.checkpoint)
+  if (job.kind === 'export') checkPlace(job)
   if ('adapter' in job && job.adapter !== undefined) checkAdapter(readAdapter(job.adapter), checkpoint.config)
   const target = job.kind === 'prune' ? targetOf(job, checkpoint) : undefined
   const choice = job.kind === 'merge' || job.kind === 'export' ? null : await chooseBackend(job)
@@ -31,7 +34,13 @@ export async function estimateSingleJob(job: SingleJob, control: WorkControl): P
       ? [...pruningWarnings(job, config, target), ...headCountWarnings(job, config, target)]
       : []
   const warnings = [...(await jobWarnings(job, checkpoint)), ...pruning]
-  return { ...known, layersAfter: layers, ...time, ...fitOf(known, warnings, job.kind) }
+  return {
+    ...known,
+    layersAfter: layers,
+    ...time,
+    ...(job.kind === 'export' && { export: exportChoices(job, checkpoint) }),
+    ...fitOf(known, warnings, job.kind),
+  }
 }
 
 /** Whether the job is refused for its size, and what a person should know before starting it. */

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import type { ExportGgufJob, ExportJob } from '../contract/index.ts'
+import { type ExportGgufJob, type ExportJob, ggufType, type JobEstimate } from '../contract/index.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { availableMemory } from '../shared/available-memory.ts'
 import { bytesPerValue } from '../checkpoint/safetensors-header.ts'
@@ -17,6 +17,24 @@ export const exportedBytes = (job: ExportJob, { config, folder, dtype, parameter
   job.format === 'gguf'
     ? planExport(config, job, folder).bytes
     : parameters * bytesPerValue(weightTypeFor(job.dtype, dtype))
+
+const dtypes = ['f32', 'f16', 'bf16'] as const
+
+/** What an export may be, and how large: by layout in the job's type, and by type in the job's layout. */
+export function exportChoices(job: ExportJob, checkpoint: Checkpoint): NonNullable<JobEstimate['export']> {
+  const { config, folder, parameters } = checkpoint
+  if (job.format !== 'gguf') {
+    const sizes = dtypes.map((dtype) => [dtype, parameters * bytesPerValue(weightTypeFor(dtype, checkpoint.dtype))])
+    return { layouts: [], types: Object.fromEntries(sizes) }
+  }
+  const { layout } = job
+  const sizesOf = (type: ExportGgufJob['type']) => planExport(config, { type, layout: 'auto' }, folder).sizes
+  const types = ggufType.options.flatMap((type) => {
+    const size = sizesOf(type).find((each) => layout === 'auto' || each.layout === layout)
+    return size ? [[type, size.bytes] as const] : []
+  })
+  return { layouts: sizesOf(job.type), types: Object.fromEntries(types) }
+}
 
 const threadsOf = ({ threads }: ExportJob) => threads ?? availableParallelism()
 /** What a thread takes by itself. */

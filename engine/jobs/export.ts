@@ -6,6 +6,7 @@ import { calibrate } from '../export/calibrate.ts'
 import { type ExportControl, exportGguf } from '../export/gguf/export.ts'
 import { exportOnnx, proveOnnx } from '../export/onnx/export.ts'
 import { exportSafetensors } from '../export/safetensors.ts'
+import { checkPlace } from '../export/place.ts'
 import { prove } from '../export/proof.ts'
 import { calibrates, proofFits, proofMemory, readsTexts } from '../export/size.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
@@ -16,6 +17,7 @@ import type { WorkControl } from '../shared/work-control.ts'
 /** Writes a checkpoint in the format of another program, and says what came of it. */
 export async function exportCheckpoint(job: ExportJob, { emit, signal }: JobContext): Promise<ResultEvent> {
   const started = performance.now()
+  checkPlace(job)
   using checkpoint = openCheckpoint(job.checkpoint)
   await announce(job, checkpoint, emit)
   const writing = new StageProgress('writing', emit)

@@ -67,7 +67,8 @@ export async function createFileAtomically<T>(path: string, fill: (temporary: st
   }
 }
 
-function refuseExistingFile(file: string): void {
+/** @throws SecateurError where there is something of that name */
+export function refuseExistingFile(file: string): void {
   if (existsSync(file)) throw badFile(file, undefined, 'already exists; remove it or choose another name')
 }
 
@@ -96,7 +97,8 @@ export async function createFolderAtomically<T>(path: string, fill: (temporary: 
   }
 }
 
-function refuseExisting(folder: string): void {
+/** @throws SecateurError where there is a file of that name, or a folder that holds something */
+export function refuseExisting(folder: string): void {
   let entries: string[]
   try {
     entries = readdirSync(folder)

@@ -1,5 +1,5 @@
 import { type PlannedGgufTensor, ggufBytes } from '../../checkpoint/gguf/writer.ts'
-import type { ExportGgufJob, GgufType } from '../../contract/index.ts'
+import type { ExportGgufJob, GgufLayout, GgufType } from '../../contract/index.ts'
 import { SecateurError } from '../../shared/errors.ts'
 import { sizeText } from '../../shared/size-text.ts'
 import { type GgufTensor, ggufTensors, ggufTraitsOf, neighbourRows, ropeFactorsName } from '../../models/gguf.ts'
@@ -21,6 +21,8 @@ export interface ExportPlan {
   tensors: ExportTensor[]
   /** Of all tensors in the file. */
   bytes: number
+  /** Ways to write the layers, the smallest first, and the bytes of all tensors that each comes to. */
+  sizes: { layout: GgufLayout; bytes: number }[]
   /** How layers that differ are written, and what other ways would have taken, in words; null where all are alike. */
   said: string | null
 }
@@ -55,13 +57,17 @@ export function planExport(
     })
   }
   const smallest = allowed.reduce((best, plan) => (plan.bytes < best.bytes ? plan : best))
-  return { ...smallest, said: sayLayout(smallest, plans) }
+  const sizes = sizesOf(plans)
+  return { ...smallest, sizes, said: sayLayout(smallest, sizes) }
 }
+
+/** One way to write a checkpoint. */
+type LayoutPlan = Omit<ExportPlan, 'sizes' | 'said'>
 
 /** What channels may be filled up to a multiple of. */
 const multiples = (type: GgufType): number[] => (isQuantised(type) ? [1, 32, 256] : [1])
 
-function planOf(config: ModelConfig, layout: Layout, type: GgufType, file: string): Omit<ExportPlan, 'said'> {
+function planOf(config: ModelConfig, layout: Layout, type: GgufType, file: string): LayoutPlan {
   const tensors = ggufTensors(layout.config, file).map((tensor): ExportTensor => {
     const { spec, headRows, name } = tensor
     const { rows, columns } = placementOf(spec, layout, config)
@@ -89,18 +95,23 @@ function planOf(config: ModelConfig, layout: Layout, type: GgufType, file: strin
   return { layout, tensors, bytes: tensors.reduce((sum, each) => sum + ggufBytes(each.type, each.shape), 0) }
 }
 
+/** The least that each layout comes to, the smallest first. */
+function sizesOf(plans: readonly LayoutPlan[]): ExportPlan['sizes'] {
+  const least = new Map<GgufLayout, number>()
+  for (const { layout, bytes } of plans) least.set(layout.name, Math.min(bytes, least.get(layout.name) ?? Infinity))
+  return [...least].map(([layout, bytes]) => ({ layout, bytes })).toSorted((one, other) => one.bytes - other.bytes)
+}
+
+const ways: Readonly<Record<GgufLayout, string>> = {
+  deci: 'layer by layer, as the architecture deci',
+  padded: 'filled up with heads and channels of zeros, which change no result',
+  stock: 'as it is',
+}
+
 /** What is written, and the sizes of the other ways. */
-function sayLayout(chosen: Omit<ExportPlan, 'said'>, plans: readonly Omit<ExportPlan, 'said'>[]): string | null {
-  if (chosen.layout.name === 'stock') return null
-  const smallestOf = (name: string) =>
-    plans.filter(({ layout }) => layout.name === name).reduce((least, { bytes }) => Math.min(least, bytes), Infinity)
-  const { name } = chosen.layout
-  const others = [...new Set(plans.map(({ layout }) => layout.name))].filter((other) => other !== name)
-  const ways: Record<string, string> = {
-    deci: 'layer by layer, as the architecture deci',
-    padded: 'filled up with heads and channels of zeros, which change no result',
-    stock: 'as it is',
-  }
-  const compared = others.map((other) => `; ${ways[other]}: ${sizeText(smallestOf(other))}`).join('')
-  return `The model is written ${ways[name]}: ${sizeText(chosen.bytes)}${compared}.`
+function sayLayout({ layout: { name }, bytes }: LayoutPlan, sizes: ExportPlan['sizes']): string | null {
+  if (name === 'stock') return null
+  const others = sizes.filter(({ layout }) => layout !== name)
+  const compared = others.map((other) => `; ${ways[other.layout]}: ${sizeText(other.bytes)}`).join('')
+  return `The model is written ${ways[name]}: ${sizeText(bytes)}${compared}.`
 }

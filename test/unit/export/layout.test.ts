@@ -36,6 +36,11 @@ test('layers that differ go to deci, or are filled up with zeros where that is a
   const plan = planExport(config, { type: 'f16', layout: 'auto' }, 'model')
   assert.equal(plan.layout.name, 'deci')
   assert.match(plan.said!, /layer by layer, as the architecture deci: .* MB; filled up with .* zeros.*: .* MB/)
+  assert.deepEqual(
+    plan.sizes.map(({ layout }) => layout),
+    ['deci', 'padded'],
+  )
+  assert.ok(plan.sizes[0]!.bytes === plan.bytes && plan.sizes[1]!.bytes > plan.bytes)
   const { keys } = configKeys(plan.layout.config, 'model')
   assert.deepEqual(keys.get('deci.feed_forward_length'), { type: 'array', of: 'uint32', value: [64, 40] })
   assert.deepEqual(keys.get('deci.attention.head_count_kv'), { type: 'array', of: 'uint32', value: [2, 1] })
