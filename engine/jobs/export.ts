@@ -21,9 +21,10 @@ export async function exportCheckpoint(job: ExportJob, { emit, signal }: JobCont
   using checkpoint = openCheckpoint(job.checkpoint)
   await announce(job, checkpoint, emit)
   const writing = new StageProgress('writing', emit)
-  const backend = proofFits(job, checkpoint) ? await chooseBackend(job) : null
+  const proves = proofFits(job, checkpoint)
+  const backend = proves || calibrates(job) ? await chooseBackend(job) : null
   if (backend) emit({ type: 'started', job, backend: backend.name, threads: backend.threads })
-  else if (job.proof) emit({ type: 'warning', message: withoutProof(job, checkpoint) })
+  if (job.proof && !proves) emit({ type: 'warning', message: withoutProof(job, checkpoint) })
   const calibrating = new StageProgress('calibrating', emit)
   const proving = new StageProgress('proving', emit)
   const proof = (file: string, control: WorkControl) =>
@@ -34,12 +35,9 @@ export async function exportCheckpoint(job: ExportJob, { emit, signal }: JobCont
     say: (message) => emit({ type: 'log', level: 'info', message }),
     warn: (message) => emit({ type: 'warning', message }),
     calibrated: calibrates(job)
-      ? async () => {
-          await chooseBackend(job)
-          return calibrate(job, checkpoint, { signal, progress: (done, total) => calibrating.report(done, total) })
-        }
+      ? () => calibrate(job, checkpoint, { signal, progress: (done, total) => calibrating.report(done, total) })
       : null,
-    prove: backend && ((file) => proof(file, { signal, progress: (done, total) => proving.report(done, total) })),
+    prove: proves ? (file) => proof(file, { signal, progress: (done, total) => proving.report(done, total) }) : null,
   })
   const { parameters } = checkpoint
   return {

@@ -91,7 +91,7 @@ const files = [
 ]
 
 /** The file that holds a checkpoint's vocabulary; null where there is none. */
-const tokenizerFile = (folder: string): string | null =>
+export const tokenizerFile = (folder: string): string | null =>
   isGgufFile(folder)
     ? folder
     : (vocabularyFiles.map((name) => join(folder, name)).find((file) => statSync(file, { throwIfNoEntry: false })) ??

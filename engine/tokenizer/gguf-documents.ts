@@ -10,6 +10,9 @@ const makers = new Map([
   ['gpt2', bytePair],
 ])
 
+/** What llama.cpp's converters write where a model takes token ids alone. */
+const withoutTokenizer: readonly string[] = ['none', 'no_vocab']
+
 /**
  * tokenizer.json and tokenizer_config.json that give the ids of a GGUF file's tokenizer; nothing where it has none.
  *
@@ -18,7 +21,7 @@ const makers = new Map([
 export function ggufDocuments(keys: KeyReader): Record<string, unknown> {
   const field = tokenizerKey('model')
   const model = keys.text(field)
-  if (model === undefined || model === 'none') return {}
+  if (model === undefined || withoutTokenizer.includes(model)) return {}
   const make = makers.get(model)
   if (!make) {
     const message = `is "${model}"; llama (SentencePiece) and gpt2 (byte-pair encoding) are read`

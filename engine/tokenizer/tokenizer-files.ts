@@ -157,7 +157,8 @@ async function readSettings<T>(companions: Companions, name: string, schema: z.Z
 
 /** Which other tokenizer a folder holds, and how to come by one that is read. */
 async function withoutTokenizer(folder: string): Promise<string> {
-  if (isGgufFile(folder)) return `has no tokenizer: it lacks the key ${tokenizerKey('model')}`
+  if (isGgufFile(folder))
+    return `has no tokenizer: it lacks the key ${tokenizerKey('model')}, or says there that it has none`
   const none = 'holds neither tokenizer.json nor tokenizer.model'
   const names = await readdir(folder).catch((): string[] => [])
   const other = names.find((name) => /^(tekken\.json|vocab\.json|merges\.txt|.*\.tiktoken)$/.test(name))

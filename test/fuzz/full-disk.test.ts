@@ -6,9 +6,17 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { toProblem } from '../../electron/problems.ts'
 import { packRun, unpackRun } from '../../electron/services/run-archive.ts'
-import { finetuneSchema } from '../../engine/contract/index.ts'
+import {
+  exportGgufSchema,
+  exportOnnxSchema,
+  exportSafetensorsSchema,
+  finetuneSchema,
+} from '../../engine/contract/index.ts'
+import { type ExportControl, exportGguf } from '../../engine/export/gguf/export.ts'
+import { exportOnnx } from '../../engine/export/onnx/export.ts'
+import { exportSafetensors } from '../../engine/export/safetensors.ts'
 import { failureOf } from '../../engine/shared/errors.ts'
-import { openCheckpoint } from '../../engine/models/checkpoint.ts'
+import { type Checkpoint, openCheckpoint } from '../../engine/models/checkpoint.ts'
 import { tensorsOf } from '../../engine/models/tensors.ts'
 import { writeCheckpoint } from '../../engine/models/write-checkpoint.ts'
 import { inRunFolder } from '../../engine/runs/run-folder.ts'
@@ -17,6 +25,7 @@ import { fixtureModel } from '../fixtures/read.ts'
 import { treeOf } from './files.ts'
 import { aManifest } from './targets/folders.ts'
 
+const sample = join(import.meta.dirname, '../../resources/sample/model')
 const disk = mkdtempSync(join(tmpdir(), 'secateur-disk-'))
 const elsewhere = mkdtempSync(join(tmpdir(), 'secateur-beside-'))
 const isMounted = mount()
@@ -62,6 +71,38 @@ test('a checkpoint that does not fit says so, and leaves nothing behind', { skip
   for (const at of copies.keys()) rmSync(join(disk, `copy-${at}`), { recursive: true, force: true })
   assert.deepEqual(treeOf(disk), [])
 })
+
+const exportOf = (out: string) => ({ kind: 'export', checkpoint: sample, out })
+const exporters: [string, (checkpoint: Checkpoint, out: string, given: ExportControl) => Promise<unknown>][] = [
+  ...(['f32', 'q8_0'] as const).map((type): (typeof exporters)[number] => [
+    `gguf ${type}`,
+    (checkpoint, out, given) =>
+      exportGguf(exportGgufSchema.parse({ ...exportOf(out), format: 'gguf', type }), checkpoint, given),
+  ]),
+  [
+    'safetensors',
+    (checkpoint, out, given) =>
+      exportSafetensors(exportSafetensorsSchema.parse({ ...exportOf(out), format: 'safetensors' }), checkpoint, given),
+  ],
+  [
+    'onnx',
+    (checkpoint, out, given) =>
+      exportOnnx(exportOnnxSchema.parse({ ...exportOf(out), format: 'onnx' }), checkpoint, given),
+  ],
+]
+
+for (const [name, write] of exporters)
+  test(`an export whose disk fills up says so, and leaves nothing: ${name}`, { skip }, async () => {
+    using checkpoint = openCheckpoint(sample)
+    const folder = join(disk, 'exports')
+    const writing = write(checkpoint, join(folder, 'model.gguf'), { ...control, say() {}, warn() {}, prove: null })
+    await assert.rejects(writing, (error) => {
+      assert.match(failureOf(error).message, /the disk is full/)
+      return isFull(error)
+    })
+    assert.deepEqual(treeOf(folder), [])
+    rmSync(folder, { recursive: true })
+  })
 
 test('a run keeps its last state when there is no room for the next, and goes on once there is', { skip }, async () => {
   const out = join(disk, 'run')

@@ -1,7 +1,8 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { isGgufFile } from '../../checkpoint/gguf/file.ts'
 import type { GgufKeys, GgufValue } from '../../checkpoint/gguf/writer.ts'
 import type { Checkpoint } from '../../models/checkpoint.ts'
+import { tokenizerFile } from '../../models/model-tokenizer.ts'
+import { ggufCompanions } from '../../tokenizer/companions.ts'
 import { loadTokenizer } from '../../tokenizer/tokenizer.ts'
 import { chatTemplate, readTokenizerFiles, type TokenizerFiles } from '../../tokenizer/tokenizer-files.ts'
 import { pieceScores, sentencePieceKeys } from './sentencepiece-keys.ts'
@@ -27,10 +28,10 @@ const texts = (value: readonly string[]): GgufValue => ({ type: 'array', of: 'st
  * @throws SecateurError that names the field of a tokenizer that llama.cpp cannot follow
  */
 export async function tokenizerKeys({ folder, config }: Checkpoint): Promise<TokenizerKeys> {
-  if (!['tokenizer.json', 'tokenizer.model'].some((name) => existsSync(join(folder, name))))
+  if (!hasTokenizer(folder))
     return {
       keys: new Map([['tokenizer.ggml.model', text('no_vocab')]]),
-      warnings: [`${folder} has no tokenizer: the file has none either, and takes token ids alone.`],
+      warnings: [`${folder} has no tokenizer: the file that is written has none either, and takes token ids alone.`],
     }
   const files = await readTokenizerFiles(folder)
   const tokenizer = await loadTokenizer(folder)
@@ -68,6 +69,11 @@ export async function tokenizerKeys({ folder, config }: Checkpoint): Promise<Tok
     warnings: table.warnings,
   }
 }
+
+const hasTokenizer = (checkpoint: string): boolean =>
+  isGgufFile(checkpoint)
+    ? Object.hasOwn(ggufCompanions(checkpoint), 'tokenizer.json')
+    : tokenizerFile(checkpoint) !== null
 
 function tokenTable({ json, file, special }: TokenizerFiles, rows: number) {
   const { model, added_tokens: added } = json

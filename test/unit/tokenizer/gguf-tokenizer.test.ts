@@ -110,6 +110,7 @@ describe('the tokenizer of a GGUF file', () => {
   test('is refused with the key that is wrong', async (context) => {
     const cases: [Keys, RegExp][] = [
       [{ model: undefined }, /model\.gguf: has no tokenizer: it lacks the key tokenizer\.ggml\.model/],
+      [{ model: ['tokenizer.ggml.model', 'string', 'no_vocab'] }, /model\.gguf: has no tokenizer: .* that it has none/],
       [{ model: ['tokenizer.ggml.model', 'string', 'bert'] }, /tokenizer\.ggml\.model: is "bert"; llama/],
       [{ pre: undefined }, /tokenizer\.ggml\.pre: is missing, as in files of before May 2024/],
       [{ pre: ['tokenizer.ggml.pre', 'string', '__proto__'] }, /tokenizer\.ggml\.pre: is "__proto__"; known are gpt-2/],
