@@ -1,5 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander'
+import { mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
+import { allowOnly } from '../../engine/shared/allowed-folders.ts'
+import { cacheFolder } from '../../engine/shared/cache-folder.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { ProblemError } from '../problems.ts'
 import { defaultDataFolder, prepareDataFolder } from './data-folder.ts'
@@ -34,7 +37,11 @@ export interface Headless {
 export async function startHeadless(root: string, options: HeadlessOptions): Promise<Headless> {
   const data = prepareDataFolder(options.data)
   const log = openLog(join(data, 'headless.log'))
-  const platform = headlessPlatform(foldersToAllow(data, join(root, 'resources/sample'), options.allow), log)
+  const allowed = foldersToAllow(data, join(root, 'resources/sample'), options.allow)
+  const platform = headlessPlatform(allowed, log)
+  // Of its own files the engine reads others too, and it keeps what it measured.
+  mkdirSync(cacheFolder(), { recursive: true })
+  allowOnly([...allowed, ...[root, cacheFolder()].map((folder) => realpathSync(folder))])
   const services = await openUnlessRunning({ dataFolder: data, platform, engine: engineOfRepository(root) })
   let server: Server
   try {

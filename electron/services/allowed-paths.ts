@@ -1,16 +1,9 @@
-import { dirname, isAbsolute, relative, resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
+import { isWithin } from '../../engine/shared/allowed-folders.ts'
 import type { Method, ParsedRequest } from '../contract/index.ts'
 import type { Platform } from '../platform.ts'
 import { ProblemError } from '../problems.ts'
 import { linksIn, realPathOf } from './real-paths.ts'
-
-/** Whether a real path is one of the folders or below it. */
-export function isWithin(path: string, folders: readonly string[]): boolean {
-  return folders.some((folder) => {
-    const way = relative(folder, path)
-    return way === '' || (way !== '..' && !/^\.\.[\\/]/.test(way) && !isAbsolute(way))
-  })
-}
 
 /**
  * Refuses paths that the host may not touch, after all links are followed as the system follows them. What is kept, in the

@@ -1,10 +1,11 @@
 import { realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
+import { isWithin } from '../../engine/shared/allowed-folders.ts'
 import type { CheckpointSummary } from '../contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import type { RunRow } from '../database/runs.ts'
 import { notFound, ProblemError } from '../problems.ts'
-import { isWithin, requireAllowed, requireAllowedWithin } from './allowed-paths.ts'
+import { requireAllowed, requireAllowedWithin } from './allowed-paths.ts'
 import { detailOf, lineageOf, summaryOfCheckpoint } from './checkpoint-detail.ts'
 import {
   copyCheckpoint,

@@ -1,6 +1,6 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, readSync, writeSync } from 'node:fs'
 import { badFile } from '../shared/errors.ts'
-import { openFile } from '../shared/open-file.ts'
+import { openFile, openToWrite } from '../shared/open-file.ts'
 
 /** Node reads and writes at most 2 GiB at once. */
 const mostAtOnce = 1 << 30
@@ -22,7 +22,7 @@ export class PlacedFile implements Disposable {
 
   /** A new file for writing; one that is there is emptied. */
   static create(path: string): PlacedFile {
-    return new PlacedFile(path, openSync(path, 'w'))
+    return new PlacedFile(path, openToWrite(path, 'w'))
   }
 
   get #opened(): number {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, writeSync } from 'node:fs'
 import type { EvaluationSettings, JobContext, Scores, Stage, TaskName } from '../contract/index.ts'
 import { CausalScoring } from '../evaluation/causal-scoring.ts'
 import { checkKindOfEvaluation } from '../evaluation/check-images.ts'
@@ -18,7 +18,7 @@ import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
 import { familyOf } from '../models/registry.ts'
 import { stopIdsOf } from '../models/stop-ids.ts'
-import { refuseSpecial } from '../shared/open-file.ts'
+import { openToWrite, refuseSpecial } from '../shared/open-file.ts'
 import { Random } from '../shared/random.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { scoreImages } from './image-evaluation.ts'
@@ -194,7 +194,7 @@ class RowsFile {
 
   constructor(path: string | undefined) {
     if (path !== undefined) refuseSpecial(path)
-    this.#descriptor = path === undefined ? null : openSync(path, 'w')
+    this.#descriptor = path === undefined ? null : openToWrite(path, 'w')
   }
 
   write(rows: readonly object[]): void {

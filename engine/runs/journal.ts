@@ -1,6 +1,7 @@
-import { closeSync, existsSync, fsyncSync, openSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, writeSync } from 'node:fs'
 import type { z } from 'zod'
 import { parseJsonOrNull, replaceFile } from '../shared/files.ts'
+import { openToWrite } from '../shared/open-file.ts'
 import { readLines } from '../shared/read-lines.ts'
 
 /** Longest line of a journal: a snapshot of a wide and deep model has some hundred kilobytes. */
@@ -28,7 +29,7 @@ export class Journal<Line extends { step: number }> {
     this.close()
     const bad: number[] = []
     replaceFile(this.#file, (temporary) => {
-      const target = openSync(temporary, 'w')
+      const target = openToWrite(temporary, 'w')
       try {
         if (!existsSync(this.#file)) return
         for (const { number, text, isWhole } of readLines(this.#file, longestLine)) {
@@ -43,7 +44,7 @@ export class Journal<Line extends { step: number }> {
       }
     })
     if (bad.length > 0) onBadLine(describeBadLines(this.#file, bad))
-    this.#descriptor = openSync(this.#file, 'a')
+    this.#descriptor = openToWrite(this.#file, 'a')
   }
 
   append(line: Line): void {

@@ -17,12 +17,19 @@ import { basename, dirname, join, resolve } from 'node:path'
 import type { z } from 'zod'
 import { badFile } from './errors.ts'
 import { contentHint } from './file-content.ts'
-import { openFile } from './open-file.ts'
+import { openFile, openToWrite } from './open-file.ts'
 import { codeOf, explained } from './system-errors.ts'
 
 /** Writes a file beside its final name, syncs and renames it: a crash leaves either the old file or the new one. */
 export function writeFileAtomically(path: string, data: string | Uint8Array): void {
-  replaceFile(path, (temporary) => writeFileSync(temporary, data))
+  replaceFile(path, (temporary) => {
+    const descriptor = openToWrite(temporary, 'w')
+    try {
+      writeFileSync(descriptor, data)
+    } finally {
+      closeSync(descriptor)
+    }
+  })
 }
 
 /** Writes a value as indented JSON, atomically. */

@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from 'node:fs'
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, type Stats, statSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
+import { refuseOutside } from './allowed-folders.ts'
 import { badFile } from './errors.ts'
 import { codeOf, explained } from './system-errors.ts'
 
@@ -10,13 +11,15 @@ const reading = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
  * Opens a regular file for reading, and nothing else: what is no file (a named pipe, a device, a socket) would wait, or
  * never end. The caller closes it.
  *
- * @throws SecateurError where there is no such file, it may not be read, or it is no file
+ * @throws SecateurError where there is no such file, it may not be read, it is no file, or it lies where the host lets none be
+ *   read
  */
 export function openFile(path: string): number {
   let descriptor: number | undefined
   try {
     descriptor = openSync(path, reading)
     refuseOthers(path, fstatSync(descriptor))
+    refuseOutside(path, descriptor)
     return descriptor
   } catch (error) {
     if (descriptor !== undefined) closeSync(descriptor)
@@ -30,10 +33,30 @@ export async function openFileHandle(path: string): Promise<FileHandle> {
   try {
     handle = await open(path, reading)
     refuseOthers(path, await handle.stat())
+    refuseOutside(path, handle.fd)
     return handle
   } catch (error) {
     await handle?.close()
     throw notOpened(path, error)
+  }
+}
+
+/**
+ * Opens a file for writing. The caller closes it.
+ *
+ * @param flags as those of `fs.open`: `w` empties a file that is there, `wx` refuses it, `a` appends to it
+ * @throws what the system says, or SecateurError where the file lies where the host lets none be written
+ */
+export function openToWrite(path: string, flags: 'w' | 'wx' | 'a'): number {
+  // Emptied after it was judged: what lies elsewhere stays as it is.
+  const descriptor = openSync(path, flags === 'w' ? constants.O_WRONLY | constants.O_CREAT : flags)
+  try {
+    refuseOutside(path, descriptor)
+    if (flags === 'w') ftruncateSync(descriptor)
+    return descriptor
+  } catch (error) {
+    closeSync(descriptor)
+    throw error
   }
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { closeSync, existsSync, mkdirSync, openSync, readSync, rmSync, statSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, readSync, rmSync, statSync, writeSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { cacheFolder } from '../../shared/cache-folder.ts'
 import { badFile, SecateurError } from '../../shared/errors.ts'
 import { createFolderAtomically, readJson, writeJson } from '../../shared/files.ts'
+import { openFile, openToWrite } from '../../shared/open-file.ts'
 import { decodeImage } from './decode.ts'
 import type { ImageSet } from './image-set.ts'
 import { fitted, type Preprocessing } from './preprocessing.ts'
@@ -67,7 +68,7 @@ export async function openImageStore(
   if (images === 0) throw badFile(set.path, undefined, `no picture can be read: ${broken[0]!.message}`)
   const left = new Set(broken.map(({ index }) => index))
   const kept = set.images.filter((_, index) => !left.has(index))
-  const descriptor = openSync(pixels, 'r')
+  const descriptor = openFile(pixels)
   return {
     labels: Int32Array.from(kept, ({ label }) => label),
     files: kept.map(({ file }) => file),
@@ -105,7 +106,7 @@ async function fill(
   { signal, onProgress }: StoreOptions,
 ): Promise<void> {
   const broken: z.infer<typeof sidecar>['broken'] = []
-  const descriptor = openSync(join(folder, 'pixels'), 'wx')
+  const descriptor = openToWrite(join(folder, 'pixels'), 'wx')
   try {
     const atOnce = 2 * availableParallelism()
     for (let start = 0; start < set.images.length; start += atOnce) {

@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { encodeModel, type GraphConstant } from '../../backends/onnx/model-proto.ts'
@@ -7,6 +7,7 @@ import { fromFloat32, toFloat32 } from '../../checkpoint/dtype.ts'
 import { bytesPerValue, elementsOf } from '../../checkpoint/safetensors-header.ts'
 import { SecateurError } from '../../shared/errors.ts'
 import { writeFileAtomically } from '../../shared/files.ts'
+import { openToWrite } from '../../shared/open-file.ts'
 import { version } from '../../shared/version.ts'
 import type { WorkControl } from '../../shared/work-control.ts'
 import type { StoredTensor } from '../../tensor/stored-tensor.ts'
@@ -39,7 +40,7 @@ export async function writeOnnx(
   { signal, progress }: WorkControl,
 ): Promise<void> {
   const all = weightBytes(graph.weights)
-  const file = openSync(join(folder, dataName), 'w')
+  const file = openToWrite(join(folder, dataName), 'w')
   const constants: GraphConstant[] = [...graph.constants]
   try {
     let offset = 0

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import {
+  closeSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -16,6 +17,10 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { requireAllowed, requireAllowedWithin } from '../../../electron/services/allowed-paths.ts'
 import { realPathOf } from '../../../electron/services/real-paths.ts'
+import { PlacedFile } from '../../../engine/checkpoint/placed-file.ts'
+import { allowAll, allowOnly } from '../../../engine/shared/allowed-folders.ts'
+import { writeFileAtomically } from '../../../engine/shared/files.ts'
+import { openFile, openFileHandle, openToWrite } from '../../../engine/shared/open-file.ts'
 import { sample, TestApp, TestPlatform } from './services.ts'
 
 const base = realpathSync(mkdtempSync(join(tmpdir(), 'secateur-allowed-')))
@@ -160,4 +165,33 @@ test('a data set that became a link, and a checkpoint that got one, show nothing
   assert.equal((await app.problem('library.import', { path: model, mode: 'copy' })).kind, 'refused')
   assert.equal((await app.problem('runs.create', { job: job({ checkpoint: model }) })).kind, 'refused')
   assert.equal(existsSync(join(home, 'copy')), false)
+})
+
+// Between the check of a path and its opening lies time, in which a link may take the place of a folder.
+test('a file is judged where it was opened, too', async () => {
+  const swapped = join(home, 'swapped')
+  symlinkSync(outside, swapped)
+  allowOnly([home])
+  try {
+    for (const path of [join(swapped, 'text.txt'), join(home, 'outside/../../outside/text.txt')]) {
+      assert.throws(() => closeSync(openFile(path)), {
+        kind: 'bad-file',
+        message: /leads to .*outside\/text\.txt, outside/,
+      })
+      await assert.rejects(openFileHandle(path), {
+        kind: 'bad-file',
+        message: /leads to .*outside\/text\.txt, outside/,
+      })
+      assert.throws(() => closeSync(openToWrite(path, 'a')), { kind: 'bad-file' })
+    }
+    assert.throws(() => writeFileAtomically(join(swapped, 'new.txt'), 'new'), /leads to .*, outside/)
+    assert.throws(() => PlacedFile.create(join(swapped, 'text.txt')), /leads to .*, outside/)
+    assert.ok(!existsSync(join(outside, 'new.txt')))
+    assert.equal(readFileSync(join(outside, 'text.txt'), 'utf8'), text)
+    closeSync(openFile(join(home, 'text.txt')))
+    writeFileAtomically(join(home, 'in/new.txt'), 'new')
+  } finally {
+    allowAll()
+    rmSync(swapped)
+  }
 })
