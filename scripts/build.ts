@@ -80,6 +80,8 @@ export const parts = {
         'entries/run': 'engine/entries/run.ts',
         'entries/service': 'engine/entries/service.ts',
         'data/parquet-worker': 'engine/data/parquet-worker.ts',
+        'data/images/decode-worker': 'engine/data/images/decode-worker.ts',
+        'export/quantise/encode-worker': 'engine/export/quantise/encode-worker.ts',
       },
       { external: [/^[^./]/], keep: 'engine' },
     ),

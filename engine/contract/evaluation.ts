@@ -9,7 +9,9 @@ export const evaluationSchema = z.strictObject({
   perplexity: z.record(z.string().min(1), readPath).default({}).describe('text files by a name of your choice'),
   images: readPath
     .optional()
-    .describe('labelled pictures for a model of images: a folder of class folders, CUB-200-2011, or a list of VTAB'),
+    .describe(
+      'labelled pictures for a model of images: a folder of class folders, CUB-200-2011, a list of VTAB, or Parquet of the Hub',
+    ),
   badImages: z
     .enum(['refuse', 'skip'])
     .default('refuse')

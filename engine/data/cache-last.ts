@@ -1,6 +1,6 @@
 /** Caches the results for the last two arguments: a batch never touches more epochs at once, unless the data is tiny. */
-export function cacheLastTwo<T>(compute: (key: number) => T): (key: number) => T {
-  const kept = new Map<number, T>()
+export function cacheLastTwo<T, Key = number>(compute: (key: Key) => T): (key: Key) => T {
+  const kept = new Map<Key, T>()
   return (key) => {
     const known = kept.get(key)
     if (known !== undefined) return known

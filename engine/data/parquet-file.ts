@@ -19,14 +19,28 @@ const groupLimit = 4 * 2 ** 30
 const pageLimit = 2 ** 30
 const valueLimit = 2 ** 27
 
+/** Which columns are read of a row group, and how. */
+export interface ReadOptions {
+  /** All of them where not given. */
+  columns?: string[] | undefined
+  /**
+   * How values become plain JSON: `base64` also takes bytes that nothing is said of for text, as old writers leave texts;
+   * `raw` keeps bytes as they are.
+   */
+  bytes?: 'base64' | 'raw' | undefined
+}
+
 /** An open Parquet file whose announced sizes have been checked. */
 export interface ParquetFile {
   /** Rows of each row group, and the bytes that its columns unpack to. */
   groups: { rows: number; unpackedBytes: number }[]
   /** A row as its columns' types have it, with values that mean nothing: empty lists have one entry, texts are empty. */
   blankRow: Row
+  schema: SchemaTree
+  /** What writers have left beside the schema, by its key. */
+  keyValues: ReadonlyMap<string, string>
   /** One row group, its values as plain JSON. Throws an Error that says what is wrong, without the place. */
-  readGroup(index: number): Promise<Row[]>
+  readGroup(index: number, options?: ReadOptions): Promise<Row[]>
 }
 
 /**
@@ -36,13 +50,15 @@ export interface ParquetFile {
  */
 export async function openParquet(handle: FileHandle, file: string): Promise<ParquetFile> {
   const source = bufferOf(handle, (await handle.stat()).size)
-  const { metadata, rows, blankRow } = await attempt(async () => {
+  const { metadata, rows, schema, blankRow } = await attempt(async () => {
     const found = await parquetMetadataAsync(source)
     checkSizes(found, file, source.byteLength)
+    const tree = parquetSchema(found)
     return {
       metadata: found,
       rows: found.row_groups.map((group) => Number(group.num_rows)),
-      blankRow: blankOf(parquetSchema(found)) as Row,
+      schema: tree,
+      blankRow: blankOf(tree) as Row,
     }
   }).catch((error: Error) => {
     throw error instanceof SecateurError ? error : badFile(file, 'metadata', error.message, error)
@@ -50,14 +66,26 @@ export async function openParquet(handle: FileHandle, file: string): Promise<Par
   return {
     groups: metadata.row_groups.map((group, index) => ({ rows: rows[index]!, unpackedBytes: unpackedBytesOf(group) })),
     blankRow,
-    async readGroup(index) {
+    schema,
+    keyValues: new Map(metadata.key_value_metadata?.map(({ key, value }) => [key, value ?? ''])),
+    async readGroup(index, { columns, bytes = 'base64' } = {}) {
       const rowStart = rows.slice(0, index).reduce((sum, count) => sum + count, 0)
       const rowEnd = rowStart + rows[index]!
       const found = await attempt(() =>
-        parquetReadObjects({ file: source, metadata, rowStart, rowEnd, compressors: guarded }),
+        parquetReadObjects({
+          file: source,
+          metadata,
+          rowStart,
+          rowEnd,
+          compressors: guarded,
+          utf8: bytes === 'base64',
+          ...(columns && { columns }),
+        }),
       )
       if (found.length !== rows[index]) throw new Error(`holds ${found.length} rows of the ${rows[index]} announced`)
-      return found.map((row) => plain(row) as Row)
+      // What is kept must not hold on to the whole page that it was cut from.
+      const ofBytes = bytes === 'raw' ? (value: Uint8Array) => value.slice() : toBase64
+      return found.map((row) => plain(row, ofBytes) as Row)
     },
   }
 }
@@ -152,7 +180,10 @@ async function attempt<T>(read: () => Promise<T>): Promise<T> {
   }
 }
 
-function plain(value: unknown): unknown {
+const toBase64 = (value: Uint8Array) => Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
+
+function plain(value: unknown, ofBytes: (bytes: Uint8Array) => unknown): unknown {
+  const inner = (each: unknown) => plain(each, ofBytes)
   if (typeof value === 'bigint') {
     const number = Number(value)
     return Number.isSafeInteger(number) ? number : String(value)
@@ -160,9 +191,8 @@ function plain(value: unknown): unknown {
   if (value === undefined) return null
   if (typeof value !== 'object' || value === null) return value
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString()
-  if (value instanceof Uint8Array)
-    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
-  if (ArrayBuffer.isView(value)) return Array.from(value as unknown as Iterable<unknown>, plain)
-  if (Array.isArray(value)) return value.map(plain)
-  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, plain(field)]))
+  if (value instanceof Uint8Array) return ofBytes(value)
+  if (ArrayBuffer.isView(value)) return Array.from(value as unknown as Iterable<unknown>, inner)
+  if (Array.isArray(value)) return value.map(inner)
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, inner(field)]))
 }

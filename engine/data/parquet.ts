@@ -2,14 +2,17 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { badFile, SecateurError } from '../shared/errors.ts'
 import { openFileHandle } from '../shared/open-file.ts'
-import { openParquet } from './parquet-file.ts'
+import { openParquet, type ReadOptions } from './parquet-file.ts'
 
 type Row = Record<string, unknown>
 
 /** What the worker says to the number of a row group: its rows, or what is wrong with it. */
 export type WorkerAnswer = { rows: Row[] } | { message: string }
 
-export interface ParquetOptions {
+/** What the worker is started with. */
+export type WorkerData = ReadOptions & { file: string }
+
+export interface ParquetOptions extends ReadOptions {
   signal?: AbortSignal | undefined
   /** Hears of a row group that cannot be decoded, and of its rows, which are left out; by default it ends the reading. */
   onBadRow?: ((error: SecateurError, rows: number) => void) | undefined
@@ -21,19 +24,20 @@ export interface ParquetOptions {
 
 /**
  * The rows of a Parquet file, one row group in memory at a time. Values become plain JSON: 64-bit integers are numbers
- * where a number holds them exactly and decimal text otherwise, dates are ISO 8601 text, bytes are base64.
+ * where a number holds them exactly and decimal text otherwise, dates are ISO 8601 text, bytes are base64 unless they are
+ * wanted raw.
  *
  * Row groups are decoded by a worker thread with limits of memory and time: a damaged page can announce runs of values
  * that no check from outside can see, and make the decoder fill memory or go on for hours.
  */
 export async function* readParquet(file: string, options: ParquetOptions = {}): AsyncGenerator<Row> {
-  const { signal, patience, onBadRow, onRead } = options
+  const { signal, patience, onBadRow, onRead, columns, bytes } = options
   const groups = await groupsOf(file)
   if (groups.length === 0) return
   const largest = groups.reduce((most, { unpackedBytes }) => Math.max(most, unpackedBytes), 0) / 2 ** 20
   const startWorker = () =>
     new Worker(new URL('./parquet-worker.ts', import.meta.url), {
-      workerData: file,
+      workerData: { file, columns, bytes } satisfies WorkerData,
       resourceLimits: { maxOldGenerationSizeMb: Math.ceil(512 + 8 * largest) },
     })
   let worker = startWorker()

@@ -13,26 +13,35 @@ sharp.concurrency(1)
 // Files are read by what they hold, not by their names: only what the names promise may be in them, and no SVG or PDF.
 sharp.block({ operation: ['VipsForeignLoad'] })
 sharp.unblock({
-  operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].map((format) => `VipsForeignLoad${format}File`),
+  operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].flatMap((format) =>
+    ['File', 'Buffer'].map((source) => `VipsForeignLoad${format}${source}`),
+  ),
 })
 
+/** A picture that is no file of its own. */
+export interface PackedImage {
+  bytes: Uint8Array
+  /** Where it stands in its file. */
+  place: string | undefined
+}
+
 /** An image that is about to be decoded. @throws SecateurError where its file is too large */
-export async function openImage(file: string, options: SharpOptions = {}): Promise<Sharp> {
-  const { size } = await stat(file)
+export async function openImage(file: string, options: SharpOptions = {}, packed?: PackedImage): Promise<Sharp> {
+  const size = packed ? packed.bytes.length : (await stat(file)).size
   if (size > mostImageBytes)
-    throw badFile(file, undefined, `has ${size} bytes; images of ${mostImageBytes} at most are read`)
-  return sharp(file, { limitInputPixels: mostPixels, sequentialRead: true, ...options })
+    throw badFile(file, packed?.place, `has ${size} bytes; images of ${mostImageBytes} at most are read`)
+  return sharp(packed?.bytes ?? file, { limitInputPixels: mostPixels, sequentialRead: true, ...options })
 }
 
 /**
- * An image, upright, in red, green and blue of 8 bits: the first one where a file has several, what is seen through is dropped
+ * An image of a file, or packed in it, upright, in red, green and blue of 8 bits: the first one where a file has several, what is seen through is dropped
  * as Pillow does, and grey becomes three colours.
  *
  * @throws SecateurError that names the file and says what is wrong with it
  */
-export async function decodeImage(file: string): Promise<Pixels> {
+export async function decodeImage(file: string, packed?: PackedImage): Promise<Pixels> {
   try {
-    const image = await openImage(file, { failOn: 'error' })
+    const image = await openImage(file, { failOn: 'error' }, packed)
     const { data, info } = await image
       .autoOrient()
       .toColourspace('srgb')
@@ -42,7 +51,7 @@ export async function decodeImage(file: string): Promise<Pixels> {
     const pixels = new Uint8Array(data.buffer, data.byteOffset, data.length)
     return { data: inColours(pixels, info.channels), width: info.width, height: info.height, colours: 3 }
   } catch (error) {
-    throw damaged(file, error)
+    throw damaged(file, error, packed?.place)
   }
 }
 
@@ -55,13 +64,13 @@ function inColours(pixels: Uint8Array, channels: number): Uint8Array {
   return result
 }
 
-/** What is wrong with an image, in one sentence that names its file. */
-export function damaged(file: string, error: unknown): unknown {
+/** What is wrong with an image, in one sentence that names its file, and its place in it. */
+export function damaged(file: string, error: unknown, place?: string): unknown {
   if (error instanceof SecateurError) return error
   const known = explained(file, error)
   if (known !== error || !(error instanceof Error)) return known
   const text = error.message.replaceAll(/\s+/g, ' ').trim()
   if (/exceeds pixel limit/.test(text))
-    return badFile(file, undefined, `has more than ${mostPixels} pixels, which is refused before memory is taken`)
-  return badFile(file, undefined, `cannot be read as an image: ${text}`)
+    return badFile(file, place, `has more than ${mostPixels} pixels, which is refused before memory is taken`)
+  return badFile(file, place, `cannot be read as an image: ${text}`)
 }

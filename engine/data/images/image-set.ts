@@ -4,22 +4,8 @@ import { dirname, join, sep } from 'node:path'
 import { badFile } from '../../shared/errors.ts'
 import { explained } from '../../shared/system-errors.ts'
 import { listImages } from '../image-files.ts'
-
-export interface LabelledImage {
-  file: string
-  /** Number of its class in `ImageSet.classes`. */
-  label: number
-}
-
-/** Pictures with their classes, in an order that does not depend on the file system. */
-export interface ImageSet {
-  /** The folder or list that they were found by. */
-  path: string
-  classes: readonly string[]
-  images: readonly LabelledImage[]
-}
-
-export type ImageSplit = 'train' | 'test'
+import type { ImageSet, ImageSplit, LabelledImage } from './labelled-images.ts'
+import { fromParquet, parquetFilesOf } from './parquet-images.ts'
 
 /** Names that folders of a split have, best first. */
 const splitNames: Record<ImageSplit, readonly string[]> = {
@@ -33,13 +19,16 @@ const listNames: Record<ImageSplit, readonly string[]> = {
   test: ['test.txt', 'val200.txt', 'val.txt'],
 }
 
+export type { ImageSet, ImageSplit } from './labelled-images.ts'
+
 const mostListBytes = 2 ** 28
 
 /**
  * The pictures of a split:
  * - a folder of class folders, or one with folders `train` and `test` (or `val`) of class folders;
  * - CUB-200-2011: `images.txt`, `image_class_labels.txt`, `train_test_split.txt`, `classes.txt`;
- * - VTAB-1k: a list of lines "path label", or a folder with such lists (`train800val200.txt`, `test.txt`).
+ * - VTAB-1k: a list of lines "path label", or a folder with such lists (`train800val200.txt`, `test.txt`);
+ * - Parquet as the Hub has it: a file with a column of images and one of classes, or a folder of such files.
  *
  * Where there are no splits, all pictures are both.
  *
@@ -47,10 +36,13 @@ const mostListBytes = 2 ** 28
  */
 export async function openImageSet(path: string, split: ImageSplit, signal: AbortSignal): Promise<ImageSet> {
   try {
-    if ((await stat(path)).isFile()) return await fromList(path, signal)
+    if ((await stat(path)).isFile())
+      return /\.parquet$/i.test(path) ? await fromParquet(path, [path], signal) : await fromList(path, signal)
     if (existsSync(join(path, 'image_class_labels.txt'))) return await fromCub(path, split)
     const list = listNames[split].find((name) => existsSync(join(path, name)))
     if (list !== undefined) return await fromList(join(path, list), signal)
+    const packed = await parquetFilesOf(path, split)
+    if (packed) return await fromParquet(path, packed, signal)
     return await fromClassFolders(await splitFolder(path, split), signal)
   } catch (error) {
     throw explained(path, error)

@@ -8,13 +8,16 @@ import { cacheFolder } from '../../shared/cache-folder.ts'
 import { badFile, SecateurError } from '../../shared/errors.ts'
 import { createFolderAtomically, readJson, writeJson } from '../../shared/files.ts'
 import { openFile, openToWrite } from '../../shared/open-file.ts'
-import { decodeImage } from './decode.ts'
-import type { ImageSet } from './image-set.ts'
-import { fitted, type Preprocessing } from './preprocessing.ts'
+import { cacheLastTwo } from '../cache-last.ts'
+import { ThreadPool } from '../../shared/thread-pool.ts'
+import { type FitOptions, type FittedPicture, fittedPicture, type PictureTask } from './fit.ts'
+import { type ImageSet, nameOf } from './labelled-images.ts'
+import type { Preprocessing } from './preprocessing.ts'
 
 /** Decoded pictures in the size of the model, in a file: memory does not grow with their number. */
 export interface ImageStore extends Disposable {
   readonly labels: Int32Array
+  /** Names of the pictures: their files, with the row in it where it holds many. */
   readonly files: readonly string[]
   /** What is wrong with pictures that were left out. */
   readonly broken: readonly string[]
@@ -39,8 +42,8 @@ const sidecar = z.object({
 })
 
 /**
- * The pictures of a set, decoded and fitted once: another run over the same files finds them. Several are decoded at once, on
- * threads of the decoder's own.
+ * The pictures of a set, decoded and fitted once: another run over the same files finds them. Threads decode and resize many
+ * at once.
  *
  * @param size height and width that the model takes
  * @throws SecateurError of a picture that cannot be read, unless such pictures are left out; where none is left; where the disk is full
@@ -71,7 +74,7 @@ export async function openImageStore(
   const descriptor = openFile(pixels)
   return {
     labels: Int32Array.from(kept, ({ label }) => label),
-    files: kept.map(({ file }) => file),
+    files: kept.map(nameOf),
     broken: broken.map(({ message }) => message),
     cached,
     read(index, target) {
@@ -91,12 +94,16 @@ const badPicture = (message: string, count: number) =>
 /** Other files, another preprocessing and another size make other pictures. */
 function keyOf(set: ImageSet, preprocessing: Preprocessing, size: readonly [number, number]): string {
   const hash = createHash('sha256').update(JSON.stringify([1, { ...preprocessing, source: null }, size]))
-  for (const { file } of set.images) {
+  const factsOf = cacheLastTwo((file: string) => {
     const stat = statSync(file, { throwIfNoEntry: false })
-    hash.update(`${file}\n${stat?.size}\n${stat?.mtimeMs}\n`)
-  }
+    return `${file}\n${stat?.size}\n${stat?.mtimeMs}\n`
+  })
+  for (const { file, row } of set.images) hash.update(row === undefined ? factsOf(file) : `${factsOf(file)}${row}\n`)
   return hash.digest('hex').slice(0, 32)
 }
+
+/** Pictures that are worth a thread of their own. */
+const fewPictures = 200
 
 async function fill(
   folder: string,
@@ -106,34 +113,57 @@ async function fill(
   { signal, onProgress }: StoreOptions,
 ): Promise<void> {
   const broken: z.infer<typeof sidecar>['broken'] = []
+  const options: FitOptions = { preprocessing, height, width }
+  const total = set.images.length
+  const threads = Math.min(availableParallelism(), Math.floor(total / fewPictures))
+  await using pool = new ThreadPool<PictureTask, FittedPicture>(
+    new URL('./decode-worker.ts', import.meta.url),
+    threads,
+    options,
+  )
+  const read = (task: PictureTask) => (threads === 0 ? fittedPicture(task, options) : pool.run(task))
   const descriptor = openToWrite(join(folder, 'pixels'), 'wx')
   try {
-    const atOnce = 2 * availableParallelism()
-    for (let start = 0; start < set.images.length; start += atOnce) {
-      signal.throwIfAborted()
-      const part = set.images.slice(start, start + atOnce)
-      const found = await Promise.all(part.map(({ file }) => pictureOf(file, preprocessing, height, width)))
-      for (const [i, picture] of found.entries()) {
-        if (picture instanceof SecateurError) broken.push({ index: start + i, message: picture.message })
-        else writeSync(descriptor, picture)
-      }
-      onProgress?.(start + part.length, set.images.length)
+    // As many are under way as keep the threads busy, and no more: memory does not grow with the number of pictures.
+    const atOnce = 4 * availableParallelism()
+    const underWay: Promise<FittedPicture>[] = []
+    let done = 0
+    const take = async () => {
+      const picture = await underWay.shift()!
+      if ('failure' in picture) throw new Error(picture.failure)
+      if ('problem' in picture) broken.push({ index: done, message: picture.problem })
+      else writeSync(descriptor, picture.data)
+      if (++done % atOnce !== 0 && done !== total) return
+      onProgress?.(done, total)
       await setImmediate()
+      signal.throwIfAborted()
     }
+    for await (const task of tasksOf(set)) {
+      signal.throwIfAborted()
+      const picture = read(task)
+      // What fails while others are waited for is told of in its turn.
+      picture.catch(() => undefined)
+      underWay.push(picture)
+      if (underWay.length >= atOnce) await take()
+    }
+    while (underWay.length > 0) await take()
+    if (done !== total) throw badFile(set.path, undefined, `changed while it was read: ${done} pictures of ${total}`)
   } finally {
     closeSync(descriptor)
   }
-  writeJson(join(folder, 'set.json'), { images: set.images.length - broken.length, broken })
+  writeJson(join(folder, 'set.json'), { images: total - broken.length, broken })
 }
 
-async function pictureOf(file: string, preprocessing: Preprocessing, height: number, width: number) {
-  try {
-    const picture = fitted(await decodeImage(file), preprocessing)
-    if (picture.width === width && picture.height === height) return picture.data
-    const size = `is ${picture.width} x ${picture.height} pixels, and the model takes ${width} x ${height}`
-    return badFile(file, undefined, `${size}: ${preprocessing.source ?? 'its preprocessing'} does not resize`)
-  } catch (error) {
-    if (error instanceof SecateurError) return error
-    throw error
+/** The pictures of a set in their order. */
+async function* tasksOf({ images, packed }: ImageSet): AsyncGenerator<PictureTask> {
+  if (!packed) {
+    yield* images
+    return
+  }
+  let index = 0
+  for await (const bytes of packed()) {
+    const image = images[index++]
+    if (!image) return
+    yield { file: image.file, row: image.row, bytes }
   }
 }

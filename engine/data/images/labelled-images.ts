@@ -1,0 +1,22 @@
+export interface LabelledImage {
+  file: string
+  /** Where it stands in its file, from 0, where that holds many. */
+  row?: number
+  /** Number of its class in `ImageSet.classes`. */
+  label: number
+}
+
+/** Pictures with their classes, in an order that does not depend on the file system. */
+export interface ImageSet {
+  /** The folder or list that they were found by. */
+  path: string
+  classes: readonly string[]
+  images: readonly LabelledImage[]
+  /** The bytes of all pictures in their order, null where a row has none, where pictures are no files of their own. */
+  packed?: () => AsyncGenerator<Uint8Array | null>
+}
+
+/** How a picture is spoken of. */
+export const nameOf = ({ file, row }: LabelledImage): string => (row === undefined ? file : `${file}: row ${row}`)
+
+export type ImageSplit = 'train' | 'test'

@@ -1,0 +1,109 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { badFile } from '../../shared/errors.ts'
+import { readParquet } from '../parquet.ts'
+import type { ImageSet, ImageSplit, LabelledImage } from './labelled-images.ts'
+import { type ImageColumns, imageColumnsOf } from './parquet-columns.ts'
+
+const mostImages = 5_000_000
+const mostClasses = 2 ** 24
+
+/** Beginnings of names that files of a split have on the Hub ("train-00000-of-00002.parquet"), best first. */
+const splitNames: Record<ImageSplit, readonly string[]> = { train: ['train'], test: ['test', 'validation', 'val'] }
+
+/**
+ * The Parquet files of a split in a folder, or in `data` within it, as the Hub lays them out; null where there are none.
+ * Where no name says of a split, all files are both.
+ */
+export async function parquetFilesOf(path: string, split: ImageSplit): Promise<string[] | null> {
+  for (const folder of [path, join(path, 'data')]) {
+    const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
+    const names = entries
+      .filter((entry) => entry.isFile() && /^[^.].*\.parquet$/i.test(entry.name))
+      .map(({ name }) => name)
+    if (names.length === 0) continue
+    const called = (beginnings: readonly string[]) =>
+      beginnings.map((word) => names.filter((name) => isOfSplit(name, word))).find((found) => found.length > 0)
+    const found = called(splitNames[split])
+    const other = split === 'train' ? 'test' : 'train'
+    if (!found && called(splitNames[other]))
+      throw badFile(
+        folder,
+        undefined,
+        `has Parquet files for ${other}, and none for ${split} (${splitNames[split].join(', ')})`,
+      )
+    return (found ?? names).toSorted((one, another) => (one < another ? -1 : 1)).map((name) => join(folder, name))
+  }
+  return null
+}
+
+const isOfSplit = (name: string, word: string) => new RegExp(`^${word}([-_.]|$)`, 'i').test(name)
+
+/** @throws SecateurError where there is no column of pictures or of classes, or a picture has no class: names file and row */
+export async function fromParquet(path: string, files: readonly string[], signal: AbortSignal): Promise<ImageSet> {
+  const columns: ImageColumns[] = []
+  const labels: { file: string; row: number; value: number | string }[] = []
+  for (const file of files) {
+    const found = await imageColumnsOf(file)
+    const [first] = columns
+    if (first && JSON.stringify(first) !== JSON.stringify(found))
+      throw badFile(file, undefined, `has other columns or classes than ${files[0]}: they are not of one set`)
+    columns.push(found)
+    let row = 0
+    for await (const { [found.label]: value } of readParquet(file, { columns: [found.label], bytes: 'raw', signal })) {
+      labels.push({ file, row, value: labelOf(value, found, file, row++) })
+      if (labels.length > mostImages) throw badFile(path, undefined, `holds over ${mostImages} pictures`)
+    }
+  }
+  if (labels.length === 0) throw badFile(path, undefined, 'holds no row')
+  const classes = classesOf(labels, columns[0]!)
+  const numbers = new Map(classes.map((name, number) => [name, number]))
+  return {
+    path,
+    classes,
+    images: labels.map(({ file, row, value }): LabelledImage => {
+      return { file, row, label: typeof value === 'number' ? value : numbers.get(value)! }
+    }),
+    packed: () => picturesOf(files, columns[0]!, signal),
+  }
+}
+
+function classesOf(
+  labels: readonly { file: string; value: number | string }[],
+  { names, label }: ImageColumns,
+): string[] {
+  if (names) return [...names]
+  const texts = new Set(labels.flatMap(({ value }) => (typeof value === 'string' ? [value] : [])))
+  if (texts.size === 0) {
+    const most = labels.reduce((largest, { value }) => Math.max(largest, value as number), 0)
+    return Array.from({ length: most + 1 }, (_, number) => String(number))
+  }
+  const number = labels.find(({ value }) => typeof value === 'number')
+  if (number) throw badFile(number.file, label, 'holds names of classes in some rows and numbers in others')
+  return [...texts].toSorted((one, other) => (one < other ? -1 : 1))
+}
+
+/** @throws SecateurError where a row has no class; the Hub has -1 in test sets whose classes are kept back */
+function labelOf(value: unknown, { label, names }: ImageColumns, file: string, row: number): number | string {
+  if (typeof value === 'string' && value !== '' && !names) return value
+  const most = names?.length ?? mostClasses
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value < most) return value
+  const wrong =
+    value === null || value === '' || value === -1
+      ? `has no class in the column "${label}"${value === -1 ? ' (-1): the classes of this set are kept back' : ''}`
+      : `has ${JSON.stringify(value)} in the column "${label}", which is ${names ? `none of the ${names.length} classes` : 'no class'}`
+  throw badFile(file, `row ${row}`, wrong)
+}
+
+/** The bytes of every picture in their order; null where a row has none. */
+async function* picturesOf(
+  files: readonly string[],
+  { image, isStruct }: ImageColumns,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array | null> {
+  for (const file of files)
+    for await (const { [image]: value } of readParquet(file, { columns: [image], bytes: 'raw', signal })) {
+      const bytes = isStruct ? (value as { bytes?: unknown } | null)?.bytes : value
+      yield bytes instanceof Uint8Array && bytes.length > 0 ? bytes : null
+    }
+}
