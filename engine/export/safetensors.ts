@@ -34,7 +34,7 @@ export async function exportSafetensors(
     beside: async (temporary) => {
       proof = await prove?.(temporary)
       copyLicenses(folder, base, temporary)
-      writeCard(temporary, exportedCard(job, base, checkpoint, dtype, proof))
+      writeCard(temporary, exportedCard(job, base, checkpoint, { type: dtype, proof }))
     },
     signal,
     onProgress: progress,

@@ -7,6 +7,7 @@ import { familyOf } from '../models/registry.ts'
 import { layerWeights } from '../models/tensors.ts'
 import type { WeightType } from '../tensor/stored-tensor.ts'
 import { calibrationMemory } from './calibrate.ts'
+import { calibrates } from './calibrates.ts'
 import { planExport } from './gguf/plan.ts'
 import { isQuantised } from './gguf/tensor-types.ts'
 import { pieceNumbers } from './gguf/write.ts'
@@ -53,10 +54,6 @@ export function exportMemory(job: ExportJob, checkpoint: Checkpoint): number {
   const proving = proofFits(job, checkpoint) ? proofMemory(job, checkpoint) : 0
   return Math.max(writing + known, calibrating, proving + known)
 }
-
-/** Whether a text is run that weights are rounded for. */
-export const calibrates = (job: ExportJob): job is ExportGgufJob & { calibrate: string } =>
-  job.format === 'gguf' && job.calibrate !== undefined && isQuantised(job.type)
 
 /** What a pass over one text takes beside the weights, and of those what the allocator cannot use. */
 const passBytes = 200e6

@@ -1,6 +1,9 @@
 import { existsSync } from 'node:fs'
 import { chooseBackend } from '../backends/choose.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
+import { baseModelOf, copyLicenses } from '../export/card/base-model.ts'
+import { finetunedCard } from '../export/card/finetuned.ts'
+import { writeCard } from '../export/card/model-card.ts'
 import { adapterMatrices, writeAdapter } from '../lora/peft.ts'
 import type { FinetuneJob, JobContext, ResultEvent } from '../contract/index.ts'
 import { announce } from '../estimate/announce.ts'
@@ -16,6 +19,7 @@ export async function finetune(job: FinetuneJob, context: JobContext): Promise<R
   using checkpoint = openCheckpoint(job.checkpoint)
   const { name, threads } = await chooseBackend(job)
   await announce(job, checkpoint, context.emit)
+  const base = baseModelOf(checkpoint.folder, checkpoint.config.source)
   return await inRunFolder(job, context, async (folder) => {
     context.emit({ type: 'started', job, backend: name, threads })
     using run = await prepareTraining(job, checkpoint, folder, context)
@@ -25,7 +29,12 @@ export async function finetune(job: FinetuneJob, context: JobContext): Promise<R
     if (!existsSync(folder.output)) {
       const { config } = checkpoint
       const matrices = adapterMatrices(config, adapter.layers)
-      await writeAdapter(folder.output, { ...run.adapter.settings, base: job.checkpoint, matrices }, config)
+      const settings = { ...run.adapter.settings, base: job.checkpoint, matrices }
+      const facts = { config, steps: run.steps, loss, validation }
+      await writeAdapter(folder.output, settings, config, (temporary) => {
+        copyLicenses(checkpoint.folder, base, temporary)
+        writeCard(temporary, finetunedCard(job, base, facts))
+      })
     }
     return {
       type: 'result',

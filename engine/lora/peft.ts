@@ -196,8 +196,14 @@ export function adapterMatrices(config: ModelConfig, layers: AdapterValues['laye
  * Writes an adapter as a PEFT folder, in float32; the whole folder appears at once.
  *
  * @param model the base model's config
+ * @param beside writes what else belongs into the folder, such as a model card
  */
-export async function writeAdapter(folder: string, adapter: PeftAdapter, model: ModelConfig): Promise<void> {
+export async function writeAdapter(
+  folder: string,
+  adapter: PeftAdapter,
+  model: ModelConfig,
+  beside?: (folder: string) => void,
+): Promise<void> {
   const { pairs, ...patterns } = fusedPairs(adapter, model)
   const tensors = pairs.flatMap(({ layer, path, a, b, rank, inputs, outputs }) => {
     const module = `${weightsPrefix}model.layers.${layer}.${path}`
@@ -213,6 +219,7 @@ export async function writeAdapter(folder: string, adapter: PeftAdapter, model: 
   await createFolderAtomically(folder, (temporary) => {
     writeSafetensors(join(temporary, weightsName), tensors)
     writeJson(join(temporary, configName), adapterConfigJson(adapter, [...new Set(targets)], patterns))
+    beside?.(temporary)
   })
 }
 

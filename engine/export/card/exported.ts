@@ -1,37 +1,79 @@
-import type { ExportOnnxJob, ExportSafetensorsJob, Proof } from '../../contract/index.ts'
+import { basename } from 'node:path'
+import type { ExportJob, GgufType, Proof } from '../../contract/index.ts'
 import type { Checkpoint } from '../../models/checkpoint.ts'
 import type { WeightType } from '../../tensor/stored-tensor.ts'
 import type { BaseModel } from './base-model.ts'
 import type { CardFacts } from './model-card.ts'
+import { calibrates } from '../calibrates.ts'
+import { isQuantised } from '../gguf/tensor-types.ts'
 import { layersTable, parametersText } from './tables.ts'
+
+/** What an export is, for its card. */
+export interface ExportedFacts {
+  /** How weights are stored. */
+  type: WeightType | GgufType
+  proof: Proof | undefined
+  /** How layers that differ were written, where that had to be decided. */
+  said?: string | null
+}
 
 /** The model card of a checkpoint in another form. */
 export function exportedCard(
-  job: ExportSafetensorsJob | ExportOnnxJob,
+  job: ExportJob,
   base: BaseModel,
   { config, parameters }: Checkpoint,
-  type: WeightType,
-  proof: Proof | undefined,
+  { type, proof, said }: ExportedFacts,
 ): CardFacts {
-  const form = job.format === 'onnx' ? `as ONNX, its weights in ${type}` : `with its weights in ${type}`
+  const form = formOf(job, type)
   const proved = proof
     ? ` Read back and run over ${proof.texts} texts, log-likelihoods of ${proof.tokens} tokens differ from those of the original by at most ${proof.worst.toPrecision(2)} (mean ${proof.mean.toPrecision(2)}).`
     : ''
+  const rounded =
+    job.format === 'gguf' && calibrates(job) ? ` Weights were rounded for a text, "${basename(job.calibrate)}".` : ''
+  const quantised = job.format === 'gguf' && isQuantised(job.type)
   return {
     title: `${base.name}, ${form}`,
     base,
-    relation: null,
-    tags: job.format === 'onnx' ? ['onnx'] : [],
+    relation: base.isOurs ? base.relation : quantised ? 'quantized' : null,
+    tags: job.format === 'safetensors' ? [] : [job.format],
     config,
     ...(job.format === 'onnx' && { loading: { library: 'onnx', text: onnxText } }),
+    ...(job.format === 'gguf' && { loading: { library: 'gguf', text: ggufText(basename(job.out)) } }),
     sections: [
-      `${base.name} ${form}: the same model in another form.${proved}`,
+      `${base.name} ${form}: ${quantised ? 'the same model with fewer bits' : 'the same model in another form'}.${rounded}${proved}${said ? ` ${said}` : ''}`,
+      ...madeText(base),
       `## Size\n\n${parametersText({ before: parameters, after: parameters })}`,
       layersTable(config.layers),
     ],
     job,
   }
 }
+
+function formOf(job: ExportJob, type: string): string {
+  switch (job.format) {
+    case 'gguf':
+      return `as GGUF, its weights in ${type}`
+    case 'onnx':
+      return `as ONNX, its weights in ${type}`
+    case 'safetensors':
+      return `with its weights in ${type}`
+  }
+}
+
+/** What is known of how the exported model was made, under one heading. */
+function madeText({ history }: BaseModel): string[] {
+  const [intro, ...rest] = history
+  return intro === undefined ? [] : [`## How it was made\n\n${intro}`, ...rest]
+}
+
+const ggufText = (file: string) => `## How to load it
+
+llama.cpp and what is built on it (LM Studio, Ollama, node-llama-cpp) load the file; its tokenizer and chat template are in it.
+
+\`\`\`sh
+llama-cli -m ${file} -p "Once upon a time"
+npx secateur generate ${file} --prompt "Once upon a time"
+\`\`\``
 
 const onnxText = `## How to load it
 

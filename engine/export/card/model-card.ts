@@ -5,8 +5,8 @@ import type { ModelConfig } from '../../models/model-config.ts'
 import { familyOf } from '../../models/registry.ts'
 import { version } from '../../shared/version.ts'
 import { compatibilityOf } from '../compatibility.ts'
-import { type BaseModel, cardName } from './base-model.ts'
-import { writeFrontMatter } from './front-matter.ts'
+import { type BaseModel, cardName, ownTag } from './base-model.ts'
+import { readFrontMatter, writeFrontMatter } from './front-matter.ts'
 import { loadingText } from './loading.ts'
 import { licenseText } from './license.ts'
 
@@ -16,7 +16,7 @@ export interface CardFacts {
   title: string
   base: BaseModel
   /** How the model comes from its base, in the Hub's words; null where it is the same model. */
-  relation: 'finetune' | null
+  relation: 'finetune' | 'quantized' | 'adapter' | null
   /** What it is, beside that Secateur made it. */
   tags: readonly string[]
   config: ModelConfig
@@ -27,6 +27,12 @@ export interface CardFacts {
   /** The job as it ran; paths become names. */
   job: Job
 }
+
+/** The card of a GGUF file, which may lie beside others: NAME.gguf has NAME.README.md. */
+export const cardBeside = (file: string): string => `${file.replace(/\.gguf$/i, '')}.${cardName}`
+
+/** Whether Secateur wrote a card, so that it may be replaced. */
+export const isOwnCard = (card: string): boolean => readFrontMatter(card).get('tags')?.includes(ownTag) ?? false
 
 /** The text of a model card, README.md, as the Hub reads it. */
 export function modelCard({ title, base, relation, tags, config, loading, sections, job }: CardFacts): string {
@@ -41,7 +47,7 @@ export function modelCard({ title, base, relation, tags, config, loading, sectio
     license_name: license?.id === 'other' ? (license.name ?? null) : null,
     license_link: license?.id === 'other' ? (license.link ?? null) : null,
     language: base.languages,
-    tags: ['secateur', ...tags],
+    tags: [ownTag, ...tags],
   })
   const parts = [
     `# ${title}`,
@@ -84,6 +90,9 @@ const paths = new Set([
   'out',
   'data',
   'calibrationData',
+  'calibrate',
+  'validation',
+  'images',
   'tasks',
   'perplexity',
   'fewShotFrom',

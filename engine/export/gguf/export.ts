@@ -1,18 +1,26 @@
-import { basename, resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { basename } from 'node:path'
 import type { GgufKeys, GgufValue } from '../../checkpoint/gguf/writer.ts'
 import { layOutGguf } from '../../checkpoint/gguf/writer.ts'
 import type { Exported, ExportGgufJob, Proof } from '../../contract/index.ts'
 import type { Checkpoint } from '../../models/checkpoint.ts'
 import { configKeys } from '../../models/gguf-keys.ts'
-import { createFileAtomically } from '../../shared/files.ts'
+import { createFileAtomically, readSmallFile, writeFileAtomically } from '../../shared/files.ts'
+import { failureOf } from '../../shared/errors.ts'
+import { explained } from '../../shared/system-errors.ts'
 import type { WorkControl } from '../../shared/work-control.ts'
-import { version } from '../../shared/version.ts'
 import type { Calibration } from '../calibrate.ts'
+import { baseModelOf } from '../card/base-model.ts'
+import { exportedCard } from '../card/exported.ts'
+import { cardBeside, isOwnCard, modelCard } from '../card/model-card.ts'
+import { generalKeys } from './general-keys.ts'
 import { knowledgeOf } from './knowledge.ts'
 import { planExport } from './plan.ts'
-import { fileTypeOf, isQuantised } from './tensor-types.ts'
 import { tokenizerKeys } from './tokenizer-keys.ts'
 import { writeGguf } from './write.ts'
+
+/** Bytes of a card that is looked at. */
+const mostCard = 2 ** 20
 
 export interface ExportControl extends WorkControl {
   /** Takes what a person may want to know, and what they must. */
@@ -45,15 +53,17 @@ export async function exportGguf(
       'Errors of rounding are weighed, and not made up for: the sums that this needs do not fit into memory.',
     )
   const knownOf = calibration && knowledgeOf(calibration, checkpoint.config)
+  const base = baseModelOf(checkpoint.folder, checkpoint.config.source)
   const keys: GgufKeys = new Map<string, GgufValue>([
     ...architecture.keys,
-    ...generalKeys(job, checkpoint),
+    ...generalKeys(job.type, base),
     ...tokenizer.keys,
   ])
   const proof = await createFileAtomically(job.out, async (temporary) => {
     await writeGguf(temporary, keys, tensors, checkpoint, control, { threads: job.threads, knownOf })
     return await control.prove?.(temporary)
   })
+  writeCardBeside(job.out, modelCard(exportedCard(job, base, checkpoint, { type: job.type, proof, said })), control)
   return {
     file: job.out,
     bytes: layOutGguf(keys, tensors).bytes,
@@ -64,15 +74,14 @@ export async function exportGguf(
   }
 }
 
-function generalKeys({ type }: ExportGgufJob, { folder }: Checkpoint): [string, GgufValue][] {
-  return [
-    ['general.type', { type: 'string', value: 'model' }],
-    ['general.name', { type: 'string', value: basename(resolve(folder)) }],
-    ['general.file_type', { type: 'uint32', value: fileTypeOf(type) }],
-    ['general.quantized_by', { type: 'string', value: `Secateur ${version}` }],
-    // The version of the block formats; there is one for all that are written here.
-    ...(isQuantised(type)
-      ? [['general.quantization_version', { type: 'uint32', value: 2 }] as [string, GgufValue]]
-      : []),
-  ]
+/** Writes the card of a file that is there: what goes wrong with it must not take the file with it. */
+function writeCardBeside(file: string, card: string, { warn }: ExportControl): void {
+  const path = cardBeside(file)
+  try {
+    if (existsSync(path) && !isOwnCard(readSmallFile(path, mostCard).toString('utf8')))
+      warn(`${path} is not a card that Secateur wrote: it is left as it is, and ${basename(file)} has none.`)
+    else writeFileAtomically(path, card)
+  } catch (error) {
+    warn(`${basename(file)} is whole, but its card could not be written: ${failureOf(explained(path, error)).message}`)
+  }
 }

@@ -45,7 +45,7 @@ export async function exportOnnx(
     copyCompanions(folder, temporary)
     copyLicenses(folder, base, temporary)
     const proved = await control.prove?.(temporary)
-    writeCard(temporary, exportedCard(job, base, checkpoint, dtype, proved))
+    writeCard(temporary, exportedCard(job, base, checkpoint, { type: dtype, proof: proved }))
     return proved
   })
   const bytes = weightBytes(graph.weights)

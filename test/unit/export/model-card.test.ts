@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type PruneJob, pruneSchema } from '../../../engine/contract/index.ts'
+import { exportSchema, finetuneSchema, type PruneJob, pruneSchema } from '../../../engine/contract/index.ts'
 import { baseModelOf } from '../../../engine/export/card/base-model.ts'
+import { finetunedCard } from '../../../engine/export/card/finetuned.ts'
 import { readFrontMatter, writeFrontMatter } from '../../../engine/export/card/front-matter.ts'
 import { licenseOfText } from '../../../engine/export/card/license.ts'
 import { modelCard } from '../../../engine/export/card/model-card.ts'
 import { prunedCard } from '../../../engine/export/card/pruned.ts'
+import { exportCheckpoint } from '../../../engine/jobs/export.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import { fixtureModel } from '../../fixtures/read.ts'
 import { temporaryFolder } from '../checkpoint/safetensors-bytes.ts'
@@ -76,6 +78,9 @@ test("a base's licence is found in its card, its config, or its licence text, in
     languages: ['en'],
     licenseFiles: ['LICENSE', 'NOTICE.txt'],
     hasCard: true,
+    isOurs: false,
+    relation: null,
+    history: [],
   })
   const config = baseModelOf(folderWith(context, { LICENSE: mit }), { license: 'gemma' })
   assert.deepEqual(
@@ -150,4 +155,79 @@ test("a pruned model's card says what was done, under which licence, and nothing
   const again = baseModelOf(folderWith(context, { 'README.md': card }, 'output'), {})
   assert.deepEqual([again.id, again.license], ['org/ancestor', { id: 'llama2', name: undefined, link: undefined }])
   assert.match(again.name, /^tiny, pruned to/)
+  assert.deepEqual([again.isOurs, again.relation], [true, 'finetune'])
+})
+
+test('a GGUF file says in its keys what its card says, and a card of somebody else is left alone', async (context) => {
+  const card = [
+    '---\nlicense: llama2\nbase_model: org/ancestor\nbase_model_relation: finetune\nlanguage: en\ntags:\n- secateur\n- pruned\n---',
+    '# tiny, pruned to 60 %',
+    'tiny, pruned: heads left at once.',
+    '## Size\n\nsmall',
+    '## Scores\n\n| PIQA | 50 % |',
+    '## Licence\n\nllama2\n',
+  ].join('\n\n')
+  const folder = folderWith(context, { 'README.md': card }, 'output')
+  for (const name of ['config.json', 'model.safetensors'])
+    copyFileSync(join(fixtureModel('llama_gqa'), name), join(folder, name))
+  const warnings: string[] = []
+  const exported = (checkpoint: string, name: string, type: string) =>
+    exportCheckpoint(
+      exportSchema.parse({ kind: 'export', format: 'gguf', checkpoint, out: join(folder, name), type, proof: false }),
+      {
+        emit: (event) => void (event.type === 'warning' && warnings.push(event.message)),
+        signal: new AbortController().signal,
+        resume: false,
+      },
+    )
+  await exported(folder, 'small.gguf', 'q8_0')
+  const written = readFileSync(join(folder, 'small.README.md'), 'utf8')
+  for (const text of [
+    /^base_model: org\/ancestor\nbase_model_relation: finetune\nlibrary_name: gguf$/m,
+    /^# tiny, pruned to 60 %, as GGUF, its weights in q8_0$/m,
+    /## How it was made\n\ntiny, pruned: heads left at once\.\n\n## Scores\n\n\| PIQA/,
+    /llama-cli -m small\.gguf/,
+    /licence llama2, as its README\.md says/,
+  ])
+    assert.match(written, text)
+  // What is made from the file knows it from the keys.
+  const base = baseModelOf(join(folder, 'small.gguf'), {})
+  assert.deepEqual(
+    [base.name, base.id, base.license, base.licenseFrom, base.languages, base.isOurs, base.history],
+    [
+      'tiny, pruned to 60 %',
+      'org/ancestor',
+      { id: 'llama2' },
+      'key general.license',
+      ['en'],
+      true,
+      ['tiny, pruned: heads left at once.'],
+    ],
+  )
+  writeFileSync(join(folder, 'mine.README.md'), '# Mine')
+  warnings.length = 0
+  await exported(join(folder, 'small.gguf'), 'mine.gguf', 'f16')
+  assert.equal(readFileSync(join(folder, 'mine.README.md'), 'utf8'), '# Mine')
+  assert.ok(
+    warnings.some((text) => /mine\.README\.md is not a card that Secateur wrote/.test(text)),
+    warnings.join('\n'),
+  )
+})
+
+test("an adapter's card says what it is trained on, and how it is loaded", () => {
+  using checkpoint = openCheckpoint(fixtureModel('llama_gqa'))
+  const { checkpoint: from, out, data } = job
+  const tuned = finetuneSchema.parse({ kind: 'finetune', checkpoint: from, out, data, validation: '/home/someone/v' })
+  const validation = { file: 'v', seed: 0, rows: 1, targets: 9, last: 2, best: { step: 7, loss: 1.5 }, written: 7 }
+  const base = baseModelOf(fixtureModel('llama_gqa'), {})
+  const card = modelCard(finetunedCard(tuned, base, { config: checkpoint.config, steps: 20, loss: 1.25, validation }))
+  for (const text of [
+    /^library_name: peft$/m,
+    /of rank 8 .* of llama_gqa, trained for 20 steps/,
+    /last step was 1\.2500\. It is that of step 7, whose loss on validation data was the least, 1\.5000\./,
+    /PeftModel\.from_pretrained/,
+    /names no licence/,
+  ])
+    assert.match(card, text)
+  assert.doesNotMatch(card, /someone/)
 })
