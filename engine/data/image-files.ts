@@ -2,7 +2,7 @@ import { opendir } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { badFile } from '../shared/errors.ts'
 
-const extensions = new Set(['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif'])
+const extensions = new Set(['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif', '.bmp'])
 /** Folders below the first that are looked into: a split, and the classes in it. */
 const deepest = 3
 const mostImages = 5_000_000
@@ -14,8 +14,16 @@ export interface ImageFile {
   className: string | null
 }
 
-/** The images of a folder and its subfolders, sorted by class and name. Hidden files and links are left out. */
-export async function listImages(folder: string, signal: AbortSignal): Promise<ImageFile[]> {
+/**
+ * The images of a folder and its subfolders, sorted by class and name. Hidden files and links are left out.
+ *
+ * @param onLink hears of links that have the name of an image, or of a folder
+ */
+export async function listImages(
+  folder: string,
+  signal: AbortSignal,
+  onLink?: (name: string) => void,
+): Promise<ImageFile[]> {
   const images: ImageFile[] = []
   await walk('', 0)
   return images.sort(
@@ -27,8 +35,10 @@ export async function listImages(folder: string, signal: AbortSignal): Promise<I
     for await (const entry of await opendir(join(folder, inner), { bufferSize: 512 })) {
       if (entry.name.startsWith('.')) continue
       const name = inner === '' ? entry.name : `${inner}/${entry.name}`
+      const extension = extname(entry.name).toLowerCase()
+      if (entry.isSymbolicLink() && (extension === '' || extensions.has(extension))) onLink?.(name)
       if (entry.isDirectory() && depth < deepest) await walk(name, depth + 1)
-      else if (entry.isFile() && extensions.has(extname(entry.name).toLowerCase())) {
+      else if (entry.isFile() && extensions.has(extension)) {
         images.push({ name, className: inner === '' ? null : inner })
         if (images.length > mostImages) throw badFile(folder, undefined, `holds over ${mostImages} images`)
       }

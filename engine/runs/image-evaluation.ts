@@ -35,6 +35,7 @@ export async function scoreImages(
     onProgress: (done, total) => reading.report(done, total),
   })
   for (const message of store.broken) emit({ type: 'warning', message: `left out: ${message}` })
+  for (const message of store.notes) emit({ type: 'warning', message })
   const progress = new StageProgress(stage, emit, ['images'])
   const length = config.maxPositions
   const rows = Math.max(1, Math.min(store.labels.length, Math.floor(settings.batchTokens / length)))

@@ -1,12 +1,13 @@
-import { stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import sharp, { type Sharp, type SharpOptions } from 'sharp'
 import { badFile, SecateurError } from '../../shared/errors.ts'
 import { explained } from '../../shared/system-errors.ts'
+import { decodeBmp, isBmp } from './bmp.ts'
 import type { Pixels } from './resample.ts'
 
-/** Larger files, and images of more pixels, are refused before memory is taken for them. */
+/** Larger files, and images of more pixels, are refused before memory is taken for them; pixels as Pillow warns of them. */
 const mostImageBytes = 256 * 2 ** 20
-const mostPixels = 2 ** 28
+const mostPixels = 89_478_485
 
 sharp.cache(false)
 sharp.concurrency(1)
@@ -30,18 +31,37 @@ export async function openImage(file: string, options: SharpOptions = {}, packed
   const size = packed ? packed.bytes.length : (await stat(file)).size
   if (size > mostImageBytes)
     throw badFile(file, packed?.place, `has ${size} bytes; images of ${mostImageBytes} at most are read`)
+  const bmp = await bmpIn(file, packed)
+  if (bmp) {
+    const { data, width, height, colours } = decodeBmp(bmp, mostPixels)
+    return sharp(data, { raw: { width, height, channels: colours as 3 } })
+  }
   return sharp(packed?.bytes ?? file, { limitInputPixels: mostPixels, sequentialRead: true, ...options })
 }
 
+/** The bytes of a picture that is a BMP file. */
+async function bmpIn(file: string, packed: PackedImage | undefined): Promise<Uint8Array | null> {
+  if (!packed && !/\.(bmp|dib)$/i.test(file)) return null
+  const bytes = packed?.bytes ?? (await readFile(file))
+  return isBmp(bytes) ? bytes : null
+}
+
+/** An image in its own size. */
+export interface DecodedImage extends Pixels {
+  /** How many its file holds: an animation has several, and the first one is taken. */
+  frames: number
+}
+
 /**
- * An image of a file, or packed in it, upright, in red, green and blue of 8 bits: the first one where a file has several, what is seen through is dropped
- * as Pillow does, and grey becomes three colours.
+ * An image of a file, or packed in it, upright, in red, green and blue of 8 bits: the first one where a file has several, what
+ * is seen through is dropped as Pillow does, and grey becomes three colours.
  *
  * @throws SecateurError that names the file and says what is wrong with it
  */
-export async function decodeImage(file: string, packed?: PackedImage): Promise<Pixels> {
+export async function decodeImage(file: string, packed?: PackedImage): Promise<DecodedImage> {
   try {
     const image = await openImage(file, { failOn: 'error' }, packed)
+    const { pages: frames = 1 } = await image.metadata()
     const { data, info } = await image
       .autoOrient()
       .toColourspace('srgb')
@@ -49,7 +69,7 @@ export async function decodeImage(file: string, packed?: PackedImage): Promise<P
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true })
     const pixels = new Uint8Array(data.buffer, data.byteOffset, data.length)
-    return { data: inColours(pixels, info.channels), width: info.width, height: info.height, colours: 3 }
+    return { data: inColours(pixels, info.channels), width: info.width, height: info.height, colours: 3, frames }
   } catch (error) {
     throw damaged(file, error, packed?.place)
   }

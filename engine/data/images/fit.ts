@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { badFile, SecateurError } from '../../shared/errors.ts'
 import { decodeImage } from './decode.ts'
 import { fitted, type Preprocessing } from './preprocessing.ts'
@@ -17,8 +18,19 @@ export interface PictureTask {
   bytes?: Uint8Array | null | undefined
 }
 
-/** Pixels [height, width, 3] of a picture in the size of the model, or what is wrong with it; the rest is no fault of the picture. */
-export type FittedPicture = { data: Uint8Array } | { problem: string } | { failure: string }
+export type FittedPicture =
+  /**
+   * Pixels [height, width, 3] of a picture in the size of the model, `fingerprintBytes` by which equal ones are known, and how
+   * many pictures its file holds.
+   */
+  | { data: Uint8Array; fingerprint: Uint8Array; frames: number }
+  /** What is wrong with the picture. */
+  | { problem: string }
+  /** What went wrong through no fault of the picture. */
+  | { failure: string }
+
+/** Two of a billion different pictures have the same ones with a probability of about one in forty. */
+export const fingerprintBytes = 8
 
 /** Decodes a picture and fits it to the model. */
 export async function fittedPicture(
@@ -28,8 +40,13 @@ export async function fittedPicture(
   const place = row === undefined ? undefined : `row ${row}`
   try {
     if (bytes === null) throw badFile(file, place, 'holds no picture (null, or a path without bytes)')
-    const picture = fitted(await decodeImage(file, bytes && { bytes, place }), preprocessing)
-    if (picture.width === width && picture.height === height) return { data: picture.data }
+    const { frames, ...image } = await decodeImage(file, bytes && { bytes, place })
+    const picture = fitted(image, preprocessing)
+    if (picture.width === width && picture.height === height) {
+      const { data } = picture
+      const digest = createHash('sha256').update(data).digest()
+      return { data, fingerprint: Uint8Array.from(digest.subarray(0, fingerprintBytes)), frames }
+    }
     const size = `is ${picture.width} x ${picture.height} pixels, and the model takes ${width} x ${height}`
     throw badFile(file, place, `${size}: ${preprocessing.source ?? 'its preprocessing'} does not resize`)
   } catch (error) {

@@ -62,7 +62,14 @@ async function splitFolder(path: string, split: ImageSplit): Promise<string> {
 }
 
 async function fromClassFolders(path: string, signal: AbortSignal): Promise<ImageSet> {
-  const found = await listImages(path, signal)
+  const found = await listImages(path, signal, (name) => {
+    const remedy = 'put what it leads to in its place'
+    throw badFile(
+      join(path, name),
+      undefined,
+      `is a symbolic link, which may lead anywhere and is not followed: ${remedy}`,
+    )
+  })
   if (found.length === 0)
     throw badFile(
       path,

@@ -12,8 +12,6 @@ export interface ImageSet {
   path: string
   classes: readonly string[]
   images: readonly LabelledImage[]
-  /** The bytes of all pictures in their order, null where a row has none, where pictures are no files of their own. */
-  packed?: () => AsyncGenerator<Uint8Array | null>
 }
 
 /** How a picture is spoken of. */

@@ -64,7 +64,6 @@ export async function fromParquet(path: string, files: readonly string[], signal
     images: labels.map(({ file, row, value }): LabelledImage => {
       return { file, row, label: typeof value === 'number' ? value : numbers.get(value)! }
     }),
-    packed: () => picturesOf(files, columns[0]!, signal),
   }
 }
 
@@ -95,15 +94,25 @@ function labelOf(value: unknown, { label, names }: ImageColumns, file: string, r
   throw badFile(file, `row ${row}`, wrong)
 }
 
-/** The bytes of every picture in their order; null where a row has none. */
-async function* picturesOf(
-  files: readonly string[],
-  { image, isStruct }: ImageColumns,
+/**
+ * Pictures of a Parquet file.
+ *
+ * @param rows which, in ascending order
+ */
+export async function* parquetPictures(
+  file: string,
+  rows: readonly number[],
   signal: AbortSignal,
-): AsyncGenerator<Uint8Array | null> {
-  for (const file of files)
-    for await (const { [image]: value } of readParquet(file, { columns: [image], bytes: 'raw', signal })) {
-      const bytes = isStruct ? (value as { bytes?: unknown } | null)?.bytes : value
-      yield bytes instanceof Uint8Array && bytes.length > 0 ? bytes : null
-    }
+): AsyncGenerator<{ file: string; row: number; bytes: Uint8Array | null }> {
+  const { image, isStruct } = await imageColumnsOf(file)
+  let row = -1
+  let next = 0
+  for await (const { [image]: value } of readParquet(file, { columns: [image], bytes: 'raw', signal })) {
+    if (next === rows.length) return
+    if (++row !== rows[next]) continue
+    next++
+    const bytes = isStruct ? (value as { bytes?: unknown } | null)?.bytes : value
+    yield { file, row, bytes: bytes instanceof Uint8Array && bytes.length > 0 ? bytes : null }
+  }
+  if (next < rows.length) throw badFile(file, `row ${rows[next]}`, 'is gone: the file changed while it was read')
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, symlinkSync } from 'node:fs'
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openImageSet } from '../../../../engine/data/images/image-set.ts'
@@ -49,6 +49,17 @@ test('CUB-200-2011: paths, labels from 1, splits and names by the numbers of the
   await assert.rejects(
     openImageSet(folder, 'test', signal),
     /image_class_labels\.txt: line 2: names class 3, which .* lacks/,
+  )
+  text(join(folder, 'image_class_labels.txt'), ['1 1', '3 2'])
+  await assert.rejects(openImageSet(folder, 'test', signal), /images\.txt: line 2: picture 2 has no class/)
+  text(join(folder, 'image_class_labels.txt'), ['1 1', '2 2', '3 2'])
+  text(join(folder, 'train_test_split.txt'), ['1 1', '2 0'])
+  await assert.rejects(openImageSet(folder, 'test', signal), /images\.txt: line 3: picture 3 has no split/)
+  text(join(folder, 'train_test_split.txt'), ['1 1', '2 0', '3 1'])
+  rmSync(join(folder, 'images/002.Tern/c.jpg'))
+  await assert.rejects(
+    openImageSet(folder, 'train', signal),
+    /images\.txt: line 3: names 002\.Tern\/c\.jpg, which is not/,
   )
 })
 
@@ -102,7 +113,12 @@ for (const [what, make, message] of [
       mkdirSync(join(folder, 'linked'))
       symlinkSync(join(folder, 'cat/1.png'), join(folder, 'linked/1.png'))
     },
-    /linked: is a class folder without a picture/,
+    /linked\/1\.png: is a symbolic link, which may lead anywhere and is not followed/,
+  ],
+  [
+    'a link as a class',
+    (folder: string) => symlinkSync(join(folder, 'cat'), join(folder, 'dog')),
+    /dog: is a symbolic link/,
   ],
 ] as const)
   test(`a folder with ${what} is refused`, async () => {

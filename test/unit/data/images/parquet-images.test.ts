@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { parquetWriteBuffer } from 'hyparquet-writer'
 import sharp from 'sharp'
 import { openImageSet } from '../../../../engine/data/images/image-set.ts'
 import { openImageStore } from '../../../../engine/data/images/image-store.ts'
 import { readPreprocessing } from '../../../../engine/data/images/preprocessing.ts'
+import { imageParquet, type Table, told, toldOf } from './image-parquet.ts'
 import { scratch } from './pictures.ts'
 
 const { signal } = new AbortController()
@@ -17,51 +17,11 @@ const png = (red: number) =>
     .png()
     .toBuffer()
 
-const told = (features: object) => [{ key: 'huggingface', value: JSON.stringify({ info: { features } }) }]
-const withNames = told({ image: { _type: 'Image' }, label: { names: ['cat', 'dog'], _type: 'ClassLabel' } })
+const withNames = toldOf(['cat', 'dog'])
 
-interface Table {
-  image?: readonly unknown[]
-  label?: readonly unknown[]
-  others?: Record<string, readonly unknown[]>
-  names?: { image?: string; label?: string }
-  kvMetadata?: { key: string; value: string }[]
-  labelType?: 'INT64' | 'STRING' | 'DOUBLE'
-}
-
-/** A file as the library of the Hub writes it: a struct of bytes and path, and a label. */
-function parquet(
-  file: string,
-  { image, label, others = {}, names = {}, kvMetadata, labelType = 'INT64' }: Table,
-  rowGroupSize = 2,
-): string {
-  const { image: imageName = 'image', label: labelName = 'label' } = names
-  const optional = { repetition_type: 'OPTIONAL' } as const
-  const schemaOf = {
-    INT64: { type: 'INT64' },
-    DOUBLE: { type: 'DOUBLE' },
-    STRING: { type: 'BYTE_ARRAY', converted_type: 'UTF8' },
-  } as const
-  const columns = [
-    ...(image ? [{ name: imageName, data: image as unknown[] }] : []),
-    ...(label ? [{ name: labelName, data: label as unknown[] }] : []),
-    ...Object.entries(others).map(([name, data]) => ({ name, data: data as unknown[] })),
-  ]
-  const schema = [
-    { name: 'root', num_children: columns.length },
-    ...(image
-      ? [
-          { name: imageName, num_children: 2, ...optional },
-          { name: 'bytes', type: 'BYTE_ARRAY', ...optional } as const,
-          { name: 'path', ...schemaOf.STRING, ...optional },
-        ]
-      : []),
-    ...(label ? [{ name: labelName, ...schemaOf[labelType], ...optional }] : []),
-    ...Object.keys(others).map((name) => ({ name, ...schemaOf.INT64, ...optional })),
-  ]
+function parquet(file: string, table: Table): string {
   mkdirSync(dirname(file), { recursive: true })
-  const bytes = parquetWriteBuffer({ columnData: columns, schema, ...(kvMetadata && { kvMetadata }), rowGroupSize })
-  writeFileSync(file, new Uint8Array(bytes))
+  writeFileSync(file, imageParquet(table))
   return file
 }
 
@@ -111,7 +71,7 @@ test('classes that are texts are sorted; numbers without names are their own nam
     image: await pictures(1, 2, 3),
     label: ['owl', 'cat', 'owl'],
     labelType: 'STRING',
-    names: { image: 'img', label: 'class' },
+    called: { image: 'img', label: 'class' },
   })
   const named = await openImageSet(texts, 'train', signal)
   assert.deepEqual(
@@ -193,7 +153,7 @@ test('threads keep the order of many pictures, and name the broken one', async (
   const image = Array.from({ length: 401 }, (_, i) =>
     i === 300 ? { bytes: Buffer.from('no'), path: null } : i % 3 ? one : other,
   )
-  const file = parquet(join(folder, 'a.parquet'), { image, label: image.map(() => 0n) }, 200)
+  const file = parquet(join(folder, 'a.parquet'), { image, label: image.map(() => 0n), rowGroupSize: 200 })
   const set = await openImageSet(file, 'train', signal)
   const seen: number[] = []
   using store = await openImageStore(set, usual, [4, 6], {

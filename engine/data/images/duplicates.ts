@@ -1,0 +1,16 @@
+import type { ImageStore } from './image-store.ts'
+
+/** A sentence that names pictures which are both trained and scored on; null where there are none. */
+export function duplicatesAcross(train: ImageStore, test: ImageStore): string | null {
+  const trained = new Map<string, number>()
+  for (const image of train.labels.keys()) trained.set(train.fingerprint(image), image)
+  const both = [...test.labels.keys()].filter((image) => trained.has(test.fingerprint(image)))
+  const [first] = both
+  if (first === undefined) return null
+  const same = train.files[trained.get(test.fingerprint(first))!]!
+  const example = same === test.files[first] ? same : `${test.files[first]} is ${same}`
+  return (
+    `${both.length} of ${test.labels.length} pictures for scores are also trained on (${example}): scores on them say ` +
+    'nothing of pictures that the model has not seen'
+  )
+}
