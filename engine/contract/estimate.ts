@@ -6,6 +6,9 @@ import { ggufLayout } from './export.ts'
 
 /** Parameters of the checkpoint that is given, and of what is left of it. */
 export const parametersSchema = z.object({ before: z.int(), after: z.int() })
+/** Numbers that a run trains: those of the adapter and of a classifier that is trained, and their share of the model's. */
+export const trainableSchema = z.object({ parameters: z.int(), fraction: z.number() })
+export type Trainable = z.infer<typeof trainableSchema>
 const plannedAndActual = z.object({ planned: z.number(), actual: z.number() })
 /**
  * Fractions that leave: of the heads and channels of the layers that are pruned, and of all parameters. `planned` is what
@@ -36,6 +39,8 @@ export type Placement = z.infer<typeof placementSchema>
 
 export const estimateSchema = z.object({
   parameters: parametersSchema,
+  /** Of a job that trains. */
+  trainable: trainableSchema.optional(),
   /** Of a pruning job whose heads, channels or layers leave. */
   removal: removalSchema.optional(),
   /** Which programs will load what a pruning job leaves. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { compatibilitySchema } from './compatibility.ts'
-import { estimateSchema, parametersSchema, removalSchema } from './estimate.ts'
+import { estimateSchema, parametersSchema, removalSchema, trainableSchema } from './estimate.ts'
 import { scoresSchema } from './evaluation.ts'
 import { exportedSchema } from './export.ts'
 import { jobSchema } from './job.ts'
@@ -18,9 +18,11 @@ export const validationSchema = z.object({
   /** After the last step; null where it was not measured, or is not a number. */
   last: z.number().nullable(),
   /** Least of those whose adapter may be written. */
-  best: z.object({ step: z.int(), loss: z.number() }).nullable(),
+  best: z.object({ step: z.int(), loss: z.number(), top1: z.number().optional() }).nullable(),
   /** The step whose adapter was written. */
   written: z.int(),
+  /** Of pictures: fraction whose class is the likeliest one, after the last step; left out where it was not measured. */
+  lastTop1: z.number().optional(),
 })
 export type Validation = z.infer<typeof validationSchema>
 
@@ -30,6 +32,8 @@ export const resultEventSchema = z.object({
   checkpoint: z.string().optional(),
   adapter: z.string().optional(),
   parameters: parametersSchema.optional(),
+  /** What a run trained: numbers, and their share of all parameters of the dense model. */
+  trainable: trainableSchema.optional(),
   removal: removalSchema.optional(),
   /** Which programs load the checkpoint that was written. */
   compatibility: z.array(compatibilitySchema).optional(),
@@ -89,7 +93,14 @@ export const eventSchema = z.discriminatedUnion('type', [
   /** What became of the rows of the training data, once they are read. */
   z.object({ type: z.literal('data'), rows: rowCountsSchema }),
   /** The loss on held-out rows after a step, and whether it is the least of those whose adapter may be written. */
-  z.object({ type: z.literal('validated'), step: z.int(), loss: z.number().nullable(), best: z.boolean() }),
+  z.object({
+    type: z.literal('validated'),
+    step: z.int(),
+    loss: z.number().nullable(),
+    /** Of pictures. */
+    top1: z.number().optional(),
+    best: z.boolean(),
+  }),
   z.object({ type: z.literal('log'), level: z.enum(['info', 'warning', 'error']), message: z.string() }),
   z.object({ type: z.literal('saved'), step: z.int() }),
   z.object({ type: z.literal('warning'), message: z.string() }),

@@ -10,8 +10,9 @@ export const path = z
 /** A file or folder that a job reads, and one that it writes: what a job may touch is told by these marks. */
 export const readPath = path.meta({ path: 'read' })
 export const writtenPath = path.meta({ path: 'written' })
-/** A linear layer of a decoder's block. */
-export const linearName = z.enum(['q', 'k', 'v', 'o', 'gate', 'up', 'down'])
+/** Linear layers of a decoder's block, and those that an encoder's has in place of the last three. */
+export const decoderLinears = ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] as const
+export const linearName = z.enum([...decoderLinears, 'fc1', 'fc2'])
 
 /** A Failure of engine/shared/errors.ts, which says what its fields mean. */
 export const failureSchema = z.object({

@@ -39,6 +39,14 @@ export const pruneSchema = z.strictObject({
     .max(0.95)
     .default(0.5)
     .describe('fraction of heads and channels, of layers or of weights to remove'),
+  prune: z
+    .array(z.enum(['heads', 'channels']))
+    .min(1)
+    .max(2)
+    .default(['heads', 'channels'])
+    .describe(
+      'what may leave; channels alone leave a ViT that every program loads, since a stock one has no size of a head of its own',
+    ),
   ratioOf: z
     .enum(['groups', 'parameters'])
     .default('groups')

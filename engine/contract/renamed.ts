@@ -43,9 +43,16 @@ type Settings = Readonly<Record<string, unknown>>
 const isSettings = (value: unknown): value is Settings =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Linear layers by our names; PEFT's (`q_proj`) mean the same. */
+/** Names of an encoder's linear layers in transformers 4. */
+const encoderNames: Readonly<Record<string, string>> = { query: 'q', key: 'k', value: 'v' }
+
+/** Linear layers by our names; PEFT's (`q_proj`, `query`) mean the same. */
 const ownNames = (value: unknown): unknown =>
-  Array.isArray(value) ? value.map(ownNames) : typeof value === 'string' ? value.replace(/_proj$/, '') : value
+  Array.isArray(value)
+    ? value.map(ownNames)
+    : typeof value === 'string'
+      ? (encoderNames[value] ?? value.replace(/_proj$/, ''))
+      : value
 
 /** The settings of a schema's shape that had other names. */
 export const renamedIn = (shape: object): RenamedSetting[] =>

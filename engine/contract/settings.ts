@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { backendNames } from '../shared/backend-names.ts'
-import { linearName, readPath } from './names.ts'
+import { decoderLinears, linearName, readPath } from './names.ts'
 
 export const fraction = z.number().min(0).max(1)
 
@@ -32,7 +32,11 @@ export const machineSettings = {
 
 /** Settings of everything that trains an adapter. */
 export const trainingSettings = {
-  data: z.array(readPath).min(1).max(10_000).describe('training files: text, JSON lines or Parquet'),
+  data: z
+    .array(readPath)
+    .min(1)
+    .max(10_000)
+    .describe('training files: text, JSON lines or Parquet; of a model of images: a folder of class folders or a list'),
   field: z.string().optional().describe('field that holds the text or the messages'),
   trainOn: z.enum(['answers', 'everything']).default('answers').describe('where loss is taken in instruction data'),
   packing: z.enum(['pack', 'pack-documents', 'pad']).default('pack').describe('how examples fill rows'),
@@ -98,8 +102,16 @@ export const trainingSettings = {
   targetModules: z
     .array(linearName)
     .min(1)
-    .default(['q', 'k', 'v', 'o', 'gate', 'up', 'down'])
-    .describe("linear layers that get an adapter; PEFT's names (q_proj) are understood too"),
+    .default([...decoderLinears])
+    .describe(
+      "linear layers that get an adapter; PEFT's names (q_proj) are understood too; in a model of images the default is q,k,v,o,fc1,fc2",
+    ),
+  trainClassifier: z
+    .boolean()
+    .default(false)
+    .describe(
+      'models of images: train the classifier whole beside the adapter; one that is new, since the classes differ, always is',
+    ),
   gradientCheckpointing: z
     .enum(['auto', 'off', 'on'])
     .default('auto')
@@ -110,6 +122,10 @@ export const trainingSettings = {
     .describe(
       'hold the frozen weights in 8 bits: training and scores see them rounded, and the adapter is merged into the originals unless --merge-into says otherwise',
     ),
+  augmentation: z
+    .enum(['none', 'flip', 'crop-and-flip'])
+    .default('none')
+    .describe('what training does to pictures: nothing, mirror half of them, or cut out a random part as well'),
   seed: z.int().min(0).default(0).describe('seed of everything random'),
   saveEvery: z.int().min(1).max(most.steps).default(50).describe('steps between two saved states'),
   sampleEvery: z.int().min(0).max(most.steps).default(0).describe('steps between two generated samples; 0: none'),

@@ -6,12 +6,12 @@ export type TrainingBatch = TokenBatch | ImageBatch
 export interface ImageBatch {
   /** Patches of all images, one after another: [rows, patches, values of a patch], values in the order colour, row, column. */
   patches: Float32Array
-  /** The class of each image. */
+  /** The class of each image; -1 where no loss is taken. */
   labels: Int32Array
   rows: number
   /** Tokens of an image in the blocks. */
   length: number
-  /** Images with a label: all of them. */
+  /** Images with a label. */
   targets: number
 }
 

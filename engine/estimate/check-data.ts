@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import type { DataCheck, Job, JobContext, ParsedServiceParams } from '../contract/index.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
 import { failureOf, SecateurError } from '../shared/errors.ts'
@@ -49,6 +50,8 @@ export async function refuseBadFiles(groups: readonly FileGroup[], { emit, signa
   if (first) throw new SecateurError(first.kind, problems.map(({ message }) => message).join('\n'))
 }
 
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+
 const sizeOf = (file: string): number => stateOf(file)?.size ?? 0
 const bytesOf = ({ files }: FileGroup): number => files.reduce((sum, file) => sum + sizeOf(file), 0)
 
@@ -59,7 +62,8 @@ async function checkGroups(groups: readonly FileGroup[], control: WorkControl): 
   const found: CheckedFiles[] = []
   for (const group of groups) {
     const key = JSON.stringify([group.key, group.files.map(stateOf)])
-    const known = remembered.get(key)
+    // What changes in the folders of a folder does not show in it.
+    const known = group.files.some(isFolder) ? undefined : remembered.get(key)
     const fractions = new Map<string, number>()
     const onFile = (file: string, fraction: number) => {
       fractions.set(file, fraction)

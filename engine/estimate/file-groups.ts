@@ -10,7 +10,9 @@ import { imageProblems } from '../evaluation/check-images.ts'
 import { labelFileOf } from '../evaluation/read-task.ts'
 import { configOf } from '../models/checkpoint.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
+import type { ModelConfig } from '../models/model-config.ts'
 import { collectProblems, type SecateurError } from '../shared/errors.ts'
+import { checkOtherPictures, configAfter, trainingPictures } from './image-files.ts'
 
 /** A job whose files are read; the runs of a sweep have no folder yet. */
 export type ReadingJob = Exclude<Job, { kind: 'sweep' | 'prune' }> | Omit<PruneJob, 'out'>
@@ -63,6 +65,15 @@ const modelOf = (checkpoint: string) => ({
   config: configOf(checkpoint),
 })
 
+const looksAtPictures = ({ config }: { config: ModelConfig }): boolean => config.patchValues !== undefined
+
+/** What is found of pictures, of which nothing but problems is told. */
+async function ofPictures(check: () => Promise<void>): Promise<CheckedFiles> {
+  const problems: SecateurError[] = []
+  await collectProblems(problems, check)
+  return { ...nothingFound, problems }
+}
+
 /** Training data, read as `prepareTraining` does. */
 function trainingFiles(job: FinetuneJob | Omit<PruneJob, 'out'>): FileGroup {
   const { checkpoint, data, badRows, maxLostRows } = job
@@ -73,6 +84,12 @@ function trainingFiles(job: FinetuneJob | Omit<PruneJob, 'out'>): FileGroup {
     key: JSON.stringify(['training', checkpoint, tokenizerStates(checkpoint), data, settings]),
     files: data,
     async check(signal, onFile) {
+      const model = modelOf(checkpoint)
+      if (looksAtPictures(model)) {
+        let rows: RowCounts | null = null
+        const found = await ofPictures(async () => void (rows = await trainingPictures(job, model, signal)))
+        return { ...found, rows }
+      }
       const options = { ...(await loadOptions(job, signal, onFile)), trainOn: job.trainOn }
       const found = { ...nothingFound, cutAt }
       const problems: SecateurError[] = []
@@ -105,6 +122,8 @@ function validationFiles(job: FinetuneJob | Omit<PruneJob, 'out'>): FileGroup[] 
       key: JSON.stringify(['validation', checkpoint, tokenizerStates(checkpoint), validation, settings]),
       files: [validation],
       async check(signal, onFile) {
+        const model = modelOf(checkpoint)
+        if (looksAtPictures(model)) return ofPictures(() => checkOtherPictures(job, validation, 'test', model, signal))
         const options = { ...(await loadOptions(whole, signal, onFile)), trainOn: job.trainOn, maxLostRows }
         const problems: SecateurError[] = []
         let refused = 0
@@ -133,6 +152,12 @@ export function calibrationFiles(job: ReadingJob): FileGroup[] {
       key: JSON.stringify(['calibration', checkpoint, tokenizerStates(checkpoint), files, settings]),
       files,
       async check(signal, onFile) {
+        const model = modelOf(checkpoint)
+        if (looksAtPictures(model))
+          return ofPictures(async () => {
+            checkShares(shares, files.length)
+            for (const file of files) await checkOtherPictures(job, file, 'train', model, signal)
+          })
         const options = await loadOptions(job, signal, onFile)
         const problems: SecateurError[] = []
         let refused = 0
@@ -184,8 +209,14 @@ export function evaluationFiles(job: ReadingJob): FileGroup[] {
       files,
       async check(signal, onFile) {
         const model = modelOf(checkpoint)
-        if (model.config.patchValues !== undefined || images !== undefined)
-          return { ...nothingFound, problems: await imageProblems(evaluation, model, signal) }
+        if (images !== undefined || looksAtPictures(model)) {
+          const problems: SecateurError[] = []
+          await collectProblems(problems, async () => {
+            const config = looksAtPictures(model) ? await configAfter(job, model, signal) : model.config
+            problems.push(...(await imageProblems(evaluation, { ...model, config }, signal)))
+          })
+          return { ...nothingFound, problems }
+        }
         const scored = { tokenizer: await openTokenizer(model), maxLength: model.config.maxPositions }
         const problems = await evaluationProblems(evaluation, scored, { signal, onFile })
         return { ...nothingFound, problems }

@@ -1,6 +1,7 @@
 import { backendExtras } from '../backends/extras.ts'
 import type { EvaluationSettings } from '../contract/index.ts'
 import { mostWidenedAtOnce } from '../evaluation/generation.ts'
+import type { ModelConfig } from '../models/model-config.ts'
 import { layerWeights } from '../models/tensors.ts'
 import {
   type HeldModel,
@@ -34,21 +35,27 @@ function blockFloats({ config, widensLinears }: HeldModel, rows: number, length:
   return Math.max(largestBlock(config) + 2 * rows * length * hiddenSize, block + widestOf(config))
 }
 
+/** Floats of a token's patch, as it is read and as a tensor; none of text. */
+export const patchFloats = ({ patchValues = 0 }: ModelConfig): number => 2 * patchValues
+
 /** Floats that scoring holds at most beside the weights. */
 export function evaluationFloats(model: HeldModel, settings: EvaluationSettings): number {
-  const { batchTokens, window, tasks, perplexity, latency, latencyLengths, prompts, maxNewTokens } = settings
+  const { batchTokens, window, tasks, perplexity, latency, latencyLengths, prompts, maxNewTokens, images } = settings
   const { config } = model
   // Rows of tasks are seldom longer than this.
   const ofTasks = Object.keys(tasks).length > 0 ? Math.min(512, config.maxPositions) : 0
   const ofTexts = Object.keys(perplexity).length > 0 ? window : 0
-  const length = Math.max(ofTasks, ofTexts)
+  const ofImages = images === undefined ? 0 : config.maxPositions
+  const length = Math.max(ofTasks, ofTexts, ofImages)
   const tokens = length === 0 ? 0 : Math.max(batchTokens, length)
-  const logits = logitArrays * Math.min(backendExtras().logitsAtOnce.most, tokens * config.vocabularySize)
+  // A classifier reads one token of a picture.
+  const read = ofImages > 0 ? tokens / length : tokens
+  const logits = logitArrays * Math.min(backendExtras().logitsAtOnce.most, read * config.vocabularySize)
   const scoring =
     tokens === 0
       ? 0
       : oneAfterTheOther(
-          blockFloats(model, tokens / length, length),
+          blockFloats(model, tokens / length, length) + tokens * patchFloats(config),
           logits + widenedHead(model, ofTasks > 0 ? 'pieces' : 'once'),
         )
   const measured = latency ? [128, ...latencyLengths].map((prompt) => generationFloats(model, prompt, 32)) : [0]

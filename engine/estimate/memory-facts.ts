@@ -52,18 +52,24 @@ export const largestBlock = (config: ModelConfig): number => Math.max(...layerWe
 export interface AdapterSize {
   rank: number
   targetModules: readonly string[]
+  /** Whether a classifier of images is trained too; one that is new is known only once the pictures are. */
+  trainClassifier?: boolean
 }
 
 /** Elements of an adapter. */
-export const adapterFloats = (config: ModelConfig, { rank, targetModules }: AdapterSize): number =>
+export const adapterFloats = (
+  config: ModelConfig,
+  { rank, targetModules, trainClassifier = false }: AdapterSize,
+): number =>
+  (trainClassifier ? config.vocabularySize * (config.hiddenSize + 1) : 0) +
   rank *
-  sum(
-    config.layers.flatMap((_, layer) =>
-      targetModules.map((name) => {
-        const { outputs, inputs } = linearOf(config, layer, name)
-        return outputs + inputs
-      }),
-    ),
-  )
+    sum(
+      config.layers.flatMap((_, layer) =>
+        targetModules.map((name) => {
+          const { outputs, inputs } = linearOf(config, layer, name)
+          return outputs + inputs
+        }),
+      ),
+    )
 
 export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)

@@ -10,6 +10,7 @@ import { checkPlace } from '../export/place.ts'
 import { exportChoices } from '../export/size.ts'
 import { SecateurError } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
+import { forModel } from '../training/job-for-model.ts'
 import { estimateJob, refuseIfTooLarge } from './estimate.ts'
 import { jobWarnings } from './job-warnings.ts'
 import { placementOf } from './placement.ts'
@@ -17,8 +18,10 @@ import { timeOf } from './time.ts'
 import type { SingleJob } from './work.ts'
 
 /** What one job leaves, needs and takes on this computer. @throws SecateurError as the job itself would */
-export async function estimateSingleJob(job: SingleJob, control: WorkControl): Promise<JobEstimate> {
-  using checkpoint = openCheckpoint(job.checkpoint)
+export async function estimateSingleJob(given: SingleJob, control: WorkControl): Promise<JobEstimate> {
+  using checkpoint = openCheckpoint(given.checkpoint)
+  const trains = given.kind === 'finetune' || given.kind === 'prune'
+  const job: SingleJob = trains ? forModel(given, checkpoint.config) : given
   if (job.kind === 'export') checkPlace(job)
   if ('adapter' in job && job.adapter !== undefined) checkAdapter(readAdapter(job.adapter), checkpoint.config)
   const target = job.kind === 'prune' ? targetOf(job, checkpoint) : undefined

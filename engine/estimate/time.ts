@@ -45,8 +45,8 @@ export async function timeOf(
 
   const after = { ...config, layers }
   const evaluation = 'evaluation' in job ? job.evaluation : undefined
-  const scored = evaluation ? await scoredTokens(evaluation, control) : 0
-  const window = evaluation?.window ?? 0
+  const scored = evaluation ? await scoredTokens(evaluation, config.maxPositions, control) : 0
+  const window = config.patchValues === undefined ? (evaluation?.window ?? 0) : config.maxPositions
   let operations = scored * forwardOperations(after, window)
   if (job.kind === 'prune' && job.evaluateDense) operations += scored * forwardOperations(config, window)
   let steps = 0

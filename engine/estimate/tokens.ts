@@ -1,6 +1,8 @@
 import type { EvaluationSettings, FinetuneJob, PruneJob } from '../contract/index.ts'
+import { type ImageSplit, openImageSet } from '../data/images/image-set.ts'
 import { detectDataset } from '../datasets/detect.ts'
 import { tokenLengths } from '../datasets/token-lengths.ts'
+import { configOf } from '../models/checkpoint.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 
 /** Bytes of text in a token, where nothing better is known. */
@@ -20,16 +22,21 @@ export async function stepsOf(job: FinetuneJob | PruneJob, control: WorkControl)
 export async function validationTokens(job: FinetuneJob | PruneJob, control: WorkControl): Promise<number> {
   const { validation } = job
   if (validation === undefined) return 0
-  if (typeof validation === 'string') return await tokensOf(validation, { ...job, maxDocuments: undefined }, control)
+  if (typeof validation === 'string')
+    return await tokensOf(validation, { ...job, maxDocuments: undefined }, control, 'test')
   let tokens = 0
   for (const path of job.data) tokens += await tokensOf(path, job, control)
   return tokens * (await heldOutShare(job, control))
 }
 
 /** Fraction of the rows of the training data that are held out of it. */
-async function heldOutShare({ validation, data, maxDocuments }: FinetuneJob | PruneJob, control: WorkControl) {
+async function heldOutShare(job: FinetuneJob | PruneJob, control: WorkControl) {
+  const { validation, data, maxDocuments } = job
   if (typeof validation !== 'number') return 0
   if (validation < 1) return validation
+  const { patchValues, maxPositions } = configOf(job.checkpoint)
+  if (patchValues !== undefined)
+    return Math.min(1, (validation * maxPositions) / (await tokensOf(data[0]!, job, control)))
   let rows = 0
   for (const path of data) rows += (await detectDataset({ path }, control)).rows ?? Infinity
   return Math.min(1, validation / Math.min(rows, maxDocuments ?? Infinity))
@@ -39,7 +46,13 @@ async function tokensOf(
   path: string,
   { checkpoint, field, trainOn, maxDocuments }: FinetuneJob | PruneJob,
   control: WorkControl,
+  split: ImageSplit = 'train',
 ): Promise<number> {
+  const { patchValues, maxPositions } = configOf(checkpoint)
+  if (patchValues !== undefined) {
+    const { images } = await openImageSet(path, split, control.signal)
+    return Math.min(images.length, maxDocuments ?? Infinity) * maxPositions
+  }
   const { kind, rows, bytes } = await detectDataset({ path }, control)
   const read = Math.min(rows ?? Infinity, maxDocuments ?? Infinity)
   if (read === Infinity) return bytes / bytesPerToken
@@ -52,9 +65,21 @@ async function tokensOf(
   return complete ? tokens : (tokens / examples) * read
 }
 
-/** About how many tokens an evaluation reads: the bytes of its files, or of the part of them that is scored. */
-export async function scoredTokens(settings: EvaluationSettings, control: WorkControl): Promise<number> {
+/**
+ * About how many tokens an evaluation reads: the bytes of its files, or of the part of them that is scored.
+ *
+ * @param pictureTokens of a picture
+ */
+export async function scoredTokens(
+  settings: EvaluationSettings,
+  pictureTokens: number,
+  control: WorkControl,
+): Promise<number> {
   let tokens = 0
+  if (settings.images !== undefined) {
+    const { images } = await openImageSet(settings.images, 'test', control.signal)
+    tokens += Math.min(images.length, settings.limit ?? Infinity) * pictureTokens
+  }
   for (const path of Object.values(settings.tasks)) {
     const { rows, bytes } = await detectDataset({ path }, control)
     const share = settings.limit === undefined || rows === null ? 1 : Math.min(1, settings.limit / rows)

@@ -1,6 +1,7 @@
 import type { ModelConfig } from '../models/model-config.ts'
 import { layerWeights, linearOf } from '../models/tensors.ts'
 import { headRows } from '../training/head.ts'
+import { patchFloats } from './forward-memory.ts'
 import {
   adapterFloats,
   type AdapterSize,
@@ -35,16 +36,19 @@ export function trainingFloats(model: HeldModel, training: Training): number {
   const tokens = training.rows * training.length
   const layers = [...config.layers.keys()]
   const kept = layers.map((layer) => tokens * keptFloats(config, layer, training))
-  const rows = headRows(tokens, config.vocabularySize)
+  // A classifier reads one token of a picture.
+  const isOfImages = config.patchValues !== undefined
+  const read = isOfImages ? training.rows : tokens
+  const rows = isOfImages ? read : headRows(tokens, config.vocabularySize)
   const piece = logitArrays * rows * config.vocabularySize
   const tile = training.scores ? tileArrays * Math.min(tileElements, widestOf(config)) : 0
-  const adapter = adapterArrays * adapterFloats(config, training)
+  const adapter = adapterArrays * adapterFloats(config, training) + tokens * patchFloats(config)
   if (training.keeps) {
     const passing = tokens * Math.max(...layers.map((layer) => passingFloats(config, layer, 5, 3)))
     // One graph: what is widened for the way there is not let go before the way back, but for the head's weight.
     const head = model.widensTables ? 0.6 * config.vocabularySize * config.hiddenSize : 0
     // So are the logits of all pieces and their probabilities.
-    const logits = Math.max(piece, 2 * tokens * config.vocabularySize)
+    const logits = Math.max(piece, 2 * read * config.vocabularySize)
     const step = sum(kept) + passing + widenedFloats(model, true) + logits + head
     return adapter + step + tile
   }
@@ -53,7 +57,7 @@ export function trainingFloats(model: HeldModel, training: Training): number {
   const waiting = tokens * Math.max(...layers.map((layer) => droppedInputs(config, layer, training)))
   const inputs = tokens * (layers.length + 1) * config.hiddenSize
   const block = Math.max(...kept) + passing + waiting + widenedFloats(model, false)
-  return adapter + inputs + oneAfterTheOther(block, piece + widenedHead(model, rows < tokens ? 'pieces' : 'once'), tile)
+  return adapter + inputs + oneAfterTheOther(block, piece + widenedHead(model, rows < read ? 'pieces' : 'once'), tile)
 }
 
 /** Values, two moments, gradients and what replaces them. */

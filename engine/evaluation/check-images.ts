@@ -10,7 +10,7 @@ import { matchClasses } from './match-classes.ts'
 const textSettings = ['tasks', 'perplexity', 'fewShot', 'latency', 'prompts'] as const
 
 /** What is scored: a checkpoint of any kind, by its headers. */
-interface ScoredCheckpoint {
+export interface ScoredCheckpoint {
   folder: string
   config: ModelConfig
 }
@@ -27,6 +27,10 @@ export function checkKindOfEvaluation(settings: EvaluationSettings, { folder, co
     if (isSet) throw badSetting(name, `${folder} is a model of images, which reads no text: give --images`)
   }
   if (settings.images === undefined) throw badSetting('images', 'say which pictures: a folder of class folders')
+}
+
+/** @throws SecateurError where there is nothing that tells classes apart */
+export function checkClassifier({ folder, config }: ScoredCheckpoint): void {
   if ((config as EncoderConfig).labels.length === 0)
     throw badFile(folder, undefined, 'has no classifier: fine-tune it on labelled pictures first')
 }
@@ -40,6 +44,7 @@ export async function imageProblems(
   const problems: SecateurError[] = []
   await collectProblems(problems, async () => {
     checkKindOfEvaluation(settings, checkpoint)
+    checkClassifier(checkpoint)
     const config = checkpoint.config as EncoderConfig
     readPreprocessing(checkpoint.folder, config.source, config.imageSize, config.colours)
     const set = await openImageSet(settings.images!, 'test', signal)

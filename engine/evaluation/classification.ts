@@ -6,6 +6,7 @@ import { type Adapter, lowRankOf } from '../lora/adapter.ts'
 import type { LayerMask, Model } from '../models/family.ts'
 import { classLogits, embedBatch, forward } from '../models/forward.ts'
 import { tf } from '../tensor/tf.ts'
+import { likeliest, logSumExp } from '../training/logits.ts'
 import { standardError } from './statistics.ts'
 
 /** What the model says of a picture. */
@@ -62,7 +63,7 @@ export async function classify(
       const values = logits.subarray(row * labels.length, (row + 1) * labels.length)
       const label = classOf[part.labels[row]!]!
       const rank = rankOf(values, label)
-      const predicted = largest(values)
+      const predicted = likeliest(values)
       const logSum = logSumExp(values)
       perClass[label]!.n++
       if (rank === 0) perClass[label]!.correct++
@@ -116,15 +117,4 @@ function rankOf(values: Float32Array, label: number): number {
   let rank = 0
   for (const [i, value] of values.entries()) if (value > own || (value === own && i < label)) rank++
   return rank
-}
-
-function largest(values: Float32Array): number {
-  let best = 0
-  for (const [i, value] of values.entries()) if (value > values[best]!) best = i
-  return best
-}
-
-function logSumExp(values: Float32Array): number {
-  const most = values.reduce((one, other) => Math.max(one, other), -Infinity)
-  return most + Math.log(values.reduce((sum, value) => sum + Math.exp(value - most), 0))
 }

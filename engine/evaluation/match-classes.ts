@@ -1,11 +1,43 @@
 import { areUnnamed } from '../models/encoder-config.ts'
-import { badFile } from '../shared/errors.ts'
+import type { ImageSet } from '../data/images/image-set.ts'
+import { badFile, SecateurError } from '../shared/errors.ts'
 
 const plain = (name: string) =>
   name
     .toLowerCase()
     .replaceAll(/[^\p{L}\p{N}]+/gu, ' ')
     .trim()
+
+/** What a model is trained to tell apart, and which of it each class of some pictures is. */
+export interface TrainedClasses {
+  labels: readonly string[]
+  classOf: readonly number[]
+  /** Why the classifier is a new one; null where it is the model's own. */
+  newFor: string | null
+}
+
+/**
+ * The classes of training pictures: the model's own where it knows all of them, and otherwise those of the pictures.
+ *
+ * @param labels of the model; empty where it has no classifier
+ * @throws SecateurError where there is nothing to tell apart
+ */
+export function trainedClasses({ classes, path }: ImageSet, labels: readonly string[]): TrainedClasses {
+  if (labels.length > 0)
+    try {
+      return { labels, classOf: matchClasses(classes, labels, path), newFor: null }
+    } catch (error) {
+      if (!(error instanceof SecateurError)) throw error
+      return ofPictures(error.message)
+    }
+  return ofPictures('the model has none')
+
+  function ofPictures(newFor: string): TrainedClasses {
+    if (classes.length < 2)
+      throw badFile(path, undefined, `has ${classes.length} class, so that there is nothing to tell apart`)
+    return { labels: classes, classOf: [...classes.keys()], newFor }
+  }
+}
 
 /**
  * The model's class of each class of some pictures: by name, whatever its capitals and dashes; where the model's classes have

@@ -4,19 +4,21 @@ import { openCheckpoint } from '../models/checkpoint.ts'
 import { baseModelOf, copyLicenses } from '../export/card/base-model.ts'
 import { finetunedCard } from '../export/card/finetuned.ts'
 import { writeCard } from '../export/card/model-card.ts'
-import { adapterMatrices, writeAdapter } from '../lora/peft.ts'
+import { adapterMatrices, trainedClassifier, writeAdapter } from '../lora/peft.ts'
 import type { FinetuneJob, JobContext, ResultEvent } from '../contract/index.ts'
 import { announce } from '../estimate/announce.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { inRunFolder } from '../runs/run-folder.ts'
 import { prepareTraining } from '../runs/prepare.ts'
 import { record } from '../runs/record.ts'
+import { forModel } from '../training/job-for-model.ts'
 import { takeSteps } from '../training/loop.ts'
 
 /** Fine-tunes an adapter on a checkpoint and writes it as a PEFT folder: OUT/output. */
-export async function finetune(job: FinetuneJob, context: JobContext): Promise<ResultEvent> {
+export async function finetune(given: FinetuneJob, context: JobContext): Promise<ResultEvent> {
   const started = performance.now()
-  using checkpoint = openCheckpoint(job.checkpoint)
+  using checkpoint = openCheckpoint(given.checkpoint)
+  const job = forModel(given, checkpoint.config)
   const { name, threads } = await chooseBackend(job)
   await announce(job, checkpoint, context.emit)
   const base = baseModelOf(checkpoint.folder, checkpoint.config.source)
@@ -27,9 +29,14 @@ export async function finetune(job: FinetuneJob, context: JobContext): Promise<R
       events: takeSteps(run.trainer, run.done),
     })
     if (!existsSync(folder.output)) {
-      const { config } = checkpoint
+      const { config } = run.model
       const matrices = adapterMatrices(config, adapter.layers)
-      const settings = { ...run.adapter.settings, base: job.checkpoint, matrices }
+      const settings = {
+        ...run.adapter.settings,
+        base: job.checkpoint,
+        matrices,
+        ...(adapter.classifier && { classifier: trainedClassifier(config, adapter.classifier) }),
+      }
       const facts = { config, steps: run.steps, loss, validation }
       await writeAdapter(folder.output, settings, config, (temporary) => {
         copyLicenses(checkpoint.folder, base, temporary)
@@ -39,6 +46,7 @@ export async function finetune(job: FinetuneJob, context: JobContext): Promise<R
     return {
       type: 'result',
       adapter: folder.output,
+      trainable: run.trainable,
       data: run.rows,
       ...(validation && { validation }),
       loss,

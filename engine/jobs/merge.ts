@@ -2,7 +2,8 @@ import { openCheckpoint } from '../models/checkpoint.ts'
 import { writeCheckpoint } from '../models/write-checkpoint.ts'
 import { adapterScale } from '../lora/adapter-scale.ts'
 import { mergedReader, readAll, readerOf8Bits } from '../lora/merge.ts'
-import { checkAdapter, pairsOfAdapter, readAdapter } from '../lora/peft.ts'
+import { adaptedConfig, checkAdapter, pairsOfAdapter, readAdapter } from '../lora/peft.ts'
+import { countParameters } from '../models/tensors.ts'
 import type { JobContext, MergeJob, ResultEvent } from '../contract/index.ts'
 import { announce } from '../estimate/announce.ts'
 import { baseModelOf, copyLicenses } from '../export/card/base-model.ts'
@@ -19,12 +20,14 @@ export async function merge(job: MergeJob, { emit, signal }: JobContext): Promis
   checkAdapter(adapter, checkpoint.config)
   await announce(job, checkpoint, emit)
   const dtype = job.outputDtype === 'same' ? checkpoint.dtype : job.outputDtype
-  const { config } = checkpoint
+  const config = adaptedConfig(checkpoint.config, adapter)
   const described = baseModelOf(checkpoint.folder, config.source)
-  const values = { scale: adapterScale(adapter), layers: pairsOfAdapter(adapter, config) }
+  const { classifier = null } = adapter
+  const values = { scale: adapterScale(adapter), layers: pairsOfAdapter(adapter, config), classifier }
   const own = (name: string) => checkpoint.read(name)
   const base = job.mergeInto === 'trained' ? readerOf8Bits(config, own) : own
   const writing = new StageProgress('writing', emit)
+  const parameters = { before: checkpoint.parameters, after: countParameters(config) }
   await writeCheckpoint(job.out, {
     config,
     dtype,
@@ -33,16 +36,15 @@ export async function merge(job: MergeJob, { emit, signal }: JobContext): Promis
     ifTooLarge: 'write bfloat16 or float32 with --output-dtype',
     beside: (temporary) => {
       copyLicenses(checkpoint.folder, described, temporary)
-      writeCard(temporary, mergedCard(job, described, adapter, checkpoint))
+      writeCard(temporary, mergedCard(job, described, adapter, config, parameters))
     },
     signal,
     onProgress: (done, total) => writing.report(done, total),
   })
-  const { parameters } = checkpoint
   return {
     type: 'result',
     checkpoint: job.out,
-    parameters: { before: parameters, after: parameters },
+    parameters,
     compatibility: compatibilityOf(config),
     ...peakMemory(),
   }

@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { chooseBackend } from '../backends/choose.ts'
-import type { JobContext, PruneJob, ResultEvent, RowCounts, Validation } from '../contract/index.ts'
+import type { JobContext, PruneJob, ResultEvent, RowCounts, Trainable, Validation } from '../contract/index.ts'
 import type { TrainingBatch } from '../data/batches.ts'
-import { calibrationBatches } from '../data/calibration.ts'
 import { announce } from '../estimate/announce.ts'
 import { refuseBadFiles } from '../estimate/check-data.ts'
 import { calibrationFiles, evaluationFiles, fileGroupsOf } from '../estimate/file-groups.ts'
@@ -31,6 +30,7 @@ import { inRunFolder, type RunFolder, startedJob } from '../runs/run-folder.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
 import { badSetting } from '../shared/errors.ts'
 import { writeFileAtomically } from '../shared/files.ts'
+import { forModel } from '../training/job-for-model.ts'
 
 /**
  * Pruning as LoRAPrune does it (arXiv 2305.18403), by any criterion: fine-tune with LoRA, score, mask step by step or at
@@ -39,13 +39,16 @@ import { writeFileAtomically } from '../shared/files.ts'
 export async function prune(given: PruneJob, context: JobContext): Promise<ResultEvent> {
   const started = performance.now()
   using checkpoint = openCheckpoint(given.checkpoint)
-  const job = withLayout(given, checkpoint.config, startedJob(given.out, context))
+  const job = forModel(withLayout(given, checkpoint.config, startedJob(given.out, context)), checkpoint.config)
   const target = targetOf(job, checkpoint)
   const { name, threads } = await chooseBackend(job)
   await announce(job, checkpoint, context.emit, target)
   const { config } = checkpoint
   const base = baseModelOf(checkpoint.folder, config.source)
-  const warnings = [...pruningWarnings(given, config, target), ...headCountWarnings(given, config, target)]
+  const warnings = [
+    ...pruningWarnings(forModel(given, config), config, target),
+    ...headCountWarnings(given, config, target),
+  ]
   for (const message of warnings) context.emit({ type: 'warning', message })
   if (job.evaluateDense && !job.evaluation) throw badSetting('evaluateDense', 'say on what: give tasks or perplexity')
   // Training data is read next, unless scoring the dense checkpoint comes first.
@@ -55,7 +58,7 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
     context.emit({ type: 'started', job, backend: name, threads })
     const dense = job.evaluateDense ? await evaluateInRun(checkpoint, job.evaluation!, 'dense', folder, context) : null
     const recorded = await trainAndWrite(job, target, checkpoint, base, folder, context)
-    const { loss, validation, rows, steps, density: before } = recorded
+    const { loss, validation, rows, steps, trainable, density: before } = recorded
     using pruned = openCheckpoint(folder.output)
     const density =
       before === null ? null : { before, after: densityOf(pruned.config, (tensor) => pruned.read(tensor)) }
@@ -69,6 +72,7 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
       type: 'result',
       checkpoint: folder.output,
       parameters,
+      trainable,
       ...(target.removes !== 'weights' && {
         removal: removalOf(checkpoint.config, target, { ...pruned.config, parameters: pruned.parameters }),
       }),
@@ -93,6 +97,7 @@ interface Trained {
   /** What became of the rows of the data. */
   rows: RowCounts
   steps: number
+  trainable: Trainable
   /** Fraction of weights that were not zero before the merge, where single weights leave. */
   density: number | null
 }
@@ -112,7 +117,7 @@ async function trainAndWrite(
 ): Promise<Trained> {
   using run = await prepareTraining(job, checkpoint, folder, context)
   let drawn: Promise<TrainingBatch[]> | null = null
-  const calibration = () => (drawn ??= calibrationBatches(job, run.tokenizer, context, run.heldOut))
+  const calibration = () => (drawn ??= run.calibration())
   const read = (name: string) => checkpoint.read(name)
   using pruning: Pruning =
     target.removes === 'weights'
@@ -132,6 +137,7 @@ async function trainAndWrite(
     validation,
     rows: run.rows,
     steps: run.steps,
+    trainable: run.trainable,
     density: target.removes === 'weights' ? densityOf(checkpoint.config, pruning.read) : null,
   }
 }

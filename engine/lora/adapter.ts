@@ -53,17 +53,25 @@ export interface PairValues {
 export interface AdapterValues {
   scale: number
   layers: Partial<Record<LinearName, PairValues>>[]
+  /** A classifier that is trained whole: weight a [classes, hidden] and bias b [classes]. */
+  classifier: PairValues | null
 }
 
 /** A fresh adapter: A Kaiming-uniform with a = sqrt 5, that is uniform in +-1 / sqrt(in), and B zero. */
-export function createAdapter(config: ModelConfig, settings: AdapterSettings, random: Random): Adapter {
-  return adapterFrom(config, settings, (layer, name) => {
+export function createAdapter(
+  config: ModelConfig,
+  settings: AdapterSettings,
+  random: Random,
+  classifier: PairValues | null = null,
+): Adapter {
+  const fresh = (layer: number, name: LinearName): PairValues => {
     const { outputs, inputs } = linearOf(config, layer, name)
     const stream = random.fork(`layers.${layer}.${name}`)
     const bound = 1 / Math.sqrt(inputs)
     const a = Float32Array.from({ length: settings.rank * inputs }, () => (2 * stream.uniform() - 1) * bound)
     return { a, b: new Float32Array(outputs * settings.rank) }
-  })
+  }
+  return adapterFrom(config, settings, fresh, classifier)
 }
 
 /** An adapter from the values of its pairs; the rank of a pair follows from their lengths. */
@@ -71,6 +79,7 @@ export function adapterFrom(
   config: ModelConfig,
   settings: AdapterSettings,
   values: (layer: number, name: LinearName) => PairValues | undefined,
+  classifier: PairValues | null = null,
 ): Adapter {
   const layers = config.layers.map((_, layer) => {
     const matrices: LayerMatrices = {}
@@ -85,20 +94,29 @@ export function adapterFrom(
     }
     return matrices
   })
-  return { settings, scale: adapterScale(settings), layers, classifier: null }
+  const whole = classifier && {
+    a: tf.tensor2d(classifier.a, [classifier.b.length, config.hiddenSize]),
+    b: tf.tensor1d(classifier.b),
+  }
+  return { settings, scale: adapterScale(settings), layers, classifier: whole }
 }
 
+/** How many numbers an adapter trains. */
+export const trainedNumbers = (adapter: Adapter): number =>
+  trainedMatrices(adapter)
+    .flatMap((matrices) => pairsOf(matrices))
+    .reduce((sum, [, { a, b }]) => sum + a.size + b.size, 0)
+
 /** The values of an adapter, read from the back end. */
-export const adapterValues = ({ scale, layers }: Adapter): AdapterValues => ({
+export const adapterValues = ({ scale, layers, classifier }: Adapter): AdapterValues => ({
   scale,
-  layers: layers.map((matrices) =>
-    Object.fromEntries(
-      pairsOf(matrices).map(([name, { a, b }]) => [
-        name,
-        { a: a.dataSync() as Float32Array, b: b.dataSync() as Float32Array },
-      ]),
-    ),
-  ),
+  layers: layers.map((matrices) => Object.fromEntries(pairsOf(matrices).map(([name, pair]) => [name, valuesOf(pair)]))),
+  classifier: classifier && valuesOf(classifier),
+})
+
+const valuesOf = ({ a, b }: MatrixPair): PairValues => ({
+  a: a.dataSync() as Float32Array,
+  b: b.dataSync() as Float32Array,
 })
 
 /** The pairs of a layer in a fixed order. */

@@ -1,15 +1,17 @@
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { type Adapter, adapterFrom } from './adapter.ts'
-import { checkAdapter, pairsOfAdapter, readAdapter } from './peft.ts'
+import type { ModelConfig } from '../models/model-config.ts'
+import { adaptedConfig, checkAdapter, pairsOfAdapter, readAdapter } from './peft.ts'
 
 /**
- * Reads a PEFT folder as an adapter of a checkpoint.
+ * Reads a PEFT folder as an adapter of a checkpoint, with the config of the two together.
  *
  * @throws SecateurError where the folder is damaged or the adapter belongs to another model
  */
-export function loadAdapter(folder: string, checkpoint: Checkpoint): Adapter {
-  const adapter = readAdapter(folder)
-  checkAdapter(adapter, checkpoint.config)
-  const pairs = pairsOfAdapter(adapter, checkpoint.config)
-  return adapterFrom(checkpoint.config, adapter, (layer, name) => pairs[layer]![name])
+export function loadAdapter(folder: string, checkpoint: Checkpoint): Adapter & { config: ModelConfig } {
+  const stored = readAdapter(folder)
+  checkAdapter(stored, checkpoint.config)
+  const pairs = pairsOfAdapter(stored, checkpoint.config)
+  const config = adaptedConfig(checkpoint.config, stored)
+  return { ...adapterFrom(config, stored, (layer, name) => pairs[layer]![name], stored.classifier), config }
 }

@@ -4,17 +4,22 @@ import { expectedTensors, weightPlaces, type WeightPlace } from '../models/tenso
 import { frozenWeight, quantise, toFloat32 as widened } from '../tensor/frozen-weight.ts'
 import type { StoredTensor } from '../tensor/stored-tensor.ts'
 import type { AdapterValues, PairValues } from './adapter.ts'
+import { classifierTensors } from './classifier.ts'
 
 /** Reads a tensor of a checkpoint by its name. */
 export type ReadTensor = (name: string) => StoredTensor
 
 /**
- * A checkpoint's tensors with an adapter merged into them: weights that have a pair become W + scale * B A in float32, all
- * others are read as they are (Hu et al., arXiv 2106.09685, section 4.1).
+ * A checkpoint's tensors with an adapter merged into them: weights that have a pair become W + scale * B A in float32, a
+ * classifier that was trained takes the place of the checkpoint's, and all others are read as they are (Hu et al., arXiv
+ * 2106.09685, section 4.1).
  */
 export function mergedReader(config: ModelConfig, read: ReadTensor, adapter: AdapterValues): ReadTensor {
   const places = Map.groupBy(weightPlaces(config), ({ tensor }) => tensor)
+  const trained = classifierTensors(config, adapter.classifier)
   return (name) => {
+    const whole = trained.get(name)
+    if (whole) return whole
     const stored = read(name)
     const adapted = (places.get(name) ?? []).flatMap((place) => {
       const pair = adapter.layers[place.layer]?.[place.linear]

@@ -12,6 +12,8 @@ export interface AdapterConfig {
   rankStabilised: boolean
   /** Ranks of modules that have another, by the last part of their name; the scale is that of all. */
   rankPattern?: Record<string, number>
+  /** Modules that are saved whole: the classifier of a model of images, or none. */
+  modulesToSave?: readonly string[]
   /** base_model_name_or_path: where the base model was when the adapter was trained. */
   base?: string | undefined
 }
@@ -31,6 +33,7 @@ const configSchema = z.looseObject({
   bias: z.string().nullish(),
   target_modules: z.union([z.string(), z.array(z.string())]).nullish(),
   base_model_name_or_path: z.string().nullish(),
+  modules_to_save: z.array(z.string()).nullish(),
   rank_pattern: pattern,
   alpha_pattern: pattern,
   init_lora_weights: z.union([z.boolean(), z.string()]).nullish(),
@@ -43,12 +46,14 @@ const refused: Record<string, string> = {
   use_bdlora: 'block-diagonal LoRA adapters are not supported',
   fan_in_fan_out: 'is for layers with transposed weights, which Llama-family models do not have',
   lora_bias: 'adapters with a bias of their own are not supported',
-  modules_to_save: 'whole modules trained beside the adapter are not supported; retrain without them',
   trainable_token_indices: 'trained embeddings beside the adapter are not supported; retrain without them',
   target_parameters: 'adapters on parameters that are no linear layers are not supported',
   layer_replication: 'adapters on replicated layers are not supported',
   alora_invocation_tokens: 'activated LoRA is not supported',
 }
+
+/** The modules of classifiers, which may be trained whole. */
+const classifiers = new Set(['classifier', 'head'])
 
 /** Initial values that also change the base model: such an adapter does not fit the original one. */
 const changesBase = /^(pissa|olora|corda|loftq)/i
@@ -71,6 +76,14 @@ export function readAdapterConfig(file: string): AdapterConfig {
   for (const [field, message] of Object.entries(refused)) {
     if (isSet(fields[field])) throw badFile(file, field, message)
   }
+  const whole = fields.modules_to_save ?? []
+  const other = whole.find((name) => !classifiers.has(name))
+  if (other !== undefined)
+    throw badFile(
+      file,
+      'modules_to_save',
+      `names ${other}: whole modules trained beside the adapter are not supported, but for the classifier of a model of images; retrain without them`,
+    )
   const alpha = fields.lora_alpha ?? 8
   const rankStabilised = fields.use_rslora ?? false
   const { rank_pattern: ranks, alpha_pattern: alphas } = fields
@@ -89,6 +102,7 @@ export function readAdapterConfig(file: string): AdapterConfig {
     dropout: fields.lora_dropout ?? 0,
     rankStabilised,
     ...(ranks && Object.keys(ranks).length > 0 && { rankPattern: ranks }),
+    ...(whole.length > 0 && { modulesToSave: whole }),
     base: fields.base_model_name_or_path ?? undefined,
   }
 }
@@ -122,11 +136,13 @@ function checkScales(
  *
  * @param targetModules last parts of the names of the adapted modules
  * @param patterns ranks and alphas of modules that have their own
+ * @param isLanguageModel PEFT has a type of task for these, and none for classifiers of images
  */
 export function adapterConfigJson(
   config: AdapterConfig,
   targetModules: readonly string[],
   patterns: { ranks: Record<string, number>; alphas: Record<string, number> },
+  isLanguageModel: boolean,
 ): Record<string, unknown> {
   return {
     alpha_pattern: patterns.alphas,
@@ -140,13 +156,13 @@ export function adapterConfigJson(
     layers_to_transform: null,
     lora_alpha: config.alpha,
     lora_dropout: config.dropout,
-    modules_to_save: null,
+    modules_to_save: config.modulesToSave ?? null,
     peft_type: 'LORA',
     r: config.rank,
     rank_pattern: patterns.ranks,
     revision: null,
     target_modules: targetModules,
-    task_type: 'CAUSAL_LM',
+    task_type: isLanguageModel ? 'CAUSAL_LM' : null,
     use_dora: false,
     use_rslora: config.rankStabilised,
   }

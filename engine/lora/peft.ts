@@ -1,26 +1,31 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { checkFinite } from '../checkpoint/check-finite.ts'
 import { fromFloat32, toFloat32 } from '../checkpoint/dtype.ts'
 import { withoutAdapterHint } from '../checkpoint/folder-hint.ts'
 import { elementsOf, type TensorEntry } from '../checkpoint/safetensors-header.ts'
 import { writeSafetensors } from '../checkpoint/safetensors-writer.ts'
 import { SafetensorsFile } from '../checkpoint/safetensors.ts'
-import { separateModules } from '../models/decoder.ts'
+import { linearName } from '../contract/index.ts'
 import type { LinearName } from '../models/family.ts'
+import { type EncoderConfig, unnamedLabels } from '../models/encoder-config.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { families, familyOf } from '../models/registry.ts'
 import { linearsOf } from '../models/tensors.ts'
 import { badFile } from '../shared/errors.ts'
-import { createFolderAtomically, writeJson } from '../shared/files.ts'
+import { createFolderAtomically, parseJsonOrNull, writeJson } from '../shared/files.ts'
 import type { StoredTensor } from '../tensor/stored-tensor.ts'
 import type { AdapterValues, PairValues } from './adapter.ts'
+import { withClasses } from './classifier.ts'
 import { fusedPairs, type LowRankMatrices, matrixKey, moduleName, splitPair } from './fused-modules.ts'
 import { type AdapterConfig, adapterConfigJson, rankOf, readAdapterConfig } from './peft-config.ts'
 
 const configName = 'adapter_config.json'
 const weightsName = 'adapter_model.safetensors'
 const weightsPrefix = 'base_model.model.'
+/** Where the names of a classifier's classes stand in the file of the weights. */
+const labelsKey = 'secateur_labels'
 
 /** A LoRA adapter as PEFT stores it. */
 export interface PeftAdapter extends AdapterConfig {
@@ -29,6 +34,14 @@ export interface PeftAdapter extends AdapterConfig {
    * Keyed "layers.0.q", and "layers.0.q+k+v" where several linear layers are one module. PEFT adapters may leave layers out.
    */
   matrices: Map<string, LowRankMatrices>
+  /** A classifier that was trained whole. */
+  classifier?: TrainedClassifier
+}
+
+/** Weight a [classes, inputs] and bias b [classes], and the names of the classes where they are known. */
+export interface TrainedClassifier extends PairValues {
+  inputs: number
+  labels: readonly string[] | null
 }
 
 export interface ReadAdapter extends PeftAdapter {
@@ -44,17 +57,19 @@ export function readAdapter(folder: string): ReadAdapter {
   using file = openWeights(folder)
   const matrices = new Map<string, LowRankMatrices>()
   for (const [key, pair] of pairFactors(file)) matrices.set(key, readPair(file, config, pair))
-  return { ...config, folder, targetModules: linearNamesOf(matrices), matrices }
+  const classifier = readClassifier(file, config)
+  return { ...config, folder, targetModules: linearNamesOf(matrices), matrices, ...(classifier && { classifier }) }
 }
 
 /** What an adapter is, from its config and the header of its weights. Errors are those of `readAdapter`. */
 export function inspectAdapter(folder: string) {
   const config = readAdapterConfig(configIn(folder))
-  const { base, rankPattern: _, ...facts } = config
+  const { base, rankPattern: _, modulesToSave: _whole, ...facts } = config
   using file = openWeights(folder)
   const pairs = pairFactors(file)
   for (const pair of pairs.values()) checkPair(file, config, pair)
-  const tensors = [...pairs.values()].flatMap(({ a, b }) => [a, b])
+  const whole = classifierEntries(file, config)
+  const tensors = [...[...pairs.values()].flatMap(({ a, b }) => [a, b]), ...(whole ? [whole.weight, whole.bias] : [])]
   return {
     ...facts,
     base: base ?? null,
@@ -84,9 +99,7 @@ function openWeights(folder: string): SafetensorsFile {
 /** Linear layers that are adapted, in the order of their block. */
 const linearNamesOf = (byKey: ReadonlyMap<string, unknown>): LinearName[] => {
   const adapted = new Set([...byKey.keys()].flatMap((key) => partsOf(key)[1]))
-  return Object.values(separateModules)
-    .flat()
-    .filter((name) => adapted.has(name))
+  return linearName.options.filter((name) => adapted.has(name))
 }
 
 interface Pair {
@@ -99,20 +112,31 @@ interface Pair {
 /** Modules of all families, by their path within a block. */
 const knownModules = new Map(families.flatMap(({ modules }) => Object.entries(modules)))
 
-/** Layer, module within the layer, and factor. */
-const factorName = /^base_model\.model\.model\.layers\.(\d+)\.(\w+\.\w+)\.lora_([AB])(?:\.default)?\.weight$/
+/** Module and factor. */
+const factorName = /^base_model\.model\.(.+)\.lora_([AB])(?:\.default)?\.weight$/
+/** Layer, and module within the layer, of a module as families spell it. */
+const blockModule = new RegExp(
+  `^(?:${[...new Set(families.map(({ blocks }) => blocks.replaceAll('.', '\\.')))].join('|')})\\.(\\d+)\\.(\\w+\\.\\w+)$`,
+)
+/** A tensor of a module that was trained whole. */
+const wholeName = /^base_model\.model\.(?:timm_model\.)?(\w+)\.(?:modules_to_save\.default\.)?(weight|bias)$/
+
+/** The name of a module that all families go by, where versions of transformers spell it differently. */
+const spelled = (path: string): string => families.reduce((name, family) => family.modulePath?.(name) ?? name, path)
 
 function pairFactors(file: SafetensorsFile): Map<string, Pair> {
   const found = new Map<string, Partial<Pair> & { module: string }>()
   for (const [name, entry] of file.tensors) {
-    const match = factorName.exec(name)
-    const linears = match && knownModules.get(match[2]!)
-    if (!match || !linears) {
-      throw badFile(file.path, name, 'is not a LoRA matrix of q, k, v, o, gate, up or down; others are not supported')
+    if (wholeName.test(name)) continue
+    const [, path, factor] = factorName.exec(name) ?? []
+    const [, layer, module] = (path !== undefined && blockModule.exec(spelled(path))) || []
+    const linears = module === undefined ? undefined : knownModules.get(module)
+    if (layer === undefined || module === undefined || !linears) {
+      throw badFile(file.path, name, `is not a LoRA matrix of ${linearsText}; others are not supported`)
     }
-    const key = matrixKey(Number(match[1]), linears)
-    const pair = found.get(key) ?? { module: moduleName(match[2]!) }
-    const half = match[3] === 'A' ? 'a' : 'b'
+    const key = matrixKey(Number(layer), linears)
+    const pair = found.get(key) ?? { module: moduleName(module) }
+    const half = factor === 'A' ? 'a' : 'b'
     if (pair[half]) throw badFile(file.path, name, 'is there under two names')
     found.set(key, { ...pair, [half]: entry })
   }
@@ -123,6 +147,53 @@ function pairFactors(file: SafetensorsFile): Map<string, Pair> {
   }
   if (pairs.size === 0) throw badFile(file.path, undefined, 'holds no LoRA matrices')
   return pairs
+}
+
+const linearsText = linearName.options.join(', ').replace(/, (?=\w+$)/, ' or ')
+
+/** The tensors of a classifier that was trained whole; null where adapter_config.json names none. */
+function classifierEntries(file: SafetensorsFile, { modulesToSave = [] }: AdapterConfig) {
+  const found: Partial<Record<'weight' | 'bias', TensorEntry>> = {}
+  for (const [name, entry] of file.tensors) {
+    const [, module, part] = wholeName.exec(name) ?? []
+    if (module === undefined) continue
+    if (!modulesToSave.includes(module))
+      throw badFile(file.path, name, `belongs to no module that modules_to_save in ${configName} names`)
+    if (found[part as 'weight' | 'bias']) throw badFile(file.path, name, 'is there under two names')
+    found[part as 'weight' | 'bias'] = entry
+  }
+  if (modulesToSave.length === 0) return null
+  const { weight, bias } = found
+  if (!weight || !bias)
+    throw badFile(file.path, undefined, `has no ${weight ? 'bias' : 'weight'} of ${modulesToSave.join(', ')}`)
+  const [classes, inputs] = weight.shape
+  if (weight.shape.length !== 2 || classes === undefined || inputs === undefined)
+    throw badFile(file.path, weight.name, `has shape [${weight.shape}]; a classifier's is [classes, inputs]`)
+  if (bias.shape.length !== 1 || bias.shape[0] !== classes)
+    throw badFile(file.path, bias.name, `has shape [${bias.shape}]; with ${classes} classes it must be [${classes}]`)
+  return { weight, bias, classes, inputs }
+}
+
+function readClassifier(file: SafetensorsFile, config: AdapterConfig): TrainedClassifier | null {
+  const whole = classifierEntries(file, config)
+  if (!whole) return null
+  const { classes, inputs } = whole
+  return { a: floatsOf(file, whole.weight), b: floatsOf(file, whole.bias), inputs, labels: labelsOf(file, classes) }
+}
+
+/** Names of the classes, which Secateur writes beside the weights; null where another program wrote them. */
+function labelsOf({ path, metadata }: SafetensorsFile, classes: number): readonly string[] | null {
+  const text = metadata[labelsKey]
+  if (text === undefined) return null
+  const labels = z.array(z.string()).safeParse(parseJsonOrNull(text)).data
+  if (labels?.length === classes) return labels
+  throw badFile(path, `__metadata__.${labelsKey}`, `is not a list of the names of ${classes} classes`)
+}
+
+function floatsOf(file: SafetensorsFile, { name }: TensorEntry): Float32Array {
+  const stored = file.read(name)
+  checkFinite(file.path, stored)
+  return toFloat32(stored)
 }
 
 function checkPair(file: SafetensorsFile, config: AdapterConfig, { module, a, b }: Pair) {
@@ -139,17 +210,21 @@ function checkPair(file: SafetensorsFile, config: AdapterConfig, { module, a, b 
 
 function readPair(file: SafetensorsFile, config: AdapterConfig, pair: Pair): LowRankMatrices {
   const sizes = checkPair(file, config, pair)
-  const floats = ({ name }: TensorEntry) => {
-    const stored = file.read(name)
-    checkFinite(file.path, stored)
-    return toFloat32(stored)
-  }
-  return { a: floats(pair.a), b: floats(pair.b), ...sizes }
+  return { a: floatsOf(file, pair.a), b: floatsOf(file, pair.b), ...sizes }
 }
 
 /** @throws SecateurError where an adapter does not fit a model: a layer that is not there, or other widths. */
 export function checkAdapter(adapter: ReadAdapter, config: ModelConfig): void {
   const path = join(adapter.folder, weightsName)
+  const { classifier } = adapter
+  if (classifier && config.patchValues === undefined)
+    throw badFile(path, undefined, 'has a classifier of images, and the model is a language model')
+  if (classifier && classifier.inputs !== config.hiddenSize)
+    throw badFile(
+      path,
+      undefined,
+      `has a classifier that reads ${classifier.inputs} values, and the model's hidden size is ${config.hiddenSize}. The adapter belongs to another model`,
+    )
   for (const [key, { inputs, outputs }] of adapter.matrices) {
     const [layer, names] = partsOf(key)
     if (layer >= config.layers.length) {
@@ -162,6 +237,15 @@ export function checkAdapter(adapter: ReadAdapter, config: ModelConfig): void {
     const [of, is] = [`[${outputs}, ${inputs}]`, `[${expectedOutputs}, ${expectedInputs}]`]
     throw badFile(path, key, `is for a weight ${of}; the model's is ${is}. The adapter belongs to another model`)
   }
+}
+
+/** The config of a model with an adapter: the classes are those of a classifier that was trained with it. */
+export function adaptedConfig(config: ModelConfig, { classifier }: PeftAdapter): ModelConfig {
+  if (!classifier) return config
+  const encoder = config as EncoderConfig
+  const classes = classifier.b.length
+  const own = encoder.labels.length === classes ? encoder.labels : unnamedLabels(classes)
+  return withClasses(encoder, classifier.labels ?? own)
 }
 
 /** The values of an adapter that fits the model (see `checkAdapter`), a pair for each linear layer. */
@@ -192,6 +276,13 @@ export function adapterMatrices(config: ModelConfig, layers: AdapterValues['laye
   return matrices
 }
 
+/** A classifier as `writeAdapter` takes it, with the names of its classes. */
+export const trainedClassifier = (config: ModelConfig, values: PairValues): TrainedClassifier => ({
+  ...values,
+  inputs: config.hiddenSize,
+  labels: (config as EncoderConfig).labels,
+})
+
 /**
  * Writes an adapter as a PEFT folder, in float32; the whole folder appears at once.
  *
@@ -206,19 +297,31 @@ export async function writeAdapter(
 ): Promise<void> {
   const { pairs, ...patterns } = fusedPairs(adapter, model)
   const tensors = pairs.flatMap(({ layer, path, a, b, rank, inputs, outputs }) => {
-    const module = `${weightsPrefix}model.layers.${layer}.${path}`
+    const module = `${weightsPrefix}${familyOf(model).blocks}.${layer}.${path}`
     return [
       float32Tensor(`${module}.lora_A.weight`, [rank, inputs], a),
       float32Tensor(`${module}.lora_B.weight`, [outputs, rank], b),
     ]
   })
-  const modules = Object.entries(familyOf(model).modules)
+  const family = familyOf(model)
+  const { classifier } = adapter
+  const whole = classifier && family.task === 'image-classification' ? family.classifier : null
+  if (classifier && whole !== null)
+    tensors.push(
+      float32Tensor(`${weightsPrefix}${whole}.weight`, [classifier.b.length, classifier.inputs], classifier.a),
+      float32Tensor(`${weightsPrefix}${whole}.bias`, [classifier.b.length], classifier.b),
+    )
+  const modules = Object.entries(family.modules)
   const targets = adapter.targetModules.flatMap((name) =>
     modules.filter(([, names]) => names.includes(name)).map(([path]) => moduleName(path)),
   )
   await createFolderAtomically(folder, (temporary) => {
-    writeSafetensors(join(temporary, weightsName), tensors)
-    writeJson(join(temporary, configName), adapterConfigJson(adapter, [...new Set(targets)], patterns))
+    const labels = classifier?.labels
+    const metadata = labels ? { format: 'pt', [labelsKey]: JSON.stringify(labels) } : undefined
+    writeSafetensors(join(temporary, weightsName), tensors, metadata)
+    const config = { ...adapter, ...(whole !== null && { modulesToSave: [whole] }) }
+    const isLanguageModel = family.task === 'causal-lm'
+    writeJson(join(temporary, configName), adapterConfigJson(config, [...new Set(targets)], patterns, isLanguageModel))
     beside?.(temporary)
   })
 }

@@ -28,6 +28,7 @@ export function decoder(traits: DecoderTraits): DecoderFamily<DecoderConfig> {
     writeConfig: (config) => writeDecoderConfig(traits, config),
     withBiases: (config) =>
       traits.hasBiasFields ? { ...config, bias: { queryKeyValue: true, output: true, feedForward: true } } : null,
+    blocks: 'model.layers',
     modules,
     tensors: (config) => decoderTensors(config, modules),
     linears: decoderLinears,

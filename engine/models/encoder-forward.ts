@@ -53,9 +53,14 @@ export function encoderBlock(
     pass as EncoderPass,
     extras,
   )
-  const attended = tf.add(x, heads)
-  return tf.add(attended, feedForwardBranch(norm(attended, norms, 'feedForward', config.normEpsilon), layer, extras))
+  const { mask } = extras
+  const attended = tf.add(x, unlessGone(heads, mask?.heads))
+  const fed = feedForwardBranch(norm(attended, norms, 'feedForward', config.normEpsilon), layer, extras)
+  return tf.add(attended, unlessGone(fed, mask?.channels))
 }
+
+/** What a branch adds: nothing where all of its groups are masked, though the linear layer that reads them has a bias. */
+const unlessGone = (branch: Tensor, mask: Tensor | undefined): Tensor => (mask ? tf.mul(branch, tf.max(mask)) : branch)
 
 function attentionBranch(
   x: Tensor,

@@ -15,7 +15,8 @@ export const encoderParts = {
   task: 'image-classification',
   gguf: null,
   headCounts: 'any',
-  withBiases: () => null,
+  // Linear layers that read groups have biases in any case.
+  withBiases: (config) => config,
   linears: encoderLinears,
   groups: encoderGroups,
   shrinkLayer: shrinkEncoderLayer,
@@ -34,13 +35,17 @@ export function encoder(traits: EncoderTraits): EncoderFamily<EncoderConfig> {
     readConfig: (source, file, ragged) => readEncoderConfig(traits, source, file, ragged),
     writeConfig: writeEncoderConfig,
     tensors: (config) => huggingFaceTensors(traits.name, config),
-    modules: huggingFaceModules,
+    classifier: 'classifier',
+    blocks: `${traits.name}.layers`,
+    modules: peftModules,
+    modulePath: (path) => modulePath(traits.name, path),
     storedName: (name) => storedName(traits.name, name),
     isUnused: (name) => /(^|\.)(pooler\.dense\.(weight|bias)|embeddings\.mask_token)$|^decoder\./.test(name),
   }
 }
 
-const huggingFaceModules = {
+/** Modules within a block, as checkpoints of both versions of transformers have them. */
+const storedModules = {
   'attention.attention.query': ['q'],
   'attention.attention.key': ['k'],
   'attention.attention.value': ['v'],
@@ -49,23 +54,39 @@ const huggingFaceModules = {
   'output.dense': ['fc2'],
 } as const satisfies Record<string, readonly LinearName[]>
 
-/** Names within a block in transformers 5, where they differ from those that both versions read. */
-const transformers5: readonly [RegExp, string][] = [
-  [/^layers\./, 'encoder.layer.'],
-  [/\.attention\.q_proj\./, '.attention.attention.query.'],
-  [/\.attention\.k_proj\./, '.attention.attention.key.'],
-  [/\.attention\.v_proj\./, '.attention.attention.value.'],
-  [/\.attention\.o_proj\./, '.attention.output.dense.'],
-  [/\.mlp\.fc1\./, '.intermediate.dense.'],
-  [/\.mlp\.fc2\./, '.output.dense.'],
+/** The same as transformers 5 has them in memory, which is what PEFT goes by. */
+const peftModules = {
+  'attention.q_proj': ['q'],
+  'attention.k_proj': ['k'],
+  'attention.v_proj': ['v'],
+  'attention.o_proj': ['o'],
+  'mlp.fc1': ['fc1'],
+  'mlp.fc2': ['fc2'],
+} as const satisfies Record<string, readonly LinearName[]>
+
+/** What transformers 5 calls things, and what checkpoints call them. */
+const spellings: readonly [transformers5: string, stored: string][] = [
+  ['layers.', 'encoder.layer.'],
+  ['.attention.q_proj.', '.attention.attention.query.'],
+  ['.attention.k_proj.', '.attention.attention.key.'],
+  ['.attention.v_proj.', '.attention.attention.value.'],
+  ['.attention.o_proj.', '.attention.output.dense.'],
+  ['.mlp.fc1.', '.intermediate.dense.'],
+  ['.mlp.fc2.', '.output.dense.'],
 ]
+
+/** The name of a module as transformers 5 spells it. */
+function modulePath(prefix: string, path: string): string {
+  if (!path.startsWith(`${prefix}.`)) return path
+  return spellings.reduce((text, [name, stored]) => text.replace(stored, name), `${path}.`).slice(0, -1)
+}
 
 /** The name of a stored tensor as this family spells it: checkpoints of bare encoders lack the prefix. */
 function storedName(prefix: string, name: string): string {
   const path = name.startsWith(`${prefix}.`) ? name.slice(prefix.length + 1) : name
   if (!/^(embeddings|encoder|layers|layernorm|pooler)\./.test(path)) return name
   const inBlocks = /^(layers|encoder)\./.test(path)
-  const renamed = inBlocks ? transformers5.reduce((text, [from, to]) => text.replace(from, to), path) : path
+  const renamed = inBlocks ? spellings.reduce((text, [own, stored]) => text.replace(own, stored), path) : path
   return `${prefix}.${renamed}`
 }
 
@@ -186,7 +207,7 @@ function huggingFaceTensors(prefix: string, config: EncoderConfig): TensorSpec[]
     ...config.layers.flatMap((shape, layer) => {
       const block = `${prefix}.encoder.layer.${layer}`
       const specs = encoderLinears(config, shape)
-      const modules = Object.entries(huggingFaceModules).map(([module, names]) =>
+      const modules = Object.entries(storedModules).map(([module, names]) =>
         moduleOf(`${block}.${module}`, layer, names, specs),
       )
       return [

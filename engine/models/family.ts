@@ -151,8 +151,12 @@ interface CommonFamily<Config extends ModelConfig> {
   storedName?(name: string): string
   /** Whether a tensor that `tensors` lacks says nothing of what the model computes. */
   isUnused?(name: string): boolean
+  /** The path of the list of blocks, as PEFT names it. */
+  readonly blocks: string
   /** The modules that hold linear layers, by their path within a block, as PEFT names them. */
   readonly modules: Readonly<Record<string, readonly LinearName[]>>
+  /** The name that `blocks` and `modules` have for a module, where versions of transformers spell it in several ways. */
+  modulePath?(path: string): string
   /** A layer's linear layers, in the order in which data passes them. */
   linears(config: Config, shape: LayerShape): LinearSpec[]
   groups(config: Config, shape: LayerShape, headGroups: HeadGroups): Record<Kind, LayerGroups>
@@ -178,6 +182,8 @@ export interface DecoderFamily<Config extends ModelConfig = ModelConfig> extends
 /** A classifier of images. */
 export interface EncoderFamily<Config extends ModelConfig = ModelConfig> extends CommonFamily<Config> {
   readonly task: 'image-classification'
+  /** The module of the classifier. */
+  readonly classifier: string
   /** @param patches [images * patches, values of a patch] @returns [images * length, hidden] */
   embed(model: Model, patches: Tensor): Tensor
   /** What the classifier reads. @param x [images * length, hidden] @returns [images, hidden] */

@@ -22,7 +22,11 @@ export const timm: EncoderFamily<EncoderConfig> = {
   readConfig,
   writeConfig,
   tensors,
+  classifier: 'head',
+  blocks: 'blocks',
   modules,
+  // As a module of transformers' wrapper.
+  modulePath: (path) => path.replace(/^timm_model\./, ''),
 }
 
 /** Hidden size, layers and heads of timm's architectures, by the size in their names. */

@@ -21,7 +21,7 @@ export interface WriteCheckpointOptions {
   dtype: WeightType
   /** Every tensor of `expectedTensors(config)` once, in any order; one is held at a time. Other types are converted. */
   tensors: Iterable<StoredTensor> | AsyncIterable<StoredTensor>
-  /** Folder whose tokenizer and generation settings are copied, or GGUF file whose tokenizer is written. */
+  /** Folder whose tokenizer, generation settings and preprocessing of pictures are copied, or GGUF file whose tokenizer is written. */
   tokenizerFrom?: string | undefined
   /** Writes what else belongs into the folder, such as a model card, before it has its name. */
   beside?: ((folder: string) => void | Promise<void>) | undefined
@@ -48,6 +48,7 @@ const companions = [
   'chat_template.jinja',
   'chat_template.json',
   'generation_config.json',
+  'preprocessor_config.json',
 ]
 
 /**
@@ -148,7 +149,7 @@ function writeIndex(folder: string, shards: readonly PlannedTensor[][], total: n
   writeJson(join(folder, indexName), { metadata: { total_size: total }, weight_map: Object.fromEntries(places) })
 }
 
-/** Copies tokenizer and generation settings of a checkpoint. */
+/** Copies tokenizer, generation settings and preprocessing of a checkpoint. */
 export function copyCompanions(from: string, to: string): void {
   if (isGgufFile(from)) {
     for (const [name, document] of Object.entries(ggufCompanions(from))) writeJson(join(to, name), document)

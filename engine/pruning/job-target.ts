@@ -7,7 +7,7 @@ import { countParameters, linearOf } from '../models/tensors.ts'
 import { badSetting } from '../shared/errors.ts'
 import { readerOf } from './groups.ts'
 import { layoutOf, sharesKeyValueHeads } from './layout.ts'
-import { keptUnscored } from './scorable.ts'
+import { keptKinds } from './scorable.ts'
 import { decoderParameters, removableParameters } from './parameter-counts.ts'
 import { estimateParameters, isPruned, ratioForParameters, type TargetSettings } from './targets.ts'
 
@@ -24,7 +24,7 @@ export function targetOf(job: PruneJob, { config, parameters }: Checkpoint): Tar
     ...job,
     removes,
     comparable,
-    keeps: keptUnscored(job, config),
+    keeps: keptKinds(job, config),
     addsBiases: criteria[job.criterion].addsBiases?.(job) ?? false,
     ranking,
     uniform,
@@ -75,12 +75,19 @@ function byLayers(config: ModelConfig, settings: TargetSettings): TargetSettings
 
 function refuseContradictions(job: PruneJob, ranking: 'local' | 'global', config: ModelConfig): void {
   const { layers, family } = config
+  const { task, withBiases } = familyOf(config)
   const contradiction = criteria[job.criterion].contradiction?.(job, {
     family,
-    hasOutputBiases: layers.some((_, layer) => readersHaveBiases(config, layer)),
-    takesBiases: familyOf(config).withBiases(config) !== null,
+    // Blocks of an encoder add nothing once all their groups are masked.
+    hasOutputBiases: task === 'causal-lm' && layers.some((_, layer) => readersHaveBiases(config, layer)),
+    takesBiases: withBiases(config) !== null,
   })
   if (contradiction) throw badSetting(contradiction.setting, contradiction.message)
+  if (criteria[job.criterion].removes !== 'groups' && kinds.some((kind) => !job.prune.includes(kind)))
+    throw badSetting(
+      'prune',
+      `${job.criterion} removes ${criteria[job.criterion].removes}, and neither heads nor channels by themselves: leave it out`,
+    )
   if (job.headGroups === 'key-value-heads' && layers.some(({ keyValueHeadOf }) => keyValueHeadOf))
     throw badSetting(
       'headGroups',

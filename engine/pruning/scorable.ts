@@ -6,7 +6,7 @@ import { groupsOf } from './groups.ts'
 
 export type ScoringSettings = Pick<
   PruneJob,
-  'criterion' | 'targetModules' | 'headGroups' | 'reduction' | 'movementGradients' | 'keepUnscored'
+  'criterion' | 'targetModules' | 'headGroups' | 'reduction' | 'movementGradients' | 'keepUnscored' | 'prune'
 >
 
 /**
@@ -18,7 +18,7 @@ export function unscoredKinds(job: ScoringSettings, config: ModelConfig): Map<Ki
   const found = new Map<Kind, LinearName[]>()
   const { needs, scoresThroughAdapter } = criteria[job.criterion]
   if (!(scoresThroughAdapter?.(job) ?? needs === 'adapter gradients')) return found
-  for (const kind of kinds)
+  for (const kind of kinds.filter((each) => job.prune.includes(each)))
     for (const layer of config.layers.keys()) {
       const members = groupsOf(config, layer, kind, job.headGroups).members.map(({ linear }) => linear)
       // `last` takes the score of the linear layer that reads the groups, and no other can stand for it.
@@ -29,20 +29,22 @@ export function unscoredKinds(job: ScoringSettings, config: ModelConfig): Map<Ki
 }
 
 /**
- * Kinds that stay whole since the criterion cannot score them, and the job says that this is meant.
+ * Kinds that stay whole: those that the job does not prune, and those that the criterion cannot score where the job says that
+ * this is meant.
  *
  * @throws SecateurError where the job does not say so, or nothing would be left to remove
  */
-export function keptUnscored(job: ScoringSettings, config: ModelConfig): Kind[] {
+export function keptKinds(job: ScoringSettings, config: ModelConfig): Kind[] {
+  const spared = kinds.filter((kind) => !job.prune.includes(kind))
   const unscored = unscoredKinds(job, config)
   const [first] = unscored
-  if (first === undefined) return []
+  if (first === undefined) return spared
   const [kind, members] = first
   const why = `${job.criterion} scores ${kind} by the adapter's gradients${job.reduction === 'last' ? ' with the reduction last' : ''}, and no target module is ${members.join(', ').replace(/, (?=[^,]*$)/, ' or ')} (--target-modules ${job.targetModules.join(' ')})`
   const remedies = `add ${members.length > 1 ? 'one of them' : 'it'}, or take a criterion that scores without an adapter, as magnitude or wanda does`
-  if (unscored.size === kinds.length && job.keepUnscored)
+  if (unscored.size + spared.length === kinds.length && job.keepUnscored)
     throw badSetting('targetModules', `${why}; nothing would be left to remove: ${remedies}`)
   if (!job.keepUnscored)
     throw badSetting('targetModules', `${why}: ${remedies}, or leave the ${kind} whole with --keep-unscored`)
-  return [...unscored.keys()]
+  return [...spared, ...unscored.keys()]
 }

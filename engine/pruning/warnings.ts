@@ -15,6 +15,7 @@ export function pruningWarnings(job: PruneJob, config: ModelConfig, target: Targ
   warnings.push(...layoutWarnings(job, config, target))
   if (target.removes === 'layers') return [...warnings, ...layerWarnings(config, target)]
   for (const kind of kinds) {
+    if (!job.prune.includes(kind)) continue
     const floored = floorWarning(config, kind, target)
     if (target.keeps?.includes(kind))
       warnings.push(

@@ -10,7 +10,7 @@ import { measurePerplexity } from '../evaluation/perplexity.ts'
 import { encodePrompt } from '../evaluation/prompt.ts'
 import { readTask } from '../evaluation/read-task.ts'
 import { checkShots, shotsOf } from '../evaluation/shots.ts'
-import { type Adapter, disposeMatrices } from '../lora/adapter.ts'
+import { disposeMatrices, trainedMatrices } from '../lora/adapter.ts'
 import { loadAdapter } from '../lora/load-adapter.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import type { Model } from '../models/family.ts'
@@ -86,12 +86,13 @@ export async function score(
     signal,
     onProgress: (more) => reading.report((bytes += more), checkpoint.bytes),
   })
-  let adapted: Adapter | undefined
+  let adapted: ReturnType<typeof loadAdapter> | undefined
   try {
     if (adapter !== undefined) adapted = loadAdapter(adapter, checkpoint)
     if (tokenizer === null) {
       using rows = new RowsFile(settings.predictions)
-      scores.classification = await scoreImages(model, checkpoint, settings, context, {
+      const { config } = adapted ?? checkpoint
+      scores.classification = await scoreImages(model, { folder: checkpoint.folder, config }, settings, context, {
         adapter: adapted,
         stage,
         writeRows: (found) => rows.write(found),
@@ -152,7 +153,7 @@ export async function score(
     return scores
   } finally {
     disposeModel(model)
-    disposeMatrices(adapted?.layers ?? [])
+    if (adapted) disposeMatrices(trainedMatrices(adapted))
   }
 }
 

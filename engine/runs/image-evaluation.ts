@@ -2,10 +2,10 @@ import type { EvaluationSettings, JobContext, Scores, Stage } from '../contract/
 import { openImageSet } from '../data/images/image-set.ts'
 import { openImageStore } from '../data/images/image-store.ts'
 import { readPreprocessing } from '../data/images/preprocessing.ts'
+import { checkClassifier, type ScoredCheckpoint } from '../evaluation/check-images.ts'
 import { classify, type Prediction } from '../evaluation/classification.ts'
 import { matchClasses } from '../evaluation/match-classes.ts'
 import type { Adapter } from '../lora/adapter.ts'
-import type { Checkpoint } from '../models/checkpoint.ts'
 import type { EncoderConfig } from '../models/encoder-config.ts'
 import type { Model } from '../models/family.ts'
 import { StageProgress } from './stage-progress.ts'
@@ -16,14 +16,19 @@ export interface ImageScoring {
   writeRows: (rows: readonly Prediction[]) => void
 }
 
-/** Scores a classifier on the test pictures that the settings name. */
+/**
+ * Scores a classifier on the test pictures that the settings name.
+ *
+ * @param checkpoint with the classes of the adapter, where there is one
+ */
 export async function scoreImages(
   model: Model,
-  checkpoint: Checkpoint,
+  checkpoint: ScoredCheckpoint,
   settings: EvaluationSettings,
   { emit, signal }: JobContext,
   { adapter, stage, writeRows }: ImageScoring,
 ): Promise<NonNullable<Scores['classification']>> {
+  checkClassifier(checkpoint)
   const config = checkpoint.config as EncoderConfig
   const set = await openImageSet(settings.images!, 'test', signal)
   const classOf = matchClasses(set.classes, config.labels, set.path)

@@ -1,35 +1,46 @@
-import type { FinetuneJob, JobContext, PruneJob, RowCounts, StepMetrics } from '../contract/index.ts'
-import { type Adapter, adapterFrom, type AdapterSettings, createAdapter, disposeMatrices } from '../lora/adapter.ts'
+import type { FinetuneJob, JobContext, PruneJob, RowCounts, StepMetrics, Trainable } from '../contract/index.ts'
+import type { TrainingBatch } from '../data/batches.ts'
+import {
+  type Adapter,
+  adapterFrom,
+  type AdapterSettings,
+  createAdapter,
+  disposeMatrices,
+  type PairValues,
+  trainedMatrices,
+  trainedNumbers,
+} from '../lora/adapter.ts'
+import { awaitingClassifier, newClassifier, storedClassifier } from '../lora/classifier.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import type { Model } from '../models/family.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
-import { openTokenizer } from '../models/model-tokenizer.ts'
 import { linearOf } from '../models/tensors.ts'
-import { stopIdsOf } from '../models/stop-ids.ts'
 import { Random } from '../shared/random.ts'
 import type { RestoredValues } from '../shared/saved-values.ts'
-import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
+import { checkScorableAtOnce } from '../training/job-for-model.ts'
 import { Trainer } from '../training/trainer.ts'
+import { readImageData } from './image-data.ts'
 import type { RunFolder } from './run-folder.ts'
-import { checkSampleSettings } from './samples.ts'
 import { StageProgress } from './stage-progress.ts'
 import { restoredValues, restoreMoments } from './state.ts'
-import { readRunData, type ValidationData } from './training-data.ts'
+import type { TextTools } from './samples.ts'
+import { readTextData, type RunData, type ValidationData } from './training-data.ts'
 
 /** Disposing of it leaves nothing of the model, the adapter and the optimiser on the back end. */
 export interface TrainingRun extends Disposable {
+  /** Its config has the classes that are trained. */
   model: Model
-  tokenizer: Tokenizer
-  /** Token ids at which its samples end; empty where it takes none. */
-  stopIds: readonly number[]
+  /** What samples are made with; null where the model looks at pictures. */
+  text: TextTools | null
   adapter: Adapter
   trainer: Trainer
   /** What became of the rows of the data. */
   rows: RowCounts
   /** What the loss is measured on beside the training; null where nothing is. */
   validation: ValidationData | null
-  /** Numbers of the rows of the training data that are held out for that, counted from 1. */
-  heldOut: ReadonlySet<number>
+  /** Rows that criteria look at before groups are chosen. */
+  calibration: () => Promise<TrainingBatch[]>
+  trainable: Trainable
   /** Optimiser steps of the whole run. */
   steps: number
   /** Steps taken already, where the run is resumed. */
@@ -47,10 +58,11 @@ export async function prepareTraining(
   folder: RunFolder,
   { emit, signal, resume }: JobContext,
 ): Promise<TrainingRun> {
-  const tokenizer = await openTokenizer(checkpoint)
-  checkSampleSettings(job, tokenizer, checkpoint.config.maxPositions)
-  const stopIds = job.sampleEvery > 0 ? stopIdsOf(checkpoint) : []
-  const { batches, rows, validation, heldOut } = await readRunData(job, tokenizer, { emit, signal })
+  using made = new DisposableStack()
+  const read = checkpoint.config.patchValues === undefined ? readTextData : readImageData
+  const data = made.use(await read(job, checkpoint, { emit, signal }))
+  const { batches, classes } = data
+  checkScorableAtOnce(job, classes !== null && classes.newFor !== null)
   const planned = job.steps ?? Math.max(1, Math.ceil((job.epochs * batches.perEpoch) / job.gradientAccumulation))
   const update = job.kind === 'finetune' || job.healing
   // What is removed at once and not healed needs no steps.
@@ -58,11 +70,13 @@ export async function prepareTraining(
 
   const weights = new StageProgress('reading weights', emit)
   let bytes = 0
-  const model = await loadModelInSlices(checkpoint, {
+  const loaded = await loadModelInSlices(checkpoint, {
     int8: job.int8,
     signal,
     onProgress: (more) => weights.report((bytes += more), checkpoint.bytes),
   })
+  made.defer(() => disposeModel(loaded))
+  const model = classes?.newFor ? awaitingClassifier(loaded, classes.labels) : loaded
   const settings: AdapterSettings = {
     rank: job.rank,
     alpha: job.alpha,
@@ -72,16 +86,27 @@ export async function prepareTraining(
   }
   const state = resume ? folder.load() : null
   const saved = state && restoredValues(state.values, folder.path)
+  const classifier = classifierOf(job, data, checkpoint)
   const adapter = saved
-    ? adapterFrom(model.config, settings, (layer, name) => {
-        const { inputs, outputs } = linearOf(model.config, layer, name)
-        return {
-          a: saved.value(`adapter.${layer}.${name}.a`, job.rank * inputs),
-          b: saved.value(`adapter.${layer}.${name}.b`, outputs * job.rank),
-        }
-      })
-    : createAdapter(model.config, settings, new Random(job.seed).fork('adapter'))
+    ? adapterFrom(
+        model.config,
+        settings,
+        (layer, name) => {
+          const { inputs, outputs } = linearOf(model.config, layer, name)
+          return {
+            a: saved.value(`adapter.${layer}.${name}.a`, job.rank * inputs),
+            b: saved.value(`adapter.${layer}.${name}.b`, outputs * job.rank),
+          }
+        },
+        classifier && {
+          a: saved.value(`adapter.${model.config.layers.length}.classifier.a`, classifier.a.length),
+          b: saved.value(`adapter.${model.config.layers.length}.classifier.b`, classifier.b.length),
+        },
+      )
+    : createAdapter(model.config, settings, new Random(job.seed).fork('adapter'), classifier)
   const trainer = new Trainer(model, adapter, batches, { ...job, steps, update })
+  made.defer(() => disposeMatrices(trainedMatrices(adapter)))
+  made.defer(() => trainer.dispose())
   if (saved) restoreMoments(trainer, saved)
   const done = state?.step ?? 0
   const warn = (message: string) => emit({ type: 'warning', message })
@@ -89,23 +114,30 @@ export async function prepareTraining(
   folder.metrics.start(done, warn, (line) => (lastLine = line))
   // What is removed before the first step is removed again.
   folder.snapshots.start(done === 0 ? -1 : done, warn)
+  const { text, rows, validation, calibration } = data
+  const owned = made.move()
   return {
     model,
-    tokenizer,
-    stopIds,
+    text,
     adapter,
     trainer,
     rows,
     validation,
-    heldOut,
+    calibration,
+    trainable: trainableOf(trainedNumbers(adapter), checkpoint.parameters),
     steps,
     done,
     lastLine,
     saved,
-    [Symbol.dispose]() {
-      disposeModel(model)
-      disposeMatrices(adapter.layers)
-      trainer.dispose()
-    },
+    [Symbol.dispose]: () => owned.dispose(),
   }
+}
+
+const trainableOf = (parameters: number, all: number): Trainable => ({ parameters, fraction: parameters / all })
+
+/** A classifier that is trained beside the adapter, as it is before the first step; null where none is. */
+function classifierOf(job: FinetuneJob | PruneJob, { classes }: RunData, checkpoint: Checkpoint): PairValues | null {
+  const { config } = checkpoint
+  if (classes?.newFor) return newClassifier(classes.labels.length, config.hiddenSize)
+  return classes && job.trainClassifier ? storedClassifier(config, (name) => checkpoint.read(name)) : null
 }

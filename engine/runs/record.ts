@@ -108,7 +108,7 @@ async function writeDown(
     loss = numberOrNull(event.loss)
     pace.add(event.tokens)
     const isMeasured = validator?.isDue(last) ?? false
-    const validationLoss = isMeasured ? await validator!.measure(last) : undefined
+    const measured = isMeasured ? await validator!.measure(last) : undefined
     const metrics: StepMetrics = {
       step: event.step,
       loss,
@@ -116,7 +116,7 @@ async function writeDown(
       gradientNorm: numberOrNull(event.gradientNorm),
       tokens: event.tokens,
       ...(event.sparsity && { sparsity: event.sparsity }),
-      ...(validationLoss === undefined ? {} : { validationLoss }),
+      ...measured,
     }
     folder.metrics.append(metrics)
     emit({
@@ -127,11 +127,11 @@ async function writeDown(
       memoryBytes: process.memoryUsage.rss(),
       metrics,
     })
-    if (validationLoss !== undefined) validator?.tell(last, validationLoss)
+    if (measured !== undefined) validator?.tell(last, measured)
     if (last % job.saveEvery === 0 || last === steps) save()
     await sampler.after(last)
     await setImmediate()
-    stopIfAsked(!isMeasured || validationLoss !== undefined)
+    stopIfAsked(!isMeasured || measured !== undefined)
     pace.start()
   }
   // What is removed without training is measured too, though no step has a line for it.
@@ -140,9 +140,9 @@ async function writeDown(
 }
 
 async function measuredOnce(validator: Validator, signal: AbortSignal): Promise<void> {
-  const loss = await validator.measure(0)
-  if (loss === undefined) return signal.throwIfAborted()
-  validator.tell(0, loss)
+  const measured = await validator.measure(0)
+  if (measured === undefined) return signal.throwIfAborted()
+  validator.tell(0, measured)
 }
 
 /** JSON knows neither NaN nor infinity. */

@@ -10,6 +10,13 @@ import type { RunFolder } from './run-folder.ts'
 
 type SampleSettings = Pick<FinetuneJob | PruneJob, 'sampleEvery' | 'samplePrompts' | 'sampleTokens'>
 
+/** What texts are continued with. */
+export interface TextTools {
+  tokenizer: Tokenizer
+  /** Token ids at which samples end; empty where a run takes none. */
+  stopIds: readonly number[]
+}
+
 /**
  * Lets the model, with the adapter and the masks that it has, continue the prompts now and then: before the first step,
  * every `sampleEvery` steps, and after the last. Greedy, so that nothing random is drawn and training is left as it is.
@@ -19,8 +26,7 @@ export class Sampler {
   readonly #steps: number
   readonly #trainer: Trainer
   readonly #masks: () => readonly LayerMask[] | undefined
-  readonly #tokenizer: Tokenizer
-  readonly #stop: readonly number[]
+  readonly #text: TextTools | null
   readonly #folder: RunFolder
   readonly #context: JobContext
 
@@ -28,8 +34,8 @@ export class Sampler {
     settings: SampleSettings,
     run: {
       trainer: Trainer
-      tokenizer: Tokenizer
-      stopIds: readonly number[]
+      /** Null where the model writes no text: no samples are taken then. */
+      text: TextTools | null
       steps: number
       masks?: (() => readonly LayerMask[] | undefined) | undefined
     },
@@ -40,8 +46,7 @@ export class Sampler {
     this.#steps = run.steps
     this.#trainer = run.trainer
     this.#masks = run.masks ?? (() => undefined)
-    this.#tokenizer = run.tokenizer
-    this.#stop = run.stopIds
+    this.#text = run.text
     this.#folder = folder
     this.#context = context
   }
@@ -58,14 +63,15 @@ export class Sampler {
 
   /** Takes samples after a step where it is time for them. A stop leaves them to the resumed run. */
   async after(step: number): Promise<void> {
-    if (!this.#isDue(step)) return
+    const text = this.#text
+    if (text === null || !this.#isDue(step)) return
     const { samplePrompts: prompts } = this.#settings
     const { emit, signal } = this.#context
     for (const [index, prompt] of prompts.entries()) {
       emit({ type: 'progress', stage: 'generating samples', done: index, total: prompts.length })
-      const text = await this.#continue(prompt)
+      const continued = await this.#continue(prompt, text)
       if (signal.aborted) return
-      const sample = { step, prompt, text }
+      const sample = { step, prompt, text: continued }
       this.#folder.samples.append(sample)
       emit({ type: 'sample', sample })
     }
@@ -76,9 +82,9 @@ export class Sampler {
     return sampleEvery > 0 && (step % sampleEvery === 0 || step === this.#steps)
   }
 
-  async #continue(prompt: string): Promise<string> {
+  async #continue(prompt: string, { tokenizer, stopIds }: TextTools): Promise<string> {
     const { model, adapter } = this.#trainer
-    const before = encodePrompt(this.#tokenizer, prompt)
+    const before = encodePrompt(tokenizer, prompt)
     const ids: number[] = []
     try {
       await generate(
@@ -89,7 +95,7 @@ export class Sampler {
           temperature: 0,
           topP: 1,
           random: new Random(0),
-          stop: this.#stop,
+          stop: stopIds,
           signal: this.#context.signal,
           onToken: (id) => ids.push(id),
         },
@@ -98,8 +104,8 @@ export class Sampler {
     } catch (error) {
       if (!this.#context.signal.aborted) throw error
     }
-    const { length } = this.#tokenizer.decode(before)
-    return this.#tokenizer.decode([...before, ...ids]).slice(length)
+    const { length } = tokenizer.decode(before)
+    return tokenizer.decode([...before, ...ids]).slice(length)
   }
 }
 

@@ -32,10 +32,10 @@ export function restoreMoments(trainer: Trainer, saved: RestoredValues): void {
     for (const [layer, matrices] of layers.entries())
       for (const [name, pair] of pairsOf(matrices))
         for (const side of ['a', 'b'] as const) {
-          const shape = pair[side].shape as [number, number]
-          const values = saved.value(`${set}.${layer}.${name}.${side}`, shape[0] * shape[1])
+          const { shape, size } = pair[side]
+          const values = saved.value(`${set}.${layer}.${name}.${side}`, size)
           pair[side].dispose()
-          pair[side] = tf.tensor2d(values, shape)
+          pair[side] = tf.tensor(values, shape)
         }
 }
 

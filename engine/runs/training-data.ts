@@ -1,12 +1,17 @@
 import type { FinetuneJob, JobContext, PruneJob, RowCounts } from '../contract/index.ts'
-import { type Batches, makeBatches } from '../data/batches.ts'
+import { type Batches, makeBatches, type TrainingBatch } from '../data/batches.ts'
+import { calibrationBatches } from '../data/calibration.ts'
 import type { EncodedExample } from '../data/example.ts'
 import { holdOut } from '../data/held-out.ts'
 import { loadTrainingData } from '../data/load.ts'
 import type { TrainingData } from '../data/load-types.ts'
 import { countsOf, lostShare } from '../data/lost-rows.ts'
+import type { TrainedClasses } from '../evaluation/match-classes.ts'
+import type { Checkpoint } from '../models/checkpoint.ts'
+import { openTokenizer } from '../models/model-tokenizer.ts'
+import { stopIdsOf } from '../models/stop-ids.ts'
 import { badSetting } from '../shared/errors.ts'
-import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
+import { checkSampleSettings, type TextTools } from './samples.ts'
 import { StageProgress } from './stage-progress.ts'
 
 /** What the loss is measured on beside the training: each example once, in batches of the training's shape. */
@@ -15,26 +20,39 @@ export interface ValidationData {
   /** The file that it comes from; null where it was held out of the training data. */
   file: string | null
   rows: number
-  /** Tokens that loss is taken of. */
+  /** Tokens, or pictures, that loss is taken of. */
   targets: number
 }
 
 /** What a run trains on, and what it is measured on. */
-export interface RunData {
+export interface RunData extends Disposable {
   batches: Batches
   /** What became of the rows of the training data. */
   rows: RowCounts
   validation: ValidationData | null
-  /** Numbers of the rows of the training data that are held out, counted from 1. */
-  heldOut: ReadonlySet<number>
+  /** Null where the model looks at pictures. */
+  text: TextTools | null
+  /** The classes of pictures; null of text. */
+  classes: TrainedClasses | null
+  /** What criteria look at before groups are chosen; of a pruning job alone. */
+  calibration(): Promise<TrainingBatch[]>
 }
 
-/** Reads the training data and the validation data of a job. */
-export async function readRunData(
+/** Reads the training texts and the validation texts of a job. */
+export async function readTextData(
   job: FinetuneJob | PruneJob,
-  tokenizer: Tokenizer,
+  checkpoint: Checkpoint,
   { emit, signal }: Pick<JobContext, 'emit' | 'signal'>,
 ): Promise<RunData> {
+  const tokenizer = await openTokenizer(checkpoint)
+  checkSampleSettings(job, tokenizer, checkpoint.config.maxPositions)
+  const text = { tokenizer, stopIds: job.sampleEvery > 0 ? stopIdsOf(checkpoint) : [] }
+  const ofText = (heldOut: ReadonlySet<number>) => ({
+    text,
+    classes: null,
+    calibration: async () => (job.kind === 'prune' ? calibrationBatches(job, tokenizer, { signal }, heldOut) : []),
+    [Symbol.dispose]() {},
+  })
   const reading = new StageProgress('reading data', emit)
   const load = (files: readonly string[], limit?: number) =>
     loadTrainingData(files, {
@@ -62,7 +80,7 @@ export async function readRunData(
   tellLoss(data, emit, '')
   const { validation } = job
   if (validation === undefined)
-    return { batches: batchesOf(data.examples, false), rows: countsOf(data), validation: null, heldOut: new Set() }
+    return { batches: batchesOf(data.examples, false), rows: countsOf(data), validation: null, ...ofText(new Set()) }
   if (typeof validation === 'string') {
     const apart = await load([validation])
     tellLoss(apart, emit, 'validation: ')
@@ -70,7 +88,7 @@ export async function readRunData(
       batches: batchesOf(data.examples, false),
       rows: countsOf(data),
       validation: validationOf(batchesOf(apart.examples, true), apart.documents, validation),
-      heldOut: new Set(),
+      ...ofText(new Set()),
     }
   }
   const { training, heldOut, rows } = holdOut(data, validation, job.seed)
@@ -78,7 +96,7 @@ export async function readRunData(
     batches: batchesOf(training, false),
     rows: countsOf(data),
     validation: validationOf(batchesOf(heldOut, true), rows.size, null),
-    heldOut: rows,
+    ...ofText(rows),
   }
 }
 

@@ -3,7 +3,7 @@ import type { FinetuneJob, JobContext, PruneJob, StepMetrics, Validation } from 
 import { type AdapterValues, adapterValues } from '../lora/adapter.ts'
 import type { LayerMask } from '../models/family.ts'
 import type { RestoredValues, SavedValues } from '../shared/saved-values.ts'
-import { summedLoss } from '../training/loss.ts'
+import { measureBatch } from '../training/loss.ts'
 import type { Trainer } from '../training/trainer.ts'
 import type { RunFolder } from './run-folder.ts'
 import { StageProgress } from './stage-progress.ts'
@@ -14,7 +14,17 @@ type ValidationSettings = Pick<FinetuneJob | PruneJob, 'validationEvery' | 'keep
 interface Best {
   step: number
   loss: number
+  /** Of pictures. */
+  top1?: number
   adapter: AdapterValues
+}
+
+/** What a measurement came to, as a line of metrics.jsonl has it. */
+export interface MeasuredLine {
+  /** Mean over all targets in nats; null where it is not a number. */
+  validationLoss: number | null
+  /** Fraction of the pictures whose class is the likeliest one; left out of text. */
+  validationTop1?: number
 }
 
 /** What the forward pass applies at present, and whether the adapter of a step may be what is written. */
@@ -35,7 +45,7 @@ export class Validator {
   readonly #validated: Validated
   readonly #context: JobContext
   #best: Best | null = null
-  #last: number | null = null
+  #last: MeasuredLine = { validationLoss: null }
 
   constructor(
     settings: ValidationSettings,
@@ -60,13 +70,15 @@ export class Validator {
    */
   async resume(line: StepMetrics | null, folder: RunFolder): Promise<boolean> {
     if (line === null) return true
-    if (line.step === this.#steps) this.#last = line.validationLoss ?? null
+    const { validationLoss = null, validationTop1 } = line
+    if (line.step === this.#steps)
+      this.#last = { validationLoss, ...(validationTop1 === undefined ? {} : { validationTop1 }) }
     if (!this.isDue(line.step) || line.validationLoss !== undefined) return true
-    const loss = await this.measure(line.step)
-    if (loss === undefined) return false
+    const measured = await this.measure(line.step)
+    if (measured === undefined) return false
     folder.metrics.start(line.step - 1, (message) => this.#context.emit({ type: 'warning', message }))
-    folder.metrics.append({ ...line, validationLoss: loss })
-    this.tell(line.step, loss)
+    folder.metrics.append({ ...line, ...measured })
+    this.tell(line.step, measured)
     return true
   }
 
@@ -74,32 +86,43 @@ export class Validator {
     return step % this.#settings.validationEvery === 0 || step === this.#steps
   }
 
-  /** Mean loss over all targets in nats; null where it is not a number, undefined where the signal stopped it. */
-  async measure(step: number): Promise<number | null | undefined> {
+  /** Undefined where the signal stopped it. */
+  async measure(step: number): Promise<MeasuredLine | undefined> {
     const { emit, signal } = this.#context
     const { batches, targets } = this.#data
     const { model, adapter } = this.#trainer
     const progress = new StageProgress('validating', emit)
-    this.#last = null
+    this.#last = { validationLoss: null }
     let sum = 0
+    let correct: number | null = null
     for (let index = 0; index < batches.perEpoch; index++) {
       if (signal.aborted) return undefined
       progress.report(index, batches.perEpoch)
-      sum += summedLoss(model, adapter, batches.at(index), this.#validated.masks())
+      const part = measureBatch(model, adapter, batches.at(index), this.#validated.masks())
+      sum += part.loss
+      if (part.correct !== null) correct = (correct ?? 0) + part.correct
       await setImmediate()
     }
     const loss = sum / targets
-    this.#last = Number.isFinite(loss) ? loss : null
-    if (this.#last === null || !this.#settings.keepBest || !this.#validated.mayBeWritten(step)) return this.#last
+    const isNumber = Number.isFinite(loss)
+    const top1 = correct === null ? null : correct / targets
+    this.#last = { validationLoss: isNumber ? loss : null, ...(top1 !== null && { validationTop1: top1 }) }
+    if (!isNumber || !this.#settings.keepBest || !this.#validated.mayBeWritten(step)) return this.#last
     // What the back end gives may change with the next step: a copy is kept.
     if (this.#best === null || loss < this.#best.loss)
-      this.#best = { step, loss, adapter: mapped(adapterValues(adapter), (data) => data.slice()) }
+      this.#best = {
+        step,
+        loss,
+        ...(top1 !== null && { top1 }),
+        adapter: mapped(adapterValues(adapter), (data) => data.slice()),
+      }
     return this.#last
   }
 
   /** Says what a step came to, once it is written down. */
-  tell(step: number, loss: number | null): void {
-    this.#context.emit({ type: 'validated', step, loss, best: this.#best?.step === step })
+  tell(step: number, { validationLoss: loss, validationTop1: top1 }: MeasuredLine): void {
+    const best = this.#best?.step === step
+    this.#context.emit({ type: 'validated', step, loss, ...(top1 === undefined ? {} : { top1 }), best })
   }
 
   /** What is to be written: the adapter of the best step, or of the last one. */
@@ -109,13 +132,16 @@ export class Validator {
 
   get result(): Validation {
     const { file, rows, targets } = this.#data
-    const best = this.#best && { step: this.#best.step, loss: this.#best.loss }
+    const { adapter: _, ...found } = this.#best ?? { adapter: null }
+    const best = this.#best && (found as Omit<Best, 'adapter'>)
+    const { validationLoss: last, validationTop1: lastTop1 } = this.#last
     return {
       file,
       seed: this.#settings.seed,
       rows,
       targets,
-      last: this.#last,
+      last,
+      ...(lastTop1 === undefined ? {} : { lastTop1 }),
       best,
       written: best?.step ?? this.#steps,
     }
@@ -125,7 +151,8 @@ export class Validator {
   state(): SavedValues {
     const values: SavedValues = new Map()
     if (this.#best === null) return values
-    const at = [...inFloats(this.#best.step), ...inFloats(this.#best.loss)]
+    const { step, loss, top1 } = this.#best
+    const at = [step, loss, ...(top1 === undefined ? [] : [top1])].flatMap(inFloats)
     values.set('best', { shape: [at.length], data: Float32Array.from(at) })
     mapped(this.#best.adapter, (data, name) => {
       values.set(`best.${name}`, { shape: [data.length], data })
@@ -136,10 +163,12 @@ export class Validator {
 
   restore(saved: RestoredValues): void {
     if (!saved.has('best')) return
-    const at = saved.value('best', 2 * parts)
+    const isOfImages = this.#trainer.model.family.task === 'image-classification'
+    const at = saved.value('best', (isOfImages ? 3 : 2) * parts)
     this.#best = {
       step: fromFloats(at.subarray(0, parts)),
-      loss: fromFloats(at.subarray(parts)),
+      loss: fromFloats(at.subarray(parts, 2 * parts)),
+      ...(isOfImages && { top1: fromFloats(at.subarray(2 * parts)) }),
       adapter: mapped(adapterValues(this.#trainer.adapter), ({ length }, name) => saved.value(`best.${name}`, length)),
     }
   }
@@ -161,10 +190,11 @@ const fromFloats = (values: Float32Array): number => values.reduceRight((sum, va
 
 /** Other values for the matrices of an adapter, each with its name. */
 const mapped = (
-  { layers, ...rest }: AdapterValues,
+  { layers, classifier, ...rest }: AdapterValues,
   change: (data: Float32Array, name: string) => Float32Array,
 ): AdapterValues => ({
   ...rest,
+  classifier: classifier && { a: change(classifier.a, 'classifier.a'), b: change(classifier.b, 'classifier.b') },
   layers: layers.map((pairs, layer) =>
     Object.fromEntries(
       Object.entries(pairs).map(([name, pair]) => [

@@ -37,6 +37,10 @@ export function metricsOf(result: ResultEvent, multiplyAdds: number | null): Met
   const names = Object.keys(tasks) as (keyof typeof tasks)[]
   if (names.length > 1) metrics['mean accuracy'] = macroAverage(tasks, 'acc')
   for (const name of names) metrics[name] = tasks[name]!.acc
+  if (result.classification) {
+    metrics['top-1'] = result.classification.top1
+    metrics['top-5'] = result.classification.top5
+  }
   if (result.density) {
     metrics['density before merging'] = result.density.before
     metrics['density after merging'] = result.density.after

@@ -15,7 +15,7 @@ export const flap = describeCriterion({
     biasCompensation: z
       .boolean()
       .default(true)
-      .describe('flap: keep what removed groups give on average as biases (Llama and SmolLM3)'),
+      .describe('flap: keep what removed groups give on average as biases (Llama, SmolLM3, ViT and DeiT)'),
   },
   bytes: (_, facts) => statisticsBytes(facts),
   operations: (_, facts) => perChoice(facts, calibrationForward(facts)),

@@ -15,6 +15,8 @@ export interface ImageBatchOptions extends PatchGrid {
   preprocessing: Preprocessing
   augmentation: Augmentation
   seed: number
+  /** Whether the first pass is all that is wanted: what completes its last batch has no label. */
+  once?: boolean
 }
 
 /** The training batches of pictures: what a batch holds follows from the seed and its number. */
@@ -31,7 +33,10 @@ export function imageBatches(store: ImageStore, options: ImageBatchOptions): Bat
       const numbers = Array.from({ length: rows }, (_, row) => index * rows + row)
       const images = numbers.map((number) => orderOf(Math.floor(number / count))[number % count]!)
       const randomly = (row: number) => seeded.fork(`picture ${numbers[row]}`)
-      return batchOf(store, images, options, (pixels, row) => augmented(pixels, augmentation, randomly(row)))
+      const batch = batchOf(store, images, options, (pixels, row) => augmented(pixels, augmentation, randomly(row)))
+      const beyond = options.once ? numbers.filter((number) => number >= count).length : 0
+      if (beyond > 0) batch.labels.fill(-1, rows - beyond)
+      return { ...batch, targets: rows - beyond }
     },
   }
 }

@@ -93,6 +93,18 @@ export async function openImageStore(
   }
 }
 
+/** Some pictures of a store, by their numbers there. The store stays the owner of its file. */
+export const partOf = (store: ImageStore, images: ArrayLike<number>): ImageStore => ({
+  labels: Int32Array.from(images, (image) => store.labels[image]!),
+  files: Array.from(images, (image) => store.files[image]!),
+  broken: [],
+  notes: [],
+  cached: store.cached,
+  fingerprint: (index) => store.fingerprint(images[index]!),
+  read: (index, target) => store.read(images[index]!, target),
+  [Symbol.dispose]() {},
+})
+
 const badPicture = (message: string, count: number) =>
   new SecateurError(
     'bad-file',

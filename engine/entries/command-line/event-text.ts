@@ -20,8 +20,12 @@ export function sizesOf({ parameters, memoryBytes, diskBytes }: Estimate): strin
 
 export const lossText = (loss: number | null): string => loss?.toFixed(4) ?? 'not a number'
 
-export const validatedText = ({ step, loss, best }: Extract<EngineEvent, { type: 'validated' }>): string =>
-  `validation loss after step ${number(step)}: ${lossText(loss)}${best ? ', the least so far' : ''}`
+export const validatedText = ({ step, loss, top1, best }: Extract<EngineEvent, { type: 'validated' }>): string =>
+  `validation loss after step ${number(step)}: ${lossText(loss)}${best ? ', the least so far' : ''}${top1Text(top1)}`
+
+/** How many pictures are told right, where it was measured. */
+export const top1Text = (top1: number | undefined): string =>
+  top1 === undefined ? '' : `; top-1 ${(100 * top1).toFixed(2)} %`
 
 /** What leaves, of each kind: what does, and what was asked for. */
 export function removalText(removal: Removal): string {

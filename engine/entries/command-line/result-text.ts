@@ -8,6 +8,7 @@ import type {
   Proof,
   ResultEvent,
   RowCounts,
+  Trainable,
   Validation,
 } from '../../contract/index.ts'
 import type { BenchResult } from '../../jobs/bench.ts'
@@ -15,7 +16,7 @@ import type { GenerateResult } from '../../jobs/generate.ts'
 import type { Inspection } from '../../jobs/inspect.ts'
 import type { Measurement } from '../../jobs/measure.ts'
 import { sizeText } from '../../shared/size-text.ts'
-import { number, duration, sizesOf, removalText, lossText } from './event-text.ts'
+import { number, duration, sizesOf, removalText, lossText, top1Text } from './event-text.ts'
 
 /** What `--estimate` answers; the criterion is that of a pruning job. */
 export type EstimateResult = JobEstimate & { type: 'result'; criterion: CriterionName | null; data: DataCheck }
@@ -27,6 +28,7 @@ function describeEstimate(result: EstimateResult): string {
     `${sizesOf(result)} (free: ${sizeText(freeMemoryBytes)} of memory, ${sizeText(freeDiskBytes)} of disk)`,
     `time: ${seconds === null ? 'not known' : `about ${duration(seconds)}`}. ${secondsFrom}`,
   ]
+  if (result.trainable) lines.push(trainableText(result.trainable))
   if (result.removal) lines.push(removalText(result.removal))
   if (result.compatibility) lines.push(...compatibilityLines(result.compatibility))
   if (placement) lines.push(`weights: ${placement.detail}`)
@@ -42,6 +44,9 @@ function describeEstimate(result: EstimateResult): string {
   return lines.join('\n')
 }
 
+const trainableText = ({ parameters, fraction }: Trainable): string =>
+  `trainable: ${number(parameters)} parameters, ${(100 * fraction).toFixed(2)} % of the model's`
+
 /** What becomes of the rows of training data. */
 function rowsText({ rows, documents }: RowCounts, loss: string | null): string {
   return `rows: ${number(documents)} of ${number(rows)} are learnt${loss === null ? '' : `; ${loss}`}`
@@ -51,10 +56,11 @@ function rowsText({ rows, documents }: RowCounts, loss: string | null): string {
 const compatibilityLines = (answers: readonly Compatibility[]): string[] =>
   answers.map(({ program, loads, why }) => `${program}: ${loads}. ${why}`)
 
-function validationText({ file, seed, rows, last, best, written }: Validation): string {
+function validationText({ file, seed, rows, last, lastTop1, best, written }: Validation): string {
   const from = file === null ? `${number(rows)} rows held out by seed ${seed}` : `${number(rows)} rows of ${file}`
-  const least = best === null ? '' : `; least ${lossText(best.loss)} after step ${number(best.step)}`
-  return `validation loss: ${lossText(last)} after the last step${least}, on ${from}; the adapter of step ${number(written)} is written`
+  const least =
+    best === null ? '' : `; least ${lossText(best.loss)} after step ${number(best.step)}${top1Text(best.top1)}`
+  return `validation loss: ${lossText(last)} after the last step${top1Text(lastTop1)}${least}, on ${from}; the adapter of step ${number(written)} is written`
 }
 
 /** What a command came to, as lines for a person. */
@@ -87,6 +93,7 @@ export function describe(result: Outcome): string {
     const { before, after } = result.parameters
     lines.push(`parameters: ${number(before)} -> ${number(after)} (${((100 * after) / before).toFixed(1)} %)`)
   }
+  if (result.trainable) lines.push(trainableText(result.trainable))
   if (result.removal) lines.push(removalText(result.removal))
   if (result.validation) lines.push(validationText(result.validation))
   for (const [name, { value, tokens, window }] of Object.entries(result.perplexity ?? {}))

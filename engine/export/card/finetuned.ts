@@ -19,6 +19,8 @@ export interface FinetunedAdapter {
 export function finetunedCard(job: FinetuneJob, base: BaseModel, adapter: FinetunedAdapter): CardFacts {
   const { config, steps } = adapter
   const { rank, alpha, targetModules } = job
+  const isOfImages = config.patchValues !== undefined
+  const rows = isOfImages ? 'pictures' : `sequences of at most ${job.sequenceLength} tokens`
   const numbers = config.layers
     .flatMap((_, layer) => linearsOf(config, layer))
     .filter(({ name }) => (targetModules as readonly string[]).includes(name))
@@ -29,9 +31,9 @@ export function finetunedCard(job: FinetuneJob, base: BaseModel, adapter: Finetu
     relation: 'adapter',
     tags: ['lora'],
     config,
-    loading: { library: 'peft', text: loadingText },
+    loading: { library: 'peft', text: loadingText(isOfImages) },
     sections: [
-      `A LoRA adapter of rank ${rank} (alpha ${alpha}) on ${targetModules.join(', ')} of ${base.name}, trained for ${steps} steps of ${job.batchSize * job.gradientAccumulation} sequences of at most ${job.sequenceLength} tokens, at a learning rate of ${job.learningRate}.${lossText(adapter)}`,
+      `A LoRA adapter of rank ${rank} (alpha ${alpha}) on ${targetModules.join(', ')} of ${base.name}, trained for ${steps} steps of ${job.batchSize * job.gradientAccumulation} ${rows}, at a learning rate of ${job.learningRate}.${lossText(adapter)}`,
       `## Size\n\n${numbers.toLocaleString('en-GB')} numbers in 32 bits, beside the base model.`,
     ],
     job,
@@ -46,18 +48,23 @@ function lossText({ loss, validation }: FinetunedAdapter): string {
 const leastText = ({ written, best }: Validation): string =>
   best?.step === written ? `, whose loss on validation data was the least, ${best.loss.toFixed(4)}` : ''
 
-const loadingText = `## How to load it
+function loadingText(isOfImages: boolean): string {
+  const use = isOfImages ? 'eval MERGED --images PICTURES' : 'generate MERGED --prompt "Once upon a time"'
+  const auto = isOfImages ? 'AutoModelForImageClassification' : 'AutoModelForCausalLM'
+  const classes = isOfImages ? ', num_labels=CLASSES, ignore_mismatched_sizes=True' : ''
+  return `## How to load it
 
 With the folder of this card as FOLDER and that of the base model as BASE:
 
 \`\`\`sh
 npx secateur merge BASE FOLDER --out MERGED
-npx secateur generate MERGED --prompt "Once upon a time"
+npx secateur ${use}
 \`\`\`
 
 \`\`\`python
 from peft import PeftModel
-from transformers import AutoModelForCausalLM
+from transformers import ${auto}
 
-model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("BASE"), "FOLDER")
+model = PeftModel.from_pretrained(${auto}.from_pretrained("BASE"${classes}), "FOLDER")
 \`\`\``
+}

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import type { MergeJob } from '../../contract/index.ts'
-import type { Checkpoint } from '../../models/checkpoint.ts'
+import type { PeftAdapter } from '../../lora/peft.ts'
+import type { ModelConfig } from '../../models/model-config.ts'
 import type { BaseModel } from './base-model.ts'
 import type { CardFacts } from './model-card.ts'
 import { layersTable, parametersText } from './tables.ts'
@@ -9,9 +10,11 @@ import { layersTable, parametersText } from './tables.ts'
 export function mergedCard(
   job: MergeJob,
   base: BaseModel,
-  { rank, targetModules }: { rank: number; targetModules: readonly string[] },
-  { config, parameters }: Pick<Checkpoint, 'config' | 'parameters'>,
+  { rank, targetModules, classifier }: Pick<PeftAdapter, 'rank' | 'targetModules' | 'classifier'>,
+  config: ModelConfig,
+  parameters: { before: number; after: number },
 ): CardFacts {
+  const whole = classifier ? `, and a classifier of ${classifier.b.length} classes that was trained with it` : ''
   return {
     title: `${base.name}, fine-tuned`,
     base,
@@ -19,8 +22,8 @@ export function mergedCard(
     tags: ['lora'],
     config,
     sections: [
-      `${base.name} with the LoRA adapter "${basename(job.adapter)}" (rank ${rank}, on ${targetModules.join(', ')}) added to its weights: W + scale * B A.`,
-      `## Size\n\n${parametersText({ before: parameters, after: parameters })}`,
+      `${base.name} with the LoRA adapter "${basename(job.adapter)}" (rank ${rank}, on ${targetModules.join(', ')}) added to its weights: W + scale * B A${whole}.`,
+      `## Size\n\n${parametersText(parameters)}`,
       layersTable(config.layers),
     ],
     job,

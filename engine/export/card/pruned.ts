@@ -1,5 +1,6 @@
 import { criteria, type PruneJob, type Scores } from '../../contract/index.ts'
 import type { Checkpoint } from '../../models/checkpoint.ts'
+import { type Kind, kinds } from '../../models/family.ts'
 import type { ModelConfig } from '../../models/model-config.ts'
 import { countParameters } from '../../models/tensors.ts'
 import type { BaseModel } from './base-model.ts'
@@ -45,11 +46,15 @@ export function prunedCard(job: PruneJob, base: BaseModel, model: PrunedModel): 
   }
 }
 
-function methodText(job: PruneJob, { steps }: PrunedModel): string {
+function methodText(job: PruneJob, { steps, config }: PrunedModel): string {
+  const rows = config.patchValues === undefined ? `sequences of ${job.sequenceLength} tokens` : 'pictures'
   const { title, sentence, removes } = criteria[job.criterion]
   const what =
     removes === 'groups'
-      ? 'attention heads and feed-forward channels'
+      ? kinds
+          .filter((kind) => job.prune.includes(kind))
+          .map((kind) => kindNames[kind])
+          .join(' and ')
       : removes === 'layers'
         ? 'whole layers'
         : 'single weights'
@@ -57,12 +62,15 @@ function methodText(job: PruneJob, { steps }: PrunedModel): string {
   const trained =
     steps === 0 || !job.healing
       ? 'Nothing was trained.'
-      : `A LoRA adapter of rank ${job.rank} was trained for ${steps} steps of ${job.batchSize * job.gradientAccumulation} sequences of ${job.sequenceLength} tokens, at a learning rate of ${job.learningRate}, and merged.`
+      : `A LoRA adapter of rank ${job.rank} was trained for ${steps} steps of ${job.batchSize * job.gradientAccumulation} ${rows}, at a learning rate of ${job.learningRate}, and merged.`
   const paper = job.criterion === 'loraprune' ? `[${title}](https://arxiv.org/abs/2305.18403)` : title
   return `${what} ${when}, chosen by ${paper}. ${sentence} ${trained}`
 }
 
+const kindNames: Record<Kind, string> = { heads: 'attention heads', channels: 'feed-forward channels' }
+
 function scoringText({ evaluation }: PruneJob): string {
+  if (evaluation?.images !== undefined) return 'Taken by Secateur; ± is one standard error.'
   const shots = evaluation?.fewShot
     ? `${evaluation.fewShot} examples in front of each question`
     : 'no examples in front'

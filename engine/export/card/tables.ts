@@ -47,6 +47,10 @@ export function scoresTable(scores: Scores | null, dense: Scores | null): string
       `perplexity of ${name.replaceAll(/[|\r\n]/g, ' ')}, windows of ${window} tokens`,
       ({ perplexity }) => perplexity[name]?.value.toFixed(3),
     ])
+  if (scores.classification) {
+    rows.push(['top-1', ({ classification: of }) => of && percent(of.top1, of.stderr)])
+    rows.push(['top-5', ({ classification: of }) => of && percent(of.top5, null)])
+  }
   if (rows.length === 0) return null
   const head = ['', ...(dense ? ['base'] : []), 'this model']
   return table([head, ...rows.map(([name, of]) => [name, ...(dense ? [of(dense) ?? ''] : []), of(scores) ?? ''])])

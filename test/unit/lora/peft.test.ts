@@ -176,7 +176,7 @@ test('matrices of other modules, broken numbers and pickled weights are refused'
   const { folder, weights, change } = await written(context)
   const other = 'base_model.model.model.embed_tokens.lora_embedding_A'
   change((tensors) => tensors.set(other, { name: other, dtype: 'float32', shape: [1], bytes: new Uint8Array(4) }))
-  refuses(() => readAdapter(folder), weights, other, /is not a LoRA matrix of q, k, v, o, gate, up or down/)
+  refuses(() => readAdapter(folder), weights, other, /is not a LoRA matrix of q, k, v, o, gate, up, down, fc1 or fc2/)
   change((tensors) => {
     tensors.delete(other)
     tensors.get(`${q}.lora_A.weight`)!.bytes.fill(255, 4, 8)

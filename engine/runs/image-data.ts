@@ -1,0 +1,147 @@
+import type { FinetuneJob, JobContext, PruneJob } from '../contract/index.ts'
+import { calibrationImages } from '../data/images/calibration.ts'
+import { heldOutCount } from '../data/held-out.ts'
+import { duplicatesAcross } from '../data/images/duplicates.ts'
+import { imageBatches } from '../data/images/image-batches.ts'
+import { type ImageSet, openImageSet } from '../data/images/image-set.ts'
+import { type ImageStore, openImageStore, partOf } from '../data/images/image-store.ts'
+import { pictureCounts } from '../data/images/picture-counts.ts'
+import { readPreprocessing } from '../data/images/preprocessing.ts'
+import { matchClasses, type TrainedClasses, trainedClasses } from '../evaluation/match-classes.ts'
+import type { Checkpoint } from '../models/checkpoint.ts'
+import type { EncoderConfig } from '../models/encoder-config.ts'
+import { badFile } from '../shared/errors.ts'
+import { Random } from '../shared/random.ts'
+import { StageProgress } from './stage-progress.ts'
+import type { RunData } from './training-data.ts'
+
+/**
+ * Reads the training pictures of a job, those that it is measured on, and those that criteria look at.
+ *
+ * @throws SecateurError of a picture or list that cannot be read, and of classes that do not go together
+ */
+export async function readImageData(
+  job: FinetuneJob | PruneJob,
+  checkpoint: Checkpoint,
+  { emit, signal }: Pick<JobContext, 'emit' | 'signal'>,
+): Promise<RunData> {
+  const config = checkpoint.config as EncoderConfig
+  const { imageSize, colours, maxPositions: length } = config
+  const preprocessing = readPreprocessing(checkpoint.folder, config.source, imageSize, colours)
+  using opened = new DisposableStack()
+  const reading = new StageProgress('reading data', emit)
+  const onProgress = (done: number, total: number) => reading.report(done, total)
+  const open = async (set: ImageSet, prefix = ''): Promise<ImageStore> => {
+    const store = opened.use(
+      await openImageStore(set, preprocessing, imageSize, { badRows: job.badRows, signal, onProgress }),
+    )
+    tellStore(set, store, job.maxLostRows, prefix, emit)
+    return store
+  }
+  const found = await openImageSet(job.data[0]!, 'train', signal)
+  const classes = trainedClasses(found, config.labels)
+  if (classes.newFor !== null)
+    emit({
+      type: 'warning',
+      message: `A new classifier of ${classes.labels.length} classes is trained: ${classes.newFor}.`,
+    })
+  const set = drawnFrom(relabelled(found, classes), job.maxDocuments, job.seed)
+  const store = await open(set)
+  const rows = pictureCounts(set.images.length, store.broken.length, length)
+  emit({ type: 'data', rows })
+  const options = { ...config, length, preprocessing, rows: job.batchSize, seed: job.seed }
+  const { validation } = job
+  const held = typeof validation === 'number' ? heldOut(store, validation, job.seed) : null
+  const training = held?.training ?? store
+  const apart = typeof validation === 'string' ? await open(await others(validation), 'validation: ') : null
+  const measured = held?.measured ?? apart
+  const warnOfSame = (test: ImageStore | null) => {
+    const message = test && duplicatesAcross(training, test)
+    if (message !== null) emit({ type: 'warning', message })
+  }
+  warnOfSame(measured)
+  const { images: scored, badImages: badRows = 'refuse' } = (job.kind === 'prune' && job.evaluation) || {}
+  if (scored !== undefined) {
+    // Decoded now, so that a broken one is found before the training, and scoring finds them.
+    using test = await openImageStore(await others(scored), preprocessing, imageSize, { badRows, signal, onProgress })
+    warnOfSame(test)
+  }
+  const owned = opened.move()
+  return {
+    batches: imageBatches(training, { ...options, augmentation: job.augmentation }),
+    rows,
+    validation: measured && {
+      batches: imageBatches(measured, { ...options, augmentation: 'none', once: true }),
+      file: typeof validation === 'string' ? validation : null,
+      rows: measured.labels.length,
+      targets: measured.labels.length,
+    },
+    text: null,
+    classes,
+    async calibration() {
+      if (job.kind !== 'prune') return []
+      const { calibrationData, calibrationShares, calibrationSamples } = job
+      using apartFrom = new DisposableStack()
+      const stores: ImageStore[] = []
+      for (const path of calibrationData)
+        stores.push(
+          apartFrom.use(
+            await openImageStore(await others(path, 'train'), preprocessing, imageSize, {
+              badRows: job.badRows,
+              signal,
+            }),
+          ),
+        )
+      return calibrationImages(stores.length > 0 ? stores : [training], calibrationShares, calibrationSamples, options)
+    },
+    [Symbol.dispose]: () => owned.dispose(),
+  }
+
+  /** Pictures from elsewhere, which must be of the classes that are trained. */
+  async function others(path: string, split: 'train' | 'test' = 'test'): Promise<ImageSet> {
+    const other = await openImageSet(path, split, signal)
+    return relabelled(other, { ...classes, classOf: matchClasses(other.classes, classes.labels, other.path) })
+  }
+}
+
+/** The same pictures with the numbers that the model has for their classes. */
+const relabelled = (set: ImageSet, { labels, classOf }: Pick<TrainedClasses, 'labels' | 'classOf'>): ImageSet => ({
+  path: set.path,
+  classes: labels,
+  images: set.images.map((image) => ({ ...image, label: classOf[image.label]! })),
+})
+
+/** So many pictures at most, drawn by the seed, so that every class keeps about its share. */
+function drawnFrom(set: ImageSet, most: number | undefined, seed: number): ImageSet {
+  if (most === undefined || most >= set.images.length) return set
+  const drawn = new Random(seed).fork('pictures').permutation(set.images.length).subarray(0, most).toSorted()
+  return { ...set, images: Array.from(drawn, (image) => set.images[image]!) }
+}
+
+/** Takes pictures out of the training, drawn by the seed. */
+function heldOut(store: ImageStore, share: number, seed: number) {
+  const count = store.labels.length
+  const drawn = new Random(seed).fork('validation').permutation(count)
+  const held = heldOutCount(count, share)
+  return {
+    measured: partOf(store, drawn.subarray(0, held).toSorted()),
+    training: partOf(store, drawn.subarray(held).toSorted()),
+  }
+}
+
+function tellStore(
+  { path, images }: ImageSet,
+  { broken, notes }: ImageStore,
+  most: number,
+  prefix: string,
+  emit: JobContext['emit'],
+): void {
+  for (const message of broken) emit({ type: 'warning', message: `${prefix}left out: ${message}` })
+  for (const message of notes) emit({ type: 'warning', message: `${prefix}${message}` })
+  if (broken.length <= most * images.length) return
+  throw badFile(
+    path,
+    undefined,
+    `${broken.length} of ${images.length} pictures cannot be read, which is more than --max-lost-rows ${most} allows: ${broken[0]}`,
+  )
+}

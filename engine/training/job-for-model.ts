@@ -1,0 +1,68 @@
+import { z } from 'zod'
+import { criteria, type FinetuneJob, linearName, type PruneJob, trainingSettings } from '../contract/index.ts'
+import type { LinearName } from '../models/family.ts'
+import type { ModelConfig } from '../models/model-config.ts'
+import { linearNames } from '../models/tensors.ts'
+import { badSetting } from '../shared/errors.ts'
+
+type TrainingJob = FinetuneJob | Omit<PruneJob, 'out'>
+
+/** What the settings of the training are where a job says nothing of them. */
+const defaults = z.object(trainingSettings).partial({ data: true }).parse({})
+
+/** Settings that speak of text alone. */
+const ofText = ['field', 'trainOn', 'packing', 'sampleEvery', 'samplePrompts'] as const
+
+/**
+ * A job with what its model decides: the linear layers that get an adapter where the job leaves them open, and the length of
+ * a picture in tokens.
+ *
+ * @throws SecateurError where a setting has no meaning for the model
+ */
+export function forModel<Given extends TrainingJob>(job: Given, config: ModelConfig): Given {
+  const isOfImages = config.patchValues !== undefined
+  const names = linearNames(config)
+  const everything = isOfImages && isDefault(job, 'targetModules')
+  const targetModules = everything ? linearName.options.filter((name) => names.includes(name)) : job.targetModules
+  const unknown = targetModules.find((name: LinearName) => !names.includes(name))
+  if (unknown !== undefined)
+    throw badSetting('targetModules', `a ${config.family} has no linear layer ${unknown}: it has ${names.join(', ')}`)
+  if (isOfImages) return { ...forImages(job, config), targetModules }
+  if (job.augmentation !== 'none')
+    throw badSetting('augmentation', `a ${config.family} is a language model: leave it out`)
+  if (job.trainClassifier) throw badSetting('trainClassifier', `a ${config.family} has no classifier: leave it out`)
+  return job
+}
+
+function forImages<Given extends TrainingJob>(job: Given, config: ModelConfig): Given {
+  for (const name of ofText)
+    if (!isDefault(job, name))
+      throw badSetting(name, `a ${config.family} is a model of images, which reads no text: leave it out`)
+  const tokens = config.maxPositions
+  const tooOther = (name: string) =>
+    badSetting(name, `a picture is ${tokens} tokens in this model, whatever is asked for: leave it out`)
+  if (job.sequenceLength !== tokens && !isDefault(job, 'sequenceLength')) throw tooOther('sequenceLength')
+  if (job.kind === 'prune' && (job.calibrationSequenceLength ?? tokens) !== tokens)
+    throw tooOther('calibrationSequenceLength')
+  if (job.data.length > 1)
+    throw badSetting('data', `${job.data.length} paths are given; pictures come from one folder or list`)
+  return { ...job, sequenceLength: tokens }
+}
+
+const isDefault = (job: TrainingJob, name: keyof typeof defaults & keyof TrainingJob): boolean =>
+  JSON.stringify(job[name]) === JSON.stringify(defaults[name])
+
+/**
+ * Whether a criterion would score all groups alike before the first step: a classifier of zeros passes no gradient on.
+ *
+ * @throws SecateurError that says so, where all leaves at once
+ */
+export function checkScorableAtOnce(job: FinetuneJob | PruneJob, isNew: boolean): void {
+  if (!isNew || job.kind !== 'prune' || job.schedule !== 'one-shot') return
+  const { needs, title } = criteria[job.criterion]
+  if (needs !== 'adapter gradients' && needs !== 'weight gradients') return
+  throw badSetting(
+    'schedule',
+    `${title} looks at gradients, and before the first step a new classifier passes none on: fine-tune and merge first, or prune step by step`,
+  )
+}

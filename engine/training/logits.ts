@@ -1,0 +1,12 @@
+/** The number of the largest of some logits; of equal ones the first. */
+export function likeliest(logits: Float32Array): number {
+  let best = 0
+  for (const [i, value] of logits.entries()) if (value > logits[best]!) best = i
+  return best
+}
+
+/** The logarithm of the sum of the exponentials of some logits. */
+export function logSumExp(logits: Float32Array): number {
+  const most = logits.reduce((one, other) => Math.max(one, other), -Infinity)
+  return most + Math.log(logits.reduce((sum, value) => sum + Math.exp(value - most), 0))
+}
