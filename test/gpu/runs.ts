@@ -27,6 +27,9 @@ before(async () => {
 })
 after(() => rm(folder, { recursive: true }))
 
+/** Whether the tests may take minutes, as on a card of its own. */
+const isLong = Boolean(process.env['SECATEUR_GPU_LONG'])
+
 const jobFor = (name: string, device: BackendName) =>
   jobSchema.parse({
     kind: 'prune',
@@ -38,8 +41,7 @@ const jobFor = (name: string, device: BackendName) =>
     threads: 1,
     batchSize: 1,
     sequenceLength: 16,
-    steps: 4,
-    frequency: 2,
+    ...(isLong ? { steps: 4, frequency: 2 } : { steps: 2, frequency: 1 }),
     // As run.json has them: both are resolved when a run starts, and these tests open its folder afterwards.
     ranking: 'local',
     uniform: true,
@@ -114,7 +116,7 @@ test(
   async () => {
     const estimates: Estimate[] = []
     const keep = (event: EngineEvent) => event.type === 'estimate' && estimates.push(event.estimate)
-    const whole = { ...jobFor('whole', 'webgpu'), steps: 2, int8: true }
+    const whole = { ...jobFor('whole', 'webgpu'), steps: isLong ? 2 : 1, int8: true }
     const losses = await lossesOf(whole, keep)
     const card = tf.backend() as unknown as CardBackend
     process.env['SECATEUR_GPU_MEMORY'] = '0.0004'
@@ -147,7 +149,7 @@ function onCard() {
   return { numTensors, numDataBuffers, numBytesUsed, weights: bytes, hostBytes, pool: numBytesAllocated }
 }
 
-const cancelled = process.env['SECATEUR_GPU_LONG'] ? 20 : 3
+const cancelled = isLong ? 20 : 3
 // While weights are read, between two steps, and in the middle of one.
 const moments: ((event: EngineEvent) => boolean)[] = [
   (event) => event.type === 'progress' && event.stage === 'reading weights',

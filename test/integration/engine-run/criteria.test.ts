@@ -32,9 +32,9 @@ const jobFor = (name: string, more: object) =>
     threads: 1,
     batchSize: 2,
     sequenceLength: 16,
-    steps: 6,
-    frequency: 2,
-    saveEvery: 3,
+    steps: 4,
+    frequency: 1,
+    saveEvery: 2,
     learningRate: 1e-3,
     calibrationSamples: 4,
     ...more,
@@ -70,7 +70,7 @@ for (const criterion of criterionName.options) {
     assert.deepEqual(whole.result!.parameters, estimate.parameters)
     using pruned = openCheckpoint(whole.result!.checkpoint!)
     assert.equal(pruned.parameters, estimate.parameters.after)
-    const stopped = await run(`${criterion}-stopped`, { criterion, schedule, stopAfter: 4 })
+    const stopped = await run(`${criterion}-stopped`, { criterion, schedule, stopAfter: 3 })
     assert.match(String(stopped.error), /the state is saved/)
     const resumed = await run(`${criterion}-stopped`, { criterion, schedule, resume: true })
     assert.equal(resumed.error, null)
