@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { chooseBackend } from '../backends/choose.ts'
-import { openCheckpoint } from '../models/checkpoint.ts'
-import { type EngineEvent, machineSettings, pruneSchema } from '../contract/index.ts'
+import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
+import { type EngineEvent, type JobContext, machineSettings, pruneSchema } from '../contract/index.ts'
 import { announce } from '../estimate/announce.ts'
 import { createAdapter, disposeMatrices } from '../lora/adapter.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
+import { linearNames } from '../models/tensors.ts'
 import { adapterGradients } from '../pruning/statistics/calibration-gradients.ts'
 import { blockInfluence } from '../pruning/criteria/depth.ts'
 import { gradientScores } from '../pruning/criteria/gradient.ts'
@@ -15,7 +16,9 @@ import type { ModelView } from '../pruning/criteria/criterion.ts'
 import type { LayerScores } from '../pruning/scores.ts'
 import { fullMasks, type GroupMasks, selectMasks } from '../pruning/masks.ts'
 import { blockLinearity } from '../pruning/statistics/linearity.ts'
+import { measuredImages } from '../runs/image-data.ts'
 import { Random } from '../shared/random.ts'
+import type { TrainingBatch } from '../data/batches.ts'
 import { calibrationBatches } from '../data/calibration.ts'
 import { loadAdapter } from '../lora/load-adapter.ts'
 
@@ -69,13 +72,14 @@ export async function measure(
 ): Promise<Measurement> {
   using checkpoint = openCheckpoint(settings.checkpoint)
   await chooseBackend(settings)
-  const { batchSize, sequenceLength, calibrationSamples, rank } = settings
+  const { batchSize, calibrationSamples, rank } = settings
+  const { patchValues, maxPositions } = checkpoint.config
+  const sequenceLength = patchValues === undefined ? settings.sequenceLength : maxPositions
   await announce({ kind: 'measure', batchSize, sequenceLength, calibrationSamples, rank }, checkpoint, emit)
-  const tokenizer = await openTokenizer(checkpoint)
-  const calibration = { ...settings, calibrationData: [], calibrationShares: [], calibrationSequenceLength: undefined }
-  const batches = await calibrationBatches(calibration, tokenizer, { signal })
+  const batches = await batchesOf(settings, checkpoint, { emit, signal })
   const model = await loadModelInSlices(checkpoint, { signal })
-  const { alpha, targetModules } = pruneSchema.pick({ alpha: true, targetModules: true }).parse({})
+  const { alpha } = pruneSchema.pick({ alpha: true }).parse({})
+  const targetModules = linearNames(checkpoint.config)
   const adapter =
     settings.adapter === undefined
       ? createAdapter(
@@ -123,6 +127,16 @@ export async function measure(
       correlation: byKind((kind) => rankCorrelation(estimated[layer]![kind], exact[layer]![kind])),
     })),
   }
+}
+
+async function batchesOf(
+  settings: MeasureSettings,
+  checkpoint: Checkpoint,
+  context: Pick<JobContext, 'emit' | 'signal'>,
+): Promise<TrainingBatch[]> {
+  if (checkpoint.config.patchValues !== undefined) return await measuredImages(settings, checkpoint, context)
+  const calibration = { ...settings, calibrationData: [], calibrationShares: [], calibrationSequenceLength: undefined }
+  return await calibrationBatches(calibration, await openTokenizer(checkpoint), context)
 }
 
 const byKind = (value: (kind: Kind) => number): Record<Kind, number> => ({

@@ -1,4 +1,5 @@
 import type { FinetuneJob, JobContext, PruneJob } from '../contract/index.ts'
+import type { ImageBatch } from '../data/batches.ts'
 import { calibrationImages } from '../data/images/calibration.ts'
 import { heldOutCount } from '../data/held-out.ts'
 import { duplicatesAcross } from '../data/images/duplicates.ts'
@@ -7,10 +8,11 @@ import { type ImageSet, openImageSet } from '../data/images/image-set.ts'
 import { type ImageStore, openImageStore, partOf } from '../data/images/image-store.ts'
 import { pictureCounts } from '../data/images/picture-counts.ts'
 import { readPreprocessing } from '../data/images/preprocessing.ts'
+import { checkClassifier } from '../evaluation/check-images.ts'
 import { matchClasses, type TrainedClasses, trainedClasses } from '../evaluation/match-classes.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import type { EncoderConfig } from '../models/encoder-config.ts'
-import { badFile } from '../shared/errors.ts'
+import { badFile, badSetting } from '../shared/errors.ts'
 import { Random } from '../shared/random.ts'
 import { StageProgress } from './stage-progress.ts'
 import type { RunData } from './training-data.ts'
@@ -102,6 +104,34 @@ export async function readImageData(
     const other = await openImageSet(path, split, signal)
     return relabelled(other, { ...classes, classOf: matchClasses(other.classes, classes.labels, other.path) })
   }
+}
+
+/**
+ * Training pictures that a checkpoint is looked at with, drawn by the seed.
+ *
+ * @throws SecateurError where the checkpoint does not know their classes
+ */
+export async function measuredImages(
+  job: Pick<PruneJob, 'data' | 'field' | 'maxDocuments' | 'calibrationSamples' | 'batchSize' | 'seed'>,
+  { folder, config }: Checkpoint,
+  { emit, signal }: Pick<JobContext, 'emit' | 'signal'>,
+): Promise<ImageBatch[]> {
+  const encoder = config as EncoderConfig
+  const { imageSize, colours, maxPositions: length } = encoder
+  checkClassifier({ folder, config })
+  if (job.field !== undefined) throw badSetting('field', `${folder} is a model of images, which reads no text`)
+  const preprocessing = readPreprocessing(folder, config.source, imageSize, colours)
+  const found = await openImageSet(job.data[0]!, 'train', signal)
+  const classOf = matchClasses(found.classes, encoder.labels, found.path)
+  const set = drawnFrom(relabelled(found, { labels: encoder.labels, classOf }), job.maxDocuments, job.seed)
+  const reading = new StageProgress('reading data', emit)
+  using store = await openImageStore(set, preprocessing, imageSize, {
+    badRows: 'refuse',
+    signal,
+    onProgress: (done, total) => reading.report(done, total),
+  })
+  const options = { ...encoder, length, preprocessing, rows: job.batchSize, seed: job.seed }
+  return calibrationImages([store], [], job.calibrationSamples, options)
 }
 
 /** The same pictures with the numbers that the model has for their classes. */

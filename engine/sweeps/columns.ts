@@ -5,7 +5,7 @@ export function kindOf(column: string): SweepColumnKind {
   if (column === 'parameters' || column === 'multiply-adds') return 'count'
   if (column === 'peak memory') return 'bytes'
   if (column === 'seconds') return 'seconds'
-  if (column.endsWith('tokens/s')) return 'speed'
+  if (/(tokens|pictures)\/s$/.test(column)) return 'speed'
   return column === 'loss' ? 'loss' : 'percent'
 }
 

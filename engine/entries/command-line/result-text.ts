@@ -1,4 +1,5 @@
 import type {
+  ClassificationScore,
   Compatibility,
   CriterionName,
   DataCheck,
@@ -102,11 +103,8 @@ export function describe(result: Outcome): string {
     const norm = score.accNorm === undefined ? '' : `, ${part('acc_norm', score.accNorm, score.stderrNorm)}`
     lines.push(`${name}: ${part('acc', score.acc, score.stderr)}${norm} (n = ${number(score.n)})`)
   }
-  if (result.classification) {
-    const { top1, top5, stderr, n, imagesPerSecond } = result.classification
-    const speed = imagesPerSecond === null ? '' : `, ${number(Math.round(imagesPerSecond))} pictures/s`
-    lines.push(`images: ${part('top-1', top1, stderr)}, top-5 ${(100 * top5).toFixed(2)} % (n = ${number(n)})${speed}`)
-  }
+  if (result.classification) lines.push(`images: ${classificationText(result.classification)}`)
+  if (result.dense?.classification) lines.push(`images, dense: ${classificationText(result.dense.classification)}`)
   if (result.latency)
     lines.push(
       `prompt ${number(Math.round(result.latency.promptTokensPerSecond))} tokens/s, generation ${number(Math.round(result.latency.generatedTokensPerSecond))} tokens/s`,
@@ -123,6 +121,11 @@ export function describe(result: Outcome): string {
   if (result.adapter !== undefined) lines.push(`adapter: ${result.adapter}`)
   if (result.checkpoint !== undefined) lines.push(`checkpoint: ${result.checkpoint}`)
   return lines.join('\n')
+}
+
+function classificationText({ top1, top5, stderr, n, imagesPerSecond }: ClassificationScore): string {
+  const speed = imagesPerSecond === null ? '' : `, ${number(Math.round(imagesPerSecond))} pictures/s`
+  return `${part('top-1', top1, stderr)}, top-5 ${(100 * top5).toFixed(2)} % (n = ${number(n)})${speed}`
 }
 
 /** Types by how many weights have them, and how many bits they take. */

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { criteria, type CriterionName, type EngineEvent, jobSchema } from '../../../engine/contract/index.ts'
 import { runJob } from '../../../engine/jobs/index.ts'
+import { measure, measureSchema } from '../../../engine/jobs/measure.ts'
 import { isStock } from '../../../engine/models/decoder-layers.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import type { EncoderConfig } from '../../../engine/models/encoder-config.ts'
@@ -158,6 +159,15 @@ test('every criterion prunes pictures; channels alone leave a stock checkpoint',
     const stock = result.compatibility!.find(({ program }) => program === 'transformers')!.loads === 'yes'
     assert.equal(stock, isStock(config.layers), criterion)
   }
+})
+
+test('layers of a model of images are measured on pictures that it knows', async () => {
+  const settings = { checkpoint: visionModel('vit_hf'), ...machine, calibrationSamples: 6, rank: 2 }
+  const of = (data: string) => measure(measureSchema.parse({ ...settings, data: [data] }), new AbortController().signal)
+  const { measurements } = await of(at('known'))
+  assert.equal(measurements.length, 2)
+  for (const { influence, linearity } of measurements) assert.ok(influence > 0 && linearity > 0 && linearity <= 1)
+  await assert.rejects(of(at('new')), /has the class "blue", which the model does not know/)
 })
 
 test('what has no meaning for pictures is refused by name, and pictures by a language model', async () => {
