@@ -7,6 +7,7 @@ import { imageBatches } from '../data/images/image-batches.ts'
 import { type ImageSet, openImageSet } from '../data/images/image-set.ts'
 import { type ImageStore, openImageStore, partOf } from '../data/images/image-store.ts'
 import { pictureCounts } from '../data/images/picture-counts.ts'
+import { prefetchedBatches } from '../data/images/prefetch.ts'
 import { readPreprocessing } from '../data/images/preprocessing.ts'
 import { checkClassifier } from '../evaluation/check-images.ts'
 import { matchClasses, type TrainedClasses, trainedClasses } from '../evaluation/match-classes.ts'
@@ -68,9 +69,10 @@ export async function readImageData(
     using test = await openImageStore(await others(scored), preprocessing, imageSize, { badRows, signal, onProgress })
     warnOfSame(test)
   }
+  const batches = opened.use(prefetchedBatches(training.stored, { ...options, augmentation: job.augmentation }))
   const owned = opened.move()
   return {
-    batches: imageBatches(training, { ...options, augmentation: job.augmentation }),
+    batches,
     rows,
     validation: measured && {
       batches: imageBatches(measured, { ...options, augmentation: 'none', once: true }),

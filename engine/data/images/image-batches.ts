@@ -2,9 +2,9 @@ import type { Batches, ImageBatch } from '../batch-types.ts'
 import { cacheLastTwo } from '../cache-last.ts'
 import { Random } from '../../shared/random.ts'
 import { type Augmentation, augmented } from './augmentation.ts'
-import type { ImageStore } from './image-store.ts'
 import { type PatchGrid, writePatches } from './patches.ts'
 import { normalise, type Preprocessing } from './preprocessing.ts'
+import type { PictureSource } from './stored-pictures.ts'
 
 export interface ImageBatchOptions extends PatchGrid {
   /** Pictures in every batch. */
@@ -20,7 +20,7 @@ export interface ImageBatchOptions extends PatchGrid {
 }
 
 /** The training batches of pictures: what a batch holds follows from the seed and its number. */
-export function imageBatches(store: ImageStore, options: ImageBatchOptions): Batches<ImageBatch> {
+export function imageBatches(store: PictureSource, options: ImageBatchOptions): Batches<ImageBatch> {
   const { rows, length, seed, augmentation } = options
   const count = store.labels.length
   const seeded = new Random(seed).fork('batches')
@@ -43,7 +43,7 @@ export function imageBatches(store: ImageStore, options: ImageBatchOptions): Bat
 
 /** Some pictures as a batch. */
 export function batchOf(
-  store: ImageStore,
+  store: PictureSource,
   images: readonly number[],
   options: Pick<ImageBatchOptions, keyof PatchGrid | 'length' | 'patchValues' | 'preprocessing'>,
   change: (

@@ -1,19 +1,18 @@
 import { createHash } from 'node:crypto'
-import { closeSync, existsSync, mkdirSync, readSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { cacheFolder } from '../../shared/cache-folder.ts'
 import { badFile, SecateurError } from '../../shared/errors.ts'
 import { createFolderAtomically, readJson, readSmallFile } from '../../shared/files.ts'
-import { openFile } from '../../shared/open-file.ts'
 import { cacheLastTwo } from '../cache-last.ts'
 import { decodeSet, type Sidecar, sidecar } from './decode-set.ts'
 import { fingerprintBytes } from './fit.ts'
 import { type ImageSet, nameOf } from './labelled-images.ts'
 import type { Preprocessing } from './preprocessing.ts'
+import { type PictureSource, readPictures, type StoredPictures } from './stored-pictures.ts'
 
 /** Decoded pictures in the size of the model, in a file: memory does not grow with their number. */
-export interface ImageStore extends Disposable {
-  readonly labels: Int32Array
+export interface ImageStore extends PictureSource, Disposable {
   /** Names of the pictures: their files, with the row in it where it holds many. */
   readonly files: readonly string[]
   /** What is wrong with pictures that were left out. */
@@ -24,8 +23,8 @@ export interface ImageStore extends Disposable {
   readonly cached: boolean
   /** Equal pictures have equal ones. */
   fingerprint(index: number): string
-  /** Writes picture number `index` into `target`: [height, width, 3], 8 bits. */
-  read(index: number, target: Uint8Array): void
+  /** Where they lie, for another thread that reads them. */
+  readonly stored: StoredPictures
 }
 
 export interface StoreOptions {
@@ -77,33 +76,35 @@ export async function openImageStore(
   const left = new Set(broken.map(({ index }) => index))
   const kept = set.images.filter((_, index) => !left.has(index))
   const fingerprints = readSmallFile(fingerprintFile, images * fingerprintBytes)
-  const descriptor = openFile(pixels)
+  const labels = Int32Array.from(kept, ({ label }) => label)
+  const stored = { file: pixels, bytes, places: Int32Array.from(kept.keys()), labels }
   return {
-    labels: Int32Array.from(kept, ({ label }) => label),
+    ...readPictures(stored),
+    stored,
     files: kept.map(nameOf),
     broken: broken.map(({ message }) => message),
     notes: notesOf(set, animated),
     cached,
     fingerprint: (index) => fingerprints.toString('latin1', index * fingerprintBytes, (index + 1) * fingerprintBytes),
-    read(index, target) {
-      if (readSync(descriptor, target, 0, bytes, index * bytes) !== bytes)
-        throw badFile(pixels, undefined, `ends before picture ${index}`)
-    },
-    [Symbol.dispose]: () => closeSync(descriptor),
   }
 }
 
 /** Some pictures of a store, by their numbers there. The store stays the owner of its file. */
-export const partOf = (store: ImageStore, images: ArrayLike<number>): ImageStore => ({
-  labels: Int32Array.from(images, (image) => store.labels[image]!),
-  files: Array.from(images, (image) => store.files[image]!),
-  broken: [],
-  notes: [],
-  cached: store.cached,
-  fingerprint: (index) => store.fingerprint(images[index]!),
-  read: (index, target) => store.read(images[index]!, target),
-  [Symbol.dispose]() {},
-})
+export function partOf(store: ImageStore, images: ArrayLike<number>): ImageStore {
+  const labels = Int32Array.from(images, (image) => store.labels[image]!)
+  const places = Int32Array.from(images, (image) => store.stored.places[image]!)
+  return {
+    labels,
+    stored: { ...store.stored, places, labels },
+    files: Array.from(images, (image) => store.files[image]!),
+    broken: [],
+    notes: [],
+    cached: store.cached,
+    fingerprint: (index) => store.fingerprint(images[index]!),
+    read: (index, target) => store.read(images[index]!, target),
+    [Symbol.dispose]() {},
+  }
+}
 
 const badPicture = (message: string, count: number) =>
   new SecateurError(
