@@ -13,10 +13,11 @@ import { judged } from './models.ts'
 import { NotHere } from './not-here.ts'
 import { type Outcome, writePage } from './page.ts'
 import { templatesJudge } from './templates.ts'
+import { visionJudge } from './vision.ts'
 import { Workshop } from './workshop.ts'
 
 /** In the order of the page. */
-const judges: readonly Judge[] = [transformersJudge, peftJudge, lmEvalJudge, templatesJudge, llamaCppJudge]
+const judges: readonly Judge[] = [transformersJudge, peftJudge, visionJudge, lmEvalJudge, templatesJudge, llamaCppJudge]
 
 const started = performance.now()
 const asked = readArguments()
