@@ -86,9 +86,10 @@ async function drawn(workshop: Workshop): Promise<string> {
   return data
 }
 
+const run = (job: object) =>
+  runJob(jobSchema.parse(job), { emit: () => {}, signal: new AbortController().signal, resume: false })
+
 async function questionsOf(model: VisionFixtureName, data: string, workshop: Workshop): Promise<Question[]> {
-  const run = async (job: object) =>
-    await runJob(jobSchema.parse(job), { emit: () => {}, signal: new AbortController().signal, resume: false })
   const questions: Question[] = []
   const checkpoint = visionModel(model)
   for (const [what, settings] of Object.entries(done)) {
@@ -113,6 +114,13 @@ async function questionsOf(model: VisionFixtureName, data: string, workshop: Wor
   }
   return questions
 }
+
+const tensor = (name: string, shape: number[], values: Float32Array) => ({
+  name,
+  dtype: 'float32' as const,
+  shape,
+  bytes: fromFloat32(values, 'float32'),
+})
 
 interface Asked extends Question {
   folder: string
@@ -145,12 +153,6 @@ function answered(question: Asked, workshop: Workshop): Question {
   const logits = classLogits(x, model, pass, adapter?.classifier).dataSync() as Float32Array
   disposeModel(model)
   const answers = workshop.path(`${name}-${what}.safetensors`.replaceAll(' ', '-'))
-  const tensor = (tensorName: string, shape: number[], values: Float32Array) => ({
-    name: tensorName,
-    dtype: 'float32' as const,
-    shape,
-    bytes: fromFloat32(values, 'float32'),
-  })
   writeSafetensors(answers, [
     tensor('pixels', [images, config.colours, height, width], pixels),
     tensor('logits', [images, config.labels.length], logits),
