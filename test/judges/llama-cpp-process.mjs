@@ -13,7 +13,7 @@ const llama = await getLlama({
   gpu: false,
   build: 'never',
   logLevel: LlamaLogLevel.error,
-  logger: (_level, message) => (said += message),
+  logger: (_level, message) => (said += `${message.trimEnd()}\n`),
 })
 
 const answers = []

@@ -14,6 +14,7 @@ import { baseModelOf } from '../card/base-model.ts'
 import { exportedCard } from '../card/exported.ts'
 import { cardBeside, isOwnCard, modelCard } from '../card/model-card.ts'
 import { generalKeys } from './general-keys.ts'
+import { generalName } from './general-name.ts'
 import { knowledgeOf } from './knowledge.ts'
 import { planExport } from './plan.ts'
 import { tokenizerKeys } from './tokenizer-keys.ts'
@@ -56,7 +57,7 @@ export async function exportGguf(
   const base = baseModelOf(checkpoint.folder, checkpoint.config.source)
   const keys: GgufKeys = new Map<string, GgufValue>([
     ...architecture.keys,
-    ...generalKeys(job.type, base),
+    ...generalKeys(job.type, { ...base, name: generalName(base.name, tokenizer.naming) }),
     ...tokenizer.keys,
   ])
   const proof = await createFileAtomically(job.out, async (temporary) => {

@@ -13,6 +13,8 @@ const kinds = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, by
 
 export interface TokenizerKeys {
   keys: GgufKeys
+  /** What `generalName` asks; null where there is no tokenizer. */
+  naming: { tokens: readonly string[]; dropsBlanks: boolean } | null
   warnings: string[]
 }
 
@@ -31,6 +33,7 @@ export async function tokenizerKeys({ folder, config }: Checkpoint): Promise<Tok
   if (!hasTokenizer(folder))
     return {
       keys: new Map([['tokenizer.ggml.model', text('no_vocab')]]),
+      naming: null,
       warnings: [`${folder} has no tokenizer: the file that is written has none either, and takes token ids alone.`],
     }
   const files = await readTokenizerFiles(folder)
@@ -66,6 +69,10 @@ export async function tokenizerKeys({ folder, config }: Checkpoint): Promise<Tok
       ...Object.entries(keys).map(([name, value]) => [`tokenizer.ggml.${name}`, value] as const),
       ...(template ? [['tokenizer.chat_template', text(template.source)] as const] : []),
     ]),
+    naming: {
+      tokens: table.tokens,
+      dropsBlanks: files.json.added_tokens.some(({ special, rstrip }) => special && rstrip),
+    },
     warnings: table.warnings,
   }
 }
