@@ -59,6 +59,7 @@ const commands = {
   record: () => [['record', script('test/record/main.ts')]],
   bench: () => [['bench', script('test/bench/training.ts')]],
   'bench:app': () => [['bench:app', script('test/bench/app.ts')]],
+  'bench:export': () => [['bench:export', script('test/bench/export.ts')]],
   'bench:memory': () => [['bench:memory', script('test/bench/memory/main.ts')]],
   'bench:gpu': () => [['bench:gpu', script('test/bench/gpu.ts')]],
   'profile:gpu': () => [['profile:gpu', script('test/bench/gpu-profile.ts')]],

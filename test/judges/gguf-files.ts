@@ -9,7 +9,8 @@ import { exportGguf, prune } from './outputs.ts'
 export interface GgufFile {
   model: string
   what: string
-  type: GgufType
+  /** How weights are stored, by llama.cpp's name: files of others may have types that Secateur only reads. */
+  type: GgufType | 'q4_1'
   /** What it was written of. */
   checkpoint: string
   file?: string
@@ -37,7 +38,9 @@ export async function writeGgufFiles(judging: Judging): Promise<GgufFile[]> {
     say(`Secateur prunes ${model} and writes GGUF`)
     const path = (what: string) => workshop.path(`gguf-${model}-${what}`)
     const write = async (what: string, checkpoint: string, type: GgufType, layout?: 'deci' | 'padded') => {
-      const written = await exportGguf(checkpoint, path(`${[what, type, layout].join('-')}.gguf`), type, layout)
+      const written = await exportGguf(checkpoint, path(`${[what, type, layout].join('-')}.gguf`), type, {
+        ...(layout && { layout }),
+      })
       files.push({ model, what: layout ? `${what}, ${layout}` : what, type, checkpoint, ...written })
     }
     await write('as it is', folder, 'f32')

@@ -48,8 +48,7 @@ export type LlamaCppAnswers = z.infer<typeof answers>
  * @throws NotHere where there is no build for this machine, or no way to the npm registry.
  */
 function llamaCppFolder(say: (what: string) => void): string {
-  const build = builds[`${process.platform}-${process.arch}`]
-  if (!build) throw new NotHere(`there is no llama.cpp for ${process.platform} on ${process.arch}`)
+  const build = buildHere()
   const wanted = JSON.stringify({
     private: true,
     dependencies: { 'node-llama-cpp': version, [`@node-llama-cpp/${build}`]: version },
@@ -76,6 +75,18 @@ function llamaCppFolder(say: (what: string) => void): string {
   }
   writeFileSync(complete, '')
   return folder
+}
+
+function buildHere(): string {
+  const build = builds[`${process.platform}-${process.arch}`]
+  if (!build) throw new NotHere(`there is no llama.cpp for ${process.platform} on ${process.arch}`)
+  return build
+}
+
+/** The folder of llama.cpp's shared libraries. @throws NotHere where llama.cpp cannot be had */
+export function llamaCppLibraries(say: (what: string) => void): string {
+  const build = buildHere()
+  return join(llamaCppFolder(say), 'node_modules/@node-llama-cpp', build, 'bins', build)
 }
 
 /**

@@ -12,7 +12,7 @@ const tolerances = ({ type, model }: GgufFile) => {
   return type === 'f16' ? { worst: 5e-2, mean: 5e-3 } : { worst: 1, mean: 1e-1 }
 }
 
-interface Comparison extends GgufFile {
+export interface Comparison extends GgufFile {
   /** Of the log-likelihood of a token: how far it differs at worst, and on average. */
   worst?: number
   mean?: number
@@ -47,7 +47,7 @@ ${filesTable(compared)}`,
 }
 
 /** What llama.cpp and Secateur compute of the same files, side by side. */
-async function compare(files: readonly GgufFile[], { workshop, say }: Judging) {
+export async function compare(files: readonly GgufFile[], { workshop, say }: Judging, allowed = tolerances) {
   const written = files.filter((file): file is GgufFile & { file: string } => file.file !== undefined)
   const asked: { own: OwnAnswers; question: LlamaCppQuestion }[] = []
   say(`Secateur reads ${written.length} files`)
@@ -67,12 +67,19 @@ async function compare(files: readonly GgufFile[], { workshop, say }: Judging) {
     if (file.file === undefined) return { ...file, agrees: false }
     const [{ own }, theirs] = [asked[next]!, answers[next]!]
     next++
-    return compareOne(file, own, theirs)
+    return compareOne(file, { own, theirs, allowed: allowed(file) })
   })
   return { versions, compared }
 }
 
-function compareOne(file: GgufFile, own: OwnAnswers, theirs: LlamaCppAnswers['answers'][number]): Comparison {
+function compareOne(
+  file: GgufFile,
+  {
+    own,
+    theirs,
+    allowed,
+  }: { own: OwnAnswers; theirs: LlamaCppAnswers['answers'][number]; allowed: { worst: number; mean: number } },
+): Comparison {
   if (theirs.error !== undefined) return { ...file, refused: `llama.cpp: ${theirs.error}`, agrees: false }
   const differences = own.logLikelihoods.flatMap((row, at) =>
     row.map((value, token) => Math.abs(value - (theirs.logLikelihoods![at]![token] ?? -Infinity))),
@@ -81,7 +88,6 @@ function compareOne(file: GgufFile, own: OwnAnswers, theirs: LlamaCppAnswers['an
   const mean = differences.reduce((sum, value) => sum + value, 0) / differences.length
   const greedy = own.continuation ? String(own.continuation) === String(theirs.continuation) : undefined
   const ids = own.ids.every((row, at) => String(row) === String(theirs.ids![at]))
-  const allowed = tolerances(file)
   const agrees = worst <= allowed.worst && mean <= allowed.mean && greedy !== false && ids
   return { ...file, worst, mean, ids, agrees, ...(greedy === undefined ? {} : { greedy }) }
 }

@@ -9,25 +9,23 @@ import { agrees, type Verdict } from './verdicts.ts'
 import type { Question } from './workshop.ts'
 
 /** A model, and files of each task in the layouts that the data sets are published in. */
-interface Trial {
+export interface Trial {
   model: string
   checkpoint: string
   files: Record<TaskName, string>
 }
 
-const sampleTrial: Trial = {
-  model: 'the sample',
-  checkpoint: sample('model'),
-  files: {
-    boolq: sample('tasks/boolq/dev.jsonl'),
-    piqa: sample('tasks/piqa/valid.jsonl'),
-    hellaswag: sample('tasks/hellaswag/hellaswag_val.jsonl'),
-    winogrande: sample('tasks/winogrande/dev.jsonl'),
-    arc_easy: sample('tasks/arc/ARC-Easy-Test.jsonl'),
-    arc_challenge: sample('tasks/arc/ARC-Challenge-Test.jsonl'),
-    openbookqa: sample('tasks/openbookqa/test.jsonl'),
-  },
+/** The sample's questions, which every clone has. */
+export const sampleFiles: Trial['files'] = {
+  boolq: sample('tasks/boolq/dev.jsonl'),
+  piqa: sample('tasks/piqa/valid.jsonl'),
+  hellaswag: sample('tasks/hellaswag/hellaswag_val.jsonl'),
+  winogrande: sample('tasks/winogrande/dev.jsonl'),
+  arc_easy: sample('tasks/arc/ARC-Easy-Test.jsonl'),
+  arc_challenge: sample('tasks/arc/ARC-Challenge-Test.jsonl'),
+  openbookqa: sample('tasks/openbookqa/test.jsonl'),
 }
+const sampleTrial: Trial = { model: 'the sample', checkpoint: sample('model'), files: sampleFiles }
 /** The official files, which a clone may lack. */
 const officialTrial: Trial = {
   model: 'stories260K',
@@ -51,7 +49,8 @@ const ways = {
   'two of other rows': { fewShot: 2, others: true },
   'two of the rows themselves': { fewShot: 2, others: false },
 }
-const waysOf = Object.keys(ways) as (keyof typeof ways)[]
+type Way = keyof typeof ways
+const waysOf = Object.keys(ways) as Way[]
 
 /** lm-evaluation-harness scores the same rows of the same files with the same model. */
 export const lmEvalJudge: Judge = {
@@ -80,7 +79,7 @@ ${[...Map.groupBy(verdicts, ({ model }) => model)].map(([model, ofModel]) => `##
   },
 }
 
-function tasksTable(verdicts: readonly Verdict[]): string {
+export function tasksTable(verdicts: readonly Verdict[]): string {
   const byTask = Map.groupBy(verdicts, ({ what }) => what.split(', ')[0]!)
   return table(
     [...byTask].map(([task, ofTask]) => ({
@@ -93,15 +92,24 @@ function tasksTable(verdicts: readonly Verdict[]): string {
 const cell = ({ error, accuracies, acc, logLikelihoods }: Verdict) =>
   error ?? `${accuracies ? acc : 'DIFFERS'}, ${difference(logLikelihoods)}`
 
-/** Scores the first rows of every task with Secateur; a question about each task and way of showing examples. */
-async function questionsOf({ model, checkpoint, files }: Trial, { workshop, say }: Judging): Promise<Question[]> {
+/**
+ * Scores the first rows of every task with Secateur; a question about each task and way of showing examples.
+ *
+ * @param rows of each task
+ * @param shown ways of showing examples; all where not given
+ */
+export async function questionsOf(
+  { model, checkpoint, files }: Trial,
+  { workshop, say }: Judging,
+  { rows = scored, shown = waysOf }: { rows?: number; shown?: readonly Way[] } = {},
+): Promise<Question[]> {
   const cut = (name: string, first: number, end: number) =>
     Object.fromEntries(
       taskNames.map((task) => [task, slice(files[task], first, end, workshop.path(`${model}-${task}-${name}.jsonl`))]),
     ) as Record<TaskName, string>
-  const [first, next] = [cut('scored', 0, scored), cut('others', scored, scored + drawnFrom)]
+  const [first, next] = [cut('scored', 0, rows), cut('others', rows, rows + drawnFrom)]
   const questions: Question[] = []
-  for (const way of waysOf) {
+  for (const way of shown) {
     say(`Secateur scores ${model}, ${way}`)
     const predictions = workshop.path(`${model}-${way}.jsonl`)
     const { fewShot, others } = ways[way]

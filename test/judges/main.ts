@@ -11,13 +11,24 @@ import { llamaCppJudge } from './llama-cpp.ts'
 import { lmEvalJudge } from './lm-eval.ts'
 import { judged } from './models.ts'
 import { NotHere } from './not-here.ts'
+import { onnxJudge } from './onnx.ts'
 import { type Outcome, writePage } from './page.ts'
+import { smollm2Judge } from './smollm2.ts'
 import { templatesJudge } from './templates.ts'
 import { visionJudge } from './vision.ts'
 import { Workshop } from './workshop.ts'
 
 /** In the order of the page. */
-const judges: readonly Judge[] = [transformersJudge, peftJudge, visionJudge, lmEvalJudge, templatesJudge, llamaCppJudge]
+const judges: readonly Judge[] = [
+  transformersJudge,
+  peftJudge,
+  visionJudge,
+  lmEvalJudge,
+  templatesJudge,
+  llamaCppJudge,
+  onnxJudge,
+  smollm2Judge,
+]
 
 const started = performance.now()
 const asked = readArguments()

@@ -1,15 +1,14 @@
 import { join } from 'node:path'
-import type { GgufType } from '../../engine/contract/export.ts'
+import type { ExportGgufJob, GgufType } from '../../engine/contract/export.ts'
 import { jobSchema, type ResultEvent, type TaskName } from '../../engine/contract/index.ts'
 import { generateSchema, generateText } from '../../engine/jobs/generate.ts'
+import { importCheckpoint } from '../../engine/jobs/import.ts'
 import { runJob } from '../../engine/jobs/index.ts'
 import { SecateurError } from '../../engine/shared/errors.ts'
 
 const machine = { device: 'onnx', threads: 2 }
 const training = { sequenceLength: 32, batchSize: 2, rank: 4, learningRate: 0.01, ...machine }
 const { signal } = new AbortController()
-/** Windows of a perplexity: [tokens, count]. */
-const [window, windows] = [64, 16]
 const continued = { prompt: 'once upon a', tokens: 24 }
 
 /** Runs a job in this process: a process of its own for each of hundreds would take most of the time. */
@@ -35,7 +34,13 @@ export async function merge(model: string, adapter: string, out: string): Promis
   return out
 }
 
-export async function measurePerplexity(checkpoint: string, text: string) {
+export async function importGguf(file: string, out: string): Promise<string> {
+  await importCheckpoint({ file, out, outputDtype: 'same' }, signal, () => {})
+  return out
+}
+
+/** The perplexity of the beginning of a text, in windows of so many tokens that do not overlap. */
+export async function measurePerplexity(checkpoint: string, text: string, { window = 64, windows = 16 } = {}) {
   const evaluation = { perplexity: { text }, window, maxWindows: windows }
   const { perplexity } = await run({ kind: 'evaluate', checkpoint, evaluation, ...machine })
   return { text, window, windows, value: perplexity!['text']!.value }
@@ -53,15 +58,21 @@ export async function exportGguf(
   checkpoint: string,
   file: string,
   type: GgufType,
-  layout: string = 'auto',
+  settings: Partial<Pick<ExportGgufJob, 'layout' | 'calibrate' | 'proof'>> = {},
 ): Promise<{ file: string } | { refused: string }> {
   try {
-    await run({ kind: 'export', checkpoint, format: 'gguf', type, layout, out: file, ...machine })
+    await run({ kind: 'export', checkpoint, format: 'gguf', type, out: file, ...settings, ...machine })
     return { file }
   } catch (error) {
     if (!(error instanceof SecateurError)) throw error
     return { refused: error.message.replace(`${checkpoint}/`, '') }
   }
+}
+
+/** Writes a checkpoint as a folder of ONNX, in the type that most of its weights have. */
+export async function exportOnnx(checkpoint: string, out: string): Promise<string> {
+  await run({ kind: 'export', checkpoint, format: 'onnx', out, ...machine })
+  return out
 }
 
 /** Scores task files; their accuracies, and a line for each row in the file of predictions. */

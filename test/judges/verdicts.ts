@@ -6,6 +6,8 @@ export const verdictSchema = z.object({
   /** What Secateur did to the model, or which adapter it is. */
   what: z.string(),
   logits: z.number().optional(),
+  /** Of logits that were computed piece by piece, with a cache of keys and values. */
+  cached: z.number().optional(),
   perplexity: z.number().optional(),
   /** Whether the greedy continuations are the same, token by token. */
   greedy: z.boolean().optional(),
@@ -30,11 +32,16 @@ export const verdictsSchema = z.object({
 export type Verdicts = z.infer<typeof verdictsSchema>
 
 /** Differences that are rounding: the engine computes in float32, the judges in float64 or float32. */
-const tolerances = { logits: 2e-4, perplexity: 1e-5, gradients: 1e-4, logLikelihoods: 1e-4 }
+const tolerances = { logits: 2e-4, cached: 2e-4, perplexity: 1e-5, gradients: 1e-4, logLikelihoods: 1e-4 }
 
-export function agrees(verdict: Verdict): boolean {
-  const measured = Object.entries(tolerances) as [keyof typeof tolerances, number][]
-  const within = measured.every(([name, tolerance]) => (verdict[name] ?? 0) <= tolerance)
-  const { error, greedy, accuracies, same } = verdict
-  return within && error === undefined && ![greedy, accuracies, same].includes(false)
+/** A judgement of models whose rounding makes more of a difference than that of others. */
+export function agreesWithin(wider: Partial<typeof tolerances>): (verdict: Verdict) => boolean {
+  const allowed = Object.entries({ ...tolerances, ...wider }) as [keyof typeof tolerances, number][]
+  return (verdict) => {
+    const { error, greedy, accuracies, same } = verdict
+    const within = allowed.every(([name, tolerance]) => (verdict[name] ?? 0) <= tolerance)
+    return within && error === undefined && ![greedy, accuracies, same].includes(false)
+  }
 }
+
+export const agrees = agreesWithin({})
