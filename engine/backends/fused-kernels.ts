@@ -25,6 +25,8 @@ import type { FrozenWeight, Weight } from '../tensor/frozen-weight.ts'
  * CrossEntropyGrad    dy scalar, logits, labels, divisor, logSumExp where CrossEntropy gave it -> dLogits [n, vocabulary]
  * HeadLoss            x [n, hidden], norm [hidden], labels int32 [n], divisor scalar -> the CrossEntropy of the logits that
  *                     norm and weight [vocabulary, hidden] make of x, scalar, and its gradient dx [n, hidden]
+ * DistilLoss          the same against a teacher too (see `distilLossOfLogits`): x, norm, labels, divisor, and the teacher's
+ *                     teacher [n, its hidden size] and teacherNorm -> loss scalar, dx [n, hidden]
  * LabelLogLikelihoods logits [n, vocabulary], labels int32 [n] -> log softmax(logits)[label] [n]
  * FrozenLinear        x [..., in] -> x W^T [..., out] of a weight W [out, in], or x W where transposed
  * FrozenRows          indices int32 [...] -> rows of the weight [..., columns]
@@ -64,6 +66,7 @@ export interface FusedAttributes {
   CrossEntropy: NoAttributes
   CrossEntropyGrad: NoAttributes
   HeadLoss: { weight: FrozenWeight; epsilon: number }
+  DistilLoss: DistilHeads
   LabelLogLikelihoods: NoAttributes
   FrozenLinear: { weight: FrozenWeight; transposed: boolean }
   FrozenRows: { weight: FrozenWeight }
@@ -79,6 +82,17 @@ export interface FusedAttributes {
 export type FusedKernel = keyof FusedAttributes
 
 type NoAttributes = Record<string, never>
+
+/** The heads of a student and of its teacher [vocabulary, hidden size], and how their losses are put together. */
+export interface DistilHeads {
+  weight: FrozenWeight
+  epsilon: number
+  teacherWeight: FrozenWeight
+  teacherEpsilon: number
+  /** Of the teacher's part: 0 is cross-entropy, 1 the teacher alone. */
+  share: number
+  temperature: number
+}
 
 export interface AttentionShape {
   rows: number

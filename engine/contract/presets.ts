@@ -29,6 +29,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
       validation: 1000,
       validationEvery: 100,
       keepBest: false,
+      distil: 0,
       saveEvery: 100,
       learningRate: 1e-4,
       warmupRatio: 0,

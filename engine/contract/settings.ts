@@ -77,6 +77,17 @@ export const trainingSettings = {
     .describe(
       'write the adapter of the step with the least validation loss, of those after the last removal where groups leave, and not that of the last step',
     ),
+  distil: fraction
+    .default(0)
+    .describe(
+      'share of the loss that is taken from a teacher in place of the labels: 0 is cross-entropy, 1 the teacher alone; the teacher is the dense model, the frozen weights without adapter and masks',
+    ),
+  distilTemperature: z
+    .number()
+    .min(0.01)
+    .max(100)
+    .default(1)
+    .describe("what the logits of model and teacher are divided by in the teacher's part of the loss"),
   steps: z.int().min(1).max(most.steps).optional().describe('optimiser steps; default: what --epochs says'),
   epochs: z
     .number()

@@ -75,7 +75,8 @@ function workBytes(work: Computing, checkpoint: Checkpoint): number {
       } = work
       const keeps = again === 'off' || (again === 'auto' && keepsActivations(config, rows, length))
       const prunes = work.kind === 'prune'
-      const training = { rows, length, rank, targetModules, drops: dropout > 0, masks: prunes, keeps, scores: prunes }
+      const adapter = { rank, targetModules, drops: dropout > 0 }
+      const training = { rows, length, ...adapter, masks: prunes, keeps, scores: prunes, distils: work.distil > 0 }
       const steps = 4 * trainingFloats(model, training) + (prunes ? scoringBytes(work, config) : 0)
       const samples = work.sampleEvery > 0 ? 4 * generationFloats(model, 128, work.sampleTokens) : 0
       const scores = prunes && work.evaluation ? 4 * evaluationFloats(model, work.evaluation) : 0
@@ -89,7 +90,8 @@ function workBytes(work: Computing, checkpoint: Checkpoint): number {
 function measureBytes(model: HeldModel, { batchSize, sequenceLength, calibrationSamples, rank }: MeasureWork): number {
   const { config } = model
   const settings = { rows: batchSize, length: sequenceLength, rank, targetModules: linearNames(config) }
-  const gradients = trainingFloats(model, { ...settings, drops: false, masks: false, keeps: false, scores: true })
+  const plain = { drops: false, masks: false, keeps: false, distils: false }
+  const gradients = trainingFloats(model, { ...settings, ...plain, scores: true })
   const inputs =
     Math.max(0, calibrationSamples - batchSize) * sequenceLength * config.hiddenSize * (config.layers.length + 1)
   const moments = 8 * 2 * config.hiddenSize ** 2 * (config.layers.length + 1)

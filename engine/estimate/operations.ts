@@ -8,12 +8,13 @@ export const forwardOperations = (config: ModelConfig, length: number): number =
 
 /**
  * Operations of one optimiser step. The backward pass goes through the frozen weights once, for the gradient of the input
- * alone, and computes each block again where activations are not kept; the adapter's share and the scores of a criterion
- * are small beside it.
+ * alone, and computes each block again where activations are not kept; a teacher passes forward once. The adapter's share and
+ * the scores of a criterion are small beside it.
  */
 export function stepOperations(job: FinetuneJob | PruneJob, config: ModelConfig): number {
   const tokens = job.batchSize * job.sequenceLength * job.gradientAccumulation
   const head = 2 * config.vocabularySize * config.hiddenSize
   const blocks = forwardOperations(config, job.sequenceLength) - head
-  return tokens * ((keeps(job, config) ? 2 : 3) * blocks + 2 * head)
+  const passes = (keeps(job, config) ? 2 : 3) + (job.distil > 0 ? 1 : 0)
+  return tokens * (passes * blocks + (job.distil > 0 ? 3 : 2) * head)
 }

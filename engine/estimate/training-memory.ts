@@ -28,6 +28,8 @@ export interface Training extends AdapterSize {
   keeps: boolean
   /** Whether groups are scored from the adapter's gradients. */
   scores: boolean
+  /** Whether a teacher's output is held, and its logits beside the student's. */
+  distils: boolean
 }
 
 /** Floats that steps of training hold at most beside the weights. */
@@ -40,15 +42,17 @@ export function trainingFloats(model: HeldModel, training: Training): number {
   const isOfImages = config.patchValues !== undefined
   const read = isOfImages ? training.rows : tokens
   const rows = isOfImages ? read : headRows(tokens, config.vocabularySize)
-  const piece = logitArrays * rows * config.vocabularySize
+  const models = training.distils ? 2 : 1
+  const piece = models * logitArrays * rows * config.vocabularySize
+  const lesson = training.distils ? tokens * config.hiddenSize : 0
   const tile = training.scores ? tileArrays * Math.min(tileElements, widestOf(config)) : 0
-  const adapter = adapterArrays * adapterFloats(config, training) + tokens * patchFloats(config)
+  const adapter = adapterArrays * adapterFloats(config, training) + tokens * patchFloats(config) + lesson
   if (training.keeps) {
     const passing = tokens * Math.max(...layers.map((layer) => passingFloats(config, layer, 5, 3)))
     // One graph: what is widened for the way there is not let go before the way back, but for the head's weight.
     const head = model.widensTables ? 0.6 * config.vocabularySize * config.hiddenSize : 0
     // So are the logits of all pieces and their probabilities.
-    const logits = Math.max(piece, 2 * read * config.vocabularySize)
+    const logits = Math.max(piece, models * 2 * read * config.vocabularySize)
     const step = sum(kept) + passing + widenedFloats(model, true) + logits + head
     return adapter + step + tile
   }

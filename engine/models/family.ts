@@ -1,4 +1,4 @@
-import type { Head } from '../ops/head-loss.ts'
+import type { Head } from '../ops/head.ts'
 import type { Linear, LowRank } from '../ops/linear.ts'
 import type { Weight } from '../tensor/frozen-weight.ts'
 import type { Tensor } from '../tensor/tf.ts'

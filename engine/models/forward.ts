@@ -1,5 +1,5 @@
 import { flushBackend } from '../backends/extras.ts'
-import type { Head } from '../ops/head-loss.ts'
+import type { Head } from '../ops/head.ts'
 import { type Linear, linear } from '../ops/linear.ts'
 import { rmsNorm } from '../ops/rms-norm.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'

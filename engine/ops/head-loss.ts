@@ -1,24 +1,23 @@
-import type { FrozenWeight } from '../tensor/frozen-weight.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { lossOfLogits, logitsGradient } from './cross-entropy.ts'
+import { distilHeadLoss, type DistilSettings, type TaughtRows } from './distil-loss.ts'
 import { differentiable, fused } from './fused.ts'
+import type { Head } from './head.ts'
 import { frozenProduct } from './linear.ts'
 import { normalised, normGradient } from './rms-norm.ts'
 
-/** The layers after the last block: a norm [hidden] and the matrix [vocabulary, hidden] that computes logits. */
-export interface Head {
-  norm: Tensor
-  epsilon: number
-  weight: FrozenWeight
-}
+/** A teacher's part of a loss: see `distilLossOfLogits`. */
+export interface Taught extends TaughtRows, DistilSettings {}
 
 /**
- * Cross-entropy of the head's logits of x [n, hidden] (see `crossEntropy`), and its gradient with respect to x. Both are
- * computed some rows at a time, so that only a piece of the logits and of their gradient exists at once.
+ * Cross-entropy of the head's logits of x [n, hidden] (see `crossEntropy`), or the loss against a teacher, and its gradient
+ * with respect to x. Both are computed some rows at a time, so that only a piece of the logits and of their gradient exists
+ * at once.
  *
  * @param labels int32 [n]
  * @param rows rows taken at once: a divisor of n
- * @param afterPiece called when a piece has been recorded; only its loss and gradient are alive then
+ * @param options.teacher what a teacher made of the same n rows
+ * @param options.afterPiece called when a piece has been recorded; only its loss and gradient are alive then
  */
 export function headLossAndGradient(
   x: Tensor,
@@ -26,40 +25,52 @@ export function headLossAndGradient(
   labels: Tensor,
   divisor: Tensor,
   rows: number,
-  afterPiece?: () => void,
+  { teacher, afterPiece }: { teacher?: Taught | undefined; afterPiece?: () => void } = {},
 ): { loss: Tensor; gradient: Tensor } {
-  const [n, hidden] = x.shape as [number, number]
-  const one = tf.scalar(1)
+  const n = x.shape[0]!
   const losses: Tensor[] = []
   const gradients: Tensor[] = []
   for (let start = 0; start < n; start += rows) {
     const [loss, gradient] = tf.tidy(() => {
-      const piece = tf.slice(x, [start, 0], [rows, hidden])
+      const rowsOf = (all: Tensor) => tf.slice(all, [start, 0], [rows, all.shape[1]!])
       const target = tf.slice(labels, [start], [rows])
-      const inputs = { x: piece, norm: head.norm, labels: target, divisor }
-      return fused('HeadLoss', inputs, { weight: head.weight, epsilon: head.epsilon }, () => {
-        const [normed, inverse] = normalised(piece, head.norm, head.epsilon)
-        const logits = frozenProduct(normed, head.weight, false)
-        const [value, logSumExp] = lossOfLogits(logits, target, divisor)
-        const dNormed = frozenProduct(logitsGradient(one, logits, target, divisor, logSumExp), head.weight, true)
-        return [value!, normGradient(dNormed, piece, head.norm, inverse)]
-      })
+      if (!teacher) return crossEntropyOfHead(rowsOf(x), head, target, divisor)
+      return distilHeadLoss(rowsOf(x), head, { ...teacher, x: rowsOf(teacher.x) }, target, divisor, teacher)
     }) as [Tensor, Tensor]
     losses.push(loss)
     gradients.push(gradient)
     afterPiece?.()
   }
   const result = { loss: tf.addN(losses), gradient: tf.concat(gradients, 0) }
-  tf.dispose([one, ...losses, ...gradients])
+  tf.dispose([...losses, ...gradients])
   return result
 }
 
+/** The loss of one piece, and its gradient with respect to x. */
+function crossEntropyOfHead(x: Tensor, head: Head, labels: Tensor, divisor: Tensor): Tensor[] {
+  const inputs = { x, norm: head.norm, labels, divisor }
+  return fused('HeadLoss', inputs, { weight: head.weight, epsilon: head.epsilon }, () => {
+    const [normed, inverse] = normalised(x, head.norm, head.epsilon)
+    const logits = frozenProduct(normed, head.weight, false)
+    const [value, logSumExp] = lossOfLogits(logits, labels, divisor)
+    const dLogits = logitsGradient(tf.scalar(1), logits, labels, divisor, logSumExp)
+    return [value!, normGradient(frozenProduct(dLogits, head.weight, true), x, head.norm, inverse)]
+  })
+}
+
 /** The same loss as an operation that gradients pass through. */
-export function lossOfHead(x: Tensor, head: Head, labels: Tensor, divisor: Tensor, rows: number): Tensor {
+export function lossOfHead(
+  x: Tensor,
+  head: Head,
+  labels: Tensor,
+  divisor: Tensor,
+  rows: number,
+  teacher?: Taught,
+): Tensor {
   const [result] = differentiable(
     { x },
     (save) => {
-      const { loss, gradient } = headLossAndGradient(x, head, labels, divisor, rows)
+      const { loss, gradient } = headLossAndGradient(x, head, labels, divisor, rows, { teacher })
       save([gradient])
       return [loss]
     },

@@ -17,7 +17,7 @@ import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { linearOf } from '../models/tensors.ts'
 import { Random } from '../shared/random.ts'
 import type { RestoredValues } from '../shared/saved-values.ts'
-import { checkScorableAtOnce } from '../training/job-for-model.ts'
+import { checkScorableAtOnce, checkTeachable } from '../training/job-for-model.ts'
 import { Trainer } from '../training/trainer.ts'
 import { readImageData } from './image-data.ts'
 import type { RunFolder } from './run-folder.ts'
@@ -62,7 +62,9 @@ export async function prepareTraining(
   const read = checkpoint.config.patchValues === undefined ? readTextData : readImageData
   const data = made.use(await read(job, checkpoint, { emit, signal }))
   const { batches, classes } = data
-  checkScorableAtOnce(job, classes !== null && classes.newFor !== null)
+  const hasNewClassifier = classes !== null && classes.newFor !== null
+  checkScorableAtOnce(job, hasNewClassifier)
+  checkTeachable(job, hasNewClassifier)
   const planned = job.steps ?? Math.max(1, Math.ceil((job.epochs * batches.perEpoch) / job.gradientAccumulation))
   const update = job.kind === 'finetune' || job.healing
   // What is removed at once and not healed needs no steps.
@@ -104,7 +106,8 @@ export async function prepareTraining(
         },
       )
     : createAdapter(model.config, settings, new Random(job.seed).fork('adapter'), classifier)
-  const trainer = new Trainer(model, adapter, batches, { ...job, steps, update })
+  const teacher = job.distil > 0 ? { model: loaded, share: job.distil, temperature: job.distilTemperature } : undefined
+  const trainer = new Trainer(model, adapter, batches, { ...job, steps, update, teacher })
   made.defer(() => disposeMatrices(trainedMatrices(adapter)))
   made.defer(() => trainer.dispose())
   if (saved) restoreMoments(trainer, saved)

@@ -15,6 +15,7 @@ import { familyOf } from '../models/registry.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { type DropoutSource } from './dropout.ts'
 import { headLoss, tapedLoss } from './head.ts'
+import { type Lesson, lessonOf, type Teacher } from './teacher.ts'
 
 export interface LossAndGradients {
   /** Scalar: this batch's share of the mean loss. */
@@ -28,6 +29,8 @@ export interface GradientOptions {
   keep?: boolean | undefined
   masks?: readonly LayerMask[] | undefined
   dropout?: DropoutSource | undefined
+  /** What the loss is taken against beside the labels. */
+  teacher?: Teacher | undefined
 }
 
 /** What all blocks share in the pass of a training batch. Dispose of it. */
@@ -57,9 +60,41 @@ export function lossAndGradients(
   options: GradientOptions = {},
 ): LossAndGradients {
   using pass = passOf(model.config, batch)
-  if (options.keep) return keepingActivations(model, adapter, batch, pass, divisor, options)
+  const lesson = options.teacher && learn(options.teacher, batch)
+  try {
+    const find = options.keep ? keepingActivations : computingAgain
+    return find(model, adapter, batch, pass, divisor, options, lesson)
+  } finally {
+    lesson?.output.dispose()
+  }
+}
+
+/** The teacher passes first, so that nothing of the student's is held beside what it computes. */
+function learn(teacher: Teacher, batch: TrainingBatch): Lesson {
+  using pass = passOf(teacher.model.config, batch)
+  return lessonOf(teacher, batch, pass)
+}
+
+/** Block by block: the forward pass keeps each block's input alone. */
+function computingAgain(
+  model: Model,
+  adapter: Adapter,
+  batch: TrainingBatch,
+  pass: Pass,
+  divisor: Tensor,
+  options: GradientOptions,
+  lesson: Lesson | undefined,
+): LossAndGradients {
   const inputs = blockInputs(model, adapter, batch, pass, options)
-  const { loss, gradient, classifier } = headLoss(inputs.pop()!, model, batch, pass, divisor, adapter.classifier)
+  const { loss, gradient, classifier } = headLoss(
+    inputs.pop()!,
+    model,
+    batch,
+    pass,
+    divisor,
+    adapter.classifier,
+    lesson,
+  )
   const gradients: LayerMatrices[] = []
   backward(model.layers.length, [{ pass, inputs, gradient }], (layer) => {
     const pairs = pairsOf(adapter.layers[layer]!)
@@ -102,6 +137,7 @@ function keepingActivations(
   pass: Pass,
   divisor: Tensor,
   options: GradientOptions,
+  lesson: Lesson | undefined,
 ): LossAndGradients {
   const pairs = trainedMatrices(adapter).map(pairsOf)
   /** Tensors of all layers, one after another, as matrices by layer. */
@@ -115,7 +151,7 @@ function keepingActivations(
     const layers = byLayer(tensors)
     const x = forwardTaped(model, start, pass, (layer) => extrasOf(adapter, layer, layers[layer]!, batch, options))
     const classifier = adapter.classifier && layers.at(-1)!['classifier']!
-    return tapedLoss(x, model, labels, pass, divisor, classifier) as never
+    return tapedLoss(x, model, labels, pass, divisor, classifier, lesson) as never
   })(pairs.flat().flatMap(([, { a, b }]) => [a, b]))
   tf.dispose([labels, start])
   const gradients = byLayer(grads)

@@ -4,8 +4,10 @@ import type { MatrixPair } from '../lora/adapter.ts'
 import type { Model, Pass } from '../models/family.ts'
 import { classLogits, headOf } from '../models/forward.ts'
 import { crossEntropy } from '../ops/cross-entropy.ts'
+import { distilLoss } from '../ops/distil-loss.ts'
 import { headLossAndGradient, lossOfHead } from '../ops/head-loss.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
+import { type Lesson, taughtBy } from './teacher.ts'
 
 export interface HeadLoss {
   /** Scalar: this batch's share of the mean loss. */
@@ -22,6 +24,7 @@ export interface HeadLoss {
  *
  * @param x [rows * length, hidden]
  * @param classifier takes the place of the model's own, and is trained
+ * @param lesson what a teacher made of the same batch
  */
 export function headLoss(
   x: Tensor,
@@ -30,6 +33,7 @@ export function headLoss(
   pass: Pass,
   divisor: Tensor,
   classifier: MatrixPair | null,
+  lesson?: Lesson,
 ): HeadLoss {
   const labels = tf.tensor1d(batch.labels, 'int32')
   const result = 'patches' in batch ? ofClasses() : ofTokens()
@@ -39,13 +43,14 @@ export function headLoss(
 
   function ofTokens(): HeadLoss {
     const rows = headRows(x.shape[0]!, model.config.vocabularySize)
-    return { ...headLossAndGradient(x, headOf(model), labels, divisor, rows, flushBackend), classifier: null }
+    const options = { teacher: lesson && taughtBy(lesson), afterPiece: flushBackend }
+    return { ...headLossAndGradient(x, headOf(model), labels, divisor, rows, options), classifier: null }
   }
   function ofClasses(): HeadLoss {
     const variables = classifier ? [classifier.a, classifier.b] : []
     const { value, grads } = tf.valueAndGrads(
       (output: Tensor, a?: Tensor, b?: Tensor) =>
-        tapedLoss(output, model, labels, pass, divisor, a && b ? { a, b } : null) as never,
+        tapedLoss(output, model, labels, pass, divisor, a && b ? { a, b } : null, lesson) as never,
     )([x, ...variables])
     const [gradient, a, b] = grads as [Tensor, Tensor?, Tensor?]
     return { loss: value as Tensor, gradient, classifier: a && b ? { a, b } : null }
@@ -60,10 +65,14 @@ export function tapedLoss(
   pass: Pass,
   divisor: Tensor,
   classifier: MatrixPair | null,
+  lesson?: Lesson,
 ): Tensor {
-  if (model.family.task === 'image-classification')
-    return crossEntropy(classLogits(x, model, pass, classifier), labels, divisor)
-  return lossOfHead(x, headOf(model), labels, divisor, headRows(x.shape[0]!, model.config.vocabularySize))
+  if (model.family.task === 'image-classification') {
+    const logits = classLogits(x, model, pass, classifier)
+    return lesson ? distilLoss(logits, lesson.output, labels, divisor, lesson) : crossEntropy(logits, labels, divisor)
+  }
+  const rows = headRows(x.shape[0]!, model.config.vocabularySize)
+  return lossOfHead(x, headOf(model), labels, divisor, rows, lesson && taughtBy(lesson))
 }
 
 /** Rows of the head's input that are computed at once: the largest divisor of n whose logits are few enough. */

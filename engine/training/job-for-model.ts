@@ -27,6 +27,11 @@ export function forModel<Given extends TrainingJob>(job: Given, config: ModelCon
   const unknown = targetModules.find((name: LinearName) => !names.includes(name))
   if (unknown !== undefined)
     throw badSetting('targetModules', `a ${config.family} has no linear layer ${unknown}: it has ${names.join(', ')}`)
+  if (job.distil > 0 && job.kind === 'prune' && criteria[job.criterion].removes === 'weights')
+    throw badSetting(
+      'distil',
+      `${job.criterion} sets weights of the model itself to zero, so that no dense model is left to learn from: leave it out`,
+    )
   if (isOfImages) return { ...forImages(job, config), targetModules }
   if (job.augmentation !== 'none')
     throw badSetting('augmentation', `a ${config.family} is a language model: leave it out`)
@@ -65,4 +70,18 @@ export function checkScorableAtOnce(job: FinetuneJob | PruneJob, isNew: boolean)
     'schedule',
     `${title} looks at gradients, and before the first step a new classifier passes none on: fine-tune and merge first, or prune step by step`,
   )
+}
+
+/**
+ * Whether the dense model can teach what the data ask for.
+ *
+ * @param isNew whether the model gets a new classifier, since its own does not fit the classes
+ * @throws SecateurError where it has no logits for them
+ */
+export function checkTeachable({ distil }: Pick<FinetuneJob, 'distil'>, isNew: boolean): void {
+  if (distil > 0 && isNew)
+    throw badSetting(
+      'distil',
+      'the dense model does not know the classes of these pictures, so it cannot teach them: fine-tune and merge first, or leave it out',
+    )
 }

@@ -8,6 +8,7 @@ import { tf } from '../tensor/tf.ts'
 import { AdamW, type AdamWSettings, clipGradients, learningRateAt, type LearningRateSettings } from './adamw.ts'
 import { dropoutSource } from './dropout.ts'
 import { keepsActivations, lossAndGradients } from './gradients.ts'
+import type { Teacher } from './teacher.ts'
 
 export interface TrainerSettings extends AdamWSettings, LearningRateSettings {
   steps: number
@@ -19,6 +20,8 @@ export interface TrainerSettings extends AdamWSettings, LearningRateSettings {
   gradientCheckpointing?: 'auto' | 'off' | 'on'
   /** Whether steps change the adapter (default), or are only looked at. */
   update?: boolean
+  /** What the loss is taken against beside the labels; none where its share is 0. */
+  teacher?: Teacher | undefined
 }
 
 export interface StepResult {
@@ -125,6 +128,7 @@ export class Trainer {
       const part = lossAndGradients(this.model, this.adapter, batch, divisor, {
         masks,
         dropout,
+        teacher: this.settings.teacher,
         keep:
           this.settings.gradientCheckpointing === 'off' ||
           (this.settings.gradientCheckpointing !== 'on' &&

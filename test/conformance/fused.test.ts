@@ -193,6 +193,27 @@ for (const [form, vocabulary, hidden, n, rows] of [
   })
 }
 
+for (const [form, vocabulary, hidden, taught, n, rows, share, temperature] of [
+  ['float32', 40, 12, 12, 8, 8, 1, 1],
+  ['float32', 40, 12, 12, 8, 2, 0.3, 1],
+  ['float16', 301, 33, 20, 66, 66, 0.5, 2],
+  ['int8', 301, 20, 33, 6, 3, 1, 0.5],
+] as const) {
+  const [weight, teacherWeight] = [weightOf(vocabulary, hidden, form), weightOf(vocabulary, taught, form, 10)]
+  const labels = given(
+    Array.from({ length: n }, (_, i) => (i % 4 === 1 ? -1 : (i * 37 + vocabulary - 1) % vocabulary)),
+    [n],
+    'int32',
+  )
+  const name = `loss against a teacher in ${form} [${vocabulary}, ${hidden}], share ${share}, temperature ${temperature}`
+  add(name, [floats([n, hidden])], (x) => {
+    const head = { norm: constant(positive([hidden], 2)), epsilon: 1e-5, weight }
+    const teacherHead = { norm: constant(positive([taught], 3)), epsilon: 1e-6, weight: teacherWeight }
+    const teacher = { x: constant(floats([n, taught], 4, 3)), head: teacherHead, share, temperature }
+    return lossOfHead(x, head, constant(labels), constant(given([6], [])), rows, teacher)
+  })
+}
+
 for (const shape of [[1], [3, 5], [300, 7]]) {
   const settings = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1 }
   add(

@@ -48,6 +48,45 @@ export function registerFusedLoss(): void {
     const dNormed = apply('Mul', apply('Sub', all, own), weight)
     return [backend.output(loss), backend.output(normGradient(dNormed, x, norm, inverse, backend))]
   })
+  registerFused('DistilLoss', ({ inputs, attributes, backend }) => {
+    const { graph } = backend
+    const { share, temperature } = attributes
+    const x = float(backend, inputs.x!)
+    const teacher = float(backend, inputs.teacher!)
+    const norm = float(backend, inputs.norm!)
+    const inverse = inverseRoot(x, attributes.epsilon, backend)
+    const apply = (operator: string, a: Value, b: Value) => graph.node(operator, [a, b], 'float32', a.shape)
+    const times = (value: Value, factor: number) =>
+      factor === 1 ? value : apply('Mul', value, graph.constant('float32', [factor], []))
+    const normedBy = (input: Value, root: Value, weight: Value) => apply('Mul', apply('Mul', input, root), weight)
+    const teacherRoot = inverseRoot(teacher, attributes.teacherEpsilon, backend)
+    const teacherNormed = normedBy(teacher, teacherRoot, float(backend, inputs.teacherNorm!))
+    const logits = frozenProduct(normedBy(x, inverse, norm), attributes.weight, false, backend)
+    const teacherLogits = frozenProduct(teacherNormed, attributes.teacherWeight, false, backend)
+
+    const labelled = new LabelledRows(logits, inputs.labels!, backend)
+    const { column } = labelled
+    const student = temperature === 1 ? labelled : new LogitRows(times(logits, 1 / temperature), backend)
+    const taught = new LogitRows(times(teacherLogits, 1 / temperature), backend)
+    const q = taught.probabilities()
+    const apart = apply('Mul', q, apply('Sub', taught.logits, student.logits))
+    const expected = graph.node('ReduceSum', [apart, graph.ints(1)], 'float32', column, { keepdims: 1 })
+    const divergence = apply('Add', apply('Sub', expected, taught.logSumExp()), student.logSumExp())
+    const fromTeacher = times(divergence, share * temperature ** 2)
+    const ofRows = share === 1 ? fromTeacher : apply('Add', fromTeacher, times(labelled.surprise(), 1 - share))
+    const divisor = float(backend, inputs.divisor!)
+    const weight = apply('Div', labelled.valid(), divisor)
+    const loss = graph.node('ReduceSum', [apply('Mul', ofRows, weight)], 'float32', [], { keepdims: 0 })
+
+    // The label's share of the gradient is a row of the head's weight: it is never written into [n, vocabulary].
+    const soft = times(apply('Sub', student.probabilities(), q), share * temperature)
+    const all = share === 1 ? soft : apply('Add', soft, times(labelled.probabilities(), 1 - share))
+    const product = frozenProduct(all, attributes.weight, true, backend)
+    const own = () => pickedRows(attributes.weight, graph.reshape(labelled.index(), [x.shape[0]!]), x.shape, backend)
+    const summed = share === 1 ? product : apply('Sub', product, times(own(), 1 - share))
+    const dNormed = apply('Mul', summed, weight)
+    return [backend.output(loss), backend.output(normGradient(dNormed, x, norm, inverse, backend))]
+  })
   registerFused('LabelLogLikelihoods', ({ inputs, backend }) => {
     const { graph } = backend
     const n = inputs.logits!.shape[0]!
@@ -57,48 +96,61 @@ export function registerFusedLoss(): void {
   })
 }
 
-/** Rows of logits, each with a label, or -1 where it has none. Columns are [n, 1]. */
-class LabelledRows {
-  readonly #backend: OnnxBackend
-  readonly #logits: Value
-  readonly #labels: Value
+/** Rows of logits [n, size]. Columns are [n, 1]. */
+class LogitRows {
+  protected readonly backend: OnnxBackend
+  readonly logits: Value
   readonly column: number[]
 
-  constructor(logits: Value, labels: TensorInfo, backend: OnnxBackend) {
-    this.#backend = backend
-    this.#logits = logits
+  constructor(logits: Value, backend: OnnxBackend) {
+    this.backend = backend
+    this.logits = logits
     this.column = [logits.shape[0]!, 1]
+  }
+
+  probabilities(): Value {
+    return this.backend.graph.node('Softmax', [this.logits], 'float32', this.logits.shape, { axis: 1 })
+  }
+
+  /**
+   * The probability of the largest logit is exp(largest - logSumExp) and never small, so logSumExp follows from it without
+   * another pass of exponentials.
+   */
+  logSumExp(): Value {
+    const { graph } = this.backend
+    const largest = (value: Value) =>
+      graph.node('ReduceMax', [value, graph.ints(1)], 'float32', this.column, { keepdims: 1 })
+    const log = graph.node('Log', [largest(this.probabilities())], 'float32', this.column)
+    return graph.node('Sub', [largest(this.logits), log], 'float32', this.column)
+  }
+}
+
+/** Rows of logits, each with a label, or -1 where it has none. */
+class LabelledRows extends LogitRows {
+  readonly #labels: Value
+
+  constructor(logits: Value, labels: TensorInfo, backend: OnnxBackend) {
+    super(logits, backend)
     this.#labels = backend.graph.reshape(backend.graph.cast(backend.input(labels), 'int32'), this.column)
   }
 
   /** 1 for a row that has a label. */
   valid(): Value {
-    const { graph } = this.#backend
+    const { graph } = this.backend
     const none = graph.constant('int32', [0], [])
     return graph.cast(graph.node('GreaterOrEqual', [this.#labels, none], 'bool', this.column), 'float32')
   }
 
   /** The label, or 0 where there is none. */
   index(): Value {
-    const { graph } = this.#backend
+    const { graph } = this.backend
     return graph.node('Max', [this.#labels, graph.constant('int32', [0], [])], 'int32', this.column)
   }
 
-  probabilities(): Value {
-    return this.#backend.graph.node('Softmax', [this.#logits], 'float32', this.#logits.shape, { axis: 1 })
-  }
-
-  /**
-   * -log softmax(logits)[label]. The probability of the largest logit is exp(largest - logSumExp) and never small, so
-   * logSumExp follows from it without another pass of exponentials.
-   */
+  /** -log softmax(logits)[label]. */
   surprise(): Value {
-    const { graph } = this.#backend
-    const largest = (value: Value) =>
-      graph.node('ReduceMax', [value, graph.ints(1)], 'float32', this.column, { keepdims: 1 })
-    const log = graph.node('Log', [largest(this.probabilities())], 'float32', this.column)
-    const logSumExp = graph.node('Sub', [largest(this.#logits), log], 'float32', this.column)
-    const picked = graph.node('GatherElements', [this.#logits, this.index()], 'float32', this.column, { axis: 1 })
-    return graph.node('Sub', [logSumExp, picked], 'float32', this.column)
+    const { graph } = this.backend
+    const picked = graph.node('GatherElements', [this.logits, this.index()], 'float32', this.column, { axis: 1 })
+    return graph.node('Sub', [this.logSumExp(), picked], 'float32', this.column)
   }
 }

@@ -53,6 +53,12 @@ const jobs = {
     writes: true,
     args: (batch) => prune(batch, ' --gradient-checkpointing on'),
   },
+  'prune, distil': { takesInt8: true, writes: true, args: (batch) => prune(batch, ' --distil 0.5') },
+  'prune, distil and blocks again': {
+    takesInt8: true,
+    writes: true,
+    args: (batch) => prune(batch, ' --distil 0.5 --gradient-checkpointing on'),
+  },
   'prune, gradient': { takesInt8: true, writes: true, args: (batch) => prune(batch, ' --criterion gradient') },
   finetune: { takesInt8: true, writes: true, args: (batch) => ['finetune', ...training(batch)] },
   evaluate: {

@@ -93,3 +93,18 @@ for (const criterion of criterionName.options) {
     assert.equal(pruned.parameters, result!.parameters!.after)
   })
 }
+
+test('what heals with the dense model as the teacher goes on after a stop to the same bytes, and learns something else', async () => {
+  const taught = { distil: 0.7, distilTemperature: 2 }
+  const [plain, whole] = [await run('untaught'), await run('taught', taught)]
+  assert.equal(whole.error, null)
+  assert.ok(!whole.weights().equals(plain.weights()))
+  assert.match(String((await run('taught-stopped', { ...taught, stopAfter: 3 })).error), /the state is saved/)
+  const resumed = await run('taught-stopped', { ...taught, resume: true })
+  assert.ok(resumed.weights().equals(whole.weights()))
+})
+
+test('a dense model that is gone teaches nobody', async () => {
+  const { error } = await run('no-teacher', { criterion: 'magnitude-unstructured', schedule: 'one-shot', distil: 1 })
+  assert.match(String(error), /distil: .*no dense model is left/)
+})

@@ -204,3 +204,12 @@ test('pictures that cannot be read stop a run, or are left out up to a part of t
   const { result } = await run({ ...job, badRows: 'skip' })
   assert.deepEqual([result.data!.documents, result.data!.skipped], [2, 1])
 })
+
+test('the dense model teaches classes that it knows, and no others', async () => {
+  const job = { kind: 'finetune', checkpoint: visionModel('vit_hf'), ...training, steps: 2, distil: 1 }
+  // Before the first step the adapter adds nothing, so that both tell the same.
+  const { events } = await run({ ...job, data: [at('known')], dropout: 0, out: at('taught') })
+  const [first, second] = events.flatMap((event) => (event.type === 'step' ? [event.metrics.loss!] : []))
+  assert.ok(Math.abs(first!) < 1e-6 && Math.abs(second!) < 1e-6, `losses ${first} and ${second}`)
+  await assert.rejects(run({ ...job, data: [at('new')], out: at('not-taught') }), /distil: .*does not know the classes/)
+})

@@ -5,6 +5,7 @@ import { registerCrossEntropy } from './cross-entropy.ts'
 import { registerFrozenRows } from './frozen-rows.ts'
 import { registerGatedActivations } from './gated-activation.ts'
 import { registerGelu } from './gelu.ts'
+import { registerDistilLoss } from './distil-loss.ts'
 import { registerHeadLoss } from './head-loss.ts'
 import { registerImportance } from './importance.ts'
 import { registerLayerNorm } from './layer-norm.ts'
@@ -25,6 +26,7 @@ export function registerOurKernels(): void {
   registerAttention()
   registerCrossEntropy()
   registerHeadLoss()
+  registerDistilLoss()
   registerSumsOfSquares()
   registerAdamW()
   registerFrozenRows()

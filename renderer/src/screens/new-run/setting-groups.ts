@@ -148,6 +148,14 @@ export const groups: readonly SettingGroup[] = [
     },
   },
   {
+    name: 'teacher',
+    title: 'What it learns from',
+    settings: {
+      distil: { label: 'Share of the dense model', unit: fraction },
+      distilTemperature: { label: 'Temperature of its part' },
+    },
+  },
+  {
     name: 'optimiser',
     title: 'Optimiser',
     settings: {
