@@ -1,6 +1,7 @@
 import type { KeyReader } from '../checkpoint/gguf/key-reader.ts'
 import { SecateurError } from '../shared/errors.ts'
 import { bytePair } from './gguf-byte-pair.ts'
+import { dropsBlanksAfter } from './gguf-phi3.ts'
 import { sentencePiece } from './gguf-sentence-piece.ts'
 import { type GgufVocabulary, specialToken, tokenizerKey, vocabularyOf } from './gguf-vocabulary.ts'
 import type { Component } from './tokenizer-json.ts'
@@ -33,6 +34,7 @@ export function ggufDocuments(keys: KeyReader): Record<string, unknown> {
   const { json, addBos, unknown } = make(keys, vocabulary)
   const addsBos = keys.flag(tokenizerKey('add_bos_token')) ?? addBos
   const addsEos = keys.flag(tokenizerKey('add_eos_token')) ?? false
+  const name = keys.text('general.name') ?? ''
   const template = keys.text('tokenizer.chat_template')
   return {
     'tokenizer.json': {
@@ -40,6 +42,7 @@ export function ggufDocuments(keys: KeyReader): Record<string, unknown> {
       truncation: null,
       padding: null,
       ...json,
+      added_tokens: json.added_tokens.map((added) => ({ ...added, rstrip: dropsBlanksAfter(name, added.content) })),
       post_processor: templateOf(addsBos ? bos : null, addsEos ? eos : null, vocabulary),
     },
     'tokenizer_config.json': {

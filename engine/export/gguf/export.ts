@@ -9,12 +9,12 @@ import { createFileAtomically, readSmallFile, writeFileAtomically } from '../../
 import { failureOf } from '../../shared/errors.ts'
 import { explained } from '../../shared/system-errors.ts'
 import type { WorkControl } from '../../shared/work-control.ts'
+import { nameFor } from '../../tokenizer/gguf-phi3.ts'
 import type { Calibration } from '../calibrate.ts'
 import { baseModelOf } from '../card/base-model.ts'
 import { exportedCard } from '../card/exported.ts'
 import { cardBeside, isOwnCard, modelCard } from '../card/model-card.ts'
 import { generalKeys } from './general-keys.ts'
-import { generalName } from './general-name.ts'
 import { knowledgeOf } from './knowledge.ts'
 import { planExport } from './plan.ts'
 import { tokenizerKeys } from './tokenizer-keys.ts'
@@ -57,7 +57,7 @@ export async function exportGguf(
   const base = baseModelOf(checkpoint.folder, checkpoint.config.source)
   const keys: GgufKeys = new Map<string, GgufValue>([
     ...architecture.keys,
-    ...generalKeys(job.type, { ...base, name: generalName(base.name, tokenizer.naming) }),
+    ...generalKeys(job.type, { ...base, name: nameFor(base.name, tokenizer.naming) }),
     ...tokenizer.keys,
   ])
   const proof = await createFileAtomically(job.out, async (temporary) => {

@@ -13,7 +13,7 @@ const kinds = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, by
 
 export interface TokenizerKeys {
   keys: GgufKeys
-  /** What `generalName` asks; null where there is no tokenizer. */
+  /** What `nameFor` asks; null where there is no tokenizer. */
   naming: { tokens: readonly string[]; dropsBlanks: boolean } | null
   warnings: string[]
 }

@@ -96,6 +96,22 @@ describe('the tokenizer of a GGUF file', () => {
     assert.deepEqual((await loadTokenizer(bare)).encode('a a'), [1, 4, 5])
   })
 
+  test("of Phi-3, which its name alone tells, drops blanks after special tokens as the model's own", async (context) => {
+    const pieces = ['<unk>', '<s>', '</s>', '\u2581', 'a', '\u2581a', '<|user|>']
+    const keys: Keys = {
+      model: ['tokenizer.ggml.model', 'string', 'llama'],
+      tokens: ['tokenizer.ggml.tokens', ['string'], pieces],
+      types: ['tokenizer.ggml.token_type', ['int32'], [2, 3, 3, 1, 1, 1, 3]],
+      scores: ['tokenizer.ggml.scores', ['float32'], [0, 0, 0, -1, -2, -0.5, 0]],
+    }
+    const encode = async (name: string) => {
+      const file = fileOf(context, { ...keys, name: ['general.name', 'string', name] })
+      return (await loadTokenizer(file)).encode('<|user|> a<s> a', { specialTokens: false })
+    }
+    assert.deepEqual(await encode('Phi-3 mini'), [6, 5, 1, 3, 5])
+    assert.deepEqual(await encode('Phi 2'), [6, 3, 5, 1, 3, 5])
+  })
+
   test('is the same once it is written as files of a folder', async (context) => {
     const file = bytePair(context)
     const companions = companionsOf(file)
