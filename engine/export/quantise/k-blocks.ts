@@ -1,4 +1,4 @@
-import { affineCodes, type AffineFit, fitAffine } from './affine-fit.ts'
+import { affineCodes, affineError, type AffineFit, fitAffine } from './affine-fit.ts'
 import { putHalf, rounded16 } from './blocks.ts'
 import { fitSymmetric } from './symmetric-fit.ts'
 
@@ -52,7 +52,6 @@ function encodeAffine(x: Float32Array, weights: Float32Array, out: Uint8Array, b
 }
 
 const nearScale = (value: number, unit: number) => (unit > 0 ? Math.min(mostScale, Math.round(value / unit)) : 0)
-const tried = new Uint8Array(part)
 
 /** Of the six-bit scales about the best ones, those with the smallest error once they are rounded. */
 function bestNear(
@@ -69,12 +68,7 @@ function bestNear(
     for (let m = Math.max(0, near.least - 1); m <= Math.min(mostScale, near.least + 1); m++) {
       const scale = unit.scale * s
       const least = unit.least * m
-      affineCodes(x, at, scale, least, most, tried, 0)
-      let error = 0
-      for (let i = 0; i < part; i++) {
-        const off = scale * tried[i]! - least - x[at + i]!
-        error += weights[at + i]! * off * off
-      }
+      const error = affineError(x, weights, at, { scale, least, most, enough: smallest })
       if (error < smallest) {
         smallest = error
         best = { scale: s, least: m }
