@@ -7,6 +7,7 @@ const settings = z.record(z.string(), z.unknown())
 /** Sweeps that repeat the figures of LoRAPrune's paper. */
 export const sweepPreset = z.enum([
   'criteria',
+  'images',
   'lambda',
   'frequency',
   'steps',
@@ -48,6 +49,12 @@ export const sweepPresets: Record<SweepPreset, SweepPresetDescription> = {
     title: 'Criteria compared',
     sentence:
       'Every criterion with a fifth and with half removed, with fine-tuning and without, over three seeds: which one keeps most of the model.',
+    scores: 'needed',
+  },
+  images: {
+    title: 'Criteria on images',
+    sentence:
+      'LoRAPrune, magnitude, movement, lots, gradients and Wanda with a quarter, half and three quarters of a vision transformer removed, over three seeds.',
     scores: 'needed',
   },
   lambda: {

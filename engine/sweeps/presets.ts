@@ -14,6 +14,14 @@ export const presets: Record<SweepPreset, Plan> = {
     values: { seed: seeds, ratio: [0.2, 0.5], criterion: groupCriteria },
     variants: [{ healing: true }, { healing: false, ...once }],
   },
+  /** The first version of the paper compares criteria on ViT; its ratios are not known, these are ours. */
+  images: {
+    values: {
+      seed: seeds,
+      ratio: [0.5, 0.75, 0.25],
+      criterion: ['loraprune', 'magnitude', 'movement', 'random', 'gradient', 'wanda'],
+    },
+  },
   lambda: { values: { seed: seeds, lambda: [0, 0.3, 0.6, 0.9, 0.99] } },
   frequency: { values: { seed: seeds, frequency: [1, 5, 10, 20, 50] } },
   steps: { values: { seed: seeds, steps: [25, 50, 100, 200, 400] } },

@@ -7,6 +7,7 @@ import type { ModelConfig } from '../models/model-config.ts'
 import { tensorsOf } from '../models/tensors.ts'
 import { crossEntropy } from '../ops/cross-entropy.ts'
 import type { Random } from '../shared/random.ts'
+import type { RestoredValues, SavedValues } from '../shared/saved-values.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { adamStep, type AdamWSettings, stepScalars, sumOfSquares } from './adamw.ts'
 import { passOf } from './gradients.ts'
@@ -34,10 +35,14 @@ export function randomWeights(config: ModelConfig, deviation: number, random: Ra
 const rows = (tensor: Tensor, first: number, count: number): Tensor =>
   count === tensor.shape[0] ? tensor : tf.slice(tensor, first, count)
 
+/** A matrix [rows, all other dimensions]: that is how a convolution over patches is multiplied with. */
+const asMatrix = (tensor: Tensor): Tensor =>
+  tensor.rank === 2 ? tensor : tf.reshape(tensor, [tensor.shape[0]!, tensor.size / tensor.shape[0]!])
+
 /** A model whose weights are tensors, all of which can be trained. */
 export function modelOf(config: ModelConfig, weights: Weights): Model {
   return assembleModel(config, {
-    matrix: ({ name }, first, count) => rows(weights.get(name)!, first, count),
+    matrix: ({ name }, first, count) => rows(asMatrix(weights.get(name)!), first, count),
     bias: ({ name }, first, count) => rows(weights.get(name)!, first, count),
     norm: ({ name }, offset) => (offset === 0 ? weights.get(name)! : tf.add(weights.get(name)!, offset)),
   })
@@ -62,6 +67,29 @@ export class FullTrainer {
     const zeros = () => new Map([...weights].map(([name, tensor]) => [name, tf.zerosLike(tensor)]))
     this.#first = zeros()
     this.#second = zeros()
+  }
+
+  /** Weights and moments, to go on from. */
+  state(): SavedValues {
+    const sets = { weight: this.weights, first: this.#first, second: this.#second }
+    return new Map(
+      Object.entries(sets).flatMap(([set, tensors]) =>
+        [...tensors].map(([name, tensor]) => [
+          `${set}.${name}`,
+          { shape: tensor.shape, data: tensor.dataSync() as Float32Array },
+        ]),
+      ),
+    )
+  }
+
+  /** Puts back what `state` gave. @throws SecateurError where a value is missing or of another size */
+  restore(saved: RestoredValues): void {
+    const sets = { weight: this.weights, first: this.#first, second: this.#second }
+    for (const [set, tensors] of Object.entries(sets))
+      for (const [name, old] of tensors) {
+        tensors.set(name, tf.tensor(saved.value(`${set}.${name}`, old.size), old.shape))
+        old.dispose()
+      }
   }
 
   /**
