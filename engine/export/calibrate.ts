@@ -1,101 +1,189 @@
 import { setImmediate } from 'node:timers/promises'
+import { flushBackend } from '../backends/extras.ts'
+import type { TokenBatch } from '../data/batches.ts'
 import { calibrationBatches } from '../data/calibration.ts'
-import type { LinearName } from '../models/family.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
-import { embedBatch, forward } from '../models/forward.ts'
-import { disposeModel, loadModelInSlices } from '../models/load.ts'
+import type { BlockExtras, LinearName } from '../models/family.ts'
+import { embedBatch } from '../models/forward.ts'
+import { disposeLayer, disposeModel, loadEmbedding, loadLayer } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
-import { linearsOf } from '../models/tensors.ts'
+import { familyOf } from '../models/registry.ts'
+import { layerWeights, linearsOf } from '../models/tensors.ts'
 import { availableMemory } from '../shared/available-memory.ts'
+import type { WorkControl } from '../shared/work-control.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { passOf } from '../training/gradients.ts'
-import type { WorkControl } from '../shared/work-control.ts'
 
 /** Sequences that are run, their length, and how many at once. */
 const sequences = { count: 64, length: 256, atOnce: 4 }
 
-/** What goes into linear layers, over all tokens that were run: by layer and by the name that `LinearSpec.reads` has. */
-export interface Calibration {
-  /** Sums of products of features [features * features]; null where there is no room for them. */
-  products: Map<string, Float32Array> | null
+/** What goes into linear layers over all tokens that were run, as the file that is written gives it. */
+export interface Inputs {
   /** Sums of squares of features. */
-  squares: Map<string, Float32Array>
+  squares: Float32Array
+  /** Sums of products of features [features * features]; null where there is no room for them. */
+  products: Float32Array | null
 }
 
-export const inputKey = (layer: number, reads: LinearName): string => `${layer} ${reads}`
-
-/**
- * Runs a text through the model for what its linear layers read.
- *
- * @param control.progress sequences that were run, of all
- */
-export async function calibrate(
-  { calibrate: file }: { calibrate: string },
+/** Texts for a calibration, as the model reads them. */
+export const calibrationTexts = async (
+  file: string,
   checkpoint: Checkpoint,
-  { signal, progress }: WorkControl,
-): Promise<Calibration> {
-  const length = Math.min(sequences.length, checkpoint.config.maxPositions)
-  const batches = await calibrationBatches(
+  { signal }: Pick<WorkControl, 'signal'>,
+): Promise<TokenBatch[]> =>
+  await calibrationBatches(
     {
       calibrationData: [file],
       calibrationShares: [],
       calibrationSamples: sequences.count,
       data: [file],
       batchSize: sequences.atOnce,
-      sequenceLength: length,
+      sequenceLength: Math.min(sequences.length, checkpoint.config.maxPositions),
       seed: 0,
     },
     await openTokenizer(checkpoint),
     { signal },
   )
-  const fits = calibrationMemory(checkpoint) > 0
-  const found: Calibration = { products: fits ? new Map() : null, squares: new Map() }
-  const model = await loadModelInSlices(checkpoint, { signal })
-  try {
-    for (const [index, batch] of batches.entries()) {
-      using pass = passOf(model.config, batch)
-      const last = forward(model, embedBatch(model, batch), pass, {
-        extras: (layer) => ({ observe: (reads, x) => take(found, inputKey(layer, reads), x) }),
-      })
-      last.dispose()
-      progress((index + 1) * sequences.atOnce, sequences.count)
-      await setImmediate()
-      signal.throwIfAborted()
+
+/**
+ * Runs a text through the file that is made of a checkpoint, layer by layer: what a layer reads is known when its weights are
+ * rounded, and the next layer sees what they became (as in GPTQ, arXiv 2210.17323).
+ */
+export class Calibration implements Disposable {
+  /** Whether sums of products fit into memory. */
+  readonly compensates: boolean
+  readonly #checkpoint: Checkpoint
+  readonly #batches: readonly TokenBatch[]
+  readonly #control: WorkControl
+  /** What goes into the next layer, by batch. */
+  #streams: Tensor[] = []
+  #inputs = new Map<LinearName, Inputs>()
+  #done = 0
+
+  /** @param control.progress batches that went through layers, of all */
+  constructor(checkpoint: Checkpoint, batches: readonly TokenBatch[], control: WorkControl) {
+    this.#checkpoint = checkpoint
+    this.#batches = batches
+    this.#control = control
+    this.compensates = compensationFits(checkpoint)
+  }
+
+  /**
+   * What linear layers of the layer that is open read, by the name that `LinearSpec.reads` has; and by `v` what is read
+   * through values.
+   */
+  inputs(reads: LinearName): Inputs | undefined {
+    return this.#inputs.get(reads)
+  }
+
+  /**
+   * Looks at what a layer reads; layers come in their order.
+   *
+   * @param written the file as far as it is written: what comes before this layer
+   */
+  async open(layer: number, written: Checkpoint): Promise<void> {
+    this.#inputs = new Map()
+    if (layer === 0) this.#streams = embedded(written, this.#batches)
+    const observing: BlockExtras = {
+      observe: (reads, x) => this.#take(reads, x),
+      observeValues: (x) => this.#take('v', x),
     }
+    await this.#through(this.#checkpoint, layer, observing, (_, y) => y.dispose())
+  }
+
+  /** Lets the next layer see what became of this one. */
+  async close(layer: number, written: Checkpoint): Promise<void> {
+    this.#inputs = new Map()
+    if (layer === this.#checkpoint.config.layers.length - 1) return
+    await this.#through(written, layer, {}, (index, y) => {
+      this.#streams[index]!.dispose()
+      this.#streams[index] = y
+    })
+  }
+
+  [Symbol.dispose](): void {
+    tf.dispose(this.#streams)
+    this.#streams = []
+  }
+
+  /** All batches through a checkpoint's layer; `take` gets what comes out. */
+  async #through(
+    checkpoint: Checkpoint,
+    at: number,
+    extras: BlockExtras,
+    take: (batch: number, y: Tensor) => void,
+  ): Promise<void> {
+    const { config } = checkpoint
+    const { length } = this.#batches
+    const layer = loadLayer(checkpoint, at)
+    try {
+      for (const [index, batch] of this.#batches.entries()) {
+        using pass = passOf(config, batch)
+        const x = this.#streams[index]!
+        const y = tf.tidy(() => familyOf(config).block(x, layer, config, pass, extras))
+        flushBackend()
+        take(index, y)
+        // The last layer is not run again.
+        this.#control.progress(++this.#done, (2 * config.layers.length - 1) * length)
+        await setImmediate()
+        this.#control.signal.throwIfAborted()
+      }
+    } finally {
+      disposeLayer(layer)
+    }
+  }
+
+  /** @param x [tokens, features] */
+  #take(reads: LinearName, x: Tensor): void {
+    const sums = this.#inputs.get(reads)
+    this.#inputs.set(reads, {
+      squares: added(sums?.squares, () => tf.sum(tf.square(x), 0)),
+      products: this.compensates ? added(sums?.products, () => tf.matMul(x, x, true)) : null,
+    })
+  }
+}
+
+function embedded(checkpoint: Checkpoint, batches: readonly TokenBatch[]): Tensor[] {
+  const model = loadEmbedding(checkpoint)
+  try {
+    return batches.map((batch) => embedBatch(model, batch))
   } finally {
     disposeModel(model)
   }
-  return found
 }
 
-/** Bytes of all sums of products; 0 where there is no room for them. */
-export function calibrationMemory(checkpoint: Checkpoint): number {
-  const bytes = productBytes(checkpoint)
-  return bytes < availableMemory() / 3 ? bytes : 0
-}
-
-const productBytes = ({ config }: Checkpoint): number =>
-  config.layers.reduce(
-    (sum, _, layer) =>
-      sum +
-      linearsOf(config, layer).reduce(
-        (all, { name, reads, inputs }) => all + (name === reads ? 4 * inputs ** 2 : 0),
-        0,
-      ),
-    0,
-  )
-
-/** @param x [tokens, features] */
-function take({ products, squares }: Calibration, key: string, x: Tensor): void {
-  addTo(squares, key, () => tf.sum(tf.square(x), 0))
-  if (products) addTo(products, key, () => tf.matMul(x, x, true))
-}
-
-function addTo(sums: Map<string, Float32Array>, key: string, part: () => Tensor): void {
+/** A sum with one more part; a new one where there is none. */
+function added(sum: Float32Array | null | undefined, part: () => Tensor): Float32Array {
   const tensor = tf.tidy(part)
   const values = tensor.dataSync() as Float32Array
   tensor.dispose()
-  const sum = sums.get(key)
-  if (sum) for (let i = 0; i < sum.length; i++) sum[i]! += values[i]!
-  else sums.set(key, Float32Array.from(values))
+  if (!sum) return Float32Array.from(values)
+  for (let i = 0; i < sum.length; i++) sum[i]! += values[i]!
+  return sum
+}
+
+/** Whether the sums of products, that errors are made up for with, fit into a third of the memory that is free. */
+const compensationFits = (checkpoint: Checkpoint) => bytesOf(checkpoint, true) < availableMemory() / 3
+
+/** Bytes that a calibration holds. */
+export const calibrationMemory = (checkpoint: Checkpoint): number => bytesOf(checkpoint, compensationFits(checkpoint))
+
+/**
+ * Bytes that a calibration holds: what goes into the next layer, one layer's weights, and its sums.
+ *
+ * @param compensates whether with sums of products
+ */
+function bytesOf({ config, bytes, parameters }: Checkpoint, compensates: boolean): number {
+  const tokens = sequences.count * Math.min(sequences.length, config.maxPositions)
+  const streams = 4 * tokens * config.hiddenSize
+  const weights = Math.max(config.vocabularySize * config.hiddenSize, ...layerWeights(config)) * (bytes / parameters)
+  if (!compensates) return streams + weights
+  const sizes = config.layers.map((_, layer) =>
+    linearsOf(config, layer).flatMap(({ name, reads, inputs }) =>
+      name === reads || name === 'v' ? [inputs ** 2] : [],
+    ),
+  )
+  // A sum of each input in 32 bits; for one of them at a time its root in 64 and what is made of it.
+  const sums = sizes.map((each) => 4 * each.reduce((sum, size) => sum + size, 0) + 16 * Math.max(...each))
+  return streams + weights + Math.max(...sums)
 }

@@ -49,10 +49,9 @@ export function exportMemory(job: ExportJob, checkpoint: Checkpoint): number {
       ? threadsOf(job) * (threadBytes + 2 * 12 * pieceNumbers)
       : // One tensor as it is stored, in 32 bits and as it is written; the embedding is the largest.
         12 * Math.max(vocabularySize * hiddenSize, ...layerWeights(checkpoint.config))
-  const known = calibrates(job) ? calibrationMemory(checkpoint) : 0
-  const calibrating = calibrates(job) ? runMemory(checkpoint.bytes) + known : 0
+  const known = calibrates(job) ? passBytes + slack * calibrationMemory(checkpoint) : 0
   const proving = proofFits(job, checkpoint) ? proofMemory(job, checkpoint) : 0
-  return Math.max(writing + known, calibrating, proving + known)
+  return Math.max(writing + known, proving)
 }
 
 /** What a pass over one text takes beside the weights, and of those what the allocator cannot use. */

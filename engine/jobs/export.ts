@@ -2,7 +2,7 @@ import type { Exported, ExportJob, JobContext, ResultEvent } from '../contract/i
 import { chooseBackend } from '../backends/choose.ts'
 import { announce } from '../estimate/announce.ts'
 import { peakMemory } from '../estimate/memory.ts'
-import { calibrate } from '../export/calibrate.ts'
+import { Calibration, calibrationTexts } from '../export/calibrate.ts'
 import { type ExportControl, exportGguf } from '../export/gguf/export.ts'
 import { exportOnnx, proveOnnx } from '../export/onnx/export.ts'
 import { exportSafetensors } from '../export/safetensors.ts'
@@ -36,7 +36,11 @@ export async function exportCheckpoint(job: ExportJob, { emit, signal }: JobCont
     say: (message) => emit({ type: 'log', level: 'info', message }),
     warn: (message) => emit({ type: 'warning', message }),
     calibrated: calibrates(job)
-      ? () => calibrate(job, checkpoint, { signal, progress: (done, total) => calibrating.report(done, total) })
+      ? async () =>
+          new Calibration(checkpoint, await calibrationTexts(job.calibrate, checkpoint, { signal }), {
+            signal,
+            progress: (done, total) => calibrating.report(done, total),
+          })
       : null,
     prove: proves ? (file) => proof(file, { signal, progress: (done, total) => proving.report(done, total) }) : null,
   })

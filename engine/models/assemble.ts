@@ -37,16 +37,8 @@ export function* assemble(config: ModelConfig, source: PartSource): Generator<un
       case 'norm':
         ;(at === null ? norms : layers[at]!.norms)[role.norm] = source.norm(spec, role.offset)
         break
-      default: {
-        const { linears } = layers[role.layer]!
-        let first = 0
-        for (const { name, outputs } of family.linears(config, layers[role.layer]!.shape)) {
-          if (!role.linears.includes(name)) continue
-          if (role.part === 'weight') linears[name] = { weight: source.matrix(spec, first, outputs), bias: null }
-          else linears[name]!.bias = source.bias(spec, first, outputs)
-          first += outputs
-        }
-      }
+      default:
+        putLinears(layers[role.layer]!, config, spec, source)
     }
   }
   const headOf = (): Model['head'] => {
@@ -56,7 +48,39 @@ export function* assemble(config: ModelConfig, source: PartSource): Generator<un
   return { family, config, embedding: embedding!, layers, norms, head: headOf() }
 }
 
-/** The same in one go. */
+/** One layer of it by itself. */
+export function assembleLayer(config: ModelConfig, at: number, source: PartSource): Layer {
+  const layer: Layer = { shape: config.layers[at]!, linears: {}, norms: {} }
+  for (const spec of familyOf(config).tensors(config)) {
+    const { role } = spec
+    if (role.layer !== at) continue
+    if (role.part === 'norm') layer.norms[role.norm] = source.norm(spec, role.offset)
+    else putLinears(layer, config, spec, source)
+  }
+  return layer
+}
+
+/** The model without its layers: what embeds. */
+export function assembleEmbedding(config: ModelConfig, source: PartSource): Model {
+  const family = familyOf(config)
+  const spec = family.tensors(config).find(({ role }) => role.part === 'embedding')!
+  return { family, config, embedding: source.matrix(spec, 0, spec.shape[0]!), layers: [], norms: {}, head: null }
+}
+
+/** Puts the linear layers that a weight or a bias stores into their layer: one, or several in rows that follow each other. */
+function putLinears(layer: Layer, config: ModelConfig, spec: TensorSpec, source: PartSource): void {
+  const { role } = spec
+  if (role.part !== 'weight' && role.part !== 'bias') return
+  let first = 0
+  for (const { name, outputs } of familyOf(config).linears(config, layer.shape)) {
+    if (!role.linears.includes(name)) continue
+    if (role.part === 'weight') layer.linears[name] = { weight: source.matrix(spec, first, outputs), bias: null }
+    else layer.linears[name]!.bias = source.bias(spec, first, outputs)
+    first += outputs
+  }
+}
+
+/** A whole model in one go. */
 export function assembleModel(config: ModelConfig, source: PartSource): Model {
   const parts = assemble(config, source)
   for (;;) {

@@ -4,6 +4,7 @@ import { embed, type Linear, linear, linears } from '../ops/linear.ts'
 import { rmsNorm } from '../ops/rms-norm.ts'
 import { rotary, rotaryFrequencies, type RotaryTable, rotaryTable } from '../ops/rotary.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
+import { attendedInputs } from './attended-inputs.ts'
 import type { DecoderConfig } from './decoder-config.ts'
 import type { BlockExtras, Layer, Model, Pass, PassOptions } from './family.ts'
 import type { LayerAttention, LayerShape } from './model-config.ts'
@@ -50,7 +51,7 @@ function attentionBranch(
   { shape, linears: own, norms }: Layer,
   config: DecoderConfig,
   { rows, length, positions, bias }: DecoderPass,
-  { lowRank, mask, remember, observe }: BlockExtras,
+  { lowRank, mask, remember, observe, observeValues }: BlockExtras,
 ): Tensor {
   const { headSize, normEpsilon } = config
   const { q: toQueries, k: toKeys, v: toValues, o } = own as DecoderLinears
@@ -79,15 +80,19 @@ function attentionBranch(
     keyValueHeads = shape.heads
   }
   const keys = k.shape[1]!
-  let context = attention(q, k, v, bias[which]!, {
-    rows,
-    queries: length,
-    keys,
-    heads: shape.heads,
-    keyValueHeads,
-    headSize,
-    causal: !remember,
-  })
+  const attend = (values: Tensor) =>
+    attention(q, k, values, bias[which]!, {
+      rows,
+      queries: length,
+      keys,
+      heads: shape.heads,
+      keyValueHeads,
+      headSize,
+      causal: !remember,
+    })
+  if (observeValues)
+    observeValues(attendedInputs(x, attend, { rows, length, heads: shape.heads, keyValueHeads, headSize }))
+  let context = attend(v)
   // Masking a head's q, k and v outputs leaves exactly this: its context is zero, and so are the gradients behind it.
   if (mask) context = tf.mul(context, mask.heads)
   observe?.('o', context)

@@ -103,6 +103,8 @@ export interface BlockExtras {
   remember?: ((keys: Tensor, values: Tensor) => LayerCache) | undefined
   /** Sees what goes into the linear layers [rows * length, inputs], under the name that `LinearSpec.reads` has. */
   observe?: ((reads: LinearName, input: Tensor) => void) | undefined
+  /** Sees what heads read through values [rows * length, hidden], as `attendedInputs` has it; models of text alone. */
+  observeValues?: ((input: Tensor) => void) | undefined
 }
 
 /** What all blocks of one pass share, such as tables of positions. */

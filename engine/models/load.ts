@@ -1,12 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
 import { backendExtras } from '../backends/extras.ts'
 import { toFloat32 } from '../checkpoint/dtype.ts'
-import { type FrozenWeight, frozenWeight, quantise, storedWeight } from '../tensor/frozen-weight.ts'
+import { type FrozenWeight, frozenWeight, quantise, storedWeight, type Weight } from '../tensor/frozen-weight.ts'
 import type { StoredTensor } from '../tensor/stored-tensor.ts'
 import { tf } from '../tensor/tf.ts'
-import { assemble, type PartSource } from './assemble.ts'
+import { assemble, assembleEmbedding, assembleLayer, type PartSource } from './assemble.ts'
 import type { Checkpoint } from './checkpoint.ts'
-import type { Model, TensorSpec } from './family.ts'
+import type { Layer, Model, TensorSpec } from './family.ts'
 
 export interface LoadModelOptions {
   /** Hold the weights of linear layers as int8 with a scale a row, whatever the file has. */
@@ -51,6 +51,22 @@ function* layersOf(checkpoint: Checkpoint, options: LoadModelOptions): Generator
   const model = yield* assemble(checkpoint.config, partsOf(checkpoint, options, made))
   made.move()
   return model
+}
+
+/** Reads one layer, for work that goes layer by layer; dispose of it with `disposeLayer`. */
+export function loadLayer(checkpoint: Checkpoint, layer: number): Layer {
+  using made = new DisposableStack()
+  const loaded = assembleLayer(checkpoint.config, layer, partsOf(checkpoint, {}, made))
+  made.move()
+  return loaded
+}
+
+/** Reads what embeds: a model without layers. Dispose of it with `disposeModel`. */
+export function loadEmbedding(checkpoint: Checkpoint): Model {
+  using made = new DisposableStack()
+  const loaded = assembleEmbedding(checkpoint.config, partsOf(checkpoint, {}, made))
+  made.move()
+  return loaded
 }
 
 /** The shape of a matrix [rows, all other dimensions]: that is how a convolution over patches is multiplied with. */
@@ -99,10 +115,20 @@ function partsOf(checkpoint: Checkpoint, { int8, onProgress }: LoadModelOptions,
 
 /** Disposes of the tensors of a model, and of what a back end holds of its weights. */
 export function disposeModel({ embedding, head, norms, layers }: Model): void {
+  dropWeights([embedding, head?.weight])
+  for (const layer of layers) disposeLayer(layer)
+  tf.dispose(norms)
+}
+
+/** The same of one layer. */
+export function disposeLayer({ linears, norms }: Layer): void {
+  const all = Object.values(linears)
+  dropWeights(all.map(({ weight }) => weight))
+  tf.dispose(all.map(({ bias }) => bias).filter((bias) => bias !== null))
+  tf.dispose(norms)
+}
+
+function dropWeights(weights: readonly (Weight | undefined)[]): void {
   const holder = backendExtras().weightHolder
-  const linears = layers.flatMap((layer) => Object.values(layer.linears))
-  for (const weight of [embedding, head?.weight, ...linears.map((linear) => linear.weight)])
-    if (holder && weight && !('dataId' in weight)) holder.dropWeight(weight)
-  tf.dispose(linears.map(({ bias }) => bias).filter((bias) => bias !== null))
-  tf.dispose([norms, ...layers.map((layer) => layer.norms)])
+  for (const weight of weights) if (holder && weight && !('dataId' in weight)) holder.dropWeight(weight)
 }

@@ -15,7 +15,7 @@ import { baseModelOf } from '../card/base-model.ts'
 import { exportedCard } from '../card/exported.ts'
 import { cardBeside, isOwnCard, modelCard } from '../card/model-card.ts'
 import { generalKeys } from './general-keys.ts'
-import { knowledgeOf } from './knowledge.ts'
+import { CalibratedLayers } from './calibrated-layers.ts'
 import { planExport } from './plan.ts'
 import { tokenizerKeys } from './tokenizer-keys.ts'
 import { writeGguf } from './write.ts'
@@ -27,7 +27,7 @@ export interface ExportControl extends WorkControl {
   /** Takes what a person may want to know, and what they must. */
   say: (message: string) => void
   warn: (message: string) => void
-  /** Runs a text for what weights are multiplied with; null where none is given. */
+  /** Makes ready to run a text for what weights are multiplied with; null where none is given. */
   calibrated?: (() => Promise<Calibration>) | null
   /** Says how far what was written is from the checkpoint, before it gets its name; null for no proof. */
   prove: ((file: string) => Promise<Proof>) | null
@@ -48,20 +48,28 @@ export async function exportGguf(
   const tokenizer = await tokenizerKeys(checkpoint)
   for (const message of [...architecture.warnings, ...tokenizer.warnings]) control.warn(message)
   if (said) control.say(said)
-  const calibration = await control.calibrated?.()
-  if (calibration && !calibration.products)
-    control.warn(
-      'Errors of rounding are weighed, and not made up for: the sums that this needs do not fit into memory.',
-    )
-  const knownOf = calibration && knowledgeOf(calibration, checkpoint.config)
   const base = baseModelOf(checkpoint.folder, checkpoint.config.source)
   const keys: GgufKeys = new Map<string, GgufValue>([
     ...architecture.keys,
     ...generalKeys(job.type, { ...base, name: nameFor(base.name, tokenizer.naming) }),
     ...tokenizer.keys,
   ])
+  const write = async (temporary: string) => {
+    using calibration = await control.calibrated?.()
+    if (calibration && !calibration.compensates)
+      control.warn(
+        'Errors of rounding are weighed, and not made up for: the sums that this needs do not fit into memory.',
+      )
+    using observer = calibration ? new CalibratedLayers(calibration, checkpoint.config, temporary) : null
+    // A calibration, which takes most of the time, tells how far it is.
+    const quiet = { ...control, progress: () => {} }
+    await writeGguf(temporary, keys, tensors, checkpoint, observer ? quiet : control, {
+      threads: job.threads,
+      observer,
+    })
+  }
   const proof = await createFileAtomically(job.out, async (temporary) => {
-    await writeGguf(temporary, keys, tensors, checkpoint, control, { threads: job.threads, knownOf })
+    await write(temporary)
     return await control.prove?.(temporary)
   })
   writeCardBeside(job.out, modelCard(exportedCard(job, base, checkpoint, { type: job.type, proof, said })), control)

@@ -12,12 +12,26 @@ import type { ExportTensor } from './plan.ts'
 
 /** Numbers that are encoded at once: a piece of a tensor. */
 export const pieceNumbers = 1 << 20
+const fewNumbers = 1 << 16
 
 export interface WriteOptions {
   /** That encode; all cores where not given. */
   threads?: number | undefined
-  /** What is known of what a tensor is multiplied with. */
-  knownOf?: (tensor: ExportTensor) => Known | null
+  /** Looks at layers before their tensors are encoded, and at what they became; null: nothing is known of any. */
+  observer?: LayerObserver | null
+}
+
+export interface LayerObserver {
+  /** Called when all tensors that come before a layer stand in the file, and when all of the layer do. */
+  open(layer: number): Promise<void>
+  close(layer: number): Promise<void>
+  /** What is known of what a tensor of the layer that is open is multiplied with: of rows that follow each other, all in all. */
+  knownOf(tensor: ExportTensor): readonly KnownRows[]
+}
+
+export interface KnownRows {
+  rows: number
+  known: Known | null
 }
 
 /**
@@ -31,7 +45,7 @@ export async function writeGguf(
   tensors: readonly ExportTensor[],
   checkpoint: Checkpoint,
   { signal, progress }: WorkControl,
-  { threads, knownOf = () => null }: WriteOptions = {},
+  { threads, observer = null }: WriteOptions = {},
 ): Promise<void> {
   using writer = new GgufWriter(file, keys, tensors)
   const total = tensors.reduce((sum, { shape }) => sum + elementsOf(shape), 0)
@@ -44,24 +58,40 @@ export async function writeGguf(
     writer.write(piece.tensor.name, piece.offset, bytesOf(encoded, checkpoint.folder, piece.tensor))
     progress((done += piece.numbers), total)
   }
+  const settled = async () => {
+    await Promise.all(underWay)
+    if (failure !== null) throw failure
+  }
   try {
-    for (const piece of pieces(tensors, checkpoint, knownOf)) {
-      const writing: Promise<void> = put(piece)
-        .catch((error: unknown) => void (failure ??= error))
-        .finally(() => underWay.delete(writing))
-      underWay.add(writing)
-      while (underWay.size >= pool.width) await Promise.race(underWay)
-      // Gigabytes take a while, in which a stop must still be heard.
-      await setImmediate()
-      signal.throwIfAborted()
-      if (failure !== null) throw failure
+    let open: number | null = null
+    for (const tensor of tensors) {
+      const layer = layerOf(tensor)
+      if (observer && layer !== open) {
+        await settled()
+        if (open !== null) await observer.close(open)
+        if (layer !== null) await observer.open(layer)
+        open = layer
+      }
+      for (const piece of pieces(tensor, checkpoint, observer)) {
+        const writing: Promise<void> = put(piece)
+          .catch((error: unknown) => void (failure ??= error))
+          .finally(() => underWay.delete(writing))
+        underWay.add(writing)
+        while (underWay.size >= pool.width) await Promise.race(underWay)
+        // Gigabytes take a while, in which a stop must still be heard.
+        await setImmediate()
+        signal.throwIfAborted()
+        if (failure !== null) throw failure
+      }
     }
+    await settled()
   } finally {
     await Promise.all(underWay)
   }
-  if (failure !== null) throw failure
   writer.finish()
 }
+
+const layerOf = ({ from }: ExportTensor): number | null => ('tensor' in from ? from.tensor.spec.role.layer : null)
 
 interface Piece {
   tensor: ExportTensor
@@ -77,21 +107,21 @@ function bytesOf(encoded: Encoded, file: string, { from, name }: ExportTensor): 
   throw new SecateurError('unsupported', encoded.message, { file, field })
 }
 
-function* pieces(
-  tensors: readonly ExportTensor[],
-  checkpoint: Checkpoint,
-  knownOf: (tensor: ExportTensor) => Known | null,
-): Generator<Piece> {
-  for (const tensor of tensors) {
-    const known = knownOf(tensor)
-    const { shape, type } = tensor
-    const [columns, rows] = shape.length === 1 ? [1, shape[0]!] : [shape.at(-1)!, elementsOf(shape) / shape.at(-1)!]
-    const step = Math.max(1, Math.floor(pieceNumbers / (columns * tensor.together))) * tensor.together
-    for (let first = 0; first < rows; first += step) {
-      const count = Math.min(step, rows - first)
-      const { weights, bytes } = tensorTypes[type]
+function* pieces(tensor: ExportTensor, checkpoint: Checkpoint, observer: LayerObserver | null): Generator<Piece> {
+  const { shape, type } = tensor
+  const [columns, rows] = shape.length === 1 ? [1, shape[0]!] : [shape.at(-1)!, elementsOf(shape) / shape.at(-1)!]
+  const { weights, bytes } = tensorTypes[type]
+  let first = 0
+  for (const part of observer?.knownOf(tensor) ?? [{ rows, known: null }]) {
+    const { known } = part
+    // Making up for errors takes so much longer that all threads should have some of it.
+    const numbers = known?.feedback ? fewNumbers : pieceNumbers
+    const step = Math.max(1, Math.floor(numbers / (columns * tensor.together))) * tensor.together
+    for (const end = first + part.rows; first < end;) {
+      const count = Math.min(step, end - first)
       const offset = ((first * columns) / weights) * bytes
       yield { tensor, task: { ...taskOf(tensor, checkpoint, first, count), known }, offset, numbers: count * columns }
+      first += count
     }
   }
 }
