@@ -8,14 +8,10 @@ import { embedBatch } from '../models/forward.ts'
 import { disposeLayer, disposeModel, loadEmbedding, loadLayer } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
 import { familyOf } from '../models/registry.ts'
-import { layerWeights, linearsOf } from '../models/tensors.ts'
-import { availableMemory } from '../shared/available-memory.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { passOf } from '../training/gradients.ts'
-
-/** Sequences that are run, their length, and how many at once. */
-const sequences = { count: 64, length: 256, atOnce: 4 }
+import { compensationFits, sequences } from './calibration-cost.ts'
 
 /** What goes into linear layers over all tokens that were run, as the file that is written gives it. */
 export interface Inputs {
@@ -160,30 +156,4 @@ function added(sum: Float32Array | null | undefined, part: () => Tensor): Float3
   if (!sum) return Float32Array.from(values)
   for (let i = 0; i < sum.length; i++) sum[i]! += values[i]!
   return sum
-}
-
-/** Whether the sums of products, that errors are made up for with, fit into a third of the memory that is free. */
-const compensationFits = (checkpoint: Checkpoint) => bytesOf(checkpoint, true) < availableMemory() / 3
-
-/** Bytes that a calibration holds. */
-export const calibrationMemory = (checkpoint: Checkpoint): number => bytesOf(checkpoint, compensationFits(checkpoint))
-
-/**
- * Bytes that a calibration holds: what goes into the next layer, one layer's weights, and its sums.
- *
- * @param compensates whether with sums of products
- */
-function bytesOf({ config, bytes, parameters }: Checkpoint, compensates: boolean): number {
-  const tokens = sequences.count * Math.min(sequences.length, config.maxPositions)
-  const streams = 4 * tokens * config.hiddenSize
-  const weights = Math.max(config.vocabularySize * config.hiddenSize, ...layerWeights(config)) * (bytes / parameters)
-  if (!compensates) return streams + weights
-  const sizes = config.layers.map((_, layer) =>
-    linearsOf(config, layer).flatMap(({ name, reads, inputs }) =>
-      name === reads || name === 'v' ? [inputs ** 2] : [],
-    ),
-  )
-  // A sum of each input in 32 bits; for one of them at a time its root in 64 and what is made of it.
-  const sums = sizes.map((each) => 4 * each.reduce((sum, size) => sum + size, 0) + 16 * Math.max(...each))
-  return streams + weights + Math.max(...sums)
 }

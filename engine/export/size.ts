@@ -6,7 +6,7 @@ import { bytesPerValue } from '../checkpoint/safetensors-header.ts'
 import { familyOf } from '../models/registry.ts'
 import { layerWeights } from '../models/tensors.ts'
 import type { WeightType } from '../tensor/stored-tensor.ts'
-import { calibrationMemory } from './calibrate.ts'
+import { calibrationMemory, calibrationSeconds } from './calibration-cost.ts'
 import { calibrates } from './calibrates.ts'
 import { planExport } from './gguf/plan.ts'
 import { isQuantised } from './gguf/tensor-types.ts'
@@ -87,10 +87,12 @@ export const proofFits = (job: ExportJob, checkpoint: Checkpoint): boolean =>
 const speed = { plain: 150e6, blocks: 40e6, disk: 400e6 }
 
 /** How long an export takes. */
-export function exportSeconds(job: ExportJob, { parameters, bytes }: Checkpoint): number {
+export function exportSeconds(job: ExportJob, checkpoint: Checkpoint): number {
+  const { parameters, bytes } = checkpoint
   const encoding =
     parameters /
     ((job.format === 'gguf' && isQuantised(job.type) ? speed.blocks : speed.plain) *
       (job.format === 'gguf' ? threadsOf(job) : 1))
-  return encoding + (2 * bytes) / speed.disk
+  const calibrating = calibrates(job) ? calibrationSeconds(checkpoint, threadsOf(job)) : 0
+  return encoding + calibrating + (2 * bytes) / speed.disk
 }

@@ -8,6 +8,7 @@ import { Calibration, calibrationTexts } from '../../../engine/export/calibrate.
 import { exportGguf } from '../../../engine/export/gguf/export.ts'
 import { proofTexts } from '../../../engine/export/proof-texts.ts'
 import { prove } from '../../../engine/export/proof.ts'
+import { exportMemory, exportSeconds } from '../../../engine/export/size.ts'
 import { type Checkpoint, openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import { embedBatch } from '../../../engine/models/forward.ts'
 import { disposeModel, loadModel } from '../../../engine/models/load.ts'
@@ -116,4 +117,22 @@ test('what is read through values is what attention makes of their inputs', () =
   }
   tf.dispose([x, y, ...Object.values(seen)])
   disposeModel(model)
+})
+
+test('an estimate counts the time and the memory of a calibration', () => {
+  using checkpoint = openCheckpoint(join(sample, 'model'))
+  const settings = {
+    kind: 'export',
+    format: 'gguf',
+    checkpoint: 'm',
+    out: 'm.gguf',
+    type: 'q4_0',
+    proof: false,
+    threads: 1,
+  }
+  const [plain, calibrated] = [{}, { calibrate: 'texts.txt' }].map((more) =>
+    exportGgufSchema.parse({ ...settings, ...more }),
+  )
+  assert.ok(exportSeconds(calibrated!, checkpoint) > exportSeconds(plain!, checkpoint) + 5)
+  assert.ok(exportMemory(calibrated!, checkpoint) > exportMemory(plain!, checkpoint) + 100e6)
 })
