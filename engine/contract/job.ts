@@ -4,7 +4,7 @@ import { exportSchema, schemaOfFormat } from './export.ts'
 import { readPath, writtenPath } from './names.ts'
 import { pruneSchema } from './prune.ts'
 import { type OnTwice, renameLists, renameSettings } from './renamed.ts'
-import { machineSettings, mergeIntoOfMerge, outputDtype, trainingSettings } from './settings.ts'
+import { imageSize, machineSettings, mergeIntoOfMerge, outputDtype, trainingSettings } from './settings.ts'
 import { sweepSchema } from './sweep.ts'
 
 export const finetuneSchema = z.strictObject({
@@ -20,6 +20,7 @@ export const mergeSchema = z.strictObject({
   checkpoint: readPath,
   adapter: readPath.describe('PEFT adapter folder'),
   out: writtenPath.describe('folder of the merged checkpoint'),
+  imageSize,
   outputDtype,
   mergeInto: mergeIntoOfMerge,
 })
@@ -29,6 +30,7 @@ export const evaluateSchema = z.strictObject({
   checkpoint: readPath,
   adapter: readPath.optional().describe('PEFT adapter folder to apply'),
   out: writtenPath.optional().describe('folder that takes the scores, task by task'),
+  imageSize,
   ...machineSettings,
   evaluation: evaluationSchema,
 })

@@ -30,8 +30,19 @@ export const machineSettings = {
   threads: z.int().min(1).max(1024).optional().describe('threads of one operator; default: all cores'),
 }
 
+/** The size of images, of everything that reads a checkpoint to work with it. */
+export const imageSize = z
+  .int()
+  .min(1)
+  .max(2 ** 13)
+  .optional()
+  .describe(
+    "models of images: edge in pixels of the images, in place of the model's own size; its positions are interpolated",
+  )
+
 /** Settings of everything that trains an adapter. */
 export const trainingSettings = {
+  imageSize,
   data: z
     .array(readPath)
     .min(1)

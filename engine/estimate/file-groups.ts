@@ -60,9 +60,9 @@ const ofTokenizer = ['config.json', 'tokenizer.json', 'tokenizer.model', 'tokeni
 const tokenizerStates = (checkpoint: string) =>
   [checkpoint, ...ofTokenizer.map((name) => join(checkpoint, name))].map(stateOf)
 
-const modelOf = (checkpoint: string) => ({
+const modelOf = ({ checkpoint, imageSize }: { checkpoint: string; imageSize?: number | undefined }) => ({
   folder: checkpoint,
-  config: configOf(checkpoint),
+  config: configOf(checkpoint, imageSize),
 })
 
 const looksAtPictures = ({ config }: { config: ModelConfig }): boolean => config.patchValues !== undefined
@@ -84,7 +84,7 @@ function trainingFiles(job: FinetuneJob | Omit<PruneJob, 'out'>): FileGroup {
     key: JSON.stringify(['training', checkpoint, tokenizerStates(checkpoint), data, settings]),
     files: data,
     async check(signal, onFile) {
-      const model = modelOf(checkpoint)
+      const model = modelOf(job)
       if (looksAtPictures(model)) {
         let rows: RowCounts | null = null
         const found = await ofPictures(async () => void (rows = await trainingPictures(job, model, signal)))
@@ -122,7 +122,7 @@ function validationFiles(job: FinetuneJob | Omit<PruneJob, 'out'>): FileGroup[] 
       key: JSON.stringify(['validation', checkpoint, tokenizerStates(checkpoint), validation, settings]),
       files: [validation],
       async check(signal, onFile) {
-        const model = modelOf(checkpoint)
+        const model = modelOf(job)
         if (looksAtPictures(model)) return ofPictures(() => checkOtherPictures(job, validation, 'test', model, signal))
         const options = { ...(await loadOptions(whole, signal, onFile)), trainOn: job.trainOn, maxLostRows }
         const problems: SecateurError[] = []
@@ -152,7 +152,7 @@ export function calibrationFiles(job: ReadingJob): FileGroup[] {
       key: JSON.stringify(['calibration', checkpoint, tokenizerStates(checkpoint), files, settings]),
       files,
       async check(signal, onFile) {
-        const model = modelOf(checkpoint)
+        const model = modelOf(job)
         if (looksAtPictures(model))
           return ofPictures(async () => {
             checkShares(shares, files.length)
@@ -186,7 +186,7 @@ async function loadOptions(
   onFile: (file: string, fraction: number) => void,
 ): Promise<LoadOptions> {
   return {
-    tokenizer: await openTokenizer(modelOf(checkpoint)),
+    tokenizer: await openTokenizer(modelOf({ checkpoint })),
     badRows: 'skip',
     keepsExamples: false,
     ...(field === undefined ? {} : { field }),
@@ -208,7 +208,7 @@ export function evaluationFiles(job: ReadingJob): FileGroup[] {
       key: JSON.stringify(['evaluation', checkpoint, tokenizerStates(checkpoint), evaluation, beside.map(stateOf)]),
       files,
       async check(signal, onFile) {
-        const model = modelOf(checkpoint)
+        const model = modelOf(job)
         if (images !== undefined || looksAtPictures(model)) {
           const problems: SecateurError[] = []
           await collectProblems(problems, async () => {

@@ -19,7 +19,7 @@ import type { SingleJob } from './work.ts'
 
 /** What one job leaves, needs and takes on this computer. @throws SecateurError as the job itself would */
 export async function estimateSingleJob(given: SingleJob, control: WorkControl): Promise<JobEstimate> {
-  using checkpoint = openCheckpoint(given.checkpoint)
+  using checkpoint = openCheckpoint(given.checkpoint, 'imageSize' in given ? given.imageSize : undefined)
   const trains = given.kind === 'finetune' || given.kind === 'prune'
   const job: SingleJob = trains ? forModel(given, checkpoint.config) : given
   if (job.kind === 'export') checkPlace(job)

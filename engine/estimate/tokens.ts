@@ -34,7 +34,7 @@ async function heldOutShare(job: FinetuneJob | PruneJob, control: WorkControl) {
   const { validation, data, maxDocuments } = job
   if (typeof validation !== 'number') return 0
   if (validation < 1) return validation
-  const { patchValues, maxPositions } = configOf(job.checkpoint)
+  const { patchValues, maxPositions } = configOf(job.checkpoint, job.imageSize)
   if (patchValues !== undefined)
     return Math.min(1, (validation * maxPositions) / (await tokensOf(data[0]!, job, control)))
   let rows = 0
@@ -44,11 +44,11 @@ async function heldOutShare(job: FinetuneJob | PruneJob, control: WorkControl) {
 
 async function tokensOf(
   path: string,
-  { checkpoint, field, trainOn, maxDocuments }: FinetuneJob | PruneJob,
+  { checkpoint, imageSize, field, trainOn, maxDocuments }: FinetuneJob | PruneJob,
   control: WorkControl,
   split: ImageSplit = 'train',
 ): Promise<number> {
-  const { patchValues, maxPositions } = configOf(checkpoint)
+  const { patchValues, maxPositions } = configOf(checkpoint, imageSize)
   if (patchValues !== undefined) {
     const { images } = await openImageSet(path, split, control.signal)
     return Math.min(images.length, maxDocuments ?? Infinity) * maxPositions

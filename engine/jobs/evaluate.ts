@@ -12,7 +12,7 @@ import { badSetting } from '../shared/errors.ts'
 /** Scores a checkpoint, with an adapter or without, on task files and texts. */
 export async function evaluate(job: EvaluateJob, context: JobContext): Promise<ResultEvent> {
   const started = performance.now()
-  using checkpoint = openCheckpoint(job.checkpoint)
+  using checkpoint = openCheckpoint(job.checkpoint, job.imageSize)
   const { name, threads } = await chooseBackend(job)
   await announce(job, checkpoint, context.emit)
   await refuseBadFiles(evaluationFiles(job), context)

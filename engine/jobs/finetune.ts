@@ -17,7 +17,7 @@ import { takeSteps } from '../training/loop.ts'
 /** Fine-tunes an adapter on a checkpoint and writes it as a PEFT folder: OUT/output. */
 export async function finetune(given: FinetuneJob, context: JobContext): Promise<ResultEvent> {
   const started = performance.now()
-  using checkpoint = openCheckpoint(given.checkpoint)
+  using checkpoint = openCheckpoint(given.checkpoint, given.imageSize)
   const job = forModel(given, checkpoint.config)
   const { name, threads } = await chooseBackend(job)
   await announce(job, checkpoint, context.emit)

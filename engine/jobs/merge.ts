@@ -1,4 +1,6 @@
 import { openCheckpoint } from '../models/checkpoint.ts'
+import { fitPreprocessing } from '../data/images/write-preprocessing.ts'
+import { isOfImages } from '../models/encoder-config.ts'
 import { writeCheckpoint } from '../models/write-checkpoint.ts'
 import { adapterScale } from '../lora/adapter-scale.ts'
 import { mergedReader, readAll, readerOf8Bits } from '../lora/merge.ts'
@@ -15,7 +17,7 @@ import { StageProgress } from '../runs/stage-progress.ts'
 
 /** Writes the checkpoint with an adapter added to its weights: W + scale * B A, rounded once. */
 export async function merge(job: MergeJob, { emit, signal }: JobContext): Promise<ResultEvent> {
-  using checkpoint = openCheckpoint(job.checkpoint)
+  using checkpoint = openCheckpoint(job.checkpoint, job.imageSize)
   const adapter = readAdapter(job.adapter)
   checkAdapter(adapter, checkpoint.config)
   await announce(job, checkpoint, emit)
@@ -35,6 +37,7 @@ export async function merge(job: MergeJob, { emit, signal }: JobContext): Promis
     tokenizerFrom: checkpoint.folder,
     ifTooLarge: 'write bfloat16 or float32 with --output-dtype',
     beside: (temporary) => {
+      if (isOfImages(config)) fitPreprocessing(temporary, config.imageSize)
       copyLicenses(checkpoint.folder, described, temporary)
       writeCard(temporary, mergedCard(job, described, adapter, config, parameters))
     },

@@ -4,6 +4,7 @@ import { chooseBackend } from '../backends/choose.ts'
 import type { JobContext, PruneJob, ResultEvent, RowCounts, Trainable, Validation } from '../contract/index.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { announce } from '../estimate/announce.ts'
+import { fitPreprocessing } from '../data/images/write-preprocessing.ts'
 import { refuseBadFiles } from '../estimate/check-data.ts'
 import { calibrationFiles, evaluationFiles, fileGroupsOf } from '../estimate/file-groups.ts'
 import { peakMemory } from '../estimate/memory.ts'
@@ -14,6 +15,7 @@ import { compatibilityOf } from '../export/compatibility.ts'
 import type { AdapterValues } from '../lora/adapter.ts'
 import { readerOf8Bits } from '../lora/merge.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
+import { isOfImages } from '../models/encoder-config.ts'
 import { writeCheckpoint } from '../models/write-checkpoint.ts'
 import { targetOf } from '../pruning/job-target.ts'
 import { withLayout } from '../pruning/layout.ts'
@@ -38,7 +40,7 @@ import { forModel } from '../training/job-for-model.ts'
  */
 export async function prune(given: PruneJob, context: JobContext): Promise<ResultEvent> {
   const started = performance.now()
-  using checkpoint = openCheckpoint(given.checkpoint)
+  using checkpoint = openCheckpoint(given.checkpoint, given.imageSize)
   const job = forModel(withLayout(given, checkpoint.config, startedJob(given.out, context)), checkpoint.config)
   const target = targetOf(job, checkpoint)
   const { name, threads } = await chooseBackend(job)
@@ -166,6 +168,7 @@ async function write(
     ifTooLarge:
       'give the same command with --resume and --output-dtype bfloat16 or float32; nothing is trained again, only written',
     beside: (temporary) => {
+      if (isOfImages(config)) fitPreprocessing(temporary, config.imageSize)
       copyLicenses(checkpoint.folder, base, temporary)
       writeCard(temporary, prunedCard(job, base, { checkpoint, config, steps, scores: null, dense: null }))
     },

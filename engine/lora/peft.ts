@@ -9,7 +9,7 @@ import { writeSafetensors } from '../checkpoint/safetensors-writer.ts'
 import { SafetensorsFile } from '../checkpoint/safetensors.ts'
 import { linearName } from '../contract/index.ts'
 import type { LinearName } from '../models/family.ts'
-import { type EncoderConfig, unnamedLabels } from '../models/encoder-config.ts'
+import { type EncoderConfig, isOfImages, pixelsText, type Size, unnamedLabels } from '../models/encoder-config.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { families, familyOf } from '../models/registry.ts'
 import { linearsOf } from '../models/tensors.ts'
@@ -26,6 +26,8 @@ const weightsName = 'adapter_model.safetensors'
 const weightsPrefix = 'base_model.model.'
 /** Where the names of a classifier's classes stand in the file of the weights. */
 const labelsKey = 'secateur_labels'
+/** And where the height and width of the images stand that it was trained on. */
+const imageSizeKey = 'secateur_image_size'
 
 /** A LoRA adapter as PEFT stores it. */
 export interface PeftAdapter extends AdapterConfig {
@@ -36,6 +38,8 @@ export interface PeftAdapter extends AdapterConfig {
   matrices: Map<string, LowRankMatrices>
   /** A classifier that was trained whole. */
   classifier?: TrainedClassifier
+  /** Size of the images that the adapter was trained on, where it is known. */
+  imageSize?: Size
 }
 
 /** Weight a [classes, inputs] and bias b [classes], and the names of the classes where they are known. */
@@ -58,7 +62,15 @@ export function readAdapter(folder: string): ReadAdapter {
   const matrices = new Map<string, LowRankMatrices>()
   for (const [key, pair] of pairFactors(file)) matrices.set(key, readPair(file, config, pair))
   const classifier = readClassifier(file, config)
-  return { ...config, folder, targetModules: linearNamesOf(matrices), matrices, ...(classifier && { classifier }) }
+  const imageSize = imageSizeOf(file)
+  return {
+    ...config,
+    folder,
+    targetModules: linearNamesOf(matrices),
+    matrices,
+    ...(classifier && { classifier }),
+    ...(imageSize && { imageSize }),
+  }
 }
 
 /** What an adapter is, from its config and the header of its weights. Errors are those of `readAdapter`. */
@@ -190,6 +202,15 @@ function labelsOf({ path, metadata }: SafetensorsFile, classes: number): readonl
   throw badFile(path, `__metadata__.${labelsKey}`, `is not a list of the names of ${classes} classes`)
 }
 
+/** The size of images that Secateur writes beside the weights; undefined where there is none. */
+function imageSizeOf({ path, metadata }: SafetensorsFile): Size | undefined {
+  const text = metadata[imageSizeKey]
+  if (text === undefined) return undefined
+  const size = z.tuple([z.int().min(1), z.int().min(1)]).safeParse(parseJsonOrNull(text)).data
+  if (size) return size
+  throw badFile(path, `__metadata__.${imageSizeKey}`, 'is not the height and width of images')
+}
+
 function floatsOf(file: SafetensorsFile, { name }: TensorEntry): Float32Array {
   const stored = file.read(name)
   checkFinite(file.path, stored)
@@ -216,7 +237,14 @@ function readPair(file: SafetensorsFile, config: AdapterConfig, pair: Pair): Low
 /** @throws SecateurError where an adapter does not fit a model: a layer that is not there, or other widths. */
 export function checkAdapter(adapter: ReadAdapter, config: ModelConfig): void {
   const path = join(adapter.folder, weightsName)
-  const { classifier } = adapter
+  const { classifier, imageSize } = adapter
+  const taken = isOfImages(config) ? config.imageSize : undefined
+  if (imageSize && taken && imageSize.join() !== taken.join())
+    throw badFile(
+      path,
+      undefined,
+      `was trained on images of ${pixelsText(imageSize)} pixels, and the model takes ${pixelsText(taken)}: give --image-size ${imageSize[0]}`,
+    )
   if (classifier && config.patchValues === undefined)
     throw badFile(path, undefined, 'has a classifier of images, and the model is a language model')
   if (classifier && classifier.inputs !== config.hiddenSize)
@@ -317,7 +345,13 @@ export async function writeAdapter(
   )
   await createFolderAtomically(folder, (temporary) => {
     const labels = classifier?.labels
-    const metadata = labels ? { format: 'pt', [labelsKey]: JSON.stringify(labels) } : undefined
+    const metadata = isOfImages(model)
+      ? {
+          format: 'pt',
+          [imageSizeKey]: JSON.stringify(model.imageSize),
+          ...(labels && { [labelsKey]: JSON.stringify(labels) }),
+        }
+      : undefined
     writeSafetensors(join(temporary, weightsName), tensors, metadata)
     const config = { ...adapter, ...(whole !== null && { modulesToSave: [whole] }) }
     const isLanguageModel = family.task === 'causal-lm'

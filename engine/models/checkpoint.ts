@@ -10,16 +10,18 @@ import { openGgufCheckpoint } from './gguf-checkpoint.ts'
 import type { TensorSummary } from './match-tensors.ts'
 import type { ModelConfig } from './model-config.ts'
 import type { Quantisation } from './opened-checkpoint.ts'
+import { forImageSize, resizedPositions } from './other-image-size.ts'
 import { readConfig } from './registry.ts'
 import { checkSameHead, type StoredHead } from './tied-head.ts'
 
 /** Opens a Hugging Face folder or a GGUF file: reads and checks its config and the headers of its weights, and no weights. */
-export const openCheckpoint = (path: string): Checkpoint => new Checkpoint(path)
+/** @param imageSize edge in pixels of images that a model of images is taken for, in place of its own */
+export const openCheckpoint = (path: string, imageSize?: number): Checkpoint => new Checkpoint(path, imageSize)
 
 /** The config of a checkpoint, of whose weights nothing is read. @throws SecateurError as `openCheckpoint` does */
-export function configOf(path: string): ModelConfig {
-  if (!isGgufFile(path)) return readConfig(join(path, 'config.json'))
-  using checkpoint = openCheckpoint(path)
+export function configOf(path: string, imageSize?: number): ModelConfig {
+  if (!isGgufFile(path)) return forImageSize(readConfig(join(path, 'config.json')), imageSize)
+  using checkpoint = openCheckpoint(path, imageSize)
   return checkpoint.config
 }
 
@@ -43,6 +45,8 @@ export class Checkpoint {
   /** What its weights were rounded to; null where they are stored as numbers of their own. */
   readonly quantisation: Quantisation | null
   readonly #files: readonly WeightFile[]
+  /** Learned positions that are resized as they are read. */
+  readonly #positions: ReturnType<typeof resizedPositions>
   readonly #places: ReadonlyMap<string, PlacedTensor>
   /** How many rows of a weight, from its first, were found to be finite. */
   readonly #checkedRows = new Map<string, number>()
@@ -50,15 +54,16 @@ export class Checkpoint {
   #sameHead: StoredHead | null
 
   /** See `openCheckpoint`. Errors name the file and the field or tensor; no file stays open after one. */
-  constructor(path: string) {
+  constructor(path: string, imageSize?: number) {
     const opened = isGgufFile(path) ? openGgufCheckpoint(path) : openFolder(path)
     this.folder = opened.path
-    this.config = opened.config
-    this.tensors = opened.used
+    this.#files = opened.files
+    this.config = this.#closingOnError(() => forImageSize(opened.config, imageSize))
+    this.#positions = resizedPositions(opened.config, this.config)
+    this.tensors = this.#positions ? withShape(opened.used, this.#positions) : opened.used
     this.ignored = opened.ignored
     this.warnings = opened.warnings
     this.quantisation = opened.quantisation
-    this.#files = opened.files
     this.#places = opened.places
     this.#sameHead = opened.sameHead
     const all = [...this.tensors.values()]
@@ -72,7 +77,7 @@ export class Checkpoint {
     const { file, entry } = this.#place(name)
     const tensor = file.read(entry.name)
     checkFinite(file.path, tensor)
-    return { ...tensor, name }
+    return this.#positions?.name === name ? this.#positions.resize(tensor) : { ...tensor, name }
   }
 
   /** Reads rows [first, first + count) of a weight into `target`; see `WeightFile.readRows`. */
@@ -94,6 +99,15 @@ export class Checkpoint {
     return tensor
   }
 
+  #closingOnError<Result>(work: () => Result): Result {
+    try {
+      return work()
+    } catch (error) {
+      this.close()
+      throw error
+    }
+  }
+
   #place(name: string): PlacedTensor {
     const place = this.tensors.has(name) ? this.#places.get(name) : undefined
     if (!place) throw badFile(this.folder, name, 'is not a weight of this model')
@@ -112,6 +126,19 @@ export class Checkpoint {
   [Symbol.dispose](): void {
     this.close()
   }
+}
+
+/** The same weights, one of them in another shape and in 32 bits. */
+function withShape(
+  tensors: ReadonlyMap<string, TensorSummary>,
+  { name, shape }: { name: string; shape: readonly number[] },
+): ReadonlyMap<string, TensorSummary> {
+  return new Map(
+    [...tensors].map(([each, tensor]) => [
+      each,
+      each === name ? { ...tensor, dtype: 'float32', shape, bytes: 4 * elementsOf(shape) } : tensor,
+    ]),
+  )
 }
 
 function commonType(tensors: readonly TensorSummary[]): WeightType {

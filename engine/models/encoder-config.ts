@@ -7,6 +7,9 @@ import type { ModelConfig } from './model-config.ts'
 /** Height and width in pixels. */
 export type Size = readonly [height: number, width: number]
 
+/** A size in words. */
+export const pixelsText = ([height, width]: Size): string => `${width} x ${height}`
+
 /** An encoder of images with a classifier on its class token. */
 export interface EncoderConfig extends ModelConfig {
   patchValues: number
@@ -21,6 +24,8 @@ export interface EncoderConfig extends ModelConfig {
   /** Names of the classes, in the order of the logits; empty where the checkpoint has no classifier. */
   labels: readonly string[]
 }
+
+export const isOfImages = (config: ModelConfig): config is EncoderConfig => config.patchValues !== undefined
 
 /** Tokens that stand for patches of an image. */
 export const patchCount = ({ imageSize, patchSize }: Pick<EncoderConfig, 'imageSize' | 'patchSize'>): number =>

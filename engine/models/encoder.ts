@@ -35,6 +35,7 @@ export function encoder(traits: EncoderTraits): EncoderFamily<EncoderConfig> {
     readConfig: (source, file, ragged) => readEncoderConfig(traits, source, file, ragged),
     writeConfig: writeEncoderConfig,
     tensors: (config) => huggingFaceTensors(traits.name, config),
+    positionFilter: 'bicubic',
     classifier: 'classifier',
     blocks: `${traits.name}.layers`,
     modules: peftModules,

@@ -4,6 +4,7 @@ import type { Weight } from '../tensor/frozen-weight.ts'
 import type { Tensor } from '../tensor/tf.ts'
 import type { GgufTraits } from './gguf-traits.ts'
 import type { LayerShape, ModelConfig } from './model-config.ts'
+import type { PositionFilter } from './positions.ts'
 
 /** A linear layer's name within its block: q, k, v, o, gate, up, down in decoders. */
 export type LinearName = string
@@ -184,6 +185,8 @@ export interface DecoderFamily<Config extends ModelConfig = ModelConfig> extends
 /** A classifier of images. */
 export interface EncoderFamily<Config extends ModelConfig = ModelConfig> extends CommonFamily<Config> {
   readonly task: 'image-classification'
+  /** How learned positions are resized for images of another size. */
+  readonly positionFilter: PositionFilter
   /** The module of the classifier. */
   readonly classifier: string
   /** @param patches [images * patches, values of a patch] @returns [images * length, hidden] */

@@ -22,6 +22,7 @@ export const timm: EncoderFamily<EncoderConfig> = {
   readConfig,
   writeConfig,
   tensors,
+  positionFilter: 'antialiased',
   classifier: 'head',
   blocks: 'blocks',
   modules,
@@ -118,8 +119,18 @@ function writeConfig(config: EncoderConfig): Record<string, unknown> {
   const { layers, hiddenSize, headSize, labels, source } = config
   const heads = Math.max(...layers.map((layer) => layer.heads))
   const channels = Math.max(...layers.map((layer) => layer.channels))
-  const { model_args: given } = source as { model_args?: Record<string, unknown> }
+  const { model_args: given, pretrained_cfg: pretrained } = source as Record<
+    string,
+    Record<string, unknown> | undefined
+  >
   return {
+    ...(pretrained && {
+      pretrained_cfg: {
+        ...pretrained,
+        input_size: [config.colours, ...config.imageSize],
+        num_classes: labels.length,
+      },
+    }),
     num_classes: labels.length,
     ...(areUnnamed(labels) ? {} : { label_names: labels }),
     model_args: {

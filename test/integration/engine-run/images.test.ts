@@ -161,6 +161,42 @@ test('every criterion prunes pictures; channels alone leave a stock checkpoint',
   }
 })
 
+test('a model is taken for images of another size, trained, scored, merged and pruned in it', async () => {
+  const checkpoint = visionModel('vit_hf')
+  const larger = { checkpoint, data: [at('new')], imageSize: 24, ...training }
+  const { result: tuned } = await run({ kind: 'finetune', ...larger, steps: 2, out: at('larger', 'run') })
+  const { adapter } = tuned
+  const scoring = { kind: 'evaluate', checkpoint, adapter, evaluation: { images: at('new') } }
+  await assert.rejects(
+    run(scoring),
+    /was trained on images of 24 x 24 pixels, and the model takes 16 x 12: give --image-size 24/,
+  )
+  const { result: applied } = await run({ ...scoring, imageSize: 24 })
+  const merging = { kind: 'merge', checkpoint, adapter, imageSize: 24, out: at('larger', 'merged') }
+  await run(merging)
+  const { result: merged } = await run({ kind: 'evaluate', checkpoint: merging.out, evaluation: { images: at('new') } })
+  assert.deepEqual(merged.classification!.confusion, applied.classification!.confusion)
+  const { result: pruned } = await run({
+    kind: 'prune',
+    ...larger,
+    steps: 2,
+    frequency: 1,
+    out: at('larger', 'pruned'),
+  })
+  using written = openCheckpoint(pruned.checkpoint!)
+  assert.deepEqual((written.config as EncoderConfig).imageSize, [24, 24])
+  assert.deepEqual(written.tensors.get('vit.embeddings.position_embeddings')!.shape, [1, 37, 24])
+  const refused = { kind: 'finetune', data: [at('new')], steps: 1, out: at('larger', 'no') }
+  await assert.rejects(
+    run({ ...refused, checkpoint, imageSize: 3 }),
+    /imageSize: 3 pixels are less than a patch of 4 x 4/,
+  )
+  await assert.rejects(
+    run({ ...refused, checkpoint: fixtureModel('llama_mha'), imageSize: 24 }),
+    /imageSize: a llama is a language model/,
+  )
+})
+
 test('layers of a model of images are measured on pictures that it knows', async () => {
   const settings = { checkpoint: visionModel('vit_hf'), ...machine, calibrationSamples: 6, rank: 2 }
   const of = (data: string) => measure(measureSchema.parse({ ...settings, data: [data] }), new AbortController().signal)
