@@ -1,3 +1,4 @@
+import { elementsOf } from '../checkpoint/safetensors-header.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { frozenWeight, type FrozenWeight, quantise } from '../tensor/frozen-weight.ts'
 import { assembleModel } from '../models/assemble.ts'
@@ -54,7 +55,8 @@ export const modelOf = (
   matrix: (rows: number, columns: number, table: boolean) => FrozenWeight,
 ): Model =>
   assembleModel(config, {
-    matrix: ({ shape, role }, _, rows) => matrix(rows, shape[1]!, role.part !== 'weight'),
+    // A convolution over patches is multiplied with as a matrix.
+    matrix: ({ shape, role }, _, rows) => matrix(rows, elementsOf(shape.slice(1)), role.part !== 'weight'),
     bias: (_spec, _first, count) => tf.zeros([count]),
     norm: ({ shape }) => tf.ones(shape),
   })

@@ -62,7 +62,12 @@ export function whyNoPyTorch(python: string): string | null {
 }
 
 /** @throws Error with what the process printed where it does not start or ends before its work is done. */
-async function start(name: string, command: string, args: string[], env: Record<string, string>): Promise<Worker> {
+export async function start(
+  name: string,
+  command: string,
+  args: string[],
+  env: Record<string, string>,
+): Promise<Worker> {
   const child = spawn(command, args, { env: { ...process.env, ...env } })
   let printed = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => (printed = (printed + text).slice(-4096)))

@@ -1,0 +1,83 @@
+// A training step and a forward pass of a ViT-B/16 with random weights beside PyTorch, turn by turn on the same threads.
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import environment from '../../resources/engine-environment.json' with { type: 'json' }
+import { median, start, whyNoPyTorch, type Worker } from './workers.ts'
+
+const { values } = parseArgs({
+  options: {
+    rows: { type: 'string', default: '4' },
+    layers: { type: 'string', default: '12' },
+    size: { type: 'string', default: '224' },
+    repeats: { type: 'string', default: '5' },
+    threads: { type: 'string', default: String(availableParallelism()) },
+    python: { type: 'string', default: '/usr/bin/python3' },
+  },
+})
+const shape = {
+  width: 768,
+  layers: Number(values.layers),
+  heads: 12,
+  channels: 3072,
+  size: Number(values.size),
+  patch: 16,
+  rows: Number(values.rows),
+  classes: 100,
+}
+const { threads, python } = values
+const noPyTorch = whyNoPyTorch(python)
+if (noPyTorch) console.error(`PyTorch is left out, there are no ratios: ${noPyTorch}`)
+const at = (file: string) => join(import.meta.dirname, file)
+const ours = (mode: string) => {
+  const args = ['--shape', Object.values(shape).join(','), '--mode', mode, '--threads', threads]
+  return start(`Secateur ${mode}`, process.execPath, [at('vit-worker.ts'), ...args], environment)
+}
+const theirs = (mode: string) => {
+  const args = Object.entries({ ...shape, mode, threads }).flatMap(([name, value]) => [`--${name}`, String(value)])
+  // Waiting threads of one worker must not take the cores of the one whose turn it is.
+  return start(`PyTorch ${mode}`, python, [at('torch_vit.py'), ...args], { OMP_WAIT_POLICY: 'passive' })
+}
+
+const workers = await Promise.all([
+  ...['step-keep', 'step-recompute', 'forward'].map(ours),
+  ...(noPyTorch ? [] : ['step', 'step-checkpointing', 'forward'].map(theirs)),
+])
+// The first turn compiles and warms up.
+for (const worker of workers) await worker.run()
+const seconds = new Map<Worker, number[]>(workers.map((worker) => [worker, []]))
+const peaks = new Map<string, number>()
+for (let turn = 0; turn < Number(values.repeats); turn++)
+  for (const worker of workers) {
+    const answer = await worker.run()
+    seconds.get(worker)!.push(answer.seconds)
+    peaks.set(worker.name, answer.peakBytes)
+  }
+for (const worker of workers) worker.stop()
+const medians = new Map([...seconds].map(([{ name }, all]) => [name, median(all)]))
+console.log(
+  `ViT-B/16 with ${shape.layers} layers, ${shape.rows} pictures of ${shape.size}, ${threads} threads, median of ${values.repeats}\n`,
+)
+console.log('| work | ms | pictures/s | peak memory, MB |\n| --- | --- | --- | --- |')
+for (const [name, taken] of medians)
+  console.log(
+    `| ${name} | ${(1000 * taken).toFixed(0)} | ${(shape.rows / taken).toFixed(2)} | ${(peaks.get(name)! / 1e6).toFixed(0)} |`,
+  )
+if (!noPyTorch) tellRatios()
+
+function tellRatios(): void {
+  const step = least('Secateur step-keep', 'Secateur step-recompute')
+  console.log(`\nstep: ${ratio(step, least('PyTorch step', 'PyTorch step-checkpointing'))}`)
+  console.log(
+    `step, both computing again: ${ratio(least('Secateur step-recompute'), least('PyTorch step-checkpointing'))}`,
+  )
+  console.log(`forward pass: ${ratio(least('Secateur forward'), least('PyTorch forward'))}`)
+}
+
+function least(...names: string[]): number {
+  return Math.min(...names.map((name) => medians.get(name)!))
+}
+
+function ratio(our: number, their: number): string {
+  return `${(their / our).toFixed(2)} times PyTorch's speed`
+}
