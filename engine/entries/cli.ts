@@ -11,6 +11,7 @@ import {
   evaluationSchema,
   exportFormats,
   finetuneSchema,
+  importSchema,
   type Job,
   jobSchema,
   type JobContext,
@@ -25,7 +26,7 @@ import {
 import { exitCodes, SecateurError } from '../shared/errors.ts'
 import { bench, benchSchema } from '../jobs/bench.ts'
 import { generateSchema, generateText } from '../jobs/generate.ts'
-import { importCheckpoint, importSchema } from '../jobs/import.ts'
+import { importCheckpoint } from '../jobs/import.ts'
 import { inspect } from '../jobs/inspect.ts'
 import { runJob } from '../jobs/index.ts'
 import { measure, measureSchema } from '../jobs/measure.ts'

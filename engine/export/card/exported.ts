@@ -61,7 +61,7 @@ function formOf(job: ExportJob, type: string): string {
 }
 
 /** What is known of how the exported model was made, under one heading. */
-function madeText({ history }: BaseModel): string[] {
+export function madeText({ history }: BaseModel): string[] {
   const [intro, ...rest] = history
   return intro === undefined ? [] : [`## How it was made\n\n${intro}`, ...rest]
 }

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import type { Compatibility, Job } from '../../contract/index.ts'
+import type { Compatibility, ImportSettings, Job } from '../../contract/index.ts'
 import type { ModelConfig } from '../../models/model-config.ts'
 import { familyOf } from '../../models/registry.ts'
 import { version } from '../../shared/version.ts'
@@ -25,7 +25,7 @@ export interface CardFacts {
   /** What was done: sentences, tables. */
   sections: readonly string[]
   /** The job as it ran; paths become names. */
-  job: Job
+  job: Job | ({ kind: 'import' } & ImportSettings)
 }
 
 /** The card of a GGUF file, which may lie beside others: NAME.gguf has NAME.README.md. */
@@ -85,6 +85,7 @@ function licenseSection({ name, license, licenseFrom, licenseFiles, hasCard }: B
 
 /** Settings that are paths, or hold paths by name. */
 const paths = new Set([
+  'file',
   'checkpoint',
   'adapter',
   'out',

@@ -45,6 +45,10 @@ test('a GGUF file is imported as a folder with config, weights and tokenizer', a
   const [own, imported] = [await openTokenizer({ ...folder, folder: file }), await openTokenizer(written)]
   assert.deepEqual(own.encode('a a'), [1, 5, 5])
   assert.deepEqual(imported.encode('a a'), [1, 5, 5])
+  assert.match(
+    readFileSync(join(out, 'README.md'), 'utf8'),
+    /, from GGUF$[^]*as "model\.gguf" holds it, its weights in float32/m,
+  )
   assert.equal(imported.chat([{ role: 'user', content: 'hi' }]), 'hi')
 
   await assert.rejects(
