@@ -38,7 +38,8 @@ function mirrored({ data, width, height, colours }: Pixels): Pixels {
   for (let row = 0; row < height; row++)
     for (let column = 0; column < width; column++) {
       const from = (row * width + column) * colours
-      result.set(data.subarray(from, from + colours), (row * width + width - 1 - column) * colours)
+      const to = (row * width + width - 1 - column) * colours
+      for (let colour = 0; colour < colours; colour++) result[to + colour] = data[from + colour]!
     }
   return { data: result, width, height, colours }
 }

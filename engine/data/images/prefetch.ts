@@ -31,7 +31,9 @@ const threads = Math.min(4, Math.max(1, Math.floor(availableParallelism() / 4)))
 /** Batches that are made while the one before is trained on: one in each thread, and one that lies ready. */
 const ahead = threads + 1
 /** Numbers of a batch below which it is made sooner than another thread could hand it over. */
-const fewNumbers = 2 ** 20
+const fewNumbers = 2 ** 19
+/** A number of a part that is cut out and resized takes as long as so many others. */
+const resizedCosts = 8
 /** Milliseconds after which threads are taken for dead. */
 const patience = 60_000
 
@@ -57,7 +59,8 @@ export function prefetchedBatches(
   const { imageSize, patchSize, patchValues, rows } = options
   const grid = Math.floor(imageSize[0] / patchSize[0]) * Math.floor(imageSize[1] / patchSize[1])
   const numbers = rows * grid * patchValues
-  const others = numbers < fewest ? null : new AheadThreads(pictures, options, numbers)
+  const cost = numbers * (options.augmentation === 'crop-and-flip' ? resizedCosts : 1)
+  const others = cost < fewest ? null : new AheadThreads(pictures, options, numbers)
   let waited = 0
   let taken = 0
   const started = performance.now()
