@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { scoresSchema } from '../../engine/contract/index.ts'
+import { compatibilitySchema, exportedSchema, exportFormats, scoresSchema } from '../../engine/contract/index.ts'
 import { byId, done, id, type MethodTable, name, notes, nothing, path, tags, time } from './common.ts'
 
-export const checkpointKind = z.enum(['base', 'finetuned', 'pruned', 'merged', 'adapter'])
+export const checkpointKind = z.enum(['base', 'finetuned', 'pruned', 'merged', 'adapter', 'exported'])
 export const layerShapeSchema = z.object({ heads: z.int(), keyValueHeads: z.int(), channels: z.int() })
 
 export const checkpointSchema = z.object({
@@ -15,6 +15,8 @@ export const checkpointSchema = z.object({
   family: z.string(),
   parameters: z.int(),
   dtype: z.string(),
+  /** Of its files: a graph (ONNX) can be kept and looked at, and nothing can be run with it. */
+  format: z.enum(exportFormats),
   /** On disk. */
   bytes: z.number(),
   tokenizer: z.string().nullable(),
@@ -32,6 +34,13 @@ export const checkpointSchema = z.object({
 })
 export type CheckpointSummary = z.infer<typeof checkpointSchema>
 
+const quantisationSchema = z.object({
+  /** Scales counted. */
+  bitsPerWeight: z.number(),
+  /** Weights of each type. */
+  types: z.record(z.string(), z.number()),
+})
+
 export const checkpointDetailSchema = checkpointSchema.extend({
   hiddenSize: z.int(),
   headSize: z.int(),
@@ -44,6 +53,12 @@ export const checkpointDetailSchema = checkpointSchema.extend({
   originalLayers: z.array(layerShapeSchema).nullable(),
   /** What is odd about it: config, weights and tokenizer that contradict each other. */
   warnings: z.array(z.string()),
+  /** What its weights were rounded to; null where they are stored as numbers of their own. */
+  quantisation: quantisationSchema.nullable(),
+  /** Which programs load it, and why; empty for an adapter. */
+  compatibility: z.array(compatibilitySchema),
+  /** What the export that wrote it found. */
+  exported: exportedSchema.nullable(),
   adapter: z
     .object({ rank: z.int(), alpha: z.number(), targetModules: z.array(z.string()), base: z.string().nullable() })
     .nullable(),
@@ -81,6 +96,14 @@ export const checkpointChangesSchema = z.strictObject({
 })
 export const importCheckpointSchema = z.strictObject({ path, mode: z.enum(['in-place', 'copy']).default('in-place') })
 
+export const exportPlaceSchema = z.strictObject({
+  id,
+  format: z.enum(exportFormats),
+  /** How weights will be stored. */
+  type: z.string().regex(/^\w{1,20}$/),
+  folder: path.optional(),
+})
+
 /** Requests about checkpoints and adapters. */
 export const libraryMethods = {
   'library.list': [nothing, z.array(checkpointSchema)],
@@ -95,6 +118,8 @@ export const libraryMethods = {
   'library.remove': [z.strictObject({ id, files: z.enum(['keep', 'trash']) }), done],
   /** Undoes a removal that kept the files. */
   'library.restore': [byId, checkpointSchema],
+  /** The place that an export would get: a name in the folder (or that of the settings) which is free. */
+  'library.exportPlace': [exportPlaceSchema, path],
   /** Copies the folder; progress comes as a task. */
   'library.export': [z.strictObject({ id, to: path }), done],
 } as const satisfies MethodTable

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import {
   dataCheckSchema,
   estimateSchema,
+  exportedSchema,
   jobEstimateSchema,
   jobSchema,
   pruningSnapshotSchema,
@@ -59,6 +60,8 @@ const scored = z.object({
   validation: validationSchema.optional(),
   seconds: z.number().optional(),
   peakMemoryBytes: z.number().optional(),
+  /** Of an export: what was written, with how far it is from the checkpoint. */
+  export: exportedSchema.optional(),
   /** Of the run's result; of the checkpoint that an evaluation scored. */
   scores: scoresSchema.optional(),
   /** Of the dense checkpoint, where the run took them. */

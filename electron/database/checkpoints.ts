@@ -7,7 +7,7 @@ export interface CheckpointRow {
   name: string
   path: string
   storage: 'in-place' | 'copied' | 'run-output'
-  kind: 'base' | 'finetuned' | 'pruned' | 'merged' | 'adapter'
+  kind: 'base' | 'finetuned' | 'pruned' | 'merged' | 'adapter' | 'exported'
   family: string
   parameters: number
   dtype: string

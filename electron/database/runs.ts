@@ -93,7 +93,7 @@ export class RunStore extends Table<RunRow> {
     this.tags = new TagStore(db, 'run')
     this.metrics = new MetricStore(db)
     this.records = new RunRecords(db)
-    this.#byFolder = db.prepare<[string], RunRow>('SELECT * FROM runs WHERE folder = ?')
+    this.#byFolder = db.prepare<[string], RunRow>('SELECT * FROM runs WHERE folder = ? ORDER BY id DESC')
     this.#inStates = db.prepare<[string, string], RunRow>(
       'SELECT * FROM runs WHERE removed IS NULL ' +
         'AND (state IN (SELECT value FROM json_each(?)) OR id IN (SELECT value FROM json_each(?))) ' +
@@ -135,6 +135,7 @@ export class RunStore extends Table<RunRow> {
     return row && this.#asItStands(row)
   }
 
+  /** The newest run of a folder; of the file of exports there may be several. */
   byFolder(folder: string): RunRow | undefined {
     const row = this.#byFolder.get(folder)
     return row && this.#asItStands(row)

@@ -44,6 +44,7 @@ const pathsIn: PathsOf = {
   'settings.set': ({ runsFolder, checkpointsFolder }) => [runsFolder, checkpointsFolder],
   'library.import': ({ path }) => [path],
   'library.relocate': ({ path }) => [path],
+  'library.exportPlace': ({ folder }) => [folder],
   'library.export': ({ to }) => [to],
   'datasets.register': ({ path }) => [path],
   'datasets.relocate': ({ path }) => [path],

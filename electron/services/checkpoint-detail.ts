@@ -1,7 +1,7 @@
 import { scoresSchema } from '../../engine/contract/index.ts'
-import type { CheckpointDetail, CheckpointSummary, Lineage } from '../contract/index.ts'
+import { runSchema, type CheckpointDetail, type CheckpointSummary, type Lineage } from '../contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
-import { inspectionOf } from './checkpoint-files.ts'
+import { formatOf, inspectionOf } from './checkpoint-files.ts'
 import type { Context } from './context.ts'
 
 /** A checkpoint as lists show it. */
@@ -18,6 +18,7 @@ export function summaryOfCheckpoint(
     family: row.family,
     parameters: row.parameters,
     dtype: row.dtype,
+    format: formatOf(row),
     bytes: row.bytes,
     tokenizer: row.tokenizer,
     status: row.status,
@@ -51,8 +52,11 @@ export function detailOf(
     maxPositions: shared?.maxPositions ?? 0,
     tiedEmbeddings: shared?.tiedEmbeddings ?? false,
     layers: shared?.layers.map(({ heads, keyValueHeads, channels }) => ({ heads, keyValueHeads, channels })) ?? [],
-    originalLayers: shared && base?.kind === 'checkpoint' ? base.layers : null,
+    originalLayers: shared && base?.kind === 'checkpoint' && row.kind !== 'exported' ? base.layers : null,
     warnings: shared?.warnings ?? [],
+    quantisation: shared?.quantisation ?? null,
+    compatibility: shared?.compatibility ?? [],
+    exported: exportedAs(runs, row),
     adapter:
       inspection.kind === 'adapter'
         ? {
@@ -74,6 +78,12 @@ export function detailOf(
       role: run.output_id === row.id ? ('output' as const) : ('input' as const),
     })),
   }
+}
+
+/** What the export that wrote a checkpoint said of it. */
+function exportedAs(runs: Context['runs'], { run_id }: CheckpointRow): CheckpointDetail['exported'] {
+  const result = run_id === null ? null : runs.get(run_id)?.result
+  return result ? (runSchema.shape.result.safeParse(JSON.parse(result)).data?.export ?? null) : null
 }
 
 /** Everything that a checkpoint came from and that was made of it. */

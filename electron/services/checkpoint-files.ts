@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Inspection, inspectionSchema } from '../../engine/contract/index.ts'
@@ -7,6 +8,12 @@ import { copyFolder } from './files.ts'
 
 /** What the engine said of a checkpoint when it was last inspected. */
 export const inspectionOf = (row: CheckpointRow): Inspection => inspectionSchema.parse(JSON.parse(row.inspection))
+
+/** What kind of files a checkpoint has. */
+export function formatOf(row: CheckpointRow): 'safetensors' | 'gguf' | 'onnx' {
+  const inspection = inspectionOf(row)
+  return inspection.kind === 'checkpoint' ? inspection.format : 'safetensors'
+}
 
 const isGguf = (inspection: Inspection): boolean => inspection.kind === 'checkpoint' && inspection.format === 'gguf'
 
@@ -21,7 +28,15 @@ export function ownPaths({
 }: Pick<CheckpointRow, 'path' | 'storage' | 'inspection'>): string[] {
   const known = inspectionSchema.parse(JSON.parse(inspection))
   if (!isGguf(known)) return [path]
-  return storage === 'copied' ? [dirname(path)] : known.files.map(({ name }) => join(dirname(path), name))
+  if (storage === 'copied') return [dirname(path)]
+  const parts = known.files.map(({ name }) => join(dirname(path), name))
+  return storage === 'run-output' ? [...parts, ...cardBeside(path)] : parts
+}
+
+/** The model card that an export wrote beside its GGUF file. */
+export function cardBeside(path: string): string[] {
+  const card = path.replace(/\.gguf$/i, '.README.md')
+  return card !== path && existsSync(card) ? [card] : []
 }
 
 /** Copies a checkpoint to a new folder: its own folder, or the parts of its GGUF file. */

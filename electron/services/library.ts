@@ -20,6 +20,7 @@ import {
 import { CheckpointHashing } from './checkpoint-hashing.ts'
 import type { Context } from './context.ts'
 import { freeName } from './files.ts'
+import { freeExportPlace } from './export-place.ts'
 import type { Handlers } from './handlers.ts'
 import { pathsOfJob } from './job-paths.ts'
 
@@ -57,6 +58,7 @@ export class Library {
       await this.#checkFiles(row)
       return this.#changed(id)
     },
+    'library.exportPlace': ({ id, ...wanted }) => freeExportPlace(this.#context, this.row(id).name, wanted),
     'library.export': async ({ id, to }) => {
       const row = this.row(id)
       await requireAllowedWithin(this.#context.options.platform, [row.path])

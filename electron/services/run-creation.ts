@@ -7,10 +7,12 @@ import { emptyRow, type RunRow } from '../database/runs.ts'
 import { ProblemError } from '../problems.ts'
 import type { Context } from './context.ts'
 import { pathsOfJob, requireJobAllowed } from './job-paths.ts'
+import { placeOfExport } from './export-place.ts'
+import { exists } from './files.ts'
 import type { Library } from './library.ts'
 import { freeRunFolder, nextName, slug } from './run-names.ts'
 import type { RunQueue } from './run-queue.ts'
-import { rowOf } from './run-summary.ts'
+import { restingStates, rowOf } from './run-summary.ts'
 import { settingsOf } from './run-values.ts'
 
 /** Makes runs of what is asked: checks the job, enters it into the database and queues it. */
@@ -27,19 +29,23 @@ export class RunCreation {
 
   /** The job with what the settings say and, where it names none, the folder that the run would get. */
   async jobOf({ job, name }: ParsedRequest<'runs.create'>): Promise<Job> {
-    const { device, threads, runsFolder } = this.#context.settings()
+    const { device, threads } = this.#context.settings()
     const kind = typeof job['kind'] === 'string' ? job['kind'] : 'run'
     const empty = job['out'] === undefined || job['out'] === ''
-    const folder = empty ? await freeRunFolder(this.#context, join(runsFolder, slug(name ?? kind))) : undefined
-    // A merge writes its checkpoint where the others have a run folder, and an export its file.
-    const within = kind === 'merge' ? 'output' : kind === 'export' ? `model.${String(job['format'])}` : ''
-    const out = folder && join(folder, within)
+    const out = empty ? await this.#freePlace(kind, name, job) : undefined
     const machine = { device, ...(threads === undefined ? {} : { threads }) }
     const asked = { ...(kind === 'merge' || kind === 'sweep' ? {} : machine), ...job, ...(out && { out }) }
     const parsed = jobSchema.parse(asked)
     if (parsed.kind === 'sweep') parsed.base = { ...machine, ...parsed.base }
     await requireJobAllowed(this.#context.options.platform, parsed)
     return parsed
+  }
+
+  async #freePlace(kind: string, name: string | undefined, job: Record<string, unknown>): Promise<string> {
+    if (kind === 'export') return await placeOfExport(this.#context, job)
+    const folder = await freeRunFolder(this.#context, join(this.#context.settings().runsFolder, slug(name ?? kind)))
+    // A merge writes its checkpoint where the others have a run folder.
+    return kind === 'merge' ? join(folder, 'output') : folder
   }
 
   /** What the files of a job hold. The engine remembers what it has found of files that are as they were. */
@@ -60,11 +66,13 @@ export class RunCreation {
     const job = await this.jobOf(input)
     if (input.parentId !== undefined) rowOf(this.#context, input.parentId)
     await checkInputs(job)
+    // What cannot be said in the format, and a place that cannot be written, are known from headers.
+    if (job.kind === 'export') await this.#context.engine.request('estimate', { job })
     const { problems } = await this.check(job, 'check')
     if (problems[0]) throw ProblemError.of(problems[0])
     const checkpoint = await this.#library.add(job.checkpoint, 'in-place')
     if ('adapter' in job && job.adapter !== undefined) await this.#library.add(job.adapter, 'in-place')
-    const name = input.name ?? `${job.kind} ${checkpoint.name}`
+    const name = input.name ?? nameOfRun(job, checkpoint.name)
     return this.#insert(job, name, checkpoint, input.parentId ?? null)
   }
 
@@ -72,7 +80,10 @@ export class RunCreation {
     const { db, runs } = this.#context
     const out = resolve(job.out ?? '')
     const folder = job.kind === 'merge' && out.endsWith('output') ? join(out, '..') : out
-    if (runs.byFolder(folder))
+    const other = runs.byFolder(folder)
+    // The file of an export that was cancelled, or was deleted since, may be written anew.
+    const isLeft = job.kind === 'export' && other?.kind === 'export' && restingStates.includes(other.state)
+    if (other && !isLeft)
       throw new ProblemError('conflict', `${folder} is the folder of another run: name a new one.`, { field: 'out' })
     const id = db.transaction(() => {
       const row = runs.insert({
@@ -96,11 +107,22 @@ export class RunCreation {
     return id
   }
 
-  /** Queues the same job again, in a new folder. @returns the id of the new run */
+  /** Queues the same job again, in a new folder; an export in its old place where nothing is there. @returns the id of the new run */
   async retry(row: RunRow): Promise<number> {
-    const { out: _, ...job } = JSON.parse(row.job) as Record<string, unknown>
+    const { out, ...settings } = JSON.parse(row.job) as Record<string, unknown>
+    const again = row.kind === 'export' && typeof out === 'string' && !(await exists(out))
+    const job = again ? { ...settings, out } : settings
     return await this.create({ name: nextName(row.name), job, parentId: row.id })
   }
+}
+
+const nameOfRun = (job: Job, checkpoint: string): string =>
+  job.kind === 'export' ? `${checkpoint} as ${formOf(job)}` : `${job.kind} ${checkpoint}`
+
+/** What is written, in a few words. */
+const formOf = (job: Extract<Job, { kind: 'export' }>): string => {
+  if (job.format === 'gguf') return `GGUF, ${job.type}`
+  return [job.format, ...(job.dtype === 'same' ? [] : [job.dtype])].join(', ')
 }
 
 /** Refuses at once what would fail when the run's turn comes. */

@@ -14,7 +14,12 @@ import type { Library } from './library.ts'
 import { RunRecorder } from './run-recorder.ts'
 import { metricsOf, scoresOf, settingsOf } from './run-values.ts'
 
-const kindOfOutput: Record<string, CheckpointRow['kind']> = { prune: 'pruned', finetune: 'adapter', merge: 'merged' }
+const kindOfOutput: Record<string, CheckpointRow['kind']> = {
+  prune: 'pruned',
+  finetune: 'adapter',
+  merge: 'merged',
+  export: 'exported',
+}
 
 /** Enters a run's result into the database: its scores, and its output into the library. */
 export async function enterResult(
@@ -34,6 +39,7 @@ export async function enterResult(
     if (scores) runs.records.putEvaluation(row.id, 'result', scored, finished, scores)
     if (result.dense) runs.records.putEvaluation(row.id, 'dense', row.checkpoint_id, finished, result.dense)
     const { parameters, removal, data, loss, validation, seconds, peakMemoryBytes, dense } = result
+    const exported = result.export
     runs.update(row.id, {
       output_id: output,
       result: JSON.stringify({
@@ -44,6 +50,7 @@ export async function enterResult(
         ...(validation && { validation }),
         ...(seconds !== undefined && { seconds }),
         ...(peakMemoryBytes !== undefined && { peakMemoryBytes }),
+        ...(exported && { export: exported }),
         ...(scores && { scores }),
         ...(dense && { denseScores: dense }),
       }),
@@ -57,14 +64,14 @@ async function enterOutput(
   row: RunRow,
   result: ResultEvent,
 ): Promise<number | null> {
-  const named = result.checkpoint ?? result.adapter
+  const named = result.checkpoint ?? result.adapter ?? result.export?.file
   if (named === undefined) return null
   const note = (level: 'info' | 'error', message: string) =>
     void context.runs.records.addLog(row.id, { time: Date.now(), level, message })
   try {
     // A folder that was moved, or came from another computer, names the place where it was made.
     const inFolder = join(row.folder, 'output')
-    const folder = (await exists(inFolder)) ? inFolder : named
+    const folder = result.export ? row.folder : (await exists(inFolder)) ? inFolder : named
     if (!(await exists(folder))) {
       // A sweep may keep scores alone.
       note('info', 'the output was not kept, so that the library does not have it')
@@ -74,8 +81,9 @@ async function enterOutput(
     const { id } = await library.add(folder, 'run-output', {
       run: row,
       parents: await parentsOf(context, row),
-      name: row.name,
-      kind: result.checkpoint === undefined ? 'adapter' : (kindOfOutput[row.kind] ?? 'base'),
+      // An export is called as its file is.
+      ...(result.export ? {} : { name: row.name }),
+      kind: result.adapter !== undefined ? 'adapter' : (kindOfOutput[row.kind] ?? 'base'),
     })
     return id
   } catch (error) {
@@ -183,6 +191,21 @@ export async function settleFromFolder(
     pid: null,
     pid_started: null,
   })
+}
+
+/**
+ * Enters an export that ended after the app did. What it writes appears whole or not at all, so that it is done; what its
+ * proof said was told to nobody.
+ */
+export async function settleExport(context: Context, library: Library, row: RunRow): Promise<void> {
+  const { runs } = context
+  const { bytes, parameters } = await library.add(row.folder, 'run-output')
+  const { type, dtype = 'same' } = JSON.parse(row.job) as { type?: string; dtype?: string }
+  const written = { file: row.folder, bytes, type: type ?? dtype, bitsPerWeight: (8 * bytes) / parameters }
+  await enterResult(context, library, row, { type: 'result', export: written }, Date.now())
+  const message = 'The app ended before the export did: it is whole, but what its proof said is lost.'
+  runs.records.addLog(row.id, { time: Date.now(), level: 'warning', message })
+  runs.update(row.id, { state: 'done', reason: null, finished: Date.now(), pid: null, pid_started: null })
 }
 
 function progressAt(row: RunRow, step: number): string | null {

@@ -106,14 +106,15 @@ export class RunProcess {
     const { progress } = this
     switch (event.type) {
       case 'started':
-        this.#change({ state: this.#intent === null ? 'running' : 'stopping', device: event.backend })
+        this.#change({ state: this.#state(), device: event.backend })
         break
       case 'estimate':
         this.#change({ estimate: JSON.stringify(event.estimate) })
         break
       case 'progress':
         Object.assign(progress, progressOf(event))
-        this.#dirty = true
+        // Some jobs need no back end, so that they never say that one has started.
+        this.#change({ state: this.#state() })
         break
       case 'data':
         progress.rows = event.rows
@@ -150,6 +151,10 @@ export class RunProcess {
       case 'sample':
         this.#dirty = true
     }
+  }
+
+  #state(): RunRow['state'] {
+    return this.#intent === null ? 'running' : 'stopping'
   }
 
   log(level: 'info' | 'warning' | 'error', message: string): void {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { jobSchema } from '../../engine/contract/index.ts'
 import { processStart } from '../../engine/shared/process-identity.ts'
@@ -9,7 +10,7 @@ import { requireJobAllowed } from './job-paths.ts'
 import type { Library } from './library.ts'
 import { RunBookkeeping } from './run-bookkeeping.ts'
 import { DeviceChoice } from './run-device.ts'
-import { enterResult, enterSweep, isRunFolder, removeBegun, settleFromFolder } from './run-folders.ts'
+import { enterResult, enterSweep, isRunFolder, removeBegun, settleExport, settleFromFolder } from './run-folders.ts'
 import type { Outcome } from './run-outcome.ts'
 import { RunProcess } from './run-process.ts'
 import { busyStates, summaryOf } from './run-summary.ts'
@@ -180,6 +181,10 @@ export class RunQueue {
       await sleep(250)
     }
     const { engine, runs } = this.#context
+    if (row.kind === 'export' && existsSync(row.folder))
+      return await this.#books.write(row.id, { state: 'done', reason: null }, () =>
+        settleExport(this.#context, this.#library, row),
+      )
     const reason = 'The app ended while it ran.'
     const interrupted = { state: 'interrupted', reason } as const
     if (!isRunFolder(row.folder)) {

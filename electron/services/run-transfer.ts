@@ -43,6 +43,14 @@ export class RunTransfer {
     const row = rowOf(this.#context, id)
     if (busyStates.includes(row.state))
       throw new ProblemError('in-use', `${row.name} is ${row.state}: pause it first, so that its state is saved.`)
+    if (row.kind === 'export')
+      throw new ProblemError(
+        'unsupported',
+        `${row.name} has no run folder: what it wrote is ${row.folder}; copy that.`,
+        {
+          file: row.folder,
+        },
+      )
     if (!(await exists(row.folder)))
       throw new ProblemError('bad-file', `${row.folder} does not exist: the run cannot be exported.`, {
         file: row.folder,

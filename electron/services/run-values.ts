@@ -36,6 +36,10 @@ export function metricsOf(result: ResultEvent): Record<string, RunValue> {
   put('validationLoss', result.validation?.best?.loss ?? result.validation?.last)
   put('seconds', result.seconds)
   put('peakMemoryBytes', result.peakMemoryBytes)
+  put('exportedBytes', result.export?.bytes)
+  put('bitsPerWeight', result.export?.bitsPerWeight)
+  put('proofWorst', result.export?.proof?.worst)
+  put('proofMean', result.export?.proof?.mean)
   if (result.parameters) {
     put('parametersBefore', result.parameters.before)
     put('parametersAfter', result.parameters.after)

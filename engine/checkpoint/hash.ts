@@ -44,13 +44,17 @@ export async function hashFolder(
   }
 }
 
+/** Configs and weights; of a folder without weights the graph that it was exported as. */
+function weightsOf(names: readonly string[]): string[] {
+  const ending = names.some((name) => name.endsWith('.safetensors')) ? /\.safetensors$/ : /\.onnx(_data)?$/
+  return names.filter((name) => configNames.has(name) || ending.test(name))
+}
+
 /** The files of a folder that make it what it is, or all parts of a GGUF file. */
 async function hashedFiles(checkpoint: string): Promise<{ folder: string; files: { name: string; bytes: number }[] }> {
   const gguf = isGgufFile(checkpoint)
   const folder = gguf ? dirname(checkpoint) : checkpoint
-  const names = gguf
-    ? partsOf(checkpoint).map((part) => basename(part))
-    : (await readdir(folder)).sort().filter((name) => configNames.has(name) || name.endsWith('.safetensors'))
+  const names = gguf ? partsOf(checkpoint).map((part) => basename(part)) : weightsOf((await readdir(folder)).sort())
   const files: { name: string; bytes: number }[] = []
   for (const name of names) {
     const { size } = await stat(join(folder, name))

@@ -40,7 +40,7 @@ const checkpoint = z.object({
   kind: z.literal('checkpoint'),
   /** Its folder, or its (first) GGUF file. */
   folder: z.string(),
-  format: z.enum(['safetensors', 'gguf']).default('safetensors'),
+  format: z.enum(['safetensors', 'gguf', 'onnx']).default('safetensors'),
   /** What its weights were rounded to; null where they are stored as numbers of their own. */
   quantisation: quantisation.default(null),
   /** The model family that Secateur treats it as, and the class that config.json names. */

@@ -15,6 +15,23 @@ export const compatibilityOf = (config: ModelConfig): Compatibility[] => [
   { program: 'Secateur', loads: 'yes', why: 'It reads every checkpoint that it writes.', fields: [] },
 ]
 
+/** Which programs load a folder that was exported as ONNX. */
+export const onnxCompatibility: Compatibility[] = [
+  { program: 'ONNX Runtime', loads: 'yes', why: 'It is a graph of its own format.', fields: [] },
+  ...(['transformers', 'llama.cpp'] as const).map((program): Compatibility => ({
+    program,
+    loads: 'no',
+    why: 'It reads weights, and this is a graph: export the checkpoint that this was made of for it.',
+    fields: [],
+  })),
+  {
+    program: 'Secateur',
+    loads: 'no',
+    why: 'It reads weights, and this is a graph: start runs from the checkpoint that this was made of.',
+    fields: [],
+  },
+]
+
 const refuses = (program: Compatibility['program'], why: string, ...fields: string[]): Compatibility => ({
   program,
   loads: 'no',

@@ -4,9 +4,13 @@ import { isGgufFile } from '../checkpoint/gguf/file.ts'
 import { partsOf } from '../checkpoint/gguf/open.ts'
 import type { AdapterInspection, CheckpointInspection, Inspection, ParsedServiceParams } from '../contract/index.ts'
 import { checkpointWarnings } from '../estimate/job-warnings.ts'
+import { onnxCompatibility } from '../export/compatibility.ts'
+import { modelName } from '../export/onnx/write.ts'
 import { inspectAdapter } from '../lora/peft.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
-import { familyOf } from '../models/registry.ts'
+import type { ModelConfig } from '../models/model-config.ts'
+import { familyOf, readConfig } from '../models/registry.ts'
+import { countParameters } from '../models/tensors.ts'
 import { badFile, failureOf } from '../shared/errors.ts'
 import { explained } from '../shared/system-errors.ts'
 import { chatTemplate } from '../tokenizer/tokenizer-files.ts'
@@ -21,20 +25,53 @@ export async function inspectFolder({ checkpoint: folder }: ParsedServiceParams<
   if (has('adapter_config.json') && !has('config.json')) {
     return { kind: 'adapter', folder, ...inspectAdapter(folder), files }
   }
+  const tokenizerFile = gguf ? 'gguf' : (['tokenizer.json', 'tokenizer.model'] as const).find(has)
+  if (has(modelName) && !files.some(({ name }) => name.endsWith('.safetensors'))) {
+    const facts = onnxFacts(folder, files)
+    return { kind: 'checkpoint', folder, ...facts, tokenizer: await tokenizerOf(folder, tokenizerFile), files }
+  }
   using checkpoint = openCheckpoint(folder)
-  const { config } = checkpoint
-  const { source } = config
-  const named = Array.isArray(source['architectures']) ? (source['architectures'] as unknown[])[0] : undefined
   return {
     kind: 'checkpoint',
     folder: checkpoint.folder,
     format: gguf ? 'gguf' : 'safetensors',
-    architecture: typeof named === 'string' ? named : familyOf(config).architecture,
+    architecture: architectureOf(checkpoint.config),
     ...headerFacts(checkpoint),
-    tokenizer: await tokenizerOf(folder, gguf ? 'gguf' : (['tokenizer.json', 'tokenizer.model'] as const).find(has)),
+    tokenizer: await tokenizerOf(folder, tokenizerFile),
     warnings: await checkpointWarnings(checkpoint),
     files,
   }
+}
+
+/** What config.json and the sizes of the files say of a model that was exported as ONNX: its graph is not read. */
+function onnxFacts(
+  folder: string,
+  files: AdapterInspection['files'],
+): Omit<CheckpointInspection, 'kind' | 'folder' | 'tokenizer' | 'files'> {
+  const config = readConfig(join(folder, 'config.json'))
+  const bytes = files.reduce((sum, file) => sum + (file.name.startsWith(modelName) ? file.bytes : 0), 0)
+  const parameters = countParameters(config)
+  const facts = { config, parameters, bytes, dtype: typeOfSize(bytes / parameters, config), quantisation: null }
+  return {
+    format: 'onnx',
+    architecture: architectureOf(config),
+    ...headerFacts(facts),
+    compatibility: onnxCompatibility,
+    warnings: [],
+  }
+}
+
+/** The type that config.json names, where numbers take as many bytes. */
+function typeOfSize(bytesEach: number, { source }: ModelConfig): CheckpointInspection['dtype'] {
+  if (bytesEach > 3) return 'float32'
+  const named = source['dtype'] ?? source['torch_dtype']
+  return named === 'bfloat16' ? named : 'float16'
+}
+
+function architectureOf(config: ModelConfig): string {
+  const { architectures } = config.source
+  const named: unknown = Array.isArray(architectures) ? architectures[0] : undefined
+  return typeof named === 'string' ? named : familyOf(config).architecture
 }
 
 async function tokenizerOf(

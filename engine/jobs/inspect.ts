@@ -29,7 +29,13 @@ export interface Inspection extends HeaderFacts {
   warnings: string[]
 }
 
-export function headerFacts({ config, parameters, dtype, bytes, quantisation }: Checkpoint): HeaderFacts {
+export function headerFacts({
+  config,
+  parameters,
+  dtype,
+  bytes,
+  quantisation,
+}: Pick<Checkpoint, 'config' | 'parameters' | 'dtype' | 'bytes' | 'quantisation'>): HeaderFacts {
   const { family, hiddenSize, headSize, vocabularySize, maxPositions, tiedEmbeddings, layers } = config
   return {
     family,

@@ -8,6 +8,7 @@ const runKinds: Record<string, string> = {
   merge: 'Merge',
   evaluate: 'Evaluate',
   sweep: 'Sweep',
+  export: 'Export',
 }
 const runStates: Record<string, string> = {
   queued: 'Queued',
@@ -26,6 +27,7 @@ const checkpointKinds: Record<string, string> = {
   pruned: 'Pruned',
   merged: 'Merged',
   adapter: 'Adapter',
+  exported: 'Exported',
 }
 const datasetKinds: Record<string, string> = {
   text: 'Text',

@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { before, test, type TestContext } from 'node:test'
 import { toFloat32 } from '../../../engine/checkpoint/dtype.ts'
 import { type EngineEvent, exportSchema } from '../../../engine/contract/index.ts'
+import { hashFolder } from '../../../engine/checkpoint/hash.ts'
 import { exportCheckpoint } from '../../../engine/jobs/export.ts'
+import { inspectFolder } from '../../../engine/jobs/inspect-folder.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import { expectedTensors } from '../../../engine/models/tensors.ts'
 import { fixtureModel } from '../../fixtures/read.ts'
@@ -60,6 +62,17 @@ test('a checkpoint is written as ONNX, with what else belongs there, and proved 
   assert.equal(statSync(join(out, 'model.onnx_data')).size % 4, 0)
   assert.ok(result.proof!.tokens > 100 && result.proof!.worst < 1e-4, JSON.stringify(result.proof))
   assert.match(readFileSync(join(out, 'README.md'), 'utf8'), /library_name: onnx[^]*InferenceSession/)
+  const found = await inspectFolder({ checkpoint: out })
+  assert.ok(found.kind === 'checkpoint' && found.format === 'onnx')
+  using original = openCheckpoint(fixtureModel('llama_gqa'))
+  assert.deepEqual([found.parameters, found.dtype, found.family], [original.parameters, original.dtype, 'llama'])
+  const loads = found.compatibility.filter((each) => each.loads === 'yes')
+  assert.deepEqual(
+    loads.map(({ program }) => program),
+    ['ONNX Runtime'],
+  )
+  const control = { signal: new AbortController().signal, progress: () => {} }
+  assert.equal((await hashFolder({ folder: out }, control)).files, 3)
 })
 
 test('a stopped export, or one into a folder that holds something, leaves nothing behind', async (context) => {

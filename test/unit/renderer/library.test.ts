@@ -16,6 +16,7 @@ const checkpoint = (id: number, facts: Partial<CheckpointSummary>): CheckpointSu
   family: 'llama',
   parameters: id * 1e6,
   dtype: 'float16',
+  format: 'safetensors',
   bytes: id * 1e9,
   tokenizer: 'tokenizer.json',
   status: 'present',

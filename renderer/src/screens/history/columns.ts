@@ -26,6 +26,10 @@ const metricLabels: Readonly<Record<string, string>> = {
   parametersBefore: 'Parameters before',
   parametersAfter: 'Parameters after',
   parametersKept: 'Parameters kept',
+  exportedBytes: 'Exported file',
+  bitsPerWeight: 'Bits a weight',
+  proofWorst: 'Proof, worst',
+  proofMean: 'Proof, mean',
   promptTokensPerSecond: 'Speed, prompt (tokens/s)',
   generatedTokensPerSecond: 'Speed, generation (tokens/s)',
 }
