@@ -1,6 +1,6 @@
 /** Addresses of the app: `#/<screen>[/<id>][?<query>]`. */
 
-export const screenNames = ['library', 'datasets', 'new', 'runs', 'history', 'compare', 'settings'] as const
+export const screenNames = ['library', 'datasets', 'new', 'runs', 'history', 'compare', 'export', 'settings'] as const
 export type ScreenName = (typeof screenNames)[number]
 
 export interface Route {
@@ -15,7 +15,7 @@ export interface ScreenProps {
 }
 
 /** Screens that may show one thing of many, by its id. */
-const withId: readonly ScreenName[] = ['library', 'datasets', 'runs']
+const withId: readonly ScreenName[] = ['library', 'datasets', 'runs', 'export']
 
 /** What an address names; null where it names nothing. An empty one is the library; `#/runs` without a run the history. */
 export function parseRoute(hash: string): Route | null {

@@ -2,6 +2,7 @@ import type { LucideIcon } from '@lucide/svelte'
 import ChartSpline from '@lucide/svelte/icons/chart-spline'
 import CirclePlus from '@lucide/svelte/icons/circle-plus'
 import Columns2 from '@lucide/svelte/icons/columns-2'
+import FileOutput from '@lucide/svelte/icons/file-output'
 import HistoryIcon from '@lucide/svelte/icons/history'
 import Box from '@lucide/svelte/icons/box'
 import Database from '@lucide/svelte/icons/database'
@@ -61,6 +62,13 @@ export const screens: readonly Screen[] = [
     icon: Columns2,
     inNavigation: true,
     load: () => import('../screens/compare/CompareScreen.svelte'),
+  },
+  {
+    name: 'export',
+    title: 'Export',
+    icon: FileOutput,
+    inNavigation: false,
+    load: () => import('../screens/export/ExportScreen.svelte'),
   },
   {
     name: 'settings',

@@ -1,5 +1,6 @@
 import ChartLine from '@lucide/svelte/icons/chart-line'
 import Copy from '@lucide/svelte/icons/copy'
+import FileOutput from '@lucide/svelte/icons/file-output'
 import FlaskConical from '@lucide/svelte/icons/flask-conical'
 import FolderOpen from '@lucide/svelte/icons/folder-open'
 import Gauge from '@lucide/svelte/icons/gauge'
@@ -24,9 +25,9 @@ export interface Dialogs {
   remove: (checkpoint: CheckpointSummary) => void
 }
 
-/** What can be started with a checkpoint: nothing where its files are gone. */
-export function runActions({ id, kind, status }: CheckpointSummary) {
-  if (status === 'missing') return []
+/** What can be started with a checkpoint: nothing where its files are gone, or are a graph for other programs. */
+export function runActions({ id, kind, status, format }: CheckpointSummary) {
+  if (status === 'missing' || format === 'onnx') return []
   if (kind === 'adapter') {
     return [
       { label: 'Merge', icon: Merge, href: href('new', null, { kind: 'merge', adapter: id }) },
@@ -37,12 +38,13 @@ export function runActions({ id, kind, status }: CheckpointSummary) {
     { label: 'Prune', icon: Scissors, href: href('new', null, { kind: 'prune', checkpoint: id }) },
     { label: 'Fine-tune', icon: FlaskConical, href: href('new', null, { kind: 'finetune', checkpoint: id }) },
     { label: 'Evaluate', icon: Gauge, href: href('new', null, { kind: 'evaluate', checkpoint: id }) },
+    { label: 'Export', icon: FileOutput, href: href('export', id) },
   ]
 }
 
 /** The form of a sweep, with the paper's comparison of criteria chosen. */
-export function figureActions({ id, kind, status }: CheckpointSummary): MenuItem[] {
-  if (kind === 'adapter' || status === 'missing') return []
+export function figureActions({ id, kind, status, format }: CheckpointSummary): MenuItem[] {
+  if (kind === 'adapter' || status === 'missing' || format === 'onnx') return []
   const address = href('new', null, { kind: 'sweep', figure: 'criteria', checkpoint: id })
   return [{ label: 'Repeat a figure of the paper…', icon: ChartLine, href: address }]
 }
@@ -69,7 +71,7 @@ export function entryActions(
   return [
     { label: 'Rename…', icon: Pencil, run: rename },
     {
-      label: 'Export a copy…',
+      label: 'Copy its files…',
       icon: Copy,
       disabled: checkpoint.status === 'missing',
       run: () => void exportCopy(checkpoint),
@@ -90,9 +92,9 @@ export function entryActions(
   ]
 }
 
-/** Lets the user say where a checkpoint's folder is now. */
-export async function relocate({ id, name }: CheckpointSummary): Promise<void> {
-  const path = await choosePath('folder', `Where is ${name} now?`)
+/** Lets the user say where a checkpoint's folder, or its GGUF file, is now. */
+export async function relocate({ id, name, format }: CheckpointSummary): Promise<void> {
+  const path = await choosePath(format === 'gguf' ? 'file' : 'folder', `Where is ${name} now?`)
   if (path && (await attempt(() => call('library.relocate', { id, path })))) {
     toasts.show({ level: 'success', message: `${name} was found again in ${path}.` })
   }

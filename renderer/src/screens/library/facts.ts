@@ -1,5 +1,5 @@
 import type { CheckpointDetail } from '../../../../electron/contract/index.ts'
-import { bytes, count, date, none, number, parameters } from '../../format.ts'
+import { bytes, count, date, none, number, parameters, percent } from '../../format.ts'
 import { familyName } from '../../names.ts'
 
 const storages = {
@@ -8,15 +8,33 @@ const storages = {
   'run-output': 'Written by a run',
 }
 
+const fileKinds: Record<CheckpointDetail['format'], string> = {
+  safetensors: 'Folder of safetensors, as Hugging Face has them',
+  gguf: 'GGUF, as llama.cpp has it',
+  onnx: 'ONNX graph',
+}
+
+/** "4.85 bits a weight: Q4_K 88%, Q6_K 12%" */
+function quantised({ bitsPerWeight, types }: NonNullable<CheckpointDetail['quantisation']>): string {
+  const all = Object.values(types).reduce((sum, weights) => sum + weights, 0)
+  const shares = Object.entries(types)
+    .toSorted(([, one], [, other]) => other - one)
+    .filter(([, weights]) => weights / all >= 0.001)
+    .map(([type, weights]) => `${type} ${percent(weights / all, weights / all < 0.01 ? 1 : 0)}`)
+  return `${number(bitsPerWeight, 3)} bits a weight: ${shares.join(', ')}`
+}
+
 /** What a checkpoint is, as names and values with their units. */
 export function factsOf(checkpoint: CheckpointDetail): { name: string; value: string; path?: boolean }[] {
   const { adapter, layers } = checkpoint
   const size = [
     { name: 'Parameters', value: `${parameters(checkpoint.parameters)} (${count(checkpoint.parameters)})` },
     { name: 'Type of weights', value: checkpoint.dtype },
+    ...(checkpoint.quantisation ? [{ name: 'Quantised', value: quantised(checkpoint.quantisation) }] : []),
     { name: 'Size on disk', value: bytes(checkpoint.bytes) },
   ]
   const entry = [
+    { name: 'Format', value: fileKinds[checkpoint.format] },
     { name: 'Files', value: storages[checkpoint.storage] },
     { name: 'Added', value: date(checkpoint.added) },
     ...(checkpoint.contentHash

@@ -19,7 +19,9 @@ export function checkpointOptions(
   of: 'checkpoints' | 'adapters',
   chosen: string,
 ): CheckpointOption[] {
-  const known = library.filter(({ kind }) => (kind === 'adapter') === (of === 'adapters')).map(optionOf)
+  const known = library
+    .filter(({ kind, format }) => format !== 'onnx' && (kind === 'adapter') === (of === 'adapters'))
+    .map(optionOf)
   return chosen === '' || known.some(({ value }) => value === chosen)
     ? known
     : [...known, { value: chosen, label: chosen, detail: 'not in the library', disabled: false }]

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { engine } from '../../../../electron/contract/index.ts'
 import { humanise, presentationOf } from './presentation.ts'
-import { groups, otherGroup, picked } from './setting-groups.ts'
+import { groups, otherGroup, picked, type Presentation } from './setting-groups.ts'
 
 /** What can be started. The pipeline is a prune run that scores the dense checkpoint first and the result afterwards. */
 export const modes = ['pipeline', 'prune', 'sweep', 'finetune', 'evaluate', 'merge'] as const
@@ -29,6 +29,8 @@ export interface Setting {
   readonly unit: string | undefined
   readonly group: string
   readonly input: Input
+  /** Values worth choosing, with what each is for. */
+  readonly offers: NonNullable<Presentation['offers']>
   /** Undefined where the setting may be left out. */
   readonly standard: unknown
 }
@@ -112,6 +114,7 @@ function fieldsOf(schema: JsonSchema, prefix: string): Setting[] {
         unit: shown.unit,
         group: shown.group.name,
         input: inputOf(field),
+        offers: shown.offers ?? [],
         standard: field.default,
       },
     ]

@@ -11,6 +11,8 @@ const settle = 350
  */
 export class LiveEstimate {
   answer = $state.raw<engine.JobEstimate>()
+  /** The job that it is the answer to. */
+  answered = $state.raw<JobDraft>()
   /** Why the engine would refuse the job. */
   problem = $state.raw<Problem>()
   loading = $state(false)
@@ -44,6 +46,7 @@ export class LiveEstimate {
       const answer = await call('runs.estimate', { job })
       if (mine !== this.#latest) return
       this.answer = answer
+      this.answered = job
       this.problem = undefined
     } catch (error) {
       if (mine === this.#latest) this.problem = asProblem(error)

@@ -7,6 +7,8 @@ export interface Presentation {
   readonly unit?: string
   /** In place of the schema's sentence, where that speaks to users of the command line. */
   readonly sentence?: string
+  /** Values worth choosing, with what each is for. */
+  readonly offers?: readonly { readonly value: string; readonly label: string }[]
 }
 export interface SettingGroup {
   readonly name: string
@@ -60,7 +62,15 @@ export const groups: readonly SettingGroup[] = [
       protectFirst: { unit: fraction },
       protectLast: { unit: 'layers' },
       floor: { label: 'Kept in every layer', unit: fraction },
-      channelMultiple: { unit: 'channels' },
+      channelMultiple: {
+        unit: 'channels',
+        sentence:
+          'Channels that stay are a multiple of this. Take 32 or 256 where a quantised export is the aim: its types store weights in blocks of so many, and where channels fill no whole blocks the export adds zeros, or takes a larger type for those weights.',
+        offers: [
+          { value: '32', label: '32, for Q8_0 and Q4_0' },
+          { value: '256', label: '256, for Q4_K_M to Q6_K' },
+        ],
+      },
     },
   },
   {
