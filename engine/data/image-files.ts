@@ -3,6 +3,21 @@ import { extname, join } from 'node:path'
 import { badFile } from '../shared/errors.ts'
 
 const extensions = new Set(['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif', '.bmp'])
+/** Formats of pictures that are not read. */
+const unread = new Set([
+  '.heic',
+  '.heif',
+  '.jp2',
+  '.jxl',
+  '.ppm',
+  '.pgm',
+  '.pbm',
+  '.pnm',
+  '.svg',
+  '.tga',
+  '.psd',
+  '.exr',
+])
 /** Folders below the first that are looked into: a split, and the classes in it. */
 const deepest = 3
 const mostImages = 5_000_000
@@ -17,12 +32,12 @@ export interface ImageFile {
 /**
  * The images of a folder and its subfolders, sorted by class and name. Hidden files and links are left out.
  *
- * @param onLink hears of links that have the name of an image, or of a folder
+ * @param onLeftOut hears of links that have the name of an image or of a folder, and of pictures in formats that are not read
  */
 export async function listImages(
   folder: string,
   signal: AbortSignal,
-  onLink?: (name: string) => void,
+  onLeftOut?: (name: string, what: 'link' | 'format') => void,
 ): Promise<ImageFile[]> {
   const images: ImageFile[] = []
   await walk('', 0)
@@ -36,7 +51,8 @@ export async function listImages(
       if (entry.name.startsWith('.')) continue
       const name = inner === '' ? entry.name : `${inner}/${entry.name}`
       const extension = extname(entry.name).toLowerCase()
-      if (entry.isSymbolicLink() && (extension === '' || extensions.has(extension))) onLink?.(name)
+      if (entry.isSymbolicLink() && (extension === '' || extensions.has(extension))) onLeftOut?.(name, 'link')
+      if (entry.isFile() && unread.has(extension)) onLeftOut?.(name, 'format')
       if (entry.isDirectory() && depth < deepest) await walk(name, depth + 1)
       else if (entry.isFile() && extensions.has(extension)) {
         images.push({ name, className: inner === '' ? null : inner })

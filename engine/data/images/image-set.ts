@@ -61,14 +61,14 @@ async function splitFolder(path: string, split: ImageSplit): Promise<string> {
   return path
 }
 
+const refusals = {
+  link: 'is a symbolic link, which may lead anywhere and is not followed: put what it leads to in its place',
+  format: 'is a picture of a format that is not read: save it as PNG, or take it away',
+}
+
 async function fromClassFolders(path: string, signal: AbortSignal): Promise<ImageSet> {
-  const found = await listImages(path, signal, (name) => {
-    const remedy = 'put what it leads to in its place'
-    throw badFile(
-      join(path, name),
-      undefined,
-      `is a symbolic link, which may lead anywhere and is not followed: ${remedy}`,
-    )
+  const found = await listImages(path, signal, (name, what) => {
+    throw badFile(join(path, name), undefined, refusals[what])
   })
   if (found.length === 0)
     throw badFile(

@@ -116,6 +116,11 @@ for (const [what, make, message] of [
     /linked\/1\.png: is a symbolic link, which may lead anywhere and is not followed/,
   ],
   [
+    'a picture in a format that is not read',
+    (folder: string) => text(join(folder, 'cat/2.PPM'), ['P3']),
+    /2\.PPM: is a picture of a format that is not read: save it as PNG/,
+  ],
+  [
     'a link as a class',
     (folder: string) => symlinkSync(join(folder, 'cat'), join(folder, 'dog')),
     /dog: is a symbolic link/,
