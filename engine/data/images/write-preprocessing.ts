@@ -5,8 +5,8 @@ import { readJson, writeJson } from '../../shared/files.ts'
 
 const schema = z.looseObject({
   do_center_crop: z.boolean().nullish(),
-  crop_size: z.unknown(),
-  size: z.unknown(),
+  crop_size: z.unknown().optional(),
+  size: z.unknown().optional(),
 })
 const edges = z.union([
   z.number().transform((edge) => ({ height: edge, width: edge })),

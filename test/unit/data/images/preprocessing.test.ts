@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fitted, normalise, readPreprocessing } from '../../../../engine/data/images/preprocessing.ts'
+import { fitPreprocessing } from '../../../../engine/data/images/write-preprocessing.ts'
 import { scratch } from './pictures.ts'
 
 function folderWith(fields: object): string {
@@ -82,4 +83,16 @@ test('colours are scaled, and what does not fit is refused by name', () => {
     () => readPreprocessing(folderWith({ image_mean: [1] }), {}, [8, 8], 3),
     /mean: has 1 values; the model sees 3/,
   )
+})
+
+test('a written preprocessor_config.json says the size of the model, whatever fields it has', () => {
+  const read = (folder: string) => JSON.parse(readFileSync(join(folder, 'preprocessor_config.json'), 'utf8')) as object
+  const plain = folderWith({ size: { height: 8, width: 8 }, do_resize: true })
+  fitPreprocessing(plain, [8, 8])
+  assert.deepEqual(read(plain), { size: { height: 8, width: 8 }, do_resize: true })
+  fitPreprocessing(plain, [16, 8])
+  assert.deepEqual(read(plain), { size: { height: 16, width: 8 }, do_resize: true })
+  const bare = folderWith({ do_normalize: false })
+  fitPreprocessing(bare, [8, 8])
+  assert.deepEqual(read(bare), { do_normalize: false })
 })
