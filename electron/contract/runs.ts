@@ -9,6 +9,7 @@ import {
   removalSchema,
   rowCountsSchema,
   sampleSchema,
+  besideDenseSchema,
   scoresSchema,
   sweepListsSchema,
   sweepPlanSchema,
@@ -66,6 +67,8 @@ const scored = z.object({
   scores: scoresSchema.optional(),
   /** Of the dense checkpoint, where the run took them. */
   denseScores: scoresSchema.optional(),
+  /** What changed from the dense checkpoint, where both were scored. */
+  besideDense: besideDenseSchema.optional(),
 })
 
 export const runSchema = z.object({

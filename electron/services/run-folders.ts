@@ -37,8 +37,8 @@ export async function enterResult(
   db.transaction(() => {
     runs.putValues(row.id, 'metric', metricsOf(result))
     if (scores) runs.records.putEvaluation(row.id, 'result', scored, finished, scores)
-    if (result.dense) runs.records.putEvaluation(row.id, 'dense', row.checkpoint_id, finished, result.dense)
-    const { parameters, removal, data, loss, validation, seconds, peakMemoryBytes, dense } = result
+    if (result.dense) runs.records.putEvaluation(row.id, 'dense', denseOf(context, row), finished, result.dense)
+    const { parameters, removal, data, loss, validation, seconds, peakMemoryBytes, dense, besideDense } = result
     const exported = result.export
     runs.update(row.id, {
       output_id: output,
@@ -53,9 +53,17 @@ export async function enterResult(
         ...(exported && { export: exported }),
         ...(scores && { scores }),
         ...(dense && { denseScores: dense }),
+        ...(besideDense && { besideDense }),
       }),
     })
   })()
+}
+
+/** The dense checkpoint of a run in the library: what was pruned, or what an evaluation compared with. */
+function denseOf({ checkpoints }: Context, row: RunRow): number | null {
+  if (row.kind !== 'evaluate') return row.checkpoint_id
+  const { compareWith } = JSON.parse(row.job) as { compareWith?: string }
+  return (compareWith !== undefined && checkpoints.byPath(compareWith)?.id) || null
 }
 
 async function enterOutput(

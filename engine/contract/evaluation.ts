@@ -43,12 +43,17 @@ export const evaluationSchema = z.strictObject({
 
 export type EvaluationSettings = z.infer<typeof evaluationSchema>
 
+/** A 1 for each scored row whose answer was right, and a 0 for each other, in the order of the file. */
+const answers = z.string().regex(/^[01]*$/)
+
 const taskScore = z.object({
   acc: z.number(),
   accNorm: z.number().optional(),
   stderr: z.number().nullable(),
   stderrNorm: z.number().nullable().optional(),
   n: z.int(),
+  /** By which `acc` counts; scores of earlier versions are without. */
+  answers: answers.optional(),
 })
 const perplexity = z.object({
   value: z.number(),
@@ -70,8 +75,44 @@ const classification = z.object({
   /** How often pictures of a class (row) were taken for each class (column); only of models with few classes. */
   confusion: z.array(z.array(z.int())).optional(),
   imagesPerSecond: z.number().nullable(),
+  /** By which `top1` counts; scores of earlier versions are without. */
+  answers: answers.optional(),
 })
 export type ClassificationScore = z.infer<typeof classification>
+/** Rows that two models answered, and what changed from the first to the second. */
+export const pairedSchema = z.object({
+  n: z.int(),
+  rightToWrong: z.int(),
+  wrongToRight: z.int(),
+  /** Accuracy of the second less that of the first, and the standard error of this paired difference. */
+  difference: z.number(),
+  stderr: z.number().nullable(),
+  /** Of McNemar's exact test, two-sided: how likely so uneven a change is where neither is better. */
+  p: z.number(),
+})
+export type Paired = z.infer<typeof pairedSchema>
+
+/** How close a model stays to the dense one, token by token. */
+export const closenessSchema = z.object({
+  /** Mean KL(dense || model) in nats a token, and its standard error over windows. */
+  divergence: z.number(),
+  stderr: z.number().nullable(),
+  /** Share of the tokens at which both find the same one likeliest. */
+  agreement: z.number(),
+  tokens: z.int(),
+  windows: z.int(),
+})
+export type Closeness = z.infer<typeof closenessSchema>
+
+/** A model beside the dense one that it came from. */
+export const besideDenseSchema = z.object({
+  tasks: z.partialRecord(taskName, pairedSchema),
+  images: pairedSchema.optional(),
+  /** By the names of the texts that perplexity was measured on. */
+  texts: z.record(z.string(), closenessSchema),
+})
+export type BesideDense = z.infer<typeof besideDenseSchema>
+
 export const scoresSchema = z.object({
   tasks: z.partialRecord(taskName, taskScore),
   perplexity: z.record(z.string(), perplexity),

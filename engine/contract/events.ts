@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { compatibilitySchema } from './compatibility.ts'
 import { estimateSchema, parametersSchema, removalSchema, trainableSchema } from './estimate.ts'
-import { scoresSchema } from './evaluation.ts'
+import { besideDenseSchema, scoresSchema } from './evaluation.ts'
 import { exportedSchema } from './export.ts'
 import { jobSchema } from './job.ts'
 import { pruningSnapshotSchema, rowCountsSchema, sampleSchema, stageSchema, stepMetricsSchema } from './metrics.ts'
@@ -45,8 +45,10 @@ export const resultEventSchema = z.object({
   export: exportedSchema.optional(),
   /** Of a sweep: report.md with its table and figures. */
   report: z.string().optional(),
-  /** Scores of the checkpoint before pruning, where `evaluateDense` asked for them. */
+  /** Scores of the checkpoint before pruning, where `evaluateDense` or `compareWith` asked for them. */
   dense: scoresSchema.optional(),
+  /** What changed from the dense checkpoint to the result, where both are scored. */
+  besideDense: besideDenseSchema.optional(),
   /** Fraction of the linear layers' weights that are not zero, before the adapter is merged and after; unstructured only. */
   density: z.object({ before: z.number(), after: z.number() }).optional(),
   /** What became of the rows of the training data: which were lost, and why. */

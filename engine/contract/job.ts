@@ -31,6 +31,9 @@ export const evaluateSchema = z.strictObject({
   adapter: readPath.optional().describe('PEFT adapter folder to apply'),
   out: writtenPath.optional().describe('folder that takes the scores, task by task'),
   imageSize,
+  compareWith: readPath
+    .optional()
+    .describe('the dense checkpoint that it came from: scored too, with what changed from one to the other'),
   ...machineSettings,
   evaluation: evaluationSchema,
 })

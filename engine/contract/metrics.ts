@@ -59,6 +59,7 @@ export const stageSchema = z.enum([
   'proving',
   'calibrating',
   'scoring',
+  'comparing',
   'measuring speed',
   'sweeping',
 ])

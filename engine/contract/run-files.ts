@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { scoresSchema } from './evaluation.ts'
+import { besideDenseSchema, scoresSchema } from './evaluation.ts'
 import { errorEventSchema, resultEventSchema } from './events.ts'
 import { jobSchema } from './job.ts'
 import { failureSchema } from './names.ts'
@@ -21,7 +21,11 @@ export const resultFileSchema = z.object({
 })
 
 /** scores.json of a run folder: what is scored so far, of the checkpoint before pruning and of the result. */
-export const scoresFileSchema = z.object({ dense: scoresSchema.optional(), result: scoresSchema.optional() })
+export const scoresFileSchema = z.object({
+  dense: scoresSchema.optional(),
+  result: scoresSchema.optional(),
+  besideDense: besideDenseSchema.optional(),
+})
 export type ScoresFile = z.infer<typeof scoresFileSchema>
 
 /** Everything that the history needs of a run folder, whoever made it. */

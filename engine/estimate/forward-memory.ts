@@ -1,5 +1,6 @@
 import { backendExtras } from '../backends/extras.ts'
 import type { EvaluationSettings } from '../contract/index.ts'
+import { comparedTokens } from '../evaluation/closeness.ts'
 import { mostWidenedAtOnce } from '../evaluation/generation.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { layerWeights } from '../models/tensors.ts'
@@ -62,6 +63,23 @@ export function evaluationFloats(model: HeldModel, settings: EvaluationSettings)
   const written = prompts.length > 0 ? generationFloats(model, 128, maxNewTokens) : 0
   return oneAfterTheOther(scoring, Math.max(...measured, written))
 }
+
+/**
+ * Floats that a comparison with the dense model holds beside its weights and the pass of a batch: of the first model the last
+ * block's output for all windows and the head, and logits of both.
+ */
+export function comparedFloats({ config, widensTables }: HeldModel, settings: EvaluationSettings): number {
+  const texts = Object.keys(settings.perplexity).length
+  if (texts === 0 || config.patchValues !== undefined) return 0
+  const { vocabularySize, hiddenSize } = config
+  const windows = Math.min(settings.maxWindows ?? Infinity, Math.ceil(comparedTokens / settings.window))
+  const logits = comparedLogits * Math.min(backendExtras().logitsAtOnce.most, settings.window * vocabularySize)
+  const heads = (widensTables ? 3 : 1) * vocabularySize * hiddenSize
+  return texts * windows * settings.window * hiddenSize + logits + heads
+}
+
+/** Arrays of a piece's logits: of both models, and what the divergence is made of. */
+const comparedLogits = 8
 
 /** Floats that a prompt and its continuation hold at most beside the weights. */
 export function generationFloats(model: HeldModel, promptTokens: number, maxNewTokens: number): number {

@@ -1,9 +1,9 @@
 import type { MergeJob, Placement, PruneJob } from '../contract/index.ts'
 import { exportMemory } from '../export/size.ts'
-import type { Checkpoint } from '../models/checkpoint.ts'
+import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { linearNames, tensorsOf } from '../models/tensors.ts'
 import { keepsActivations } from '../training/gradients.ts'
-import { evaluationFloats, generationFloats } from './forward-memory.ts'
+import { comparedFloats, evaluationFloats, generationFloats } from './forward-memory.ts'
 import { adapterFloats, type HeldModel, largestBlock, oneAfterTheOther } from './memory-facts.ts'
 import { scoringBytes } from './scoring-cost.ts'
 import { trainingFloats } from './training-memory.ts'
@@ -28,6 +28,13 @@ type Computing = Exclude<Work, { kind: 'merge' | 'export' | 'import' }>
 export function heldMemory(work: Work, checkpoint: Checkpoint, placement?: Placement): number {
   if (work.kind === 'merge' || work.kind === 'import') return programBytes + slack * mergeBytes(work, checkpoint)
   if (work.kind === 'export') return programBytes + exportMemory(work, checkpoint)
+  if (work.kind === 'evaluate' && work.compareWith !== undefined) {
+    using dense = openCheckpoint(work.compareWith)
+    // One after the other is scored, and both with the same settings.
+    const { compareWith: _, ...alone } = work
+    const both = [checkpoint, dense].map((model) => heldMemory(alone, model, placement))
+    return Math.max(...both) + slack * 4 * comparedFloats(heldModel(work, dense), work.evaluation)
+  }
   const program = programBytes + backendBytes + graphBytes[work.kind]
   if (placement && !placement.sharesMemory) return program + besideCardBytes(work, checkpoint, placement)
   return program + weightBytes(work, checkpoint) + slack * workBytes(work, checkpoint)
@@ -53,10 +60,14 @@ function besideCardBytes(work: Computing, checkpoint: Checkpoint, { streamedByte
   return driverBytes + streamed + adapter + (work.kind === 'prune' ? writingBytes(work, checkpoint) : 0)
 }
 
-function workBytes(work: Computing, checkpoint: Checkpoint): number {
-  const { config, dtype } = checkpoint
+function heldModel(work: Work, { config, dtype }: Checkpoint): HeldModel {
   const int8 = holdsInt8(work)
-  const model = { config, int8, widensLinears: int8 || dtype !== 'float32', widensTables: dtype !== 'float32' }
+  return { config, int8, widensLinears: int8 || dtype !== 'float32', widensTables: dtype !== 'float32' }
+}
+
+function workBytes(work: Computing, checkpoint: Checkpoint): number {
+  const { config } = checkpoint
+  const model = heldModel(work, checkpoint)
   switch (work.kind) {
     case 'generate':
       return 4 * generationFloats(model, work.prompt, work.maxNewTokens)
@@ -79,9 +90,10 @@ function workBytes(work: Computing, checkpoint: Checkpoint): number {
       const training = { rows, length, ...adapter, masks: prunes, keeps, scores: prunes, distils: work.distil > 0 }
       const steps = 4 * trainingFloats(model, training) + (prunes ? scoringBytes(work, config) : 0)
       const samples = work.sampleEvery > 0 ? 4 * generationFloats(model, 128, work.sampleTokens) : 0
-      const scores = prunes && work.evaluation ? 4 * evaluationFloats(model, work.evaluation) : 0
+      const scored = prunes && work.evaluation ? evaluationFloats(model, work.evaluation) : 0
+      const compared = prunes && work.evaluation && work.evaluateDense ? comparedFloats(model, work.evaluation) : 0
       const trained = Math.max(steps, prunes ? writingBytes(work, checkpoint) : 0)
-      return oneAfterTheOther(trained, samples, scores)
+      return oneAfterTheOther(trained, samples, 4 * (scored + compared))
     }
   }
 }

@@ -2,7 +2,7 @@ import { type Choice, chooseBackend } from '../backends/choose.ts'
 import { measureSpeed } from '../backends/speed.ts'
 import { criterionName, type JobEstimate, type Layer, type PruneJob } from '../contract/index.ts'
 import { exportSeconds } from '../export/size.ts'
-import type { Checkpoint } from '../models/checkpoint.ts'
+import { type Checkpoint, configOf } from '../models/checkpoint.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import type { SingleJob } from './work.ts'
 import { forwardOperations, stepOperations } from './operations.ts'
@@ -49,6 +49,8 @@ export async function timeOf(
   const window = config.patchValues === undefined ? (evaluation?.window ?? 0) : config.maxPositions
   let operations = scored * forwardOperations(after, window)
   if (job.kind === 'prune' && job.evaluateDense) operations += scored * forwardOperations(config, window)
+  if (job.kind === 'evaluate' && job.compareWith !== undefined)
+    operations += scored * forwardOperations(configOf(job.compareWith), window)
   let steps = 0
   let passes = evaluation ? scored / evaluation.batchTokens : 0
   let guessed = scored > 0

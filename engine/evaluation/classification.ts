@@ -88,6 +88,7 @@ export async function classify(
     top5: amongFive / total,
     stderr: standardError(correct),
     n: total,
+    answers: correct.join(''),
     perClass: perClass.map(({ name, n, correct: right }) => ({ name, n, acc: n === 0 ? null : right / n })),
     ...(labels.length <= mostConfused && { confusion: confusion.map((row) => [...row]) }),
     imagesPerSecond: timed > 0 ? (1000 * timed) / computing : null,

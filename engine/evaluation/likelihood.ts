@@ -50,6 +50,8 @@ export interface TaskScore {
   stderr: number | null
   stderrNorm?: number | null
   n: number
+  /** A 1 for each row that acc counts as right, a 0 for each other, in file order. */
+  answers: string
   /** What makes the figures doubtful. */
   warnings: string[]
   /** In file order. */
@@ -173,7 +175,7 @@ const indexOfHighest = (values: readonly number[]): number =>
 function taskScore(name: TaskName, scored: ScoredRow[]): Omit<TaskScore, 'warnings'> {
   const rows = scored.toSorted((a, b) => a.index - b.index)
   const right = rows.map(({ pred, gold }) => Number(pred === gold))
-  const score = { acc: mean(right), stderr: standardError(right), n: rows.length, rows }
+  const score = { acc: mean(right), stderr: standardError(right), n: rows.length, answers: right.join(''), rows }
   if (!taskDescriptions[name].normalised) return score
   const rightNorm = rows.map(({ predNorm, gold }) => Number(predNorm === gold))
   return { ...score, accNorm: mean(rightNorm), stderrNorm: standardError(rightNorm) }

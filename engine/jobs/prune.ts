@@ -25,6 +25,7 @@ import { densityOf, SingleWeightPruning, type SingleWeightSettings } from '../pr
 import { removalOf } from '../pruning/removal.ts'
 import type { TargetSettings } from '../pruning/targets.ts'
 import { pruningWarnings } from '../pruning/warnings.ts'
+import { besideInRun } from '../runs/beside-dense.ts'
 import { evaluateInRun } from '../runs/evaluation.ts'
 import { prepareTraining } from '../runs/prepare.ts'
 import { record } from '../runs/record.ts'
@@ -65,6 +66,8 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
     const density =
       before === null ? null : { before, after: densityOf(pruned.config, (tensor) => pruned.read(tensor)) }
     const scores = job.evaluation ? await evaluateInRun(pruned, job.evaluation, 'result', folder, context) : null
+    const beside =
+      dense && scores ? await besideInRun({ checkpoint: pruned }, checkpoint, job.evaluation!, folder, context) : null
     const parameters = { before: checkpoint.parameters, after: pruned.parameters }
     if (job.evaluation) {
       const card = prunedCard(job, base, { checkpoint, config: pruned.config, steps, scores, dense })
@@ -81,6 +84,7 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
       compatibility: compatibilityOf(pruned.config),
       ...scores,
       ...(dense ? { dense } : {}),
+      ...(beside && { besideDense: beside }),
       ...(density ? { density } : {}),
       data: rows,
       ...(validation && { validation }),

@@ -7,6 +7,7 @@ import { tf } from '../tensor/tf.ts'
 import { assemble, assembleEmbedding, assembleLayer, type PartSource } from './assemble.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import type { Layer, Model, TensorSpec } from './family.ts'
+import type { ModelConfig } from './model-config.ts'
 
 export interface LoadModelOptions {
   /** Hold the weights of linear layers as int8 with a scale a row, whatever the file has. */
@@ -45,10 +46,23 @@ export async function loadModelInSlices(
   }
 }
 
+/** The embedding, the norms and the head of a checkpoint, as a model without blocks. */
+export function loadHead(checkpoint: Checkpoint): Model {
+  const layers = layersOf(checkpoint, {}, { ...checkpoint.config, layers: [] })
+  for (;;) {
+    const { done, value } = layers.next()
+    if (done) return value
+  }
+}
+
 /** Reads layer by layer; the model is what it returns. What was read is disposed of where it does not come to that. */
-function* layersOf(checkpoint: Checkpoint, options: LoadModelOptions): Generator<undefined, Model> {
+function* layersOf(
+  checkpoint: Checkpoint,
+  options: LoadModelOptions,
+  config: ModelConfig = checkpoint.config,
+): Generator<undefined, Model> {
   using made = new DisposableStack()
-  const model = yield* assemble(checkpoint.config, partsOf(checkpoint, options, made))
+  const model = yield* assemble(config, partsOf(checkpoint, options, made))
   made.move()
   return model
 }

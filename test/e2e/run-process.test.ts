@@ -97,6 +97,12 @@ describe('the run process', () => {
     assert.ok(scoring.every(({ total, parts }) => total === 8 && parts!.total === 1))
     assert.equal(result.dense!.tasks.piqa!.n, 8)
     assert.equal(result.tasks!.piqa!.n, 8)
+    // What changed from the dense model, in answers and token by token.
+    const { tasks, texts } = result.besideDense!
+    const { rightToWrong, wrongToRight, difference, n } = tasks.piqa!
+    assert.deepEqual([n, (wrongToRight - rightToWrong) / 8], [8, difference])
+    assert.ok(Math.abs(result.tasks!.piqa!.acc - result.dense!.tasks.piqa!.acc - difference) < 1e-12)
+    assert.deepEqual(Object.keys(texts), [])
   })
 
   test('leaves a folder that tells it again', async () => {

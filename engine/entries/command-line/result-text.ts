@@ -1,4 +1,5 @@
 import type {
+  BesideDense,
   ClassificationScore,
   Compatibility,
   CriterionName,
@@ -105,6 +106,7 @@ export function describe(result: Outcome): string {
   }
   if (result.classification) lines.push(`images: ${classificationText(result.classification)}`)
   if (result.dense?.classification) lines.push(`images, dense: ${classificationText(result.dense.classification)}`)
+  if (result.besideDense) lines.push(...besideDenseText(result.besideDense))
   if (result.latency)
     lines.push(
       `prompt ${number(Math.round(result.latency.promptTokensPerSecond))} tokens/s, generation ${number(Math.round(result.latency.generatedTokensPerSecond))} tokens/s`,
@@ -121,6 +123,21 @@ export function describe(result: Outcome): string {
   if (result.adapter !== undefined) lines.push(`adapter: ${result.adapter}`)
   if (result.checkpoint !== undefined) lines.push(`checkpoint: ${result.checkpoint}`)
   return lines.join('\n')
+}
+
+/** What changed from the dense checkpoint, a line each. */
+function besideDenseText({ tasks, images, texts }: BesideDense): string[] {
+  const answers = [...Object.entries(tasks), ...(images ? [['images', images] as const] : [])]
+  return [
+    ...answers.map(([name, { rightToWrong, wrongToRight, n, difference, stderr, p }]) => {
+      const flips = `${number(rightToWrong)} right to wrong, ${number(wrongToRight)} wrong to right of ${number(n)}`
+      return `${name}, beside dense: ${flips}; ${part('accuracy', difference, stderr)}; McNemar's p ${p.toPrecision(2)}`
+    }),
+    ...Object.entries(texts).map(
+      ([name, { divergence, agreement, tokens }]) =>
+        `${name}, beside dense: KL ${divergence.toFixed(4)} nats a token, the same token likeliest at ${(100 * agreement).toFixed(1)} % of ${number(tokens)}`,
+    ),
+  ]
 }
 
 function classificationText({ top1, top5, stderr, n, imagesPerSecond }: ClassificationScore): string {

@@ -57,6 +57,9 @@ test('a run goes through the queue to its result, and everything of it is kept',
   assert.deepEqual(stepsOf(first), oneTo(12))
   assert.deepEqual([first.result!.rows!.rows, first.result!.rows!.documents], [100, 100])
   assert.deepEqual(first.progress!.rows, first.result!.rows)
+  const { held } = first.result!.besideDense!.texts
+  assert.deepEqual([held!.windows, held!.tokens], [2, 30])
+  assert.ok(held!.divergence > 0 && held!.agreement > 0 && held!.agreement <= 1)
   assert.deepEqual(first.metricNames, [
     'loss',
     'learningRate',

@@ -104,6 +104,7 @@ test('a tie goes to the first choice, and one row has no standard error', needsD
     acc: 1,
     stderr: null,
     n: 1,
+    answers: '1',
     warnings: [],
     rows: [{ task: 'piqa', index: 0, logLikelihoods: score.rows[0]!.logLikelihoods, pred: 0, predNorm: 0, gold: 0 }],
     accNorm: 1,

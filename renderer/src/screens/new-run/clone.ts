@@ -51,6 +51,7 @@ function singleDraftOf(job: Exclude<engine.Job, engine.SweepJob | engine.ExportJ
     mode,
     checkpoint: job.checkpoint,
     adapter: 'adapter' in job ? (job.adapter ?? '') : '',
+    compareWith: 'compareWith' in job ? (job.compareWith ?? '') : '',
     data: 'data' in job ? job.data : [],
     evaluate: evaluation !== undefined,
     ...(evaluation ? filesOf(evaluation) : {}),

@@ -9,6 +9,8 @@ export const draftSchema = z.object({
   name: z.string(),
   checkpoint: z.string(),
   adapter: z.string(),
+  /** The dense checkpoint that an evaluation scores too. */
+  compareWith: z.string().default(''),
   data: z.array(z.string()),
   /** Whether a prune run scores its result. */
   evaluate: z.boolean(),
@@ -32,6 +34,7 @@ export const emptyDraft = (): Draft => ({
   name: '',
   checkpoint: '',
   adapter: '',
+  compareWith: '',
   data: [],
   evaluate: false,
   tasks: {},

@@ -37,6 +37,7 @@ function singleOf(draft: Draft, decimal: string): JobDraft {
   const job: JobDraft = { kind }
   if (draft.checkpoint) job['checkpoint'] = draft.checkpoint
   if (draft.adapter && (kind === 'merge' || kind === 'evaluate')) job['adapter'] = draft.adapter
+  if (draft.compareWith && kind === 'evaluate') job['compareWith'] = draft.compareWith
   if (draft.data.length > 0 && kind !== 'merge' && kind !== 'evaluate') job['data'] = draft.data
   const evaluation: Record<string, unknown> = {}
   for (const setting of settingsOf(draft.mode)) {

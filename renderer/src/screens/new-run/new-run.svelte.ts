@@ -18,7 +18,16 @@ import { needsScores } from './sweep-draft.ts'
 import { SweepPlan } from './sweep-plan.svelte.ts'
 
 /** What pickers show, which say themselves what is wrong with it; so do the lists of a sweep. */
-const inPickers = ['checkpoint', 'adapter', 'data', 'evaluation', 'evaluation.tasks', 'evaluation.perplexity', 'sweep']
+const inPickers = [
+  'checkpoint',
+  'adapter',
+  'compareWith',
+  'data',
+  'evaluation',
+  'evaluation.tasks',
+  'evaluation.perplexity',
+  'sweep',
+]
 
 /**
  * The form of a new run: the draft that the user fills in, the job that it describes, what is wrong with it and what it
@@ -49,7 +58,7 @@ export class NewRun {
   readonly problems = $derived(problemsOf(this.draft, decimalSeparator))
   /** What has to be done before anything can be estimated or started; null where nothing has. */
   readonly missing = $derived.by(() => {
-    const messages = ['checkpoint', 'adapter', 'data', 'evaluation', 'sweep'].flatMap(
+    const messages = ['checkpoint', 'adapter', 'compareWith', 'data', 'evaluation', 'sweep'].flatMap(
       (key) => this.problems.get(key) ?? [],
     )
     if (messages.length > 0) return messages.join(' ')

@@ -22,6 +22,7 @@ export const picked: readonly string[] = [
   'kind',
   'checkpoint',
   'adapter',
+  'compareWith',
   'out',
   'data',
   'evaluation.tasks',
