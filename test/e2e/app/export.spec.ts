@@ -27,15 +27,6 @@ test('the page of a checkpoint says which programs load it, and leads to its exp
   await expect(page.getByRole('region', { name: 'What will load it' })).toContainText('llama.cpp: yes')
 })
 
-for (const scheme of ['light', 'dark'] as const) {
-  test(`the form has no serious accessibility fault, ${scheme}`, async ({ app: { page, shell } }) => {
-    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' })
-    await page.reload()
-    await expect(size(page)).toContainText('free')
-    expect(await seriousFaults(page, shell)).toEqual([])
-  })
-}
-
 test('a place that is taken, or where nothing can be put, is named beside its field', async ({ app: { page } }) => {
   writeFileSync(scratch('taken.gguf'), 'mine')
   const file = page.getByLabel('File', { exact: true })

@@ -11,6 +11,7 @@ const go = (page: Page, hash: string) => page.goto(new URL(hash, page.url()).hre
 const screens = [
   ['Library', '#/library'],
   ['a checkpoint', '#/library/1'],
+  ['an export', '#/export/1'],
   ['Data sets', '#/datasets'],
   ['New run', '#/new'],
   ['a run', '#/runs/1'],
