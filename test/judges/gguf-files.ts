@@ -39,6 +39,8 @@ export async function writeGgufFiles(judging: Judging): Promise<GgufFile[]> {
     const path = (what: string) => workshop.path(`gguf-${model}-${what}`)
     const write = async (what: string, checkpoint: string, type: GgufType, layout?: 'deci' | 'padded') => {
       const written = await exportGguf(checkpoint, path(`${[what, type, layout].join('-')}.gguf`), type, {
+        // llama.cpp looks closer.
+        proof: false,
         ...(layout && { layout }),
       })
       files.push({ model, what: layout ? `${what}, ${layout}` : what, type, checkpoint, ...written })
