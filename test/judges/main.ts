@@ -13,6 +13,7 @@ import { judged } from './models.ts'
 import { NotHere } from './not-here.ts'
 import { onnxJudge } from './onnx.ts'
 import { type Outcome, writePage } from './page.ts'
+import { quantisationJudge } from './quantisation.ts'
 import { smollm2Judge } from './smollm2.ts'
 import { templatesJudge } from './templates.ts'
 import { visionJudge } from './vision.ts'
@@ -28,6 +29,7 @@ const judges: readonly Judge[] = [
   llamaCppJudge,
   onnxJudge,
   smollm2Judge,
+  quantisationJudge,
 ]
 
 const started = performance.now()
@@ -39,25 +41,31 @@ try {
   rmSync(work, { recursive: true, force: true })
 }
 
-/** Whether all judges that can be had agree. */
+/** Whether all judges that can be had agree. The page is written after each: a run that is ended keeps what it found. */
 async function judgeAll(): Promise<boolean> {
   const workshop = new Workshop(work, say)
-  const outcomes: Outcome[] = []
+  const today = new Date().toISOString().slice(0, 10)
+  const all = new Map<Judge, Outcome['found']>(
+    judges.map((judge) => [judge, { without: isAsked(judge) ? 'it was ended before' : 'left out by --only' }]),
+  )
   let agree = true
-  for (const judge of judges) {
-    const chosen = asked.only.length === 0 || asked.only.includes(judge.name)
-    const found = chosen
-      ? await ask(judge, { models: asked.models, workshop, say: (what) => say(`${judge.name}: ${what}`) })
-      : { without: 'left out by --only' }
+  for (const judge of judges.filter(isAsked)) {
+    const found = await ask(judge, { models: asked.models, workshop, say: (what) => say(`${judge.name}: ${what}`) })
     if ('failed' in found || ('agrees' in found && !found.agrees)) agree = false
-    outcomes.push({ title: judge.title, found })
-  }
-  // A page about some of the models would hide the others.
-  if (asked.models.length === judged.length) {
-    await writePage(outcomes, new Date().toISOString().slice(0, 10))
-    say('docs/compatibility.md is written')
+    all.set(judge, found)
+    // A page about some of the models would hide the others: what is found of them is said.
+    if (asked.models.length === judged.length)
+      await writePage(
+        [...all].map(([{ title }, outcome]) => ({ title, found: outcome })),
+        today,
+      )
+    else if ('text' in found) console.log(`\n## ${judge.title}\n\n${found.text}\n`)
   }
   return agree
+}
+
+function isAsked({ name }: Judge): boolean {
+  return asked.only.length === 0 || asked.only.includes(name)
 }
 
 /** What a judge finds, or why it could not judge. */
