@@ -36,6 +36,32 @@ const quantisation = z
   })
   .nullable()
 
+const pixels = z.object({ width: z.int(), height: z.int() })
+/** What a model of images looks at. */
+export const imageFactsSchema = z.object({
+  size: pixels,
+  patch: pixels,
+  colours: z.int(),
+  /** Names of the classes in the order of the logits; none where there is no classifier. */
+  classes: z.array(z.string()),
+  /** What is done with a picture before the model sees it; null where it cannot be read. */
+  preprocessing: z
+    .object({
+      /** In words, such as "to 224 x 224"; null where pictures are left in their size. */
+      resize: z.string().nullable(),
+      filter: z.string(),
+      /** The middle that is cut out afterwards. */
+      crop: pixels.nullable(),
+      /** Of colours between 0 and 1. */
+      mean: z.array(z.number()),
+      deviation: z.array(z.number()),
+      /** The file that says so; null where the usual values are taken. */
+      source: z.string().nullable(),
+    })
+    .nullable(),
+})
+export type ImageFacts = z.infer<typeof imageFactsSchema>
+
 const checkpoint = z.object({
   kind: z.literal('checkpoint'),
   /** Its folder, or its (first) GGUF file. */
@@ -58,6 +84,8 @@ const checkpoint = z.object({
   tiedEmbeddings: z.boolean(),
   layers: z.array(layerSchema),
   tokenizer,
+  /** Of a model of images; null of a language model. */
+  images: imageFactsSchema.nullable().default(null),
   /** What is odd about it: config, weights and tokenizer that contradict each other. */
   warnings: z.array(z.string()).default([]),
   /** Which programs load it. */

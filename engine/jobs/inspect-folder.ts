@@ -15,6 +15,7 @@ import { badFile, failureOf } from '../shared/errors.ts'
 import { explained } from '../shared/system-errors.ts'
 import { chatTemplate } from '../tokenizer/tokenizer-files.ts'
 import { loadTokenizer } from '../tokenizer/tokenizer.ts'
+import { imageFacts } from './image-facts.ts'
 import { headerFacts } from './inspect.ts'
 
 /** What a folder is: a checkpoint, or a PEFT adapter. No weight is read. */
@@ -31,6 +32,7 @@ export async function inspectFolder({ checkpoint: folder }: ParsedServiceParams<
     return { kind: 'checkpoint', folder, ...facts, tokenizer: await tokenizerOf(folder, tokenizerFile), files }
   }
   using checkpoint = openCheckpoint(folder)
+  const { images, warnings } = imageFacts(checkpoint)
   return {
     kind: 'checkpoint',
     folder: checkpoint.folder,
@@ -38,7 +40,8 @@ export async function inspectFolder({ checkpoint: folder }: ParsedServiceParams<
     architecture: architectureOf(checkpoint.config),
     ...headerFacts(checkpoint),
     tokenizer: await tokenizerOf(folder, tokenizerFile),
-    warnings: await checkpointWarnings(checkpoint),
+    images,
+    warnings: [...(await checkpointWarnings(checkpoint)), ...warnings],
     files,
   }
 }
@@ -57,6 +60,7 @@ function onnxFacts(
     architecture: architectureOf(config),
     ...headerFacts(facts),
     compatibility: onnxCompatibility,
+    images: null,
     warnings: [],
   }
 }

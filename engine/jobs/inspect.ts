@@ -1,8 +1,9 @@
-import type { Compatibility } from '../contract/index.ts'
+import type { Compatibility, ImageFacts } from '../contract/index.ts'
 import { checkpointWarnings } from '../estimate/job-warnings.ts'
 import { compatibilityOf } from '../export/compatibility.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import type { LayerShape } from '../models/model-config.ts'
+import { imageFacts } from './image-facts.ts'
 
 /** What the headers of a checkpoint say of it. */
 export interface HeaderFacts {
@@ -25,6 +26,7 @@ export interface HeaderFacts {
 export interface Inspection extends HeaderFacts {
   type: 'result'
   checkpoint: string
+  images: ImageFacts | null
   /** What is odd about it: config, weights and tokenizer that contradict each other. */
   warnings: string[]
 }
@@ -56,6 +58,7 @@ export function headerFacts({
 /** What a checkpoint is, from its headers and its tokenizer. */
 export async function inspect(folder: string): Promise<Inspection> {
   using checkpoint = openCheckpoint(folder)
-  const warnings = await checkpointWarnings(checkpoint)
-  return { type: 'result', checkpoint: folder, ...headerFacts(checkpoint), warnings }
+  const { images, warnings } = imageFacts(checkpoint)
+  warnings.unshift(...(await checkpointWarnings(checkpoint)))
+  return { type: 'result', checkpoint: folder, ...headerFacts(checkpoint), images, warnings }
 }

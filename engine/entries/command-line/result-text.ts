@@ -6,6 +6,7 @@ import type {
   DataCheck,
   Devices,
   Exported,
+  ImageFacts,
   JobEstimate,
   Proof,
   ResultEvent,
@@ -81,9 +82,12 @@ export function describe(result: Outcome): string {
   if ('secondsFrom' in result) return describeEstimate(result)
   if ('layers' in result) {
     lines.push(`${result.family}, ${number(result.parameters)} parameters, ${result.dtype}, ${sizeText(result.bytes)}`)
+    const { images } = result
+    const reads = images ? '' : `, vocabulary ${number(result.vocabularySize)}`
     lines.push(
-      `hidden ${result.hiddenSize}, head size ${result.headSize}, vocabulary ${number(result.vocabularySize)}, positions ${number(result.maxPositions)}`,
+      `hidden ${result.hiddenSize}, head size ${result.headSize}${reads}, positions ${number(result.maxPositions)}`,
     )
+    if (images) lines.push(...imageLines(images))
     if (result.quantisation) lines.push(quantisedText(result.quantisation))
     for (const [index, { heads, keyValueHeads, channels }] of result.layers.entries())
       lines.push(`layer ${index}: ${heads} heads, ${keyValueHeads} key/value heads, ${channels} channels`)
@@ -143,6 +147,24 @@ function besideDenseText({ tasks, images, texts }: BesideDense): string[] {
 function classificationText({ top1, top5, stderr, n, imagesPerSecond }: ClassificationScore): string {
   const speed = imagesPerSecond === null ? '' : `, ${number(Math.round(imagesPerSecond))} pictures/s`
   return `${part('top-1', top1, stderr)}, top-5 ${(100 * top5).toFixed(2)} % (n = ${number(n)})${speed}`
+}
+
+const pixelsText = ({ width, height }: { width: number; height: number }) => `${width} x ${height}`
+
+/** What a model of images looks at, tells apart, and is shown. */
+function imageLines({ size, patch, classes, preprocessing }: ImageFacts): string[] {
+  const named = `: ${classes.slice(0, 5).join('; ')}${classes.length > 5 ? '; ...' : ''}`
+  const lines = [
+    `images ${pixelsText(size)} in patches of ${pixelsText(patch)}, ${classes.length === 0 ? 'no classifier' : `${number(classes.length)} classes${named}`}`,
+  ]
+  if (preprocessing) {
+    const { resize, filter, crop, mean, deviation, source } = preprocessing
+    const resized = resize === null ? 'not resized' : `resized ${resize} (${filter})`
+    const cut = crop ? `, the middle ${pixelsText(crop)} cut out` : ''
+    const from = source === null ? ', the usual values: no file says' : ''
+    lines.push(`pictures are ${resized}${cut}; mean ${mean.join(', ')}, deviation ${deviation.join(', ')}${from}`)
+  }
+  return lines
 }
 
 /** Types by how many weights have them, and how many bits they take. */

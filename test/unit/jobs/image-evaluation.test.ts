@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { evaluateSchema, type EngineEvent } from '../../../engine/contract/index.ts'
 import { evaluate } from '../../../engine/jobs/evaluate.ts'
+import { inspect } from '../../../engine/jobs/inspect.ts'
 import { visionModel } from '../../fixtures/vision.ts'
 import { fixtureModel } from '../../fixtures/read.ts'
 import { picture, scratch } from '../data/images/pictures.ts'
@@ -60,6 +61,26 @@ test('pictures are classified: accuracies, classes, confusion and predictions ag
     )
   const again = await run(visionModel('vit_hf'), { images: folder, batchTokens: 1000 })
   assert.deepEqual(again.result.classification!.confusion, score.confusion)
+})
+
+test('inspect says what a model of images looks at', async () => {
+  const { images, warnings } = await inspect(visionModel('vit_hf'))
+  assert.deepEqual(warnings, [])
+  assert.deepEqual(images, {
+    size: { width: 16, height: 12 },
+    patch: { width: 4, height: 4 },
+    colours: 3,
+    classes: [0, 1, 2, 3, 4].map((label) => `class ${label}`),
+    preprocessing: {
+      resize: 'to 16 x 12',
+      filter: 'bilinear',
+      crop: null,
+      mean: [0.5, 0.5, 0.5],
+      deviation: [0.5, 0.5, 0.5],
+      source: null,
+    },
+  })
+  assert.equal((await inspect(fixtureModel('llama_mha'))).images, null)
 })
 
 test('what does not go together is refused by name', async () => {
