@@ -21,13 +21,15 @@ import {
  * @param scores arrays of attention's scores
  */
 function blockFloats({ config, widensLinears }: HeldModel, rows: number, length: number, scores = 1): number {
-  const { hiddenSize, headSize, layers } = config
+  const { hiddenSize, headSize, layers, patchValues } = config
+  // Biases are added apart.
+  const wide = patchValues === undefined ? 4 : 6
   const values = layers.map(
     ({ heads, keyValueHeads, channels }) =>
       4 * hiddenSize +
       4 * heads * headSize +
       5 * keyValueHeads * headSize +
-      4 * channels +
+      wide * channels +
       scores * seenScores(config) * length * heads,
   )
   const block = rows * length * Math.max(...values)

@@ -1,6 +1,8 @@
 import type { MergeJob, Placement, PruneJob } from '../contract/index.ts'
+import { makesAhead } from '../data/images/prefetch.ts'
 import { exportMemory } from '../export/size.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
+import { isOfImages } from '../models/encoder-config.ts'
 import { linearNames, tensorsOf } from '../models/tensors.ts'
 import { keepsActivations } from '../training/gradients.ts'
 import { comparedFloats, evaluationFloats, generationFloats } from './forward-memory.ts'
@@ -13,6 +15,9 @@ import type { MeasureWork, Work } from './work.ts'
 const programBytes = 178e6
 const backendBytes = 22e6
 const graphBytes = { prune: 42e6, finetune: 42e6, measure: 40e6, evaluate: 18e6, generate: 10e6 }
+/** The program that decodes pictures and its threads; a thread that makes batches of them ahead, with two that lie ready. */
+const pictureBytes = 75e6
+const aheadBytes = 45e6
 /** What the driver of a graphics card takes of the computer's memory. */
 const driverBytes = 35e6
 /** What the allocator cannot use of what was freed, and arrays that wait for their collection. */
@@ -35,9 +40,16 @@ export function heldMemory(work: Work, checkpoint: Checkpoint, placement?: Place
     const both = [checkpoint, dense].map((model) => heldMemory(alone, model, placement))
     return Math.max(...both) + slack * 4 * comparedFloats(heldModel(work, dense), work.evaluation)
   }
-  const program = programBytes + backendBytes + graphBytes[work.kind]
+  const program = programBytes + backendBytes + graphBytes[work.kind] + bytesOfPictures(work, checkpoint)
   if (placement && !placement.sharesMemory) return program + besideCardBytes(work, checkpoint, placement)
   return program + weightBytes(work, checkpoint) + slack * workBytes(work, checkpoint)
+}
+
+function bytesOfPictures(work: Computing, { config }: Checkpoint): number {
+  if (!isOfImages(config)) return 0
+  const ahead =
+    'augmentation' in work && makesAhead({ ...config, rows: work.batchSize, augmentation: work.augmentation })
+  return pictureBytes + (ahead ? aheadBytes : 0)
 }
 
 /** Bytes of the frozen weights in the form in which they are held. */

@@ -56,7 +56,9 @@ export function trainingFloats(model: HeldModel, training: Training): number {
     const step = sum(kept) + passing + widenedFloats(model, true) + logits + head
     return adapter + step + tile
   }
-  const passing = tokens * Math.max(...layers.map((layer) => passingFloats(config, layer, 3, 2)))
+  // Biases are added apart, and the gradient of GELU takes several arrays.
+  const wide = isOfImages ? 7 : 3
+  const passing = tokens * Math.max(...layers.map((layer) => passingFloats(config, layer, wide, 2)))
   // Masks of dropout that wait for their collection.
   const waiting = tokens * Math.max(...layers.map((layer) => droppedInputs(config, layer, training)))
   const inputs = tokens * (layers.length + 1) * config.hiddenSize
@@ -85,7 +87,8 @@ function keptFloats(config: ModelConfig, layer: number, training: Training): num
     4 * hiddenSize +
     (training.masks ? 3 : 2) * heads * headSize +
     2 * keyValueHeads * headSize +
-    5 * channels +
+    // Of GELU less is kept than of a gate.
+    (config.patchValues === undefined ? 5 : 4) * channels +
     // Scores or probabilities.
     1.5 * seenScores(config) * training.length * heads +
     // Masks of dropout, and some of the inputs with them applied.

@@ -11,7 +11,6 @@ export function imageFacts({ folder, config }: Pick<Checkpoint, 'folder' | 'conf
 } {
   if (!isOfImages(config)) return { images: null, warnings: [] }
   const { imageSize, patchSize, colours, labels } = config
-  const size = ([height, width]: readonly [number, number]) => ({ width, height })
   const facts = { size: size(imageSize), patch: size(patchSize), colours, classes: [...labels] }
   try {
     const preprocessing = readPreprocessing(folder, config.source, imageSize, colours)
@@ -21,6 +20,8 @@ export function imageFacts({ folder, config }: Pick<Checkpoint, 'folder' | 'conf
     return { images: { ...facts, preprocessing: null }, warnings: [error.message] }
   }
 }
+
+const size = ([height, width]: readonly [number, number]) => ({ width, height })
 
 function told({
   resize,

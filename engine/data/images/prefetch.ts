@@ -42,6 +42,16 @@ export interface PrefetchedBatches extends Batches<ImageBatch>, Disposable {
   readonly waited: number
 }
 
+type BatchSize = Pick<ImageBatchOptions, 'imageSize' | 'patchSize' | 'patchValues' | 'rows' | 'augmentation'>
+
+/** Numbers of a batch. */
+const numbersOf = ({ imageSize, patchSize, patchValues, rows }: BatchSize): number =>
+  rows * Math.floor(imageSize[0] / patchSize[0]) * Math.floor(imageSize[1] / patchSize[1]) * patchValues
+
+/** Whether batches are large enough to be made ahead by other threads. */
+export const makesAhead = (batch: BatchSize, fewest = fewNumbers): boolean =>
+  numbersOf(batch) * (batch.augmentation === 'crop-and-flip' ? resizedCosts : 1) >= fewest
+
 /**
  * The training batches of pictures, made ahead by other threads where they are large, so that training does not wait for them:
  * reading, augmenting and scaling hundreds of pictures takes as long as a step on a graphics card. They are the same, bit for
@@ -56,11 +66,7 @@ export function prefetchedBatches(
 ): PrefetchedBatches {
   const source = readPictures(pictures)
   const own = imageBatches(source, options)
-  const { imageSize, patchSize, patchValues, rows } = options
-  const grid = Math.floor(imageSize[0] / patchSize[0]) * Math.floor(imageSize[1] / patchSize[1])
-  const numbers = rows * grid * patchValues
-  const cost = numbers * (options.augmentation === 'crop-and-flip' ? resizedCosts : 1)
-  const others = cost < fewest ? null : new AheadThreads(pictures, options, numbers)
+  const others = makesAhead(options, fewest) ? new AheadThreads(pictures, options, numbersOf(options)) : null
   let waited = 0
   let taken = 0
   const started = performance.now()
