@@ -35,8 +35,11 @@ interface Row {
 const types: readonly GgufType[] = ['f16', 'q8_0', 'q6_k', 'q5_k_m', 'q4_k_m', 'q4_0']
 /** Types whose bytes are llama.cpp's, and whose errors --calibrate makes up for. */
 const oneScale: ReadonlySet<GgufType> = new Set(['q8_0', 'q4_0'])
-/** By what part perplexity may be above that of llama.cpp's quantiser, and a file larger than its own. */
-const tolerance = { perplexity: 0.005, bytes: 0.01 }
+/**
+ * By what part perplexity may be above that of llama.cpp's quantiser, and a file larger than its own. A file that is smaller
+ * by more is another choice, which its perplexity does not judge.
+ */
+const tolerance = { perplexity: 0.005, larger: 0.01, smaller: 0.05 }
 
 /** llama.cpp's own quantiser makes files of the same models: bytes and perplexities of both. */
 export const quantisationJudge: Judge = {
@@ -58,7 +61,8 @@ export const quantisationJudge: Judge = {
       text: `Each model is exported as GGUF, and its float32 file is quantised by llama.cpp's own quantiser. Secateur measures the
 perplexity of all files, with weights taken out of their blocks. "Same" stands where every tensor has the same bytes.
 Calibrated is \`--calibrate\`, of the types whose errors it makes up for, and in brackets the part that it wins back of what
-the type loses against float16.
+the type loses against float16, on a text of the same kind. Files of models whose channels are no whole blocks are smaller than
+llama.cpp's: they are filled up to whole ones, where it stores such a matrix in float16.
 
 ${table(rows.map((row) => rowCells(row, rows)))}
 
@@ -110,7 +114,8 @@ async function rowsOf({ model, checkpoint, ...trial }: Trial, library: string, j
       ? await measure(await write(`${type}-calibrated`, type, { calibrate: trial.calibration }))
       : undefined
     const agrees =
-      perplexity <= theirs.perplexity * (1 + tolerance.perplexity) && bytes <= theirs.bytes * (1 + tolerance.bytes)
+      bytes < theirs.bytes * (1 - tolerance.smaller) ||
+      (perplexity <= theirs.perplexity * (1 + tolerance.perplexity) && bytes <= theirs.bytes * (1 + tolerance.larger))
     const row = { model, type, bytes, perplexity, theirs, agrees, ...(calibrated !== undefined && { calibrated }) }
     say(Object.values(rowCells(row, [...rows, row])).join(' | '))
     rows.push(row)
