@@ -13,10 +13,11 @@ import { busyStates } from './run-summary.ts'
  * @throws ProblemError where a run is not at rest, or where another one needs what would be moved
  */
 export async function removeFiles(
-  { runs, checkpoints, options, emit }: Context,
+  context: Context,
   outlines: readonly RunOutline[],
   files: 'keep' | 'trash',
 ): Promise<void> {
+  const { runs, checkpoints, options, emit } = context
   for (const { id, name, state } of outlines) {
     if (state === 'queued' || busyStates.includes(state))
       throw new ProblemError('in-use', `${name} is ${state}: cancel it first.`)
@@ -31,11 +32,21 @@ export async function removeFiles(
     )
     if (user) throw new ProblemError('in-use', `The output of ${run.name} is needed by the run ${user.name}.`)
   }
-  for (const { folder, output_id } of outlines) {
+  for (const { id, folder, output_id } of outlines) {
+    if (!isOwn(context, id)) continue
     await requireAllowed(options.platform, [dirname(folder)])
     if (await exists(folder)) for (const path of [folder, ...cardBeside(folder)]) await options.platform.trash(path)
     if (output_id === null) continue
     checkpoints.update(output_id, { status: 'missing' })
     emit('checkpoint', { id: output_id, removed: false })
   }
+}
+
+/**
+ * Whether what is at a run's place is its own. The file of an export may be another's, of a run that came after it or of
+ * nobody here, where it ended without one.
+ */
+function isOwn({ runs, checkpoints }: Context, id: number): boolean {
+  const { kind, output_id } = runs.get(id)!
+  return kind !== 'export' || (output_id !== null && checkpoints.get(output_id)?.run_id === id)
 }

@@ -84,7 +84,10 @@ test('a cancelled export leaves nothing, and another one may have its place', as
   const again = await app.ask('runs.create', { job: { ...job, type: 'f16', proof: false } })
   const { result } = await done(again.id)
   assert.deepEqual([result!.export!.file, result!.export!.proof], [place, undefined])
+  // The file is not that of the run which was cancelled.
+  await app.ask('runs.remove', { ids: [id], files: 'trash' })
   assert.ok(existsSync(place))
+  assert.deepEqual(app.platform.trashed, [])
 })
 
 test('what was exported is there after a restart, also where the app ended before the export', async () => {
