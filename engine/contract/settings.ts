@@ -93,6 +93,11 @@ export const trainingSettings = {
     .describe(
       'share of the loss that is taken from a teacher in place of the labels: 0 is cross-entropy, 1 the teacher alone; the teacher is the dense model, the frozen weights without adapter and masks',
     ),
+  teacher: readPath
+    .optional()
+    .describe(
+      'another checkpoint that teaches in place of the dense model: of the same tokenizer, or the same classes',
+    ),
   distilTemperature: z
     .number()
     .min(0.01)

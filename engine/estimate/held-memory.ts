@@ -1,7 +1,7 @@
-import type { MergeJob, Placement, PruneJob } from '../contract/index.ts'
+import type { FinetuneJob, MergeJob, Placement, PruneJob } from '../contract/index.ts'
 import { makesAhead } from '../data/images/prefetch.ts'
 import { exportMemory } from '../export/size.ts'
-import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
+import { type Checkpoint, configOf, openCheckpoint } from '../models/checkpoint.ts'
 import { isOfImages } from '../models/encoder-config.ts'
 import { linearNames, tensorsOf } from '../models/tensors.ts'
 import { keepsActivations } from '../training/gradients.ts'
@@ -52,9 +52,16 @@ function bytesOfPictures(work: Computing, { config }: Checkpoint): number {
   return pictureBytes + (ahead ? aheadBytes : 0)
 }
 
-/** Bytes of the frozen weights in the form in which they are held. */
-export function weightBytes(work: Work, { config, tensors, bytes }: Checkpoint): number {
-  if (!holdsInt8(work)) return bytes
+/** Bytes of the frozen weights in the form in which they are held, those of another teacher included. */
+export function weightBytes(work: Work, checkpoint: Checkpoint): number {
+  const own = bytesHeld(checkpoint, holdsInt8(work))
+  if (!('teacher' in work) || work.teacher === undefined) return own
+  using teacher = openCheckpoint(work.teacher)
+  return own + bytesHeld(teacher, holdsInt8(work))
+}
+
+function bytesHeld({ config, tensors, bytes }: Checkpoint, int8: boolean): number {
+  if (!int8) return bytes
   return tensorsOf(config).reduce((sum, { name, shape, role }) => {
     // A byte a weight, and a scale a row.
     const held = role.part === 'weight' ? shape[0]! * (shape[1]! + 4) : (tensors.get(name)?.bytes ?? 0)
@@ -70,6 +77,10 @@ function besideCardBytes(work: Computing, checkpoint: Checkpoint, { streamedByte
   const streamed = holdsInt8(work) ? streamedBytes : 0
   const adapter = 'targetModules' in work ? 5 * 4 * adapterFloats(checkpoint.config, work) : 0
   return driverBytes + streamed + adapter + (work.kind === 'prune' ? writingBytes(work, checkpoint) : 0)
+}
+
+function teacherSize({ distil, teacher }: FinetuneJob | PruneJob, { config }: Checkpoint): number {
+  return distil === 0 ? 0 : (teacher === undefined ? config : configOf(teacher)).hiddenSize
 }
 
 function heldModel(work: Work, { config, dtype }: Checkpoint): HeldModel {
@@ -99,7 +110,15 @@ function workBytes(work: Computing, checkpoint: Checkpoint): number {
       const keeps = again === 'off' || (again === 'auto' && keepsActivations(config, rows, length))
       const prunes = work.kind === 'prune'
       const adapter = { rank, targetModules, drops: dropout > 0 }
-      const training = { rows, length, ...adapter, masks: prunes, keeps, scores: prunes, distils: work.distil > 0 }
+      const training = {
+        rows,
+        length,
+        ...adapter,
+        masks: prunes,
+        keeps,
+        scores: prunes,
+        teacherSize: teacherSize(work, checkpoint),
+      }
       const steps = 4 * trainingFloats(model, training) + (prunes ? scoringBytes(work, config) : 0)
       const samples = work.sampleEvery > 0 ? 4 * generationFloats(model, 128, work.sampleTokens) : 0
       const scored = prunes && work.evaluation ? evaluationFloats(model, work.evaluation) : 0
@@ -114,7 +133,7 @@ function workBytes(work: Computing, checkpoint: Checkpoint): number {
 function measureBytes(model: HeldModel, { batchSize, sequenceLength, calibrationSamples, rank }: MeasureWork): number {
   const { config } = model
   const settings = { rows: batchSize, length: sequenceLength, rank, targetModules: linearNames(config) }
-  const plain = { drops: false, masks: false, keeps: false, distils: false }
+  const plain = { drops: false, masks: false, keeps: false, teacherSize: 0 }
   const gradients = trainingFloats(model, { ...settings, ...plain, scores: true })
   const inputs =
     Math.max(0, calibrationSamples - batchSize) * sequenceLength * config.hiddenSize * (config.layers.length + 1)

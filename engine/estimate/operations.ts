@@ -1,5 +1,6 @@
 import type { ModelConfig } from '../models/model-config.ts'
 import type { FinetuneJob, PruneJob } from '../contract/index.ts'
+import { configOf } from '../models/checkpoint.ts'
 import { multiplyAdds } from '../models/multiply-adds.ts'
 import { keeps } from './estimate.ts'
 
@@ -15,6 +16,7 @@ export function stepOperations(job: FinetuneJob | PruneJob, config: ModelConfig)
   const tokens = job.batchSize * job.sequenceLength * job.gradientAccumulation
   const head = 2 * config.vocabularySize * config.hiddenSize
   const blocks = forwardOperations(config, job.sequenceLength) - head
-  const passes = (keeps(job, config) ? 2 : 3) + (job.distil > 0 ? 1 : 0)
-  return tokens * (passes * blocks + (job.distil > 0 ? 3 : 2) * head)
+  const teacher = job.teacher === undefined ? config : configOf(job.teacher)
+  const taught = job.distil > 0 ? forwardOperations(teacher, job.sequenceLength) : 0
+  return tokens * ((keeps(job, config) ? 2 : 3) * blocks + 2 * head + taught)
 }

@@ -28,8 +28,8 @@ export interface Training extends AdapterSize {
   keeps: boolean
   /** Whether groups are scored from the adapter's gradients. */
   scores: boolean
-  /** Whether a teacher's output is held, and its logits beside the student's. */
-  distils: boolean
+  /** Hidden size of the teacher, whose output is held and whose logits stand beside the student's; 0 where there is none. */
+  teacherSize: number
 }
 
 /** Floats that steps of training hold at most beside the weights. */
@@ -42,9 +42,9 @@ export function trainingFloats(model: HeldModel, training: Training): number {
   const isOfImages = config.patchValues !== undefined
   const read = isOfImages ? training.rows : tokens
   const rows = isOfImages ? read : headRows(tokens, config.vocabularySize)
-  const models = training.distils ? 2 : 1
+  const models = training.teacherSize > 0 ? 2 : 1
   const piece = models * logitArrays * rows * config.vocabularySize
-  const lesson = training.distils ? tokens * config.hiddenSize : 0
+  const lesson = tokens * training.teacherSize
   const tile = training.scores ? tileArrays * Math.min(tileElements, widestOf(config)) : 0
   const adapter = adapterArrays * adapterFloats(config, training) + tokens * patchFloats(config) + lesson
   if (training.keeps) {

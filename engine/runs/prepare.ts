@@ -22,6 +22,7 @@ import { Trainer } from '../training/trainer.ts'
 import { readImageData } from './image-data.ts'
 import type { RunFolder } from './run-folder.ts'
 import { StageProgress } from './stage-progress.ts'
+import { teacherOf } from './teacher.ts'
 import { restoredValues, restoreMoments } from './state.ts'
 import type { TextTools } from './samples.ts'
 import { readTextData, type RunData, type ValidationData } from './training-data.ts'
@@ -106,7 +107,7 @@ export async function prepareTraining(
         },
       )
     : createAdapter(model.config, settings, new Random(job.seed).fork('adapter'), classifier)
-  const teacher = job.distil > 0 ? { model: loaded, share: job.distil, temperature: job.distilTemperature } : undefined
+  const teacher = await teacherOf(job, checkpoint, { model, dense: loaded }, made, { emit, signal, resume })
   const trainer = new Trainer(model, adapter, batches, { ...job, steps, update, teacher })
   made.defer(() => disposeMatrices(trainedMatrices(adapter)))
   made.defer(() => trainer.dispose())

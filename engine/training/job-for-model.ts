@@ -27,10 +27,20 @@ export function forModel<Given extends TrainingJob>(job: Given, config: ModelCon
   const unknown = targetModules.find((name: LinearName) => !names.includes(name))
   if (unknown !== undefined)
     throw badSetting('targetModules', `a ${config.family} has no linear layer ${unknown}: it has ${names.join(', ')}`)
-  if (job.distil > 0 && job.kind === 'prune' && criteria[job.criterion].removes === 'weights')
+  if (job.teacher !== undefined && job.distil === 0)
+    throw badSetting(
+      'teacher',
+      'says who teaches, and the share of its part (--distil) is 0: give both, or leave it out',
+    )
+  if (
+    job.distil > 0 &&
+    job.teacher === undefined &&
+    job.kind === 'prune' &&
+    criteria[job.criterion].removes === 'weights'
+  )
     throw badSetting(
       'distil',
-      `${job.criterion} sets weights of the model itself to zero, so that no dense model is left to learn from: leave it out`,
+      `${job.criterion} sets weights of the model itself to zero, so that no dense model is left to learn from: leave it out, or name another teacher`,
     )
   if (isOfImages) return { ...forImages(job, config), targetModules }
   if (job.augmentation !== 'none')
@@ -78,10 +88,10 @@ export function checkScorableAtOnce(job: FinetuneJob | PruneJob, isNew: boolean)
  * @param isNew whether the model gets a new classifier, since its own does not fit the classes
  * @throws SecateurError where it has no logits for them
  */
-export function checkTeachable({ distil }: Pick<FinetuneJob, 'distil'>, isNew: boolean): void {
-  if (distil > 0 && isNew)
+export function checkTeachable({ distil, teacher }: Pick<FinetuneJob, 'distil' | 'teacher'>, isNew: boolean): void {
+  if (distil > 0 && teacher === undefined && isNew)
     throw badSetting(
       'distil',
-      'the dense model does not know the classes of these pictures, so it cannot teach them: fine-tune and merge first, or leave it out',
+      'the dense model does not know the classes of these pictures, so it cannot teach them: fine-tune and merge first, name a teacher that knows them, or leave it out',
     )
 }

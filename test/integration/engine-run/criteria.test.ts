@@ -14,6 +14,7 @@ import {
 } from '../../../engine/contract/index.ts'
 import { runJob } from '../../../engine/jobs/index.ts'
 import { sample } from '../../e2e/secateur.ts'
+import { fixtureModel } from '../../fixtures/read.ts'
 
 let folder = ''
 before(async () => {
@@ -107,4 +108,21 @@ test('what heals with the dense model as the teacher goes on after a stop to the
 test('a dense model that is gone teaches nobody', async () => {
   const { error } = await run('no-teacher', { criterion: 'magnitude-unstructured', schedule: 'one-shot', distil: 1 })
   assert.match(String(error), /distil: .*no dense model is left/)
+})
+
+test('another checkpoint teaches in place of the dense model, where it has the same tokenizer', async () => {
+  const own = await run('own-teacher', { distil: 1 })
+  // A copy of the dense model teaches what the dense model does.
+  const copy = await run('copied-teacher', { distil: 1, teacher: sample('model') })
+  assert.equal(copy.error, null)
+  assert.ok(copy.weights().equals(own.weights()))
+  const smaller = await run('smaller-teacher', { distil: 1, teacher: own.result!.checkpoint! })
+  assert.ok(!smaller.weights().equals(own.weights()))
+  const [one, two] = [own, copy].map(({ events }) => events.find((event) => event.type === 'estimate')!.estimate)
+  using checkpoint = openCheckpoint(sample('model'))
+  assert.ok(Math.abs(two!.memoryBytes - one!.memoryBytes - checkpoint.bytes) < 1)
+  const other = await run('other-teacher', { distil: 1, teacher: fixtureModel('llama_gqa') })
+  assert.match(String(other.error), /teacher: .*llama_gqa has a vocabulary of .*, the checkpoint one of/)
+  const nobody = await run('no-share', { teacher: sample('model') })
+  assert.match(String(nobody.error), /teacher: says who teaches, and the share of its part \(--distil\) is 0/)
 })

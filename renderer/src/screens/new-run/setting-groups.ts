@@ -162,7 +162,12 @@ export const groups: readonly SettingGroup[] = [
     name: 'teacher',
     title: 'What it learns from',
     settings: {
-      distil: { label: 'Share of the dense model', unit: fraction },
+      distil: { label: 'Share of the teacher', unit: fraction },
+      teacher: {
+        label: 'Another teacher',
+        sentence:
+          'Folder or file of a checkpoint with the same tokenizer, or the same classes; left empty, the dense model.',
+      },
       distilTemperature: { label: 'Temperature of its part' },
     },
   },

@@ -85,14 +85,15 @@ test('colours are scaled, and what does not fit is refused by name', () => {
   )
 })
 
+const written = (folder: string) => JSON.parse(readFileSync(join(folder, 'preprocessor_config.json'), 'utf8')) as object
+
 test('a written preprocessor_config.json says the size of the model, whatever fields it has', () => {
-  const read = (folder: string) => JSON.parse(readFileSync(join(folder, 'preprocessor_config.json'), 'utf8')) as object
   const plain = folderWith({ size: { height: 8, width: 8 }, do_resize: true })
   fitPreprocessing(plain, [8, 8])
-  assert.deepEqual(read(plain), { size: { height: 8, width: 8 }, do_resize: true })
+  assert.deepEqual(written(plain), { size: { height: 8, width: 8 }, do_resize: true })
   fitPreprocessing(plain, [16, 8])
-  assert.deepEqual(read(plain), { size: { height: 16, width: 8 }, do_resize: true })
+  assert.deepEqual(written(plain), { size: { height: 16, width: 8 }, do_resize: true })
   const bare = folderWith({ do_normalize: false })
   fitPreprocessing(bare, [8, 8])
-  assert.deepEqual(read(bare), { do_normalize: false })
+  assert.deepEqual(written(bare), { do_normalize: false })
 })

@@ -1,0 +1,72 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { FinetuneJob, JobContext, PruneJob } from '../contract/index.ts'
+import { readPreprocessing } from '../data/images/preprocessing.ts'
+import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
+import type { EncoderConfig } from '../models/encoder-config.ts'
+import type { Model } from '../models/family.ts'
+import { disposeModel, loadModelInSlices } from '../models/load.ts'
+import { openTokenizer } from '../models/model-tokenizer.ts'
+import type { ModelConfig } from '../models/model-config.ts'
+import { badSetting } from '../shared/errors.ts'
+import type { Teacher } from '../training/teacher.ts'
+import { StageProgress } from './stage-progress.ts'
+
+/**
+ * The teacher of a job: the dense model that is trained anyway, or another checkpoint, which is loaded beside it; undefined
+ * where the loss is of the labels alone.
+ *
+ * @param model what is trained, with the classes that it will tell apart
+ * @param dense the same as its checkpoint has it
+ * @param made disposes of what was loaded
+ * @throws SecateurError where the other checkpoint does not speak of the same tokens or classes
+ */
+export async function teacherOf(
+  job: FinetuneJob | PruneJob,
+  checkpoint: Checkpoint,
+  { model, dense }: { model: Model; dense: Model },
+  made: DisposableStack,
+  { emit, signal }: JobContext,
+): Promise<Teacher | undefined> {
+  const settings = { share: job.distil, temperature: job.distilTemperature }
+  if (job.distil === 0) return undefined
+  if (job.teacher === undefined) return { ...settings, model: dense }
+  const other = made.use(openCheckpoint(job.teacher, 'imageSize' in job ? job.imageSize : undefined))
+  await checkTeacher(other, checkpoint, model.config)
+  const reading = new StageProgress('reading weights', emit)
+  let bytes = 0
+  const loaded = await loadModelInSlices(other, {
+    int8: job.int8,
+    signal,
+    onProgress: (more) => reading.report((bytes += more), other.bytes),
+  })
+  made.defer(() => disposeModel(loaded))
+  return { ...settings, model: loaded }
+}
+
+const preprocessingOf = (folder: string, { source, imageSize, colours }: EncoderConfig) =>
+  readPreprocessing(folder, source, imageSize, colours)
+
+async function checkTeacher(teacher: Checkpoint, student: Checkpoint, trained: ModelConfig): Promise<void> {
+  const { config } = teacher
+  const refuse = (reason: string) => badSetting('teacher', `${teacher.folder} ${reason}`)
+  const isOfImages = trained.patchValues !== undefined
+  if (isOfImages !== (config.patchValues !== undefined))
+    throw refuse(`is a ${config.family}, which ${isOfImages ? 'reads text' : 'looks at pictures'}`)
+  if (isOfImages) {
+    if (config.patchValues !== trained.patchValues || config.maxPositions !== trained.maxPositions)
+      throw refuse('does not cut pictures into the same patches')
+    const [taught, own] = [config as EncoderConfig, trained as EncoderConfig]
+    if (!isDeepStrictEqual(taught.labels, own.labels)) throw refuse('tells other classes apart, or in another order')
+    if (!isDeepStrictEqual(preprocessingOf(teacher.folder, taught), preprocessingOf(student.folder, own)))
+      throw refuse('sees pictures after another preprocessing')
+    return
+  }
+  if (config.vocabularySize !== trained.vocabularySize)
+    throw refuse(`has a vocabulary of ${config.vocabularySize}, the checkpoint one of ${trained.vocabularySize}`)
+  const [theirs, own] = [await openTokenizer(teacher), await openTokenizer(student)]
+  for (let id = 0; id < Math.min(config.vocabularySize, own.vocabularySize, theirs.vocabularySize); id++)
+    if (theirs.token(id) !== own.token(id))
+      throw refuse(
+        `has another tokenizer: token ${id} is '${theirs.token(id)}', and the checkpoint's '${own.token(id)}'`,
+      )
+}
