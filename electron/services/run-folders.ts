@@ -207,9 +207,9 @@ export async function settleFromFolder(
  */
 export async function settleExport(context: Context, library: Library, row: RunRow): Promise<void> {
   const { runs } = context
-  const { bytes, parameters } = await library.add(row.folder, 'run-output')
-  const { type, dtype = 'same' } = JSON.parse(row.job) as { type?: string; dtype?: string }
-  const written = { file: row.folder, bytes, type: type ?? dtype, bitsPerWeight: (8 * bytes) / parameters }
+  const { bytes, parameters, dtype } = await library.add(row.folder, 'run-output')
+  const { type = dtype } = JSON.parse(row.job) as { type?: string }
+  const written = { file: row.folder, bytes, type, bitsPerWeight: (8 * bytes) / parameters }
   await enterResult(context, library, row, { type: 'result', export: written }, Date.now())
   const message = 'The app ended before the export did: it is whole, but what its proof said is lost.'
   runs.records.addLog(row.id, { time: Date.now(), level: 'warning', message })
