@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { criteria, criterionName, type SweepJob, sweepSchema } from '../engine/contract/index.ts'
 import { changedSettings, settingsTable } from '../engine/sweeps/changed-settings.ts'
 import { expandSweep } from '../engine/sweeps/expand.ts'
+import { visionJob } from './experiments-vision.ts'
 import { sampleTaskFile, sampleTasks } from './sample-tasks.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -14,13 +15,14 @@ export const experimentFlags = (args: string[]) =>
   parseArgs({
     args,
     options: {
-      checkpoint: { type: 'string', default: join(sample, 'model') },
-      data: { type: 'string', multiple: true, default: [join(sample, 'train.jsonl')] },
+      vision: { type: 'boolean', default: false },
+      checkpoint: { type: 'string' },
+      data: { type: 'string', multiple: true },
       documents: { type: 'string' },
       perplexity: { type: 'string', multiple: true },
       windows: { type: 'string' },
       limit: { type: 'string', default: '20' },
-      out: { type: 'string', default: join(root, 'runs/experiments') },
+      out: { type: 'string' },
       steps: { type: 'string', default: '100' },
       seeds: { type: 'string', default: '3' },
       parallel: { type: 'string', default: String(availableParallelism()) },
@@ -28,17 +30,19 @@ export const experimentFlags = (args: string[]) =>
     },
   }).values
 
-/** The sweep that compares all criteria: at 20 % and 50 %, healed and not, with several seeds. */
+/** The sweep that compares all criteria: at 20 % and 50 %, healed and not, with several seeds; or those on images. */
 export function experimentJob(values: ReturnType<typeof experimentFlags>): SweepJob {
-  const ofSample = resolve(values.checkpoint) === join(sample, 'model')
+  if (values.vision) return visionJob(values)
+  const checkpoint = values.checkpoint ?? join(sample, 'model')
+  const ofSample = resolve(checkpoint) === join(sample, 'model')
   return sweepSchema.parse({
     kind: 'sweep',
-    checkpoint: values.checkpoint,
-    out: values.out,
+    checkpoint,
+    out: values.out ?? join(root, 'runs/experiments'),
     parallel: Number(values.parallel),
     keepCheckpoints: false,
     base: {
-      data: values.data,
+      data: values.data ?? [join(sample, 'train.jsonl')],
       ...(values.documents === undefined ? {} : { maxDocuments: Number(values.documents) }),
       steps: Number(values.steps),
       ratioOf: 'parameters',
@@ -76,7 +80,7 @@ export function experimentJob(values: ReturnType<typeof experimentFlags>): Sweep
 }
 
 /** Files are told of in words. */
-const files = ['data', 'evaluation.tasks', 'evaluation.perplexity']
+const files = ['data', 'evaluation.tasks', 'evaluation.perplexity', 'evaluation.images']
 
 /** What all runs have that is not the default, as a table in Markdown. */
 export const experimentSettings = (job: SweepJob): string =>

@@ -1,6 +1,7 @@
 // npm run experiments: every criterion at 20 % and 50 %, healed and not, with three seeds, on the shipped sample or on
-// another checkpoint. Leaves a sweep's folder with its report; run again, it goes on where it was stopped. --settings only
-// prints, as docs/experiments.md has it, what the runs have that is not the default.
+// another checkpoint; with --vision the paper's comparison on a classifier of images. Leaves a sweep's folder with its
+// report; run again, it goes on where it was stopped. --settings only prints, as docs/experiments.md has it, what the runs
+// have that is not the default.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeReporter } from '../engine/entries/command-line/report.ts'
@@ -17,7 +18,7 @@ async function run(): Promise<void> {
   const controller = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => controller.abort())
   try {
-    const resume = existsSync(join(values.out, 'run.json'))
+    const resume = existsSync(join(job.out, 'run.json'))
     const result = await sweep(job, { emit: (event) => reporter.event(event), signal: controller.signal, resume })
     reporter.finish(result)
   } catch (error) {

@@ -53,7 +53,7 @@ const commands = {
     ['package', [...bin('electron-builder/cli.js'), '--publish', 'never', ...rest]],
   ],
   'make-icons': () => [['make-icons', script('scripts/make-icons.ts')]],
-  demo: () => [['demo', script('scripts/demo.ts')]],
+  demo: () => [['demo', script('scripts/demo/main.ts')]],
   experiments: () => [['experiments', [node, join(root, 'scripts/experiments.ts'), ...rest]]],
   'make-sample': () => [['make-sample', script('scripts/make-sample/main.ts')]],
   'make-vision-sample': () => [['make-vision-sample', script('scripts/make-vision-sample/main.ts')]],

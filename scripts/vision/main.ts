@@ -1,6 +1,6 @@
 // npm run train-vit -- --images FOLDER --out FOLDER: trains a small ViT from random weights on labelled pictures, with the
 // engine itself. Leaves a checkpoint, and its curve in curve.jsonl; run again, it goes on where it was stopped.
-import { appendFileSync, mkdirSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { chooseBackend } from '../../engine/backends/choose.ts'
@@ -39,6 +39,10 @@ const { values } = parseArgs({
 if (values.images === undefined || values.out === undefined)
   throw new TypeError('say --images FOLDER (of class folders) and --out FOLDER')
 const out = values.out
+if (existsSync(join(out, 'model'))) {
+  console.error(`it is trained: ${join(out, 'model')}`)
+  process.exit()
+}
 const controller = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => controller.abort())
 const { signal } = controller

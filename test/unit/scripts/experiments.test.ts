@@ -21,6 +21,8 @@ test('docs/experiments.md has every setting of the experiments that is not the d
     assert.ok(names.includes(`\`${name}\``), name)
   const page = readFileSync('docs/experiments.md', 'utf8')
   assert.deepEqual(cells(page.slice(page.indexOf('## The criteria compared'), page.indexOf('Measured on'))), expected)
+  const onImages = experimentSettings(experimentJob(experimentFlags(['--vision'])))
+  assert.deepEqual(cells(page.slice(page.indexOf('## Criteria compared on images'))), cells(onImages))
 })
 
 test('the report of a sweep has what all runs share that is not the default, and not what they differ in', () => {
