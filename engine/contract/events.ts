@@ -32,7 +32,7 @@ export const resultEventSchema = z.object({
   checkpoint: z.string().optional(),
   adapter: z.string().optional(),
   parameters: parametersSchema.optional(),
-  /** What a run trained: numbers, and their share of all parameters of the dense model. */
+  /** What a run trained. */
   trainable: trainableSchema.optional(),
   removal: removalSchema.optional(),
   /** Which programs load the checkpoint that was written. */

@@ -99,15 +99,31 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
   },
 }
 
-/** Those of a preset's settings that a job of a shape has, with those of its evaluation apart. */
+/** Settings of presets that speak of text: for a model of images a preset goes without them. */
+const ofText: readonly string[] = [
+  'trainOn',
+  'packing',
+  'sequenceLength',
+  'sampleEvery',
+  'samplePrompts',
+  'evaluation.latency',
+]
+
+/**
+ * Those of a preset's settings that a job of a shape has, with those of its evaluation apart.
+ *
+ * @param ofImages whether the job's model looks at pictures
+ */
 export function presetFor(
   name: PresetName,
   shape: object,
+  ofImages = false,
 ): { settings: Record<string, unknown>; evaluation: Record<string, unknown> } {
   const settings: Record<string, unknown> = {}
   const evaluation: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(presets[name].values))
-    if (key.startsWith('evaluation.')) evaluation[key.slice('evaluation.'.length)] = value
+    if (ofImages && ofText.includes(key)) continue
+    else if (key.startsWith('evaluation.')) evaluation[key.slice('evaluation.'.length)] = value
     else if (Object.hasOwn(shape, key)) settings[key] = value
   return { settings, evaluation: Object.hasOwn(shape, 'evaluation') ? evaluation : {} }
 }

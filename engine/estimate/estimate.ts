@@ -45,7 +45,7 @@ export function estimateJob(
         : 0
   return {
     parameters: { before, after },
-    ...(adapter > 0 && { trainable: { parameters: adapter, fraction: adapter / before } }),
+    ...(adapter > 0 && { trainable: { parameters: adapter, fraction: adapter / (before + adapter) } }),
     ...(target &&
       target.removes !== 'weights' && {
         removal: removalOf(config, target, { layers: layersAfter(config, target), parameters: after }),

@@ -137,7 +137,10 @@ export async function prepareTraining(
   }
 }
 
-const trainableOf = (parameters: number, all: number): Trainable => ({ parameters, fraction: parameters / all })
+const trainableOf = (parameters: number, all: number): Trainable => ({
+  parameters,
+  fraction: parameters / (all + parameters),
+})
 
 /** A classifier that is trained beside the adapter, as it is before the first step; null where none is. */
 function classifierOf(job: FinetuneJob | PruneJob, { classes }: RunData, checkpoint: Checkpoint): PairValues | null {

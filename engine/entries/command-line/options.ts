@@ -10,7 +10,8 @@ import {
   renameJob,
   renameSettings,
 } from '../../contract/index.ts'
-import { badSetting, type SecateurError } from '../../shared/errors.ts'
+import { configOf } from '../../models/checkpoint.ts'
+import { badSetting, SecateurError } from '../../shared/errors.ts'
 import { readJson } from '../../shared/files.ts'
 
 const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
@@ -150,7 +151,7 @@ export function jobFrom(
   )
   const preset =
     'preset' in flags && isPreset('preset')
-      ? presetFor(presetName.parse(flags.preset), shape)
+      ? presetFor(presetName.parse(flags.preset), shape, looksAtPictures(positional['checkpoint'], flags))
       : { settings: {}, evaluation: {} }
   const fromFile: Record<string, unknown> =
     'job' in flags ? renameJob({ ...readJson(String(flags.job), z.looseObject({})) }, shape, refuseTwice) : {}
@@ -170,6 +171,18 @@ export function jobFrom(
   const parsed = schema.safeParse({ ...settings, kind })
   if (parsed.success) return parsed.data as Job
   throw settingError(parsed.error, settings)
+}
+
+/** Whether the checkpoint of a job is a model of images; one that cannot be read is refused later, by the job itself. */
+function looksAtPictures(checkpoint: string | undefined, flags: object): boolean {
+  try {
+    const path =
+      checkpoint ?? ('job' in flags ? readJson(String(flags.job), z.object({ checkpoint: z.string() })).checkpoint : '')
+    return configOf(path).patchValues !== undefined
+  } catch (error) {
+    if (error instanceof SecateurError) return false
+    throw error
+  }
 }
 
 /** The first complaint of a schema, as an error that names the flag a person typed or should have typed. */

@@ -48,7 +48,7 @@ function describeEstimate(result: EstimateResult): string {
 }
 
 const trainableText = ({ parameters, fraction }: Trainable): string =>
-  `trainable: ${number(parameters)} parameters, ${(100 * fraction).toFixed(2)} % of the model's`
+  `trainable: ${number(parameters)} parameters, ${(100 * fraction).toFixed(2)} % of all`
 
 /** What becomes of the rows of training data. */
 function rowsText({ rows, documents }: RowCounts, loss: string | null): string {

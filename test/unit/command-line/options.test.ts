@@ -12,7 +12,11 @@ import {
   type PruneJob,
   pruneSchema,
 } from '../../../engine/contract/index.ts'
+import { configOf } from '../../../engine/models/checkpoint.ts'
 import { SecateurError } from '../../../engine/shared/errors.ts'
+import { forModel } from '../../../engine/training/job-for-model.ts'
+import { fixtureModel } from '../../fixtures/read.ts'
+import { visionModel } from '../../fixtures/vision.ts'
 
 /** What a command with a schema's flags makes of arguments. */
 function flagsOf(schema: Parameters<typeof schemaOptions>[0], args: string[]): object {
@@ -213,4 +217,22 @@ describe('a setting that is wrong is named by its flag', () => {
     ])
       assert.throws(() => pruneFrom(...needed, ...args), new RegExp(args[0]!))
   })
+})
+
+const jobOf = (checkpoint: string, preset: string) =>
+  jobFrom(
+    'prune',
+    pruneSchema,
+    { checkpoint },
+    { ...flagsOf(pruneSchema, needed), preset, images: 'pictures' },
+  ) as PruneJob
+
+test('a preset leaves out what speaks of text where the model looks at pictures', () => {
+  for (const preset of presetName.options) {
+    const job = jobOf(visionModel('vit_hf'), preset)
+    forModel(job, configOf(job.checkpoint))
+    assert.equal(job.evaluation!.latency, false)
+  }
+  assert.deepEqual(jobOf(visionModel('vit_hf'), 'quick').samplePrompts, [])
+  assert.equal(jobOf(fixtureModel('llama_mha'), 'quick').sequenceLength, 128)
 })
