@@ -26,6 +26,8 @@ export interface DecodeOptions {
 
 /** Pictures that are worth a thread of their own. */
 const fewPictures = 200
+/** More threads would hold more memory than they save time: the pictures of a set are decoded once. */
+const mostThreads = 8
 
 /**
  * Decodes the pictures of a set into a folder: `pixels` and `fingerprints`, one picture after the other without those that are
@@ -42,7 +44,7 @@ export async function decodeSet(
   const animated: Sidecar['animated'] = { count: 0, first: 0 }
   const options: FitOptions = { preprocessing, height, width }
   const total = set.images.length
-  const threads = Math.min(availableParallelism(), Math.floor(total / fewPictures))
+  const threads = Math.min(mostThreads, availableParallelism(), Math.floor(total / fewPictures))
   await using pool = new ThreadPool<PictureTask, FittedPicture>(
     new URL('./decode-worker.ts', import.meta.url),
     threads,
