@@ -42,10 +42,16 @@ export function registerFusedEncoder(): void {
     const { graph } = backend
     if (isEmpty(x)) return filled(backend, x.shape, 0, 'float32')
     const apply = (operator: string, ...operands: Value[]) => graph.node(operator, operands, 'float32', x.shape)
-    const erf = apply('Erf', apply('Mul', x, graph.scalar(Math.SQRT1_2)))
-    const share = apply('Mul', apply('Add', erf, graph.scalar(1)), graph.scalar(0.5))
-    const exponent = apply('Mul', apply('Mul', x, x), graph.scalar(-0.5))
-    const density = apply('Mul', apply('Exp', exponent), graph.scalar(1 / Math.sqrt(2 * Math.PI)))
-    return backend.output(apply('Mul', dy, apply('Add', share, apply('Mul', x, density))))
+    // Every node reads and writes all of memory's share: as few as can be. With u = x / sqrt 2, share = (1 + erf u) / 2 and
+    // x times the density is x / sqrt(2 pi) / exp(u^2).
+    const u = apply('Mul', x, graph.scalar(Math.SQRT1_2))
+    const erf = apply('Erf', u)
+    const share = graph.node('HardSigmoid', [erf], 'float32', x.shape, {
+      alpha: { float: 0.5 },
+      beta: { float: 0.5 },
+    })
+    const scaled = apply('Mul', x, graph.scalar(1 / Math.sqrt(2 * Math.PI)))
+    const slope = apply('Div', scaled, apply('Exp', apply('Mul', u, u)))
+    return backend.output(apply('Mul', dy, apply('Add', share, slope)))
   })
 }
