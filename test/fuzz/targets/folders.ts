@@ -10,8 +10,10 @@ import { loadAdapter } from '../../../engine/lora/load-adapter.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import { readState } from '../../../engine/runs/state-file.ts'
 import { readRunFolder } from '../../../engine/runs/run-report.ts'
+import { SecateurError } from '../../../engine/shared/errors.ts'
 import { readSweep, reportSweep } from '../../../engine/sweeps/read-sweep.ts'
 import { fixtureModel } from '../../fixtures/read.ts'
+import { visionModel } from '../../fixtures/vision.ts'
 import { filesIn } from '../files.ts'
 import type { Input, Target } from '../target.ts'
 import { safetensorsOf } from './weights.ts'
@@ -90,30 +92,52 @@ export const sweepFolder: Target = {
   },
 }
 
-const model = () => openCheckpoint(fixtureModel('llama_gqa'))
+/** A language model and a classifier of images. */
+const models = { language: fixtureModel('llama_gqa'), images: visionModel('vit_hf') }
 
 const pair = () => ({
   q: { a: new Float32Array(2 * 32), b: new Float32Array(64 * 2) },
   down: { a: new Float32Array(2 * 48), b: new Float32Array(32 * 2) },
 })
+const pairOfEncoder = () => ({ q: { a: new Float32Array(2 * 24), b: new Float32Array(24 * 2) } })
 
 export const peft: Target = {
   name: 'peft',
   async seeds() {
-    using base = model()
+    using base = openCheckpoint(models.language)
+    using encoder = openCheckpoint(models.images)
     const folder = await mkdtemp(join(tmpdir(), 'secateur-fuzz-peft-'))
     try {
       const matrices = adapterMatrices(base.config, [pair(), pair()])
       const settings = { rank: 2, alpha: 16, dropout: 0, rankStabilised: true, base: 'b', targetModules: ['q', 'down'] }
       await writeAdapter(join(folder, 'a'), { ...settings, matrices }, base.config)
-      return [filesIn(join(folder, 'a'))]
+      const labels = ['cat', 'dog', 'newt']
+      const ofImages = {
+        ...settings,
+        targetModules: ['q'],
+        matrices: adapterMatrices(encoder.config, [pairOfEncoder(), pairOfEncoder()]),
+        classifier: { a: new Float32Array(3 * 24), b: new Float32Array(3), inputs: 24, labels },
+      }
+      await writeAdapter(join(folder, 'b'), ofImages, encoder.config)
+      return [filesIn(join(folder, 'a')), filesIn(join(folder, 'b'))]
     } finally {
       await rm(folder, { recursive: true })
     }
   },
   read(folder) {
-    using base = model()
-    loadAdapter(folder, base)
+    // It is one of them that an adapter belongs to; the other one refuses it.
+    const refusals = Object.values(models).flatMap((path) => {
+      using base = openCheckpoint(path)
+      try {
+        loadAdapter(folder, base)
+        return []
+      } catch (error) {
+        return [error]
+      }
+    })
+    const [fault] = refusals.filter((error) => !(error instanceof SecateurError))
+    if (fault !== undefined) throw fault
+    if (refusals.length > 1) throw refusals[0]
   },
 }
 
