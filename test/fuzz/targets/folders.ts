@@ -135,7 +135,7 @@ export const peft: Target = {
         return [error]
       }
     })
-    const [fault] = refusals.filter((error) => !(error instanceof SecateurError))
+    const fault = refusals.find((error) => !(error instanceof SecateurError))
     if (fault !== undefined) throw fault
     if (refusals.length > 1) throw refusals[0]
   },
