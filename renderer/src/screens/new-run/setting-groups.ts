@@ -56,6 +56,7 @@ export const groups: readonly SettingGroup[] = [
       ratioOf: { label: 'What the ratio counts' },
       targetFraction: { unit: fraction },
       targetParameters: { unit: 'parameters' },
+      prune: { label: 'What may leave' },
       headGroups: { label: 'Head groups' },
       keepUnscored: { label: 'Keep what cannot be scored' },
       ranking: {},
@@ -156,6 +157,12 @@ export const groups: readonly SettingGroup[] = [
       sequenceLength: { unit: 'tokens' },
       batchSize: { unit: 'sequences' },
       gradientAccumulation: { unit: 'micro-batches' },
+      augmentation: { label: 'Changes of pictures' },
+      imageSize: {
+        label: 'Size of pictures',
+        unit: 'pixels',
+        sentence: 'Models of images: edge of the pictures; left empty, the size that the model was made for.',
+      },
     },
   },
   {
@@ -194,6 +201,7 @@ export const groups: readonly SettingGroup[] = [
       dropout: { unit: fraction },
       rankStabilised: { label: 'Rank-stabilised (rsLoRA)' },
       targetModules: {},
+      trainClassifier: { label: 'Train the classifier' },
     },
   },
   {
