@@ -99,16 +99,21 @@ async function rowsOf({ model, checkpoint, ...trial }: Trial, library: string, j
   }
   const measure = async (file: string) => (await measurePerplexity(file, trial.text, trial.windows)).value
   const whole = await write('f32', 'f32')
+  say(`llama.cpp quantises ${model}`)
+  const others = new Map<GgufType, string>(
+    types.filter((type) => type !== 'f16').map((type) => [type, path(`${type}-theirs`)]),
+  )
+  await quantiseByLlamaCpp({ library, from: whole, to: others }, judging)
   const rows: Row[] = []
   for (const type of types) {
-    say(`${model} as ${type}, by Secateur${type === 'f16' ? '' : ' and by llama.cpp'}`)
     const ours = await write(type, type)
     const [bytes, perplexity] = [statSync(ours).size, await measure(ours)]
-    if (type === 'f16') {
+    const other = others.get(type)
+    if (other === undefined) {
       rows.push({ model, type, bytes, perplexity, agrees: true })
+      say(`${model} | ${type} | ${bytes} | ${number(perplexity)}`)
       continue
     }
-    const other = await quantiseByLlamaCpp({ library, from: whole, to: path(`${type}-theirs`), type }, judging)
     const same = sameTensors(ours, other)
     const theirs = { bytes: statSync(other).size, perplexity: same ? perplexity : await measure(other), same }
     const { calibration } = trial
@@ -127,15 +132,22 @@ async function rowsOf({ model, checkpoint, ...trial }: Trial, library: string, j
   return rows
 }
 
+/** Quantises a file to others by their types, all in one process. */
 async function quantiseByLlamaCpp(
-  { library, from, to, type }: { library: string; from: string; to: string; type: GgufType },
+  { library, from, to }: { library: string; from: string; to: ReadonlyMap<GgufType, string> },
   { workshop }: Judging,
-): Promise<string> {
-  const question = { model: from, what: type, library, from, to, fileType: fileTypeOf(type) }
-  const { verdicts } = await workshop.ask('llama_cpp_quantise.py', [question])
-  const error = verdicts[0]?.error
-  if (error !== undefined) throw new Error(`llama.cpp could not quantise ${from} as ${type}: ${error}`)
-  return to
+): Promise<void> {
+  const questions = [...to].map(([type, file]) => ({
+    model: from,
+    what: type,
+    library,
+    from,
+    to: file,
+    fileType: fileTypeOf(type),
+  }))
+  const { verdicts } = await workshop.ask('llama_cpp_quantise.py', questions)
+  const failed = verdicts.find(({ error }) => error !== undefined)
+  if (failed) throw new Error(`llama.cpp could not quantise ${from} as ${failed.what}: ${failed.error}`)
 }
 
 /** Whether two files hold the same tensors: types, shapes and bytes. */
