@@ -1,6 +1,7 @@
 import { chooseBackend } from '../backends/choose.ts'
 import type { Estimate, Job, JobEstimate } from '../contract/index.ts'
-import { checkAdapter, readAdapter } from '../lora/peft.ts'
+import { checkAdapter } from '../lora/peft.ts'
+import { readAdapter } from '../lora/read-peft.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
 import { targetOf } from '../pruning/job-target.ts'
 import { headCountWarnings } from '../pruning/planned.ts'

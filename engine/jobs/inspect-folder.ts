@@ -6,7 +6,7 @@ import type { AdapterInspection, CheckpointInspection, Inspection, ParsedService
 import { checkpointWarnings } from '../estimate/job-warnings.ts'
 import { onnxCompatibility } from '../export/compatibility.ts'
 import { modelName } from '../export/onnx/write.ts'
-import { inspectAdapter } from '../lora/peft.ts'
+import { inspectAdapter } from '../lora/read-peft.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { familyOf, readConfig } from '../models/registry.ts'

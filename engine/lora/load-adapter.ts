@@ -1,7 +1,8 @@
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { type Adapter, adapterFrom } from './adapter.ts'
 import type { ModelConfig } from '../models/model-config.ts'
-import { adaptedConfig, checkAdapter, pairsOfAdapter, readAdapter } from './peft.ts'
+import { adaptedConfig, checkAdapter, pairsOfAdapter } from './peft.ts'
+import { readAdapter } from './read-peft.ts'
 
 /**
  * Reads a PEFT folder as an adapter of a checkpoint, with the config of the two together.

@@ -4,14 +4,9 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import type { StoredTensor } from '../../../engine/tensor/stored-tensor.ts'
-import {
-  adapterMatrices,
-  checkAdapter,
-  pairsOfAdapter,
-  type PeftAdapter,
-  readAdapter,
-  writeAdapter,
-} from '../../../engine/lora/peft.ts'
+import { adapterMatrices, checkAdapter, pairsOfAdapter, type PeftAdapter } from '../../../engine/lora/peft.ts'
+import { readAdapter } from '../../../engine/lora/read-peft.ts'
+import { writeAdapter } from '../../../engine/lora/write-peft.ts'
 import { writeSafetensors } from '../../../engine/checkpoint/safetensors-writer.ts'
 import { SafetensorsFile } from '../../../engine/checkpoint/safetensors.ts'
 import { linearOf } from '../../../engine/models/tensors.ts'
