@@ -9,6 +9,8 @@ import { scratchFolder } from './scratch.ts'
 
 // From a checkpoint to a file for another program, each test from where the last one ended.
 test.describe.configure({ mode: 'serial' })
+// flow.spec.ts starts from an empty library.
+test.use({ appOf: 'exports' })
 
 const scratch = scratchFolder('export')
 const go = (page: Page, hash: string) => page.goto(new URL(hash, page.url()).href)

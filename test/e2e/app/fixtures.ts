@@ -141,10 +141,12 @@ class ElectronApp implements App {
 
 interface Worker extends AppOptions {
   shell: AppOptions['shell']
+  /** Another name is another app, with nothing in it yet. */
+  appOf: string
   browserOfTests: Browser | null
 }
 
-/** `app` is started anew for each file of specs, which goes through it test by test. */
+/** All files of specs share `app`, one after the other, but for those that name one of their own in `appOf`. */
 export const test = base.extend<{ skipWhereMissing: void }, Worker & { app: App }>({
   // Not a hook, which would belong to the first file of specs alone.
   skipWhereMissing: [
@@ -156,6 +158,7 @@ export const test = base.extend<{ skipWhereMissing: void }, Worker & { app: App 
     { auto: true },
   ],
   shell: ['browser', { option: true, scope: 'worker' }],
+  appOf: ['all', { option: true, scope: 'worker' }],
   browserOfTests: [
     async ({ shell }, use) => {
       const launch = shell === 'browser' && browserPath
@@ -166,7 +169,9 @@ export const test = base.extend<{ skipWhereMissing: void }, Worker & { app: App 
     { scope: 'worker' },
   ],
   app: [
-    async ({ shell, browserOfTests }, use) => {
+    async ({ shell, browserOfTests, appOf }, use) => {
+      // Taken so that another name is another app.
+      void appOf
       const reason = missing(shell)
       if (reason) {
         // The specs are skipped before they would miss it.
