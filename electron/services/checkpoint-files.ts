@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { type Inspection, inspectionSchema } from '../../engine/contract/index.ts'
+import { cardBeside, type Inspection, inspectionSchema } from '../../engine/contract/index.ts'
 import type { WorkControl } from '../../engine/shared/work-control.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import { copyFolder } from './files.ts'
@@ -30,14 +30,12 @@ export function ownPaths({
   if (!isGguf(known)) return [path]
   if (storage === 'copied') return [dirname(path)]
   const parts = known.files.map(({ name }) => join(dirname(path), name))
-  return storage === 'run-output' ? [...parts, ...cardBeside(path)] : parts
+  return storage === 'run-output' ? [...parts, ...writtenCard(path)] : parts
 }
 
 /** The model card that an export wrote beside its GGUF file. */
-export function cardBeside(path: string): string[] {
-  const card = path.replace(/\.gguf$/i, '.README.md')
-  return card !== path && existsSync(card) ? [card] : []
-}
+export const writtenCard = (path: string): string[] =>
+  /\.gguf$/i.test(path) ? [cardBeside(path)].filter((card) => existsSync(card)) : []
 
 /** Copies a checkpoint to a new folder: its own folder, or the parts of its GGUF file. */
 export const copyCheckpoint = (inspection: Inspection, path: string, to: string, control: WorkControl): Promise<void> =>

@@ -2,7 +2,7 @@ import { dirname } from 'node:path'
 import type { RunOutline } from '../database/runs.ts'
 import { ProblemError } from '../problems.ts'
 import { requireAllowed } from './allowed-paths.ts'
-import { cardBeside } from './checkpoint-files.ts'
+import { writtenCard } from './checkpoint-files.ts'
 import type { Context } from './context.ts'
 import { exists } from './files.ts'
 import { busyStates } from './run-summary.ts'
@@ -35,7 +35,7 @@ export async function removeFiles(
   for (const { id, folder, output_id } of outlines) {
     if (!isOwn(context, id)) continue
     await requireAllowed(options.platform, [dirname(folder)])
-    if (await exists(folder)) for (const path of [folder, ...cardBeside(folder)]) await options.platform.trash(path)
+    if (await exists(folder)) for (const path of [folder, ...writtenCard(folder)]) await options.platform.trash(path)
     if (output_id === null) continue
     checkpoints.update(output_id, { status: 'missing' })
     emit('checkpoint', { id: output_id, removed: false })

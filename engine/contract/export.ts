@@ -10,6 +10,9 @@ export type GgufType = z.infer<typeof ggufType>
 export const ggufLayout = z.enum(['stock', 'deci', 'padded'])
 export type GgufLayout = z.infer<typeof ggufLayout>
 
+/** The model card of a GGUF file, which may lie beside others: NAME.gguf has NAME.README.md. */
+export const cardBeside = (file: string): string => `${file.replace(/\.gguf$/i, '')}.README.md`
+
 const common = {
   kind: z.literal('export'),
   checkpoint: readPath,

@@ -28,9 +28,6 @@ export interface CardFacts {
   job: Job | ({ kind: 'import' } & ImportSettings)
 }
 
-/** The card of a GGUF file, which may lie beside others: NAME.gguf has NAME.README.md. */
-export const cardBeside = (file: string): string => `${file.replace(/\.gguf$/i, '')}.${cardName}`
-
 /** Whether Secateur wrote a card, so that it may be replaced. */
 export const isOwnCard = (card: string): boolean => readFrontMatter(card).get('tags')?.includes(ownTag) ?? false
 

@@ -2,7 +2,6 @@ import type { GgufValue } from '../../checkpoint/gguf/writer.ts'
 import type { GgufType } from '../../contract/index.ts'
 import { version } from '../../shared/version.ts'
 import { type BaseModel, ownTag } from '../card/base-model.ts'
-
 import { fileTypeOf, isQuantised } from './tensor-types.ts'
 
 const text = (value: string): GgufValue => ({ type: 'string', value })
