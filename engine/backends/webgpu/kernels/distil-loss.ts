@@ -1,8 +1,9 @@
-import { dispatch, groupsFor, output, register } from '../record.ts'
-import { declarations, floats, lanesFor, reductions, rowwise } from '../wgsl.ts'
-import { lossOf, scalarOf } from './cross-entropy.ts'
+import { dispatch, register } from '../record.ts'
+import { declarations, floats, reductions, rowwise } from '../wgsl.ts'
+import { scalarOf } from './cross-entropy.ts'
 import { product } from './product.ts'
-import { rmsNorm, rmsNormGradient } from './rms-norm.ts'
+import { rmsNorm } from './rms-norm.ts'
+import { throughHead } from './through-head.ts'
 
 /*
  * The student's logits become their own gradient where they lie, as in HeadLoss. Each lane runs through its share of a row
@@ -81,32 +82,21 @@ ${rowwise(
 /** A loss against labels and a teacher together with both heads' products, for as many rows as the caller takes at once. */
 export function registerDistilLoss(): void {
   register('DistilLoss', ({ inputs, attributes, backend }) => {
-    const { weight, epsilon, teacherWeight, teacherEpsilon, share, temperature } = attributes
-    const x = inputs.x!
-    const rows = x.shape[0]!
+    const { teacherWeight, teacherEpsilon, share, temperature } = attributes
     const divisor = scalarOf(backend, inputs.divisor!)
-    const [taughtNormed, taughtInverse] = rmsNorm(backend, inputs.teacher!, inputs.teacherNorm!, teacherEpsilon)
-    const taught = product(backend, taughtNormed, teacherWeight, { transposed: false })
-    backend.disposeData(taughtNormed.dataId)
-    backend.disposeData(taughtInverse.dataId)
-    const [normed, inverse] = rmsNorm(backend, x, inputs.norm!, epsilon)
-    const logits = product(backend, normed, weight, { transposed: false })
+    const [normed, inverse] = rmsNorm(backend, inputs.teacher!, inputs.teacherNorm!, teacherEpsilon)
+    const taught = product(backend, normed, teacherWeight, { transposed: false })
     backend.disposeData(normed.dataId)
-    const likelihood = output(backend, [rows])
-    const lanes = lanesFor(weight.rows)
-    dispatch(
-      backend,
-      { key: `distilGradientInPlace ${lanes}`, code: () => gradientInPlace(lanes) },
-      [inputs.labels!, taught, logits, likelihood],
-      [rows, weight.rows, divisor, { float: share }, { float: temperature }],
-      groupsFor(rows, 1),
-    )
-    backend.disposeData(taught.dataId)
-    const dNormed = product(backend, logits, weight, { transposed: true })
-    backend.disposeData(logits.dataId)
-    const gradient = rmsNormGradient(backend, dNormed, x, inputs.norm!, inverse)
-    backend.disposeData(dNormed.dataId)
     backend.disposeData(inverse.dataId)
-    return [lossOf(backend, likelihood, divisor), gradient]
+    return throughHead(backend, inputs, attributes, divisor, ({ logits, likelihood, uniforms, lanes, groups }) => {
+      dispatch(
+        backend,
+        { key: `distilGradientInPlace ${lanes}`, code: () => gradientInPlace(lanes) },
+        [inputs.labels!, taught, logits, likelihood],
+        [...uniforms, { float: share }, { float: temperature }],
+        groups,
+      )
+      backend.disposeData(taught.dataId)
+    })
   })
 }

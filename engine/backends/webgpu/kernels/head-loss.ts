@@ -1,8 +1,7 @@
-import { dispatch, groupsFor, output, register } from '../record.ts'
-import { declarations, floats, lanesFor, reductions, rowwise } from '../wgsl.ts'
-import { lossOf, scalarOf } from './cross-entropy.ts'
-import { product } from './product.ts'
-import { rmsNorm, rmsNormGradient } from './rms-norm.ts'
+import { dispatch, register } from '../record.ts'
+import { declarations, floats, reductions, rowwise } from '../wgsl.ts'
+import { scalarOf } from './cross-entropy.ts'
+import { throughHead } from './through-head.ts'
 
 /*
  * Logits become their own gradient where they lie: the soft-max of a row is never stored beside them. Each lane runs through
@@ -47,28 +46,20 @@ ${rowwise(
 
 /** Cross-entropy together with the head's products, for as many rows as the caller takes at once. */
 export function registerHeadLoss(): void {
-  register('HeadLoss', ({ inputs, attributes, backend }) => {
-    const { weight, epsilon } = attributes
-    const x = inputs.x!
-    const rows = x.shape[0]!
-    const divisor = scalarOf(backend, inputs.divisor!)
-    const [normed, inverse] = rmsNorm(backend, x, inputs.norm!, epsilon)
-    const logits = product(backend, normed, weight, { transposed: false })
-    backend.disposeData(normed.dataId)
-    const likelihood = output(backend, [rows])
-    const lanes = lanesFor(weight.rows)
-    dispatch(
+  register('HeadLoss', ({ inputs, attributes, backend }) =>
+    throughHead(
       backend,
-      { key: `gradientInPlace ${lanes}`, code: () => gradientInPlace(lanes) },
-      [inputs.labels!, logits, likelihood],
-      [rows, weight.rows, divisor],
-      groupsFor(rows, 1),
-    )
-    const dNormed = product(backend, logits, weight, { transposed: true })
-    backend.disposeData(logits.dataId)
-    const gradient = rmsNormGradient(backend, dNormed, x, inputs.norm!, inverse)
-    backend.disposeData(dNormed.dataId)
-    backend.disposeData(inverse.dataId)
-    return [lossOf(backend, likelihood, divisor), gradient]
-  })
+      inputs,
+      attributes,
+      scalarOf(backend, inputs.divisor!),
+      ({ logits, likelihood, uniforms, lanes, groups }) =>
+        dispatch(
+          backend,
+          { key: `gradientInPlace ${lanes}`, code: () => gradientInPlace(lanes) },
+          [inputs.labels!, logits, likelihood],
+          uniforms,
+          groups,
+        ),
+    ),
+  )
 }
