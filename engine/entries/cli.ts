@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { listDevices } from '../backends/devices.ts'
 import { exportJobFrom, exportOptions } from './command-line/export-options.ts'
 import { collectAssignments, jobFrom, optionFor, schemaOptions, settingsFrom } from './command-line/options.ts'
-import { type Reporter, makeReporter } from './command-line/report.ts'
+import { makeReporter } from './command-line/report.ts'
+import { type CommonFlags, runReported, stoppable } from './command-line/running.ts'
 import {
   criterionList,
   type EngineEvent,
@@ -12,33 +13,20 @@ import {
   exportFormats,
   finetuneSchema,
   importSchema,
-  type Job,
-  jobSchema,
-  type JobContext,
   mergeSchema,
   presetName,
   presets,
   pruneSchema,
   sweepSchema,
   taskList,
-  type ResultEvent,
 } from '../contract/index.ts'
 import { exitCodes, SecateurError } from '../shared/errors.ts'
 import { bench, benchSchema } from '../jobs/bench.ts'
 import { generateSchema, generateText } from '../jobs/generate.ts'
 import { importCheckpoint } from '../jobs/import.ts'
 import { inspect } from '../jobs/inspect.ts'
-import { runJob } from '../jobs/index.ts'
 import { measure, measureSchema } from '../jobs/measure.ts'
 import { version } from '../shared/version.ts'
-import { StopSwitch } from './process/stop-switch.ts'
-
-interface CommonFlags {
-  json?: boolean
-  job?: string
-  resume?: boolean
-  estimate?: boolean
-}
 
 const estimateFlag = ['--estimate', 'only say what the job would leave, need and take on this computer'] as const
 
@@ -265,41 +253,3 @@ const criteriaHelp = criterionList
       `  ${name}: ${sentence} Looks at ${needs}; memory beyond training: ${memory}.`,
   )
   .join('\n')
-
-async function runReported(job: Job, flags: CommonFlags, reporter: Reporter): Promise<void> {
-  const parsed = jobSchema.parse(job)
-  await stoppable(reporter, async (signal) => {
-    if (flags.estimate) {
-      return await reportEstimate(parsed, reporter, signal)
-    }
-    const context: JobContext = {
-      emit: (event: EngineEvent) => reporter.event(event),
-      signal,
-      resume: flags.resume ?? false,
-    }
-    const result: ResultEvent = await runJob(parsed, context)
-    reporter.finish(result)
-  })
-}
-
-/** Says what a job would leave, need and take, and what its files hold. @throws SecateurError where it would be refused */
-async function reportEstimate(job: Job, reporter: Reporter, signal: AbortSignal): Promise<void> {
-  const { estimateAnyJob } = await import('../estimate/any-job.ts')
-  const { checkData } = await import('../estimate/check-data.ts')
-  const known = await estimateAnyJob({ job }, { signal, progress: () => {} })
-  const progress = (done: number, total: number) =>
-    reporter.event({ type: 'progress', stage: 'checking data', done, total })
-  const data = await checkData({ job }, { signal, progress })
-  const criterion = job.kind === 'prune' ? job.criterion : null
-  reporter.finish({ type: 'result', criterion, ...known, data })
-  const [first] = data.problems
-  if (first) throw new SecateurError(first.kind, data.problems.map(({ message }) => message).join('\n'))
-}
-
-/** Runs with a signal that the first Ctrl-C raises; the second one ends the process at once. */
-async function stoppable(reporter: Reporter, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  using stop = new StopSwitch(() => reporter.note('stopping after this step; press Ctrl-C again to end at once'))
-  // Nobody reads any more: a terminal that was closed, or a pipe's other end. The state is worth saving all the same.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', stop.stop)
-  await run(stop.signal)
-}

@@ -12,7 +12,8 @@ import { percent } from '../../../renderer/src/format.ts'
 import { settingText } from '../../../renderer/src/screens/new-run/setting-text.ts'
 import { parseNumber } from '../../../renderer/src/screens/new-run/typed.ts'
 import { humanise, settingLabel } from '../../../renderer/src/screens/new-run/presentation.ts'
-import { groups, picked } from '../../../renderer/src/screens/new-run/setting-groups.ts'
+import { picked } from '../../../renderer/src/screens/new-run/setting-group.ts'
+import { groups } from '../../../renderer/src/screens/new-run/setting-groups.ts'
 
 const filled = (changes: Partial<Draft> = {}): Draft => ({
   ...emptyDraft(),

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { engine } from '../../../../electron/contract/index.ts'
 import { humanise, presentationOf } from './presentation.ts'
-import { groups, otherGroup, picked, type Presentation } from './setting-groups.ts'
+import { otherGroup, picked, type Presentation } from './setting-group.ts'
+import { groups } from './setting-groups.ts'
 
 /** What can be started. The pipeline is a prune run that scores the dense checkpoint first and the result afterwards. */
 export const modes = ['pipeline', 'prune', 'sweep', 'finetune', 'evaluate', 'merge'] as const

@@ -1,5 +1,6 @@
 import { taskTitle } from '../../names.ts'
-import { groups, otherGroup, type Presentation } from './setting-groups.ts'
+import { otherGroup, type Presentation } from './setting-group.ts'
+import { groups } from './setting-groups.ts'
 
 /** `gradientNorm` as `Gradient norm`. */
 export function humanise(name: string): string {

@@ -1,42 +1,11 @@
+import type { SettingGroup } from './setting-group.ts'
+
+const fraction = 'fraction'
+
 /**
  * How the settings of a job are shown: their order, groups, labels and units. What a setting means, its default and its
  * range come from the job's schema alone; a setting that is new there and not named here appears under "Other settings".
  */
-export interface Presentation {
-  readonly label?: string
-  readonly unit?: string
-  /** In place of the schema's sentence, where that speaks to users of the command line. */
-  readonly sentence?: string
-  /** Values worth choosing, with what each is for. */
-  readonly offers?: readonly { readonly value: string; readonly label: string }[]
-}
-export interface SettingGroup {
-  readonly name: string
-  readonly title: string
-  /** Settings by their dotted path in the job, in the order in which they are shown. */
-  readonly settings: Readonly<Record<string, Presentation>>
-}
-
-/** Parts of a job that have pickers of their own. */
-export const picked: readonly string[] = [
-  'kind',
-  'checkpoint',
-  'adapter',
-  'compareWith',
-  'out',
-  'data',
-  'evaluation.tasks',
-  'evaluation.perplexity',
-  'evaluation.fewShotFrom',
-  'preset',
-  'base',
-  'values',
-  'variants',
-]
-
-export const otherGroup = { name: 'other', title: 'Other settings' }
-
-const fraction = 'fraction'
 export const groups: readonly SettingGroup[] = [
   {
     name: 'sweep',

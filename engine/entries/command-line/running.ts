@@ -1,0 +1,50 @@
+import { type EngineEvent, type Job, type JobContext, jobSchema, type ResultEvent } from '../../contract/index.ts'
+import { runJob } from '../../jobs/index.ts'
+import { SecateurError } from '../../shared/errors.ts'
+import { StopSwitch } from '../process/stop-switch.ts'
+import type { Reporter } from './report.ts'
+
+/** Flags that are not settings of a job. */
+export interface CommonFlags {
+  json?: boolean
+  job?: string
+  resume?: boolean
+  estimate?: boolean
+}
+
+/** Runs a job that flags and files have made, and reports its result; with --estimate only what it would need. */
+export async function runReported(job: Job, flags: CommonFlags, reporter: Reporter): Promise<void> {
+  const parsed = jobSchema.parse(job)
+  await stoppable(reporter, async (signal) => {
+    if (flags.estimate) return await reportEstimate(parsed, reporter, signal)
+    const context: JobContext = {
+      emit: (event: EngineEvent) => reporter.event(event),
+      signal,
+      resume: flags.resume ?? false,
+    }
+    const result: ResultEvent = await runJob(parsed, context)
+    reporter.finish(result)
+  })
+}
+
+/** Says what a job would leave, need and take, and what its files hold. @throws SecateurError where it would be refused */
+async function reportEstimate(job: Job, reporter: Reporter, signal: AbortSignal): Promise<void> {
+  const { estimateAnyJob } = await import('../../estimate/any-job.ts')
+  const { checkData } = await import('../../estimate/check-data.ts')
+  const known = await estimateAnyJob({ job }, { signal, progress: () => {} })
+  const progress = (done: number, total: number) =>
+    reporter.event({ type: 'progress', stage: 'checking data', done, total })
+  const data = await checkData({ job }, { signal, progress })
+  const criterion = job.kind === 'prune' ? job.criterion : null
+  reporter.finish({ type: 'result', criterion, ...known, data })
+  const [first] = data.problems
+  if (first) throw new SecateurError(first.kind, data.problems.map(({ message }) => message).join('\n'))
+}
+
+/** Runs with a signal that the first Ctrl-C raises; the second one ends the process at once. */
+export async function stoppable(reporter: Reporter, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  using stop = new StopSwitch(() => reporter.note('stopping after this step; press Ctrl-C again to end at once'))
+  // Nobody reads any more: a terminal that was closed, or a pipe's other end. The state is worth saving all the same.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', stop.stop)
+  await run(stop.signal)
+}
