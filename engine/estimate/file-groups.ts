@@ -9,6 +9,7 @@ import { evaluationProblems } from '../evaluation/check-evaluation.ts'
 import { imageProblems } from '../evaluation/check-images.ts'
 import { labelFileOf } from '../evaluation/read-task.ts'
 import { configOf } from '../models/checkpoint.ts'
+import { isOfImages } from '../models/encoder-config.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { collectProblems, type SecateurError } from '../shared/errors.ts'
@@ -65,7 +66,7 @@ const modelOf = ({ checkpoint, imageSize }: { checkpoint: string; imageSize?: nu
   config: configOf(checkpoint, imageSize),
 })
 
-const looksAtPictures = ({ config }: { config: ModelConfig }): boolean => config.patchValues !== undefined
+const looksAtPictures = ({ config }: { config: ModelConfig }): boolean => isOfImages(config)
 
 /** What is found of pictures, of which nothing but problems is told. */
 async function ofPictures(check: () => Promise<void>): Promise<CheckedFiles> {

@@ -38,7 +38,7 @@ const trainedIn = async (job: TrainingJob, { labels }: EncoderConfig, signal: Ab
 export async function trainingPictures(job: TrainingJob, model: ImageModel, signal: AbortSignal): Promise<RowCounts> {
   const config = model.config as EncoderConfig
   forModel(job, config)
-  readPreprocessing(model.folder, config.source, config.imageSize, config.colours)
+  readPreprocessing(model.folder, config)
   const set = await openImageSet(job.data[0]!, 'train', signal)
   trainedClasses(set, config.labels)
   const count = Math.min(set.images.length, job.maxDocuments ?? Infinity)

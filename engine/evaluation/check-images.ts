@@ -1,7 +1,7 @@
 import type { EvaluationSettings } from '../contract/index.ts'
 import { openImageSet } from '../data/images/image-set.ts'
 import { readPreprocessing } from '../data/images/preprocessing.ts'
-import type { EncoderConfig } from '../models/encoder-config.ts'
+import { type EncoderConfig, isOfImages } from '../models/encoder-config.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { badFile, badSetting, collectProblems, type SecateurError } from '../shared/errors.ts'
 import { matchClasses } from './match-classes.ts'
@@ -17,7 +17,7 @@ export interface ScoredCheckpoint {
 
 /** @throws SecateurError where the settings ask a model of images for anything but pictures, or a language model for pictures. */
 export function checkKindOfEvaluation(settings: EvaluationSettings, { folder, config }: ScoredCheckpoint): void {
-  if (config.patchValues === undefined) {
+  if (!isOfImages(config)) {
     if (settings.images === undefined) return
     throw badSetting('images', `${folder} is a language model, which does not look at pictures`)
   }
@@ -46,7 +46,7 @@ export async function imageProblems(
     checkKindOfEvaluation(settings, checkpoint)
     checkClassifier(checkpoint)
     const config = checkpoint.config as EncoderConfig
-    readPreprocessing(checkpoint.folder, config.source, config.imageSize, config.colours)
+    readPreprocessing(checkpoint.folder, config)
     const set = await openImageSet(settings.images!, 'test', signal)
     matchClasses(set.classes, config.labels, set.path)
   })

@@ -13,7 +13,7 @@ export function imageFacts({ folder, config }: Pick<Checkpoint, 'folder' | 'conf
   const { imageSize, patchSize, colours, labels } = config
   const facts = { size: size(imageSize), patch: size(patchSize), colours, classes: [...labels] }
   try {
-    const preprocessing = readPreprocessing(folder, config.source, imageSize, colours)
+    const preprocessing = readPreprocessing(folder, config)
     return { images: { ...facts, preprocessing: told(preprocessing) }, warnings: [] }
   } catch (error) {
     if (!(error instanceof SecateurError)) throw error

@@ -4,6 +4,7 @@ import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { type EngineEvent, type JobContext, machineSettings, pruneSchema } from '../contract/index.ts'
 import { announce } from '../estimate/announce.ts'
 import { createAdapter, disposeMatrices } from '../lora/adapter.ts'
+import { isOfImages } from '../models/encoder-config.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
 import { linearNames } from '../models/tensors.ts'
@@ -73,8 +74,8 @@ export async function measure(
   using checkpoint = openCheckpoint(settings.checkpoint)
   await chooseBackend(settings)
   const { batchSize, calibrationSamples, rank } = settings
-  const { patchValues, maxPositions } = checkpoint.config
-  const sequenceLength = patchValues === undefined ? settings.sequenceLength : maxPositions
+  const { config } = checkpoint
+  const sequenceLength = isOfImages(config) ? config.maxPositions : settings.sequenceLength
   await announce({ kind: 'measure', batchSize, sequenceLength, calibrationSamples, rank }, checkpoint, emit)
   const batches = await batchesOf(settings, checkpoint, { emit, signal })
   const model = await loadModelInSlices(checkpoint, { signal })
@@ -134,7 +135,7 @@ async function batchesOf(
   checkpoint: Checkpoint,
   context: Pick<JobContext, 'emit' | 'signal'>,
 ): Promise<TrainingBatch[]> {
-  if (checkpoint.config.patchValues !== undefined) return await measuredImages(settings, checkpoint, context)
+  if (isOfImages(checkpoint.config)) return await measuredImages(settings, checkpoint, context)
   const calibration = { ...settings, calibrationData: [], calibrationShares: [], calibrationSequenceLength: undefined }
   return await calibrationBatches(calibration, await openTokenizer(checkpoint), context)
 }

@@ -51,7 +51,7 @@ export function checkAdapter(adapter: ReadAdapter, config: ModelConfig): void {
       undefined,
       `was trained on images of ${pixelsText(imageSize)} pixels, and the model takes ${pixelsText(taken)}: give --image-size ${imageSize[0]}`,
     )
-  if (classifier && config.patchValues === undefined)
+  if (classifier && !isOfImages(config))
     throw badFile(path, undefined, 'has a classifier of images, and the model is a language model')
   if (classifier && classifier.inputs !== config.hiddenSize)
     throw badFile(

@@ -1,7 +1,7 @@
 import { fromFloat32, toFloat32 } from '../checkpoint/dtype.ts'
 import { badSetting } from '../shared/errors.ts'
 import type { StoredTensor } from '../tensor/stored-tensor.ts'
-import { type EncoderConfig, encoderConfig, type Size, pixelsText } from './encoder-config.ts'
+import { type EncoderConfig, encoderConfig, isOfImages, type Size, pixelsText } from './encoder-config.ts'
 import type { ModelConfig } from './model-config.ts'
 import { type Grid, resizePositions } from './positions.ts'
 import { familyOf } from './registry.ts'
@@ -20,13 +20,12 @@ const gridOf = ({ imageSize, patchSize }: EncoderConfig): Grid => [
  */
 export function forImageSize(config: ModelConfig, edge: number | undefined): ModelConfig {
   if (edge === undefined) return config
-  if (config.patchValues === undefined)
-    throw badSetting('imageSize', `a ${config.family} is a language model: leave it out`)
-  const { patchSize } = config as EncoderConfig
+  if (!isOfImages(config)) throw badSetting('imageSize', `a ${config.family} is a language model: leave it out`)
+  const { patchSize } = config
   if (edge < Math.max(...patchSize))
     throw badSetting('imageSize', `${edge} pixels are less than a patch of ${pixelsText(patchSize)}`)
   const imageSize: Size = [edge, edge]
-  return encoderConfig({ ...(config as EncoderConfig), imageSize })
+  return encoderConfig({ ...config, imageSize })
 }
 
 /** The name of the tensor of learned positions, and what they are for images of another size; null where they stay. */

@@ -29,8 +29,8 @@ export async function readImageData(
   { emit, signal }: Pick<JobContext, 'emit' | 'signal'>,
 ): Promise<RunData> {
   const config = checkpoint.config as EncoderConfig
-  const { imageSize, colours, maxPositions: length } = config
-  const preprocessing = readPreprocessing(checkpoint.folder, config.source, imageSize, colours)
+  const { imageSize, maxPositions: length } = config
+  const preprocessing = readPreprocessing(checkpoint.folder, config)
   using opened = new DisposableStack()
   const reading = new StageProgress('reading data', emit)
   const onProgress = (done: number, total: number) => reading.report(done, total)
@@ -119,10 +119,10 @@ export async function measuredImages(
   { emit, signal }: Pick<JobContext, 'emit' | 'signal'>,
 ): Promise<ImageBatch[]> {
   const encoder = config as EncoderConfig
-  const { imageSize, colours, maxPositions: length } = encoder
+  const { imageSize, maxPositions: length } = encoder
   checkClassifier({ folder, config })
   if (job.field !== undefined) throw badSetting('field', `${folder} is a model of images, which reads no text`)
-  const preprocessing = readPreprocessing(folder, config.source, imageSize, colours)
+  const preprocessing = readPreprocessing(folder, encoder)
   const found = await openImageSet(job.data[0]!, 'train', signal)
   const classOf = matchClasses(found.classes, encoder.labels, found.path)
   const set = drawnFrom(relabelled(found, { labels: encoder.labels, classOf }), job.maxDocuments, job.seed)

@@ -32,7 +32,7 @@ export async function scoreImages(
   const config = checkpoint.config as EncoderConfig
   const set = await openImageSet(settings.images!, 'test', signal)
   const classOf = matchClasses(set.classes, config.labels, set.path)
-  const preprocessing = readPreprocessing(checkpoint.folder, config.source, config.imageSize, config.colours)
+  const preprocessing = readPreprocessing(checkpoint.folder, config)
   const reading = new StageProgress('reading data', emit)
   using store = await openImageStore(set, preprocessing, config.imageSize, {
     badRows: settings.badImages,

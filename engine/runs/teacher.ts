@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { FinetuneJob, JobContext, PruneJob } from '../contract/index.ts'
 import { readPreprocessing } from '../data/images/preprocessing.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
-import type { EncoderConfig } from '../models/encoder-config.ts'
+import { isOfImages } from '../models/encoder-config.ts'
 import type { Model } from '../models/family.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
@@ -43,21 +43,16 @@ export async function teacherOf(
   return { ...settings, model: loaded }
 }
 
-const preprocessingOf = (folder: string, { source, imageSize, colours }: EncoderConfig) =>
-  readPreprocessing(folder, source, imageSize, colours)
-
 async function checkTeacher(teacher: Checkpoint, student: Checkpoint, trained: ModelConfig): Promise<void> {
   const { config } = teacher
   const refuse = (reason: string) => badSetting('teacher', `${teacher.folder} ${reason}`)
-  const isOfImages = trained.patchValues !== undefined
-  if (isOfImages !== (config.patchValues !== undefined))
-    throw refuse(`is a ${config.family}, which ${isOfImages ? 'reads text' : 'looks at pictures'}`)
-  if (isOfImages) {
+  if (isOfImages(trained) !== isOfImages(config))
+    throw refuse(`is a ${config.family}, which ${isOfImages(config) ? 'looks at pictures' : 'reads text'}`)
+  if (isOfImages(trained) && isOfImages(config)) {
     if (config.patchValues !== trained.patchValues || config.maxPositions !== trained.maxPositions)
       throw refuse('does not cut pictures into the same patches')
-    const [taught, own] = [config as EncoderConfig, trained as EncoderConfig]
-    if (!isDeepStrictEqual(taught.labels, own.labels)) throw refuse('tells other classes apart, or in another order')
-    if (!isDeepStrictEqual(preprocessingOf(teacher.folder, taught), preprocessingOf(student.folder, own)))
+    if (!isDeepStrictEqual(config.labels, trained.labels)) throw refuse('tells other classes apart, or in another order')
+    if (!isDeepStrictEqual(readPreprocessing(teacher.folder, config), readPreprocessing(student.folder, trained)))
       throw refuse('sees pictures after another preprocessing')
     return
   }

@@ -32,7 +32,7 @@ if (!values['pictures-only']) await train()
 async function train(): Promise<void> {
   await chooseBackend(values.threads === undefined ? {} : { threads: Number(values.threads) })
   const config = parseConfig(model, 'recipe.ts') as EncoderConfig
-  const preprocessing = readPreprocessing('', {}, config.imageSize, config.colours)
+  const preprocessing = readPreprocessing('', { ...config, source: {} })
   const batch = { ...config, rows: training.rowsPerStep, length: config.maxPositions, preprocessing }
   const stateFile = stateFileIn(`${folder}.training`)
   const weights = await trainVit({

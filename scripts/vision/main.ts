@@ -114,7 +114,7 @@ console.error(`written: ${join(out, 'model')}`)
 async function open(split: 'train' | 'test') {
   const side = Number(values.size)
   const set = await openImageSet(values.images!, split, signal)
-  const preprocessing = readPreprocessing('', {}, [side, side], 3)
+  const preprocessing = readPreprocessing('', { source: {}, imageSize: [side, side], colours: 3 })
   const store = await openImageStore(set, preprocessing, [side, side], { badRows: 'refuse', signal })
   return { set, store, preprocessing }
 }

@@ -27,7 +27,7 @@ const folder = mkdtempSync(join(tmpdir(), 'secateur-pictures-'))
 try {
   await makePictures(Number(values.pictures))
   const set = await openImageSet(join(folder, 'pictures'), 'train', signal)
-  const preprocessing = readPreprocessing('', {}, size, 3)
+  const preprocessing = readPreprocessing('', { source: {}, imageSize: size, colours: 3 })
   const open = () =>
     openImageStore(set, preprocessing, size, { badRows: 'refuse', signal, folder: join(folder, 'cache') })
   const began = performance.now()

@@ -64,24 +64,28 @@ const usual = ([height, width]: readonly [number, number], colours: number): Pre
   source: null,
 })
 
+/** What a model says of the pictures that it takes. */
+interface PictureConfig {
+  /** Its config.json. */
+  source: Readonly<Record<string, unknown>>
+  /** Height and width in pixels. */
+  imageSize: readonly [number, number]
+  /** Values of a pixel. */
+  colours: number
+}
+
 /**
  * The preprocessing that a checkpoint asks for, in preprocessor_config.json or, for timm, in config.json, for images of the
  * model's size.
  *
- * @param imageSize height and width that the model takes
  * @throws SecateurError that names the file and the field
  */
-export function readPreprocessing(
-  folder: string,
-  config: Readonly<Record<string, unknown>>,
-  imageSize: readonly [number, number],
-  colours: number,
-): Preprocessing {
+export function readPreprocessing(folder: string, { source, imageSize, colours }: PictureConfig): Preprocessing {
   const file = join(folder, 'preprocessor_config.json')
   const found = existsSync(file)
     ? ofHuggingFace(readJson(file, huggingFaceSchema), file, imageSize, colours)
-    : 'pretrained_cfg' in config
-      ? ofTimm(config, join(folder, 'config.json'), imageSize)
+    : 'pretrained_cfg' in source
+      ? ofTimm(source, join(folder, 'config.json'), imageSize)
       : usual(imageSize, colours)
   for (const [name, values] of [
     ['mean', found.mean],

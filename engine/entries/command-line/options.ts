@@ -11,6 +11,7 @@ import {
   renameSettings,
 } from '../../contract/index.ts'
 import { configOf } from '../../models/checkpoint.ts'
+import { isOfImages } from '../../models/encoder-config.ts'
 import { badSetting, SecateurError } from '../../shared/errors.ts'
 import { readJson } from '../../shared/files.ts'
 
@@ -178,7 +179,7 @@ function looksAtPictures(checkpoint: string | undefined, flags: object): boolean
   try {
     const path =
       checkpoint ?? ('job' in flags ? readJson(String(flags.job), z.object({ checkpoint: z.string() })).checkpoint : '')
-    return configOf(path).patchValues !== undefined
+    return isOfImages(configOf(path))
   } catch (error) {
     if (error instanceof SecateurError) return false
     throw error

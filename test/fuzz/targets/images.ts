@@ -70,7 +70,12 @@ export const imageSets: Target = {
     const set = await openImageSet(folder, 'train', signal)
     const options = { badRows: 'skip', signal, folder: out } as const
     try {
-      using store = await openImageStore(set, readPreprocessing(folder, {}, [7, 9], 3), [7, 9], options)
+      using store = await openImageStore(
+        set,
+        readPreprocessing(folder, { source: {}, imageSize: [7, 9], colours: 3 }),
+        [7, 9],
+        options,
+      )
       store.read(0, new Uint8Array(7 * 9 * 3))
     } finally {
       // What was decoded is kept for the next run over the same files, which there is none of here.

@@ -39,7 +39,7 @@ const batches = imageBatches(source, {
   ...config,
   rows: 8,
   length: config.maxPositions,
-  preprocessing: readPreprocessing('', {}, config.imageSize, 3),
+  preprocessing: readPreprocessing('', { source: {}, imageSize: config.imageSize, colours: 3 }),
   augmentation: 'none',
   seed: 0,
 })

@@ -11,7 +11,7 @@ import { readPreprocessing } from '../../../../engine/data/images/preprocessing.
 import { bmp, picture, png, scratch } from './pictures.ts'
 
 const { signal } = new AbortController()
-const usual = readPreprocessing('/nowhere', {}, [3, 4], 3)
+const usual = readPreprocessing('/nowhere', { source: {}, imageSize: [3, 4], colours: 3 })
 const open = async (folder: string, split: 'train' | 'test') =>
   openImageStore(await openImageSet(folder, split, signal), usual, [3, 4], {
     signal,

@@ -11,7 +11,7 @@ import { readPreprocessing } from '../../../../engine/data/images/preprocessing.
 import { picture, scratch } from './pictures.ts'
 
 const { signal } = new AbortController()
-const usual = readPreprocessing('/nowhere', {}, [8, 12], 3)
+const usual = readPreprocessing('/nowhere', { source: {}, imageSize: [8, 12], colours: 3 })
 
 const pixel = async (file: string, at = 0) => [...(await decodeImage(file)).data.subarray(3 * at, 3 * at + 3)]
 

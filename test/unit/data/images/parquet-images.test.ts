@@ -10,7 +10,7 @@ import { imageParquet, type Table, told, toldOf } from './image-parquet.ts'
 import { scratch } from './pictures.ts'
 
 const { signal } = new AbortController()
-const usual = readPreprocessing('/nowhere', {}, [4, 6], 3)
+const usual = readPreprocessing('/nowhere', { source: {}, imageSize: [4, 6], colours: 3 })
 
 const png = (red: number) =>
   sharp({ create: { width: 6, height: 4, channels: 3, background: { r: red, g: 0, b: 9 } } })

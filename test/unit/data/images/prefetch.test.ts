@@ -15,7 +15,7 @@ const options = {
   patchSize: [4, 4],
   colours: 3,
   patchValues: 48,
-  preprocessing: readPreprocessing('/nowhere', {}, [8, 12], 3),
+  preprocessing: readPreprocessing('/nowhere', { source: {}, imageSize: [8, 12], colours: 3 }),
   augmentation: 'crop-and-flip',
   seed: 5,
 } as const

@@ -20,7 +20,7 @@ test("ViT's and DeiT's preprocessing is read from preprocessor_config.json", () 
     image_std: [0.5, 0.5, 0.5],
   }
   const folder = folderWith(vit)
-  assert.deepEqual(readPreprocessing(folder, {}, [224, 224], 3), {
+  assert.deepEqual(readPreprocessing(folder, { source: {}, imageSize: [224, 224], colours: 3 }), {
     resize: { to: 'size', height: 224, width: 224 },
     filter: 'bilinear',
     crop: null,
@@ -35,14 +35,18 @@ test("ViT's and DeiT's preprocessing is read from preprocessor_config.json", () 
     do_center_crop: true,
     crop_size: { height: 224, width: 224 },
   }
-  const found = readPreprocessing(folderWith(deit), {}, [224, 224], 3)
+  const found = readPreprocessing(folderWith(deit), { source: {}, imageSize: [224, 224], colours: 3 })
   assert.deepEqual(found.resize, { to: 'size', height: 256, width: 256 })
   assert.deepEqual(found.crop, { height: 224, width: 224, rounding: 'down' })
   assert.equal(found.filter, 'bicubic')
   // For another size of the model there is one way: that size.
-  assert.deepEqual(readPreprocessing(folderWith(deit), {}, [96, 96], 3).resize, { to: 'size', height: 96, width: 96 })
+  assert.deepEqual(readPreprocessing(folderWith(deit), { source: {}, imageSize: [96, 96], colours: 3 }).resize, {
+    to: 'size',
+    height: 96,
+    width: 96,
+  })
   const shorter = { size: { shortest_edge: 248 }, do_center_crop: true, crop_size: 224 }
-  assert.deepEqual(readPreprocessing(folderWith(shorter), {}, [224, 224], 3).resize, {
+  assert.deepEqual(readPreprocessing(folderWith(shorter), { source: {}, imageSize: [224, 224], colours: 3 }).resize, {
     to: 'shorter-edge',
     length: 248,
   })
@@ -58,7 +62,7 @@ test("timm's preprocessing is read from config.json", () => {
       std: [1, 1, 1],
     },
   }
-  const found = readPreprocessing('/nowhere', config, [224, 224], 3)
+  const found = readPreprocessing('/nowhere', { source: config, imageSize: [224, 224], colours: 3 })
   assert.deepEqual(found.resize, { to: 'shorter-edge', length: 248 })
   assert.deepEqual(found.crop, { height: 224, width: 224, rounding: 'even' })
   const wide = { data: new Uint8Array(3 * 500 * 250).fill(7), width: 500, height: 250, colours: 3 }
@@ -67,7 +71,11 @@ test("timm's preprocessing is read from config.json", () => {
 })
 
 test('colours are scaled, and what does not fit is refused by name', () => {
-  const found = readPreprocessing(folderWith({ image_mean: [0, 0.5, 1], image_std: [1, 0.5, 2] }), {}, [1, 2], 3)
+  const found = readPreprocessing(folderWith({ image_mean: [0, 0.5, 1], image_std: [1, 0.5, 2] }), {
+    source: {},
+    imageSize: [1, 2],
+    colours: 3,
+  })
   const result = new Float32Array(6)
   normalise(Uint8Array.from([255, 255, 255, 0, 0, 0]), 3, found, result)
   assert.deepEqual(
@@ -75,12 +83,15 @@ test('colours are scaled, and what does not fit is refused by name', () => {
     [1, 0, 1, -1, 0, -0.5],
   )
   assert.throws(
-    () => readPreprocessing(folderWith({ resample: 4 }), {}, [8, 8], 3),
+    () => readPreprocessing(folderWith({ resample: 4 }), { source: {}, imageSize: [8, 8], colours: 3 }),
     /preprocessor_config\.json: resample: is 4/,
   )
-  assert.throws(() => readPreprocessing(folderWith({ image_std: [0, 1, 1] }), {}, [8, 8], 3), /image_std: divides by 0/)
   assert.throws(
-    () => readPreprocessing(folderWith({ image_mean: [1] }), {}, [8, 8], 3),
+    () => readPreprocessing(folderWith({ image_std: [0, 1, 1] }), { source: {}, imageSize: [8, 8], colours: 3 }),
+    /image_std: divides by 0/,
+  )
+  assert.throws(
+    () => readPreprocessing(folderWith({ image_mean: [1] }), { source: {}, imageSize: [8, 8], colours: 3 }),
     /mean: has 1 values; the model sees 3/,
   )
 })
