@@ -1,3 +1,4 @@
+import { runToEnd } from '../shared/run-to-end.ts'
 import type { Weight } from '../tensor/frozen-weight.ts'
 import type { Tensor } from '../tensor/tf.ts'
 import type { Layer, Model, TensorSpec } from './family.ts'
@@ -81,10 +82,4 @@ function putLinears(layer: Layer, config: ModelConfig, spec: TensorSpec, source:
 }
 
 /** A whole model in one go. */
-export function assembleModel(config: ModelConfig, source: PartSource): Model {
-  const parts = assemble(config, source)
-  for (;;) {
-    const { done, value } = parts.next()
-    if (done) return value
-  }
-}
+export const assembleModel = (config: ModelConfig, source: PartSource): Model => runToEnd(assemble(config, source))

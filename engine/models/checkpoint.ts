@@ -14,8 +14,11 @@ import { forImageSize, resizedPositions } from './other-image-size.ts'
 import { readConfig } from './registry.ts'
 import { checkSameHead, type StoredHead } from './tied-head.ts'
 
-/** Opens a Hugging Face folder or a GGUF file: reads and checks its config and the headers of its weights, and no weights. */
-/** @param imageSize edge in pixels of images that a model of images is taken for, in place of its own */
+/**
+ * Opens a Hugging Face folder or a GGUF file: reads and checks its config and the headers of its weights, and no weights.
+ *
+ * @param imageSize edge in pixels of images that a model of images is taken for, in place of its own
+ */
 export const openCheckpoint = (path: string, imageSize?: number): Checkpoint => new Checkpoint(path, imageSize)
 
 /** The config of a checkpoint, of whose weights nothing is read. @throws SecateurError as `openCheckpoint` does */

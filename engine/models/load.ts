@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { backendExtras } from '../backends/extras.ts'
 import { toFloat32 } from '../checkpoint/dtype.ts'
+import { runToEnd } from '../shared/run-to-end.ts'
 import { type FrozenWeight, frozenWeight, quantise, storedWeight, type Weight } from '../tensor/frozen-weight.ts'
 import type { StoredTensor } from '../tensor/stored-tensor.ts'
 import { tf } from '../tensor/tf.ts'
@@ -20,13 +21,8 @@ export interface LoadModelOptions {
  * back end has memory of its own for weights, they go there as they are read, and what it has no room for is read from the
  * checkpoint again: it must stay open as long as the model.
  */
-export function loadModel(checkpoint: Checkpoint, options: LoadModelOptions = {}): Model {
-  const layers = layersOf(checkpoint, options)
-  for (;;) {
-    const { done, value } = layers.next()
-    if (done) return value
-  }
-}
+export const loadModel = (checkpoint: Checkpoint, options: LoadModelOptions = {}): Model =>
+  runToEnd(layersOf(checkpoint, options))
 
 /** The same, with room between two layers for whatever else the process must hear, such as a stop. */
 export async function loadModelInSlices(
@@ -47,13 +43,8 @@ export async function loadModelInSlices(
 }
 
 /** The embedding, the norms and the head of a checkpoint, as a model without blocks. */
-export function loadHead(checkpoint: Checkpoint): Model {
-  const layers = layersOf(checkpoint, {}, { ...checkpoint.config, layers: [] })
-  for (;;) {
-    const { done, value } = layers.next()
-    if (done) return value
-  }
-}
+export const loadHead = (checkpoint: Checkpoint): Model =>
+  runToEnd(layersOf(checkpoint, {}, { ...checkpoint.config, layers: [] }))
 
 /** Reads layer by layer; the model is what it returns. What was read is disposed of where it does not come to that. */
 function* layersOf(

@@ -11,7 +11,6 @@ import { comparedTokens, compareWindows, type ComparedWindows, readWindows } fro
 import { corpusKind } from '../evaluation/corpus.ts'
 import { compareAnswers } from '../evaluation/paired.ts'
 import { encodeCorpus, tokenWindows } from '../evaluation/perplexity.ts'
-import { disposeMatrices, trainedMatrices } from '../lora/adapter.ts'
 import { loadAdapter } from '../lora/load-adapter.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { disposeModel, loadHead, loadModelInSlices } from '../models/load.ts'
@@ -46,8 +45,6 @@ export async function besideInRun(
 /**
  * What accuracy and perplexity hide of a model beside the dense one that it came from: answers that changed, and how far apart
  * the two are token by token.
- *
- * @param closeness by text, where it was measured before
  */
 export async function besideDense(
   model: Compared,
@@ -93,13 +90,11 @@ async function closenessOf(
   })
   const outputs = new Map<string, Float32Array[]>()
   const model = await loadModelInSlices(checkpoint, { signal })
-  let adapted: ReturnType<typeof loadAdapter> | undefined
   try {
-    if (adapter !== undefined) adapted = loadAdapter(adapter, checkpoint)
+    using adapted = adapter === undefined ? undefined : loadAdapter(adapter, checkpoint)
     for (const [name, windows] of texts) outputs.set(name, await readWindows(model, adapted, windows, work(name)))
   } finally {
     disposeModel(model)
-    if (adapted) disposeMatrices(trainedMatrices(adapted))
   }
   const teacher = await loadModelInSlices(dense, { signal })
   const head = loadHead(checkpoint)

@@ -10,11 +10,9 @@ import { measurePerplexity } from '../evaluation/perplexity.ts'
 import { encodePrompt } from '../evaluation/prompt.ts'
 import { readTask } from '../evaluation/read-task.ts'
 import { checkShots, shotsOf } from '../evaluation/shots.ts'
-import { disposeMatrices, trainedMatrices } from '../lora/adapter.ts'
 import { loadAdapter } from '../lora/load-adapter.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import type { Model } from '../models/family.ts'
-import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
 import { familyOf } from '../models/registry.ts'
 import { stopIdsOf } from '../models/stop-ids.ts'
@@ -22,6 +20,7 @@ import { openToWrite, refuseSpecial } from '../shared/open-file.ts'
 import { Random } from '../shared/random.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { scoreImages } from './image-evaluation.ts'
+import { loadWeights } from './load-weights.ts'
 import type { RunFolder } from './run-folder.ts'
 import { StageProgress } from './stage-progress.ts'
 
@@ -80,81 +79,68 @@ export async function score(
   const { emit, signal } = context
   const stop = examples ? stopIdsOf(checkpoint) : []
   const tokenizer = ofImages ? null : await openTokenizer(checkpoint)
-  const reading = new StageProgress('reading weights', emit)
-  let bytes = 0
-  const model = await loadModelInSlices(checkpoint, {
-    signal,
-    onProgress: (more) => reading.report((bytes += more), checkpoint.bytes),
-  })
-  let adapted: ReturnType<typeof loadAdapter> | undefined
-  try {
-    if (adapter !== undefined) adapted = loadAdapter(adapter, checkpoint)
-    if (tokenizer === null) {
-      using rows = new RowsFile(settings.predictions)
-      const { config } = adapted ?? checkpoint
-      scores.classification = await scoreImages(model, { folder: checkpoint.folder, config }, settings, context, {
-        adapter: adapted,
-        stage,
-        writeRows: (found) => rows.write(found),
-      })
-      onScore?.(scores)
-      return scores
-    }
-    const scoring = new CausalScoring(model, { adapter: adapted })
-    const progress = new StageProgress(stage, emit, [
-      ...Object.keys(settings.tasks),
-      ...Object.keys(settings.perplexity),
-    ])
-    const options = (name: string) => ({
-      batchTokens: settings.batchTokens,
-      onProgress: ({ done, total }: { done: number; total: number }) => progress.report(done, total, name),
-      signal,
+  using made = new DisposableStack()
+  const model = await loadWeights(checkpoint, context, made)
+  using adapted = adapter === undefined ? undefined : loadAdapter(adapter, checkpoint)
+  if (tokenizer === null) {
+    using rows = new RowsFile(settings.predictions)
+    const { config } = adapted ?? checkpoint
+    scores.classification = await scoreImages(model, { folder: checkpoint.folder, config }, settings, context, {
+      adapter: adapted,
+      stage,
+      writeRows: (found) => rows.write(found),
     })
-    const warn = (warnings: readonly string[]) => {
-      for (const message of warnings) emit({ type: 'warning', message })
-    }
-    using rowsFile = new RowsFile(settings.predictions)
-    for (const [name, file] of tasks) {
-      const task = await readTask(name, file, signal)
-      const { rows, warnings, ...result } = await scoreTask(scoring, tokenizer, name, task, {
-        mode: settings.mode,
-        ...(settings.limit === undefined ? {} : { limit: settings.limit }),
-        ...(settings.fewShot === 0 ? {} : { shots: await shotsOf(name, settings, signal) }),
-        ...options(name),
-      })
-      scores.tasks[name] = result
-      warn(warnings)
-      rowsFile.write(rows)
-      onScore?.(scores)
-    }
-    for (const [name, file] of texts) {
-      const corpus = corpusKind.safeParse(name)
-      const result = await measurePerplexity(scoring, tokenizer, file, {
-        ...(corpus.success ? { corpus: corpus.data } : {}),
-        window: settings.window,
-        ...(settings.maxWindows === undefined ? {} : { limit: settings.maxWindows }),
-        ...options(name),
-      })
-      warn(result.warnings)
-      const { value, tokens, scored, windows, protocol } = result
-      scores.perplexity[name] = { value, tokens, scored, windows, window: settings.window, protocol }
-      onScore?.(scores)
-    }
-    if (latency) {
-      emit({ type: 'progress', stage: 'measuring speed', done: 0, total: 0 })
-      scores.latency = await measureSpeed(model, settings.latencyLengths, signal)
-      onScore?.(scores)
-    }
-    if (examples) {
-      emit({ type: 'progress', stage: 'generating samples', done: 0, total: 0 })
-      scores.examples = await writeExamples(model, tokenizer, settings, stop, signal)
-      onScore?.(scores)
-    }
+    onScore?.(scores)
     return scores
-  } finally {
-    disposeModel(model)
-    if (adapted) disposeMatrices(trainedMatrices(adapted))
   }
+  const scoring = new CausalScoring(model, { adapter: adapted })
+  const progress = new StageProgress(stage, emit, [...Object.keys(settings.tasks), ...Object.keys(settings.perplexity)])
+  const options = (name: string) => ({
+    batchTokens: settings.batchTokens,
+    onProgress: ({ done, total }: { done: number; total: number }) => progress.report(done, total, name),
+    signal,
+  })
+  const warn = (warnings: readonly string[]) => {
+    for (const message of warnings) emit({ type: 'warning', message })
+  }
+  using rowsFile = new RowsFile(settings.predictions)
+  for (const [name, file] of tasks) {
+    const task = await readTask(name, file, signal)
+    const { rows, warnings, ...result } = await scoreTask(scoring, tokenizer, name, task, {
+      mode: settings.mode,
+      ...(settings.limit === undefined ? {} : { limit: settings.limit }),
+      ...(settings.fewShot === 0 ? {} : { shots: await shotsOf(name, settings, signal) }),
+      ...options(name),
+    })
+    scores.tasks[name] = result
+    warn(warnings)
+    rowsFile.write(rows)
+    onScore?.(scores)
+  }
+  for (const [name, file] of texts) {
+    const corpus = corpusKind.safeParse(name)
+    const result = await measurePerplexity(scoring, tokenizer, file, {
+      ...(corpus.success ? { corpus: corpus.data } : {}),
+      window: settings.window,
+      ...(settings.maxWindows === undefined ? {} : { limit: settings.maxWindows }),
+      ...options(name),
+    })
+    warn(result.warnings)
+    const { value, tokens, scored, windows, protocol } = result
+    scores.perplexity[name] = { value, tokens, scored, windows, window: settings.window, protocol }
+    onScore?.(scores)
+  }
+  if (latency) {
+    emit({ type: 'progress', stage: 'measuring speed', done: 0, total: 0 })
+    scores.latency = await measureSpeed(model, settings.latencyLengths, signal)
+    onScore?.(scores)
+  }
+  if (examples) {
+    emit({ type: 'progress', stage: 'generating samples', done: 0, total: 0 })
+    scores.examples = await writeExamples(model, tokenizer, settings, stop, signal)
+    onScore?.(scores)
+  }
+  return scores
 }
 
 /** Speed at 128 tokens, or at each length that is asked for. */

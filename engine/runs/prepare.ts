@@ -12,16 +12,16 @@ import {
 } from '../lora/adapter.ts'
 import { awaitingClassifier, newClassifier, storedClassifier } from '../lora/classifier.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
+import { isOfImages } from '../models/encoder-config.ts'
 import type { Model } from '../models/family.ts'
-import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { linearOf } from '../models/tensors.ts'
 import { Random } from '../shared/random.ts'
 import type { RestoredValues } from '../shared/saved-values.ts'
 import { checkScorableAtOnce, checkTeachable } from '../training/job-for-model.ts'
 import { Trainer } from '../training/trainer.ts'
 import { readImageData } from './image-data.ts'
+import { loadWeights } from './load-weights.ts'
 import type { RunFolder } from './run-folder.ts'
-import { StageProgress } from './stage-progress.ts'
 import { teacherOf } from './teacher.ts'
 import { restoredValues, restoreMoments } from './state.ts'
 import type { TextTools } from './samples.ts'
@@ -60,7 +60,7 @@ export async function prepareTraining(
   { emit, signal, resume }: JobContext,
 ): Promise<TrainingRun> {
   using made = new DisposableStack()
-  const read = checkpoint.config.patchValues === undefined ? readTextData : readImageData
+  const read = isOfImages(checkpoint.config) ? readImageData : readTextData
   const data = made.use(await read(job, checkpoint, { emit, signal }))
   const { batches, classes } = data
   const hasNewClassifier = classes !== null && classes.newFor !== null
@@ -71,14 +71,7 @@ export async function prepareTraining(
   // What is removed at once and not healed needs no steps.
   const steps = !update && job.schedule === 'one-shot' ? 0 : planned
 
-  const weights = new StageProgress('reading weights', emit)
-  let bytes = 0
-  const loaded = await loadModelInSlices(checkpoint, {
-    int8: job.int8,
-    signal,
-    onProgress: (more) => weights.report((bytes += more), checkpoint.bytes),
-  })
-  made.defer(() => disposeModel(loaded))
+  const loaded = await loadWeights(checkpoint, { emit, signal }, made, job.int8)
   const model = classes?.newFor ? awaitingClassifier(loaded, classes.labels) : loaded
   const settings: AdapterSettings = {
     rank: job.rank,

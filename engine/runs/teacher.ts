@@ -4,12 +4,11 @@ import { readPreprocessing } from '../data/images/preprocessing.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { isOfImages } from '../models/encoder-config.ts'
 import type { Model } from '../models/family.ts'
-import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { badSetting } from '../shared/errors.ts'
 import type { Teacher } from '../training/teacher.ts'
-import { StageProgress } from './stage-progress.ts'
+import { loadWeights } from './load-weights.ts'
 
 /**
  * The teacher of a job: the dense model that is trained anyway, or another checkpoint, which is loaded beside it; undefined
@@ -25,22 +24,14 @@ export async function teacherOf(
   checkpoint: Checkpoint,
   { model, dense }: { model: Model; dense: Model },
   made: DisposableStack,
-  { emit, signal }: JobContext,
+  context: JobContext,
 ): Promise<Teacher | undefined> {
   const settings = { share: job.distil, temperature: job.distilTemperature }
   if (job.distil === 0) return undefined
   if (job.teacher === undefined) return { ...settings, model: dense }
-  const other = made.use(openCheckpoint(job.teacher, 'imageSize' in job ? job.imageSize : undefined))
+  const other = made.use(openCheckpoint(job.teacher, job.imageSize))
   await checkTeacher(other, checkpoint, model.config)
-  const reading = new StageProgress('reading weights', emit)
-  let bytes = 0
-  const loaded = await loadModelInSlices(other, {
-    int8: job.int8,
-    signal,
-    onProgress: (more) => reading.report((bytes += more), other.bytes),
-  })
-  made.defer(() => disposeModel(loaded))
-  return { ...settings, model: loaded }
+  return { ...settings, model: await loadWeights(other, context, made, job.int8) }
 }
 
 async function checkTeacher(teacher: Checkpoint, student: Checkpoint, trained: ModelConfig): Promise<void> {
@@ -51,7 +42,8 @@ async function checkTeacher(teacher: Checkpoint, student: Checkpoint, trained: M
   if (isOfImages(trained) && isOfImages(config)) {
     if (config.patchValues !== trained.patchValues || config.maxPositions !== trained.maxPositions)
       throw refuse('does not cut pictures into the same patches')
-    if (!isDeepStrictEqual(config.labels, trained.labels)) throw refuse('tells other classes apart, or in another order')
+    if (!isDeepStrictEqual(config.labels, trained.labels))
+      throw refuse('tells other classes apart, or in another order')
     if (!isDeepStrictEqual(readPreprocessing(teacher.folder, config), readPreprocessing(student.folder, trained)))
       throw refuse('sees pictures after another preprocessing')
     return
