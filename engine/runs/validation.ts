@@ -132,8 +132,7 @@ export class Validator {
 
   get result(): Validation {
     const { file, rows, targets } = this.#data
-    const { adapter: _, ...found } = this.#best ?? { adapter: null }
-    const best = this.#best && (found as Omit<Best, 'adapter'>)
+    const best = this.#best && withoutAdapter(this.#best)
     const { validationLoss: last, validationTop1: lastTop1 } = this.#last
     return {
       file,
@@ -172,6 +171,11 @@ export class Validator {
       adapter: mapped(adapterValues(this.#trainer.adapter), ({ length }, name) => saved.value(`best.${name}`, length)),
     }
   }
+}
+
+function withoutAdapter(best: Best): Omit<Best, 'adapter'> {
+  const { adapter: _, ...rest } = best
+  return rest
 }
 
 /** A double is the sum of so many floats: 53 bits in parts of 24. */

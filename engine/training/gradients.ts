@@ -63,7 +63,7 @@ export function lossAndGradients(
   const lesson = options.teacher && learn(options.teacher, batch)
   try {
     const find = options.keep ? keepingActivations : computingAgain
-    return find(model, adapter, batch, pass, divisor, options, lesson)
+    return find({ model, adapter, batch, pass, divisor, options, lesson })
   } finally {
     lesson?.output.dispose()
   }
@@ -75,16 +75,19 @@ function learn(teacher: Teacher, batch: TrainingBatch): Lesson {
   return lessonOf(teacher, batch, pass)
 }
 
+/** What the gradients of a batch are computed of. */
+interface Work {
+  model: Model
+  adapter: Adapter
+  batch: TrainingBatch
+  pass: Pass
+  divisor: Tensor
+  options: GradientOptions
+  lesson: Lesson | undefined
+}
+
 /** Block by block: the forward pass keeps each block's input alone. */
-function computingAgain(
-  model: Model,
-  adapter: Adapter,
-  batch: TrainingBatch,
-  pass: Pass,
-  divisor: Tensor,
-  options: GradientOptions,
-  lesson: Lesson | undefined,
-): LossAndGradients {
+function computingAgain({ model, adapter, batch, pass, divisor, options, lesson }: Work): LossAndGradients {
   const inputs = blockInputs(model, adapter, batch, pass, options)
   const { loss, gradient, classifier } = headLoss(
     inputs.pop()!,
@@ -130,15 +133,7 @@ export const keepsActivations = (config: ModelConfig, rows: number, length: numb
   keptFloats(config, rows, length) <= mostKept
 
 /** The whole model as one graph, forward and backward. */
-function keepingActivations(
-  model: Model,
-  adapter: Adapter,
-  batch: TrainingBatch,
-  pass: Pass,
-  divisor: Tensor,
-  options: GradientOptions,
-  lesson: Lesson | undefined,
-): LossAndGradients {
+function keepingActivations({ model, adapter, batch, pass, divisor, options, lesson }: Work): LossAndGradients {
   const pairs = trainedMatrices(adapter).map(pairsOf)
   /** Tensors of all layers, one after another, as matrices by layer. */
   const byLayer = (tensors: readonly Tensor[]): LayerMatrices[] => {
