@@ -16,7 +16,8 @@ import { SecateurError } from '../shared/errors.ts'
 import { expandSweep, type SweepRun } from '../sweeps/expand.ts'
 import { writeReport } from '../sweeps/report.ts'
 import { runInChild } from '../runs/child-run.ts'
-import { inRunFolder, readRunFile, type RunFolder } from '../runs/run-folder.ts'
+import { readRunFile } from '../runs/run-files.ts'
+import { inRunFolder, type RunFolder } from '../runs/run-folder.ts'
 import {
   denseFolderOf,
   keepFailures,

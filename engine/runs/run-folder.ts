@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -13,7 +13,6 @@ import {
   type ResultEvent,
   type resultFileSchema,
   type RunFile,
-  runFileSchema,
   type Sample,
   sampleSchema,
   type ScoresFile,
@@ -26,7 +25,8 @@ import { readJson, writeJson } from '../shared/files.ts'
 import type { SavedValues } from '../shared/saved-values.ts'
 import { version } from '../shared/version.ts'
 import { Journal } from './journal.ts'
-import { lockName, RunLock } from './run-lock.ts'
+import { identityOf, isBegun, isRepeated, neverStarted, readRunFile, removeLeftovers, runFiles } from './run-files.ts'
+import { RunLock } from './run-lock.ts'
 import { readState, writeState } from './state-file.ts'
 
 /**
@@ -45,17 +45,6 @@ const mayDiffer = new Set([
 
 /** The settings that a continued run must share with the run that was started. */
 const fixedSettings = (job: Job) => Object.fromEntries(Object.entries(job).filter(([name]) => !mayDiffer.has(name)))
-
-/** Names of the files of a run folder. */
-export const runFiles = {
-  run: 'run.json',
-  metrics: 'metrics.jsonl',
-  snapshots: 'pruning.jsonl',
-  samples: 'samples.jsonl',
-  scores: 'scores.json',
-  result: 'result.json',
-  state: join('state', 'state.safetensors'),
-} as const
 
 type RunJob = Job & { out: string }
 
@@ -228,65 +217,5 @@ export class RunFolder {
   close(): void {
     for (const journal of this.#journals) journal.close()
     this.#lock.release()
-  }
-}
-
-/** What tells a folder from another of the same name; null where there is none. */
-function identityOf(path: string): string | null {
-  const stat = statSync(path, { throwIfNoEntry: false, bigint: true })
-  return stat?.isDirectory() ? `${stat.dev} ${stat.ino}` : null
-}
-
-/** What a process that was killed had begun to write under a temporary name. */
-function removeLeftovers(path: string): void {
-  for (const folder of [path, join(path, 'state')]) {
-    if (!existsSync(folder)) continue
-    for (const name of readdirSync(folder))
-      if (/\.partial(-\w+)?$/.test(name) || isLeftover(name))
-        rmSync(join(folder, name), { recursive: true, force: true })
-  }
-}
-
-/** run.json of a folder. Errors: no run folder, or a file that is damaged. */
-export function readRunFile(path: string): RunFile {
-  const file = join(path, runFiles.run)
-  if (!existsSync(file)) throw badFile(path, undefined, 'there is no run.json here: this is not a run folder')
-  return readJson(file, runFileSchema)
-}
-
-/** The job of the run in a folder that is to be continued; null where there is none to continue. */
-export const startedJob = (path: string, { resume }: Pick<JobContext, 'resume'>): Job | null =>
-  resume && existsSync(join(path, runFiles.run)) ? readRunFile(path).job : null
-
-/**
- * Whether a process was killed here between making the folder and writing the job: it left its lock at most, and what it had
- * begun to write. That can be started, and resumed, which is the same.
- */
-export const isBegun = (path: string): boolean =>
-  existsSync(path) && statSync(path).isDirectory() && namesIn(path).every((name) => name === lockName)
-
-/** Whether a name is that of a file of a run that a process had begun to write when it was killed. */
-const isLeftover = (name: string): boolean => /^(run|result|lock|scores)\.json\.\d+\.(partial|stale)$/.test(name)
-
-const namesIn = (path: string): string[] => readdirSync(path).filter((name) => !isLeftover(name))
-
-/** Whether a run failed here before its first step, of missing data for example: there is nothing to lose or to resume. */
-const neverStarted = (path: string): boolean => {
-  const names = namesIn(path)
-  if (!names.includes(runFiles.run)) return isBegun(path)
-  return (
-    names.every((name) => ([runFiles.run, runFiles.result, lockName] as string[]).includes(name)) &&
-    runOf(path) !== null
-  )
-}
-
-/** An evaluation may be done again over an earlier one: there is little to lose. */
-const isRepeated = (path: string, job: Job): boolean => job.kind === 'evaluate' && runOf(path)?.kind === 'evaluate'
-
-function runOf(path: string): Job | null {
-  try {
-    return readRunFile(path).job
-  } catch {
-    return null
   }
 }

@@ -18,7 +18,7 @@ import { parseJsonOrNull, readJson } from '../shared/files.ts'
 import { readLines } from '../shared/read-lines.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import { describeBadLines, longestLine } from './journal.ts'
-import { readRunFile, runFiles } from './run-folder.ts'
+import { readRunFile, runFiles } from './run-files.ts'
 import { isLocked } from './run-lock.ts'
 import { stepOf } from './state-file.ts'
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { ParsedServiceParams, ResultEvent, SweepJob, SweepState } from '../contract/index.ts'
-import { readRunFile, runFiles } from '../runs/run-folder.ts'
+import { readRunFile, runFiles } from '../runs/run-files.ts'
 import { isLocked } from '../runs/run-lock.ts'
 import { badFile, SecateurError } from '../shared/errors.ts'
 import { columnsOf, kindOf } from './columns.ts'

@@ -9,7 +9,7 @@ import type { SweepRun } from './expand.ts'
 import { multiplyAdds } from '../models/multiply-adds.ts'
 import type { SweepOutcome } from './report.ts'
 import { type Metrics, metricsOf, type RunResult } from './summary.ts'
-import { runFiles } from '../runs/run-folder.ts'
+import { runFiles } from '../runs/run-files.ts'
 
 /** What is kept of a run that is over, so that its checkpoint is not needed any more. */
 const summarySchema = z.object({ multiplyAdds: z.number() })

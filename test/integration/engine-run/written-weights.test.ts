@@ -8,7 +8,7 @@ import { toFloat32 } from '../../../engine/checkpoint/dtype.ts'
 import { type EngineEvent, jobSchema } from '../../../engine/contract/index.ts'
 import { runJob } from '../../../engine/jobs/index.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
-import { readRunFile } from '../../../engine/runs/run-folder.ts'
+import { readRunFile } from '../../../engine/runs/run-files.ts'
 
 const sample = join(import.meta.dirname, '../../../resources/sample')
 let folder = ''

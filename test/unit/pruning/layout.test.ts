@@ -9,7 +9,8 @@ import { targetOf } from '../../../engine/pruning/job-target.ts'
 import { layoutOf, withLayout } from '../../../engine/pruning/layout.ts'
 import { fullMasks, selectMasks } from '../../../engine/pruning/masks.ts'
 import { pruningWarnings } from '../../../engine/pruning/warnings.ts'
-import { readRunFile, RunFolder, startedJob } from '../../../engine/runs/run-folder.ts'
+import { readRunFile, startedJob } from '../../../engine/runs/run-files.ts'
+import { RunFolder } from '../../../engine/runs/run-folder.ts'
 import { fixtureModel } from '../../fixtures/read.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-layout-'))

@@ -1,0 +1,79 @@
+// What lies in a run folder: the names of its files, its job, and what a process that was killed left there.
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Job, type JobContext, type RunFile, runFileSchema } from '../contract/index.ts'
+import { badFile } from '../shared/errors.ts'
+import { readJson } from '../shared/files.ts'
+import { lockName } from './run-lock.ts'
+
+/** Names of the files of a run folder. */
+export const runFiles = {
+  run: 'run.json',
+  metrics: 'metrics.jsonl',
+  snapshots: 'pruning.jsonl',
+  samples: 'samples.jsonl',
+  scores: 'scores.json',
+  result: 'result.json',
+  state: join('state', 'state.safetensors'),
+} as const
+
+/** run.json of a folder. Errors: no run folder, or a file that is damaged. */
+export function readRunFile(path: string): RunFile {
+  const file = join(path, runFiles.run)
+  if (!existsSync(file)) throw badFile(path, undefined, 'there is no run.json here: this is not a run folder')
+  return readJson(file, runFileSchema)
+}
+
+/** The job of the run in a folder that is to be continued; null where there is none to continue. */
+export const startedJob = (path: string, { resume }: Pick<JobContext, 'resume'>): Job | null =>
+  resume && existsSync(join(path, runFiles.run)) ? readRunFile(path).job : null
+
+/**
+ * Whether a process was killed here between making the folder and writing the job: it left its lock at most, and what it had
+ * begun to write. That can be started, and resumed, which is the same.
+ */
+export const isBegun = (path: string): boolean =>
+  existsSync(path) && statSync(path).isDirectory() && namesIn(path).every((name) => name === lockName)
+
+/** Whether a name is that of a file of a run that a process had begun to write when it was killed. */
+const isLeftover = (name: string): boolean => /^(run|result|lock|scores)\.json\.\d+\.(partial|stale)$/.test(name)
+
+const namesIn = (path: string): string[] => readdirSync(path).filter((name) => !isLeftover(name))
+
+/** Whether a run failed here before its first step, of missing data for example: there is nothing to lose or to resume. */
+export const neverStarted = (path: string): boolean => {
+  const names = namesIn(path)
+  if (!names.includes(runFiles.run)) return isBegun(path)
+  return (
+    names.every((name) => ([runFiles.run, runFiles.result, lockName] as string[]).includes(name)) &&
+    runOf(path) !== null
+  )
+}
+
+/** An evaluation may be done again over an earlier one: there is little to lose. */
+export const isRepeated = (path: string, job: Job): boolean =>
+  job.kind === 'evaluate' && runOf(path)?.kind === 'evaluate'
+
+function runOf(path: string): Job | null {
+  try {
+    return readRunFile(path).job
+  } catch {
+    return null
+  }
+}
+
+/** What a process that was killed had begun to write under a temporary name. */
+export function removeLeftovers(path: string): void {
+  for (const folder of [path, join(path, 'state')]) {
+    if (!existsSync(folder)) continue
+    for (const name of readdirSync(folder))
+      if (/\.partial(-\w+)?$/.test(name) || isLeftover(name))
+        rmSync(join(folder, name), { recursive: true, force: true })
+  }
+}
+
+/** What tells a folder from another of the same name; null where there is none. */
+export function identityOf(path: string): string | null {
+  const stat = statSync(path, { throwIfNoEntry: false, bigint: true })
+  return stat?.isDirectory() ? `${stat.dev} ${stat.ino}` : null
+}
