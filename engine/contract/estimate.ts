@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { budgetSpentSchema } from './budget.ts'
 import { layerSchema } from './checkpoint.ts'
 import { compatibilitySchema } from './compatibility.ts'
 import { criterionName } from './criteria/index.ts'
@@ -21,6 +22,8 @@ export const removalSchema = z.object({
   heads: plannedAndActual,
   channels: plannedAndActual,
   parameters: plannedAndActual,
+  /** Of a job with a budget. */
+  budget: budgetSpentSchema.optional(),
 })
 export type Removal = z.infer<typeof removalSchema>
 /** Where the frozen weights lie while a graphics card computes. */

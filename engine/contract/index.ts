@@ -7,6 +7,7 @@
  * - engine/entries/service.ts answers requests for as long as it lives; see `serviceMethods`.
  */
 
+export * from './budget.ts'
 export * from './checkpoint.ts'
 export * from './compatibility.ts'
 export * from './criteria/index.ts'

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { budgetText } from './budget.ts'
 import { criterionName, criterionSettings } from './criteria/index.ts'
 import { evaluationSchema } from './evaluation.ts'
 import { readPath, writtenPath } from './names.ts'
@@ -55,6 +56,11 @@ export const pruneSchema = z.strictObject({
     ),
   targetFraction: z.number().gt(0).lt(1).optional().describe('fraction of all parameters to keep, in place of ratio'),
   targetParameters: z.int().min(1).max(1e13).optional().describe('parameters to keep at most, in place of ratio'),
+  budget: budgetText
+    .optional()
+    .describe(
+      'what may be kept at most, in place of ratio: parameters=0.7 (a share) or parameters=90M, memory=4GB (bytes of the written weights); heads, channels and whole layers leave wherever least importance is lost for it, or equal numbers in all layers with --uniform',
+    ),
   frequency: z.int().min(1).max(most.steps).default(10).describe('optimiser steps between two prunings'),
   rounding: z
     .enum(['nearest', 'down'])

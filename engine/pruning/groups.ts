@@ -1,4 +1,4 @@
-import type { HeadGroups, Kind, LayerGroups } from '../models/family.ts'
+import { type HeadGroups, type Kind, kinds, type LayerGroups } from '../models/family.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { familyOf } from '../models/registry.ts'
 import { linearOf } from '../models/tensors.ts'
@@ -23,3 +23,15 @@ export function parametersPerGroup(config: ModelConfig, layer: number, kind: Kin
     return sum + (along === 'rows' ? (outputs / count) * (inputs + (bias ? 1 : 0)) : (inputs / count) * outputs)
   }, 0)
 }
+
+/** 1 for a group that stays and 0 for one that has left, layer by layer. */
+export type GroupMasks = Record<Kind, Uint8Array>[]
+
+export const fullMasks = (config: ModelConfig, headGroups: HeadGroups): GroupMasks =>
+  config.layers.map((_, layer) => ({
+    heads: new Uint8Array(groupCount(config, layer, 'heads', headGroups)).fill(1),
+    channels: new Uint8Array(groupCount(config, layer, 'channels', headGroups)).fill(1),
+  }))
+
+/** Whether nothing is left of a layer: it hands on what it is given, and is left out of the file. */
+export const isEmptyLayer = (mask: GroupMasks[number]): boolean => kinds.every((kind) => !mask[kind].includes(1))

@@ -1,10 +1,11 @@
-import { criteria, type PruneJob } from '../contract/index.ts'
+import { criteria, type PruneJob, pruneSchema } from '../contract/index.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { kinds } from '../models/family.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { familyOf } from '../models/registry.ts'
 import { countParameters, linearOf } from '../models/tensors.ts'
 import { badSetting } from '../shared/errors.ts'
+import { withBudget } from './budget/target.ts'
 import { readerOf } from './groups.ts'
 import { layoutOf, sharesKeyValueHeads } from './layout.ts'
 import { keptKinds } from './scorable.ts'
@@ -16,12 +17,14 @@ import { estimateParameters, isPruned, ratioForParameters, type TargetSettings }
  *
  * @throws SecateurError where the settings contradict each other or the checkpoint
  */
-export function targetOf(job: PruneJob, { config, parameters }: Checkpoint): TargetSettings {
+export function targetOf(job: PruneJob, checkpoint: Checkpoint): TargetSettings {
+  const { config, parameters } = checkpoint
   const { ranking, uniform } = layoutOf(job, config)
   refuseContradictions(job, ranking, config)
   const { removes, comparable = false } = criteria[job.criterion]
   const settings: TargetSettings = {
     ...job,
+    budget: undefined,
     removes,
     comparable,
     keeps: keptKinds(job, config),
@@ -29,11 +32,30 @@ export function targetOf(job: PruneJob, { config, parameters }: Checkpoint): Tar
     ranking,
     uniform,
   }
+  if (job.budget !== undefined) {
+    refuseBesideBudget(job)
+    return withBudget({ ...job, budget: job.budget }, checkpoint, settings)
+  }
   const wanted =
     job.targetParameters ?? (job.targetFraction === undefined ? undefined : Math.floor(job.targetFraction * parameters))
   if (job.ratioOf === 'parameters' && removes === 'groups') return byParameters(job, config, settings, wanted)
   if (wanted !== undefined) return { ...settings, ratio: ratioForParameters(config, settings, wanted) }
   return job.ratioOf === 'parameters' && removes === 'layers' ? byLayers(config, settings) : settings
+}
+
+/** A budget says in one word what these say in others. */
+function refuseBesideBudget(job: PruneJob): void {
+  const other =
+    job.ratio !== pruneSchema.shape.ratio.def.defaultValue
+      ? 'ratio'
+      : (['targetFraction', 'targetParameters'] as const).find((name) => job[name] !== undefined)
+  const both = other ?? (job.ratioOf === 'parameters' ? 'ratioOf' : undefined)
+  if (both !== undefined) throw badSetting(both, 'says how much leaves, as the budget does: leave one of them out')
+  const { removes } = criteria[job.criterion]
+  if (removes !== 'groups')
+    throw badSetting('budget', `is spent on heads and channels, and ${job.criterion} removes ${removes}: say a ratio`)
+  if (job.ranking === 'local' && job.uniform !== true)
+    throw badSetting('ranking', 'a budget is spent over all layers together: leave it out, or say --uniform')
 }
 
 /**
@@ -93,6 +115,7 @@ function refuseContradictions(job: PruneJob, ranking: 'local' | 'global', config
       'headGroups',
       'key/value heads of this checkpoint are read by different numbers of query heads: prune it by query-heads',
     )
+  if (job.budget !== undefined) return
   if (ranking === 'global' && job.headGroups === 'query-heads' && sharesKeyValueHeads(config))
     throw badSetting('ranking', 'query heads that share key/value heads are ranked within a layer: use local')
   if (ranking === 'global' && job.channelMultiple > 1)

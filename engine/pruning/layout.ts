@@ -9,9 +9,15 @@ export interface Layout {
   localFor: string | null
 }
 
-export type LayoutSettings = Pick<PruneJob, 'criterion' | 'ranking' | 'uniform' | 'headGroups' | 'channelMultiple'>
+export type LayoutSettings = Pick<
+  PruneJob,
+  'budget' | 'criterion' | 'ranking' | 'uniform' | 'headGroups' | 'channelMultiple'
+>
 
 export function layoutOf(job: LayoutSettings, config: ModelConfig): Layout {
+  // A budget is spent over all layers, with equal counts or without.
+  if (job.budget !== undefined)
+    return { ranking: job.uniform === true ? 'local' : 'global', uniform: job.uniform === true, localFor: null }
   const localFor =
     job.ranking === 'auto' && criteria[job.criterion].ranking === 'global' ? reasonForLocal(job, config) : null
   const ranking = job.ranking !== 'auto' ? job.ranking : localFor === null ? criteria[job.criterion].ranking : 'local'

@@ -1,13 +1,14 @@
-import { type HeadGroups, type Kind, kinds, type LayerMask } from '../models/family.ts'
+import { type Kind, kinds, type LayerMask } from '../models/family.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { linearOf } from '../models/tensors.ts'
 import { tf } from '../tensor/tf.ts'
-import { groupCount, readerOf } from './groups.ts'
+import { selectWithinBudget } from './budget/select.ts'
+import { type GroupMasks, isEmptyLayer, readerOf } from './groups.ts'
 import type { LayerScores } from './scores.ts'
-import { isPruned, keptByFloor, layersRemoved, queryHeadStep, removalCounts, type TargetSettings } from './targets.ts'
+import { compare, leavingOrder } from './order.ts'
+import { isPruned, keptByFloor, layersRemoved, queryHeadRuns, removalCounts, type TargetSettings } from './targets.ts'
 
-/** 1 for a group that stays and 0 for one that has left, layer by layer. */
-export type GroupMasks = Record<Kind, Uint8Array>[]
+export { fullMasks, type GroupMasks, isEmptyLayer } from './groups.ts'
 
 /** The masks of a run, with the tensors that the forward pass applies: whoever wants them asks here. */
 export class Masks implements Disposable {
@@ -41,12 +42,6 @@ export class Masks implements Disposable {
   }
 }
 
-export const fullMasks = (config: ModelConfig, headGroups: HeadGroups): GroupMasks =>
-  config.layers.map((_, layer) => ({
-    heads: new Uint8Array(groupCount(config, layer, 'heads', headGroups)).fill(1),
-    channels: new Uint8Array(groupCount(config, layer, 'channels', headGroups)).fill(1),
-  }))
-
 /**
  * The masks at a sparsity: the least important groups leave. A group that has left is chosen first, so it never comes back.
  *
@@ -59,6 +54,7 @@ export function selectMasks(
   sparsity: number,
   settings: TargetSettings,
 ): GroupMasks {
+  if (settings.budget) return selectWithinBudget(config, masks, importance, sparsity, settings, settings.budget)
   if (settings.removes === 'layers') return selectLayers(config, masks, importance, sparsity, settings)
   const next = masks.map(({ heads, channels }) => ({ heads: heads.slice(), channels: channels.slice() }))
   for (const kind of kinds) {
@@ -91,18 +87,6 @@ function selectLayers(
   })
 }
 
-/** Whether nothing is left of a layer: it hands on what it is given, and is left out of the file. */
-export const isEmptyLayer = (mask: GroupMasks[number]): boolean => kinds.every((kind) => !mask[kind].includes(1))
-
-/** Unlike a difference, right for two infinities too. */
-const compare = (one: number, other: number): number => (one < other ? -1 : one > other ? 1 : 0)
-
-/** Order of a layer's groups, those that have left first and then by score; equal scores by number. */
-function order(mask: Uint8Array, scores: Float32Array): number[] {
-  const score = (group: number) => (mask[group] === 0 ? -Infinity : scores[group]!)
-  return Array.from(mask.keys()).sort((one, other) => compare(score(one), score(other)) || one - other)
-}
-
 function rankLayer(
   config: ModelConfig,
   masks: GroupMasks,
@@ -115,15 +99,7 @@ function rankLayer(
   const shape = config.layers[layer]!
   const mask = masks[layer]![kind]
   const scores = importance[layer]![kind]
-  const step = queryHeadStep(shape, kind, settings)
-  if (step === 1) return order(mask, scores).slice(0, count)
-  // One query head of every key/value head at a time, so that the ratio between them stays whole.
-  const shared = shape.heads / shape.keyValueHeads
-  return Array.from({ length: shape.keyValueHeads }, (_, head) => head * shared).flatMap((start) =>
-    order(mask.subarray(start, start + shared), scores.subarray(start, start + shared))
-      .slice(0, count / step)
-      .map((group) => start + group),
-  )
+  return leavingOrder(mask, scores, queryHeadRuns(shape, kind, settings)).slice(0, count)
 }
 
 function rankGlobally(
@@ -141,7 +117,7 @@ function rankGlobally(
     const scores = importance[layer]![kind]
     // Layers differ in scale: each is divided by its own norm before they are ranked together.
     const norm = settings.comparable ? 1 : Math.hypot(...scores) + 1e-8
-    return order(mask, scores).map((group) => ({
+    return leavingOrder(mask, scores).map((group) => ({
       layer,
       group,
       score: mask[group] === 0 ? -Infinity : scores[group]! / norm,

@@ -34,7 +34,8 @@ const ratios = Array.from({ length: 950 }, (_, index) => (index + 1) / 1000)
 export function headCountWarnings(job: PruneJob, config: ModelConfig, target: TargetSettings): string[] {
   const planned = plannedConfig(config, target)
   const answer = transformersLoads(planned)
-  if (answer.loads !== 'no' || !answer.fields.includes('num_attention_heads')) return []
+  // A budget with equal counts takes only numbers that fit, and without them none is known yet.
+  if (target.budget || answer.loads !== 'no' || !answer.fields.includes('num_attention_heads')) return []
   const left = planned.layers[0]!.heads
   const offers = countsThatLoad(config, target)
   const fewer = offers.findLast(({ heads }) => heads < left)

@@ -13,6 +13,7 @@ import type { Trainer } from '../training/trainer.ts'
 import type { Criterion } from './criteria/criterion.ts'
 import { type CriterionSettings, makeCriterion } from './criteria/index.ts'
 import { ImportanceAverage } from './importance.ts'
+import { KeptScores, savedLayers } from './kept-scores.ts'
 import { fullMasks, type GroupMasks, Masks, selectMasks, sparsityOf } from './masks.ts'
 import { plannedParameters, removableParameters, type RemovableParameters } from './removal.ts'
 import {
@@ -76,6 +77,7 @@ export class GroupPruning implements Pruning {
   readonly #importance: ImportanceAverage
   readonly #schedule: Schedule
   readonly #masks: Masks
+  readonly #kept: KeptScores
   /** Fraction of the parameters that the masks hide; null where it must be counted anew. */
   #hidden: number | null = null
   #removable: RemovableParameters | null = null
@@ -101,6 +103,7 @@ export class GroupPruning implements Pruning {
     this.#calibration = calibration
     this.read = read
     this.#masks = new Masks(model.config, fullMasks(model.config, target.headGroups))
+    this.#kept = new KeptScores(this.#masks.groups)
     const view = { model, adapter, masks: () => this.#masks.tensors, calibration }
     this.#criterion = makeCriterion(settings.criterion, view, settings)
     this.#importance = new ImportanceAverage(
@@ -140,6 +143,7 @@ export class GroupPruning implements Pruning {
     const scores = await this.#scores()
     if (scores === null) return
     const before = this.#masks.groups
+    this.#kept.choose(step, scores, before)
     this.#setMasks(selectMasks(this.#model.config, before, scores, ratio, this.#target))
     if (this.#criterion.when === 'selection') this.#criterion.removed?.(before, this.#masks.groups)
     yield { type: 'pruned', snapshot: pruningSnapshot(step, ratio, scores, this.#masks.groups) }
@@ -200,18 +204,13 @@ export class GroupPruning implements Pruning {
   }
 
   state(): SavedValues {
-    const values: SavedValues = new Map()
-    const put = (name: string, layers: readonly Record<(typeof kinds)[number], ArrayLike<number>>[]) => {
-      for (const [layer, ofLayer] of layers.entries())
-        for (const kind of kinds) {
-          const data = Float32Array.from(ofLayer[kind])
-          values.set(`${name}.${layer}.${kind}`, { shape: [data.length], data })
-        }
-    }
-    put('mask', this.#masks.groups)
-    put('importance', this.#importance.layers ?? [])
     const more = this.#criterion.when === 'selection' ? this.#criterion.state?.() : undefined
-    return new Map([...values, ...(more ?? [])])
+    return new Map([
+      ...savedLayers('mask', this.#masks.groups),
+      ...savedLayers('importance', this.#importance.layers ?? []),
+      ...this.#kept.state(),
+      ...(more ?? []),
+    ])
   }
 
   restore(saved: RestoredValues): void {
@@ -222,6 +221,7 @@ export class GroupPruning implements Pruning {
       }))
     this.#setMasks(layers('mask', (data) => Uint8Array.from(data)))
     if (saved.has('importance.0.heads')) this.#importance.layers = layers('importance', (data) => data)
+    this.#kept.restore(saved)
     if (this.#criterion.when === 'selection') this.#criterion.restore?.(saved)
   }
 

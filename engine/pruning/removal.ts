@@ -1,9 +1,10 @@
-import type { Removal } from '../contract/index.ts'
+import type { BudgetSpent, Removal } from '../contract/index.ts'
 import { type Kind, kinds } from '../models/family.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { countParameters } from '../models/tensors.ts'
 import { groupCount, parametersPerGroup } from './groups.ts'
-import { isPruned, type TargetSettings } from './targets.ts'
+import type { BudgetTarget } from './budget/costs.ts'
+import { estimateParameters, isPruned, layersAfter, type TargetSettings } from './targets.ts'
 
 /** Parameters of a checkpoint, and of those groups (or layers) of it that may leave. */
 export interface RemovableParameters {
@@ -14,6 +15,7 @@ export interface RemovableParameters {
 export function removableParameters(config: ModelConfig, settings: TargetSettings): RemovableParameters {
   const all = countParameters(config)
   if (settings.removes === 'weights') return { removable: 0, all }
+  if (settings.budget) return { removable: (all - estimateParameters(config, settings).after) / settings.ratio, all }
   const pruned = [...config.layers.keys()].filter((layer) => isPruned(config, layer, settings))
   if (settings.removes === 'layers') {
     const others = config.layers.filter((_, layer) => !pruned.includes(layer))
@@ -44,11 +46,15 @@ export function removalOf(
     const own = { ...config, layers }
     return layers.map((_, layer) => groupCount(own, layer, kind, settings.headGroups))
   }
+  // A budget says nothing of each kind: what the estimate has stands for it.
+  const nominal = settings.budget && { layers: layersAfter(config, settings) }
   const ofKind = (kind: Kind) => {
     const before = counts(config, kind)
     const pruned = sum(before.filter((_, layer) => isPruned(config, layer, settings)))
-    const removed = sum(before) - sum(counts(after, kind))
-    return { planned: settings.keeps?.includes(kind) ? 0 : settings.ratio, actual: pruned === 0 ? 0 : removed / pruned }
+    const removed = (left: Pick<ModelConfig, 'layers'>) =>
+      pruned === 0 ? 0 : (sum(before) - sum(counts(left, kind))) / pruned
+    const planned = nominal ? removed(nominal) : settings.ratio
+    return { planned: settings.keeps?.includes(kind) ? 0 : planned, actual: removed(after) }
   }
   return {
     heads: ofKind('heads'),
@@ -57,7 +63,16 @@ export function removalOf(
       planned: plannedParameters(removableParameters(config, settings), settings.ratio),
       actual: 1 - after.parameters / countParameters(config),
     },
+    ...(settings.budget && { budget: spentOf(settings.budget, after) }),
   }
 }
+
+/** A budget beside what is left. */
+const spentOf = ({ measure, before, limit, each }: BudgetTarget, after: { parameters: number }): BudgetSpent => ({
+  measure,
+  before,
+  planned: limit,
+  actual: after.parameters * each,
+})
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)

@@ -1,6 +1,7 @@
 import { type HeadGroups, type Kind } from '../models/family.ts'
 import type { LayerShape, ModelConfig } from '../models/model-config.ts'
 import { familyOf } from '../models/registry.ts'
+import type { BudgetTarget } from './budget/costs.ts'
 
 export interface TargetSettings {
   /** Heads and channels, whole layers, or single weights. */
@@ -13,6 +14,8 @@ export interface TargetSettings {
   ratio: number
   /** What the ratio is met in: the groups of each kind (default), or the parameters of both kinds together. */
   counts?: 'groups' | 'parameters'
+  /** What is spent over all layers and kinds in place of a ratio; `ratio` is then the fraction that leaves of what may. */
+  budget?: BudgetTarget
   headGroups: HeadGroups
   /** Same counts in every layer and no layer protected: the result is a stock config that other programs load. */
   uniform: boolean
@@ -55,6 +58,10 @@ export const queryHeadStep = (shape: LayerShape, kind: Kind, { headGroups }: Tar
   kind === 'heads' && headGroups === 'query-heads' && shape.heads !== shape.keyValueHeads && !shape.keyValueHeadOf
     ? shape.keyValueHeads
     : 1
+
+/** Query heads that share a key/value head, of which one of each leaves at a time; undefined where heads leave by themselves. */
+export const queryHeadRuns = (shape: LayerShape, kind: Kind, settings: TargetSettings): number | undefined =>
+  queryHeadStep(shape, kind, settings) === 1 ? undefined : shape.heads / shape.keyValueHeads
 
 /** Groups that a layer keeps at least, under global ranking. */
 export const keptByFloor = (groups: number, { floor }: TargetSettings): number => Math.max(1, Math.ceil(groups * floor))

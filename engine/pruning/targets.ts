@@ -1,12 +1,22 @@
 import { type Kind, kinds } from '../models/family.ts'
 import type { LayerShape, ModelConfig } from '../models/model-config.ts'
 import { countParameters } from '../models/tensors.ts'
+import { familyOf } from '../models/registry.ts'
 import { badSetting } from '../shared/errors.ts'
-import { groupCount, parametersPerGroup } from './groups.ts'
+import type { BudgetTarget } from './budget/costs.ts'
+import { nominalMasks } from './budget/select.ts'
+import { groupCount, isEmptyLayer, parametersPerGroup } from './groups.ts'
 import { countsByParameters } from './parameter-counts.ts'
 import { countOf, isPruned, keptByFloor, queryHeadStep, type TargetSettings, withBiases } from './target-settings.ts'
 
-export { isPruned, keptByFloor, queryHeadStep, type TargetSettings, withBiases } from './target-settings.ts'
+export {
+  isPruned,
+  keptByFloor,
+  queryHeadRuns,
+  queryHeadStep,
+  type TargetSettings,
+  withBiases,
+} from './target-settings.ts'
 
 /** How many groups of a kind leave each layer when `ratio` of them must go; the sum is what counts under global ranking. */
 export function removalCounts(config: ModelConfig, kind: Kind, settings: TargetSettings, ratio: number): number[] {
@@ -63,15 +73,19 @@ export function layersRemoved(config: ModelConfig, settings: TargetSettings, rat
   return ratio >= settings.ratio ? final : Math.min(countOf(pruned, ratio, settings.rounding), final)
 }
 
-/** What a run will leave: exact, since layers and groups of a kind weigh the same in a model not pruned before. */
+/**
+ * What a run will leave: exact, since layers and groups of a kind weigh the same in a model not pruned before; within a budget
+ * to what a channel weighs.
+ */
 export function estimateParameters(config: ModelConfig, settings: TargetSettings): { before: number; after: number } {
   const before = countParameters(config)
   if (settings.removes === 'weights') return { before, after: before }
+  const written = settings.addsBiases ? withBiases(config) : config
+  if (settings.budget) return { before, after: countParameters({ ...written, layers: layersAfter(config, settings) }) }
   if (settings.removes === 'layers') {
     const kept = config.layers.slice(layersRemoved(config, settings, settings.ratio))
     return { before, after: countParameters({ ...config, layers: kept }) }
   }
-  const written = settings.addsBiases ? withBiases(config) : config
   let removed = 0
   for (const kind of kinds) {
     const counts = finalCounts(config, kind, settings)
@@ -84,6 +98,7 @@ export function estimateParameters(config: ModelConfig, settings: TargetSettings
 /** Layers that a run will leave. Under global ranking the layers will differ; these are as if all lost the same. */
 export function layersAfter(config: ModelConfig, settings: TargetSettings): LayerShape[] {
   if (settings.removes === 'weights') return config.layers
+  if (settings.budget) return layersWithin(config, settings, settings.budget)
   if (settings.removes === 'layers') return config.layers.slice(layersRemoved(config, settings, settings.ratio))
   const heads = finalCounts(config, 'heads', settings)
   const channels = finalCounts(config, 'channels', settings)
@@ -97,6 +112,13 @@ export function layersAfter(config: ModelConfig, settings: TargetSettings): Laye
       channels: shape.channels - channels[layer]!,
     }
   })
+}
+
+function layersWithin(config: ModelConfig, settings: TargetSettings, budget: BudgetTarget): LayerShape[] {
+  const masks = nominalMasks(config, settings, budget)
+  return config.layers.flatMap((shape, layer) =>
+    isEmptyLayer(masks[layer]!) ? [] : [familyOf(config).shrinkLayer(config, shape, masks[layer]!).shape],
+  )
 }
 
 /**

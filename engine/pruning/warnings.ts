@@ -13,6 +13,7 @@ export function pruningWarnings(job: PruneJob, config: ModelConfig, target: Targ
   if (!config.layers.some((_, layer) => isPruned(config, layer, target)))
     return ['Nothing leaves: every layer is protected (--protect-first, --protect-last).']
   warnings.push(...layoutWarnings(job, config, target))
+  if (target.budget) return warnings
   if (target.removes === 'layers') return [...warnings, ...layerWarnings(config, target)]
   for (const kind of kinds) {
     if (!job.prune.includes(kind)) continue
@@ -40,6 +41,10 @@ function layoutWarnings(job: PruneJob, config: ModelConfig, target: TargetSettin
   if (localFor !== null)
     return [`${title} ranks all layers together in its paper; here each layer by itself: ${localFor}.`]
   if (target.uniform) return []
+  if (target.budget)
+    return [
+      `The budget is spent over all layers: how many groups each one loses is known only afterwards. ${unevenLayers}`,
+    ]
   const why = job.ranking === 'auto' && target.ranking === 'global' ? `, as ${title} does in its paper` : ''
   const ignored = job.uniform === true ? ', and --uniform has no effect' : ''
   const ranked =

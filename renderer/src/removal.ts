@@ -1,8 +1,19 @@
-import type { engine } from '../../electron/contract/index.ts'
+import { engine } from '../../electron/contract/index.ts'
 import { percent } from './format.ts'
 
-/** How much of each kind leaves, beside what was asked for. */
-export const removalFacts = (removal: engine.Removal): { name: string; value: string; detail: string }[] =>
+/** How much of each kind leaves, beside what was asked for, and what is kept of a budget. */
+export const removalFacts = (removal: engine.Removal): { name: string; value: string; detail: string }[] => [
+  ...sharesOf(removal),
+  ...(removal.budget ? [budgetFact(removal.budget)] : []),
+]
+
+const budgetFact = ({ measure, before, planned, actual }: engine.BudgetSpent) => ({
+  name: 'Kept of the budget',
+  value: engine.amountText(measure, actual),
+  detail: `planned ${engine.amountText(measure, planned)} of ${engine.amountText(measure, before)}`,
+})
+
+const sharesOf = (removal: engine.Removal) =>
   [
     { name: 'Heads removed', share: removal.heads },
     { name: 'Channels removed', share: removal.channels },

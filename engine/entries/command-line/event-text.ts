@@ -1,4 +1,11 @@
-import type { EngineEvent, Estimate, Removal, StepMetrics } from '../../contract/index.ts'
+import {
+  amountText,
+  type BudgetSpent,
+  type EngineEvent,
+  type Estimate,
+  type Removal,
+  type StepMetrics,
+} from '../../contract/index.ts'
 import { sizeText } from '../../shared/size-text.ts'
 
 /** Numbers, times and events as lines for a person. */
@@ -30,8 +37,12 @@ export const top1Text = (top1: number | undefined): string =>
 /** What leaves, of each kind: what does, and what was asked for. */
 export function removalText(removal: Removal): string {
   const parts = (['heads', 'channels', 'parameters'] as const).map((name) => sharePart(name, removal[name]))
-  return `removed: ${parts.join(', ')}`
+  return `removed: ${parts.join(', ')}${removal.budget ? `; ${budgetSpentText(removal.budget)}` : ''}`
 }
+
+/** A budget, and what is kept of it. */
+const budgetSpentText = ({ measure, before, planned, actual }: BudgetSpent): string =>
+  `budget: ${amountText(measure, actual)} kept (planned ${amountText(measure, planned)}) of ${amountText(measure, before)}`
 
 export const sharePart = (name: string, { planned, actual }: { planned: number; actual: number }): string =>
   `${name} ${(100 * actual).toFixed(1)} % (planned ${(100 * planned).toFixed(1)} %)`

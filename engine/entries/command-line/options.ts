@@ -156,7 +156,7 @@ export function jobFrom(
       : { settings: {}, evaluation: {} }
   const fromFile: Record<string, unknown> =
     'job' in flags ? renameJob({ ...readJson(String(flags.job), z.looseObject({})) }, shape, refuseTwice) : {}
-  const settings: Record<string, unknown> = { ...preset.settings, ...fromFile }
+  const settings: Record<string, unknown> = withOneTarget(preset.settings, fromFile, flags)
   const scored: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(renameSettings(Object.fromEntries(given), shape, refuseTwice))) {
     // What the job itself does not have is a setting of its evaluation.
@@ -172,6 +172,31 @@ export function jobFrom(
   const parsed = schema.safeParse({ ...settings, kind })
   if (parsed.success) return parsed.data as Job
   throw settingError(parsed.error, settings)
+}
+
+const without = (settings: Record<string, unknown>, names: readonly string[]): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(settings).filter(([name]) => !names.includes(name)))
+
+/** Settings that say how much leaves without a budget. */
+const withoutBudget = ['ratio', 'ratioOf', 'targetFraction', 'targetParameters']
+
+/**
+ * Settings of a preset and a job file, without those that flags say in another way: a budget, or a ratio.
+ *
+ * @throws SecateurError where the flags say both
+ */
+function withOneTarget(
+  preset: Record<string, unknown>,
+  fromFile: Record<string, unknown>,
+  flags: object,
+): Record<string, unknown> {
+  const other = withoutBudget.find((name) => name in flags)
+  if (other !== undefined && 'budget' in flags)
+    throw badSetting(`--${kebab(other)}`, 'says how much leaves, as --budget does: leave one of them out')
+  if (other !== undefined) return { ...preset, ...without(fromFile, ['budget']) }
+  if ('budget' in flags)
+    return { ...without(preset, [...withoutBudget, 'ranking']), ...without(fromFile, withoutBudget) }
+  return { ...('budget' in fromFile ? without(preset, [...withoutBudget, 'ranking']) : preset), ...fromFile }
 }
 
 /** Whether the checkpoint of a job is a model of images; one that cannot be read is refused later, by the job itself. */

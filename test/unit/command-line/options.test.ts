@@ -86,6 +86,18 @@ describe('flags become the job that the app would send', () => {
     assert.deepEqual(jobWith(pruneSchema, {}), pruneFrom('--data', 'a', '--out', 'run'))
   })
 
+  test('a budget goes before the ratio of a preset, and is refused beside one', () => {
+    const { budget, ratio, ratioOf, ranking } = jobWith(pruneSchema, {
+      preset: 'paper',
+      budget: 'memory=4GB',
+    }) as PruneJob
+    assert.deepEqual([budget, ratio, ratioOf, ranking], ['memory=4GB', 0.5, 'groups', 'auto'])
+    for (const flag of ['--ratio', '--target-fraction'])
+      named(() => pruneFrom(...needed, '--budget', 'parameters=0.7', flag, '0.3'), flag, /leave one of them out/)
+    for (const wrong of ['0.7', 'parameters=-1', 'parameters=4GB', 'memory=4X', 'speed=2'])
+      named(() => pruneFrom(...needed, '--budget', wrong), '--budget', /a budget is one of|say a share/)
+  })
+
   test('a file, a fraction or a number of rows for validation, and a switch that is not given is neither on nor off', () => {
     assert.equal(pruneFrom(...needed, '--validation', '0.05').validation, 0.05)
     assert.equal(pruneFrom(...needed, '--validation', '1000').validation, 1000)

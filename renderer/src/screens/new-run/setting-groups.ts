@@ -23,6 +23,7 @@ export const groups: readonly SettingGroup[] = [
       criterion: {},
       ratio: { unit: fraction },
       ratioOf: { label: 'What the ratio counts' },
+      budget: {},
       targetFraction: { unit: fraction },
       targetParameters: { unit: 'parameters' },
       prune: { label: 'What may leave' },
