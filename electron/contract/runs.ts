@@ -18,6 +18,7 @@ import {
   validationSchema,
 } from '../../engine/contract/index.ts'
 import { byId, done, id, type MethodTable, name, notes, nothing, path, tags, time } from './common.ts'
+import { previewResultSchema } from './datasets.ts'
 
 /**
  * queued -> starting -> running -> done | failed; stopping on the way to paused or cancelled. A run whose process was lost
@@ -191,6 +192,11 @@ export const runMethods = {
   'runs.series': [seriesQuerySchema, z.array(seriesSchema)],
   'runs.snapshot': [z.strictObject({ id, step: z.int().min(0) }), pruningSnapshotSchema.nullable()],
   'runs.samples': [byId, z.array(sampleSchema)],
+  /** Rows that the dense model wrote for a run, so far as they are written. */
+  'runs.selfData': [
+    z.strictObject({ id, offset: z.int().min(0).default(0), limit: z.int().min(1).max(50).default(10) }),
+    previewResultSchema,
+  ],
   'runs.log': [z.strictObject({ id, after: z.int().min(0).default(0) }), z.array(logLineSchema)],
   /** How a sweep stands: its runs, what they come to so far, and its figures. */
   'runs.sweep': [byId, sweepSchema],

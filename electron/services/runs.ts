@@ -1,9 +1,9 @@
 import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { RunSummary } from '../contract/index.ts'
+import type { ParsedRequest, RunSummary } from '../contract/index.ts'
 import type { RunRow } from '../database/runs.ts'
 import { ProblemError } from '../problems.ts'
-import { requireAllowedWithin } from './allowed-paths.ts'
+import { requireAllowed, requireAllowedWithin } from './allowed-paths.ts'
 import type { Context } from './context.ts'
 import { exists } from './files.ts'
 import type { Handlers } from './handlers.ts'
@@ -99,6 +99,7 @@ export class Runs {
       rowOf(this.#context, id)
       return this.#context.runs.records.samples(id)
     },
+    'runs.selfData': (input) => this.#selfData(input),
     'runs.log': ({ id, after }) => {
       rowOf(this.#context, id)
       return this.#context.runs.records.log(id, after)
@@ -116,6 +117,19 @@ export class Runs {
     },
     'runs.sweepText': async ({ id, as }) =>
       this.#context.engine.request('reportSweep', { path: await this.#sweepFolder(id), as }),
+  }
+
+  /** Rows that the dense model wrote, which are none before it has begun. */
+  async #selfData({ id, ...page }: ParsedRequest<'runs.selfData'>) {
+    const { engine, options, runs } = this.#context
+    const { folder, job } = detailOf(rowOf(this.#context, id), runs)
+    const path = join(folder, 'self-data.jsonl')
+    if (!('selfData' in job) || !(await exists(path))) return { rows: [], total: null }
+    await requireAllowed(options.platform, [path, job.checkpoint])
+    const { checkpoint, trainOn, field } = job
+    const asked = { path, checkpoint, trainOn, ...(field !== undefined && { field }), ...page }
+    const { rows, more } = await engine.request('previewDataset', asked)
+    return { rows, total: more ? null : page.offset + rows.length }
   }
 
   /** @throws ProblemError where the run is no sweep, or has not begun, so that its folder says nothing yet. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { badFile } from '../shared/errors.ts'
@@ -27,14 +27,7 @@ export async function hashFolder(
     let done = 0
     for (const { name, bytes } of files) {
       hash.update(`${name}\n${bytes}\n`)
-      let read = 0
-      const handle = await openFileHandle(join(folder, name))
-      const stream = handle.createReadStream({ highWaterMark: 4 * 2 ** 20, signal })
-      for await (const chunk of stream as AsyncIterable<Buffer>) {
-        hash.update(chunk)
-        read += chunk.length
-        progress(done + read, total)
-      }
+      const read = await hashInto(hash, join(folder, name), signal, (now) => progress(done + now, total))
       if (read !== bytes) throw badFile(join(folder, name), undefined, 'changed while it was read; try again')
       done += read
     }
@@ -42,6 +35,33 @@ export async function hashFolder(
   } catch (error) {
     throw explained(checkpoint, error)
   }
+}
+
+/** SHA-256 of the bytes of a file, in hexadecimal digits. @throws SecateurError where it cannot be read */
+export async function hashFile(file: string, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256')
+  try {
+    await hashInto(hash, file, signal, () => {})
+  } catch (error) {
+    throw explained(file, error)
+  }
+  return hash.digest('hex')
+}
+
+/** @param onRead hears how many bytes are read @returns their number in the end */
+async function hashInto(
+  hash: Hash,
+  file: string,
+  signal: AbortSignal,
+  onRead: (bytes: number) => void,
+): Promise<number> {
+  let read = 0
+  const stream = (await openFileHandle(file)).createReadStream({ highWaterMark: 4 * 2 ** 20, signal })
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    hash.update(chunk)
+    onRead((read += chunk.length))
+  }
+  return read
 }
 
 /** Configs and weights; of a folder without weights the graph that it was exported as. */

@@ -51,6 +51,7 @@ export const stageSchema = z.enum([
   'checking data',
   'reading data',
   'reading weights',
+  'writing self-data',
   'scoring dense',
   'training',
   'validating',

@@ -28,6 +28,18 @@ export const scoresFileSchema = z.object({
 })
 export type ScoresFile = z.infer<typeof scoresFileSchema>
 
+/** self-data.json of a run folder: what self-data.jsonl holds, the rows that the dense model wrote. */
+export const selfDataFileSchema = z.strictObject({
+  version: z.literal(1),
+  /** Follows from the checkpoint, the data and the settings: equal keys mean equal rows. */
+  key: z.string(),
+  /** Rows that are wanted, and there once the hash is. */
+  rows: z.int().min(0),
+  /** Of self-data.jsonl, once all rows are there; null before. */
+  sha256: z.string().nullable(),
+})
+export type SelfDataFile = z.infer<typeof selfDataFileSchema>
+
 /** Everything that the history needs of a run folder, whoever made it. */
 export const runReportSchema = z.object({
   path: z.string(),

@@ -104,6 +104,44 @@ export const trainingSettings = {
     .max(100)
     .default(1)
     .describe("what the logits of model and teacher are divided by in the teacher's part of the loss"),
+  selfData: z
+    .int()
+    .min(0)
+    .max(most.rows)
+    .default(0)
+    .describe(
+      'rows of training text that the dense model writes itself before the training, from prompts drawn from the data; 0: none',
+    ),
+  selfDataUse: z
+    .enum(['instead', 'beside'])
+    .default('instead')
+    .describe('whether what the dense model wrote is trained on instead of the rows of the data, or beside them'),
+  selfDataTokens: z
+    .int()
+    .min(1)
+    .max(most.tokens)
+    .default(256)
+    .describe('new tokens in a row that the dense model writes at most'),
+  selfDataPrompt: z
+    .int()
+    .min(1)
+    .max(most.tokens)
+    .default(32)
+    .describe(
+      'tokens of the beginning of a plain text that the dense model continues at most; of a short text, half of it',
+    ),
+  selfDataTemperature: z
+    .number()
+    .min(0)
+    .max(most.factor)
+    .default(0.8)
+    .describe('temperature of what the dense model writes: 0 always takes the likeliest token'),
+  selfDataTopP: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(0.95)
+    .describe('what the dense model writes is drawn from the likeliest tokens that reach this probability'),
   steps: z.int().min(1).max(most.steps).optional().describe('optimiser steps; default: what --epochs says'),
   epochs: z
     .number()

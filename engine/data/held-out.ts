@@ -38,6 +38,13 @@ export function holdOut(
   }
 }
 
+/** Training data of which everything is trained on. */
+export const nothingHeldOut = ({ examples }: TrainingData): HeldOut => ({
+  training: examples,
+  heldOut: [],
+  rows: new Set(),
+})
+
 /** How many of so many documents are held out. @throws SecateurError where nothing would be left to train on */
 export function heldOutCount(count: number, share: number): number {
   const held = share < 1 ? Math.max(1, Math.round(share * count)) : share

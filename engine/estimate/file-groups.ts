@@ -10,7 +10,7 @@ import { imageProblems } from '../evaluation/check-images.ts'
 import { labelFileOf } from '../evaluation/read-task.ts'
 import { configOf } from '../models/checkpoint.ts'
 import { isOfImages } from '../models/encoder-config.ts'
-import { openTokenizer } from '../models/model-tokenizer.ts'
+import { openTokenizer, tokenizerFileNames } from '../models/model-tokenizer.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { collectProblems, type SecateurError } from '../shared/errors.ts'
 import { checkOtherPictures, configAfter, trainingPictures } from './image-files.ts'
@@ -56,10 +56,9 @@ export function fileGroupsOf(job: ReadingJob): FileGroup[] {
   return [...training, ...calibrationFiles(job), ...evaluationFiles(job)]
 }
 
-const ofTokenizer = ['config.json', 'tokenizer.json', 'tokenizer.model', 'tokenizer_config.json', 'chat_template.jinja']
 /** The files that a checkpoint's tokenizer follows from: those of its folder, or one GGUF file. */
 const tokenizerStates = (checkpoint: string) =>
-  [checkpoint, ...ofTokenizer.map((name) => join(checkpoint, name))].map(stateOf)
+  [checkpoint, ...['config.json', ...tokenizerFileNames].map((name) => join(checkpoint, name))].map(stateOf)
 
 const modelOf = ({ checkpoint, imageSize }: { checkpoint: string; imageSize?: number | undefined }) => ({
   folder: checkpoint,

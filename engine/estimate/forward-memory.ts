@@ -1,7 +1,7 @@
 import { backendExtras } from '../backends/extras.ts'
 import type { EvaluationSettings } from '../contract/index.ts'
 import { comparedTokens } from '../evaluation/closeness.ts'
-import { mostWidenedAtOnce } from '../evaluation/generation.ts'
+import { mostWidenedAtOnce } from '../evaluation/key-value-cache.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { layerWeights } from '../models/tensors.ts'
 import {
@@ -83,17 +83,21 @@ export function comparedFloats({ config, widensTables }: HeldModel, settings: Ev
 /** Arrays of a piece's logits: of both models, and what the divergence is made of. */
 const comparedLogits = 8
 
-/** Floats that a prompt and its continuation hold at most beside the weights. */
-export function generationFloats(model: HeldModel, promptTokens: number, maxNewTokens: number): number {
+/**
+ * Floats that a prompt and its continuation hold at most beside the weights.
+ *
+ * @param rows prompts that are continued at once
+ */
+export function generationFloats(model: HeldModel, promptTokens: number, maxNewTokens: number, rows = 1): number {
   const { config, widensLinears } = model
   const prompt = Math.min(promptTokens, config.maxPositions)
   const capacity = Math.min(prompt + maxNewTokens, config.maxPositions)
-  const cache = sum(config.layers.map(({ keyValueHeads }) => 2 * keyValueHeads * config.headSize * capacity))
-  const bias = prompt * prompt
+  const cache = rows * sum(config.layers.map(({ keyValueHeads }) => 2 * keyValueHeads * config.headSize * capacity))
+  const bias = rows * prompt * prompt
   // Of one token all blocks are one graph, which widens all of their weights before it uses them.
   const all = widensLinears ? sum(layerWeights(config)) : 0
   const token = all > mostWidenedAtOnce ? largestBlock(config) : all
-  const others = [blockFloats(model, 1, prompt, 2.5), widenedHead(model, 'once')]
+  const others = [blockFloats(model, rows, prompt, 2.5), widenedHead(model, 'once')]
   const passes = token > Math.max(...others) ? token + 0.15 * sum(others) : oneAfterTheOther(token, ...others)
   // As the prompt left it, with room for more, and with the next token in it.
   return 3 * cache + bias + passes

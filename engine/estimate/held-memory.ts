@@ -8,6 +8,7 @@ import { keepsActivations } from '../training/gradients.ts'
 import { comparedFloats, evaluationFloats, generationFloats } from './forward-memory.ts'
 import { adapterFloats, type HeldModel, largestBlock, oneAfterTheOther } from './memory-facts.ts'
 import { scoringBytes } from './scoring-cost.ts'
+import { selfDataFloats } from './self-data.ts'
 import { trainingFloats } from './training-memory.ts'
 import type { MeasureWork, Work } from './work.ts'
 
@@ -124,7 +125,7 @@ function workBytes(work: Computing, checkpoint: Checkpoint): number {
       const scored = prunes && work.evaluation ? evaluationFloats(model, work.evaluation) : 0
       const compared = prunes && work.evaluation && work.evaluateDense ? comparedFloats(model, work.evaluation) : 0
       const trained = Math.max(steps, prunes ? writingBytes(work, checkpoint) : 0)
-      return oneAfterTheOther(trained, samples, 4 * (scored + compared))
+      return oneAfterTheOther(trained, samples, 4 * selfDataFloats(model, work), 4 * (scored + compared))
     }
   }
 }

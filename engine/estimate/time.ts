@@ -7,6 +7,7 @@ import type { WorkControl } from '../shared/work-control.ts'
 import type { SingleJob } from './work.ts'
 import { forwardOperations, stepOperations } from './operations.ts'
 import { scoringBytes, scoringOperations } from './scoring-cost.ts'
+import { selfDataPasses, selfDataTokens } from './self-data.ts'
 import { scoredTokens, stepsOf, validationTokens } from './tokens.ts'
 
 type Time = Pick<JobEstimate, 'seconds' | 'secondsFrom' | 'scoring'>
@@ -52,6 +53,7 @@ export async function timeOf(
   if (job.kind === 'evaluate' && job.compareWith !== undefined)
     operations += scored * forwardOperations(configOf(job.compareWith), window)
   let steps = 0
+  let seconds = startSeconds + moved
   let passes = evaluation ? scored / evaluation.batchTokens : 0
   let guessed = scored > 0
   if (job.kind !== 'evaluate') {
@@ -64,6 +66,10 @@ export async function timeOf(
       (Math.floor(steps / job.validationEvery) + 1) * measured * forwardOperations(config, job.sequenceLength)
     operations += steps * stepOperations(job, config)
     passes += steps * job.gradientAccumulation * 2
+    const written = selfDataPasses(job, checkpoint)
+    operations += selfDataTokens(job) * forwardOperations(config, job.selfDataTokens)
+    passes += written.passes
+    seconds += written.seconds
     if (job.kind === 'prune') operations += scoringOperations(job, config, steps, job.ratio)
   }
   const gigaflops = await measureSpeed(choice.name, choice, () => chooseBackend({ ...job, device: choice.name }))
@@ -72,11 +78,7 @@ export async function timeOf(
   return {
     scoring,
     seconds:
-      startSeconds +
-      moved +
-      secondsOf(operations) +
-      steps * config.layers.length * secondsPerLayer +
-      passes * choice.secondsPerPass,
+      seconds + secondsOf(operations) + steps * config.layers.length * secondsPerLayer + passes * choice.secondsPerPass,
     secondsFrom:
       `From ${(operations / 1e12).toPrecision(2)} trillion operations at ${Math.round(gigaflops * efficiency)} billion a ` +
       `second, ${Math.round(100 * efficiency)} % of the measured speed of ${choice.device}.` +

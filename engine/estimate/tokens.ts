@@ -4,6 +4,7 @@ import { detectDataset } from '../datasets/detect.ts'
 import { tokenLengths } from '../datasets/token-lengths.ts'
 import { configOf } from '../models/checkpoint.ts'
 import type { WorkControl } from '../shared/work-control.ts'
+import { selfDataTokens } from './self-data.ts'
 
 /** Bytes of text in a token, where nothing better is known. */
 const bytesPerToken = 4
@@ -12,10 +13,16 @@ const sampledRows = 100
 
 /** Optimiser steps of a job that says how many passes through its data it makes. */
 export async function stepsOf(job: FinetuneJob | PruneJob, control: WorkControl): Promise<number> {
+  let tokens = selfDataTokens(job)
+  if (tokens === 0 || job.selfDataUse === 'beside') tokens += await trainedTokens(job, control)
+  return Math.max(1, Math.ceil((job.epochs * tokens) / (job.batchSize * job.sequenceLength * job.gradientAccumulation)))
+}
+
+/** About how many tokens the rows of the data have that are trained on. */
+async function trainedTokens(job: FinetuneJob | PruneJob, control: WorkControl): Promise<number> {
   let tokens = 0
   for (const path of job.data) tokens += await tokensOf(path, job, control)
-  tokens *= 1 - (await heldOutShare(job, control))
-  return Math.max(1, Math.ceil((job.epochs * tokens) / (job.batchSize * job.sequenceLength * job.gradientAccumulation)))
+  return tokens * (1 - (await heldOutShare(job, control)))
 }
 
 /** About how many tokens the validation of a job reads each time; 0 where it has none. */

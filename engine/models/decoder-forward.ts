@@ -148,14 +148,19 @@ export function decoderPass(config: DecoderConfig, rows: number, length: number,
   return passOf(config, rows, length, positions, tableRows, biasOf)
 }
 
-/** The pass of one token at `position`, which looks at a cache of `capacity` positions. */
-export function decoderStep(config: DecoderConfig, position: number, capacity: number): Pass {
+/** The pass of one token a row at `place` of a cache of `capacity`, whose rows begin at `starts`. */
+export function decoderStep(config: DecoderConfig, place: number, capacity: number, starts: readonly number[]): Pass {
+  const rows = starts.length
   const biasOf = (window: number | null): Tensor => {
-    const bias = new Float32Array(capacity).fill(forbidden)
-    bias.fill(0, window === null ? 0 : Math.max(0, position - window + 1), position + 1)
-    return tf.tensor4d(bias, [1, 1, 1, capacity])
+    const bias = new Float32Array(rows * capacity).fill(forbidden)
+    for (const [row, start] of starts.entries()) {
+      const first = window === null ? start : Math.max(start, place - window + 1)
+      bias.fill(0, row * capacity + first, row * capacity + place + 1)
+    }
+    return tf.tensor4d(bias, [rows, 1, 1, capacity])
   }
-  return passOf(config, 1, 1, [position], 1, biasOf)
+  const positions = starts.map((start) => place - start)
+  return passOf(config, rows, 1, positions, rows, biasOf)
 }
 
 function passOf(

@@ -174,8 +174,12 @@ interface CommonFamily<Config extends ModelConfig> {
 /** A language model. */
 export interface DecoderFamily<Config extends ModelConfig = ModelConfig> extends CommonFamily<Config> {
   readonly task: 'causal-lm'
-  /** The pass of one token after `position` others, which looks at a cache of `capacity` positions. */
-  makeStep(config: Config, position: number, capacity: number): Pass
+  /**
+   * The pass of one token a row, which stands at `place` of a cache of `capacity` places and looks at those before it.
+   *
+   * @param starts the place of each row's first token: texts of different lengths end together
+   */
+  makeStep(config: Config, place: number, capacity: number, starts: readonly number[]): Pass
   /** @param ids int32 [n] @returns [n, hidden] */
   embed(model: Model, ids: Tensor): Tensor
   /** What comes after the last block. */

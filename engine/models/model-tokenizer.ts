@@ -82,7 +82,8 @@ function within({ folder, config }: TokenizedModel, tokenizer: Tokenizer): Token
 }
 
 const vocabularyFiles = ['tokenizer.json', 'tokenizer.model']
-const files = [
+/** Files of a checkpoint's folder that its tokenizer and chat template follow from; a GGUF file holds them itself. */
+export const tokenizerFileNames = [
   ...vocabularyFiles,
   'tokenizer_config.json',
   'special_tokens_map.json',
@@ -101,7 +102,7 @@ let cached: { key: string; tokenizer: Promise<Tokenizer> } | null = null
 
 /** The tokenizer that was used last is kept: the parts of a job, and pages of a preview, follow each other. */
 function cachedTokenizer(folder: string): Promise<Tokenizer> {
-  const paths = isGgufFile(folder) ? [folder] : files.map((name) => join(folder, name))
+  const paths = isGgufFile(folder) ? [folder] : tokenizerFileNames.map((name) => join(folder, name))
   const states = paths.map((path) => {
     const stat = statSync(path, { throwIfNoEntry: false })
     return stat ? [stat.mtimeMs, stat.size] : null

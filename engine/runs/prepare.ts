@@ -60,8 +60,13 @@ export async function prepareTraining(
   { emit, signal, resume }: JobContext,
 ): Promise<TrainingRun> {
   using made = new DisposableStack()
-  const read = isOfImages(checkpoint.config) ? readImageData : readTextData
-  const data = made.use(await read(job, checkpoint, { emit, signal }))
+  let weights: Promise<Model> | undefined
+  const dense = () => (weights ??= loadWeights(checkpoint, { emit, signal }, made, job.int8))
+  const data = made.use(
+    isOfImages(checkpoint.config)
+      ? await readImageData(job, checkpoint, { emit, signal })
+      : await readTextData(job, checkpoint, { emit, signal }, { folder: folder.path, model: dense }),
+  )
   const { batches, classes } = data
   const hasNewClassifier = classes !== null && classes.newFor !== null
   checkScorableAtOnce(job, hasNewClassifier)
@@ -71,7 +76,7 @@ export async function prepareTraining(
   // What is removed at once and not healed needs no steps.
   const steps = !update && job.schedule === 'one-shot' ? 0 : planned
 
-  const loaded = await loadWeights(checkpoint, { emit, signal }, made, job.int8)
+  const loaded = await dense()
   const model = classes?.newFor ? awaitingClassifier(loaded, classes.labels) : loaded
   const settings: AdapterSettings = {
     rank: job.rank,

@@ -2,7 +2,7 @@ import type { FinetuneJob, JobContext, PruneJob, RowCounts } from '../contract/i
 import { type Batches, makeBatches, type TrainingBatch } from '../data/batches.ts'
 import { calibrationBatches } from '../data/calibration.ts'
 import type { EncodedExample } from '../data/example.ts'
-import { holdOut } from '../data/held-out.ts'
+import { holdOut, nothingHeldOut } from '../data/held-out.ts'
 import { loadTrainingData } from '../data/load.ts'
 import type { TrainingData } from '../data/load-types.ts'
 import { countsOf, lostShare } from '../data/lost-rows.ts'
@@ -12,6 +12,7 @@ import { openTokenizer } from '../models/model-tokenizer.ts'
 import { stopIdsOf } from '../models/stop-ids.ts'
 import { badSetting } from '../shared/errors.ts'
 import { checkSampleSettings, type TextTools } from './samples.ts'
+import { type SelfDataWork, writeSelfData } from './self-data.ts'
 import { StageProgress } from './stage-progress.ts'
 
 /** What the loss is measured on beside the training: each example once, in batches of the training's shape. */
@@ -38,11 +39,16 @@ export interface RunData extends Disposable {
   calibration(): Promise<TrainingBatch[]>
 }
 
-/** Reads the training texts and the validation texts of a job. */
+/**
+ * Reads the training texts and the validation texts of a job.
+ *
+ * @param writing where the dense model writes rows of its own, if the job asks for them, and what with
+ */
 export async function readTextData(
   job: FinetuneJob | PruneJob,
   checkpoint: Checkpoint,
   { emit, signal }: Pick<JobContext, 'emit' | 'signal'>,
+  writing: Pick<SelfDataWork, 'folder' | 'model'>,
 ): Promise<RunData> {
   const tokenizer = await openTokenizer(checkpoint)
   checkSampleSettings(job, tokenizer, checkpoint.config.maxPositions)
@@ -79,24 +85,29 @@ export async function readTextData(
   emit({ type: 'data', rows: countsOf(data) })
   tellLoss(data, emit, '')
   const { validation } = job
-  if (validation === undefined)
-    return { batches: batchesOf(data.examples, false), rows: countsOf(data), validation: null, ...ofText(new Set()) }
-  if (typeof validation === 'string') {
-    const apart = await load([validation])
-    tellLoss(apart, emit, 'validation: ')
-    return {
-      batches: batchesOf(data.examples, false),
-      rows: countsOf(data),
-      validation: validationOf(batchesOf(apart.examples, true), apart.documents, validation),
-      ...ofText(new Set()),
-    }
-  }
-  const { training, heldOut, rows } = holdOut(data, validation, job.seed)
+  const apart = typeof validation === 'string' ? await load([validation]) : null
+  if (apart) tellLoss(apart, emit, 'validation: ')
+  const { training, heldOut, rows } =
+    typeof validation === 'number' ? holdOut(data, validation, job.seed) : nothingHeldOut(data)
+  const examples = job.selfData > 0 ? await withSelfData() : training
   return {
-    batches: batchesOf(training, false),
+    batches: batchesOf(examples, false),
     rows: countsOf(data),
-    validation: validationOf(batchesOf(heldOut, true), rows.size, null),
+    validation: apart
+      ? validationOf(batchesOf(apart.examples, true), apart.documents, validation as string)
+      : validation === undefined
+        ? null
+        : validationOf(batchesOf(heldOut, true), rows.size, null),
     ...ofText(rows),
+  }
+
+  /** Prompts are drawn from the rows that are trained on: what is held out stays unseen. */
+  async function withSelfData(): Promise<EncodedExample[]> {
+    const prompted = data.documentRows.filter((row) => !rows.has(row))
+    const file = await writeSelfData(job, prompted, { ...writing, checkpoint, tokenizer }, { emit, signal })
+    const written = await load([file])
+    tellLoss(written, emit, 'self-data: ')
+    return job.selfDataUse === 'beside' ? [...training, ...written.examples] : written.examples
   }
 }
 

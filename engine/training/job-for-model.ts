@@ -11,7 +11,7 @@ type TrainingJob = FinetuneJob | Omit<PruneJob, 'out'>
 const defaults = z.object(trainingSettings).partial({ data: true }).parse({})
 
 /** Settings that speak of text alone. */
-const ofText = ['field', 'trainOn', 'packing', 'sampleEvery', 'samplePrompts'] as const
+const ofText = ['field', 'trainOn', 'packing', 'sampleEvery', 'samplePrompts', 'selfData'] as const
 
 /**
  * A job with what its model decides: the linear layers that get an adapter where the job leaves them open, and the length of

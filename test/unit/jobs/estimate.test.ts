@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Estimate } from '../../../engine/contract/index.ts'
-import { refuseIfTooLarge } from '../../../engine/estimate/estimate.ts'
+import { type Estimate, type FinetuneJob, jobSchema } from '../../../engine/contract/index.ts'
+import { estimateJob, refuseIfTooLarge } from '../../../engine/estimate/estimate.ts'
+import { selfDataPasses } from '../../../engine/estimate/self-data.ts'
+import { stepsOf } from '../../../engine/estimate/tokens.ts'
+import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
+import { sample } from '../../e2e/secateur.ts'
 
 test('what does not fit is refused with both sizes, small ones in megabytes', () => {
   const sizes = { memoryBytes: 2.5e9, freeMemoryBytes: 1e12, diskBytes: 4.2e6, freeDiskBytes: 1e12 } as Estimate
@@ -14,4 +18,30 @@ test('what does not fit is refused with both sizes, small ones in megabytes', ()
     kind: 'does-not-fit',
     message: /writes about 4\.2 MB and 1\.0 MB are free on the disk/,
   })
+})
+
+test('rows that the dense model writes cost memory, disk and steps', async () => {
+  using checkpoint = openCheckpoint(sample('model'))
+  const job = (selfData: number, more: object = {}) =>
+    jobSchema.parse({
+      kind: 'finetune',
+      checkpoint: sample('model'),
+      data: [sample('train.jsonl')],
+      out: 'runs/self',
+      selfData,
+      selfDataTokens: 1000,
+      ...more,
+    }) as FinetuneJob
+  const [none, some] = [job(0), job(100)].map((each) => estimateJob(each, checkpoint))
+  assert.equal(some!.diskBytes - none!.diskBytes, 2 * 5 * 100 * 1032)
+  assert.ok(some!.memoryBytes > none!.memoryBytes)
+  const control = { signal: new AbortController().signal, progress: () => {} }
+  const perStep = 4 * 256
+  assert.equal(await stepsOf(job(100), control), Math.ceil((2 * 100 * 1032) / perStep))
+  assert.equal(
+    await stepsOf(job(100, { selfDataUse: 'beside' }), control),
+    Math.ceil((await stepsOf(job(0), control)) + (2 * 100 * 1032) / perStep),
+  )
+  assert.deepEqual(selfDataPasses(job(0), checkpoint), { passes: 0, seconds: 0 })
+  assert.equal(selfDataPasses(job(100), checkpoint).passes, Math.ceil(100 / 16) * 1000)
 })

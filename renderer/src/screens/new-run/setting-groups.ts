@@ -146,6 +146,17 @@ export const groups: readonly SettingGroup[] = [
           'Folder or file of a checkpoint with the same tokenizer, or the same classes; left empty, the dense model.',
       },
       distilTemperature: { label: 'Temperature of its part' },
+      selfData: {
+        label: 'Rows that it writes itself',
+        unit: 'rows',
+        sentence:
+          'Rows of training text that the dense model writes before the training, from prompts drawn from the data: its own answers, or continuations of texts; 0: none.',
+      },
+      selfDataUse: { label: 'They are trained on' },
+      selfDataTokens: { label: 'Longest row', unit: 'new tokens' },
+      selfDataPrompt: { label: 'Beginning of a text', unit: 'tokens' },
+      selfDataTemperature: { label: 'Temperature of writing' },
+      selfDataTopP: { label: 'Top-p of writing', unit: fraction },
     },
   },
   {

@@ -18,6 +18,8 @@ const valueNames: Readonly<Record<string, string>> = {
   module: 'By linear layer',
   answers: 'Answers only',
   everything: 'Everything',
+  instead: 'Instead of the rows of the data',
+  beside: 'Beside the rows of the data',
   pack: 'Packed',
   'pack-documents': 'Packed, documents apart',
   pad: 'Padded, one example a row',
