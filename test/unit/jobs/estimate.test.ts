@@ -20,18 +20,19 @@ test('what does not fit is refused with both sizes, small ones in megabytes', ()
   })
 })
 
+const job = (selfData: number, more: object = {}) =>
+  jobSchema.parse({
+    kind: 'finetune',
+    checkpoint: sample('model'),
+    data: [sample('train.jsonl')],
+    out: 'runs/self',
+    selfData,
+    selfDataTokens: 1000,
+    ...more,
+  }) as FinetuneJob
+
 test('rows that the dense model writes cost memory, disk and steps', async () => {
   using checkpoint = openCheckpoint(sample('model'))
-  const job = (selfData: number, more: object = {}) =>
-    jobSchema.parse({
-      kind: 'finetune',
-      checkpoint: sample('model'),
-      data: [sample('train.jsonl')],
-      out: 'runs/self',
-      selfData,
-      selfDataTokens: 1000,
-      ...more,
-    }) as FinetuneJob
   const [none, some] = [job(0), job(100)].map((each) => estimateJob(each, checkpoint))
   assert.equal(some!.diskBytes - none!.diskBytes, 2 * 5 * 100 * 1032)
   assert.ok(some!.memoryBytes > none!.memoryBytes)

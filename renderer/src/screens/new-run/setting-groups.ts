@@ -147,14 +147,14 @@ export const groups: readonly SettingGroup[] = [
       },
       distilTemperature: { label: 'Temperature of its part' },
       selfData: {
-        label: 'Rows that it writes itself',
+        label: 'Rows that the dense model writes',
         unit: 'rows',
         sentence:
           'Rows of training text that the dense model writes before the training, from prompts drawn from the data: its own answers, or continuations of texts; 0: none.',
       },
       selfDataUse: { label: 'They are trained on' },
-      selfDataTokens: { label: 'Longest row', unit: 'new tokens' },
-      selfDataPrompt: { label: 'Beginning of a text', unit: 'tokens' },
+      selfDataTokens: { label: 'Longest of them', unit: 'tokens' },
+      selfDataPrompt: { label: 'Beginning that it continues', unit: 'tokens' },
       selfDataTemperature: { label: 'Temperature of writing' },
       selfDataTopP: { label: 'Top-p of writing', unit: fraction },
     },
