@@ -12,6 +12,7 @@ import {
 import { jobEstimateSchema } from './estimate.ts'
 import { jobSchema, sweepListsSchema } from './job.ts'
 import { failureSchema, path } from './names.ts'
+import { planResultSchema, planSchema } from './plan.ts'
 import { runReportSchema } from './run-files.ts'
 import { backendName, trainingSettings } from './settings.ts'
 import { sweepPlanSchema, sweepStateSchema, sweepText } from './sweep.ts'
@@ -88,6 +89,8 @@ export const serviceMethods = {
   devices: { params: z.strictObject({}), result: devicesSchema },
   /** What a run folder holds. */
   readRunFolder: { params: z.strictObject({ path }), result: runReportSchema },
+  /** What budgets come to by the scores that a run has kept. */
+  planBudgets: { params: planSchema, result: planResultSchema },
   /** How many runs lists come to, and what these differ in. */
   planSweep: { params: sweepListsSchema, result: sweepPlanSchema },
   /** How the sweep in a folder stands, whether or not it runs. */

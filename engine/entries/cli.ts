@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { listDevices } from '../backends/devices.ts'
 import { exportJobFrom, exportOptions } from './command-line/export-options.ts'
 import { collectAssignments, jobFrom, optionFor, schemaOptions, settingsFrom } from './command-line/options.ts'
+import { addPlanCommand } from './command-line/plan-command.ts'
 import { makeReporter } from './command-line/report.ts'
 import { type CommonFlags, runReported, stoppable } from './command-line/running.ts'
 import {
@@ -189,6 +190,7 @@ A first run:
         runReported(jobFrom('sweep', sweepSchema, {}, { ...flags, job: file }), flags, reporter),
       ),
     )
+  addPlanCommand(program, action, reporter)
   const measurement = program
     .command('measure')
     .description('measures every layer: how much it changes its input, how linear it is, how far criteria agree')

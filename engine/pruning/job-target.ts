@@ -12,12 +12,15 @@ import { keptKinds } from './scorable.ts'
 import { decoderParameters, removableParameters } from './parameter-counts.ts'
 import { estimateParameters, isPruned, ratioForParameters, type TargetSettings } from './targets.ts'
 
+/** What a target must know of a checkpoint. */
+export type TargetModel = Pick<Checkpoint, 'config' | 'parameters' | 'dtype'>
+
 /**
  * Which groups must go, from the ratio or from the number of parameters that is wanted.
  *
  * @throws SecateurError where the settings contradict each other or the checkpoint
  */
-export function targetOf(job: PruneJob, checkpoint: Checkpoint): TargetSettings {
+export function targetOf(job: PruneJob, checkpoint: TargetModel): TargetSettings {
   const { config, parameters } = checkpoint
   const { ranking, uniform } = layoutOf(job, config)
   refuseContradictions(job, ranking, config)

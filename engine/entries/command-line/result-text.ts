@@ -8,6 +8,7 @@ import type {
   Exported,
   ImageFacts,
   JobEstimate,
+  PlanResult,
   Proof,
   ResultEvent,
   RowCounts,
@@ -20,10 +21,12 @@ import type { Inspection } from '../../jobs/inspect.ts'
 import type { Measurement } from '../../jobs/measure.ts'
 import { sizeText } from '../../shared/size-text.ts'
 import { number, duration, sizesOf, removalText, lossText, top1Text } from './event-text.ts'
+import { describePlan } from './plan-text.ts'
 
 /** What `--estimate` answers; the criterion is that of a pruning job. */
 export type EstimateResult = JobEstimate & { type: 'result'; criterion: CriterionName | null; data: DataCheck }
-export type Outcome = ResultEvent | EstimateResult | Inspection | GenerateResult | Measurement | Devices | BenchResult
+export type Outcome =
+  ResultEvent | EstimateResult | Inspection | GenerateResult | Measurement | Devices | BenchResult | PlanResult
 
 function describeEstimate(result: EstimateResult): string {
   const { seconds, secondsFrom, freeMemoryBytes, freeDiskBytes, placement, scoring, criterion, warnings } = result
@@ -77,6 +80,7 @@ export function describe(result: Outcome): string {
       )
     return lines.join('\n')
   }
+  if ('plans' in result) return describePlan(result)
   if ('backends' in result) return describeDevices(result)
   if ('models' in result) return describeBench(result)
   if ('secondsFrom' in result) return describeEstimate(result)

@@ -17,6 +17,7 @@ export const handlers: { [Method in ServiceMethod]: () => Promise<Handler<Method
   estimate: async () => (await import('../../estimate/any-job.ts')).estimateAnyJob,
   checkData: async () => (await import('../../estimate/check-data.ts')).checkData,
   devices: async () => (await import('../../backends/devices.ts')).knownDevices,
+  planBudgets: async () => (await import('../../runs/plan.ts')).planBudgets,
   planSweep: async () => (await import('../../sweeps/expand.ts')).planSweep,
   readSweep: async () => (await import('../../sweeps/read-sweep.ts')).readSweep,
   reportSweep: async () => (await import('../../sweeps/read-sweep.ts')).reportSweep,

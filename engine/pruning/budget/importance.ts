@@ -13,7 +13,7 @@ import type { TargetSettings } from '../target-settings.ts'
 export function onOneScale(
   config: ModelConfig,
   scores: readonly LayerScores[],
-  { headGroups, comparable }: TargetSettings,
+  { headGroups, comparable }: Pick<TargetSettings, 'headGroups' | 'comparable'>,
 ): LayerScores[] {
   const least = comparable ? leastOf(scores) : 0
   return scores.map((ofLayer, layer) => {

@@ -13,6 +13,12 @@ export type BudgetModel = Pick<Checkpoint, 'config' | 'dtype'>
 
 const bytesOf = { float32: 4, float16: 2, bfloat16: 2 } as const
 
+/** Bytes that a parameter takes in what is written. */
+export const bytesOfParameter = (
+  { outputDtype }: Pick<PruneJob, 'outputDtype'>,
+  { dtype }: Pick<Checkpoint, 'dtype'>,
+): number => bytesOf[outputDtype === 'same' ? dtype : outputDtype]
+
 /**
  * Settings that meet a job's budget, with what is spent on what.
  *
@@ -20,7 +26,7 @@ const bytesOf = { float32: 4, float16: 2, bfloat16: 2 } as const
  */
 export function withBudget(job: BudgetJob, model: BudgetModel, given: TargetSettings): TargetSettings {
   const budget = parseBudget(job.budget)
-  const each = budget.measure === 'memory' ? bytesOf[job.outputDtype === 'same' ? model.dtype : job.outputDtype] : 1
+  const each = budget.measure === 'memory' ? bytesOfParameter(job, model) : 1
   const written: ModelConfig = given.addsBiases ? withBiases(model.config) : model.config
   const costs = parameterCosts(written, given.headGroups, each)
   const before = countParameters(model.config) * each

@@ -5,8 +5,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
-import { type EngineEvent, type ResultEvent, jobSchema, type StepMetrics } from '../../../engine/contract/index.ts'
+import {
+  type EngineEvent,
+  jobSchema,
+  planSchema,
+  type ResultEvent,
+  type StepMetrics,
+} from '../../../engine/contract/index.ts'
 import { runJob } from '../../../engine/jobs/index.ts'
+import { planBudgets } from '../../../engine/runs/plan.ts'
 import { data, needsData } from '../../unit/evaluation/shared.ts'
 
 let folder = ''
@@ -83,3 +90,26 @@ test('a run prunes to its schedule and leaves the parameters that it foretold', 
   assert.deepEqual([...stopped.steps, ...resumed.steps], steps)
   assert.ok(resumed.weights().equals(weights()), 'a run that was stopped and resumed writes the same bytes')
 })
+
+test(
+  'a run spends a budget, step by step and after a stop, and another is planned from what it keeps',
+  needsData,
+  async () => {
+    const settings = { budget: 'parameters=0.8', steps: 8, saveEvery: 3, protectFirst: 0, protectLast: 0 }
+    const whole = await run('budget', { settings })
+    assert.equal(whole.error, null)
+    const { planned, before: dense, actual } = whole.result!.removal!.budget!
+    assert.equal(planned, 0.8 * dense)
+    assert.ok(actual <= planned && actual > planned - 3 * 64)
+    assert.equal(whole.result!.parameters!.after, actual)
+    const stopped = await run('budget-stopped', { settings, stopAfter: 5 })
+    assert.match(String(stopped.error), /stopped after step 5/)
+    const resumed = await run('budget-stopped', { settings, resume: true })
+    assert.ok(resumed.weights().equals(whole.weights()))
+    const state = (name: string) => readFileSync(join(folder, name, 'state/state.safetensors'))
+    assert.ok(state('budget').equals(state('budget-stopped')), 'kept scores too')
+    const request = planSchema.parse({ run: join(folder, 'budget'), budgets: [settings.budget, 'parameters=0.6'] })
+    const { plans } = await planBudgets(request, { signal: new AbortController().signal })
+    assert.ok(plans[0]!.parameters <= planned && plans[1]!.parameters < plans[0]!.parameters)
+  },
+)

@@ -1,0 +1,55 @@
+import { type Command, Option } from 'commander'
+import { planSchema } from '../../contract/index.ts'
+import { jobOfPlan, planBudgets } from '../../runs/plan.ts'
+import { readRunFile } from '../../runs/run-files.ts'
+import { badSetting } from '../../shared/errors.ts'
+import { refuseExistingFile, writeJson } from '../../shared/files.ts'
+import { schemaOptions, settingsFrom } from './options.ts'
+import type { Reporter } from './report.ts'
+import { stoppable } from './running.ts'
+
+interface PlanFlags {
+  budget?: string[]
+  out?: string
+}
+
+/** A command's action whose errors are reported. */
+export type Action = <Arguments extends unknown[]>(
+  run: (...args: Arguments) => Promise<void>,
+) => (...values: Arguments) => Promise<void>
+
+/** `secateur plan`: what budgets would leave, by the scores of a run. */
+export function addPlanCommand(program: Command, action: Action, reporter: Reporter): void {
+  const command = program
+    .command('plan')
+    .description('says what budgets would leave, by the scores that a pruning run has kept; nothing is computed again')
+    .argument('<run>', 'run folder of a pruning')
+    .addOption(
+      new Option(
+        '--budget <text>',
+        'what may be kept at most, as in prune; several are laid beside each other (repeat)',
+      )
+        .argParser((text: string, before: string[] | undefined) => [...(before ?? []), text])
+        .makeOptionMandatory(),
+    )
+    .option('--out <file>', 'JSON job that prunes to the budget: secateur prune --job FILE --out FOLDER')
+    .option('--json', 'one JSON object a line on standard output')
+  for (const option of schemaOptions(planSchema, ['run', 'budgets'])) command.addOption(option)
+  command.action(
+    action(async (run: string, { budget, out, ...flags }: PlanFlags) => {
+      const settings = settingsFrom(planSchema, { run }, { ...flags, budgets: budget })
+      if (out !== undefined && settings.budgets.length > 1)
+        throw badSetting('--out', `a job prunes to one budget, and ${settings.budgets.length} are given`)
+      await stoppable(reporter, async (signal) => {
+        const plan = await planBudgets(settings, { signal })
+        if (out !== undefined) {
+          const { job } = readRunFile(run)
+          refuseExistingFile(out)
+          if (job.kind === 'prune') writeJson(out, jobOfPlan(job, settings.budgets[0]!, settings))
+        }
+        reporter.finish(plan)
+        if (out !== undefined) reporter.note(`${out} prunes to it: secateur prune --job ${out} --out FOLDER`)
+      })
+    }),
+  )
+}

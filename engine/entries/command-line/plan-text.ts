@@ -1,0 +1,50 @@
+import type { BudgetPlan, Layer, PlanResult } from '../../contract/index.ts'
+import { sizeText } from '../../shared/size-text.ts'
+import { number } from './event-text.ts'
+
+/** A plan as a table: a column for each budget, the dense model first; what they come to, and every layer. */
+export function describePlan({ dense, plans, quality, ranges }: PlanResult): string {
+  const row = (name: string, ofDense: string, of: (plan: BudgetPlan) => string) => [name, ofDense, ...plans.map(of)]
+  const rows = [
+    ['', 'dense', ...plans.map(({ budget }) => budget)],
+    row('parameters', number(dense.parameters), ({ parameters }) => number(parameters)),
+    row('', '', ({ parameters }) => percent(parameters / dense.parameters)),
+    row('weights', sizeText(dense.bytes), ({ bytes }) => sizeText(bytes)),
+    row('multiply-adds', '', ({ speedUp }) => `1/${speedUp.toFixed(2)}`),
+    row('importance', '', ({ kept }) => percent(kept)),
+    ...(quality.isFitted
+      ? [
+          row('loss', '', ({ loss }) => (loss ? lossText(loss) : '')),
+          row('perplexity', '', ({ loss }) => (loss ? `x ${Math.exp(loss.rise).toFixed(2)}` : '')),
+        ]
+      : []),
+    ...dense.layers.map((layer, index) =>
+      row(`layer ${index}`, shapeText(layer), ({ layers }) => shapeText(layers[index] ?? null)),
+    ),
+  ]
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)))
+  const table = rows.map((cells) =>
+    cells
+      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .join('  ')
+      .trimEnd(),
+  )
+  const { parameters, memory } = ranges
+  return [
+    ...table,
+    `quality: ${quality.detail}${plans.some(({ loss }) => loss?.isBeyond) ? ' * more importance is lost than in the run.' : ''}`,
+    `budgets that can be met: ${number(Math.ceil(parameters.least))} to ${number(parameters.most)} parameters (${(parameters.least / parameters.most).toFixed(3)} to 1), ${sizeText(memory.least)} to ${sizeText(memory.most)}`,
+  ].join('\n')
+}
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`
+
+/** The rise of the loss, with its standard error. */
+const lossText = ({ rise, error, isBeyond }: NonNullable<BudgetPlan['loss']>): string =>
+  `+${rise.toFixed(3)} ± ${error.toFixed(3)}${isBeyond ? beyond : ''}`
+
+/** Marks a loss for which the run has no like. */
+const beyond = ' *'
+
+const shapeText = (layer: Layer | null): string =>
+  layer === null ? 'leaves' : `${layer.heads} heads, ${number(layer.channels)} channels`
