@@ -2,6 +2,7 @@ import { app } from 'electron'
 import { join } from 'node:path'
 import { startElectron } from './host/electron.ts'
 import { engineOfPackage, engineOfRepository } from './host/engine.ts'
+import { samplesIn } from './host/samples.ts'
 
 const root = app.getAppPath()
 const { resourcesPath } = process
@@ -9,6 +10,6 @@ const { resourcesPath } = process
 startElectron({
   renderer: join(root, 'out/renderer'),
   preload: join(root, 'out/preload/preload.cjs'),
-  sample: app.isPackaged ? join(resourcesPath, 'sample') : join(root, 'resources/sample'),
+  samples: app.isPackaged ? samplesIn(resourcesPath, true) : samplesIn(join(root, 'resources'), false),
   engine: app.isPackaged ? engineOfPackage(resourcesPath) : engineOfRepository(root),
 })

@@ -1,9 +1,26 @@
 import { z } from 'zod'
-import { datasetKind, previewSchema as previewPageSchema, tokenLengthsSchema } from '../../engine/contract/index.ts'
+import {
+  datasetKind,
+  imageCheckSchema,
+  imageSetSchema,
+  imageSplit,
+  previewSchema as previewPageSchema,
+  seenImagesSchema,
+  thumbnailsSchema,
+  tokenLengthsSchema,
+} from '../../engine/contract/index.ts'
 import { byId, done, id, type MethodTable, name, notes, nothing, path, tags, time } from './common.ts'
 
 export { datasetKind, tokenLengthsSchema }
-export type { PreviewRow, TokenLengths } from '../../engine/contract/index.ts'
+export type {
+  ImageCheck,
+  ImageSetFacts,
+  ImageSplit,
+  PreviewRow,
+  SeenImages,
+  Thumbnails,
+  TokenLengths,
+} from '../../engine/contract/index.ts'
 export const datasetFormat = z.enum(['jsonl', 'json', 'parquet', 'text', 'images'])
 export const datasetSchema = z.object({
   id,
@@ -46,14 +63,13 @@ export const previewSchema = z.strictObject({
 })
 export const previewResultSchema = z.object({ rows: previewPageSchema.shape.rows, total: z.int().nullable() })
 
-export const thumbnailSchema = z.object({
-  name: z.string(),
-  className: z.string(),
-  width: z.int(),
-  height: z.int(),
-  dataUrl: z.string(),
-  problem: z.string().optional(),
-})
+/** Some pictures of a data set: of a split and a class, where these are named. */
+const pictures = {
+  id,
+  split: imageSplit.optional(),
+  className: z.string().max(4096).optional(),
+  offset: z.int().min(0).default(0),
+}
 
 /** Requests about data sets. */
 export const datasetMethods = {
@@ -68,8 +84,14 @@ export const datasetMethods = {
     z.strictObject({ id, checkpoint: id, sample: z.int().min(1).max(100_000).default(2000) }),
     tokenLengthsSchema,
   ],
-  'datasets.thumbnails': [
-    z.strictObject({ id, offset: z.int().min(0).default(0), limit: z.int().min(1).max(60).default(24) }),
-    z.array(thumbnailSchema),
+  /** Splits and classes of a data set of pictures. */
+  'datasets.images': [byId, imageSetSchema],
+  /** Decodes all of its pictures; progress comes as a task. */
+  'datasets.checkImages': [byId, imageCheckSchema],
+  'datasets.thumbnails': [z.strictObject({ ...pictures, limit: z.int().min(1).max(60).default(24) }), thumbnailsSchema],
+  /** Pictures beside what a checkpoint sees of them. */
+  'datasets.seenImages': [
+    z.strictObject({ ...pictures, checkpoint: id, limit: z.int().min(1).max(24).default(6) }),
+    seenImagesSchema,
   ],
 } as const satisfies MethodTable

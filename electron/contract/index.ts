@@ -6,6 +6,7 @@ import { datasetMethods } from './datasets.ts'
 import { historyMethods } from './history.ts'
 import { libraryMethods } from './library.ts'
 import { runMethods } from './runs.ts'
+import { sampleMethods } from './samples.ts'
 
 /**
  * Contract A: what the renderer may ask of the main side, and what the main side tells it. Both hosts carry exactly these
@@ -22,6 +23,7 @@ export * from './events.ts'
 export * from './history.ts'
 export * from './library.ts'
 export * from './runs.ts'
+export * from './samples.ts'
 /** What jobs are made of: the renderer builds its forms from these. */
 export * as engine from '../../engine/contract/index.ts'
 
@@ -30,6 +32,7 @@ export const methods = {
   ...appMethods,
   ...libraryMethods,
   ...datasetMethods,
+  ...sampleMethods,
   ...runMethods,
   ...historyMethods,
   ...compareMethods,

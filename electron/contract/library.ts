@@ -1,5 +1,11 @@
 import { z } from 'zod'
-import { compatibilitySchema, exportedSchema, exportFormats, scoresSchema } from '../../engine/contract/index.ts'
+import {
+  compatibilitySchema,
+  exportedSchema,
+  exportFormats,
+  imageFactsSchema,
+  scoresSchema,
+} from '../../engine/contract/index.ts'
 import { byId, done, id, type MethodTable, name, notes, nothing, path, tags, time } from './common.ts'
 
 export const checkpointKind = z.enum(['base', 'finetuned', 'pruned', 'merged', 'adapter', 'exported'])
@@ -20,6 +26,8 @@ export const checkpointSchema = z.object({
   /** On disk. */
   bytes: z.number(),
   tokenizer: z.string().nullable(),
+  /** Of a model of images: the size in pixels that it takes, and how many classes it tells apart; null of others. */
+  images: imageFactsSchema.pick({ size: true }).extend({ classes: z.int() }).nullable(),
   status: z.enum(['present', 'missing', 'changed']),
   /** The run that wrote it. */
   runId: id.nullable(),
@@ -42,11 +50,15 @@ const quantisationSchema = z.object({
 })
 
 export const checkpointDetailSchema = checkpointSchema.extend({
+  /** The class that config.json names; null of an adapter. */
+  architecture: z.string().nullable(),
   hiddenSize: z.int(),
   headSize: z.int(),
   vocabularySize: z.int(),
   maxPositions: z.int(),
   tiedEmbeddings: z.boolean(),
+  /** What a model of images looks at; null of others. */
+  imageFacts: imageFactsSchema.nullable(),
   /** Empty for an adapter. */
   layers: z.array(layerShapeSchema),
   /** Shapes of the dense checkpoint that it was pruned from, where that is known. */

@@ -5,7 +5,7 @@ import type { RunSummary } from '../contract/index.ts'
 import type { EngineOptions } from '../engine-client.ts'
 import { ProblemError } from '../problems.ts'
 import { busyStates } from '../services/run-summary.ts'
-import type { Services } from '../services/types.ts'
+import type { SampleFolders, Services } from '../services/types.ts'
 import { isTrustedSender, scheme } from './app-scheme.ts'
 import { defaultDataFolder, prepareDataFolder } from './data-folder.ts'
 import { electronPlatform } from './electron-platform.ts'
@@ -18,7 +18,7 @@ import { menuTemplate } from './menu.ts'
 export interface ElectronPaths {
   renderer: string
   preload: string
-  sample: string
+  samples: SampleFolders
   engine: EngineOptions
 }
 
@@ -94,7 +94,7 @@ export function startElectron(paths: ElectronPaths): void {
     lockSession(paths.renderer)
     const platform = electronPlatform(() => window, show)
     try {
-      services = await openUnlessRunning({ dataFolder: data, platform, engine: paths.engine })
+      services = await openUnlessRunning({ dataFolder: data, platform, engine: paths.engine, samples: paths.samples })
     } catch (error) {
       dialog.showErrorBox('Secateur cannot start', error instanceof Error ? error.message : String(error))
       if (!(error instanceof ProblemError)) log(String(error))
@@ -116,7 +116,7 @@ export function startElectron(paths: ElectronPaths): void {
           {
             go: show,
             openDataFolder: () => void shell.openPath(data),
-            openSample: () => void shell.openPath(paths.sample),
+            openSample: (sample) => void shell.openPath(paths.samples[sample]),
           },
         ),
       ),

@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs'
 import { homedir } from 'node:os'
 import type { Platform } from '../platform.ts'
 import { ProblemError } from '../problems.ts'
+import type { SampleFolders } from '../services/types.ts'
 import { hasDisplay, notifyWithSystem, openWithSystem, startKeepingAwake, trashWithSystem } from './desktop.ts'
 import type { Log } from './log.ts'
 
@@ -49,12 +50,16 @@ export function headlessPlatform(allowedFolders: readonly string[], log: Log): P
 }
 
 /**
- * The folders that may be browsed, without links: home, the data folder, the sample, and those that were named.
+ * The folders that may be browsed, without links: home, the data folder, the samples, and those that were named.
  *
  * @throws ProblemError where one of them does not exist
  */
-export function foldersToAllow(dataFolder: string, sample: string, named: readonly string[]): string[] {
-  const found = [homedir(), dataFolder, sample, ...named].map((folder) => {
+export function foldersToAllow(
+  dataFolder: string,
+  { text, images }: SampleFolders,
+  named: readonly string[],
+): string[] {
+  const found = [homedir(), dataFolder, text, images, ...named].map((folder) => {
     try {
       return realpathSync(folder)
     } catch (error) {

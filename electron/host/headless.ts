@@ -11,6 +11,7 @@ import { engineOfRepository } from './engine.ts'
 import { writeAddress, openUnlessRunning, removeAddress } from './headless-address.ts'
 import { foldersToAllow, headlessPlatform } from './headless-platform.ts'
 import { openLog } from './log.ts'
+import { samplesIn } from './samples.ts'
 import { type Server, startServer } from './server.ts'
 
 /** `npm start -- --headless`: the app for a browser on the same machine, or at the other end of a tunnel. */
@@ -37,12 +38,13 @@ export interface Headless {
 export async function startHeadless(root: string, options: HeadlessOptions): Promise<Headless> {
   const data = prepareDataFolder(options.data)
   const log = openLog(join(data, 'headless.log'))
-  const allowed = foldersToAllow(data, join(root, 'resources/sample'), options.allow)
+  const samples = samplesIn(join(root, 'resources'), false)
+  const allowed = foldersToAllow(data, samples, options.allow)
   const platform = headlessPlatform(allowed, log)
   // Of its own files the engine reads others too, and it keeps what it measured.
   mkdirSync(cacheFolder(), { recursive: true })
   allowOnly([...allowed, ...[root, cacheFolder()].map((folder) => realpathSync(folder))])
-  const services = await openUnlessRunning({ dataFolder: data, platform, engine: engineOfRepository(root) })
+  const services = await openUnlessRunning({ dataFolder: data, platform, engine: engineOfRepository(root), samples })
   let server: Server
   try {
     server = await startServer({ services, renderer: join(root, 'out/renderer'), port: options.port, log })

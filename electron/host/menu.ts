@@ -1,10 +1,11 @@
 import type { MenuItemConstructorOptions } from 'electron'
+import type { SampleName } from '../contract/index.ts'
 
 export interface MenuActions {
   /** Shows a screen by its address. */
   go(hash: string): void
   openDataFolder(): void
-  openSample(): void
+  openSample(sample: SampleName): void
 }
 
 /** The application menu. Accelerators are those that the renderer's keyboard help names where it has them too. */
@@ -75,7 +76,8 @@ export function menuTemplate(
     {
       role: 'help',
       submenu: [
-        { label: 'Show Sample Model', click: openSample },
+        { label: 'Show Sample of Text', click: () => openSample('text') },
+        { label: 'Show Sample of Images', click: () => openSample('images') },
         ...(isMac ? [] : [separator, { role: 'about' as const }]),
       ],
     },

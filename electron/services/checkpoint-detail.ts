@@ -1,7 +1,7 @@
 import { scoresSchema } from '../../engine/contract/index.ts'
 import { runSchema, type CheckpointDetail, type CheckpointSummary, type Lineage } from '../contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
-import { formatOf, inspectionOf } from './checkpoint-files.ts'
+import { formatOf, imageFactsOf, inspectionOf } from './checkpoint-files.ts'
 import type { Context } from './context.ts'
 
 /** A checkpoint as lists show it. */
@@ -9,6 +9,8 @@ export function summaryOfCheckpoint(
   { checkpoints }: Pick<Context, 'checkpoints'>,
   row: CheckpointRow,
 ): CheckpointSummary {
+  const inspection = inspectionOf(row)
+  const facts = imageFactsOf(inspection)
   return {
     id: row.id,
     name: row.name,
@@ -18,9 +20,10 @@ export function summaryOfCheckpoint(
     family: row.family,
     parameters: row.parameters,
     dtype: row.dtype,
-    format: formatOf(row),
+    format: formatOf(inspection),
     bytes: row.bytes,
     tokenizer: row.tokenizer,
+    images: facts && { size: facts.size, classes: facts.classes.length },
     status: row.status,
     runId: row.run_id,
     tags: checkpoints.tags.of(row.id),
@@ -46,11 +49,13 @@ export function detailOf(
   const base = original && inspectionOf(original)
   return {
     ...summaryOfCheckpoint({ checkpoints }, row),
+    architecture: shared?.architecture ?? null,
     hiddenSize: shared?.hiddenSize ?? 0,
     headSize: shared?.headSize ?? 0,
     vocabularySize: shared?.vocabularySize ?? 0,
     maxPositions: shared?.maxPositions ?? 0,
     tiedEmbeddings: shared?.tiedEmbeddings ?? false,
+    imageFacts: imageFactsOf(inspection),
     layers: shared?.layers.map(({ heads, keyValueHeads, channels }) => ({ heads, keyValueHeads, channels })) ?? [],
     originalLayers: shared && base?.kind === 'checkpoint' && row.kind !== 'exported' ? base.layers : null,
     warnings: shared?.warnings ?? [],

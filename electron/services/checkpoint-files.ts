@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { cardBeside, type Inspection, inspectionSchema } from '../../engine/contract/index.ts'
+import { cardBeside, type ImageFacts, type Inspection, inspectionSchema } from '../../engine/contract/index.ts'
 import type { WorkControl } from '../../engine/shared/work-control.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import { copyFolder } from './files.ts'
@@ -10,10 +10,12 @@ import { copyFolder } from './files.ts'
 export const inspectionOf = (row: CheckpointRow): Inspection => inspectionSchema.parse(JSON.parse(row.inspection))
 
 /** What kind of files a checkpoint has. */
-export function formatOf(row: CheckpointRow): 'safetensors' | 'gguf' | 'onnx' {
-  const inspection = inspectionOf(row)
-  return inspection.kind === 'checkpoint' ? inspection.format : 'safetensors'
-}
+export const formatOf = (inspection: Inspection): 'safetensors' | 'gguf' | 'onnx' =>
+  inspection.kind === 'checkpoint' ? inspection.format : 'safetensors'
+
+/** What a model of images looks at; null of other models, and of adapters. */
+export const imageFactsOf = (inspection: Inspection): ImageFacts | null =>
+  inspection.kind === 'checkpoint' ? inspection.images : null
 
 const isGguf = (inspection: Inspection): boolean => inspection.kind === 'checkpoint' && inspection.format === 'gguf'
 

@@ -6,10 +6,11 @@ import type { DatasetRow } from '../database/datasets.ts'
 import { notFound, ProblemError } from '../problems.ts'
 import { requireAllowedWithin } from './allowed-paths.ts'
 import type { Context } from './context.ts'
+import type { ImageMethod } from './dataset-images.ts'
 import type { Handlers } from './handlers.ts'
 import type { Library } from './library.ts'
 
-type DatasetMethod = keyof Handlers & `datasets.${string}`
+type DatasetMethod = Exclude<keyof Handlers & `datasets.${string}`, ImageMethod>
 const fieldNames = z.array(z.string())
 
 /** Files and image folders that runs train and are scored on. */
@@ -24,16 +25,16 @@ export class Datasets {
 
   readonly handlers: Handlers<DatasetMethod> = {
     'datasets.list': () => this.#context.datasets.all().map((row) => this.#summary(row)),
-    'datasets.register': ({ path }) => this.#register(path),
+    'datasets.register': ({ path }) => this.add(path),
     'datasets.update': ({ id, tags, ...changes }) => {
-      this.#row(id)
+      this.row(id)
       this.#context.datasets.update(id, changes)
       if (tags) this.#context.datasets.tags.set(id, tags)
       return this.#changed(id)
     },
-    'datasets.relocate': ({ id, path }) => this.#relocate(this.#row(id), path),
+    'datasets.relocate': ({ id, path }) => this.#relocate(this.row(id), path),
     'datasets.remove': ({ id }) => {
-      this.#row(id)
+      this.row(id)
       this.#context.datasets.update(id, { removed: Date.now() })
       this.#context.emit('dataset', { id, removed: true })
       return undefined
@@ -46,30 +47,13 @@ export class Datasets {
     },
     'datasets.preview': (input) => this.#preview(input),
     'datasets.lengths': async ({ id, checkpoint, sample }) => {
-      const row = this.#row(id)
+      const row = this.row(id)
       const { engine, tasks } = this.#context
       const asked = { ...this.#source(row), checkpoint: this.#library.row(checkpoint).path, sample }
       await this.#requireAllowed(asked.path, asked.checkpoint)
       return await tasks.run(
         { kind: 'count', title: `Counting tokens of ${row.name}`, subject: { kind: 'dataset', id } },
         ({ signal, progress }) => engine.request('tokenLengths', asked, { signal, progress }),
-      )
-    },
-    'datasets.thumbnails': async ({ id, offset, limit }) => {
-      const { path } = this.#row(id)
-      await this.#requireAllowed(path)
-      const { images } = await this.#context.engine.request('imageThumbnails', { path, offset, limit })
-      return images.map((image) =>
-        'error' in image
-          ? {
-              name: image.name,
-              className: image.className ?? '',
-              width: 0,
-              height: 0,
-              dataUrl: '',
-              problem: image.error.message,
-            }
-          : { ...image, className: image.className ?? '' },
       )
     },
   }
@@ -84,10 +68,25 @@ export class Datasets {
     }
   }
 
-  #row(id: number): DatasetRow {
+  /** @throws ProblemError where it is not on the list */
+  row(id: number): DatasetRow {
     const row = this.#context.datasets.get(id)
     if (!row || row.removed !== null) throw notFound('data set', id)
     return row
+  }
+
+  /** Finds the entry of a file or folder, or makes one of that name. */
+  async add(given: string, name?: string): Promise<Dataset> {
+    const { datasets } = this.#context
+    const facts = await this.#facts(await realpath(resolve(given)))
+    const known = datasets.byPath(facts.path)
+    if (known) {
+      datasets.update(known.id, facts)
+      return this.#changed(known.id)
+    }
+    return this.#changed(
+      datasets.insert({ name: name ?? basename(facts.path), notes: '', added: Date.now(), ...facts }),
+    )
   }
 
   #summary(row: DatasetRow): Dataset {
@@ -112,7 +111,7 @@ export class Datasets {
 
   #changed(id: number): Dataset {
     this.#context.emit('dataset', { id, removed: false })
-    return this.#summary(this.#row(id))
+    return this.#summary(this.row(id))
   }
 
   /** What is registered may have become a link, or have got one in it, since it was looked at. */
@@ -137,17 +136,6 @@ export class Datasets {
       status: 'present' as const,
       removed: null,
     }
-  }
-
-  async #register(given: string): Promise<Dataset> {
-    const { datasets } = this.#context
-    const facts = await this.#facts(await realpath(resolve(given)))
-    const known = datasets.byPath(facts.path)
-    if (known) {
-      datasets.update(known.id, facts)
-      return this.#changed(known.id)
-    }
-    return this.#changed(datasets.insert({ name: basename(facts.path), notes: '', added: Date.now(), ...facts }))
   }
 
   async #relocate(row: DatasetRow, given: string): Promise<Dataset> {
@@ -179,7 +167,7 @@ export class Datasets {
   }
 
   async #preview({ id, checkpoint, ...page }: ParsedRequest<'datasets.preview'>) {
-    const row = this.#row(id)
+    const row = this.row(id)
     const asked = { ...this.#source(row), ...page, checkpoint: this.#library.row(checkpoint).path }
     await this.#requireAllowed(asked.path, asked.checkpoint)
     const { rows } = await this.#context.engine.request('previewDataset', asked)

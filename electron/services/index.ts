@@ -11,6 +11,7 @@ import { pathsOfRequest, requireAllowed } from './allowed-paths.ts'
 import { appHandlers } from './app.ts'
 import { Compare } from './compare.ts'
 import type { Context } from './context.ts'
+import { imageHandlers } from './dataset-images.ts'
 import { Datasets } from './datasets.ts'
 import { EventHub } from './events.ts'
 import { folderHandlers } from './folders.ts'
@@ -21,6 +22,7 @@ import { purge } from './purge.ts'
 import { RunQueue } from './run-queue.ts'
 import { RunTransfer } from './run-transfer.ts'
 import { Runs } from './runs.ts'
+import { sampleHandlers } from './samples.ts'
 import { AppSettings } from './settings.ts'
 import { Tasks } from './tasks.ts'
 import type { ServiceOptions, Services } from './types.ts'
@@ -63,6 +65,8 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
     ...context.tasks.handlers,
     ...library.handlers,
     ...datasets.handlers,
+    ...imageHandlers(context, library, datasets),
+    ...sampleHandlers(context, library, datasets),
     ...runs.handlers,
     ...new RunTransfer(context, library, runs).handlers,
     ...new HistoryService(context, history).handlers,

@@ -1,4 +1,4 @@
-import type { AppEvent, Problem } from '../contract/index.ts'
+import type { AppEvent, Problem, SampleName } from '../contract/index.ts'
 import type { EngineOptions } from '../engine-client.ts'
 import type { Platform } from '../platform.ts'
 
@@ -7,7 +7,11 @@ export interface ServiceOptions {
   dataFolder: string
   platform: Platform
   engine: EngineOptions
+  samples: SampleFolders
 }
+
+/** Folders of the samples, and whether they may lie elsewhere at the next start. */
+export type SampleFolders = Record<SampleName, string> & { mayMove: boolean }
 
 /** Everything that the app can do, whichever host carries the messages. */
 export interface Services {

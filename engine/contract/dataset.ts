@@ -69,17 +69,3 @@ export const tokenLengthsSchema = z.object({
   complete: z.boolean(),
 })
 export type TokenLengths = z.infer<typeof tokenLengthsSchema>
-
-const thumbnail = z.union([
-  z.object({
-    name: z.string(),
-    className: z.string().nullable(),
-    /** Of the image itself, in pixels. */
-    width: z.int(),
-    height: z.int(),
-    dataUrl: z.string(),
-  }),
-  z.object({ name: z.string(), className: z.string().nullable(), error: failureSchema }),
-])
-export const thumbnailsSchema = z.object({ images: z.array(thumbnail), total: z.int() })
-export type Thumbnails = z.infer<typeof thumbnailsSchema>

@@ -1,15 +1,9 @@
 import { z } from 'zod'
 import { folderHashSchema, inspectionSchema } from './checkpoint.ts'
 import { dataCheckSchema } from './data-check.ts'
-import {
-  datasetKind,
-  datasetSchema,
-  previewRows,
-  previewSchema,
-  thumbnailsSchema,
-  tokenLengthsSchema,
-} from './dataset.ts'
+import { datasetKind, datasetSchema, previewRows, previewSchema, tokenLengthsSchema } from './dataset.ts'
 import { jobEstimateSchema } from './estimate.ts'
+import { imageCheckSchema, imageSetSchema, imageSplit, seenImagesSchema, thumbnailsSchema } from './image-set.ts'
 import { jobSchema, sweepListsSchema } from './job.ts'
 import { failureSchema, path } from './names.ts'
 import { planResultSchema, planSchema } from './plan.ts'
@@ -43,6 +37,14 @@ export type Devices = z.infer<typeof devicesSchema>
 
 const dataset = { path, kind: datasetKind.optional(), field: z.string().min(1).optional(), checkpoint: path }
 
+/** Some pictures of a set: of a split and of a class, where these are named, from one on. */
+const pictures = {
+  path,
+  split: imageSplit.optional(),
+  className: z.string().max(4096).optional(),
+  offset: z.int().min(0).default(0),
+}
+
 /** What the service process answers. A method that takes long also sends progress, and every request can be cancelled. */
 export const serviceMethods = {
   /** What a folder is: a checkpoint or an adapter. Reads headers alone. */
@@ -71,11 +73,19 @@ export const serviceMethods = {
     }),
     result: tokenLengthsSchema,
   },
-  /** Small pictures of a folder's images; an image that is damaged has an error in its place. */
+  /** Splits and classes of a set of labelled pictures. Decodes none of them. */
+  describeImages: { params: z.strictObject({ path }), result: imageSetSchema },
+  /** Decodes all pictures of a set: which are broken, and which are in both splits. Progress in pictures. */
+  checkImages: { params: z.strictObject({ path }), result: imageCheckSchema },
+  /** Pictures as a checkpoint sees them, beside the pictures themselves. */
+  seenImages: {
+    params: z.strictObject({ ...pictures, checkpoint: path, limit: z.int().min(1).max(24).default(6) }),
+    result: seenImagesSchema,
+  },
+  /** Small pictures of a set; one that is damaged has an error in its place. */
   imageThumbnails: {
     params: z.strictObject({
-      path,
-      offset: z.int().min(0).default(0),
+      ...pictures,
       limit: z.int().min(1).max(100).default(24),
       /** Pixels of the longer side. */
       size: z.int().min(16).max(512).default(128),

@@ -3,6 +3,9 @@ import { extname, join } from 'node:path'
 import { badFile } from '../shared/errors.ts'
 
 const extensions = new Set(['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif', '.bmp'])
+/** Whether a file is called as pictures that are read. */
+export const isImageName = (name: string): boolean => extensions.has(extname(name).toLowerCase())
+
 /** Formats of pictures that are not read. */
 const unread = new Set([
   '.heic',

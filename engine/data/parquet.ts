@@ -16,6 +16,8 @@ export interface ParquetOptions extends ReadOptions {
   signal?: AbortSignal | undefined
   /** Hears of a row group that cannot be decoded, and of its rows, which are left out; by default it ends the reading. */
   onBadRow?: ((error: SecateurError, rows: number) => void) | undefined
+  /** Whether a row group is read, by the number of its first row, from 0, and its rows; asked when its turn comes. */
+  wants?: ((first: number, rows: number) => boolean) | undefined
   /** Hears which fraction of the row groups is read. */
   onRead?: ((fraction: number) => void) | undefined
   /** Milliseconds after which the decoding of a row group is given up; default 10 s and 0.3 s for each MiB that it unpacks to. */
@@ -31,7 +33,7 @@ export interface ParquetOptions extends ReadOptions {
  * that no check from outside can see, and make the decoder fill memory or go on for hours.
  */
 export async function* readParquet(file: string, options: ParquetOptions = {}): AsyncGenerator<Row> {
-  const { signal, patience, onBadRow, onRead, columns, bytes } = options
+  const { signal, patience, onBadRow, onRead, wants, columns, bytes } = options
   const groups = await groupsOf(file)
   if (groups.length === 0) return
   const largest = groups.reduce((most, { unpackedBytes }) => Math.max(most, unpackedBytes), 0) / 2 ** 20
@@ -42,8 +44,12 @@ export async function* readParquet(file: string, options: ParquetOptions = {}): 
     })
   let worker = startWorker()
   try {
+    let first = 0
     for (const [index, group] of groups.entries()) {
       signal?.throwIfAborted()
+      const isWanted = wants?.(first, group.rows) ?? true
+      first += group.rows
+      if (!isWanted) continue
       const deadline = AbortSignal.timeout(patience ?? Math.ceil(10_000 + 300 * largest))
       let rows: Row[] = []
       try {

@@ -1,9 +1,11 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Dataset, DatasetKind, ParsedServiceParams } from '../contract/index.ts'
 import { isConversation, messageFieldOf } from '../data/conversation.ts'
 import { listImages } from '../data/image-files.ts'
+import { layoutOf } from '../data/images/image-layout.ts'
+import { isImageList } from '../data/images/image-set.ts'
+import { holdsPictures } from '../data/images/parquet-columns.ts'
 import { readBytes, splitLines } from '../data/lines.ts'
 import { openParquet } from '../data/parquet-file.ts'
 import { formatOf, readRows, type Row, type RowFormat } from '../data/rows.ts'
@@ -15,6 +17,7 @@ import { badFile, type SecateurError } from '../shared/errors.ts'
 import { openFileHandle } from '../shared/open-file.ts'
 import { explained } from '../shared/system-errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
+import { factsOfParts, openParts } from './describe-images.ts'
 
 /** Rows that are looked at, and the longest of them. */
 const looked = 20
@@ -32,8 +35,10 @@ export async function detectDataset(
 ): Promise<Dataset> {
   try {
     const found = await stat(path)
-    if (found.isDirectory()) return await detectImages(path, signal)
+    if (found.isDirectory()) return await detectImages(path, 'images', signal)
     const format = await formatOf(path)
+    if (format === 'Parquet' && (await holdsPictures(path))) return await detectImages(path, 'parquet', signal)
+    if (format === 'text' && (await isImageList(path))) return await detectImages(path, 'images', signal)
     const { rows, count } = await headOf(path, format, found.size, signal)
     const fields = format === 'text' ? [] : [...new Set(rows.flatMap((row) => Object.keys(row)))]
     return {
@@ -48,18 +53,20 @@ export async function detectDataset(
   }
 }
 
-async function detectImages(path: string, signal: AbortSignal): Promise<Dataset> {
-  const images = await listImages(path, signal)
-  if (images.length === 0) throw badFile(path, undefined, noImages(path))
-  const classes = new Map<string, number>()
-  for (const { className } of images) if (className !== null) classes.set(className, (classes.get(className) ?? 0) + 1)
+async function detectImages(path: string, format: 'images' | 'parquet', signal: AbortSignal): Promise<Dataset> {
+  const { layout, splits } = await layoutOf(path)
+  if (layout === 'class folders' && splits.length === 0 && (await listImages(path, signal)).length === 0)
+    throw badFile(path, undefined, noImages(path))
+  const parts = await openParts(path, signal)
+  const { classes } = factsOfParts(layout, parts)
+  const files = new Set(parts.flatMap(({ set }) => set.images.map(({ file }) => file)))
   return {
-    format: 'images',
+    format,
     kind: 'images',
     fields: [],
-    rows: images.length,
-    bytes: await sizeOf(path, images, signal),
-    classes: [...classes].map(([name, count]) => ({ name, images: count })),
+    rows: parts.reduce((sum, { set }) => sum + set.images.length, 0),
+    bytes: await sizeOf([...files], signal),
+    classes: classes.map(({ name, images }) => ({ name, images: images.reduce((sum, count) => sum + count, 0) })),
   }
 }
 
@@ -70,11 +77,11 @@ function noImages(path: string): string {
     : `holds no images; give one of the data files in it, such as ${data}`
 }
 
-async function sizeOf(path: string, images: readonly { name: string }[], signal: AbortSignal): Promise<number> {
+async function sizeOf(files: readonly string[], signal: AbortSignal): Promise<number> {
   let bytes = 0
-  for (let start = 0; start < images.length; start += 256) {
+  for (let start = 0; start < files.length; start += 256) {
     signal.throwIfAborted()
-    const sizes = images.slice(start, start + 256).map(async ({ name }) => (await stat(join(path, name))).size)
+    const sizes = files.slice(start, start + 256).map(async (file) => (await stat(file)).size)
     for (const size of await Promise.all(sizes)) bytes += size
   }
   return bytes

@@ -73,8 +73,9 @@ function typeOfSize(bytesEach: number, { source }: ModelConfig): CheckpointInspe
 }
 
 function architectureOf(config: ModelConfig): string {
-  const { architectures } = config.source
-  const named: unknown = Array.isArray(architectures) ? architectures[0] : undefined
+  const { architectures, architecture } = config.source
+  // timm names one of its own, and Hugging Face classes.
+  const named: unknown = Array.isArray(architectures) ? architectures[0] : architecture
   return typeof named === 'string' ? named : familyOf(config).architecture
 }
 

@@ -36,6 +36,9 @@ const missing = (value: Maybe): value is null | undefined =>
 /** 12,345 */
 export const count = (value: Maybe): string => (missing(value) ? none : whole.format(value))
 
+/** A text that begins with a capital. */
+export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
+
 /** A count of things: "1 file", "3 files". */
 export const counted = (value: number, one: string, many = `${one}s`): string =>
   `${whole.format(value)} ${value === 1 ? one : many}`

@@ -40,7 +40,7 @@ const formats: Record<string, string> = {
   json: 'JSON',
   parquet: 'Parquet',
   text: 'Plain text',
-  images: 'Image folder',
+  images: 'Pictures in files',
 }
 const families: Record<string, string> = {
   llama: 'Llama',
@@ -50,6 +50,9 @@ const families: Record<string, string> = {
   gemma3_text: 'Gemma 3',
   phi3: 'Phi-3',
   smollm3: 'SmolLM3',
+  vit: 'ViT',
+  deit: 'DeiT',
+  timm_wrapper: 'timm',
 }
 const tasks: Record<string, string> = Object.fromEntries(engine.taskList.map(({ name, title }) => [name, title]))
 /** Back ends that compute. */

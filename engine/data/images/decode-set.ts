@@ -89,7 +89,7 @@ export async function decodeSet(
 }
 
 /** Pictures in their order, with their bytes where they are packed in a file. */
-async function* tasksOf(images: readonly LabelledImage[], signal: AbortSignal): AsyncGenerator<PictureTask> {
+export async function* tasksOf(images: readonly LabelledImage[], signal: AbortSignal): AsyncGenerator<PictureTask> {
   for (let at = 0; at < images.length;) {
     const { file, row } = images[at]!
     if (row === undefined) {

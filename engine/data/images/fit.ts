@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { badFile, SecateurError } from '../../shared/errors.ts'
-import { decodeImage } from './decode.ts'
+import { decodeImage, type PackedImage } from './decode.ts'
 import { fitted, type Preprocessing } from './preprocessing.ts'
+import type { Pixels } from './resample.ts'
 
 export interface FitOptions {
   preprocessing: Preprocessing
@@ -33,24 +34,32 @@ export type FittedPicture =
 export const fingerprintBytes = 8
 
 /** Decodes a picture and fits it to the model. */
-export async function fittedPicture(
-  { file, row, bytes }: PictureTask,
-  { preprocessing, height, width }: FitOptions,
-): Promise<FittedPicture> {
-  const place = row === undefined ? undefined : `row ${row}`
+export async function fittedPicture(task: PictureTask, options: FitOptions): Promise<FittedPicture> {
   try {
-    if (bytes === null) throw badFile(file, place, 'holds no picture (null, or a path without bytes)')
-    const { frames, ...image } = await decodeImage(file, bytes && { bytes, place })
-    const picture = fitted(image, preprocessing)
-    if (picture.width === width && picture.height === height) {
-      const { data } = picture
-      const digest = createHash('sha256').update(data).digest()
-      return { data, fingerprint: Uint8Array.from(digest.subarray(0, fingerprintBytes)), frames }
-    }
-    const size = `is ${picture.width} x ${picture.height} pixels, and the model takes ${width} x ${height}`
-    throw badFile(file, place, `${size}: ${preprocessing.source ?? 'its preprocessing'} does not resize`)
+    const { frames, ...image } = await decodeImage(task.file, packedIn(task))
+    const { data } = fittedTo(options, image, task)
+    const digest = createHash('sha256').update(data).digest()
+    return { data, fingerprint: Uint8Array.from(digest.subarray(0, fingerprintBytes)), frames }
   } catch (error) {
     if (error instanceof SecateurError) return { problem: error.message }
     return { failure: error instanceof Error ? (error.stack ?? error.message) : String(error) }
   }
+}
+
+const placeOf = ({ row }: PictureTask) => (row === undefined ? undefined : `row ${row}`)
+
+/** The bytes of a picture that is no file of its own. @throws SecateurError where its row holds none */
+export function packedIn(task: PictureTask): PackedImage | undefined {
+  const { file, bytes } = task
+  const place = placeOf(task)
+  if (bytes === null) throw badFile(file, place, 'holds no picture (null, or a path without bytes)')
+  return bytes && { bytes, place }
+}
+
+/** A picture in the size of the model. @throws SecateurError where its preprocessing leaves it in another one */
+export function fittedTo({ preprocessing, height, width }: FitOptions, image: Pixels, task: PictureTask): Pixels {
+  const picture = fitted(image, preprocessing)
+  if (picture.width === width && picture.height === height) return picture
+  const size = `is ${picture.width} x ${picture.height} pixels, and the model takes ${width} x ${height}`
+  throw badFile(task.file, placeOf(task), `${size}: ${preprocessing.source ?? 'its preprocessing'} does not resize`)
 }

@@ -3,21 +3,11 @@ import { readFile, readdir, stat } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { badFile } from '../../shared/errors.ts'
 import { explained } from '../../shared/system-errors.ts'
-import { listImages } from '../image-files.ts'
+import { isImageName, listImages } from '../image-files.ts'
+import { headOf } from '../lines.ts'
+import { cubLabels, listNames, splitNames } from './image-layout.ts'
 import type { ImageSet, ImageSplit, LabelledImage } from './labelled-images.ts'
 import { fromParquet, parquetFilesOf } from './parquet-images.ts'
-
-/** Names that folders of a split have, best first. */
-const splitNames: Record<ImageSplit, readonly string[]> = {
-  train: ['train', 'training'],
-  test: ['test', 'val', 'valid', 'validation'],
-}
-
-/** Lists of VTAB-1k, best first. */
-const listNames: Record<ImageSplit, readonly string[]> = {
-  train: ['train800val200.txt', 'train800.txt', 'train.txt'],
-  test: ['test.txt', 'val200.txt', 'val.txt'],
-}
 
 export type { ImageSet, ImageSplit } from './labelled-images.ts'
 
@@ -38,7 +28,7 @@ export async function openImageSet(path: string, split: ImageSplit, signal: Abor
   try {
     if ((await stat(path)).isFile())
       return /\.parquet$/i.test(path) ? await fromParquet(path, [path], signal) : await fromList(path, signal)
-    if (existsSync(join(path, 'image_class_labels.txt'))) return await fromCub(path, split)
+    if (existsSync(join(path, cubLabels))) return await fromCub(path, split)
     const list = listNames[split].find((name) => existsSync(join(path, name)))
     if (list !== undefined) return await fromList(join(path, list), signal)
     const packed = await parquetFilesOf(path, split)
@@ -123,6 +113,13 @@ function fileIn(folder: string, name: string, list: string, line: number): strin
   return file
 }
 
+/** Whether a file of text is a list of pictures: its first line is the path of one and the number of a class. */
+export async function isImageList(file: string): Promise<boolean> {
+  const [first = ''] = (await headOf(file, 4096)).toString('utf8').split(/\r?\n/, 1)
+  const [, path] = /^(\S.*\S)\s+\d+\s*$/.exec(first) ?? []
+  return path !== undefined && isImageName(path)
+}
+
 async function fromList(list: string, signal: AbortSignal): Promise<ImageSet> {
   const folder = dirname(list)
   const images: LabelledImage[] = []
@@ -142,7 +139,7 @@ async function fromList(list: string, signal: AbortSignal): Promise<ImageSet> {
 async function fromCub(folder: string, split: ImageSplit): Promise<ImageSet> {
   const read = async (name: string) => {
     const file = join(folder, name)
-    if (!existsSync(file)) throw badFile(file, undefined, 'is missing beside image_class_labels.txt')
+    if (!existsSync(file)) throw badFile(file, undefined, `is missing beside ${cubLabels}`)
     const byId = new Map<string, { line: number; value: string }>()
     for (const { line, words } of await linesOf(file)) {
       const [id, ...rest] = words
@@ -153,7 +150,7 @@ async function fromCub(folder: string, split: ImageSplit): Promise<ImageSet> {
     return { file, byId }
   }
   const [paths, labels, splits, classes] = await Promise.all(
-    ['images.txt', 'image_class_labels.txt', 'train_test_split.txt', 'classes.txt'].map(read),
+    ['images.txt', cubLabels, 'train_test_split.txt', 'classes.txt'].map(read),
   )
   const numbers = [...classes!.byId.keys()]
   const labelOf = new Map(numbers.map((id, label) => [id, label]))

@@ -17,4 +17,4 @@ export interface ImageSet {
 /** How a picture is spoken of. */
 export const nameOf = ({ file, row }: LabelledImage): string => (row === undefined ? file : `${file}: row ${row}`)
 
-export type ImageSplit = 'train' | 'test'
+export type { ImageSplit } from '../../contract/index.ts'

@@ -34,13 +34,30 @@ const usual = {
   label: ['label', 'labels', 'fine_label', 'class', 'target', 'category', 'cls'],
 } as const
 
-/** @throws SecateurError where a Parquet file has no column of pictures or of classes, or several that could be meant */
-export async function imageColumnsOf(file: string): Promise<ImageColumns> {
+/** The columns of a Parquet file, and what it says of them itself. */
+async function columnsOf(file: string): Promise<{ all: readonly SchemaTree[]; told: Features }> {
   await using handle = await openFileHandle(file)
   const { schema, keyValues } = await openParquet(handle, file)
   const told: Features =
     features.safeParse(parseJsonOrNull(keyValues.get('huggingface') ?? '')).data?.info.features ?? {}
-  const all = schema.children
+  return { all: schema.children, told }
+}
+
+/** Whether a Parquet file is one of pictures: it says so, or has a column that looks like pictures and is called so. */
+export async function holdsPictures(file: string): Promise<boolean> {
+  const { all, told } = await columnsOf(file)
+  const names: readonly string[] = usual.image
+  return all
+    .filter(isOfImages)
+    .some(
+      ({ element: { name }, children }) =>
+        told[name]?.kind === 'Image' || children.length > 0 || names.includes(name.toLowerCase()),
+    )
+}
+
+/** @throws SecateurError where a Parquet file has no column of pictures or of classes, or several that could be meant */
+export async function imageColumnsOf(file: string): Promise<ImageColumns> {
+  const { all, told } = await columnsOf(file)
   const image = chosen(file, 'image', all.filter(isOfImages), (name) => told[name]?.kind === 'Image')
   const label = chosen(file, 'label', all.filter(isOfLabels), (name) => told[name]?.kind === 'ClassLabel')
   if (!image || !label) {

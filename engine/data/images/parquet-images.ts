@@ -11,30 +11,45 @@ const mostClasses = 2 ** 24
 /** Beginnings of names that files of a split have on the Hub ("train-00000-of-00002.parquet"), best first. */
 const splitNames: Record<ImageSplit, readonly string[]> = { train: ['train'], test: ['test', 'validation', 'val'] }
 
-/**
- * The Parquet files of a split in a folder, or in `data` within it, as the Hub lays them out; null where there are none.
- * Where no name says of a split, all files are both.
- */
-export async function parquetFilesOf(path: string, split: ImageSplit): Promise<string[] | null> {
+/** The Parquet files of a folder, or of `data` within it, as the Hub lays them out; null where there are none. */
+async function parquetFilesIn(path: string): Promise<{ folder: string; names: string[] } | null> {
   for (const folder of [path, join(path, 'data')]) {
     const entries = await readdir(folder, { withFileTypes: true }).catch(() => [])
     const names = entries
       .filter((entry) => entry.isFile() && /^[^.].*\.parquet$/i.test(entry.name))
       .map(({ name }) => name)
-    if (names.length === 0) continue
-    const called = (beginnings: readonly string[]) =>
-      beginnings.map((word) => names.filter((name) => isOfSplit(name, word))).find((found) => found.length > 0)
-    const found = called(splitNames[split])
-    const other = split === 'train' ? 'test' : 'train'
-    if (!found && called(splitNames[other]))
-      throw badFile(
-        folder,
-        undefined,
-        `has Parquet files for ${other}, and none for ${split} (${splitNames[split].join(', ')})`,
-      )
-    return (found ?? names).toSorted((one, another) => (one < another ? -1 : 1)).map((name) => join(folder, name))
+    if (names.length > 0) return { folder, names }
   }
   return null
+}
+
+const ofSplit = (names: readonly string[], split: ImageSplit): string[] | undefined =>
+  splitNames[split].map((word) => names.filter((name) => isOfSplit(name, word))).find((found) => found.length > 0)
+
+/** The splits that Parquet files of a folder are of: none where no name says of one; null where there are no such files. */
+export async function parquetSplitsIn(path: string): Promise<ImageSplit[] | null> {
+  const found = await parquetFilesIn(path)
+  return found && (['train', 'test'] as const).filter((split) => ofSplit(found.names, split))
+}
+
+/**
+ * The Parquet files of a split in a folder; null where there are none. Where no name says of a split, all files are both.
+ *
+ * @throws SecateurError where there are files of the other split alone
+ */
+export async function parquetFilesOf(path: string, split: ImageSplit): Promise<string[] | null> {
+  const all = await parquetFilesIn(path)
+  if (!all) return null
+  const { folder, names } = all
+  const found = ofSplit(names, split)
+  const other = split === 'train' ? 'test' : 'train'
+  if (!found && ofSplit(names, other))
+    throw badFile(
+      folder,
+      undefined,
+      `has Parquet files for ${other}, and none for ${split} (${splitNames[split].join(', ')})`,
+    )
+  return (found ?? names).toSorted((one, another) => (one < another ? -1 : 1)).map((name) => join(folder, name))
 }
 
 const isOfSplit = (name: string, word: string) => new RegExp(`^${word}([-_.]|$)`, 'i').test(name)
@@ -107,7 +122,11 @@ export async function* parquetPictures(
   const { image, isStruct } = await imageColumnsOf(file)
   let row = -1
   let next = 0
-  for await (const { [image]: value } of readParquet(file, { columns: [image], bytes: 'raw', signal })) {
+  const wants = (first: number, count: number) => {
+    row = first - 1
+    return next < rows.length && rows[next]! < first + count
+  }
+  for await (const { [image]: value } of readParquet(file, { columns: [image], bytes: 'raw', signal, wants })) {
     if (next === rows.length) return
     if (++row !== rows[next]) continue
     next++

@@ -31,7 +31,12 @@ const platform = headlessPlatform([home], () => {})
 const list = async (path?: string, showFiles = true, filter = '') =>
   folderListingSchema.parse(
     await folderHandlers({
-      options: { platform, dataFolder: home, engine: { node: '', run: '', service: '', env: {} } },
+      options: {
+        platform,
+        dataFolder: home,
+        engine: { node: '', run: '', service: '', env: {} },
+        samples: { text: '', images: '', mayMove: false },
+      },
     })['folders.list']({ path, showFiles, filter }),
   )
 

@@ -14,6 +14,7 @@ import {
   type RunDetail,
   type RunState,
 } from '../../../electron/contract/index.ts'
+import { samplesIn } from '../../../electron/host/samples.ts'
 import type { Platform } from '../../../electron/platform.ts'
 import { openServices } from '../../../electron/services/index.ts'
 import type { ServiceOptions, Services } from '../../../electron/services/types.ts'
@@ -65,6 +66,7 @@ export const serviceOptions = (dataFolder: string): ServiceOptions & { platform:
     service: join(root, 'engine/entries/service.ts'),
     env: {},
   },
+  samples: samplesIn(join(root, 'resources'), false),
 })
 
 /** Services on a folder, with every answer and event held to the contract. */

@@ -19,6 +19,7 @@ const checkpoint = (id: number, facts: Partial<CheckpointSummary>): CheckpointSu
   format: 'safetensors',
   bytes: id * 1e9,
   tokenizer: 'tokenizer.json',
+  images: null,
   status: 'present',
   runId: null,
   tags: [],

@@ -341,25 +341,27 @@ test('imageThumbnails shows what can be read and says what cannot', async () => 
   const small = await sharp(Buffer.from(good.dataUrl.split(',')[1]!, 'base64')).metadata()
   assert.deepEqual([small.width, small.height], [20, 10])
   assert.equal(bad.error.file, made('pictures/dog/broken.jpg'))
-  mkdirSync(made('formats'))
+  mkdirSync(made('formats/red'), { recursive: true })
   for (const format of ['jpeg', 'webp', 'gif', 'tiff', 'avif'])
     await picture
       .clone()
       .toFormat(format as 'jpeg')
-      .toFile(made('formats', `a.${format}`))
-  writeFileSync(made('formats', 'drawn.png'), '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
+      .toFile(made('formats/red', `a.${format}`))
+  writeFileSync(made('formats/red', 'drawn.png'), '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
   const { images: all } = await request('imageThumbnails', { path: made('formats') })
   assert.deepEqual(
     all.map((image) => [image.name, 'dataUrl' in image]),
     [
-      ['a.avif', true],
-      ['a.gif', true],
-      ['a.jpeg', true],
-      ['a.tiff', true],
-      ['a.webp', true],
-      ['drawn.png', false],
+      ['red/a.avif', true],
+      ['red/a.gif', true],
+      ['red/a.jpeg', true],
+      ['red/a.tiff', true],
+      ['red/a.webp', true],
+      ['red/drawn.png', false],
     ],
   )
+  const { images: cats, total: ofCats } = await request('imageThumbnails', { path, className: 'cat' })
+  assert.deepEqual([cats.map(({ name }) => name), ofCats], [['cat/a.png'], 1])
 })
 
 describe('estimate', () => {

@@ -16,8 +16,11 @@ export async function remove({ id, name }: Dataset): Promise<boolean> {
 }
 
 /** Lets the user say where a data set is now. */
-export async function relocate({ id, name, format }: Dataset): Promise<void> {
-  const path = await choosePath(format === 'images' ? 'folder' : 'file', `Where is ${name} now?`)
+export async function relocate({ id, name, format, path: from }: Dataset): Promise<void> {
+  const path = await choosePath(
+    format === 'images' && !/\.txt$/i.test(from) ? 'folder' : 'file',
+    `Where is ${name} now?`,
+  )
   if (path && (await attempt(() => call('datasets.relocate', { id, path })))) {
     toasts.show({ level: 'success', message: `${name} is now read from ${path}.` })
   }

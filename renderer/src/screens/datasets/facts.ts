@@ -11,6 +11,6 @@ export const factsOf = (dataset: Dataset): { name: string; value: string }[] => 
   },
   { name: 'Size', value: bytes(dataset.bytes) },
   ...(dataset.task ? [{ name: 'Layout of', value: taskTitle(dataset.task) }] : []),
-  { name: 'Fields', value: dataset.fields.join(', ') || none },
+  ...(dataset.kind === 'images' ? [] : [{ name: 'Fields', value: dataset.fields.join(', ') || none }]),
   { name: 'Added', value: date(dataset.added) },
 ]

@@ -1,6 +1,7 @@
 import type { CheckpointDetail } from '../../../../electron/contract/index.ts'
 import { bytes, count, date, none, number, parameters, percent } from '../../format.ts'
 import { familyName } from '../../names.ts'
+import { imageFactsOf } from './image-facts.ts'
 
 const storages = {
   'in-place': 'Where it was found',
@@ -51,22 +52,30 @@ export function factsOf(checkpoint: CheckpointDetail): { name: string; value: st
     ]
   }
   return [
-    { name: 'Architecture', value: familyName(checkpoint.family) },
+    { name: 'Architecture', value: architectureOf(checkpoint) },
     ...size,
     { name: 'Layers', value: count(layers.length) },
     { name: 'Attention heads', value: heads(layers) },
     { name: 'Feed-forward channels', value: range(layers.map(({ channels }) => channels)) },
     { name: 'Hidden size', value: `${count(checkpoint.hiddenSize)}, heads of ${count(checkpoint.headSize)}` },
-    { name: 'Vocabulary', value: `${count(checkpoint.vocabularySize)} tokens` },
-    { name: 'Longest context', value: `${count(checkpoint.maxPositions)} tokens` },
-    {
-      name: 'Embeddings',
-      value: checkpoint.tiedEmbeddings ? 'Shared by input and output' : 'Of input and output apart',
-    },
-    { name: 'Tokenizer', value: checkpoint.tokenizer ?? 'None that works: it can be neither trained nor scored' },
+    ...(checkpoint.imageFacts ? imageFactsOf(checkpoint.imageFacts) : textFactsOf(checkpoint)),
     ...entry,
   ]
 }
+
+/** "ViT"; of timm, whose name says how it is stored, what it stores as well. */
+const architectureOf = ({ family, architecture }: CheckpointDetail): string =>
+  family === 'timm_wrapper' && architecture ? `${familyName(family)} (${architecture})` : familyName(family)
+
+const textFactsOf = (checkpoint: CheckpointDetail) => [
+  { name: 'Vocabulary', value: `${count(checkpoint.vocabularySize)} tokens` },
+  { name: 'Longest context', value: `${count(checkpoint.maxPositions)} tokens` },
+  {
+    name: 'Embeddings',
+    value: checkpoint.tiedEmbeddings ? 'Shared by input and output' : 'Of input and output apart',
+  },
+  { name: 'Tokenizer', value: checkpoint.tokenizer ?? 'None that works: it can be neither trained nor scored' },
+]
 
 function heads(layers: CheckpointDetail['layers']): string {
   const query = range(layers.map((layer) => layer.heads))
