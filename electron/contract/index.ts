@@ -5,6 +5,7 @@ import { compareMethods } from './compare.ts'
 import { datasetMethods } from './datasets.ts'
 import { historyMethods } from './history.ts'
 import { libraryMethods } from './library.ts'
+import { pictureMethods } from './pictures.ts'
 import { runMethods } from './runs.ts'
 import { sampleMethods } from './samples.ts'
 
@@ -22,6 +23,7 @@ export * from './datasets.ts'
 export * from './events.ts'
 export * from './history.ts'
 export * from './library.ts'
+export * from './pictures.ts'
 export * from './runs.ts'
 export * from './samples.ts'
 /** What jobs are made of: the renderer builds its forms from these. */
@@ -36,6 +38,7 @@ export const methods = {
   ...runMethods,
   ...historyMethods,
   ...compareMethods,
+  ...pictureMethods,
 } as const satisfies MethodTable
 
 export type Methods = typeof methods

@@ -98,6 +98,6 @@ function cell(value: HistoryRow['values'][number], column: string): string | num
 function typeOf(name: string): Column['type'] {
   if (name.endsWith('Bytes')) return 'bytes'
   if (name.endsWith('.seconds')) return 'seconds'
-  if (/\.(acc|accNorm)$|parametersKept$|setting\.(ratio|targetFraction)$/.test(name)) return 'fraction'
+  if (/\.(acc|accNorm|top1|top5)$|parametersKept$|setting\.(ratio|targetFraction)$/.test(name)) return 'fraction'
   return 'number'
 }

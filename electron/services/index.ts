@@ -18,6 +18,7 @@ import { folderHandlers } from './folders.ts'
 import type { Handlers } from './handlers.ts'
 import { HistoryService } from './history.ts'
 import { Library } from './library.ts'
+import { pictureHandlers } from './pictures.ts'
 import { purge } from './purge.ts'
 import { RunQueue } from './run-queue.ts'
 import { RunTransfer } from './run-transfer.ts'
@@ -71,6 +72,7 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
     ...new RunTransfer(context, library, runs).handlers,
     ...new HistoryService(context, history).handlers,
     ...new Compare(context, history).handlers,
+    ...pictureHandlers(context),
   }
 
   queue.recover()

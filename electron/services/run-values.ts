@@ -21,12 +21,17 @@ export function settingsOf(job: Job): Record<string, RunValue> {
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
 
 /** Scores of a result, as they stand in the contract. */
-export function scoresOf({ tasks, perplexity, latency }: ResultEvent): Scores | null {
-  if (tasks === undefined && perplexity === undefined && latency === undefined) return null
-  return { tasks: tasks ?? {}, perplexity: perplexity ?? {}, ...(latency === undefined ? {} : { latency }) }
+export function scoresOf({ tasks, perplexity, classification, latency }: ResultEvent): Scores | null {
+  if ([tasks, perplexity, classification, latency].every((scores) => scores === undefined)) return null
+  return {
+    tasks: tasks ?? {},
+    perplexity: perplexity ?? {},
+    ...(classification && { classification }),
+    ...(latency && { latency }),
+  }
 }
 
-/** Every number of a result by name: `loss`, `boolq.acc`, `perplexity.wikitext2`, `dense.boolq.acc`. */
+/** Every number of a result by name: `loss`, `boolq.acc`, `perplexity.wikitext2`, `images.top1`, `dense.boolq.acc`. */
 export function metricsOf(result: ResultEvent): Record<string, RunValue> {
   const found: Record<string, RunValue> = {}
   const put = (name: string, value: number | null | undefined) => {
@@ -51,6 +56,9 @@ export function metricsOf(result: ResultEvent): Record<string, RunValue> {
       put(`${prefix}${task}.accNorm`, score.accNorm)
     }
     for (const [name, { value }] of Object.entries(scores?.perplexity ?? {})) put(`${prefix}perplexity.${name}`, value)
+    put(`${prefix}images.top1`, scores?.classification?.top1)
+    put(`${prefix}images.top5`, scores?.classification?.top5)
+    put(`${prefix}images.perSecond`, scores?.classification?.imagesPerSecond)
     put(`${prefix}promptTokensPerSecond`, scores?.latency?.promptTokensPerSecond)
     put(`${prefix}generatedTokensPerSecond`, scores?.latency?.generatedTokensPerSecond)
   }

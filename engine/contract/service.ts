@@ -7,6 +7,7 @@ import { imageCheckSchema, imageSetSchema, imageSplit, seenImagesSchema, thumbna
 import { jobSchema, sweepListsSchema } from './job.ts'
 import { failureSchema, path } from './names.ts'
 import { planResultSchema, planSchema } from './plan.ts'
+import { comparedPicturesSchema, pictureFilter, pictureThumbnailSchema, scoredCheckpoint } from './predictions.ts'
 import { runReportSchema } from './run-files.ts'
 import { backendName, trainingSettings } from './settings.ts'
 import { sweepPlanSchema, sweepStateSchema, sweepText } from './sweep.ts'
@@ -92,6 +93,16 @@ export const serviceMethods = {
     }),
     result: thumbnailsSchema,
   },
+  /** Small pictures of those that are named; one that is missing or damaged has an error in its place. */
+  pictureThumbnails: {
+    params: z.strictObject({
+      /** Files, and rows of files that hold many. */
+      pictures: z.array(z.strictObject({ file: path, row: z.int().min(0).optional() })).max(100),
+      /** Pixels of the longer side. */
+      size: z.int().min(16).max(512).default(128),
+    }),
+    result: z.array(pictureThumbnailSchema),
+  },
   /** What a job will leave, need and take. */
   estimate: { params: z.strictObject({ job: jobSchema }), result: jobEstimateSchema },
   /** Reads all data and task files of a job. Progress in bytes. */
@@ -101,6 +112,16 @@ export const serviceMethods = {
   readRunFolder: { params: z.strictObject({ path }), result: runReportSchema },
   /** What budgets come to by the scores that a run has kept. */
   planBudgets: { params: planSchema, result: planResultSchema },
+  /** What two checkpoints said of the same pictures, or one of them alone; null where a run folder does not keep it. */
+  comparePictures: {
+    params: z.strictObject({
+      before: z.strictObject({ path, which: scoredCheckpoint }).optional(),
+      after: z.strictObject({ path, which: scoredCheckpoint }),
+      ...pictureFilter,
+      limit: z.int().min(1).max(100).default(24),
+    }),
+    result: comparedPicturesSchema.nullable(),
+  },
   /** How many runs lists come to, and what these differ in. */
   planSweep: { params: sweepListsSchema, result: sweepPlanSchema },
   /** How the sweep in a folder stands, whether or not it runs. */

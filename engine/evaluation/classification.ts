@@ -6,18 +6,7 @@ import { type Adapter, lowRankOf } from '../lora/adapter.ts'
 import type { LayerMask, Model } from '../models/family.ts'
 import { classLogits, embedBatch, forward } from '../models/forward.ts'
 import { tf } from '../tensor/tf.ts'
-import { likeliest, logSumExp } from '../training/logits.ts'
-import { standardError } from './statistics.ts'
-
-/** What the model says of a picture. */
-export interface Prediction {
-  task: 'images'
-  file: string
-  label: string
-  predicted: string
-  /** Natural logarithms of the label's and of the predicted class's probability. */
-  logLikelihoods: { label: number; predicted: number }
-}
+import { type PicturePredictions, Tally } from './tally.ts'
 
 export interface ClassifyOptions {
   store: ImageStore
@@ -32,23 +21,13 @@ export interface ClassifyOptions {
   onProgress: (done: number, total: number) => void
 }
 
-/** Confusion is told of models with at most so many classes. */
-const mostConfused = 200
-
-/**
- * Top-1 and top-5 accuracy on labelled pictures. Of classes with the same logit the one with the lower number counts as the
- * larger, as torch.topk mostly has it.
- */
+/** Scores a classifier on labelled pictures: see Tally. */
 export async function classify(
   model: Model,
   { store, labels, classOf, batch, adapter, masks, limit, signal, onProgress }: ClassifyOptions,
-): Promise<{ score: ClassificationScore; predictions: Prediction[] }> {
+): Promise<{ score: ClassificationScore; predictions: PicturePredictions }> {
   const total = Math.min(store.labels.length, limit ?? Infinity)
-  const predictions: Prediction[] = []
-  const correct: number[] = []
-  let amongFive = 0
-  const perClass = labels.map((name) => ({ name, n: 0, correct: 0 }))
-  const confusion = labels.map(() => new Int32Array(labels.length <= mostConfused ? labels.length : 0))
+  const tally = new Tally(labels)
   let computing = 0
   for (let start = 0; start < total; start += batch.rows) {
     // The last batch is filled up with its first picture, so that one graph is compiled for all.
@@ -61,39 +40,15 @@ export async function classify(
     if (start > 0) computing += performance.now() - began
     for (let row = 0; row < count; row++) {
       const values = logits.subarray(row * labels.length, (row + 1) * labels.length)
-      const label = classOf[part.labels[row]!]!
-      const rank = rankOf(values, label)
-      const predicted = likeliest(values)
-      const logSum = logSumExp(values)
-      perClass[label]!.n++
-      if (rank === 0) perClass[label]!.correct++
-      if (rank < 5) amongFive++
-      if (confusion[label]!.length > 0) confusion[label]![predicted]!++
-      correct.push(rank === 0 ? 1 : 0)
-      predictions.push({
-        task: 'images',
-        file: store.files[start + row]!,
-        label: labels[label]!,
-        predicted: labels[predicted]!,
-        logLikelihoods: { label: values[label]! - logSum, predicted: values[predicted]! - logSum },
-      })
+      tally.add(store.pictures[start + row]!, classOf[part.labels[row]!]!, values)
     }
     onProgress(start + count, total)
     await setImmediate()
     signal.throwIfAborted()
   }
   const timed = total - Math.min(batch.rows, total)
-  const score = {
-    top1: correct.reduce((sum, value) => sum + value, 0) / total,
-    top5: amongFive / total,
-    stderr: standardError(correct),
-    n: total,
-    answers: correct.join(''),
-    perClass: perClass.map(({ name, n, correct: right }) => ({ name, n, acc: n === 0 ? null : right / n })),
-    ...(labels.length <= mostConfused && { confusion: confusion.map((row) => [...row]) }),
-    imagesPerSecond: timed > 0 ? (1000 * timed) / computing : null,
-  }
-  return { score, predictions }
+  const imagesPerSecond = timed > 0 ? (1000 * timed) / computing : null
+  return { score: { ...tally.score(), imagesPerSecond }, predictions: tally.predictions }
 }
 
 function logitsOf(
@@ -110,12 +65,4 @@ function logitsOf(
   const values = logits.dataSync() as Float32Array
   tf.dispose([x, logits])
   return values
-}
-
-/** How many classes are likelier than one. */
-function rankOf(values: Float32Array, label: number): number {
-  const own = values[label]!
-  let rank = 0
-  for (const [i, value] of values.entries()) if (value > own || (value === own && i < label)) rank++
-  return rank
 }

@@ -1,5 +1,13 @@
 import { closeSync, writeSync } from 'node:fs'
-import type { EvaluationSettings, JobContext, Scores, Stage, TaskName } from '../contract/index.ts'
+import type {
+  EvaluationSettings,
+  JobContext,
+  Predictions,
+  ScoredCheckpoint,
+  Scores,
+  Stage,
+  TaskName,
+} from '../contract/index.ts'
 import { CausalScoring } from '../evaluation/causal-scoring.ts'
 import { checkKindOfEvaluation } from '../evaluation/check-images.ts'
 import { corpusKind } from '../evaluation/corpus.ts'
@@ -19,8 +27,9 @@ import { stopIdsOf } from '../models/stop-ids.ts'
 import { openToWrite, refuseSpecial } from '../shared/open-file.ts'
 import { Random } from '../shared/random.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
-import { scoreImages } from './image-evaluation.ts'
+import { linesOf, scoreImages } from './image-evaluation.ts'
 import { loadWeights } from './load-weights.ts'
+import { keepPredictions, ofPictures, ofRows } from './predictions.ts'
 import type { RunFolder } from './run-folder.ts'
 import { StageProgress } from './stage-progress.ts'
 
@@ -31,7 +40,7 @@ import { StageProgress } from './stage-progress.ts'
 export async function evaluateInRun(
   checkpoint: Checkpoint,
   settings: EvaluationSettings,
-  which: 'dense' | 'result',
+  which: ScoredCheckpoint,
   folder: RunFolder,
   context: JobContext,
   adapter?: string,
@@ -44,6 +53,11 @@ export async function evaluateInRun(
     adapter,
     stage,
     earlier,
+    onPredictions: (found) => {
+      folder.check()
+      const message = keepPredictions(folder.path, which, found)
+      if (message !== null) context.emit({ type: 'warning', message })
+    },
     onScore: (scores) => folder.writeScores({ ...folder.readScores(), [which]: scores }),
   })
 }
@@ -54,6 +68,8 @@ interface ScoreOptions {
   stage?: Stage
   /** What need not be scored again. */
   earlier?: Scores | undefined
+  /** Sees the predictions of a task, before its score. */
+  onPredictions?: (found: Predictions) => void
   /** Sees the scores as they grow. */
   onScore?: (scores: Scores) => void
 }
@@ -63,7 +79,7 @@ export async function score(
   checkpoint: Checkpoint,
   settings: EvaluationSettings,
   context: JobContext,
-  { adapter, stage = 'scoring', earlier, onScore }: ScoreOptions,
+  { adapter, stage = 'scoring', earlier, onPredictions, onScore }: ScoreOptions,
 ): Promise<Scores> {
   checkShots(settings)
   const ofImages = familyOf(checkpoint.config).task === 'image-classification'
@@ -88,7 +104,10 @@ export async function score(
     scores.classification = await scoreImages(model, { folder: checkpoint.folder, config }, settings, context, {
       adapter: adapted,
       stage,
-      writeRows: (found) => rows.write(found),
+      onPredictions(found) {
+        rows.write(linesOf(found))
+        onPredictions?.(ofPictures(found))
+      },
     })
     onScore?.(scores)
     return scores
@@ -115,6 +134,7 @@ export async function score(
     scores.tasks[name] = result
     warn(warnings)
     rowsFile.write(rows)
+    onPredictions?.(ofRows(name, rows))
     onScore?.(scores)
   }
   for (const [name, file] of texts) {

@@ -1,10 +1,12 @@
 import type { EvaluationSettings, JobContext, Scores, Stage } from '../contract/index.ts'
 import { openImageSet } from '../data/images/image-set.ts'
 import { openImageStore } from '../data/images/image-store.ts'
+import { nameOf } from '../data/images/labelled-images.ts'
 import { readPreprocessing } from '../data/images/preprocessing.ts'
 import { checkClassifier, type ScoredCheckpoint } from '../evaluation/check-images.ts'
-import { classify, type Prediction } from '../evaluation/classification.ts'
+import { classify } from '../evaluation/classification.ts'
 import { matchClasses } from '../evaluation/match-classes.ts'
+import type { PicturePredictions } from '../evaluation/tally.ts'
 import type { Adapter } from '../lora/adapter.ts'
 import type { EncoderConfig } from '../models/encoder-config.ts'
 import type { Model } from '../models/family.ts'
@@ -13,7 +15,7 @@ import { StageProgress } from './stage-progress.ts'
 export interface ImageScoring {
   adapter?: Adapter | undefined
   stage: Stage
-  writeRows: (rows: readonly Prediction[]) => void
+  onPredictions: (found: PicturePredictions) => void
 }
 
 /**
@@ -26,7 +28,7 @@ export async function scoreImages(
   checkpoint: ScoredCheckpoint,
   settings: EvaluationSettings,
   { emit, signal }: JobContext,
-  { adapter, stage, writeRows }: ImageScoring,
+  { adapter, stage, onPredictions }: ImageScoring,
 ): Promise<NonNullable<Scores['classification']>> {
   checkClassifier(checkpoint)
   const config = checkpoint.config as EncoderConfig
@@ -54,6 +56,16 @@ export async function scoreImages(
     signal,
     onProgress: (done, total) => progress.report(done, total, 'images'),
   })
-  writeRows(predictions)
+  onPredictions(predictions)
   return score
 }
+
+/** A line of the file of predictions for each picture. */
+export const linesOf = ({ classes, pictures, ...found }: PicturePredictions) =>
+  pictures.map((picture, at) => ({
+    task: 'images',
+    file: nameOf(picture),
+    label: classes[found.labels[at]!]!,
+    predicted: classes[found.predicted[at]!]!,
+    logLikelihoods: { label: found.logLikelihoods.label[at]!, predicted: found.logLikelihoods.predicted[at]! },
+  }))

@@ -13,6 +13,7 @@ export const runFiles = {
   snapshots: 'pruning.jsonl',
   samples: 'samples.jsonl',
   scores: 'scores.json',
+  predictions: 'predictions',
   result: 'result.json',
   state: join('state', 'state.safetensors'),
 } as const
@@ -64,7 +65,7 @@ function runOf(path: string): Job | null {
 
 /** What a process that was killed had begun to write under a temporary name. */
 export function removeLeftovers(path: string): void {
-  for (const folder of [path, join(path, 'state')]) {
+  for (const folder of [path, join(path, 'state'), join(path, runFiles.predictions)]) {
     if (!existsSync(folder)) continue
     for (const name of readdirSync(folder))
       if (/\.partial(-\w+)?$/.test(name) || isLeftover(name))

@@ -110,7 +110,8 @@ export class RunFolder {
       )
     mkdirSync(path, { recursive: true })
     const folder = new RunFolder(path)
-    rmSync(join(path, runFiles.scores), { force: true })
+    for (const name of [runFiles.scores, runFiles.predictions])
+      rmSync(join(path, name), { recursive: true, force: true })
     writeJson(join(path, runFiles.run), {
       version: 1,
       job,

@@ -1,4 +1,5 @@
 import type { ImageStore } from './image-store.ts'
+import { nameOf } from './labelled-images.ts'
 
 /** A sentence that names pictures which are both trained and scored on; null where there are none. */
 export function duplicatesAcross(train: ImageStore, test: ImageStore): string | null {
@@ -7,8 +8,9 @@ export function duplicatesAcross(train: ImageStore, test: ImageStore): string | 
   const both = [...test.labels.keys()].filter((image) => trained.has(test.fingerprint(image)))
   const [first] = both
   if (first === undefined) return null
-  const same = train.files[trained.get(test.fingerprint(first))!]!
-  const example = same === test.files[first] ? same : `${test.files[first]} is ${same}`
+  const same = nameOf(train.pictures[trained.get(test.fingerprint(first))!]!)
+  const own = nameOf(test.pictures[first]!)
+  const example = same === own ? same : `${own} is ${same}`
   return (
     `${both.length} of ${test.labels.length} pictures for scores are also trained on (${example}): scores on them say ` +
     'nothing of pictures that the model has not seen'

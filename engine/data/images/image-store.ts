@@ -7,14 +7,13 @@ import { createFolderAtomically, readJson, readSmallFile } from '../../shared/fi
 import { cacheLastTwo } from '../cache-last.ts'
 import { decodeSet, type Sidecar, sidecar } from './decode-set.ts'
 import { fingerprintBytes } from './fit.ts'
-import { type ImageSet, nameOf } from './labelled-images.ts'
+import { type ImageSet, type LabelledImage, nameOf } from './labelled-images.ts'
 import type { Preprocessing } from './preprocessing.ts'
 import { type PictureSource, readPictures, type StoredPictures } from './stored-pictures.ts'
 
 /** Decoded pictures in the size of the model, in a file: memory does not grow with their number. */
 export interface ImageStore extends PictureSource, Disposable {
-  /** Names of the pictures: their files, with the row in it where it holds many. */
-  readonly files: readonly string[]
+  readonly pictures: readonly LabelledImage[]
   /** What is wrong with pictures that were left out. */
   readonly broken: readonly string[]
   /** What is worth knowing of the pictures, in a sentence each. */
@@ -81,7 +80,7 @@ export async function openImageStore(
   return {
     ...readPictures(stored),
     stored,
-    files: kept.map(nameOf),
+    pictures: kept,
     broken: broken.map(({ message }) => message),
     notes: notesOf(set, animated),
     cached,
@@ -96,7 +95,7 @@ export function partOf(store: ImageStore, images: ArrayLike<number>): ImageStore
   return {
     labels,
     stored: { ...store.stored, places, labels },
-    files: Array.from(images, (image) => store.files[image]!),
+    pictures: Array.from(images, (image) => store.pictures[image]!),
     broken: [],
     notes: [],
     cached: store.cached,

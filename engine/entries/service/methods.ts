@@ -17,6 +17,7 @@ export const handlers: { [Method in ServiceMethod]: () => Promise<Handler<Method
   checkImages: async () => (await import('../../datasets/check-images.ts')).checkImages,
   seenImages: async () => (await import('../../datasets/seen-images.ts')).seenImages,
   imageThumbnails: async () => (await import('../../datasets/thumbnails.ts')).imageThumbnails,
+  pictureThumbnails: async () => (await import('../../datasets/picture-thumbnails.ts')).pictureThumbnails,
   estimate: async () => (await import('../../estimate/any-job.ts')).estimateAnyJob,
   checkData: async () => (await import('../../estimate/check-data.ts')).checkData,
   devices: async () => (await import('../../backends/devices.ts')).knownDevices,
@@ -24,5 +25,6 @@ export const handlers: { [Method in ServiceMethod]: () => Promise<Handler<Method
   planSweep: async () => (await import('../../sweeps/expand.ts')).planSweep,
   readSweep: async () => (await import('../../sweeps/read-sweep.ts')).readSweep,
   reportSweep: async () => (await import('../../sweeps/read-sweep.ts')).reportSweep,
+  comparePictures: async () => (await import('../../runs/compare-pictures.ts')).comparePictures,
   readRunFolder: async () => (await import('../../runs/run-report.ts')).readRunFolder,
 }

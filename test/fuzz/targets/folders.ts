@@ -9,6 +9,8 @@ import { adapterMatrices } from '../../../engine/lora/peft.ts'
 import { writeAdapter } from '../../../engine/lora/write-peft.ts'
 import { loadAdapter } from '../../../engine/lora/load-adapter.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
+import { comparePictures } from '../../../engine/runs/compare-pictures.ts'
+import { ofPictures } from '../../../engine/runs/predictions.ts'
 import { readState } from '../../../engine/runs/state-file.ts'
 import { readRunFolder } from '../../../engine/runs/run-report.ts'
 import { SecateurError } from '../../../engine/shared/errors.ts'
@@ -44,6 +46,16 @@ const finished: Input = {
   'pruning.jsonl': lines({ step: 2, planned: 0.5, layers: [layer] }),
   'samples.jsonl': lines({ step: 2, prompt: 'a', text: 'b' }),
   'scores.json': json({ result: scores }),
+  'predictions/result.images.json': json(
+    ofPictures({
+      classes: ['a', 'b'],
+      pictures: ['a/1.png', 'a/2.png', 'b/1.png'].map((name, at) => ({ file: `/pictures/${name}`, label: at % 2 })),
+      labels: [0, 0, 1],
+      predicted: [0, 1, 1],
+      ranks: [0, 1, 0],
+      logLikelihoods: { label: [-0.1, -2, -0.3], predicted: [-0.1, -0.2, -0.3] },
+    }),
+  ),
   'result.json': json({
     finished: '2026-01-01T00:00:00.000Z',
     outcome: { type: 'result', ...scores, loss: 1, seconds: 2 },
@@ -65,6 +77,7 @@ export const runFolder: Target = {
   ],
   async read(folder) {
     await readRunFolder({ path: folder }, control)
+    comparePictures({ after: { path: folder, which: 'result' }, outcome: 'wrong', offset: 0, limit: 9 })
     const state = join(folder, 'state/state.safetensors')
     if (existsSync(state)) readState(state)
   },

@@ -14,6 +14,8 @@ export function metricText(type: MetricType, value: number): string {
       return percent(value, 1)
     case 'speed':
       return perSecond(value, 'tokens')
+    case 'imageSpeed':
+      return perSecond(value, 'images')
     case 'perplexity':
     case 'loss':
       return number(value)

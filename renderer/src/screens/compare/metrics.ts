@@ -2,7 +2,7 @@ import type { RunDetail } from '../../../../electron/contract/index.ts'
 import type { Better } from './pareto.ts'
 
 /** What the value of a metric is, so that it can be written with its unit. */
-export type MetricType = 'count' | 'bytes' | 'seconds' | 'accuracy' | 'perplexity' | 'loss' | 'speed'
+export type MetricType = 'count' | 'bytes' | 'seconds' | 'accuracy' | 'perplexity' | 'loss' | 'speed' | 'imageSpeed'
 
 export interface MetricValue {
   readonly value: number
@@ -57,6 +57,14 @@ export function metricRows(
       }),
     ]),
     row('mean', 'Mean of all tasks', 'accuracy', 'higher', (result) => meanAccuracy(result, names('tasks'))),
+    row('top1', 'Top-1 accuracy', 'accuracy', 'higher', ({ scores }) => {
+      const found = scores?.classification
+      return found ? { value: found.top1, error: found.stderr } : null
+    }),
+    row('top5', 'Top-5 accuracy', 'accuracy', 'higher', ({ scores }) => {
+      const found = scores?.classification
+      return found ? { value: found.top5, error: errorOfShare(found.top5, found.n) } : null
+    }),
     ...names('perplexity').map((text) =>
       row(`perplexity.${text}`, `Perplexity, ${text}`, 'perplexity', 'lower', (result) =>
         plain(result.scores?.perplexity[text]?.value),
@@ -72,10 +80,17 @@ export function metricRows(
     row('generationSpeed', 'Speed, generation', 'speed', 'higher', ({ scores }) =>
       plain(scores?.latency?.generatedTokensPerSecond),
     ),
+    row('imageSpeed', 'Speed, images', 'imageSpeed', 'higher', ({ scores }) =>
+      plain(scores?.classification?.imagesPerSecond),
+    ),
     row('seconds', 'Duration of the run', 'seconds', 'lower', ({ seconds }) => plain(seconds)),
     row('memory', 'Peak memory of the run', 'bytes', 'lower', ({ peakMemoryBytes }) => plain(peakMemoryBytes)),
   ].filter(({ values }) => values.some((value) => value !== null))
 }
+
+/** Standard error of a share of n things that are or are not, with the sample deviation (n - 1), as accuracies have it. */
+export const errorOfShare = (share: number, n: number): number | null =>
+  n < 2 ? null : Math.sqrt((share * (1 - share)) / (n - 1))
 
 function taskOf(result: Result, task: string) {
   const tasks: Record<string, { acc: number; accNorm?: number; stderr: number | null; stderrNorm?: number | null }> =

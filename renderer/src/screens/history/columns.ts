@@ -30,6 +30,9 @@ const metricLabels: Readonly<Record<string, string>> = {
   bitsPerWeight: 'Bits a weight',
   proofWorst: 'Proof, worst',
   proofMean: 'Proof, mean',
+  'images.top1': 'Top-1 accuracy',
+  'images.top5': 'Top-5 accuracy',
+  'images.perSecond': 'Speed (images/s)',
   promptTokensPerSecond: 'Speed, prompt (tokens/s)',
   generatedTokensPerSecond: 'Speed, generation (tokens/s)',
 }
@@ -51,7 +54,8 @@ function metricLabel(name: string): string {
 }
 
 /** In which direction a column's values are better. */
-export const betterOf = (key: string): Better => (/\.(acc|accNorm)$|TokensPerSecond$/.test(key) ? 'higher' : 'lower')
+export const betterOf = (key: string): Better =>
+  /\.(acc|accNorm|top1|top5|perSecond)$|TokensPerSecond$/.test(key) ? 'higher' : 'lower'
 
 const widths: Record<Column['type'], number> = {
   text: 170,

@@ -60,7 +60,7 @@ test('Parquet of the Hub: pictures and names of classes, in row groups, in the o
     return target[0]
   })
   assert.deepEqual(reds, [10, 20, 30, 40])
-  assert.equal(store.files[2], `${train}: row 2`)
+  assert.deepEqual(store.pictures[2], { file: train, row: 2, label: store.labels[2] })
   assert.deepEqual((await openImageSet(folder, 'test', signal)).images, [{ file: held, row: 0, label: 0 }])
   assert.deepEqual((await openImageSet(more, 'test', signal)).classes, ['cat', 'dog'])
 })
