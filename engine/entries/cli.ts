@@ -1,6 +1,5 @@
 import { Command, CommanderError, Option } from 'commander'
 import { z } from 'zod'
-import { listDevices } from '../backends/devices.ts'
 import { exportJobFrom, exportOptions } from './command-line/export-options.ts'
 import { collectAssignments, jobFrom, optionFor, schemaOptions, settingsFrom } from './command-line/options.ts'
 import { addPlanCommand } from './command-line/plan-command.ts'
@@ -22,11 +21,7 @@ import {
   taskList,
 } from '../contract/index.ts'
 import { exitCodes, SecateurError } from '../shared/errors.ts'
-import { bench, benchSchema } from '../jobs/bench.ts'
-import { generateSchema, generateText } from '../jobs/generate.ts'
-import { importCheckpoint } from '../jobs/import.ts'
-import { inspect } from '../jobs/inspect.ts'
-import { measure, measureSchema } from '../jobs/measure.ts'
+import { benchSchema, generateSchema, measureSchema } from '../jobs/settings.ts'
 import { version } from '../shared/version.ts'
 
 const estimateFlag = ['--estimate', 'only say what the job would leave, need and take on this computer'] as const
@@ -38,7 +33,7 @@ const withJobFlags = (command: Command): Command =>
     .option('--json', 'one JSON object an event on standard output')
     .option(...estimateFlag)
 
-/** Runs the command line; returns the exit code. */
+/** Runs the command line; returns the exit code. The code of a command is loaded when it is asked for. */
 export async function main(args: readonly string[]): Promise<number> {
   const json = args.includes('--json')
   const reporter = makeReporter({ json })
@@ -75,7 +70,12 @@ A first run:
     .argument('<checkpoint>', 'folder of a Hugging Face checkpoint, or GGUF file')
     .option('--json', 'one JSON object a line on standard output')
     .description('says what a checkpoint is and what loads it, from its headers alone')
-    .action(action(async (checkpoint: string) => reporter.finish(await inspect(checkpoint))))
+    .action(
+      action(async (checkpoint: string) => {
+        const { inspect } = await import('../jobs/inspect.ts')
+        reporter.finish(await inspect(checkpoint))
+      }),
+    )
 
   const importing = program
     .command('import')
@@ -86,6 +86,7 @@ A first run:
   importing.action(
     action(async (file: string, flags: CommonFlags) => {
       const settings = settingsFrom(importSchema, { file }, flags)
+      const { importCheckpoint } = await import('../jobs/import.ts')
       await stoppable(reporter, async (signal) => reporter.finish(await importCheckpoint(settings, signal, emit)))
     }),
   )
@@ -94,7 +95,12 @@ A first run:
     .command('devices')
     .option('--json', 'one JSON object a line on standard output')
     .description('says what can compute on this computer, how fast, and why anything else is not used')
-    .action(action(async () => reporter.finish(await listDevices())))
+    .action(
+      action(async () => {
+        const { listDevices } = await import('../backends/devices.ts')
+        reporter.finish(await listDevices())
+      }),
+    )
 
   const jobCommand = (name: string, description: string, schema: z.ZodObject, evaluation: boolean) => {
     const command = program
@@ -200,6 +206,7 @@ A first run:
   measurement.action(
     action(async (checkpoint: string, flags: CommonFlags) => {
       const settings = settingsFrom(measureSchema, { checkpoint }, flags)
+      const { measure } = await import('../jobs/measure.ts')
       await stoppable(reporter, async (signal) => reporter.finish(await measure(settings, signal, emit)))
     }),
   )
@@ -212,6 +219,7 @@ A first run:
   generation.action(
     action(async (checkpoint: string, flags: CommonFlags) => {
       const settings = settingsFrom(generateSchema, { checkpoint }, flags)
+      const { generateText } = await import('../jobs/generate.ts')
       await stoppable(reporter, async (signal) =>
         reporter.finish(await generateText(settings, signal, reporter.text, emit)),
       )
@@ -226,6 +234,7 @@ A first run:
   benchmark.action(
     action(async (flags: CommonFlags) => {
       const settings = settingsFrom(benchSchema, {}, flags)
+      const { bench } = await import('../jobs/bench.ts')
       await stoppable(reporter, async (signal) =>
         reporter.finish(await bench(settings, signal, (text) => reporter.note(text))),
       )

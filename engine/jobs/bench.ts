@@ -1,4 +1,3 @@
-import { z } from 'zod'
 import { chooseBackend } from '../backends/choose.ts'
 import {
   type CopySpeeds,
@@ -7,21 +6,9 @@ import {
   measureProducts,
   type ProductSpeed,
 } from '../backends/webgpu/measure.ts'
-import { machineSettings, most } from '../contract/index.ts'
 import { measureModel, type ModelSpeed } from '../bench/model-work.ts'
 import { RandomWeights } from '../bench/random-model.ts'
-import { shapeNames } from '../bench/shapes.ts'
-
-export const benchSchema = z.strictObject({
-  shapes: z.array(z.enum(shapeNames)).min(1).default(shapeNames).describe('sizes of Llamas with random weights'),
-  scale: z.number().min(1).max(most.factor).default(1).describe('divides all sizes, to try it on a slow machine'),
-  batchSize: z.int().min(1).max(most.sequences).default(4).describe('sequences in a micro-batch'),
-  sequenceLength: z.int().min(2).max(most.tokens).default(512).describe('tokens in a sequence'),
-  repeats: z.int().min(1).max(10_000).default(3).describe('times that each piece of work is measured'),
-  int8: z.boolean().default(false).describe('hold the frozen weights in 8 bits'),
-  ...machineSettings,
-})
-export type BenchSettings = z.infer<typeof benchSchema>
+import type { BenchSettings } from './settings.ts'
 
 export interface BenchResult {
   type: 'bench'

@@ -1,7 +1,6 @@
-import { z } from 'zod'
 import { chooseBackend } from '../backends/choose.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
-import { type EngineEvent, machineSettings, most } from '../contract/index.ts'
+import type { EngineEvent } from '../contract/index.ts'
 import { announceSizes } from '../estimate/announce.ts'
 import { checkpointWarnings } from '../estimate/job-warnings.ts'
 import { generate } from '../evaluation/generation.ts'
@@ -10,24 +9,7 @@ import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
 import { stopIdsOf } from '../models/stop-ids.ts'
 import { Random } from '../shared/random.ts'
-
-export const generateSchema = z.strictObject({
-  checkpoint: z.string().min(1),
-  prompt: z.string().default('').describe('text to continue; empty: from the start token'),
-  maxNewTokens: z.int().min(1).max(most.tokens).default(64).describe('new tokens at most'),
-  greedy: z.boolean().default(false).describe('always take the likeliest token'),
-  temperature: z.number().positive().max(most.factor).default(0.8).describe('above 1 more surprising, below 1 less'),
-  topP: z.number().gt(0).max(1).default(0.95).describe('draw from the likeliest tokens that reach this probability'),
-  topK: z
-    .int()
-    .min(0)
-    .max(most.tokens)
-    .default(0)
-    .describe('draw from so many of the likeliest tokens at most; 0: from all'),
-  seed: z.int().min(0).default(0).describe('seed of the draws'),
-  ...machineSettings,
-})
-export type GenerateSettings = z.infer<typeof generateSchema>
+import type { GenerateSettings } from './settings.ts'
 
 export interface GenerateResult {
   type: 'result'

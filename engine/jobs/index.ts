@@ -1,25 +1,19 @@
 import type { Job, JobContext, ResultEvent } from '../contract/index.ts'
-import { evaluate } from './evaluate.ts'
-import { exportCheckpoint } from './export.ts'
-import { finetune } from './finetune.ts'
-import { merge } from './merge.ts'
-import { prune } from './prune.ts'
-import { sweep } from './sweep.ts'
 
-/** Runs a job; its events go to the context, and its result is returned. */
-export function runJob(job: Job, context: JobContext): Promise<ResultEvent> {
+/** Runs a job; its events go to the context, and its result is returned. Only the code of its kind is loaded. */
+export async function runJob(job: Job, context: JobContext): Promise<ResultEvent> {
   switch (job.kind) {
     case 'finetune':
-      return finetune(job, context)
+      return (await import('./finetune.ts')).finetune(job, context)
     case 'prune':
-      return prune(job, context)
+      return (await import('./prune.ts')).prune(job, context)
     case 'merge':
-      return merge(job, context)
+      return (await import('./merge.ts')).merge(job, context)
     case 'evaluate':
-      return evaluate(job, context)
+      return (await import('./evaluate.ts')).evaluate(job, context)
     case 'export':
-      return exportCheckpoint(job, context)
+      return (await import('./export.ts')).exportCheckpoint(job, context)
     case 'sweep':
-      return sweep(job, context)
+      return (await import('./sweep.ts')).sweep(job, context)
   }
 }

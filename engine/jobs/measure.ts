@@ -1,7 +1,6 @@
-import { z } from 'zod'
 import { chooseBackend } from '../backends/choose.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
-import { type EngineEvent, type JobContext, machineSettings, pruneSchema } from '../contract/index.ts'
+import { type EngineEvent, type JobContext, pruneSchema } from '../contract/index.ts'
 import { announce } from '../estimate/announce.ts'
 import { createAdapter, disposeMatrices } from '../lora/adapter.ts'
 import { isOfImages } from '../models/encoder-config.ts'
@@ -22,25 +21,7 @@ import { Random } from '../shared/random.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { calibrationBatches } from '../data/calibration.ts'
 import { loadAdapter } from '../lora/load-adapter.ts'
-
-const pruning = pruneSchema.shape
-
-export const measureSchema = z.strictObject({
-  checkpoint: z.string().min(1),
-  adapter: z.string().min(1).optional().describe('PEFT adapter folder to apply; default: a fresh one'),
-  data: pruning.data.describe('text to measure on'),
-  field: pruning.field,
-  maxDocuments: pruning.maxDocuments,
-  calibrationSamples: pruning.calibrationSamples.describe('sequences of text to measure on'),
-  sequenceLength: pruning.sequenceLength,
-  batchSize: pruning.batchSize.describe('sequences in a batch'),
-  ratio: pruning.ratio.describe('fraction removed, where masks are compared'),
-  rank: pruning.rank,
-  headGroups: pruning.headGroups,
-  seed: pruning.seed,
-  ...machineSettings,
-})
-export type MeasureSettings = z.infer<typeof measureSchema>
+import type { MeasureSettings } from './settings.ts'
 
 export interface Measurement {
   type: 'result'

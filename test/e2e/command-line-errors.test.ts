@@ -9,7 +9,7 @@ import {
   mergeSchema,
   pruneSchema,
 } from '../../engine/contract/index.ts'
-import { generateSchema } from '../../engine/jobs/generate.ts'
+import { generateSchema } from '../../engine/jobs/settings.ts'
 import { eventsOf, type Ran, sample, secateur, temporaryFolder } from './secateur.ts'
 
 const folder = temporaryFolder()

@@ -3,8 +3,7 @@ import { test } from 'node:test'
 import { z } from 'zod'
 import { jobSchema, machineSettings } from '../../../engine/contract/index.ts'
 import { schemaOfKind } from '../../../engine/contract/job.ts'
-import { benchSchema } from '../../../engine/jobs/bench.ts'
-import { generateSchema } from '../../../engine/jobs/generate.ts'
+import { benchSchema, generateSchema } from '../../../engine/jobs/settings.ts'
 
 interface Json {
   type?: string
