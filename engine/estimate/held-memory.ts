@@ -6,16 +6,20 @@ import { isOfImages } from '../models/encoder-config.ts'
 import { linearNames, tensorsOf } from '../models/tensors.ts'
 import { keepsActivations } from '../training/gradients.ts'
 import { comparedFloats, evaluationFloats, generationFloats } from './forward-memory.ts'
-import { adapterFloats, type HeldModel, largestBlock, oneAfterTheOther } from './memory-facts.ts'
+import { adapterFloats, type HeldModel, largestBlock, oneAfterTheOther, sum } from './memory-facts.ts'
 import { scoringBytes } from './scoring-cost.ts'
 import { selfDataFloats } from './self-data.ts'
 import { trainingFloats } from './training-memory.ts'
 import type { MeasureWork, Work } from './work.ts'
 
 /** Node and the code; with a back end, TensorFlow.js and ONNX Runtime; and compiled graphs, by what there are graphs of. */
-const programBytes = 178e6
+const programBytes = 182e6
+/** Of what computes nothing, and loads less. */
+const smallProgramBytes = 160e6
+/** Arrays that were read or written, of which so much waits before they are collected. */
+const uncollectedBytes = 70e6
 const backendBytes = 22e6
-const graphBytes = { prune: 42e6, finetune: 42e6, measure: 40e6, evaluate: 18e6, generate: 10e6 }
+const graphBytes = { prune: 42e6, finetune: 42e6, measure: 37e6, evaluate: 18e6, generate: 10e6 }
 /** The program that decodes pictures and its threads; a thread that makes batches of them ahead, with two that lie ready. */
 const pictureBytes = 75e6
 const aheadBytes = 45e6
@@ -32,7 +36,7 @@ type Computing = Exclude<Work, { kind: 'merge' | 'export' | 'import' }>
  * @param placement where a graphics card holds weights and activations; undefined where the processor computes
  */
 export function heldMemory(work: Work, checkpoint: Checkpoint, placement?: Placement): number {
-  if (work.kind === 'merge' || work.kind === 'import') return programBytes + slack * mergeBytes(work, checkpoint)
+  if (work.kind === 'merge' || work.kind === 'import') return smallProgramBytes + slack * mergeBytes(work, checkpoint)
   if (work.kind === 'export') return programBytes + exportMemory(work, checkpoint)
   if (work.kind === 'evaluate' && work.compareWith !== undefined) {
     using dense = openCheckpoint(work.compareWith)
@@ -142,17 +146,19 @@ function measureBytes(model: HeldModel, { batchSize, sequenceLength, calibration
   return oneAfterTheOther(4 * gradients, 4 * (3.5 * largestBlock(config) + inputs), moments)
 }
 
-/** The largest tensor on its way into the file, and the adapter. */
+/** The largest tensor on its way into the file, and those before it that are not collected yet. */
 function mergeBytes(job: Pick<MergeJob, 'outputDtype'>, { config, tensors, dtype }: Checkpoint): number {
   const converts = job.outputDtype !== 'same' && job.outputDtype !== dtype
-  return Math.max(
-    ...tensorsOf(config).map(({ name, shape, role }) => {
-      const stored = tensors.get(name)?.bytes ?? 0
-      const floats = 4 * shape.reduce((product, size) => product * size, 1)
-      // A weight that is merged is widened and rounded; the one before it may not be collected yet.
-      return stored + (role.part === 'weight' ? stored + 2 * floats : converts ? 2 * floats : 0)
-    }),
+  const values = tensorsOf(config).map(({ name, shape, role }) => ({
+    stored: tensors.get(name)?.bytes ?? 0,
+    floats: 4 * shape.reduce((product, size) => product * size, 1),
+    merged: role.part === 'weight',
+  }))
+  // A weight that is merged is widened and rounded.
+  const passing = values.map(
+    ({ stored, floats, merged }) => stored + (merged ? stored + 2 * floats : converts ? 2 * floats : 0),
   )
+  return Math.max(...passing) + Math.min(uncollectedBytes, sum(values.map(({ floats }) => floats)))
 }
 
 /** The adapter, and the largest tensor on its way into the file; the one before it may not be collected yet. */

@@ -150,7 +150,9 @@ class LabelledRows extends LogitRows {
   /** -log softmax(logits)[label]. */
   surprise(): Value {
     const { graph } = this.backend
+    // Written before what is picked: ONNX Runtime then holds one array of logits less.
+    const logSumExp = this.logSumExp()
     const picked = graph.node('GatherElements', [this.logits, this.index()], 'float32', this.column, { axis: 1 })
-    return graph.node('Sub', [this.logSumExp(), picked], 'float32', this.column)
+    return graph.node('Sub', [logSumExp, picked], 'float32', this.column)
   }
 }

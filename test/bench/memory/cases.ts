@@ -74,10 +74,11 @@ const jobs = {
   generate: {
     takesInt8: false,
     writes: false,
-    args: ({ rows, length }) => [
+    // A prompt is one sequence: some four letters a token, and the sample's model reads at most 512 tokens.
+    args: ({ length }) => [
       'generate',
       '--prompt',
-      readFileSync(text, 'utf8').slice(0, 3 * rows * length),
+      readFileSync(text, 'utf8').slice(0, 4 * length),
       ...flags('--max-new-tokens 8'),
     ],
   },
