@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { compatibilitySchema } from './compatibility.ts'
 import { estimateSchema, parametersSchema, removalSchema, trainableSchema } from './estimate.ts'
-import { besideDenseSchema, scoresSchema } from './evaluation.ts'
+import { besideDenseSchema, type Scores, scoresSchema } from './evaluation.ts'
 import { exportedSchema } from './export.ts'
 import { jobSchema } from './job.ts'
 import { pruningSnapshotSchema, rowCountsSchema, sampleSchema, stageSchema, stepMetricsSchema } from './metrics.ts'
@@ -121,11 +121,15 @@ export const commandSchema = z.discriminatedUnion('type', [
     job: jobSchema,
     /** Continue the run in the job's folder instead of starting one. */
     resume: z.boolean().default(false),
+    /** What the dense checkpoint scored already, on what the job is scored on: a sweep scores it once for all its runs. */
+    dense: scoresSchema.optional(),
   }),
   /** End after the current step with the state saved: the last event is an `error` of kind `interrupted`. */
   z.strictObject({ type: z.literal('stop') }),
 ])
 export type Command = z.input<typeof commandSchema>
+/** What a run process is to run, checked. */
+export type RunCommand = Extract<z.output<typeof commandSchema>, { type: 'run' }>
 
 /** What a job is run with: where events go, and what stops it. */
 export interface JobContext {
@@ -133,4 +137,6 @@ export interface JobContext {
   signal: AbortSignal
   /** Continue the run in the folder instead of starting one. */
   resume: boolean
+  /** What the dense checkpoint scored already, on what the job is scored on. */
+  dense?: Scores | undefined
 }

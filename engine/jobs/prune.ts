@@ -60,6 +60,7 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
   await refuseBadFiles(job.evaluateDense ? fileGroupsOf(job) : later, context)
   return await inRunFolder(job, context, async (folder) => {
     context.emit({ type: 'started', job, backend: name, threads })
+    if (job.evaluateDense && context.dense) folder.writeScores({ ...folder.readScores(), dense: context.dense })
     const dense = job.evaluateDense ? await evaluateInRun(checkpoint, job.evaluation!, 'dense', folder, context) : null
     const recorded = await trainAndWrite(job, target, checkpoint, base, folder, context)
     const { loss, validation, rows, steps, trainable, density: before } = recorded

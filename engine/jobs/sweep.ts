@@ -10,6 +10,7 @@ import {
   type PruneJob,
   type ResultEvent,
   type RunFile,
+  scoresSchema,
   type SweepJob,
 } from '../contract/index.ts'
 import { SecateurError } from '../shared/errors.ts'
@@ -137,7 +138,8 @@ class Runner {
     if (earlier) return earlier
     const resume = startedIn(job.out)
     this.#note(`${resume ? 'continuing' : 'running'} ${name}`, 'info')
-    return await runInChild({ job, resume }, this.#context.signal, (event) => {
+    const dense = this.#dense ? scoresSchema.parse({ tasks: {}, perplexity: {}, ...this.#dense }) : undefined
+    return await runInChild({ job, resume, dense }, this.#context.signal, (event) => {
       if (event.type === 'started') this.#tellStarted(event)
       hear(event)
     })

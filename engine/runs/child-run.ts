@@ -1,6 +1,13 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
-import { type Command, type EngineEvent, eventSchema, type Job, type ResultEvent } from '../contract/index.ts'
+import {
+  type Command,
+  type EngineEvent,
+  eventSchema,
+  type Job,
+  type ResultEvent,
+  type Scores,
+} from '../contract/index.ts'
 import { type ErrorKind, exitCodes, SecateurError } from '../shared/errors.ts'
 import { endOf, explainEnd } from '../shared/process-end.ts'
 
@@ -12,7 +19,7 @@ import { endOf, explainEnd } from '../shared/process-end.ts'
  * @throws SecateurError that the job ended with.
  */
 export function runInChild(
-  { job, resume }: { job: Job; resume: boolean },
+  { job, resume, dense }: { job: Job; resume: boolean; dense?: Scores | undefined },
   signal: AbortSignal,
   hear: (event: EngineEvent) => void,
 ): Promise<ResultEvent> {
@@ -44,7 +51,7 @@ export function runInChild(
       else failed(new SecateurError('unsupported', explainEnd(end)))
     })
     signal.addEventListener('abort', stop, { once: true })
-    send({ type: 'run', job, resume })
+    send({ type: 'run', job, resume, ...(dense && { dense }) })
     if (signal.aborted) stop()
   })
 }

@@ -6,7 +6,7 @@ export function kindOf(column: string): SweepColumnKind {
   if (column === 'peak memory') return 'bytes'
   if (column === 'seconds') return 'seconds'
   if (/(tokens|pictures)\/s$/.test(column)) return 'speed'
-  return column === 'loss' ? 'loss' : 'percent'
+  return column === 'loss' || column.startsWith('KL ') ? 'loss' : 'percent'
 }
 
 const thousands = (value: number) => Math.round(value).toLocaleString('en-GB')

@@ -1,5 +1,5 @@
 import { mean, sampleStandardDeviation } from 'simple-statistics'
-import type { ResultEvent } from '../contract/index.ts'
+import type { BesideDense, ResultEvent } from '../contract/index.ts'
 import { macroAverage } from '../evaluation/statistics.ts'
 import { columnsOf } from './columns.ts'
 import type { SweepRun } from './expand.ts'
@@ -37,6 +37,7 @@ export function metricsOf(result: ResultEvent, multiplyAdds: number | null): Met
   const names = Object.keys(tasks) as (keyof typeof tasks)[]
   if (names.length > 1) metrics['mean accuracy'] = macroAverage(tasks, 'acc')
   for (const name of names) metrics[name] = tasks[name]!.acc
+  Object.assign(metrics, besideDenseMetrics(result.besideDense))
   if (result.classification) {
     metrics['top-1'] = result.classification.top1
     metrics['top-5'] = result.classification.top5
@@ -57,6 +58,24 @@ export function metricsOf(result: ResultEvent, multiplyAdds: number | null): Met
   if (result.loss !== undefined && result.loss !== null) metrics['loss'] = result.loss
   if (result.peakMemoryBytes !== undefined) metrics['peak memory'] = result.peakMemoryBytes
   if (result.seconds !== undefined) metrics['seconds'] = result.seconds
+  return metrics
+}
+
+/**
+ * How far a model went from the dense one: flips, the share of all rows whose answer became wrong or right (arXiv
+ * 2407.09141), and of each text the mean KL divergence in nats a token and the share of tokens that both find likeliest.
+ */
+function besideDenseMetrics(beside: BesideDense | undefined): Metrics {
+  if (!beside) return {}
+  const metrics: Metrics = {}
+  const paired = [...Object.values(beside.tasks), ...(beside.images ? [beside.images] : [])]
+  const rows = paired.reduce((sum, { n }) => sum + n, 0)
+  const flips = paired.reduce((sum, { rightToWrong, wrongToRight }) => sum + rightToWrong + wrongToRight, 0)
+  if (rows > 0) metrics['flips'] = flips / rows
+  for (const [name, { divergence, agreement }] of Object.entries(beside.texts)) {
+    metrics[`KL ${name}`] = divergence
+    metrics[`same token ${name}`] = agreement
+  }
   return metrics
 }
 

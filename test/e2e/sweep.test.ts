@@ -25,6 +25,7 @@ function sweepFile(name: string): { file: string; out: string } {
         saveEvery: 1,
         learningRate: 1e-3,
         threads: 1,
+        evaluateDense: true,
         evaluation,
       },
       values: { criterion: ['loraprune', 'magnitude'] },
@@ -57,7 +58,13 @@ test('a sweep killed in the middle of a run goes on with it, and with what was n
   const report = readFileSync(result.report!, 'utf8')
   assert.match(report, /\| dense \|.*\n\| loraprune \|.*\n\| magnitude \|/)
   assert.ok(existsSync(join(whole.out, 'figures/perplexity-heldout.svg')))
-  assert.equal(readFileSync(join(whole.out, 'runs.csv'), 'utf8').trim().split('\r\n').length, 4)
+  const rows = readFileSync(join(whole.out, 'runs.csv'), 'utf8').trim().split('\r\n')
+  assert.equal(rows.length, 4)
+  assert.match(rows[0]!, /,KL heldout,same token heldout,/)
+  const scores = (path: string) => JSON.parse(readFileSync(join(whole.out, path, 'scores.json'), 'utf8')) as object
+  const known = { dense: (scores('dense') as { result: object }).result }
+  for (const run of readdirSync(join(whole.out, 'runs')))
+    assert.partialDeepStrictEqual(scores(join('runs', run)), known, 'a run takes the scores that the sweep took')
 
   const killed = sweepFile('killed')
   const firstRun = () => {

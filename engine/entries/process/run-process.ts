@@ -1,4 +1,4 @@
-import { commandSchema, type EngineEvent, type Job } from '../../contract/index.ts'
+import { commandSchema, type EngineEvent, type RunCommand } from '../../contract/index.ts'
 import { abridged, debug } from '../../shared/log.ts'
 import { badSetting, exitCodeOf, failureOf } from '../../shared/errors.ts'
 import { Outbox } from './outbox.ts'
@@ -46,7 +46,7 @@ export function runProcess(): void {
       })
     } else if (parsed.success && parsed.data.type === 'run') {
       started = true
-      run(parsed.data.job, parsed.data.resume)
+      run(parsed.data)
     } else {
       const issue = parsed.error?.issues[0]
       fail(badSetting(issue?.path.join('.') || 'command', issue?.message ?? 'is not known'))
@@ -61,8 +61,8 @@ export function runProcess(): void {
   // The pipes of a parent that was killed are gone before the state is saved.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 
-  function run(job: Job, resume: boolean): void {
-    const context = { emit: (event: EngineEvent) => outbox.put(event), signal: stop.signal, resume }
+  function run({ job, resume, dense }: RunCommand): void {
+    const context = { emit: (event: EngineEvent) => outbox.put(event), signal: stop.signal, resume, dense }
     // Loaded only now, so that a stop is heard from the first moment.
     import('../../jobs/index.ts').then(({ runJob }) => runJob(job, context)).then((result) => end(result, 0), fail)
   }

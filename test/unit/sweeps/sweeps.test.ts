@@ -98,6 +98,13 @@ test('a result gives its columns', () => {
     parameters: { before: 10, after: 5 },
     tasks: { boolq: { acc: 0.5, stderr: null, n: 2 }, piqa: { acc: 1, stderr: null, n: 2 } },
     density: { before: 0.5, after: 1 },
+    besideDense: {
+      tasks: {
+        boolq: { n: 2, rightToWrong: 1, wrongToRight: 0, difference: -0.5, stderr: null, p: 1 },
+        piqa: { n: 2, rightToWrong: 0, wrongToRight: 0, difference: 0, stderr: null, p: 1 },
+      },
+      texts: { a: { divergence: 0.25, stderr: null, agreement: 0.75, tokens: 8, windows: 1 } },
+    },
     latency: {
       promptTokensPerSecond: 1,
       generatedTokensPerSecond: 2,
@@ -111,6 +118,9 @@ test('a result gives its columns', () => {
     'mean accuracy': 0.75,
     boolq: 0.5,
     piqa: 1,
+    flips: 0.25,
+    'KL a': 0.25,
+    'same token a': 0.75,
     'density before merging': 0.5,
     'density after merging': 1,
     'prompt of 32, tokens/s': 1,
