@@ -55,6 +55,7 @@ const commands = {
   'make-icons': () => [['make-icons', script('scripts/make-icons.ts')]],
   demo: () => [['demo', script('scripts/demo/main.ts')]],
   experiments: () => [['experiments', [node, join(root, 'scripts/experiments.ts'), ...rest]]],
+  'experiments:real': () => [['experiments:real', [node, join(root, 'scripts/experiments-real.ts'), ...rest]]],
   'make-sample': () => [['make-sample', script('scripts/make-sample/main.ts')]],
   'make-vision-sample': () => [['make-vision-sample', script('scripts/make-vision-sample/main.ts')]],
   'train-vit': () => [['train-vit', script('scripts/vision/main.ts')]],
