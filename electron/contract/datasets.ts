@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import {
+  datasetFormat,
   datasetKind,
   imageCheckSchema,
   imageSetSchema,
@@ -11,7 +12,7 @@ import {
 } from '../../engine/contract/index.ts'
 import { byId, done, id, type MethodTable, name, notes, nothing, path, tags, time } from './common.ts'
 
-export { datasetKind, tokenLengthsSchema }
+export { datasetFormat, datasetKind, tokenLengthsSchema }
 export type {
   ImageCheck,
   ImageSetFacts,
@@ -21,7 +22,6 @@ export type {
   Thumbnails,
   TokenLengths,
 } from '../../engine/contract/index.ts'
-export const datasetFormat = z.enum(['jsonl', 'json', 'parquet', 'text', 'images'])
 export const datasetSchema = z.object({
   id,
   name: z.string(),

@@ -1,16 +1,17 @@
 import { z } from 'zod'
 import { failureSchema } from './names.ts'
-import { taskName } from './tasks.ts'
+import { taskKey } from './tasks.ts'
 
 export const datasetKind = z.enum(['text', 'instruction', 'multiple-choice', 'images'])
+export const datasetFormat = z.enum(['jsonl', 'json', 'parquet', 'text', 'images', 'csv'])
 export type DatasetKind = z.infer<typeof datasetKind>
 
 /** What a file, or a folder of images, holds. */
 export const datasetSchema = z.object({
-  format: z.enum(['jsonl', 'json', 'parquet', 'text', 'images']),
+  format: datasetFormat,
   kind: datasetKind,
-  /** The zero-shot task whose layout the rows have. */
-  task: taskName.optional(),
+  /** The task whose layout the rows have, or the name of one of the user's own, which a task file describes. */
+  task: taskKey.optional(),
   /** Fields of the first rows; none for text files and images. */
   fields: z.array(z.string()),
   /** The field that holds the text or the messages, where one does. */

@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import { readPath, writtenPath } from './names.ts'
 import { most } from './settings.ts'
-import { taskName } from './tasks.ts'
+import { byTask } from './tasks.ts'
 
 /** What to score a checkpoint on. */
 export const evaluationSchema = z.strictObject({
-  tasks: z.partialRecord(taskName, readPath).default({}).describe('task files by task name'),
+  tasks: byTask(readPath)
+    .default({})
+    .describe('task files by task name; under any other name, a JSON file that describes a task of your own'),
   perplexity: z.record(z.string().min(1), readPath).default({}).describe('text files by a name of your choice'),
   images: readPath
     .optional()
@@ -17,12 +19,18 @@ export const evaluationSchema = z.strictObject({
     .default('refuse')
     .describe('pictures that cannot be read: refuse to start, or leave them out and say so'),
   mode: z.enum(['modern', 'legacy']).default('modern').describe("harness to follow: today's, or that of the papers"),
-  limit: z.int().min(1).max(most.rows).optional().describe('rows scored of each task'),
-  fewShot: z.int().min(0).max(64).default(0).describe('few-shot: solved examples in front of each row'),
-  fewShotFrom: z
-    .partialRecord(taskName, readPath)
+  limit: z.int().min(1).max(most.rows).optional().describe('rows scored of each task, and of each subject of MMLU'),
+  fewShot: z
+    .int()
+    .min(0)
+    .max(64)
+    .optional()
+    .describe('few-shot: solved examples in front of each row; default: none, 5 of MMLU, what a file of your own says'),
+  fewShotFrom: byTask(readPath)
     .default({})
-    .describe("train files that a task's solved examples are drawn from; default: its scored rows"),
+    .describe(
+      "train files that a task's solved examples are drawn from; default: its scored rows, and the dev split of MMLU",
+    ),
   window: z.int().min(2).max(most.tokens).default(128).describe('tokens in a perplexity window'),
   maxWindows: z.int().min(1).max(most.rows).optional().describe('perplexity windows at most'),
   batchTokens: z.int().min(1).max(most.tokens).default(2048).describe('tokens in a scoring batch'),
@@ -46,15 +54,31 @@ export type EvaluationSettings = z.infer<typeof evaluationSchema>
 /** A 1 for each scored row whose answer was right, and a 0 for each other, in the order of the file. */
 const answers = z.string().regex(/^[01]*$/)
 
+/** A subject of a task, or some subjects together. */
+const partScore = z.object({ name: z.string(), acc: z.number(), stderr: z.number().nullable(), n: z.int() })
+export type PartScore = z.infer<typeof partScore>
+
 const taskScore = z.object({
   acc: z.number(),
   accNorm: z.number().optional(),
   stderr: z.number().nullable(),
   stderrNorm: z.number().nullable().optional(),
   n: z.int(),
-  /** By which `acc` counts; scores of earlier versions are without. */
+  /** Of the last words of LAMBADA: exp of the mean negative log-likelihood of a word. */
+  perplexity: z.number().optional(),
+  stderrPerplexity: z.number().nullable().optional(),
+  /** Categories of subjects, and the subjects, of a task that has them. */
+  categories: z.array(partScore).optional(),
+  subjects: z.array(partScore.extend({ category: z.string() })).optional(),
+  /** By which `acc` counts; scores of earlier versions are without, and without what follows. */
   answers: answers.optional(),
+  /** Tells which rows were asked, and how: two models with the same were asked the same. */
+  asked: z.string().optional(),
+  /** Rows that there are, scored or not, and solved examples in front of each. */
+  total: z.int().optional(),
+  examples: z.int().optional(),
 })
+export type TaskScores = z.infer<typeof taskScore>
 const perplexity = z.object({
   value: z.number(),
   tokens: z.int(),
@@ -106,7 +130,7 @@ export type Closeness = z.infer<typeof closenessSchema>
 
 /** A model beside the dense one that it came from. */
 export const besideDenseSchema = z.object({
-  tasks: z.partialRecord(taskName, pairedSchema),
+  tasks: byTask(pairedSchema),
   images: pairedSchema.optional(),
   /** By the names of the texts that perplexity was measured on. */
   texts: z.record(z.string(), closenessSchema),
@@ -114,7 +138,7 @@ export const besideDenseSchema = z.object({
 export type BesideDense = z.infer<typeof besideDenseSchema>
 
 export const scoresSchema = z.object({
-  tasks: z.partialRecord(taskName, taskScore),
+  tasks: byTask(taskScore),
   perplexity: z.record(z.string(), perplexity),
   classification: classification.optional(),
   latency: speed

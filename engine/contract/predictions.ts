@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { pairedSchema } from './evaluation.ts'
 import { failureSchema, path } from './names.ts'
-import { taskName } from './tasks.ts'
+import { taskKey } from './tasks.ts'
 
 /** More predictions of one task than these are not kept, and files that are larger are not read. */
 export const mostPredictions = 200_000
@@ -53,10 +53,10 @@ const choicePredictionsSchema = z
   .object({
     ...shared,
     kind: z.literal('choices'),
-    task: taskName,
+    task: taskKey,
     /** Of the row in its file, from 0. */
     rows: wholes,
-    /** The right choice, and the likeliest one, from 0. */
+    /** The right choice, and the likeliest one, from 0; of a last word 1 where another is likelier. */
     gold: wholes,
     predicted: wholes,
     /** The likeliest choice for its length; left out where the task reports no acc_norm. */

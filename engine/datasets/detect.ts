@@ -18,6 +18,7 @@ import { openFileHandle } from '../shared/open-file.ts'
 import { explained } from '../shared/system-errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import { factsOfParts, openParts } from './describe-images.ts'
+import { type Questions, questionsAt } from './questions.ts'
 
 /** Rows that are looked at, and the longest of them. */
 const looked = 20
@@ -35,6 +36,8 @@ export async function detectDataset(
 ): Promise<Dataset> {
   try {
     const found = await stat(path)
+    const questions = await questionsAt(path)
+    if (questions) return await detectQuestions(questions, signal)
     if (found.isDirectory()) return await detectImages(path, 'images', signal)
     const format = await formatOf(path)
     if (format === 'Parquet' && (await holdsPictures(path))) return await detectImages(path, 'parquet', signal)
@@ -51,6 +54,20 @@ export async function detectDataset(
   } catch (error) {
     throw explained(path, error)
   }
+}
+
+/** Tasks of several files, whose rows are counted where they are not too many bytes. */
+async function detectQuestions({ task, files, rows }: Questions, signal: AbortSignal): Promise<Dataset> {
+  let [bytes, count] = [0, 0]
+  for (const file of files) bytes += (await stat(file)).size
+  const isCounted = bytes <= countedBytes
+  const fields = new Set<string>()
+  for await (const row of rows(signal)) {
+    if (count < looked) for (const name of Object.keys(row)) fields.add(name)
+    if (++count >= looked && !isCounted) break
+  }
+  const format = files[0]!.toLowerCase().endsWith('.csv') ? 'csv' : formats[await formatOf(files[0]!)]
+  return { format, kind: 'multiple-choice', task, fields: [...fields], rows: isCounted ? count : null, bytes }
 }
 
 async function detectImages(path: string, format: 'images' | 'parquet', signal: AbortSignal): Promise<Dataset> {
@@ -158,10 +175,12 @@ export function taskOf(path: string, rows: readonly Row[]): TaskName | undefined
 const hints: Partial<Record<TaskName, RegExp>> = {
   arc_challenge: /challenge/,
   openbookqa: /openbook|obqa/,
+  lambada_standard: /standard|cimec/,
 }
 
 function fits(name: TaskName, row: Row, path: string): boolean {
   const task = tasks[name]
+  if (task.named?.test(path) === false) return false
   const unlabelled = task.labelsBeside && row['label'] === undefined && existsSync(labelFileOf(path))
   try {
     task.parse(unlabelled ? { ...row, label: 0 } : row)

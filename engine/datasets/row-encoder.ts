@@ -9,7 +9,7 @@ import { encodeText, textOf } from '../data/text.ts'
 import { labelFileOf } from '../evaluation/read-task.ts'
 import { pairEncoder } from '../evaluation/requests.ts'
 import { tasks } from '../evaluation/tasks/index.ts'
-import type { TaskName } from '../contract/index.ts'
+import { isTaskName } from '../contract/index.ts'
 import { FieldError } from '../evaluation/tasks/task.ts'
 import { configOf } from '../models/checkpoint.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
@@ -17,6 +17,7 @@ import { badFile, badSetting } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { detectDataset, taskOf } from './detect.ts'
+import { questionsAt } from './questions.ts'
 
 export interface EncodedRow extends EncodedExample {
   choices?: { text: string; correct: boolean }[]
@@ -44,16 +45,18 @@ export async function openRows(
   const detected = given.kind === undefined ? await detectDataset({ path }, request) : null
   const kind = given.kind ?? detected?.kind
   const field = given.field ?? detected?.field
-  let task: TaskName | undefined = detected?.task
+  const questions = kind === 'multiple-choice' ? await questionsAt(path) : null
+  let task = detected?.task !== undefined && isTaskName(detected.task) ? detected.task : undefined
   if (kind === 'images') throw badSetting('kind', 'images have no tokens; look at their thumbnails')
   const tokenizer = await openTokenizer({ folder: checkpoint, config: configOf(checkpoint) })
   const encodePair = pairEncoder(tokenizer, 'modern')
 
   const question = (row: Row, index: number): EncodedRow => {
-    task ??= taskOf(path, [row])
-    if (!task) throw badFile(path, place(index), 'has not the fields of any zero-shot task that Secateur knows')
+    task ??= questions ? undefined : taskOf(path, [row])
+    const parse = questions?.parse ?? (task && tasks[task].parse)
+    if (!parse) throw badFile(path, place(index), 'has not the fields of any zero-shot task that Secateur knows')
     try {
-      const { contexts, choices, gold } = tasks[task].parse(row)
+      const { contexts, choices, gold } = parse(row)
       const { context, continuation } = encodePair(contexts[gold]!, ` ${choices[gold]}`)
       const trained = new Uint8Array(context.length + continuation.length).fill(1, context.length)
       return {
@@ -85,6 +88,7 @@ export async function openRows(
     if (text === null) throw badFile(path, place(index), missing(row, kind, field))
     return text.trim() === '' ? null : encodeText(text.slice(0, longestText), tokenizer)
   }
+  if (questions) return { tokenizer, rows: questions.rows(request.signal), encode }
   const rows = readRows(path, { signal: request.signal, ...(onBadRow && { onBadRow }) })
   return { tokenizer, rows: kind === 'multiple-choice' ? labelled(path, rows) : rows, encode }
 }

@@ -1,4 +1,10 @@
-import type { EvaluationSettings, FinetuneJob, PruneJob } from '../contract/index.ts'
+import {
+  type EvaluationSettings,
+  type FinetuneJob,
+  isTaskName,
+  type PruneJob,
+  taskDescriptions,
+} from '../contract/index.ts'
 import { type ImageSplit, openImageSet } from '../data/images/image-set.ts'
 import { detectDataset } from '../datasets/detect.ts'
 import { tokenLengths } from '../datasets/token-lengths.ts'
@@ -87,10 +93,12 @@ export async function scoredTokens(
     const { images } = await openImageSet(settings.images, 'test', control.signal)
     tokens += Math.min(images.length, settings.limit ?? Infinity) * pictureTokens
   }
-  for (const path of Object.values(settings.tasks)) {
+  const examplesOf = (name: string) =>
+    settings.fewShot ?? (isTaskName(name) ? (taskDescriptions[name].examples ?? 0) : 0)
+  for (const [name, path] of Object.entries(settings.tasks)) {
     const { rows, bytes } = await detectDataset({ path }, control)
     const share = settings.limit === undefined || rows === null ? 1 : Math.min(1, settings.limit / rows)
-    tokens += (share * (1 + settings.fewShot) * bytes) / bytesPerToken
+    tokens += (share * (1 + examplesOf(name)) * bytes) / bytesPerToken
   }
   for (const path of Object.values(settings.perplexity)) {
     const { bytes } = await detectDataset({ path }, control)

@@ -4,7 +4,7 @@ import type { LayerMask, Model } from '../models/family.ts'
 import { embedIds, forward, logits } from '../models/forward.ts'
 import { labelLogLikelihoods } from '../ops/cross-entropy.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
-import type { LikelihoodItem, ScoringModel } from './scoring-model.ts'
+import type { GreedyLikelihoods, GreedyScoringModel, LikelihoodItem } from './scoring-model.ts'
 
 /** Lengths are rounded up to a multiple of this, so that few graphs are compiled. */
 const lengthStep = 32
@@ -20,7 +20,7 @@ interface PlacedToken {
  * Scores with a causal language model, adapted and masked or not. The suffixes of an item lie after its prefix in one row; each sees
  * the prefix and itself alone, at the positions that it would have on its own, so the prefix is computed once.
  */
-export class CausalScoring implements ScoringModel {
+export class CausalScoring implements GreedyScoringModel {
   readonly #model: Model
   readonly #adapter: Adapter | undefined
   readonly #masks: LayerMask[] | undefined
@@ -40,6 +40,14 @@ export class CausalScoring implements ScoringModel {
   }
 
   async logLikelihoods(items: readonly LikelihoodItem[]): Promise<number[][][]> {
+    return this.#score(items, false).logLikelihoods
+  }
+
+  async greedyLikelihoods(items: readonly LikelihoodItem[]): Promise<GreedyLikelihoods> {
+    return this.#score(items, true)
+  }
+
+  #score(items: readonly LikelihoodItem[], greedy: boolean): GreedyLikelihoods {
     // The last token of a suffix predicts nothing and is not computed.
     const needed = items.map(
       ({ prefix, suffixes }) => prefix.length + suffixes.reduce((sum, suffix) => sum + suffix.length - 1, 0),
@@ -73,11 +81,16 @@ export class CausalScoring implements ScoringModel {
     })
     const branching = items.some(({ suffixes }) => suffixes.length > 1)
     const hidden = this.#hidden(ids, rows, length, branching ? { positions, branch } : null)
-    const flat = placed.flat(2)
-    const scores = this.#scoreLabels(hidden, flat, length)
+    const { scores, likeliest } = this.#scoreLabels(hidden, placed.flat(2), length, greedy)
     hidden.dispose()
-    let next = 0
-    return placed.map((suffixes) => suffixes.map((suffix) => suffix.map(() => scores[next++]!)))
+    const placeBack = <T>(of: (token: number) => T): T[][][] => {
+      let next = 0
+      return placed.map((suffixes) => suffixes.map((suffix) => suffix.map(() => of(next++))))
+    }
+    return {
+      logLikelihoods: placeBack((token) => scores[token]!),
+      likeliest: placeBack((token) => likeliest[token] === 1),
+    }
   }
 
   #hidden(
@@ -105,25 +118,37 @@ export class CausalScoring implements ScoringModel {
     })
   }
 
-  #scoreLabels(hidden: Tensor, tokens: readonly PlacedToken[], length: number): Float32Array {
+  /** Of each token its log-probability and, where `greedy`, a 1 if no other is likelier. */
+  #scoreLabels(
+    hidden: Tensor,
+    tokens: readonly PlacedToken[],
+    length: number,
+    greedy: boolean,
+  ): { scores: Float32Array; likeliest: Uint8Array } {
     const scores = new Float32Array(tokens.length)
+    const likeliest = new Uint8Array(greedy ? tokens.length : 0)
     const most = Math.max(1, Math.floor(backendExtras().logitsAtOnce.most / this.vocabularySize))
     const size = Math.min(most, Math.ceil(tokens.length / lengthStep) * lengthStep)
     for (let start = 0; start < tokens.length; start += size) {
       const chunk = tokens.slice(start, start + size)
-      const result = tf.tidy(() => {
+      const labels = new Int32Array(size)
+      const [result, best] = tf.tidy(() => {
         const indices = new Int32Array(size)
-        const labels = new Int32Array(size)
         for (const [i, { row, position, label }] of chunk.entries()) {
           indices[i] = row * length + position
           labels[i] = label
         }
-        const picked = tf.gather(hidden, tf.tensor1d(indices, 'int32'))
-        return labelLogLikelihoods(logits(picked, this.#model), tf.tensor1d(labels, 'int32'))
+        const picked = logits(tf.gather(hidden, tf.tensor1d(indices, 'int32')), this.#model)
+        const found = labelLogLikelihoods(picked, tf.tensor1d(labels, 'int32'))
+        return greedy ? ([found, tf.argMax(picked, 1)] as const) : ([found] as const)
       })
       scores.set((result.dataSync() as Float32Array).subarray(0, chunk.length), start)
-      result.dispose()
+      if (best) {
+        const ids = best.dataSync()
+        for (let i = 0; i < chunk.length; i++) likeliest[start + i] = Number(ids[i] === labels[i])
+      }
+      tf.dispose(best ? [result, best] : [result])
     }
-    return scores
+    return { scores, likeliest }
   }
 }

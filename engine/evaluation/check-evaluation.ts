@@ -1,14 +1,14 @@
 import { accessSync, constants } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import type { EvaluationSettings, TaskName } from '../contract/index.ts'
+import type { EvaluationSettings } from '../contract/index.ts'
 import { badSetting, collectProblems, type SecateurError } from '../shared/errors.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { corpusKind } from './corpus.ts'
-import { planTask } from './likelihood.ts'
+import { openTask } from './open-task.ts'
 import { encodeCorpus } from './perplexity.ts'
+import { planTask } from './plan.ts'
 import { checkPrompt, encodePrompt } from './prompt.ts'
-import { readTask } from './read-task.ts'
-import { checkShots, shotsOf } from './shots.ts'
+import { checkShots } from './shots.ts'
 
 /** What scoring reads of a model before it computes anything. */
 export interface ScoredModel {
@@ -32,13 +32,13 @@ export async function evaluationProblems(
   const attempt = (work: () => void | Promise<void>) => collectProblems(problems, work)
   await attempt(() => checkShots(settings))
   await attempt(() => checkPredictions(settings.predictions))
-  for (const [name, file] of Object.entries(settings.tasks) as [TaskName, string][])
+  for (const [name, file] of Object.entries(settings.tasks))
     await attempt(async () => {
-      const rows = await readTask(name, file, signal)
-      await planTask({ maxLength }, tokenizer, name, rows, {
+      const { task, rows, shots } = await openTask(name, settings, signal)
+      await planTask({ maxLength }, tokenizer, task, rows, {
         mode: settings.mode,
         ...(settings.limit === undefined ? {} : { limit: settings.limit }),
-        ...(settings.fewShot === 0 ? {} : { shots: await shotsOf(name, settings, signal) }),
+        shots,
         onProgress: ({ done, total }) => onFile?.(file, done / total),
         signal,
       })

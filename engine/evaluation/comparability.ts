@@ -1,12 +1,14 @@
-import { taskDescriptions, type TaskName } from '../contract/index.ts'
 import type { FewShot } from './few-shot.ts'
-import { tasks } from './tasks/index.ts'
+import type { ScoredTask } from './scored-task.ts'
 import type { TaskRow } from './tasks/task.ts'
 
 /** Why figures of a task cannot be laid beside published ones; empty where they can. */
-export function warnOfComparability(name: TaskName, rows: readonly TaskRow[], shots: FewShot): string[] {
-  const { title } = taskDescriptions[name]
-  const doubt = tasks[name].doubt?.(rows)
+export function warnOfComparability(
+  { name, title, ...task }: ScoredTask,
+  rows: readonly TaskRow[],
+  shots: FewShot,
+): string[] {
+  const doubt = task.doubt?.(rows)
   return [
     ...(shots.count > 0 && shots.examples === undefined
       ? [

@@ -2,7 +2,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { badSetting } from '../shared/errors.ts'
 import type { PythonRandom } from '../shared/python-random.ts'
 import type { EvaluationMode } from './select.ts'
-import type { Task, TaskRow } from './tasks/task.ts'
+import type { ScoredTask } from './scored-task.ts'
+import type { TaskRow } from './tasks/task.ts'
 
 export interface FewShot {
   /** Examples before each row. */
@@ -12,15 +13,19 @@ export interface FewShot {
    * is never its own example.
    */
   examples?: readonly TaskRow[]
+  /** Takes the first examples of the file, those of the row's subject where it has one, instead of drawing some. */
+  first?: boolean
+  /** Leaves out the row itself where it is drawn from a file of examples, since that is the file that is scored. */
+  avoids?: boolean
   /** Seed of the draw in modern mode (default 1234, the harness's); legacy mode goes on with the one that shuffled. */
   seed?: number
-  /** Text in front of all examples. */
-  description?: string
+  /** Text in front of a row and its examples, as it stands. */
+  description?: (row: TaskRow) => string
 }
 
 /** What a draw follows from, besides the rows. */
 export interface Draw {
-  task: Pick<Task, 'testSplit' | 'numbered'>
+  task: Pick<ScoredTask, 'testSplit' | 'numbered' | 'delimiter' | 'exampleDelimiter'>
   mode: EvaluationMode
   random: PythonRandom
 }
@@ -31,15 +36,20 @@ export interface Draw {
  *
  * @throws SecateurError where there are too few rows to draw from.
  */
-export function fewShotText(
-  index: number,
-  rows: readonly TaskRow[],
-  { count, examples, description }: FewShot,
-  draw: Draw,
-): string {
-  const drawn = count === 0 ? [] : drawExamples(index, rows, count, examples, draw)
-  const texts = drawn.map(({ contexts, choices, gold }) => `${contexts[gold]} ${choices[gold]}`)
-  return [...(description ? [description] : []), ...texts].map((text) => `${text}\n\n`).join('')
+export function fewShotText(index: number, rows: readonly TaskRow[], shots: FewShot, draw: Draw): string {
+  const { delimiter, exampleDelimiter } = draw.task
+  const before = shots.description?.(rows[index]!) ?? ''
+  if (shots.count === 0) return before
+  const examples = shots.first ? firstExamples(rows[index]!, shots) : drawExamples(index, rows, shots, draw)
+  const texts = examples.map(({ contexts, choices, gold }) => contexts[gold] + delimiter + choices[gold])
+  return before + texts.map((text) => text + exampleDelimiter).join('')
+}
+
+function firstExamples(row: TaskRow, { count, examples = [], avoids = false }: FewShot): TaskRow[] {
+  const own = examples.filter((each) => each.part === row.part && !(avoids && isDeepStrictEqual(each, row)))
+  if (own.length >= count) return own.slice(0, count)
+  const what = row.part === undefined ? 'there are' : `${row.part} has`
+  throw badSetting('few-shot', `${count} examples are asked for, but ${what} ${own.length}; ask for fewer`)
 }
 
 /**
@@ -50,12 +60,11 @@ export function fewShotText(
 function drawExamples(
   index: number,
   rows: readonly TaskRow[],
-  count: number,
-  examples: readonly TaskRow[] | undefined,
+  { count, examples, avoids: avoidsOwn = false }: FewShot,
   { task, mode, random }: Draw,
 ): TaskRow[] {
   const source = examples ?? rows
-  const avoids = examples === undefined || (mode === 'modern' && !task.testSplit)
+  const avoids = examples === undefined || avoidsOwn || (mode === 'modern' && !task.testSplit)
   const take = avoids ? count + 1 : count
   if (take > source.length) {
     const why = avoids ? ': one more is drawn than needed, to leave out the row itself' : ''
@@ -68,5 +77,13 @@ function drawExamples(
   const isRow = (at: number) => (!task.numbered || at === index) && isDeepStrictEqual(source[at], row)
   const drawn = random.sample(source.length, take)
   const kept = (avoids ? drawn.filter((at) => !isRow(at)) : drawn).slice(0, count)
-  return kept.map((at) => source[at]!)
+  if (kept.length === count || mode === 'legacy') return kept.map((at) => source[at]!)
+  // More than one row of the same text was drawn and left out: the modern harness draws again from all others.
+  const others = source.filter((_, at) => !isRow(at))
+  if (others.length < count)
+    throw badSetting(
+      'few-shot',
+      `row ${index}: fewer than ${count} rows are another than this one; ask for fewer examples`,
+    )
+  return random.sample(others.length, count).map((at) => others[at]!)
 }

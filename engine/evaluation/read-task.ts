@@ -3,20 +3,27 @@ import { basename } from 'node:path'
 import { type PlacedRow, readPlacedRows, readRows } from '../data/rows.ts'
 import { badFile } from '../shared/errors.ts'
 import { taskDescriptions, type TaskName } from '../contract/index.ts'
+import { type MmluSplit, readMmlu } from './read-mmlu.ts'
 import { tasks } from './tasks/index.ts'
 import { FieldError, type TaskRow } from './tasks/task.ts'
 
 /**
- * All rows of a task's file in file order, from the official layout or from that of Hugging Face, told apart by the
+ * All rows of a task's file (of MMLU, of a split of its files) in file order, from the official layout or from that of Hugging Face, told apart by the
  * fields; JSON lines, JSON or Parquet. Errors name the file, the line (or row) and the field: a field that is missing or
  * wrong, a test split without answers, labels beside the file that do not match it, a file without rows.
  */
-export async function readTask(name: TaskName, file: string, signal?: AbortSignal): Promise<TaskRow[]> {
+export async function readTask(
+  name: TaskName,
+  file: string,
+  signal?: AbortSignal,
+  split: MmluSplit = 'test',
+): Promise<TaskRow[]> {
   const task = tasks[name]
   const { title } = taskDescriptions[name]
   const rows: TaskRow[] = []
   let labels: Labels | null = null
-  for await (const placed of readPlacedRows(file, signal ? { signal } : {})) {
+  const placedRows = name === 'mmlu' ? readMmlu(file, split, signal) : readPlacedRows(file, signal ? { signal } : {})
+  for await (const placed of placedRows) {
     const { row } = placed
     const index = rows.length
     if (task.labelsBeside && row['label'] === undefined) {
@@ -30,12 +37,12 @@ export async function readTask(name: TaskName, file: string, signal?: AbortSigna
   if (labels && labels.values.length !== rows.length) throw unequal(labels, String(rows.length))
   return rows
 
-  function parse({ row, place }: PlacedRow): TaskRow {
+  function parse({ row, place, file: from = file }: PlacedRow & { file?: string }): TaskRow {
     try {
       return task.parse(row)
     } catch (error) {
       if (!(error instanceof FieldError)) throw error
-      throw badFile(file, `${place}, ${error.field}`, `${error.message} (read as ${title})`)
+      throw badFile(from, `${place}, ${error.field}`, `${error.message} (read as ${title})`)
     }
   }
 

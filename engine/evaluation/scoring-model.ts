@@ -20,3 +20,14 @@ export interface ScoringModel {
    */
   logLikelihoods(items: readonly LikelihoodItem[]): Promise<number[][][]>
 }
+
+export interface GreedyScoringModel extends ScoringModel {
+  /** `logLikelihoods`, and whether each token is the likeliest of the vocabulary at its place. */
+  greedyLikelihoods(items: readonly LikelihoodItem[]): Promise<GreedyLikelihoods>
+}
+
+/** For each item, suffix and token. */
+export interface GreedyLikelihoods {
+  logLikelihoods: number[][][]
+  likeliest: boolean[][][]
+}

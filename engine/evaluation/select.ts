@@ -23,3 +23,13 @@ export function selectRows(count: number, mode: EvaluationMode, limit = count, s
   if (mode === 'legacy') random.shuffle(order)
   return { order: order.slice(0, limit), random }
 }
+
+/** As selectRows, of a task whose rows belong to subjects: the limit is that of each subject. */
+export function selectRowsOfParts(parts: readonly (string | undefined)[], limit = Infinity): number[] {
+  const taken = new Map<string | undefined, number>()
+  return [...parts.keys()].filter((index) => {
+    const count = (taken.get(parts[index]) ?? 0) + 1
+    taken.set(parts[index], count)
+    return count <= limit
+  })
+}

@@ -1,24 +1,40 @@
-import type { EvaluationSettings, TaskName } from '../contract/index.ts'
+import { type EvaluationSettings, isTaskName, taskDescriptions, type TaskName } from '../contract/index.ts'
 import { badSetting } from '../shared/errors.ts'
 import type { FewShot } from './few-shot.ts'
 import { readTask } from './read-task.ts'
+import { mmluDescription } from './tasks/mmlu-subjects.ts'
 
-/** Solved examples of a task: drawn from its train file where one is named, and otherwise from what is scored. */
+/**
+ * Solved examples of a task: drawn from its train file where one is named, and otherwise from what is scored. Those of MMLU
+ * are the first ones of the row's subject in the dev split.
+ */
 export async function shotsOf(
   name: TaskName,
-  { fewShot, fewShotFrom }: EvaluationSettings,
+  { tasks, fewShot, fewShotFrom }: EvaluationSettings,
   signal: AbortSignal,
 ): Promise<FewShot> {
+  const count = fewShot ?? taskDescriptions[name].examples ?? 0
   const file = fewShotFrom[name]
-  return { count: fewShot, ...(file !== undefined && { examples: await readTask(name, file, signal) }) }
+  if (name === 'mmlu') {
+    const examples = count === 0 ? [] : await readTask(name, file ?? tasks[name]!, signal, 'dev')
+    return { count, examples, first: true, description: ({ part }) => mmluDescription(part!) }
+  }
+  return {
+    count,
+    ...(count > 0 && file !== undefined && { examples: await readTask(name, file, signal) }),
+  }
 }
 
-/** @throws SecateurError where a train file would have no effect. */
+/** @throws SecateurError where examples cannot be shown, or a train file would have no effect. */
 export function checkShots({ fewShot, fewShotFrom, tasks }: EvaluationSettings): void {
-  for (const name of Object.keys(fewShotFrom) as TaskName[]) {
-    if (fewShot === 0)
+  for (const name of Object.keys(fewShotFrom)) {
+    const usual = isTaskName(name) ? taskDescriptions[name].examples : null
+    if (isTaskName(name) && (fewShot ?? usual ?? 0) === 0)
       throw badSetting('few-shot-from', 'examples are drawn with --few-shot only: say how many a row gets')
     if (tasks[name] === undefined)
       throw badSetting('few-shot-from', `${name} is not scored: give its file with --task ${name}=FILE`)
   }
+  for (const name of Object.keys(tasks))
+    if (isTaskName(name) && taskDescriptions[name].examples === null && (fewShot ?? 0) > 0)
+      throw badSetting('few-shot', `${taskDescriptions[name].title} is scored without examples: score it by itself`)
 }

@@ -1,4 +1,4 @@
-import { taskDescriptions, type TaskName } from '../contract/index.ts'
+import { isTaskName, taskDescriptions } from '../contract/index.ts'
 
 /** Arithmetic mean; of at least one value. */
 export function mean(values: readonly number[]): number {
@@ -18,15 +18,31 @@ export function standardError(values: readonly number[]): number | null {
 }
 
 /**
+ * Standard error of the mean of parts that are weighted by their sizes, from a variance that is pooled over the parts, as
+ * lm-evaluation-harness has it; null where a part has none.
+ */
+export function pooledError(parts: readonly { stderr: number | null; n: number }[]): number | null {
+  const n = parts.reduce((sum, part) => sum + part.n, 0)
+  let squares = 0
+  for (const part of parts) {
+    if (part.stderr === null) return null
+    squares += (part.n - 1) * part.stderr ** 2 * part.n
+  }
+  return Math.sqrt(squares / (n - parts.length) / n)
+}
+
+/**
  * Unweighted mean over tasks, of acc (`acc`) or of the metric that LLM-Pruner's and LoRAPrune's tables show for each task
  * (`published`: acc_norm for HellaSwag, ARC-Challenge and OpenBookQA, acc for the others).
  */
 export function macroAverage(
-  scores: Partial<Record<TaskName, { acc: number; accNorm?: number }>>,
+  scores: Readonly<Record<string, { acc: number; accNorm?: number | undefined }>>,
   metric: 'acc' | 'published',
 ): number {
   const values = Object.entries(scores).map(([name, score]) =>
-    metric === 'published' && taskDescriptions[name as TaskName].published === 'accNorm' ? score.accNorm! : score.acc,
+    metric === 'published' && isTaskName(name) && taskDescriptions[name].published === 'accNorm'
+      ? score.accNorm!
+      : score.acc,
   )
   return mean(values)
 }

@@ -6,7 +6,6 @@ import type {
   ScoredCheckpoint,
   Scores,
   Stage,
-  TaskName,
 } from '../contract/index.ts'
 import { CausalScoring } from '../evaluation/causal-scoring.ts'
 import { checkKindOfEvaluation } from '../evaluation/check-images.ts'
@@ -16,8 +15,8 @@ import { measureLatency } from '../evaluation/latency.ts'
 import { scoreTask } from '../evaluation/likelihood.ts'
 import { measurePerplexity } from '../evaluation/perplexity.ts'
 import { encodePrompt } from '../evaluation/prompt.ts'
-import { readTask } from '../evaluation/read-task.ts'
-import { checkShots, shotsOf } from '../evaluation/shots.ts'
+import { openTask } from '../evaluation/open-task.ts'
+import { checkShots } from '../evaluation/shots.ts'
 import { loadAdapter } from '../lora/load-adapter.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import type { Model } from '../models/family.ts'
@@ -85,7 +84,7 @@ export async function score(
   const ofImages = familyOf(checkpoint.config).task === 'image-classification'
   checkKindOfEvaluation(settings, checkpoint)
   const scores: Scores = earlier ?? { tasks: {}, perplexity: {} }
-  const tasks = (Object.entries(settings.tasks) as [TaskName, string][]).filter(([name]) => !scores.tasks[name])
+  const tasks = Object.keys(settings.tasks).filter((name) => !scores.tasks[name])
   const texts = Object.entries(settings.perplexity).filter(([name]) => !scores.perplexity[name])
   const latency = settings.latency && !scores.latency
   const examples = settings.prompts.length > 0 && !scores.examples
@@ -123,12 +122,12 @@ export async function score(
     for (const message of warnings) emit({ type: 'warning', message })
   }
   using rowsFile = new RowsFile(settings.predictions)
-  for (const [name, file] of tasks) {
-    const task = await readTask(name, file, signal)
-    const { rows, warnings, ...result } = await scoreTask(scoring, tokenizer, name, task, {
+  for (const name of tasks) {
+    const opened = await openTask(name, settings, signal)
+    const { rows, warnings, ...result } = await scoreTask(scoring, tokenizer, opened.task, opened.rows, {
       mode: settings.mode,
       ...(settings.limit === undefined ? {} : { limit: settings.limit }),
-      ...(settings.fewShot === 0 ? {} : { shots: await shotsOf(name, settings, signal) }),
+      shots: opened.shots,
       ...options(name),
     })
     scores.tasks[name] = result

@@ -8,15 +8,14 @@ import {
   type Predictions,
   predictionsSchema,
   type ScoredCheckpoint,
-  type TaskName,
 } from '../contract/index.ts'
 import type { LabelledImage } from '../data/images/labelled-images.ts'
-import type { ScoredRow } from '../evaluation/likelihood.ts'
 import type { PicturePredictions } from '../evaluation/tally.ts'
+import type { ScoredRow } from '../evaluation/task-score.ts'
 import { readJson, writeFileAtomically } from '../shared/files.ts'
 import { runFiles } from './run-files.ts'
 
-const fileOf = (run: string, which: ScoredCheckpoint, task: TaskName | 'images'): string =>
+const fileOf = (run: string, which: ScoredCheckpoint, task: string): string =>
   join(run, runFiles.predictions, `${which}.${task}.json`)
 
 /** What is kept of log-likelihoods is shown, not computed with; JSON has no infinity. */
@@ -68,7 +67,7 @@ export function ofPictures({ classes, pictures, ...found }: PicturePredictions):
 }
 
 /** What is kept of rows, in file order. */
-export function ofRows(task: TaskName, rows: readonly ScoredRow[]): ChoicePredictions {
+export function ofRows(task: string, rows: readonly ScoredRow[]): ChoicePredictions {
   const kept = rows.slice(0, mostPredictions)
   const norm = kept.flatMap(({ predNorm }) => (predNorm === null ? [] : [predNorm]))
   return {

@@ -34,7 +34,7 @@ export function metricsOf(result: ResultEvent, multiplyAdds: number | null): Met
   if (multiplyAdds !== null) metrics['multiply-adds'] = multiplyAdds
   for (const [name, { value }] of Object.entries(result.perplexity ?? {})) metrics[`perplexity ${name}`] = value
   const tasks = result.tasks ?? {}
-  const names = Object.keys(tasks) as (keyof typeof tasks)[]
+  const names = Object.keys(tasks)
   if (names.length > 1) metrics['mean accuracy'] = macroAverage(tasks, 'acc')
   for (const name of names) metrics[name] = tasks[name]!.acc
   Object.assign(metrics, besideDenseMetrics(result.besideDense))

@@ -41,6 +41,7 @@ const formats: Record<string, string> = {
   parquet: 'Parquet',
   text: 'Plain text',
   images: 'Pictures in files',
+  csv: 'Comma-separated values',
 }
 const families: Record<string, string> = {
   llama: 'Llama',

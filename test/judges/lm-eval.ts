@@ -1,6 +1,4 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import type { TaskName } from '../../engine/contract/index.ts'
-import { taskNames } from '../../engine/contract/tasks.ts'
 import { sample, shared } from '../e2e/secateur.ts'
 import type { Judge, Judging } from './judge.ts'
 import { scoreTasks } from './outputs.ts'
@@ -12,8 +10,20 @@ import type { Question } from './workshop.ts'
 export interface Trial {
   model: string
   checkpoint: string
-  files: Record<TaskName, string>
+  files: Record<Seven, string>
 }
+
+/** The tasks of the pruning papers. */
+type Seven = 'boolq' | 'piqa' | 'hellaswag' | 'winogrande' | 'arc_easy' | 'arc_challenge' | 'openbookqa'
+const sevenTasks: readonly Seven[] = [
+  'boolq',
+  'piqa',
+  'hellaswag',
+  'winogrande',
+  'arc_easy',
+  'arc_challenge',
+  'openbookqa',
+]
 
 /** The sample's questions, which every clone has. */
 export const sampleFiles: Trial['files'] = {
@@ -105,8 +115,8 @@ export async function questionsOf(
 ): Promise<Question[]> {
   const cut = (name: string, first: number, end: number) =>
     Object.fromEntries(
-      taskNames.map((task) => [task, slice(files[task], first, end, workshop.path(`${model}-${task}-${name}.jsonl`))]),
-    ) as Record<TaskName, string>
+      sevenTasks.map((task) => [task, slice(files[task], first, end, workshop.path(`${model}-${task}-${name}.jsonl`))]),
+    ) as Record<Seven, string>
   const [first, next] = [cut('scored', 0, rows), cut('others', rows, rows + drawnFrom)]
   const questions: Question[] = []
   for (const way of shown) {
@@ -115,7 +125,7 @@ export async function questionsOf(
     const { fewShot, others } = ways[way]
     const train = others ? next : undefined
     const scores = await scoreTasks(checkpoint, { files: first, predictions, fewShot, train })
-    for (const [task, score] of Object.entries(scores) as [TaskName, (typeof scores)[TaskName]][]) {
+    for (const [task, score] of Object.entries(scores) as [Seven, (typeof scores)[string]][]) {
       const asked = { task, file: first[task], train: train?.[task] ?? null, fewShot }
       questions.push({ model, what: `${task}, ${way}`, checkpoint, predictions, ...asked, ...score })
     }

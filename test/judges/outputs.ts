@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { ExportGgufJob, GgufType } from '../../engine/contract/export.ts'
-import { jobSchema, type ResultEvent, type TaskName } from '../../engine/contract/index.ts'
+import { jobSchema, type ResultEvent } from '../../engine/contract/index.ts'
 import { generateText } from '../../engine/jobs/generate.ts'
 import { generateSchema } from '../../engine/jobs/settings.ts'
 import { importCheckpoint } from '../../engine/jobs/import.ts'
@@ -80,15 +80,27 @@ export async function exportOnnx(checkpoint: string, out: string): Promise<strin
 export async function scoreTasks(
   checkpoint: string,
   asked: {
-    files: Record<TaskName, string>
+    files: Readonly<Record<string, string>>
     predictions: string
-    fewShot: number
-    train: Record<TaskName, string> | undefined
+    fewShot?: number
+    train?: Readonly<Record<string, string>> | undefined
+    lmEvalJson?: string
   },
-): Promise<Record<TaskName, { acc: number; accNorm: number | null }>> {
+): Promise<Record<string, TaskAccuracy>> {
   const { files, train, ...settings } = asked
   const evaluation = { tasks: files, ...settings, ...(train ? { fewShotFrom: train } : {}) }
   const { tasks } = await run({ kind: 'evaluate', checkpoint, evaluation, ...machine })
-  const scores = Object.entries(tasks!).map(([task, { acc, accNorm = null }]) => [task, { acc, accNorm }])
-  return Object.fromEntries(scores) as Record<TaskName, { acc: number; accNorm: number | null }>
+  return Object.fromEntries(
+    Object.entries(tasks!).map(([task, { acc, accNorm = null, perplexity = null }]) => [
+      task,
+      { acc, accNorm, perplexity },
+    ]),
+  )
+}
+
+/** Metrics that a task reports; null for those that it does not. */
+export interface TaskAccuracy {
+  acc: number
+  accNorm: number | null
+  perplexity: number | null
 }

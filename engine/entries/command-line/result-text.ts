@@ -12,6 +12,7 @@ import type {
   Proof,
   ResultEvent,
   RowCounts,
+  TaskScores,
   Trainable,
   Validation,
 } from '../../contract/index.ts'
@@ -110,7 +111,11 @@ export function describe(result: Outcome): string {
     lines.push(`perplexity ${name}: ${value.toFixed(3)} (${number(tokens)} tokens, window ${window})`)
   for (const [name, score] of Object.entries(result.tasks ?? {})) {
     const norm = score.accNorm === undefined ? '' : `, ${part('acc_norm', score.accNorm, score.stderrNorm)}`
-    lines.push(`${name}: ${part('acc', score.acc, score.stderr)}${norm} (n = ${number(score.n)})`)
+    lines.push(`${name}: ${part('acc', score.acc, score.stderr)}${norm}${wordText(score)} (n = ${number(score.n)})`)
+    for (const { name: category, acc, stderr, n } of score.categories ?? [])
+      lines.push(`  ${category}: ${part('acc', acc, stderr)} (n = ${number(n)})`)
+    for (const { name: subject, acc, stderr, n } of score.subjects ?? [])
+      lines.push(`    ${subject}: ${part('acc', acc, stderr)} (n = ${number(n)})`)
   }
   if (result.classification) lines.push(`images: ${classificationText(result.classification)}`)
   if (result.dense?.classification) lines.push(`images, dense: ${classificationText(result.dense.classification)}`)
@@ -131,6 +136,11 @@ export function describe(result: Outcome): string {
   if (result.adapter !== undefined) lines.push(`adapter: ${result.adapter}`)
   if (result.checkpoint !== undefined) lines.push(`checkpoint: ${result.checkpoint}`)
   return lines.join('\n')
+}
+
+function wordText({ perplexity, stderrPerplexity: error }: TaskScores): string {
+  if (perplexity === undefined) return ''
+  return `, perplexity ${perplexity.toFixed(3)}${error == null ? '' : ` ± ${error.toFixed(3)}`}`
 }
 
 /** What changed from the dense checkpoint, a line each. */

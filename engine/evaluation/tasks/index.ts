@@ -2,6 +2,8 @@ import type { TaskName } from '../../contract/index.ts'
 import { arc } from './arc.ts'
 import { boolq } from './boolq.ts'
 import { hellaswag } from './hellaswag.ts'
+import { lambada } from './lambada.ts'
+import { mmlu } from './mmlu.ts'
 import { openbookqa } from './openbookqa.ts'
 import { piqa } from './piqa.ts'
 import type { Task } from './task.ts'
@@ -16,4 +18,7 @@ export const tasks: Readonly<Record<TaskName, Task>> = {
   arc_easy: arc,
   arc_challenge: arc,
   openbookqa,
+  mmlu,
+  lambada_openai: lambada,
+  lambada_standard: lambada,
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Row } from '../../data/rows.ts'
 
-/** A multiple-choice question in the form that is scored. */
+/** A question in the form that is scored: choices, or one text that should follow. */
 export interface TaskRow {
   /** Text before each choice, as many as choices; equal for all choices but in WinoGrande. */
   contexts: string[]
@@ -9,6 +9,10 @@ export interface TaskRow {
   choices: string[]
   /** Index of the right choice. */
   gold: number
+  /** The subject of a task that has some: limits count, and examples come, by subject. */
+  part?: string
+  /** The row as the file has it, of tasks of the user's own. */
+  doc?: Row
 }
 
 /** How a task's rows are read; its title and metrics are in contract/tasks.ts. */
@@ -21,6 +25,8 @@ export interface Task {
   testSplit: boolean
   /** Rows have a number of their own in the harness's data, so that two of the same text are not the same row. */
   numbered: boolean
+  /** Names of files that hold it, where its rows look as others do. */
+  named?: RegExp
   /** What makes the rows differ from those that published figures are made with; undefined where nothing does. */
   doubt?(rows: readonly TaskRow[]): string | undefined
   /** Reads one row in any of the layouts that the task's data comes in. Throws FieldError. */

@@ -73,7 +73,9 @@ function scoringText({ evaluation }: PruneJob): string {
   if (evaluation?.images !== undefined) return 'Taken by Secateur; ± is one standard error.'
   const shots = evaluation?.fewShot
     ? `${evaluation.fewShot} examples in front of each question`
-    : 'no examples in front'
+    : evaluation?.fewShot === undefined && evaluation?.tasks['mmlu'] !== undefined
+      ? 'no examples in front of a question, but five of those of MMLU'
+      : 'no examples in front'
   const rows = evaluation?.limit === undefined ? '' : `, on ${evaluation.limit} questions of each task`
   const mode =
     evaluation?.mode === 'legacy' ? 'lm-evaluation-harness as the papers used it' : "today's lm-evaluation-harness"

@@ -1,4 +1,4 @@
-import { type Scores, taskDescriptions, type TaskName } from '../../contract/index.ts'
+import { type Scores, titleOfTask } from '../../contract/index.ts'
 import type { LayerShape } from '../../models/model-config.ts'
 
 const number = (value: number) => value.toLocaleString('en-GB')
@@ -29,18 +29,20 @@ export function layersTable(layers: readonly LayerShape[]): string {
 const percent = (value: number, error: number | null | undefined) =>
   `${(100 * value).toFixed(2)} %${error == null ? '' : ` ± ${(100 * error).toFixed(2)}`}`
 
-const normText = (score: Scores['tasks'][TaskName]): string | undefined =>
+const normText = (score: Scores['tasks'][string] | undefined): string | undefined =>
   score?.accNorm === undefined ? undefined : percent(score.accNorm, score.stderrNorm)
 
 /** Scores of the model, beside those of its base where they were taken; null where there are none. */
 export function scoresTable(scores: Scores | null, dense: Scores | null): string | null {
   if (!scores) return null
   const rows: [name: string, of: (scores: Scores) => string | undefined][] = []
-  for (const name of Object.keys(scores.tasks) as TaskName[]) {
-    const { title } = taskDescriptions[name]
+  for (const name of Object.keys(scores.tasks)) {
+    const title = titleOfTask(name)
     rows.push([`${title}, acc`, ({ tasks }) => tasks[name] && percent(tasks[name].acc, tasks[name].stderr)])
     if (scores.tasks[name]!.accNorm !== undefined)
       rows.push([`${title}, acc_norm`, ({ tasks }) => normText(tasks[name])])
+    if (scores.tasks[name]!.perplexity !== undefined)
+      rows.push([`${title}, perplexity`, ({ tasks }) => tasks[name]?.perplexity?.toFixed(3)])
   }
   for (const [name, { window }] of Object.entries(scores.perplexity))
     rows.push([

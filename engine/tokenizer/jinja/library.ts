@@ -49,6 +49,12 @@ interface LibraryInterpreter {
 export const Environment = jinja.Environment as new (parent?: Scope) => Scope
 export const Interpreter = jinja.Interpreter as new (scope: Scope) => LibraryInterpreter
 
-/** @throws Error where the template cannot be read */
-export const parse = (source: string): Node =>
-  jinja.parse(jinja.tokenize(source, { lstrip_blocks: true, trim_blocks: true })) as unknown as Node
+/**
+ * @param trims whether blanks before a block, the line break after it, and a last line break are no text
+ * @throws Error where the template cannot be read
+ */
+export const parse = (source: string, trims: boolean): Node => {
+  // The library itself leaves out the last line break.
+  const text = trims || !source.endsWith('\n') ? source : `${source}\n`
+  return jinja.parse(jinja.tokenize(text, { lstrip_blocks: trims, trim_blocks: trims })) as unknown as Node
+}

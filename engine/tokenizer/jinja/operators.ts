@@ -15,10 +15,14 @@ import {
   itemsOf,
   kindOf,
   list,
+  method,
+  repr,
   str,
   text,
   type Value,
 } from './values.ts'
+
+const mostRepeated = 2 ** 20
 
 /** A binary operator as Python computes it. @throws TypeError where Python has none for the two */
 export function operate(operator: string, left: Value, right: Value): Value {
@@ -44,6 +48,8 @@ export function operate(operator: string, left: Value, right: Value): Value {
   if (operator === '*') {
     const [times, what] = isInteger(left) ? [left, right] : [right, left]
     const count = isInteger(times) ? Math.max(0, Number(times.value)) : null
+    if (count !== null && (isText(what) || isList(what)) && count * what.value.length > mostRepeated)
+      throw new RangeError(`a repetition of more than ${mostRepeated} characters or items`)
     if (count !== null && isText(what)) return text(what.value.repeat(count))
     if (count !== null && isList(what)) return sameKind(what, Array.from({ length: count }, () => what.value).flat())
   }
@@ -118,4 +124,15 @@ function calculate(operator: string, left: Value, right: Value): Value {
     default:
       throw new TypeError(`there is no operator ${operator}`)
   }
+}
+
+/** Python's methods of lists that change none; undefined where there is none of that name. */
+export function listMethod(items: readonly Value[], name: string): Value | undefined {
+  if (name === 'count') return method(([one]) => integer(items.filter((item) => one && equal(item, one)).length))
+  if (name !== 'index') return undefined
+  return method(([one]) => {
+    const index = items.findIndex((item) => one && equal(item, one))
+    if (one && index >= 0) return integer(index)
+    throw new RangeError(`${one ? repr(one) : 'nothing'} is not in list`)
+  })
 }

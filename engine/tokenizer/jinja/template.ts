@@ -2,7 +2,7 @@ import { applyFilter } from './filters.ts'
 import { constants, functions } from './globals.ts'
 import { Environment, Interpreter, type Node, parse, type Scope } from './library.ts'
 import { LoopControl, loopNames, loopOf, unpacked } from './loops.ts'
-import { operate } from './operators.ts'
+import { listMethod, operate } from './operators.ts'
 import { textMethod } from './strings.ts'
 import { testOf } from './tests.ts'
 import {
@@ -30,15 +30,29 @@ interface Inside {
   applyFilter(operand: Value, filter: Node, environment: Scope): Value
 }
 
+export interface TemplateOptions {
+  /** Leaves out blanks before a block, the line break after it, and a last line break, as chat templates want it. */
+  trims: boolean
+  /** Whether a name that is not defined is an error wherever it is used, but for `is defined` and `default`. */
+  strict: boolean
+  /** Parts of the template that are computed at most, each as often as a loop comes to it. */
+  mostSteps: number
+}
+
 /**
  * The library's interpreter with Python's meaning of operators, values that are written, methods of texts, filters and
  * tests, where its own is JavaScript's. What neither knows is an error.
  */
 class PythonInterpreter extends Interpreter {
   readonly #inside = this as unknown as Inside
+  readonly #strict: boolean
+  readonly #mostSteps: number
+  #steps = 0
 
-  constructor(environment: Scope) {
+  constructor(environment: Scope, { strict, mostSteps }: Pick<TemplateOptions, 'strict' | 'mostSteps'>) {
     super(environment)
+    this.#strict = strict
+    this.#mostSteps = mostSteps
     this.#inside.evaluateBlock = (statements, scope) => {
       let written = ''
       try {
@@ -57,6 +71,14 @@ class PythonInterpreter extends Interpreter {
   }
 
   override evaluate(node: Node | undefined, environment: Scope): Value {
+    const value = this.#evaluate(node, environment)
+    if (this.#strict && isMissing(value)) throw new ReferenceError(`${nameOf(node)} is undefined`)
+    return value
+  }
+
+  /** Also of what is not defined. */
+  #evaluate(node: Node | undefined, environment: Scope): Value {
+    if (++this.#steps > this.#mostSteps) throw new RangeError(`takes more than ${this.#mostSteps} steps`)
     return this.#python(node, environment) ?? super.evaluate(node, environment)
   }
 
@@ -69,10 +91,12 @@ class PythonInterpreter extends Interpreter {
       }
       case 'MemberExpression':
         return this.#member(node, environment)
-      case 'FilterExpression':
-        return this.#filter(this.evaluate(node.operand, environment), node, environment)
+      case 'FilterExpression': {
+        const operand = takesMissing(node) ? this.#evaluate(node.operand, environment) : undefined
+        return this.#filter(operand ?? this.evaluate(node.operand, environment), node, environment)
+      }
       case 'TestExpression': {
-        const passes = testOf(node.test.value as string)?.(this.evaluate(node.operand, environment))
+        const passes = testOf(node.test.value as string)?.(this.#evaluate(node.operand, environment))
         return passes === undefined ? null : boolean(passes !== node.negate)
       }
       case 'For':
@@ -130,7 +154,8 @@ class PythonInterpreter extends Interpreter {
         ? integer(property.value as number)
         : text(property.value as string)
     if (isText(object) || isList(object)) {
-      if (isText(key)) return (isText(object) ? textMethod(object.value, key.value) : undefined) ?? missing()
+      if (isText(key))
+        return (isText(object) ? textMethod(object.value, key.value) : listMethod(object.value, key.value)) ?? missing()
       if (!isInteger(key)) return missing()
       const items = isText(object) ? Array.from(object.value, text) : object.value
       return items.at(Number(key.value)) ?? missing()
@@ -180,14 +205,26 @@ const statements = new Set([
 ])
 const isStatement = ({ type }: Node) => statements.has(type)
 
-/** A Jinja template with the settings that transformers gives to chat templates. */
+const takesMissing = ({ filter }: Node): boolean =>
+  ['default', 'd'].includes((filter.type === 'Identifier' ? filter : filter.callee).value as string)
+
+const nameOf = (node: Node | undefined): string =>
+  node?.type === 'Identifier'
+    ? `'${String(node.value)}'`
+    : node?.type === 'MemberExpression' && node.property.value !== undefined
+      ? `'${String(node.property.value)}'`
+      : 'a value'
+
+/** A Jinja template, with the settings that transformers gives to chat templates unless others are given. */
 export class PythonTemplate {
   readonly #program: Node
+  readonly #options: TemplateOptions
 
   /** @throws Error where the template cannot be read */
-  constructor(source: string) {
+  constructor(source: string, options: Partial<TemplateOptions> = {}) {
+    this.#options = { trims: true, strict: false, mostSteps: Infinity, ...options }
     // Jinja reads every kind of line break as one.
-    this.#program = parse(source.replaceAll(/\r\n?/g, '\n'))
+    this.#program = parse(source.replaceAll(/\r\n?/g, '\n'), this.#options.trims)
   }
 
   /** @throws Error where the template refuses what it is given, or uses what is not known here */
@@ -195,6 +232,6 @@ export class PythonTemplate {
     const environment = new Environment()
     for (const [name, value] of Object.entries(functions)) environment.setVariable(name, value)
     for (const [name, value] of Object.entries({ ...constants, ...variables })) environment.set(name, value)
-    return str(new PythonInterpreter(environment).run(this.#program))
+    return str(new PythonInterpreter(environment, this.#options).run(this.#program))
   }
 }

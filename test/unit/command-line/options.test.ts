@@ -216,7 +216,9 @@ describe('a setting that is wrong is named by its flag', () => {
   test('settings of the evaluation', () => {
     named(scoring({ window: 1 }), '--window', />=2/)
     named(scoring({ batchTokens: 0 }), '--batch-tokens', />=1/)
-    named(scoring({ task: { chess: 'x' } }), '--task', /chess/)
+    // A name that is none of Secateur's is that of a task file; whether it is one is seen when it is read.
+    named(scoring({ task: { 'my chess': 'x' } }), '--task', /at most 64 letters, digits, - and _/)
+    named(scoring({ task: { constructor: 'x' } }), '--task', /name the task otherwise/)
   })
 
   test('words for numbers and unknown choices do not get past the parser', () => {

@@ -8,7 +8,8 @@ import { taskName, type TaskName } from '../../../engine/contract/index.ts'
 import { warnOfComparability } from '../../../engine/evaluation/comparability.ts'
 import { fewShotText } from '../../../engine/evaluation/few-shot.ts'
 import { readTask } from '../../../engine/evaluation/read-task.ts'
-import { tasks } from '../../../engine/evaluation/tasks/index.ts'
+import { boolq as boolqTask } from '../../../engine/evaluation/tasks/boolq.ts'
+import { scoredTask } from '../../../engine/evaluation/scored-task.ts'
 import type { TaskRow } from '../../../engine/evaluation/tasks/task.ts'
 import { PythonRandom } from '../../../engine/shared/python-random.ts'
 
@@ -45,7 +46,7 @@ for (const { task, rows, train, fromTrain, fromScored } of fixture.cases) {
     ] as const) {
       const random = new PythonRandom(fixture.seed)
       for (const [index, { contexts, choices }] of scored.entries()) {
-        const before = fewShotText(index, scored, shots, { task: tasks[task], mode: 'modern', random })
+        const before = fewShotText(index, scored, shots, { task: scoredTask(task), mode: 'modern', random })
         assert.equal(before, textOf(expected.drawn[index]!.map((at) => source[at]!)), `row ${index}`)
         const asked = expected.asked[index]
         const requests = choices.map((choice, at) => [before + contexts[at]!, ` ${choice}`])
@@ -68,8 +69,8 @@ const textOf = (examples: readonly TaskRow[]) =>
   examples.map(({ contexts, choices, gold }) => `${contexts[gold]} ${choices[gold]}\n\n`).join('')
 
 const question = (name: string, gold = 0) => ({ contexts: [`${name}?`, `${name}?`], choices: ['yes', 'no'], gold })
-const seeded = (seed: number, task: keyof typeof tasks = 'arc_easy') => ({
-  task: tasks[task],
+const seeded = (seed: number, task: TaskName = 'arc_easy') => ({
+  task: scoredTask(task),
   mode: 'modern' as const,
   random: new PythonRandom(seed),
 })
@@ -78,7 +79,7 @@ test('examples stand before the row with their answers, in the order of the draw
   const rows = [question('scored')]
   const examples = ['a', 'b', 'c', 'd'].map((name, index) => question(name, index % 2))
   // CPython 3.11.7: random.Random(1234).sample(range(4), 2) is [3, 0].
-  const text = fewShotText(0, rows, { count: 2, examples, description: 'Answer.' }, seeded(1234))
+  const text = fewShotText(0, rows, { count: 2, examples, description: () => 'Answer.\n\n' }, seeded(1234))
   assert.equal(text, 'Answer.\n\nd? no\n\na? yes\n\n')
   assert.equal(fewShotText(0, rows, { count: 0 }, seeded(1)), '')
 })
@@ -109,25 +110,25 @@ test('drawn from the scored rows, a row is never its own example', () => {
 
 const boolq = (count: number, title?: string) =>
   Array.from({ length: count }, (_, number) =>
-    tasks.boolq.parse({ question: 'q', passage: `Number ${number}.`, answer: true, ...(title && { title }) }),
+    boolqTask.parse({ question: 'q', passage: `Number ${number}.`, answer: true, ...(title && { title }) }),
   )
 
 test('figures that cannot be laid beside published ones are told', () => {
   const rows = [question('a')]
-  const drawn = warnOfComparability('piqa', rows, { count: 2 })
+  const drawn = warnOfComparability(scoredTask('piqa'), rows, { count: 2 })
   assert.match(
     drawn.join(),
     /^the few-shot examples of PIQA are drawn from its scored rows.*--few-shot-from piqa=FILE$/,
   )
-  assert.deepEqual(warnOfComparability('piqa', rows, { count: 2, examples: rows }), [])
-  assert.deepEqual(warnOfComparability('piqa', rows, { count: 0 }), [])
+  assert.deepEqual(warnOfComparability(scoredTask('piqa'), rows, { count: 2, examples: rows }), [])
+  assert.deepEqual(warnOfComparability(scoredTask('piqa'), rows, { count: 0 }), [])
 
   const none = { count: 0 }
-  assert.deepEqual(warnOfComparability('boolq', boolq(3270, 'A title'), none), [])
+  assert.deepEqual(warnOfComparability(scoredTask('boolq'), boolq(3270, 'A title'), none), [])
   assert.match(
-    warnOfComparability('boolq', [...boolq(270, 'A title'), ...boolq(3000)], none).join(),
+    warnOfComparability(scoredTask('boolq'), [...boolq(270, 'A title'), ...boolq(3000)], none).join(),
     /^3000 of 3270 passages of BoolQ do not start with the title/,
   )
   // Questions of one's own, such as the sample's, have no published figures.
-  assert.deepEqual(warnOfComparability('boolq', boolq(160), none), [])
+  assert.deepEqual(warnOfComparability(scoredTask('boolq'), boolq(160), none), [])
 })

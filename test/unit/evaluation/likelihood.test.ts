@@ -4,10 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { loadTokenizer } from '../../../engine/tokenizer/tokenizer.ts'
-import { type ScoredRow, scoreTask } from '../../../engine/evaluation/likelihood.ts'
+import { scoreTask } from '../../../engine/evaluation/likelihood.ts'
+import type { ScoredRow } from '../../../engine/evaluation/task-score.ts'
 import { readTask } from '../../../engine/evaluation/read-task.ts'
 import { pairEncoder } from '../../../engine/evaluation/requests.ts'
-import { oracleModel } from './oracle-model.ts'
+import { scoredTask } from '../../../engine/evaluation/scored-task.ts'
+import type { GreedyScoringModel } from '../../../engine/evaluation/scoring-model.ts'
+import { oracleModel, withoutGreedy } from './oracle-model.ts'
 import { data, needsData, readOracle, readWorkedExamples, taskFiles } from './shared.ts'
 
 const close = (actual: number, expected: number) => Math.abs(actual - expected) < 1e-9
@@ -54,7 +57,7 @@ test('with the values of the oracle every task gives its sums, predictions and s
       max_length,
     )
     const seen: ScoredRow[] = []
-    const score = await scoreTask(model, tokenizer, task, all.slice(first, first + rows.length), {
+    const score = await scoreTask(model, tokenizer, scoredTask(task), all.slice(first, first + rows.length), {
       mode,
       batchTokens: 300,
       onRow: (row) => seen.push(row),
@@ -90,21 +93,25 @@ const rows = [0, 1, 2, 3].map((gold) => ({
 }))
 
 /** Finds everything equally likely. */
-const indifferent = (value = -1) => ({
-  maxLength: 64,
-  vocabularySize: 512,
-  logLikelihoods: async (items: readonly { suffixes: number[][] }[]) =>
-    items.map(({ suffixes }) => suffixes.map((suffix) => suffix.map(() => value / suffix.length))),
-})
+const indifferent = (value = -1): GreedyScoringModel =>
+  withoutGreedy({
+    maxLength: 64,
+    vocabularySize: 512,
+    logLikelihoods: async (items) =>
+      items.map(({ suffixes }) => suffixes.map((suffix) => suffix.map(() => value / suffix.length))),
+  })
 
 test('a tie goes to the first choice, and one row has no standard error', needsData, async () => {
   const tokenizer = await loadTokenizer(data('stories260K'))
-  const score = await scoreTask(indifferent(), tokenizer, 'piqa', rows, { limit: 1 })
+  const score = await scoreTask(indifferent(), tokenizer, scoredTask('piqa'), rows, { limit: 1 })
   assert.deepEqual(score, {
     acc: 1,
     stderr: null,
     n: 1,
     answers: '1',
+    asked: score.asked,
+    total: 4,
+    examples: 0,
     warnings: [],
     rows: [{ task: 'piqa', index: 0, logLikelihoods: score.rows[0]!.logLikelihoods, pred: 0, predNorm: 0, gold: 0 }],
     accNorm: 1,
@@ -119,7 +126,10 @@ test(
     const tokenizer = await loadTokenizer(data('stories260K'))
     const progress: string[] = []
     const options = { limit: 2, batchTokens: 1, onProgress: (at: object) => progress.push(JSON.stringify(at)) }
-    const legacy = await scoreTask(indifferent(), tokenizer, 'boolq', rows, { ...options, mode: 'legacy' as const })
+    const legacy = await scoreTask(indifferent(), tokenizer, scoredTask('boolq'), rows, {
+      ...options,
+      mode: 'legacy' as const,
+    })
     // CPython 3.11.7: random.Random(42).shuffle([0, 1, 2, 3]) gives [2, 1, 3, 0].
     assert.deepEqual(
       legacy.rows.map(({ index }) => index),
@@ -127,7 +137,7 @@ test(
     )
     assert.deepEqual(progress, ['{"done":1,"total":2}', '{"done":2,"total":2}'])
     const stop = new AbortController()
-    const stopped = scoreTask(indifferent(), tokenizer, 'boolq', rows, {
+    const stopped = scoreTask(indifferent(), tokenizer, scoredTask('boolq'), rows, {
       batchTokens: 1,
       onRow: () => stop.abort(),
       signal: stop.signal,
@@ -139,7 +149,7 @@ test(
 test('rows with a choice longer than the model are told', needsData, async () => {
   const tokenizer = await loadTokenizer(data('stories260K'))
   const long = { ...rows[0]!, choices: ['one', 'a story '.repeat(40)] }
-  const { warnings, n } = await scoreTask(indifferent(), tokenizer, 'piqa', [rows[0]!, long, long])
+  const { warnings, n } = await scoreTask(indifferent(), tokenizer, scoredTask('piqa'), [rows[0]!, long, long])
   assert.equal(n, 3)
   assert.match(
     warnings.join(),
@@ -150,9 +160,9 @@ test('rows with a choice longer than the model are told', needsData, async () =>
 test('wrong settings and a model that computes no numbers are refused', needsData, async () => {
   const tokenizer = await loadTokenizer(data('stories260K'))
   await assert.rejects(
-    scoreTask(indifferent(), tokenizer, 'boolq', rows, { limit: 0 }),
+    scoreTask(indifferent(), tokenizer, scoredTask('boolq'), rows, { limit: 0 }),
     /limit: must be a whole number/,
   )
-  await assert.rejects(scoreTask(indifferent(), tokenizer, 'boolq', []), /boolq has no rows/)
-  await assert.rejects(scoreTask(indifferent(Number.NaN), tokenizer, 'boolq', rows), /not numbers/)
+  await assert.rejects(scoreTask(indifferent(), tokenizer, scoredTask('boolq'), []), /boolq has no rows/)
+  await assert.rejects(scoreTask(indifferent(Number.NaN), tokenizer, scoredTask('boolq'), rows), /not numbers/)
 })

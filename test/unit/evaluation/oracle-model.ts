@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { ScoringModel } from '../../../engine/evaluation/scoring-model.ts'
+import type { GreedyScoringModel, ScoringModel } from '../../../engine/evaluation/scoring-model.ts'
 
 export interface KnownRequest {
   context_ids: number[]
@@ -19,7 +19,7 @@ export function oracleModel(requests: readonly KnownRequest[], maxLength: number
     ]),
   )
   const asked = { items: 0, suffixes: 0, batches: 0 }
-  const model: ScoringModel = {
+  const model = withoutGreedy({
     maxLength,
     vocabularySize: 512,
     async logLikelihoods(items) {
@@ -36,6 +36,12 @@ export function oracleModel(requests: readonly KnownRequest[], maxLength: number
         })
       })
     },
-  }
+  })
   return { model, asked }
 }
+
+/** A model that is only asked how likely texts are. */
+export const withoutGreedy = (model: ScoringModel): GreedyScoringModel => ({
+  ...model,
+  greedyLikelihoods: () => Promise.reject(new Error('nothing asks what the model would write')),
+})

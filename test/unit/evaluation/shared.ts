@@ -14,7 +14,7 @@ export const specification = join(shared, 'reference/evaluation.md')
 export const needsData = { skip: existsSync(shared) ? false : 'the shared test data is not on this machine' }
 
 /** The task files that the oracle and the specification's examples count rows of. */
-export const taskFiles: Record<TaskName, string> = {
+export const taskFiles = {
   boolq: data('boolq/dev.jsonl'),
   piqa: data('piqa/valid.jsonl'),
   hellaswag: data('hellaswag/hellaswag_val_1000.jsonl'),
@@ -22,7 +22,10 @@ export const taskFiles: Record<TaskName, string> = {
   arc_easy: data('arc/ARC-Easy-Test.jsonl'),
   arc_challenge: data('arc/ARC-Challenge-Test.jsonl'),
   openbookqa: data('openbookqa/test.jsonl'),
-}
+} as const satisfies Partial<Record<TaskName, string>>
+
+/** The seven tasks of the pruning papers. */
+export type SevenTask = keyof typeof taskFiles
 
 const oracleRow = z.object({
   row: z.number(),
@@ -46,7 +49,7 @@ const oracle = z.object({
   max_length: z.number(),
   results: z.array(
     z.object({
-      task: z.enum(Object.keys(taskFiles) as [TaskName]),
+      task: z.enum(Object.keys(taskFiles) as [SevenTask]),
       mode: z.enum(['modern', 'legacy']),
       acc: z.number(),
       acc_stderr: z.number(),
@@ -61,7 +64,7 @@ const oracle = z.object({
 export const readOracle = () => oracle.parse(JSON.parse(readFileSync(data('stories260K/oracle_tasks.json'), 'utf8')))
 
 export interface WorkedExample {
-  task: TaskName
+  task: SevenTask
   row: number
   gold: number
   contexts: string[]
@@ -85,7 +88,7 @@ export function readWorkedExamples(): WorkedExample[] {
     .split(/^### /m)
     .slice(1)
     .flatMap((part) => {
-      const task = /^\w+/.exec(part)![0] as TaskName
+      const task = /^\w+/.exec(part)![0] as SevenTask
       return part
         .split(/^Row /m)
         .slice(1)
@@ -93,7 +96,7 @@ export function readWorkedExamples(): WorkedExample[] {
     })
 }
 
-function readExample(task: TaskName, text: string): WorkedExample {
+function readExample(task: SevenTask, text: string): WorkedExample {
   const strings = (label: string) =>
     [...text.matchAll(new RegExp(`^${label}[ 0-9]*: +(".*")(?: |$)`, 'gm'))].map(([, json]) =>
       z.string().parse(JSON.parse(json!.replace(/" +\(norm.*$/, '"'))),

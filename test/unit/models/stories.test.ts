@@ -7,6 +7,7 @@ import { loadTokenizer } from '../../../engine/tokenizer/tokenizer.ts'
 import { generate } from '../../../engine/evaluation/generation.ts'
 import { scoreTask } from '../../../engine/evaluation/likelihood.ts'
 import { CausalScoring } from '../../../engine/evaluation/causal-scoring.ts'
+import { scoredTask } from '../../../engine/evaluation/scored-task.ts'
 import { readTask } from '../../../engine/evaluation/read-task.ts'
 import { loadModel } from '../../../engine/models/load.ts'
 import { Random } from '../../../engine/shared/random.ts'
@@ -76,6 +77,12 @@ test('greedy generation tells the documented stories, character for character', 
     })
     assert.deepEqual(ids, generated_ids, prompt)
     assert.equal(tokenizer.decode([...prompt_ids, ...ids]), text)
+    const other = ids.with(2, (ids[2]! + 1) % 512).slice(0, 4)
+    const { likeliest } = await new CausalScoring(model).greedyLikelihoods([
+      { prefix: [...prompt_ids], suffixes: [ids, other] },
+    ])
+    assert.ok(likeliest[0]![0]!.every(Boolean), 'what is written greedily is what is likeliest')
+    assert.deepEqual(likeliest[0]![1]!.slice(0, 3), [true, true, false])
   }
 })
 
@@ -87,7 +94,7 @@ test('all seven tasks give the sums and predictions of the oracle in both modes'
     if (!files.has(task)) files.set(task, await readTask(task, taskFiles[task]))
     const first = rows[0]!.row
     const chosen = files.get(task)!.slice(first, first + rows.length)
-    const score = await scoreTask(scoring, tokenizer, task, chosen, { mode, batchTokens: 2048 })
+    const score = await scoreTask(scoring, tokenizer, scoredTask(task), chosen, { mode, batchTokens: 2048 })
     for (const [index, row] of rows.entries()) {
       const scored = score.rows[index]!
       assertWithin(scored.logLikelihoods, row.lls, 1e-3, `${task} ${mode} ${row.row}`)

@@ -1,11 +1,16 @@
 import { engine } from '../../../../electron/contract/index.ts'
 
 type Evaluations = readonly { scores: engine.Scores }[]
-export type TaskName = keyof engine.Scores['tasks']
 
-/** Tasks that any of the evaluations has, in the order of the papers' tables. */
-export const tasksOf = (evaluations: Evaluations): TaskName[] =>
-  engine.taskName.options.filter((task) => evaluations.some(({ scores }) => scores.tasks[task] !== undefined))
+/** Tasks that any of the evaluations has: in the order of the papers' tables, and then those of the user's own. */
+export function tasksOf(evaluations: Evaluations): string[] {
+  const scored = new Set(evaluations.flatMap(({ scores }) => Object.keys(scores.tasks)))
+  const known: readonly string[] = engine.taskName.options
+  return [
+    ...known.filter((task) => scored.has(task)),
+    ...[...scored].filter((task) => !known.includes(task)).toSorted(),
+  ]
+}
 
 /** Names of the texts whose perplexity any of the evaluations has. */
 export const textsOf = (evaluations: Evaluations): string[] => [
@@ -13,7 +18,7 @@ export const textsOf = (evaluations: Evaluations): string[] => [
 ]
 
 /** Mean accuracy over the tasks; null unless all of them were scored. */
-export function meanOf({ tasks }: engine.Scores, names: readonly TaskName[]): number | null {
+export function meanOf({ tasks }: engine.Scores, names: readonly string[]): number | null {
   const values = names.flatMap((name) => tasks[name]?.acc ?? [])
   return values.length === names.length && values.length > 0
     ? values.reduce((sum, value) => sum + value, 0) / values.length
