@@ -4,6 +4,7 @@ import { createAdapter, type LayerMatrices } from '../lora/adapter.ts'
 import type { Model } from '../models/family.ts'
 import { loraPruneScores } from '../pruning/criteria/loraprune.ts'
 import { Random } from '../shared/random.ts'
+import type { Teacher } from '../training/teacher.ts'
 import { Trainer } from '../training/trainer.ts'
 
 const training = {
@@ -25,7 +26,12 @@ const scoring = { power: 1, normalise: 'module', reduction: 'sum', headGroups: '
 /** What a benchmark trains and scores: a model with an adapter of rank 8 on everything, and one batch of random tokens. */
 export function subjectOf(
   model: Model,
-  { rows, length, gradientCheckpointing }: { rows: number; length: number; gradientCheckpointing: 'off' | 'on' },
+  {
+    rows,
+    length,
+    gradientCheckpointing,
+    teacher,
+  }: { rows: number; length: number; gradientCheckpointing: 'off' | 'on'; teacher?: Teacher | undefined },
 ) {
   const random = new Random(1)
   const ids = Int32Array.from({ length: rows * length }, () => random.integer(model.config.vocabularySize))
@@ -36,7 +42,7 @@ export function subjectOf(
     random.fork('adapter'),
   )
   const batches = { perEpoch: 1, tokensPerEpoch: ids.length, at: () => batch }
-  const trainer = new Trainer(model, adapter, batches, { ...training, gradientCheckpointing })
+  const trainer = new Trainer(model, adapter, batches, { ...training, gradientCheckpointing, teacher })
   /** The rows as texts whose log-likelihood is asked for. */
   const items = Array.from({ length: rows }, (_, row) => {
     const [first, ...rest] = ids.slice(row * length, (row + 1) * length)

@@ -104,6 +104,22 @@ export const trainingSettings = {
     .max(100)
     .default(1)
     .describe("what the logits of model and teacher are divided by in the teacher's part of the loss"),
+  distilHidden: z
+    .number()
+    .min(0)
+    .max(most.factor)
+    .default(0)
+    .describe(
+      'weight of the mean squared difference between the last hidden states of model and teacher, added to the loss; 0: none',
+    ),
+  distilCache: z
+    .int()
+    .min(0)
+    .max(4096)
+    .default(0)
+    .describe(
+      'keep on disk which tokens the teacher finds likeliest, so many of each position, and learn from those and the sum of the rest: a sequence that comes again needs no teacher; 0: none',
+    ),
   selfData: z
     .int()
     .min(0)

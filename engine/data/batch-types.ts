@@ -65,6 +65,8 @@ export interface BatchOptions {
   mode: 'pack' | 'pack-documents' | 'pad'
   /** Whether the first pass is all that is wanted: what completes its last batch, or its last row, has no labels. */
   once?: boolean
+  /** Whether sequences are the same in every pass, and only their order changes: in `pack` mode they are cut anew otherwise. */
+  repeats?: boolean
   /** Id that fills what is left over; never a label. */
   padId: number
 }

@@ -6,11 +6,11 @@ import type { EncodedExample } from './example.ts'
 /**
  * Rows cut from one long stream of documents. In every pass the documents follow one another in another random order and
  * the rows are shuffled too, so that one long document does not fill whole batches. The last row of a pass, where the
- * stream ends within it, goes on with the start of the same stream.
+ * stream ends within it, goes on with the start of the same stream. With `repeats` the first pass's rows come in all.
  */
 export function packStream(
   examples: readonly EncodedExample[],
-  { length, once }: BatchOptions,
+  { length, once, repeats = false }: BatchOptions,
   random: Random,
 ): RowSource {
   const documents = examples.filter((example) => example.ids.length > 0)
@@ -34,7 +34,7 @@ export function packStream(
     order: (_epoch, shuffle) => shuffle.permutation(rowsPerEpoch),
     lengthOf: () => length,
     write(batch, offset, epoch, row) {
-      const { order, starts } = streamOf(epoch)
+      const { order, starts } = streamOf(repeats ? 0 : epoch)
       let place = placeOf(starts, row * length)
       let within = row * length - starts[place]!
       let document = documents[order[place]!]!

@@ -14,6 +14,7 @@ import { estimateParameters, layersAfter, type TargetSettings } from '../pruning
 import { heldMemory } from './held-memory.ts'
 import { adapterFloats } from './memory-facts.ts'
 import { selfDataDisk } from './self-data.ts'
+import { topCacheBytes } from './teacher.ts'
 import type { Work } from './work.ts'
 
 const bytesOf = { float32: 4, float16: 2, bfloat16: 2 } as const
@@ -53,7 +54,7 @@ export function estimateJob(
       }),
     ...(target && { compatibility: plannedCompatibility(config, target) }),
     // The saved state holds values and two moments, and the best values; while a new one is written the old one is still there.
-    diskBytes: writes + adapter * 4 * 7 + best * 4 * 2 + selfDataDisk(job),
+    diskBytes: writes + adapter * 4 * 7 + best * 4 * 2 + selfDataDisk(job) + topCacheBytes(job),
     memoryBytes: heldMemory(job, checkpoint, placement) + best * 4,
     freeDiskBytes: 'out' in job && job.out !== undefined ? freeDisk(job.out) : freeDisk('.'),
     freeMemoryBytes: availableMemory() + heldBytes,

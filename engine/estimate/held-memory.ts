@@ -1,7 +1,7 @@
 import type { FinetuneJob, MergeJob, Placement, PruneJob } from '../contract/index.ts'
 import { makesAhead } from '../data/images/prefetch.ts'
 import { exportMemory } from '../export/size.ts'
-import { type Checkpoint, configOf, openCheckpoint } from '../models/checkpoint.ts'
+import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { isOfImages } from '../models/encoder-config.ts'
 import { linearNames, tensorsOf } from '../models/tensors.ts'
 import { keepsActivations } from '../training/gradients.ts'
@@ -10,6 +10,7 @@ import { adapterFloats, type HeldModel, largestBlock, oneAfterTheOther, sum } fr
 import { scoringBytes } from './scoring-cost.ts'
 import { selfDataFloats } from './self-data.ts'
 import { trainingFloats } from './training-memory.ts'
+import { teacherConfig } from './teacher.ts'
 import type { MeasureWork, Work } from './work.ts'
 
 /** Node and the code; with a back end, TensorFlow.js and ONNX Runtime; and compiled graphs, by what there are graphs of. */
@@ -84,9 +85,9 @@ function besideCardBytes(work: Computing, checkpoint: Checkpoint, { streamedByte
   return driverBytes + streamed + adapter + (work.kind === 'prune' ? writingBytes(work, checkpoint) : 0)
 }
 
-function teacherSize({ distil, teacher }: FinetuneJob | PruneJob, { config }: Checkpoint): number {
-  return distil === 0 ? 0 : (teacher === undefined ? config : configOf(teacher)).hiddenSize
-}
+/** Numbers of a token that are held of a teacher: its hidden state, or the ids and shares of its likeliest tokens beside it. */
+const teacherSize = (job: FinetuneJob | PruneJob, { config }: Checkpoint): number =>
+  (teacherConfig(job, config)?.hiddenSize ?? 0) + 2 * job.distilCache
 
 function heldModel(work: Work, { config, dtype }: Checkpoint): HeldModel {
   const int8 = holdsInt8(work)

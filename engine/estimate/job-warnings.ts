@@ -1,5 +1,6 @@
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { tokenizerWarning } from '../models/model-tokenizer.ts'
+import { topCacheWarnings } from './teacher.ts'
 import type { Work } from './work.ts'
 
 /**
@@ -11,6 +12,7 @@ export async function jobWarnings(work: Work, checkpoint: Checkpoint): Promise<s
     ...(work.kind === 'merge' ? checkpoint.warnings : await checkpointWarnings(checkpoint)),
     ...('sequenceLength' in work ? lengthWarnings(work, checkpoint) : []),
     ...eightBitWarnings(work),
+    ...topCacheWarnings(work),
   ]
 }
 

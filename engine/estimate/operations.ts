@@ -1,8 +1,8 @@
 import type { ModelConfig } from '../models/model-config.ts'
 import type { FinetuneJob, PruneJob } from '../contract/index.ts'
-import { configOf } from '../models/checkpoint.ts'
 import { multiplyAdds } from '../models/multiply-adds.ts'
 import { keeps } from './estimate.ts'
+import { taughtShare, teacherConfig } from './teacher.ts'
 
 /** Multiplications and additions of one token's forward pass, its attention over `length` positions. */
 export const forwardOperations = (config: ModelConfig, length: number): number => 2 * multiplyAdds(config, length)
@@ -16,7 +16,7 @@ export function stepOperations(job: FinetuneJob | PruneJob, config: ModelConfig)
   const tokens = job.batchSize * job.sequenceLength * job.gradientAccumulation
   const head = 2 * config.vocabularySize * config.hiddenSize
   const blocks = forwardOperations(config, job.sequenceLength) - head
-  const teacher = job.teacher === undefined ? config : configOf(job.teacher)
-  const taught = job.distil > 0 ? forwardOperations(teacher, job.sequenceLength) : 0
+  const teacher = teacherConfig(job, config)
+  const taught = teacher ? taughtShare(job) * forwardOperations(teacher, job.sequenceLength) : 0
   return tokens * ((keeps(job, config) ? 2 : 3) * blocks + 2 * head + taught)
 }

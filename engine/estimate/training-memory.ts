@@ -1,6 +1,6 @@
 import type { ModelConfig } from '../models/model-config.ts'
 import { layerWeights, linearOf } from '../models/tensors.ts'
-import { headRows } from '../training/head.ts'
+import { headRows } from '../training/head-rows.ts'
 import { patchFloats } from './forward-memory.ts'
 import {
   adapterFloats,

@@ -10,6 +10,8 @@ export interface DistilSettings {
   share: number
   /** What logits of both are divided by in the teacher's part. */
   temperature: number
+  /** Weight of the squared difference of their last hidden states (see `hiddenLoss`); 0: none. */
+  hidden: number
 }
 
 /** What a teacher made of the same tokens: its last block's output [n, its hidden size], and its head. */
@@ -34,7 +36,7 @@ export function distilLossOfLogits(
   teacher: Tensor,
   labels: Tensor,
   divisor: Tensor,
-  { share, temperature }: DistilSettings,
+  { share, temperature }: Pick<DistilSettings, 'share' | 'temperature'>,
 ): [loss: Tensor, gradient: Tensor] {
   const size = logits.shape[1]!
   const hits = tf.cast(tf.oneHot(labels as never, size) as Tensor, 'float32')
@@ -60,7 +62,7 @@ export function distilLoss(
   teacher: Tensor,
   labels: Tensor,
   divisor: Tensor,
-  settings: DistilSettings,
+  settings: Pick<DistilSettings, 'share' | 'temperature'>,
 ): Tensor {
   const [loss] = differentiable(
     { logits },
@@ -87,7 +89,7 @@ export function distilHeadLoss(
   teacher: TaughtRows,
   labels: Tensor,
   divisor: Tensor,
-  settings: DistilSettings,
+  { share, temperature }: Pick<DistilSettings, 'share' | 'temperature'>,
 ): Tensor[] {
   const inputs = { x, norm: head.norm, labels, divisor, teacher: teacher.x, teacherNorm: teacher.head.norm }
   const attributes = {
@@ -95,14 +97,15 @@ export function distilHeadLoss(
     epsilon: head.epsilon,
     teacherWeight: teacher.head.weight,
     teacherEpsilon: teacher.head.epsilon,
-    ...settings,
+    share,
+    temperature,
   }
   return fused('DistilLoss', inputs, attributes, () => {
     const [normed, inverse] = normalised(x, head.norm, head.epsilon)
     const [teacherNormed] = normalised(teacher.x, teacher.head.norm, teacher.head.epsilon)
     const logits = frozenProduct(normed, head.weight, false)
     const teacherLogits = frozenProduct(teacherNormed, teacher.head.weight, false)
-    const [loss, dLogits] = distilLossOfLogits(logits, teacherLogits, labels, divisor, settings)
+    const [loss, dLogits] = distilLossOfLogits(logits, teacherLogits, labels, divisor, { share, temperature })
     const dNormed = frozenProduct(dLogits, head.weight, true)
     return [loss, normGradient(dNormed, x, head.norm, inverse)]
   })

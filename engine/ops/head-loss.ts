@@ -1,13 +1,15 @@
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { lossOfLogits, logitsGradient } from './cross-entropy.ts'
 import { distilHeadLoss, type DistilSettings, type TaughtRows } from './distil-loss.ts'
+import { topHeadLoss, type TopRows, topSlice } from './distil-top.ts'
 import { differentiable, fused } from './fused.ts'
 import type { Head } from './head.ts'
+import { hiddenLoss } from './hidden-loss.ts'
 import { frozenProduct } from './linear.ts'
 import { normalised, normGradient } from './rms-norm.ts'
 
-/** A teacher's part of a loss: see `distilLossOfLogits`. */
-export interface Taught extends TaughtRows, DistilSettings {}
+/** A teacher's part of a loss: of all tokens (see `distilLossOfLogits`), or of those that it finds likeliest (`topLossOfLogits`). */
+export type Taught = DistilSettings & (TaughtRows | { top: TopRows })
 
 /**
  * Cross-entropy of the head's logits of x [n, hidden] (see `crossEntropy`), or the loss against a teacher, and its gradient
@@ -34,8 +36,11 @@ export function headLossAndGradient(
     const [loss, gradient] = tf.tidy(() => {
       const rowsOf = (all: Tensor) => tf.slice(all, [start, 0], [rows, all.shape[1]!])
       const target = tf.slice(labels, [start], [rows])
-      if (!teacher) return crossEntropyOfHead(rowsOf(x), head, target, divisor)
-      return distilHeadLoss(rowsOf(x), head, { ...teacher, x: rowsOf(teacher.x) }, target, divisor, teacher)
+      const piece = rowsOf(x)
+      if (!teacher) return crossEntropyOfHead(piece, head, target, divisor)
+      if ('top' in teacher)
+        return topHeadLoss(piece, head, topSlice(teacher.top, start, rows), target, divisor, teacher)
+      return taughtHeadLoss(piece, head, { ...teacher, x: rowsOf(teacher.x) }, target, divisor)
     }) as [Tensor, Tensor]
     losses.push(loss)
     gradients.push(gradient)
@@ -44,6 +49,20 @@ export function headLossAndGradient(
   const result = { loss: tf.addN(losses), gradient: tf.concat(gradients, 0) }
   tf.dispose([...losses, ...gradients])
   return result
+}
+
+/** The loss of one piece against all that a teacher says of it, and its gradient with respect to x. */
+function taughtHeadLoss(
+  x: Tensor,
+  head: Head,
+  teacher: DistilSettings & TaughtRows,
+  labels: Tensor,
+  divisor: Tensor,
+): Tensor[] {
+  const [loss, gradient] = distilHeadLoss(x, head, teacher, labels, divisor, teacher) as [Tensor, Tensor]
+  if (teacher.hidden === 0) return [loss, gradient]
+  const [more, dx] = hiddenLoss(x, head, teacher, labels, divisor, teacher.hidden)
+  return [tf.add(loss, more), tf.add(gradient, dx)]
 }
 
 /** The loss of one piece, and its gradient with respect to x. */

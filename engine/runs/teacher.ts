@@ -1,4 +1,7 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { hashFolder } from '../checkpoint/hash.ts'
 import type { FinetuneJob, JobContext, PruneJob } from '../contract/index.ts'
 import { readPreprocessing } from '../data/images/preprocessing.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
@@ -6,9 +9,12 @@ import { isOfImages } from '../models/encoder-config.ts'
 import type { Model } from '../models/family.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
 import type { ModelConfig } from '../models/model-config.ts'
+import { cacheFolder } from '../shared/cache-folder.ts'
 import { badSetting } from '../shared/errors.ts'
 import type { Teacher } from '../training/teacher.ts'
 import { loadWeights } from './load-weights.ts'
+import { StageProgress } from './stage-progress.ts'
+import { TopCacheFolder } from './top-cache.ts'
 
 /**
  * The teacher of a job: the dense model that is trained anyway, or another checkpoint, which is loaded beside it; undefined
@@ -26,12 +32,32 @@ export async function teacherOf(
   made: DisposableStack,
   context: JobContext,
 ): Promise<Teacher | undefined> {
-  const settings = { share: job.distil, temperature: job.distilTemperature }
   if (job.distil === 0) return undefined
-  if (job.teacher === undefined) return { ...settings, model: dense }
-  const other = made.use(openCheckpoint(job.teacher, job.imageSize))
-  await checkTeacher(other, checkpoint, model.config)
-  return { ...settings, model: await loadWeights(other, context, made, job.int8) }
+  const settings = { share: job.distil, temperature: job.distilTemperature, hidden: job.distilHidden }
+  const other = job.teacher === undefined ? null : made.use(openCheckpoint(job.teacher, job.imageSize))
+  if (other) {
+    await checkTeacher(other, checkpoint, model.config)
+    if (job.distilHidden > 0 && other.config.hiddenSize !== model.config.hiddenSize)
+      throw badSetting(
+        'distilHidden',
+        `${other.folder} has hidden states of ${other.config.hiddenSize} numbers, and the model of ${model.config.hiddenSize}: they cannot be compared`,
+      )
+  }
+  const cache = job.distilCache > 0 ? made.use(await cacheOf(job, other ?? checkpoint, context)) : undefined
+  return { ...settings, cache, model: other ? await loadWeights(other, context, made, job.int8) : dense }
+}
+
+/** What is known of a teacher, by everything that its answers follow from but what it reads. */
+async function cacheOf(
+  { distilCache: k, distilTemperature, int8 }: FinetuneJob | PruneJob,
+  teacher: Checkpoint,
+  { emit, signal }: Pick<JobContext, 'emit' | 'signal'>,
+): Promise<TopCacheFolder> {
+  const reading = new StageProgress('reading weights', emit)
+  const { hash } = await hashFolder(teacher, { signal, progress: (done, total) => reading.report(done, total) })
+  const key = createHash('sha256').update(JSON.stringify([1, hash, k, distilTemperature, int8]))
+  const folder = join(cacheFolder(), 'teachers', key.digest('hex').slice(0, 32))
+  return new TopCacheFolder(folder, k, teacher.config.vocabularySize)
 }
 
 async function checkTeacher(teacher: Checkpoint, student: Checkpoint, trained: ModelConfig): Promise<void> {

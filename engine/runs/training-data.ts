@@ -79,6 +79,7 @@ export async function readTextData(
       seed: job.seed,
       mode: job.packing,
       once,
+      repeats: job.distilCache > 0,
       padId: tokenizer.padId ?? tokenizer.eosId ?? 0,
     })
   const data = await load(job.data, job.maxDocuments)

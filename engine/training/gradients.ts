@@ -15,7 +15,7 @@ import { familyOf } from '../models/registry.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { type DropoutSource } from './dropout.ts'
 import { headLoss, tapedLoss } from './head.ts'
-import { type Lesson, lessonOf, type Teacher } from './teacher.ts'
+import { disposeLesson, type Lesson, lessonOf, type Teacher } from './teacher.ts'
 
 export interface LossAndGradients {
   /** Scalar: this batch's share of the mean loss. */
@@ -60,19 +60,15 @@ export function lossAndGradients(
   options: GradientOptions = {},
 ): LossAndGradients {
   using pass = passOf(model.config, batch)
-  const lesson = options.teacher && learn(options.teacher, batch)
+  const { teacher } = options
+  // The teacher passes first, so that nothing of the student's is held beside what it computes.
+  const lesson = teacher && lessonOf(teacher, batch, () => passOf(teacher.model.config, batch))
   try {
     const find = options.keep ? keepingActivations : computingAgain
     return find({ model, adapter, batch, pass, divisor, options, lesson })
   } finally {
-    lesson?.output.dispose()
+    disposeLesson(lesson)
   }
-}
-
-/** The teacher passes first, so that nothing of the student's is held beside what it computes. */
-function learn(teacher: Teacher, batch: TrainingBatch): Lesson {
-  using pass = passOf(teacher.model.config, batch)
-  return lessonOf(teacher, batch, pass)
 }
 
 /** What the gradients of a batch are computed of. */

@@ -1,4 +1,4 @@
-import { backendExtras, flushBackend } from '../backends/extras.ts'
+import { flushBackend } from '../backends/extras.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import type { MatrixPair } from '../lora/adapter.ts'
 import type { Model, Pass } from '../models/family.ts'
@@ -7,6 +7,7 @@ import { crossEntropy } from '../ops/cross-entropy.ts'
 import { distilLoss } from '../ops/distil-loss.ts'
 import { headLossAndGradient, lossOfHead } from '../ops/head-loss.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
+import { headRows } from './head-rows.ts'
 import { type Lesson, taughtBy } from './teacher.ts'
 
 export interface HeadLoss {
@@ -69,16 +70,10 @@ export function tapedLoss(
 ): Tensor {
   if (model.family.task === 'image-classification') {
     const logits = classLogits(x, model, pass, classifier)
-    return lesson ? distilLoss(logits, lesson.output, labels, divisor, lesson) : crossEntropy(logits, labels, divisor)
+    return lesson && 'output' in lesson
+      ? distilLoss(logits, lesson.output, labels, divisor, lesson)
+      : crossEntropy(logits, labels, divisor)
   }
   const rows = headRows(x.shape[0]!, model.config.vocabularySize)
   return lossOfHead(x, headOf(model), labels, divisor, rows, lesson && taughtBy(lesson))
-}
-
-/** Rows of the head's input that are computed at once: the largest divisor of n whose logits are few enough. */
-export function headRows(n: number, vocabulary: number): number {
-  const { handy, most, rows: wanted } = backendExtras().logitsAtOnce
-  const atOnce = Math.max(handy / vocabulary, Math.min(wanted, most / vocabulary))
-  for (let rows = Math.min(n, Math.floor(atOnce)); rows > 1; rows--) if (n % rows === 0) return rows
-  return 1
 }

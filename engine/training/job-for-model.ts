@@ -11,7 +11,16 @@ type TrainingJob = FinetuneJob | Omit<PruneJob, 'out'>
 const defaults = z.object(trainingSettings).partial({ data: true }).parse({})
 
 /** Settings that speak of text alone. */
-const ofText = ['field', 'trainOn', 'packing', 'sampleEvery', 'samplePrompts', 'selfData'] as const
+const ofText = [
+  'field',
+  'trainOn',
+  'packing',
+  'sampleEvery',
+  'samplePrompts',
+  'selfData',
+  'distilCache',
+  'distilHidden',
+] as const
 
 /**
  * A job with what its model decides: the linear layers that get an adapter where the job leaves them open, and the length of
@@ -27,11 +36,7 @@ export function forModel<Given extends TrainingJob>(job: Given, config: ModelCon
   const unknown = targetModules.find((name: LinearName) => !names.includes(name))
   if (unknown !== undefined)
     throw badSetting('targetModules', `a ${config.family} has no linear layer ${unknown}: it has ${names.join(', ')}`)
-  if (job.teacher !== undefined && job.distil === 0)
-    throw badSetting(
-      'teacher',
-      'says who teaches, and the share of its part (--distil) is 0: give both, or leave it out',
-    )
+  checkTeaching(job, config)
   if (
     job.distil > 0 &&
     job.teacher === undefined &&
@@ -47,6 +52,20 @@ export function forModel<Given extends TrainingJob>(job: Given, config: ModelCon
     throw badSetting('augmentation', `a ${config.family} is a language model: leave it out`)
   if (job.trainClassifier) throw badSetting('trainClassifier', `a ${config.family} has no classifier: leave it out`)
   return job
+}
+
+/** @throws SecateurError where settings of the teacher mean nothing together */
+function checkTeaching(job: TrainingJob, { vocabularySize }: ModelConfig): void {
+  const unheard = (['teacher', 'distilCache', 'distilHidden'] as const).find((name) => job[name] !== defaults[name])
+  if (job.distil === 0 && unheard !== undefined)
+    throw badSetting(unheard, 'is of a teacher, and the share of its part (--distil) is 0: give both, or leave it out')
+  if (job.distilCache > 0 && job.distilHidden > 0)
+    throw badSetting(
+      'distilHidden',
+      'needs the hidden states of the teacher, and with --distil-cache only its likeliest tokens are there: leave one of them out',
+    )
+  if (job.distilCache > vocabularySize)
+    throw badSetting('distilCache', `${job.distilCache} tokens are more than the ${vocabularySize} of the vocabulary`)
 }
 
 function forImages<Given extends TrainingJob>(job: Given, config: ModelConfig): Given {

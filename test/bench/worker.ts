@@ -18,7 +18,7 @@ import { gradientScores } from '../../engine/pruning/criteria/gradient.ts'
 import { mapWeightGradients } from '../../engine/pruning/statistics/weight-gradients.ts'
 import { Random } from '../../engine/shared/random.ts'
 import { type Tensor, tf } from '../../engine/tensor/tf.ts'
-import { headRows } from '../../engine/training/head.ts'
+import { headRows } from '../../engine/training/head-rows.ts'
 
 const { values } = parseArgs({
   options: { shape: { type: 'string' }, mode: { type: 'string' }, threads: { type: 'string' } },
@@ -45,7 +45,9 @@ const model = modelOf(config, matrix)
 const { ids, batch, adapter, trainer, items, score } = subjectOf(model, {
   rows,
   length,
-  gradientCheckpointing: values.mode === 'step-keep' ? 'off' : 'on',
+  gradientCheckpointing: values.mode!.startsWith('step-keep') ? 'off' : 'on',
+  // The dense model, as `--distil 0.5` has it.
+  teacher: values.mode!.endsWith('-taught') ? { model, share: 0.5, temperature: 1, hidden: 0 } : undefined,
 })
 const scoring = new CausalScoring(model)
 

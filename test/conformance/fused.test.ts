@@ -11,6 +11,7 @@ import { attention } from '../../engine/ops/attention.ts'
 import { crossEntropy, labelLogLikelihoods } from '../../engine/ops/cross-entropy.ts'
 import { gelu } from '../../engine/ops/gelu.ts'
 import { gatedActivation } from '../../engine/ops/gated-activation.ts'
+import { findTop } from '../../engine/ops/distil-top.ts'
 import { lossOfHead } from '../../engine/ops/head-loss.ts'
 import { adapterImportance } from '../../engine/ops/importance.ts'
 import { layerNorm } from '../../engine/ops/layer-norm.ts'
@@ -193,11 +194,11 @@ for (const [form, vocabulary, hidden, n, rows] of [
   })
 }
 
-for (const [form, vocabulary, hidden, taught, n, rows, share, temperature] of [
-  ['float32', 40, 12, 12, 8, 8, 1, 1],
-  ['float32', 40, 12, 12, 8, 2, 0.3, 1],
-  ['float16', 301, 33, 20, 66, 66, 0.5, 2],
-  ['int8', 301, 20, 33, 6, 3, 1, 0.5],
+for (const [form, vocabulary, hidden, taught, n, rows, share, temperature, states] of [
+  ['float32', 40, 12, 12, 8, 8, 1, 1, 0],
+  ['float32', 40, 12, 12, 8, 2, 0.3, 1, 0.7],
+  ['float16', 301, 33, 20, 66, 66, 0.5, 2, 0],
+  ['int8', 301, 20, 33, 6, 3, 1, 0.5, 0],
 ] as const) {
   const [weight, teacherWeight] = [weightOf(vocabulary, hidden, form), weightOf(vocabulary, taught, form, 10)]
   const labels = given(
@@ -205,11 +206,19 @@ for (const [form, vocabulary, hidden, taught, n, rows, share, temperature] of [
     [n],
     'int32',
   )
-  const name = `loss against a teacher in ${form} [${vocabulary}, ${hidden}], share ${share}, temperature ${temperature}`
+  const name = `loss against a teacher in ${form} [${vocabulary}, ${hidden}], share ${share}, temperature ${temperature}, hidden states ${states}`
   add(name, [floats([n, hidden])], (x) => {
     const head = { norm: constant(positive([hidden], 2)), epsilon: 1e-5, weight }
     const teacherHead = { norm: constant(positive([taught], 3)), epsilon: 1e-6, weight: teacherWeight }
-    const teacher = { x: constant(floats([n, taught], 4, 3)), head: teacherHead, share, temperature }
+    const teacher = { x: constant(floats([n, taught], 4, 3)), head: teacherHead, share, temperature, hidden: states }
+    return lossOfHead(x, head, constant(labels), constant(given([6], [])), rows, teacher)
+  })
+  const k = 5
+  const top = { k, ids: new Int32Array(n * k), shares: new Float32Array(n * k) }
+  findTop(Float32Array.from(floats([n, vocabulary], 8, 3).values), vocabulary, temperature, top, 0)
+  add(`${name}, its likeliest tokens`, [floats([n, hidden])], (x) => {
+    const head = { norm: constant(positive([hidden], 2)), epsilon: 1e-5, weight }
+    const teacher = { top, share, temperature, hidden: 0 }
     return lossOfHead(x, head, constant(labels), constant(given([6], [])), rows, teacher)
   })
 }

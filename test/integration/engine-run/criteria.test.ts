@@ -124,5 +124,5 @@ test('another checkpoint teaches in place of the dense model, where it has the s
   const other = await run('other-teacher', { distil: 1, teacher: fixtureModel('llama_gqa') })
   assert.match(String(other.error), /teacher: .*llama_gqa has a vocabulary of .*, the checkpoint one of/)
   const nobody = await run('no-share', { teacher: sample('model') })
-  assert.match(String(nobody.error), /teacher: says who teaches, and the share of its part \(--distil\) is 0/)
+  assert.match(String(nobody.error), /teacher: is of a teacher, and the share of its part \(--distil\) is 0/)
 })

@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import { type Estimate, type FinetuneJob, jobSchema } from '../../../engine/contract/index.ts'
 import { estimateJob, refuseIfTooLarge } from '../../../engine/estimate/estimate.ts'
 import { selfDataPasses } from '../../../engine/estimate/self-data.ts'
+import { jobWarnings } from '../../../engine/estimate/job-warnings.ts'
+import { forwardOperations, stepOperations } from '../../../engine/estimate/operations.ts'
 import { stepsOf } from '../../../engine/estimate/tokens.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import { sample } from '../../e2e/secateur.ts'
@@ -45,4 +47,19 @@ test('rows that the dense model writes cost memory, disk and steps', async () =>
   )
   assert.deepEqual(selfDataPasses(job(0), checkpoint), { passes: 0, seconds: 0 })
   assert.equal(selfDataPasses(job(100), checkpoint).passes, Math.ceil(100 / 16) * 1000)
+})
+
+const taught = (more: object) => job(0, { distil: 1, epochs: 4, ...more })
+
+test('the likeliest tokens of a teacher cost disk, which the estimate names, and fewer passes', async () => {
+  using checkpoint = openCheckpoint(sample('model'))
+  const [without, kept] = [taught({ steps: 10 }), taught({ steps: 10, distilCache: 64 })]
+  const tokens = 10 * 4 * 256
+  const more = estimateJob(kept, checkpoint).diskBytes - estimateJob(without, checkpoint).diskBytes
+  assert.equal(more, 8 * 64 * tokens)
+  assert.match((await jobWarnings(kept, checkpoint)).join(), /likeliest tokens take up to 5\.2 MB in .*teachers/)
+  const forward = 4 * 256 * forwardOperations(checkpoint.config, 256)
+  const operations = (given: FinetuneJob) => stepOperations(given, checkpoint.config)
+  const saved = operations(taught({})) - operations(taught({ distilCache: 64 }))
+  assert.ok(Math.abs(saved / forward - 3 / 4) < 1e-9)
 })

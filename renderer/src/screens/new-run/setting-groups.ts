@@ -146,6 +146,8 @@ export const groups: readonly SettingGroup[] = [
           'Folder or file of a checkpoint with the same tokenizer, or the same classes; left empty, the dense model.',
       },
       distilTemperature: { label: 'Temperature of its part' },
+      distilHidden: { label: 'Weight of hidden states' },
+      distilCache: { label: 'Likeliest tokens kept on disk', unit: 'tokens' },
       selfData: {
         label: 'Rows that the dense model writes',
         unit: 'rows',
