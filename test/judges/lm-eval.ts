@@ -78,7 +78,8 @@ export const lmEvalJudge: Judge = {
     return {
       agrees: verdicts.every(agrees),
       versions,
-      text: `The harness's own task definitions, on rows of local files, with the model in float64: the sample that the repository
+      text: `The harness's own task definitions, on rows of local files, with the model in float64, the angles
+of its positions too: the sample that the repository
 ships on its own questions, and stories260K on official files.${without} ${scored} rows of each task are scored without
 examples, with two drawn from other rows, and with two drawn from the rows themselves. Cells have the accuracy of both, or say
 that it differs, and the worst difference of the log-likelihood of a choice,

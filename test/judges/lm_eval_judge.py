@@ -162,10 +162,26 @@ lm_eval.evaluator.add_env_info = lambda results: None
 loaded = {}
 
 
+def compute_angles_in_float64(model):
+    """transformers computes the angles of rotary positions in float32, even of a model in float64."""
+    rope = model.config.rope_parameters
+    assert rope["rope_type"] == "default", f"rotary positions of type {rope['rope_type']} are not computed here"
+    size = getattr(model.config, "head_dim", None) or model.config.hidden_size // model.config.num_attention_heads
+    frequencies = rope["rope_theta"] ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
+
+    def forward(x, position_ids):
+        angles = position_ids[..., None].double() * frequencies
+        angles = torch.cat((angles, angles), dim=-1)
+        return angles.cos(), angles.sin()
+
+    model.model.rotary_emb.forward = forward
+
+
 def harness_model(folder):
     if folder not in loaded:
         loaded.clear()
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager").eval()
+        compute_angles_in_float64(model)
         # Not AutoTokenizer: for some families it takes another pre-tokenizer than the file's.
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
         loaded[folder] = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=16)
