@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import type { EvaluationSettings } from '../contract/index.ts'
 import { badSetting, collectProblems, type SecateurError } from '../shared/errors.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
-import { corpusKind } from './corpus.ts'
+import { corpusCalled } from './corpus.ts'
 import { openTask } from './open-task.ts'
 import { encodeCorpus } from './perplexity.ts'
 import { planTask } from './plan.ts'
@@ -46,13 +46,7 @@ export async function evaluationProblems(
     })
   for (const [name, file] of Object.entries(settings.perplexity))
     await attempt(async () => {
-      const corpus = corpusKind.safeParse(name)
-      const { window } = settings
-      await encodeCorpus(file, tokenizer, maxLength, {
-        window,
-        ...(corpus.success ? { corpus: corpus.data } : {}),
-        signal,
-      })
+      await encodeCorpus(file, tokenizer, maxLength, { window: settings.window, ...corpusCalled(name), signal })
       onFile?.(file, 1)
     })
   for (const prompt of settings.prompts) await attempt(() => checkPrompt(encodePrompt(tokenizer, prompt), maxLength))

@@ -10,9 +10,15 @@ import { strip } from './python-text.ts'
  * - `ptb`: lines stripped on both sides; joined by "\n\n"
  * - `text`: a text file as it stands but for its last line ending; the rows of other files joined by "\n\n"
  */
-export const corpusKind = z.enum(['wikitext2', 'ptb', 'text'])
+const corpusKind = z.enum(['wikitext2', 'ptb', 'text'])
 
 export type CorpusKind = z.infer<typeof corpusKind>
+
+/** The kind that a text is called by; none of a name of the user's own, whose kind is told from the file. */
+export function corpusCalled(name: string): { corpus?: CorpusKind } {
+  const { data } = corpusKind.safeParse(name)
+  return data === undefined ? {} : { corpus: data }
+}
 
 export interface Corpus {
   kind: CorpusKind

@@ -2,9 +2,8 @@ import { chooseBackend } from '../backends/choose.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { type EngineEvent, type JobContext, pruneSchema } from '../contract/index.ts'
 import { announce } from '../estimate/announce.ts'
-import { createAdapter, disposeMatrices } from '../lora/adapter.ts'
+import { type Adapter, createAdapter, disposeMatrices, trainedMatrices } from '../lora/adapter.ts'
 import { isOfImages } from '../models/encoder-config.ts'
-import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
 import { linearNames } from '../models/tensors.ts'
 import { adapterGradients } from '../pruning/statistics/calibration-gradients.ts'
@@ -17,6 +16,7 @@ import type { LayerScores } from '../pruning/scores.ts'
 import { fullMasks, type GroupMasks, selectMasks } from '../pruning/masks.ts'
 import { blockLinearity } from '../pruning/statistics/linearity.ts'
 import { measuredImages } from '../runs/image-data.ts'
+import { loadWeights } from '../runs/load-weights.ts'
 import { Random } from '../shared/random.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { calibrationBatches } from '../data/calibration.ts'
@@ -59,17 +59,9 @@ export async function measure(
   const sequenceLength = isOfImages(config) ? config.maxPositions : settings.sequenceLength
   await announce({ kind: 'measure', batchSize, sequenceLength, calibrationSamples, rank }, checkpoint, emit)
   const batches = await batchesOf(settings, checkpoint, { emit, signal })
-  const model = await loadModelInSlices(checkpoint, { signal })
-  const { alpha } = pruneSchema.pick({ alpha: true }).parse({})
-  const targetModules = linearNames(checkpoint.config)
-  const adapter =
-    settings.adapter === undefined
-      ? createAdapter(
-          model.config,
-          { rank: settings.rank, alpha, dropout: 0, rankStabilised: false, targetModules },
-          new Random(settings.seed).fork('adapter'),
-        )
-      : loadAdapter(settings.adapter, checkpoint)
+  using made = new DisposableStack()
+  const model = await loadWeights(checkpoint, { emit, signal }, made)
+  const adapter = adapterOf(settings, checkpoint, made)
   const view: ModelView = { model, adapter, masks: () => undefined, calibration: async () => batches }
   const scoring = { headGroups: settings.headGroups, normalise: 'module', reduction: 'sum' } as const
 
@@ -98,7 +90,6 @@ export async function measure(
   const chosen = (scores: LayerScores[]) =>
     selectMasks(model.config, fullMasks(model.config, settings.headGroups), scores, settings.ratio, target)
   const [ours, theirs] = [chosen(estimated), chosen(exact)]
-  disposeModel(model)
   return {
     type: 'result',
     chance: settings.ratio,
@@ -109,6 +100,19 @@ export async function measure(
       correlation: byKind((kind) => rankCorrelation(estimated[layer]![kind], exact[layer]![kind])),
     })),
   }
+}
+
+/** The adapter that is given, or a fresh one. */
+function adapterOf(settings: MeasureSettings, checkpoint: Checkpoint, made: DisposableStack): Adapter {
+  if (settings.adapter !== undefined) return made.use(loadAdapter(settings.adapter, checkpoint))
+  const { alpha } = pruneSchema.pick({ alpha: true }).parse({})
+  const adapter = createAdapter(
+    checkpoint.config,
+    { rank: settings.rank, alpha, dropout: 0, rankStabilised: false, targetModules: linearNames(checkpoint.config) },
+    new Random(settings.seed).fork('adapter'),
+  )
+  made.defer(() => disposeMatrices(trainedMatrices(adapter)))
+  return adapter
 }
 
 async function batchesOf(

@@ -1,6 +1,6 @@
 import type { BesideDense, Closeness, EvaluationSettings, JobContext, Paired, Scores } from '../contract/index.ts'
 import { comparedTokens, compareWindows, type ComparedWindows, readWindows } from '../evaluation/closeness.ts'
-import { corpusKind } from '../evaluation/corpus.ts'
+import { corpusCalled } from '../evaluation/corpus.ts'
 import { compareAnswers } from '../evaluation/paired.ts'
 import { encodeCorpus, tokenWindows } from '../evaluation/perplexity.ts'
 import { loadAdapter } from '../lora/load-adapter.ts'
@@ -117,8 +117,7 @@ async function windowsOf(
   const tokenizers = [await openTokenizer(checkpoint), await openTokenizer(dense)]
   const texts = new Map<string, ComparedWindows>()
   for (const [name, file] of Object.entries(settings.perplexity)) {
-    const corpus = corpusKind.safeParse(name)
-    const options = { window, signal, ...(corpus.success && { corpus: corpus.data }) }
+    const options = { window, signal, ...corpusCalled(name) }
     const [own, theirs] = await Promise.all(
       tokenizers.map(async (tokenizer) => {
         const { ids } = await encodeCorpus(file, tokenizer, checkpoint.config.maxPositions, options)

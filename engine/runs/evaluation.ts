@@ -9,7 +9,7 @@ import type {
 } from '../contract/index.ts'
 import { CausalScoring } from '../evaluation/causal-scoring.ts'
 import { checkKindOfEvaluation } from '../evaluation/check-images.ts'
-import { corpusKind } from '../evaluation/corpus.ts'
+import { corpusCalled } from '../evaluation/corpus.ts'
 import { generate } from '../evaluation/generation.ts'
 import { measureLatency } from '../evaluation/latency.ts'
 import { scoreTask } from '../evaluation/likelihood.ts'
@@ -137,9 +137,8 @@ export async function score(
     onScore?.(scores)
   }
   for (const [name, file] of texts) {
-    const corpus = corpusKind.safeParse(name)
     const result = await measurePerplexity(scoring, tokenizer, file, {
-      ...(corpus.success ? { corpus: corpus.data } : {}),
+      ...corpusCalled(name),
       window: settings.window,
       ...(settings.maxWindows === undefined ? {} : { limit: settings.maxWindows }),
       ...options(name),
