@@ -1,12 +1,5 @@
 import { closeSync, writeSync } from 'node:fs'
-import type {
-  EvaluationSettings,
-  JobContext,
-  Predictions,
-  ScoredCheckpoint,
-  Scores,
-  Stage,
-} from '../contract/index.ts'
+import type { EvaluationSettings, JobContext, Predictions, ScoredCheckpoint, Scores, Stage } from '../contract/index.ts'
 import { CausalScoring } from '../evaluation/causal-scoring.ts'
 import { checkKindOfEvaluation } from '../evaluation/check-images.ts'
 import { corpusCalled } from '../evaluation/corpus.ts'
