@@ -68,11 +68,11 @@ export function weightBytes(work: Work, checkpoint: Checkpoint): number {
 
 function bytesHeld({ config, tensors, bytes }: Checkpoint, int8: boolean): number {
   if (!int8) return bytes
-  return tensorsOf(config).reduce((sum, { name, shape, role }) => {
-    // A byte a weight, and a scale a row.
-    const held = role.part === 'weight' ? shape[0]! * (shape[1]! + 4) : (tensors.get(name)?.bytes ?? 0)
-    return sum + held
-  }, 0)
+  // A byte a weight, and a scale a row.
+  const held = tensorsOf(config).map(({ name, shape, role }) =>
+    role.part === 'weight' ? shape[0]! * (shape[1]! + 4) : (tensors.get(name)?.bytes ?? 0),
+  )
+  return sum(held)
 }
 
 const holdsInt8 = (work: Work): boolean => 'int8' in work && work.int8

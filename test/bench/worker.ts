@@ -18,6 +18,7 @@ import { gradientScores } from '../../engine/pruning/criteria/gradient.ts'
 import { mapWeightGradients } from '../../engine/pruning/statistics/weight-gradients.ts'
 import { Random } from '../../engine/shared/random.ts'
 import { type Tensor, tf } from '../../engine/tensor/tf.ts'
+import type { Teacher } from '../../engine/training/teacher.ts'
 import { headRows } from '../../engine/training/head-rows.ts'
 
 const { values } = parseArgs({
@@ -46,9 +47,20 @@ const { ids, batch, adapter, trainer, items, score } = subjectOf(model, {
   rows,
   length,
   gradientCheckpointing: values.mode!.startsWith('step-keep') ? 'off' : 'on',
-  // The dense model, as `--distil 0.5` has it.
-  teacher: values.mode!.endsWith('-taught') ? { model, share: 0.5, temperature: 1, hidden: 0 } : undefined,
+  teacher: teacherOf(values.mode!),
 })
+
+/** The dense model, as `--distil 0.5` has it, or what `--distil-cache 64` keeps of it: an epoch that comes again. */
+function teacherOf(mode: string): Teacher | undefined {
+  const settings = { model, share: 0.5, temperature: 1, hidden: 0 }
+  if (mode.endsWith('-taught')) return settings
+  if (!mode.endsWith('-kept-teacher')) return undefined
+  const k = 64
+  const size = rows * length * k
+  const likeliest = Int32Array.from({ length: size }, (_, at) => at % k)
+  const top = { k, ids: likeliest, shares: new Float32Array(size).fill(0.9 / k) }
+  return { ...settings, cache: { k, find: () => top, add: () => {} } }
+}
 const scoring = new CausalScoring(model)
 
 /** Scoring alone, without a step of training, by what it is guided by. */
