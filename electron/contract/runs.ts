@@ -102,6 +102,8 @@ export const runDetailSchema = runSchema.extend({
   estimate: estimateSchema.nullable(),
   /** Run that it was cloned from or tries again. */
   parentId: id.nullable(),
+  /** Whether it works on a model of images, as far as the library knows. */
+  ofImages: z.boolean(),
   metricNames: z.array(z.string()),
   samplePrompts: z.array(z.string()),
   pruningSteps: z.array(z.int()),

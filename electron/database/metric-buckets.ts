@@ -11,6 +11,7 @@ export const metricNames = [
   'sparsity.parameters',
   'sparsity.parametersPlanned',
   'validationLoss',
+  'validationTop1',
 ] as const
 export type MetricName = (typeof metricNames)[number]
 

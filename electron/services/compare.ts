@@ -49,7 +49,7 @@ export class Compare {
 
   #get({ ids, points }: ParsedRequest<'compare.get'>): Comparison {
     const { runs: store } = this.#context
-    const runs = ids.map((id) => detailOf(rowOf(this.#context, id), store))
+    const runs = ids.map((id) => detailOf(rowOf(this.#context, id), this.#context))
     return {
       runs,
       settings: settingsOf(runs),

@@ -132,12 +132,13 @@ export class RunRecorder {
 }
 
 function valuesOf(
-  { loss, validationLoss, learningRate, gradientNorm, sparsity }: StepMetrics,
+  { loss, validationLoss, validationTop1, learningRate, gradientNorm, sparsity }: StepMetrics,
   speed: Speed | undefined,
 ): Float64Array {
   const values: Record<(typeof metricNames)[number], number | null | undefined> = {
     loss,
     validationLoss,
+    validationTop1,
     learningRate,
     gradientNorm,
     tokensPerSecond: speed?.tokensPerSecond,

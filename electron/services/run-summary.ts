@@ -3,6 +3,7 @@ import { estimateSchema, jobSchema } from '../../engine/contract/index.ts'
 import { runProgressSchema, runSchema, type RunDetail, type RunState, type RunSummary } from '../contract/index.ts'
 import type { RunOutline, RunRow, RunStore } from '../database/runs.ts'
 import { notFound } from '../problems.ts'
+import { imageFactsOf, inspectionOf } from './checkpoint-files.ts'
 import type { Context } from './context.ts'
 
 /** States that a run does not leave by itself. */
@@ -51,12 +52,14 @@ export function summaryOf(row: RunRow, store: RunStore): RunSummary {
 }
 
 /** @throws ZodError where the job was written by a version that knew other settings */
-export function detailOf(row: RunRow, store: RunStore): RunDetail {
+export function detailOf(row: RunRow, { runs: store, checkpoints }: Pick<Context, 'runs' | 'checkpoints'>): RunDetail {
+  const checkpoint = row.checkpoint_id === null ? undefined : checkpoints.get(row.checkpoint_id)
   return {
     ...summaryOf(row, store),
     job: jobSchema.parse(JSON.parse(row.job)),
     estimate: parsed(estimateSchema, row.estimate),
     parentId: row.parent_id,
+    ofImages: checkpoint !== undefined && imageFactsOf(inspectionOf(checkpoint)) !== null,
     metricNames: [...store.metrics.counts(row.id).keys()],
     samplePrompts: store.records.prompts(row.id),
     pruningSteps: store.records.snapshotSteps(row.id),

@@ -41,7 +41,7 @@ export class Runs {
       const { runs } = this.#context
       return runs.inStates(['queued', ...busyStates]).map((row) => summaryOf(row, runs))
     },
-    'runs.get': ({ id }) => detailOf(rowOf(this.#context, id), this.#context.runs),
+    'runs.get': ({ id }) => detailOf(rowOf(this.#context, id), this.#context),
     'runs.pause': ({ id }) => this.#stop(rowOf(this.#context, id), 'pause'),
     'runs.cancel': ({ id }) => this.#stop(rowOf(this.#context, id), 'cancel'),
     'runs.resume': ({ id, outputDtype }) => this.#resume(rowOf(this.#context, id), outputDtype),
@@ -121,8 +121,8 @@ export class Runs {
 
   /** Rows that the dense model wrote, which are none before it has begun. */
   async #selfData({ id, ...page }: ParsedRequest<'runs.selfData'>) {
-    const { engine, options, runs } = this.#context
-    const { folder, job } = detailOf(rowOf(this.#context, id), runs)
+    const { engine, options } = this.#context
+    const { folder, job } = detailOf(rowOf(this.#context, id), this.#context)
     const path = join(folder, 'self-data.jsonl')
     if (!('selfData' in job) || !(await exists(path))) return { rows: [], total: null }
     await requireAllowed(options.platform, [path, job.checkpoint])

@@ -178,6 +178,7 @@ function addCurve(
         'sparsity.parameters': 0.8 * sparsity,
         'sparsity.parametersPlanned': 0.8 * sparsity,
         validationLoss: step % 50 === 0 ? 4 * Math.exp(-3 * done) + 1.2 : NaN,
+        validationTop1: NaN,
       }
       rows.push({ step, values: Float64Array.from(metricNames, (name) => values[name]) })
     }

@@ -4,6 +4,7 @@ import { bytes, number, percent } from '../format.ts'
 const labels: Readonly<Record<string, string>> = {
   loss: 'Loss',
   validationLoss: 'Validation loss',
+  validationTop1: 'Validation top-1',
   learningRate: 'Learning rate',
   gradientNorm: 'Gradient norm',
   tokensPerSecond: 'Tokens per second',
@@ -27,10 +28,12 @@ const units: Readonly<Record<string, string>> = {
   tokensPerSecond: 'tokens/s',
   memoryBytes: 'resident',
 }
-export const metricUnit = (name: string): string => units[name] ?? ''
+/** @param ofImages whether a run's model looks at pictures: its loss is of these, and not of tokens */
+export const metricUnit = (name: string, ofImages = false): string =>
+  (units[name] ?? '').replace('per token', ofImages ? 'per picture' : 'per token')
 
 export function metricFormat(name: string): (value: number) => string {
-  if (name.startsWith('sparsity.')) return (value) => percent(value, 1)
+  if (name.startsWith('sparsity.') || name === 'validationTop1') return (value) => percent(value, 1)
   if (name === 'memoryBytes') return bytes
   return name === 'tokensPerSecond' ? (value) => number(value, 3) : number
 }

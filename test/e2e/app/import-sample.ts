@@ -14,3 +14,12 @@ export async function importSample(page: Page): Promise<void> {
   await dialog.getByRole('button', { name: 'Import', exact: true }).click()
   await expect(page.getByRole('article').first()).toBeVisible()
 }
+
+/** Imports the sample of images in one click, wherever the page is, with something in the library or nothing. */
+export async function importSampleOfImages(page: Page): Promise<void> {
+  await page.goto(new URL('#/library?import=1', page.url()).href)
+  const dialog = page.getByRole('dialog', { name: 'Import a checkpoint' })
+  await dialog.getByRole('button', { name: 'Import the sample of images' }).click()
+  await expect(dialog).toBeHidden()
+  await expect(page.getByRole('article').filter({ hasText: 'Sample of images' })).toBeVisible()
+}

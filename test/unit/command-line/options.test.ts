@@ -246,6 +246,8 @@ test('a preset leaves out what speaks of text where the model looks at pictures'
     const job = jobOf(visionModel('vit_hf'), preset)
     forModel(job, configOf(job.checkpoint))
     assert.equal(job.evaluation!.latency, false)
+    assert.equal(job.evaluation!.limit, undefined)
+    assert.ok(Number(job.validation) < 1, 'a fraction, since pictures may be few')
   }
   assert.deepEqual(jobOf(visionModel('vit_hf'), 'quick').samplePrompts, [])
   assert.equal(jobOf(fixtureModel('llama_mha'), 'quick').sequenceLength, 128)

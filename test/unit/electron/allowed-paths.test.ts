@@ -156,8 +156,10 @@ test('a data set that became a link, and a checkpoint that got one, show nothing
   const { id: checkpoint } = await app.ask('library.import', { path: model })
   rmSync(path)
   symlinkSync(join(outside, 'text.txt'), path)
-  for (const method of ['datasets.preview', 'datasets.lengths'])
+  for (const method of ['datasets.preview', 'datasets.lengths', 'datasets.seenImages'])
     assert.equal((await app.problem(method, { id, checkpoint })).kind, 'refused', method)
+  for (const method of ['datasets.images', 'datasets.checkImages', 'datasets.thumbnails'])
+    assert.equal((await app.problem(method, { id })).kind, 'refused', method)
 
   renameSync(join(model, 'config.json'), join(outside, 'config.json'))
   symlinkSync(join(outside, 'config.json'), join(model, 'config.json'))

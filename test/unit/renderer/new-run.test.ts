@@ -258,3 +258,53 @@ test('values of settings are told as people say them, and texts of the user as t
   assert.equal(settingLabel('evaluation.tasks.arc_easy'), 'Task file, ARC-Easy')
   assert.equal(settingLabel('evaluation.perplexity.wiki text'), 'Text, wiki text')
 })
+
+const pictures = filled({
+  mode: 'pipeline',
+  checkpoint: '/vit',
+  data: ['/pictures'],
+  tasks: { piqa: '/piqa' },
+  values: {
+    sequenceLength: '128',
+    samplePrompts: ['Once'],
+    'evaluation.images': '/pictures',
+    'evaluation.window': '64',
+  },
+})
+
+const keysFor = (sees: 'text' | 'images') => settingsOf('prune', sees).map(({ key }) => key)
+
+test('a model of images has no settings of text, and a language model none of pictures', () => {
+  const keys = { text: keysFor('text'), images: keysFor('images') }
+  for (const key of ['sequenceLength', 'trainOn', 'samplePrompts', 'selfData', 'evaluation.window']) {
+    assert.ok(keys.text.includes(key), key)
+    assert.ok(!keys.images.includes(key), key)
+  }
+  for (const key of ['augmentation', 'imageSize', 'trainClassifier', 'evaluation.images']) {
+    assert.ok(keys.images.includes(key), key)
+    assert.ok(!keys.text.includes(key), key)
+  }
+  const shown = sectionsOf('prune', 'images').flatMap(({ settings }) => settings.map(({ key }) => key))
+  assert.ok(!shown.includes('evaluation.images'), 'it has a picker')
+})
+
+test('the job of a model of images goes without what was typed for text, and needs pictures to be scored on', () => {
+  const job = jobOf(pictures, '.', 'images')
+  assert.deepEqual([job['sequenceLength'], job['samplePrompts']], [undefined, undefined])
+  assert.deepEqual(job['evaluation'], { images: '/pictures' })
+  assert.equal(problemsOf(pictures, '.', 'images').size, 0)
+  const unscored = { ...pictures, values: {} }
+  assert.match(problemsOf(unscored, '.', 'images').get('evaluation') ?? '', /labelled pictures/)
+  assert.match(problemsOf({ ...pictures, data: ['/a', '/b'] }, '.', 'images').get('data') ?? '', /one data set/)
+})
+
+test('presets fit pictures: with large batches and held-out ones, and without settings of text', () => {
+  for (const preset of presetsFor('prune', 'images')) {
+    assert.ok(!Object.hasOwn(preset.values, 'sequenceLength'), preset.name)
+    const draft = applyPreset(pictures, preset)
+    assert.ok(isPreset(draft, preset, 'images'), preset.name)
+    assert.equal(draft.values['evaluation.images'], '/pictures', 'what is scored is no matter of length')
+    assert.equal(problemsOf(draft, '.', 'images').size, 0, preset.name)
+    assert.ok(Number(draft.values['validation']) < 1)
+  }
+})

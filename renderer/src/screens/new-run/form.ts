@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { engine } from '../../../../electron/contract/index.ts'
 import { humanise, presentationOf } from './presentation.ts'
 import { otherGroup, picked, type Presentation } from './setting-group.ts'
+import { isFor, type Sees } from './sees.ts'
 import { groups } from './setting-groups.ts'
 
 /** What can be started. The pipeline is a prune run that scores the dense checkpoint first and the result afterwards. */
@@ -52,13 +53,17 @@ export const schemaOf = (mode: Mode): z.ZodObject => schemas[kindOf(mode)]
 
 type JsonSchema = z.core.JSONSchema.BaseSchema
 
-/** Every setting of a kind of job that has no picker of its own, read from the job's schema. */
-export function settingsOf(mode: Mode): readonly Setting[] {
+/** Every setting of a kind of job that has no picker of its own, and that means something for what the model looks at. */
+export const settingsOf = (mode: Mode, sees: Sees = null): readonly Setting[] =>
+  allSettingsOf(mode).filter(({ key }) => isFor(key, sees))
+
+/** The same whatever the model looks at, read from the job's schema. */
+function allSettingsOf(mode: Mode): readonly Setting[] {
   const known = settingsByMode.get(mode)
   if (known) return known
   const own = fieldsOf(z.toJSONSchema(schemaOf(mode), { io: 'input' }), '').filter(({ key }) => !picked.includes(key))
   // The dense checkpoint is scored by the pipeline itself, and once for all runs of a sweep.
-  const settings = [...(mode === 'sweep' ? settingsOf('prune') : []), ...own].filter(
+  const settings = [...(mode === 'sweep' ? allSettingsOf('prune') : []), ...own].filter(
     ({ key }) => !((mode === 'pipeline' || mode === 'sweep') && key === 'evaluateDense'),
   )
   settingsByMode.set(mode, settings)
@@ -76,8 +81,9 @@ export const listableSettings = (): readonly Setting[] =>
 const settingsByMode = new Map<Mode, readonly Setting[]>()
 
 /** The same in groups, in the order in which they are shown; groups without a setting are left out. */
-export function sectionsOf(mode: Mode): SettingSection[] {
-  const settings = settingsOf(mode)
+export function sectionsOf(mode: Mode, sees: Sees = null): SettingSection[] {
+  // Of models of images the pictures that are scored have a picker.
+  const settings = settingsOf(mode, sees).filter(({ key }) => sees !== 'images' || key !== 'evaluation.images')
   return [...groups, { ...otherGroup, settings: {} }]
     .map(({ name, title, settings: shown }) => {
       const order = Object.keys(shown)

@@ -1,5 +1,6 @@
 import { type Draft, evaluates } from './draft.ts'
 import { isOfSweep, kindOf, settingsOf } from './form.ts'
+import type { Sees } from './sees.ts'
 import { listsOf } from './sweep-draft.ts'
 import { valueOf } from './typed.ts'
 
@@ -11,15 +12,16 @@ export type JobDraft = Record<string, unknown> & { kind: string }
  * text, for the schema to refuse.
  *
  * @param decimal the decimal separator of the user's locale.
+ * @param sees what the checkpoint looks at: what means nothing for it is left out
  */
-export function jobOf(draft: Draft, decimal = '.'): JobDraft {
-  return draft.mode === 'sweep' ? sweepOf(draft, decimal) : singleOf(draft, decimal)
+export function jobOf(draft: Draft, decimal = '.', sees: Sees = null): JobDraft {
+  return draft.mode === 'sweep' ? sweepOf(draft, decimal, sees) : singleOf(draft, decimal, sees)
 }
 
 /** The settings that the runs share are those of a pruning run; a setting that has a list of its own is in that alone. */
-function sweepOf(draft: Draft, decimal: string): JobDraft {
+function sweepOf(draft: Draft, decimal: string, sees: Sees): JobDraft {
   const { preset, lists, variants } = draft.sweep
-  const { kind, checkpoint, ...settings } = singleOf(draft, decimal)
+  const { kind, checkpoint, ...settings } = singleOf(draft, decimal, sees)
   const entries = Object.entries(settings)
   return {
     kind,
@@ -32,7 +34,7 @@ function sweepOf(draft: Draft, decimal: string): JobDraft {
   }
 }
 
-function singleOf(draft: Draft, decimal: string): JobDraft {
+function singleOf(draft: Draft, decimal: string, sees: Sees): JobDraft {
   const kind = kindOf(draft.mode)
   const job: JobDraft = { kind }
   if (draft.checkpoint) job['checkpoint'] = draft.checkpoint
@@ -40,7 +42,7 @@ function singleOf(draft: Draft, decimal: string): JobDraft {
   if (draft.compareWith && kind === 'evaluate') job['compareWith'] = draft.compareWith
   if (draft.data.length > 0 && kind !== 'merge' && kind !== 'evaluate') job['data'] = draft.data
   const evaluation: Record<string, unknown> = {}
-  for (const setting of settingsOf(draft.mode)) {
+  for (const setting of settingsOf(draft.mode, sees)) {
     const value = valueOf(setting, draft.values[setting.key], decimal)
     if (value === undefined) continue
     if (setting.key.startsWith('evaluation.')) evaluation[setting.key.slice('evaluation.'.length)] = value
@@ -51,13 +53,15 @@ function singleOf(draft: Draft, decimal: string): JobDraft {
     return job
   }
   if (draft.mode === 'pipeline') job['evaluateDense'] = true
-  job['evaluation'] = {
-    ...evaluation,
-    tasks: Object.fromEntries(Object.entries(draft.tasks).filter(([, path]) => path !== '')),
-    ...(Object.keys(draft.fewShotFrom).length > 0 && {
-      fewShotFrom: Object.fromEntries(Object.entries(draft.fewShotFrom).filter(([task]) => draft.tasks[task])),
-    }),
-    perplexity: Object.fromEntries(draft.perplexity.map(({ name, path }) => [name.trim(), path])),
-  }
+  job['evaluation'] = { ...evaluation, ...(sees === 'images' ? {} : textsOf(draft)) }
   return job
 }
+
+/** The task files and texts that a language model is scored on. */
+const textsOf = (draft: Draft) => ({
+  tasks: Object.fromEntries(Object.entries(draft.tasks).filter(([, path]) => path !== '')),
+  ...(Object.keys(draft.fewShotFrom).length > 0 && {
+    fewShotFrom: Object.fromEntries(Object.entries(draft.fewShotFrom).filter(([task]) => draft.tasks[task])),
+  }),
+  perplexity: Object.fromEntries(draft.perplexity.map(({ name, path }) => [name.trim(), path])),
+})

@@ -14,6 +14,7 @@ import { LiveEstimate } from './job-estimate.svelte.ts'
 import { applyPreset, type Preset } from './presets.ts'
 import { problemsOf } from './problems.ts'
 import { dropDraft, keepDraft, readDraft } from './stored-draft.ts'
+import { seesOf } from './sees.ts'
 import { needsScores } from './sweep-draft.ts'
 import { SweepPlan } from './sweep-plan.svelte.ts'
 
@@ -26,6 +27,7 @@ const inPickers = [
   'evaluation',
   'evaluation.tasks',
   'evaluation.perplexity',
+  'evaluation.images',
   'sweep',
 ]
 
@@ -53,9 +55,11 @@ export class NewRun {
   readonly takesAdapter = $derived(this.draft.mode === 'merge' || this.draft.mode === 'evaluate')
   readonly needsData = $derived(!this.takesAdapter)
   readonly scores = $derived(evaluates(this.draft))
-  readonly sections = $derived(sectionsOf(this.draft.mode))
-  readonly job = $derived(jobOf(this.draft, decimalSeparator))
-  readonly problems = $derived(problemsOf(this.draft, decimalSeparator))
+  /** What the chosen checkpoint looks at. */
+  readonly sees = $derived(seesOf(this.checkpoints.data ?? [], this.draft.checkpoint))
+  readonly sections = $derived(sectionsOf(this.draft.mode, this.sees))
+  readonly job = $derived(jobOf(this.draft, decimalSeparator, this.sees))
+  readonly problems = $derived(problemsOf(this.draft, decimalSeparator, this.sees))
   /** What has to be done before anything can be estimated or started; null where nothing has. */
   readonly missing = $derived.by(() => {
     const messages = ['checkpoint', 'adapter', 'compareWith', 'data', 'evaluation', 'sweep'].flatMap(

@@ -1,6 +1,7 @@
 import { engine } from '../../../../electron/contract/index.ts'
 import type { Draft, DraftValue } from './draft.ts'
 import { type Mode, settingsOf } from './form.ts'
+import type { Sees } from './sees.ts'
 
 export interface Preset {
   readonly name: string
@@ -13,25 +14,46 @@ export interface Preset {
 const typed = (value: engine.Preset['values'][string]): DraftValue =>
   typeof value === 'boolean' ? value : typeof value === 'object' ? [...value] : String(value)
 
-export const presets: readonly Preset[] = Object.entries(engine.presets).map(([name, { title, sentence, values }]) => ({
-  name,
-  title,
-  sentence,
-  values: Object.fromEntries(Object.entries(values).map(([key, value]) => [key, typed(value)])),
-}))
+const presetsThatSee = (ofImages: boolean): readonly Preset[] =>
+  engine.presetName.options.map((name) => {
+    const { title, sentence, ofImages: other } = engine.presets[name]
+    const values = Object.entries(engine.presetValues(name, ofImages))
+    return {
+      name,
+      title,
+      sentence: ofImages ? other.sentence : sentence,
+      values: Object.fromEntries(values.map(([key, value]) => [key, typed(value)])),
+    }
+  })
+
+/** For language models, and while nobody has chosen a model. */
+export const presets = presetsThatSee(false)
+const presetsOfImages = presetsThatSee(true)
 
 /** Those of a preset's values that a kind of job has. */
-export function valuesFor(preset: Preset, mode: Mode): Draft['values'] {
-  const keys = new Set(settingsOf(mode).map(({ key }) => key))
+export function valuesFor(preset: Preset, mode: Mode, sees: Sees = null): Draft['values'] {
+  const keys = new Set(settingsOf(mode, sees).map(({ key }) => key))
   return Object.fromEntries(Object.entries(preset.values).filter(([key]) => keys.has(key)))
 }
 
 /** Presets that change anything of a kind of job. */
-export const presetsFor = (mode: Mode): Preset[] =>
-  presets.filter((preset) => Object.keys(valuesFor(preset, mode)).length > 0)
+export const presetsFor = (mode: Mode, sees: Sees = null): Preset[] =>
+  (sees === 'images' ? presetsOfImages : presets).filter(
+    (preset) => Object.keys(valuesFor(preset, mode, sees)).length > 0,
+  )
 
 /** Settings that a preset leaves as the user has them: what is sampled and where it runs is no matter of length. */
-const kept = ['samplePrompts', 'device', 'threads', 'field', 'criterion', 'parallel', 'keepCheckpoints', 'dense']
+const kept = [
+  'samplePrompts',
+  'device',
+  'threads',
+  'field',
+  'criterion',
+  'parallel',
+  'keepCheckpoints',
+  'dense',
+  'evaluation.images',
+]
 
 const isGiven = (value: DraftValue) => value !== '' && !(Array.isArray(value) && value.length === 0)
 
@@ -42,9 +64,9 @@ export function applyPreset(draft: Draft, preset: Preset): Draft {
 }
 
 /** Whether the settings are still those of the preset. */
-export function isPreset(draft: Draft, preset: Preset): boolean {
+export function isPreset(draft: Draft, preset: Preset, sees: Sees = null): boolean {
   const expected = applyPreset(draft, preset).values
-  return settingsOf(draft.mode).every(
+  return settingsOf(draft.mode, sees).every(
     ({ key, standard }) => shown(draft.values[key], standard) === shown(expected[key], standard),
   )
 }

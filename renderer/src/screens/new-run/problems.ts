@@ -3,12 +3,13 @@ import { engine } from '../../../../electron/contract/index.ts'
 import { type Draft, evaluates } from './draft.ts'
 import { schemaOf, settingsOf } from './form.ts'
 import { type JobDraft, jobOf } from './job.ts'
+import type { Sees } from './sees.ts'
 import { addSweepProblems, type SweepDraft } from './sweep-draft.ts'
 import { messageOf } from './typed.ts'
 
 /** What is wrong with the job, by the dotted path of the setting; empty where nothing is. */
-export function problemsOf(draft: Draft, decimal = '.'): Map<string, string> {
-  const job = jobOf(draft, decimal)
+export function problemsOf(draft: Draft, decimal = '.', sees: Sees = null): Map<string, string> {
+  const job = jobOf(draft, decimal, sees)
   const problems = new Map<string, string>()
   const check = (schema: z.ZodType, checked: object) => {
     // The services name the folder, so that the form need not.
@@ -24,7 +25,9 @@ export function problemsOf(draft: Draft, decimal = '.'): Map<string, string> {
     check(engine.pruneSchema, run)
     addSweepProblems(draft.sweep, decimal, problems)
   }
-  if (evaluates(draft)) addEvaluationProblems(draft, problems)
+  if (evaluates(draft)) addEvaluationProblems(draft, sees, problems)
+  if (sees === 'images' && draft.data.length > 1)
+    problems.set('data', 'Pictures come from one data set: leave the others out.')
   const { sampleEvery, samplePrompts } = run
   if (typeof sampleEvery === 'number' && sampleEvery > 0 && !(Array.isArray(samplePrompts) && samplePrompts.length > 0))
     problems.set('samplePrompts', 'Give the samples at least one prompt to continue, or write none.')
@@ -34,7 +37,8 @@ export function problemsOf(draft: Draft, decimal = '.'): Map<string, string> {
 /** The pruning run that a sweep's runs are variations of. */
 const runOf = ({ checkpoint, base }: JobDraft): JobDraft => ({ ...(base as object), kind: 'prune', checkpoint })
 
-function addEvaluationProblems(draft: Draft, problems: Map<string, string>): void {
+function addEvaluationProblems(draft: Draft, sees: Sees, problems: Map<string, string>): void {
+  if (sees === 'images') return addImageProblems(draft, problems)
   const names = draft.perplexity.map(({ name }) => name.trim())
   if (names.includes('')) problems.set('evaluation.perplexity', 'Give each text a name.')
   else if (new Set(names).size < names.length)
@@ -42,9 +46,17 @@ function addEvaluationProblems(draft: Draft, problems: Map<string, string>): voi
   // Some figures are measured without anything to score.
   const isMeasured = draft.mode === 'sweep' && draft.sweep.preset !== null && mayMeasureAlone(draft.sweep.preset)
   const nothing = names.length === 0 && !Object.values(draft.tasks).some(Boolean) && !isMeasured
-  if (nothing && draft.values['evaluation.latency'] !== true)
+  const ofPictures = sees === null && isGiven(draft.values['evaluation.images'])
+  if (nothing && !ofPictures && draft.values['evaluation.latency'] !== true)
     problems.set('evaluation', 'Choose at least one task file or text to score, or measure speed.')
 }
+
+function addImageProblems({ values }: Draft, problems: Map<string, string>): void {
+  if (!isGiven(values['evaluation.images']))
+    problems.set('evaluation', 'Choose the labelled pictures that it is scored on.')
+}
+
+const isGiven = (value: unknown) => typeof value === 'string' && value.trim() !== ''
 
 const mayMeasureAlone = (preset: NonNullable<SweepDraft['preset']>) => engine.sweepPresets[preset].scores === 'possible'
 

@@ -1,0 +1,44 @@
+import type { CheckpointSummary } from '../../../../electron/contract/index.ts'
+
+/** What a job's checkpoint looks at; null where the library does not know it. */
+export type Sees = 'text' | 'images' | null
+
+/** Settings that mean nothing for one of the two. */
+const only: Readonly<Record<'text' | 'images', readonly string[]>> = {
+  text: [
+    'field',
+    'trainOn',
+    'packing',
+    'sequenceLength',
+    'selfData',
+    'selfDataUse',
+    'selfDataTokens',
+    'selfDataPrompt',
+    'selfDataTemperature',
+    'selfDataTopP',
+    'headGroups',
+    'calibrationSequenceLength',
+    'sampleEvery',
+    'samplePrompts',
+    'sampleTokens',
+    'evaluation.mode',
+    'evaluation.fewShot',
+    'evaluation.window',
+    'evaluation.maxWindows',
+    'evaluation.latency',
+    'evaluation.latencyLengths',
+    'evaluation.prompts',
+    'evaluation.maxNewTokens',
+  ],
+  images: ['augmentation', 'imageSize', 'trainClassifier', 'evaluation.images', 'evaluation.badImages'],
+}
+
+/** Whether a setting, by its dotted path, has a meaning for what the checkpoint looks at. */
+export const isFor = (key: string, sees: Sees): boolean =>
+  sees === null || !only[sees === 'text' ? 'images' : 'text'].includes(key)
+
+/** What a checkpoint looks at, by its path. */
+export function seesOf(library: readonly Pick<CheckpointSummary, 'path' | 'images'>[], path: string): Sees {
+  const known = library.find((checkpoint) => checkpoint.path === path)
+  return known ? (known.images === null ? 'text' : 'images') : null
+}
