@@ -35,6 +35,11 @@ export const evaluationSchema = z.strictObject({
   maxWindows: z.int().min(1).max(most.rows).optional().describe('perplexity windows at most'),
   batchTokens: z.int().min(1).max(most.tokens).default(2048).describe('tokens in a scoring batch'),
   predictions: writtenPath.optional().describe('file that takes the prediction of each scored row, one JSON line each'),
+  lmEvalJson: writtenPath
+    .optional()
+    .describe(
+      'file that takes the scores of tasks in the layout of lm-evaluation-harness; with --predictions also single rows, beside it',
+    ),
   latency: z.boolean().default(false).describe('measure tokens per second'),
   latencyLengths: z
     .array(z.coerce.number().int().min(1).max(1e6))
@@ -69,7 +74,7 @@ const taskScore = z.object({
   stderrPerplexity: z.number().nullable().optional(),
   /** Categories of subjects, and the subjects, of a task that has them. */
   categories: z.array(partScore).optional(),
-  subjects: z.array(partScore.extend({ category: z.string() })).optional(),
+  subjects: z.array(partScore.extend({ category: z.string(), total: z.int() })).optional(),
   /** By which `acc` counts; scores of earlier versions are without, and without what follows. */
   answers: answers.optional(),
   /** Tells which rows were asked, and how: two models with the same were asked the same. */

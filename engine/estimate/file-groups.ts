@@ -7,6 +7,7 @@ import { loadTrainingData, type LoadOptions, refuseLoss } from '../data/load.ts'
 import { countsOf, describeLoss } from '../data/lost-rows.ts'
 import { evaluationProblems } from '../evaluation/check-evaluation.ts'
 import { imageProblems } from '../evaluation/check-images.ts'
+import { dataFilesBeside } from '../evaluation/own-task/task-file.ts'
 import { labelFileOf } from '../evaluation/read-task.ts'
 import { configOf } from '../models/checkpoint.ts'
 import { isOfImages } from '../models/encoder-config.ts'
@@ -202,7 +203,10 @@ export function evaluationFiles(job: ReadingJob): FileGroup[] {
   const { checkpoint, evaluation } = job
   const { tasks, perplexity, fewShotFrom, images } = evaluation
   const files = [...Object.values(tasks), ...Object.values(perplexity), ...(images === undefined ? [] : [images])]
-  const beside = [...Object.values(fewShotFrom), ...Object.values(tasks).map(labelFileOf)]
+  const beside = [
+    ...Object.values(fewShotFrom),
+    ...Object.values(tasks).flatMap((file) => [labelFileOf(file), ...dataFilesBeside(file)]),
+  ]
   return [
     {
       key: JSON.stringify(['evaluation', checkpoint, tokenizerStates(checkpoint), evaluation, beside.map(stateOf)]),

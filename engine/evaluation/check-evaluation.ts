@@ -31,7 +31,8 @@ export async function evaluationProblems(
   const problems: SecateurError[] = []
   const attempt = (work: () => void | Promise<void>) => collectProblems(problems, work)
   await attempt(() => checkShots(settings))
-  await attempt(() => checkPredictions(settings.predictions))
+  await attempt(() => checkWritten('predictions', settings.predictions))
+  await attempt(() => checkWritten('lm-eval-json', settings.lmEvalJson))
   for (const [name, file] of Object.entries(settings.tasks))
     await attempt(async () => {
       const { task, rows, shots } = await openTask(name, settings, signal)
@@ -54,12 +55,12 @@ export async function evaluationProblems(
 }
 
 /** The file itself is written when rows are scored; its folder must be there before. */
-function checkPredictions(file: string | undefined): void {
+function checkWritten(setting: string, file: string | undefined): void {
   if (file === undefined) return
   const folder = dirname(resolve(file))
   try {
     accessSync(folder, constants.W_OK)
   } catch {
-    throw badSetting('predictions', `${folder} is no folder that this user may write to`)
+    throw badSetting(setting, `${folder} is no folder that this user may write to`)
   }
 }

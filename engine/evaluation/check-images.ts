@@ -7,7 +7,7 @@ import { badFile, badSetting, collectProblems, type SecateurError } from '../sha
 import { matchClasses } from './match-classes.ts'
 
 /** Settings that speak of text, which a model of images does not read. */
-const textSettings = ['tasks', 'perplexity', 'fewShot', 'latency', 'prompts'] as const
+const textSettings = ['tasks', 'perplexity', 'fewShot', 'latency', 'prompts', 'lmEvalJson'] as const
 
 /** What is scored: a checkpoint of any kind, by its headers. */
 export interface ScoredCheckpoint {

@@ -51,7 +51,7 @@ export function taskScore(
     rows: scored,
   }
   const parts = scored.map(({ index }) => rows[index]!.part)
-  if (parts.every((part) => part !== undefined)) return { ...score, ...scoresOfParts(parts, right) }
+  if (parts.every((part) => part !== undefined)) return { ...score, ...scoresOfParts(parts, right, rows) }
   if (task.asks === 'word') return { ...score, ...perplexityOf(scored) }
   if (!task.normalised) return score
   const rightNorm = scored.map(({ predNorm, gold }) => Number(predNorm === gold))
@@ -70,12 +70,14 @@ function perplexityOf(scored: readonly ScoredRow[]) {
 }
 
 /** Accuracy of every subject, of their categories and of all, weighted by their rows as the harness does. */
-function scoresOfParts(parts: readonly string[], right: readonly number[]) {
+function scoresOfParts(parts: readonly string[], right: readonly number[], rows: readonly TaskRow[]) {
+  const totals = Map.groupBy(rows, ({ part }) => part)
   const bySubject = Map.groupBy(right.keys(), (at) => parts[at]!)
   const subjects = [...bySubject].map(([name, at]) => {
     const answers = at.map((each) => right[each]!)
     const category = mmluCategory(name)!
-    return { name, category, acc: mean(answers), stderr: standardError(answers), n: answers.length }
+    const total = totals.get(name)!.length
+    return { name, category, acc: mean(answers), stderr: standardError(answers), n: answers.length, total }
   })
   const categories = Object.keys(mmluCategories).flatMap((name) => {
     const own = subjects.filter(({ category }) => category === name)

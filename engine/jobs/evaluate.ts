@@ -54,7 +54,7 @@ async function scoresOfDense(
   folder: RunFolder | null,
   context: JobContext,
 ): Promise<Scores> {
-  const { predictions: _, ...settings } = evaluation
+  const { predictions: _, lmEvalJson: __, ...settings } = evaluation
   return folder
     ? await evaluateInRun(dense, settings, 'dense', folder, context)
     : await score(dense, settings, context, { stage: 'scoring dense' })

@@ -1,7 +1,14 @@
-import type { BesideDense, Closeness, EvaluationSettings, JobContext, Paired, Scores } from '../contract/index.ts'
+import {
+  type BesideDense,
+  type Closeness,
+  compareAnswers,
+  type EvaluationSettings,
+  type JobContext,
+  type Paired,
+  type Scores,
+} from '../contract/index.ts'
 import { comparedTokens, compareWindows, type ComparedWindows, readWindows } from '../evaluation/closeness.ts'
 import { corpusCalled } from '../evaluation/corpus.ts'
-import { compareAnswers } from '../evaluation/paired.ts'
 import { encodeCorpus, tokenWindows } from '../evaluation/perplexity.ts'
 import { loadAdapter } from '../lora/load-adapter.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'

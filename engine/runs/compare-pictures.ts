@@ -1,6 +1,10 @@
 import { join } from 'node:path'
-import type { ComparedPictures, ImagePredictions, ParsedServiceParams } from '../contract/index.ts'
-import { compareAnswers } from '../evaluation/paired.ts'
+import {
+  compareAnswers,
+  type ComparedPictures,
+  type ImagePredictions,
+  type ParsedServiceParams,
+} from '../contract/index.ts'
 import { badSetting } from '../shared/errors.ts'
 import { readImagePredictions } from './predictions.ts'
 

@@ -20,6 +20,7 @@ import { openToWrite, refuseSpecial } from '../shared/open-file.ts'
 import { Random } from '../shared/random.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { linesOf, scoreImages } from './image-evaluation.ts'
+import { writeLmEvalResults, writeLmEvalSamples } from './lm-eval-files.ts'
 import { loadWeights } from './load-weights.ts'
 import { keepPredictions, ofPictures, ofRows } from './predictions.ts'
 import type { RunFolder } from './run-folder.ts'
@@ -39,7 +40,7 @@ export async function evaluateInRun(
 ): Promise<Scores> {
   const stage = which === 'dense' ? 'scoring dense' : 'scoring'
   // A file of predictions is written whole or not at all, and it is that of the result.
-  const { predictions, ...rest } = settings
+  const { predictions, lmEvalJson: _, ...rest } = settings
   const earlier = predictions === undefined ? folder.readScores()[which] : undefined
   return score(checkpoint, which === 'dense' ? rest : settings, context, {
     adapter,
@@ -68,6 +69,21 @@ interface ScoreOptions {
 
 /** Scores a checkpoint on everything that the settings name and that is not scored yet. */
 export async function score(
+  checkpoint: Checkpoint,
+  settings: EvaluationSettings,
+  context: JobContext,
+  options: ScoreOptions,
+): Promise<Scores> {
+  const started = performance.now()
+  const scores = await scoreMissing(checkpoint, settings, context, options)
+  if (settings.lmEvalJson !== undefined) {
+    const seconds = (performance.now() - started) / 1000
+    writeLmEvalResults(settings.lmEvalJson, scores, settings, { checkpoint, adapter: options.adapter, seconds })
+  }
+  return scores
+}
+
+async function scoreMissing(
   checkpoint: Checkpoint,
   settings: EvaluationSettings,
   context: JobContext,
@@ -115,17 +131,21 @@ export async function score(
     for (const message of warnings) emit({ type: 'warning', message })
   }
   using rowsFile = new RowsFile(settings.predictions)
+  // Single rows are kept where predictions are.
+  const samples = settings.predictions === undefined ? undefined : settings.lmEvalJson
   for (const name of tasks) {
     const opened = await openTask(name, settings, signal)
     const { rows, warnings, ...result } = await scoreTask(scoring, tokenizer, opened.task, opened.rows, {
       mode: settings.mode,
       ...(settings.limit === undefined ? {} : { limit: settings.limit }),
       shots: opened.shots,
+      greedy: samples !== undefined,
       ...options(name),
     })
     scores.tasks[name] = result
     warn(warnings)
     rowsFile.write(rows)
+    if (samples !== undefined) writeLmEvalSamples(samples, opened, rows, settings)
     onPredictions?.(ofRows(name, rows))
     onScore?.(scores)
   }

@@ -75,5 +75,14 @@ export const familyName = named(families)
 export const deviceName = named(deviceNames)
 export const taskTitle = named(tasks)
 
+const categories: Record<string, string> = { stem: 'STEM', social_sciences: 'social sciences' }
+/** Categories of MMLU. */
+export const categoryName = named(categories)
+/** Subjects of MMLU. */
+export const subjectName = (subject: string): string => {
+  const words = subject.replaceAll('_', ' ')
+  return words.slice(0, 1).toUpperCase() + words.slice(1).replaceAll(/\bus\b/g, 'US')
+}
+
 /** Runs that are doing something or will by themselves. */
 export const activeStates: readonly string[] = ['queued', 'starting', 'running', 'stopping']

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { sample, shared } from '../e2e/secateur.ts'
 import type { Judge, Judging } from './judge.ts'
 import { scoreTasks } from './outputs.ts'
@@ -59,6 +60,7 @@ const ways = {
   'two of other rows': { fewShot: 2, others: true },
   'two of the rows themselves': { fewShot: 2, others: false },
 }
+const asItComes = ', as it comes'
 type Way = keyof typeof ways
 const waysOf = Object.keys(ways) as Way[]
 
@@ -71,6 +73,7 @@ export const lmEvalJudge: Judge = {
     const trials = [sampleTrial, ...(existsSync(officialTrial.checkpoint) ? [officialTrial] : [])]
     const questions: Question[] = []
     for (const trial of trials) questions.push(...(await questionsOf(trial, judging)))
+    questions.push(...(await otherQuestions(judging)))
     say(`lm-eval scores the same, ${questions.length} times`)
     const { versions, verdicts } = await workshop.ask('lm_eval_judge.py', questions)
     for (const verdict of verdicts) if (!agrees(verdict)) say(`DIFFERS ${JSON.stringify(verdict)}`)
@@ -83,12 +86,18 @@ of its positions too: the sample that the repository
 ships on its own questions, and stories260K on official files.${without} ${scored} rows of each task are scored without
 examples, with two drawn from other rows, and with two drawn from the rows themselves. Cells have the accuracy of both, or say
 that it differs, and the worst difference of the log-likelihood of a choice,
-beyond 50 nats in proportion.
+beyond 50 nats in proportion. MMLU with its five examples, LAMBADA and a task of one's own, from one task file that both read,
+are small files of our own in the published layouts. What \`--lm-eval-json\` writes is read by the harness's own table, and has
+its figures, keys and single rows.
 
-${[...Map.groupBy(verdicts, ({ model }) => model)].map(([model, ofModel]) => `### ${model}\n\n${tasksTable(ofModel)}`).join('\n\n')}`,
+${[...Map.groupBy(verdicts, ({ model }) => model)].map(([model, ofModel]) => `### ${model}\n\n${tasksTables(ofModel)}`).join('\n\n')}`,
     }
   },
 }
+
+/** Tasks that are shown in the same ways stand in one table. */
+const tasksTables = (verdicts: readonly Verdict[]): string =>
+  [...Map.groupBy(verdicts, ({ what }) => what.endsWith(asItComes))].map(([, alike]) => tasksTable(alike)).join('\n\n')
 
 export function tasksTable(verdicts: readonly Verdict[]): string {
   const byTask = Map.groupBy(verdicts, ({ what }) => what.split(', ')[0]!)
@@ -125,14 +134,44 @@ export async function questionsOf(
     const predictions = workshop.path(`${model}-${way}.jsonl`)
     const { fewShot, others } = ways[way]
     const train = others ? next : undefined
-    const scores = await scoreTasks(checkpoint, { files: first, predictions, fewShot, train })
+    const results = workshop.path(`results_${model}-${way}.json`)
+    const scores = await scoreTasks(checkpoint, { files: first, predictions, fewShot, train, lmEvalJson: results })
     for (const [task, score] of Object.entries(scores) as [Seven, (typeof scores)[string]][]) {
-      const asked = { task, file: first[task], train: train?.[task] ?? null, fewShot }
+      const asked = { task, file: first[task], train: train?.[task] ?? null, fewShot, results }
       questions.push({ model, what: `${task}, ${way}`, checkpoint, predictions, ...asked, ...score })
     }
   }
   return questions
 }
+
+/** Tasks with examples, metrics or files of another kind; a null of examples leaves them to the task. */
+async function otherQuestions({ workshop, say }: Judging): Promise<Question[]> {
+  say('Secateur scores MMLU, LAMBADA and a task of its own')
+  const { model, checkpoint } = sampleTrial
+  const files = {
+    mmlu: fixture('mmlu'),
+    lambada_openai: fixture('lambada.jsonl'),
+    lambada_standard: fixture('lambada.jsonl'),
+    own_quiz: fixture('own/quiz.json'),
+  }
+  const fewShot: Partial<Record<string, number>> = { mmlu: 5 }
+  const [predictions, results] = [workshop.path('others.jsonl'), workshop.path('results_others.json')]
+  const scores = await scoreTasks(checkpoint, { files, predictions, lmEvalJson: results })
+  return Object.entries(files).map(([task, file]) => ({
+    model,
+    what: `${task}${asItComes}`,
+    checkpoint,
+    predictions,
+    results,
+    task,
+    file,
+    train: null,
+    fewShot: fewShot[task] ?? null,
+    ...scores[task]!,
+  }))
+}
+
+const fixture = (name: string) => join(import.meta.dirname, '../fixtures/tasks', name)
 
 /** Some lines of a task file, and of its labels if they stand in a file of their own. */
 function slice(from: string, first: number, end: number, to: string): string {

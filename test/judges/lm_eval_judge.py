@@ -40,6 +40,8 @@ DEFINITIONS = {
     "lambada_openai": "lambada/lambada_openai.yaml",
     "lambada_standard": "lambada/lambada_standard.yaml",
 }
+# In the order in which the harness lists them.
+CATEGORIES = ("mmlu_stem", "mmlu_other", "mmlu_social_sciences", "mmlu_humanities")
 TESTED = {"arc_easy", "arc_challenge", "openbookqa", "lambada_openai", "lambada_standard"}
 
 
@@ -117,7 +119,7 @@ def mmlu_definition(question, folder):
     for category, subjects in categories.items():
         alias = category.removeprefix("mmlu_").replace("_", " ")
         write_yaml(folder, category, {"group": category, "group_alias": alias, "task": subjects, **weighted})
-    write_yaml(folder, "mmlu", {"group": "mmlu", "task": list(categories), **weighted})
+    write_yaml(folder, "mmlu", {"group": "mmlu", "task": [name for name in CATEGORIES if name in categories], **weighted})
     return "mmlu"
 
 

@@ -38,7 +38,14 @@ export function docReader(file: string, task: TaskFile, first: Row): DocReader {
     rowOf(row) {
       const texts = choicesOf(choices(row))
       const context = contextOf(text(row))
-      return { contexts: texts.map(() => context), choices: texts, gold: goldOf(gold(row), texts), doc: row }
+      const answer = gold(row)
+      return {
+        contexts: texts.map(() => context),
+        choices: texts,
+        gold: goldOf(answer, texts),
+        doc: row,
+        target: typeof answer === 'boolean' ? (answer ? 'True' : 'False') : String(answer),
+      }
     },
     descriptionOf: (row) => String(description(row)),
   }

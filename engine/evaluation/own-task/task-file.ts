@@ -76,14 +76,25 @@ export function readTaskFile(name: string, file: string): TaskFile {
 }
 
 /** Whether a file is such a description, by its name and what it holds. */
-export function isTaskFile(file: string): boolean {
-  if (!taskFileName.test(file)) return false
+export const isTaskFile = (file: string): boolean => describing(file) !== null
+
+/** The data files of a task file, wherever they are said to lie; none of any other file. */
+export function dataFilesBeside(file: string): string[] {
+  const found = schema.shape.dataset_kwargs.safeParse(describing(file)?.dataset_kwargs).data?.data_files ?? {}
+  const names = typeof found === 'string' ? [found] : Object.values(found)
+  return names.map((name) => resolve(dirname(file), name))
+}
+
+const description = z.object({ doc_to_text: z.unknown(), dataset_kwargs: z.unknown() })
+
+/** What tells a description from data; null of data, and of what cannot be read: whoever reads it as that says why. */
+function describing(file: string): z.output<typeof description> | null {
+  if (!taskFileName.test(file)) return null
   try {
-    const parsed: unknown = JSON.parse(readSmallFile(file, mostBytes).toString('utf8'))
-    return z.object({ doc_to_text: z.unknown(), dataset_kwargs: z.unknown() }).safeParse(parsed).success
+    const found = description.safeParse(JSON.parse(readSmallFile(file, mostBytes).toString('utf8'))).data
+    return found?.doc_to_text === undefined || found.dataset_kwargs === undefined ? null : found
   } catch {
-    // Data, or nothing that can be read: whoever reads it as that says why.
-    return false
+    return null
   }
 }
 

@@ -11,8 +11,9 @@ export interface TaskRow {
   gold: number
   /** The subject of a task that has some: limits count, and examples come, by subject. */
   part?: string
-  /** The row as the file has it, of tasks of the user's own. */
+  /** The row as the file has it, and its target as that is written down, of tasks of the user's own. */
   doc?: Row
+  target?: string
 }
 
 /** How a task's rows are read; its title and metrics are in contract/tasks.ts. */

@@ -95,6 +95,7 @@ const paths = new Set([
   'perplexity',
   'fewShotFrom',
   'predictions',
+  'lmEvalJson',
 ])
 
 const nameOf = (path: unknown) => (typeof path === 'string' ? basename(path.replaceAll('\\', '/')) : path)

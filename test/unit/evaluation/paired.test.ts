@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { compareAnswers } from '../../../engine/evaluation/paired.ts'
+import { compareAnswers } from '../../../engine/contract/paired.ts'
 
 const rows = ([both, lost, won, neither]: readonly [number, number, number, number]) => ({
   before: '1'.repeat(both + lost) + '0'.repeat(won + neither),

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { compareAnswers } from '../../../engine/evaluation/paired.ts'
+import { compareAnswers } from '../../../engine/contract/paired.ts'
 import { Tally } from '../../../engine/evaluation/tally.ts'
 
 const rows = z.array(z.array(z.number()))

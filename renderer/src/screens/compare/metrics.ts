@@ -1,4 +1,5 @@
 import type { RunDetail } from '../../../../electron/contract/index.ts'
+import { categoryName } from '../../names.ts'
 import type { Better } from './pareto.ts'
 
 /** What the value of a metric is, so that it can be written with its unit. */
@@ -44,6 +45,11 @@ export function metricRows(
   const names = (of: 'tasks' | 'perplexity') => [
     ...new Set(results.flatMap((result) => Object.keys(result?.scores?.[of] ?? {}))),
   ]
+  const categoriesOf = (task: string) => [
+    ...new Set(
+      results.flatMap((result) => (result && taskOf(result, task)?.categories?.map(({ name }) => name)) ?? []),
+    ),
+  ]
   return [
     row('parameters', 'Parameters', 'count', 'lower', ({ parameters }) => plain(parameters?.after)),
     ...names('tasks').flatMap((task) => [
@@ -55,6 +61,24 @@ export function metricRows(
         const score = taskOf(result, task)
         return score?.accNorm === undefined ? null : { value: score.accNorm, error: score.stderrNorm ?? null }
       }),
+      row(`taskPerplexity.${task}`, `${taskName(task)}, perplexity`, 'perplexity', 'lower', (result) => {
+        const score = taskOf(result, task)
+        return score?.perplexity === undefined
+          ? null
+          : { value: score.perplexity, error: score.stderrPerplexity ?? null }
+      }),
+      ...categoriesOf(task).map((category) =>
+        row(
+          `task.${task}.${category}`,
+          `${taskName(task)}, ${categoryName(category)}`,
+          'accuracy',
+          'higher',
+          (result) => {
+            const found = taskOf(result, task)?.categories?.find(({ name }) => name === category)
+            return found ? { value: found.acc, error: found.stderr } : null
+          },
+        ),
+      ),
     ]),
     row('mean', 'Mean of all tasks', 'accuracy', 'higher', (result) => meanAccuracy(result, names('tasks'))),
     row('top1', 'Top-1 accuracy', 'accuracy', 'higher', ({ scores }) => {
@@ -93,8 +117,7 @@ export const errorOfShare = (share: number, n: number): number | null =>
   n < 2 ? null : Math.sqrt((share * (1 - share)) / (n - 1))
 
 function taskOf(result: Result, task: string) {
-  const tasks: Record<string, { acc: number; accNorm?: number; stderr: number | null; stderrNorm?: number | null }> =
-    result.scores?.tasks ?? {}
+  const tasks = result.scores?.tasks ?? {}
   return Object.hasOwn(tasks, task) ? tasks[task] : undefined
 }
 

@@ -227,6 +227,7 @@ export const groups: readonly SettingGroup[] = [
       'evaluation.maxNewTokens': { unit: 'tokens' },
       'evaluation.batchTokens': { label: 'Scoring batch', unit: 'tokens' },
       'evaluation.predictions': { label: 'Predictions file' },
+      'evaluation.lmEvalJson': { label: 'Results file for lm-evaluation-harness' },
     },
   },
   {

@@ -1,4 +1,4 @@
-import type { Paired } from '../contract/index.ts'
+import type { Paired } from './evaluation.ts'
 
 /**
  * What changed on rows that two models answered: flips (Dutta et al., arXiv 2407.09141), the paired difference of their
