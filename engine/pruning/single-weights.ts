@@ -117,7 +117,7 @@ export function densityOf(config: ModelConfig, read: ReadTensor): number {
   for (const name of new Set(weightPlaces(config).map(({ tensor }) => tensor))) {
     const weights = toFloat32(read(name))
     all += weights.length
-    for (const weight of weights) if (weight !== 0) filled++
+    for (let i = 0; i < weights.length; i++) if (weights[i] !== 0) filled++
   }
   return filled / all
 }
@@ -132,18 +132,19 @@ export function withoutLowest(
   ratio: number,
   norms?: Float32Array,
 ): Float32Array {
-  const result = Float32Array.from(weight)
+  const result = weight.slice()
   const size = norms ? columns : weight.length
   const remove = Math.floor(size * ratio + 1e-9)
   if (remove === 0) return result
+  const scores = new Float32Array(size)
   for (let start = 0; start < weight.length; start += size) {
-    const scores = Float32Array.from({ length: size }, (_, i) => Math.abs(weight[start + i]!) * (norms?.[i] ?? 1))
+    for (let i = 0; i < size; i++) scores[i] = Math.abs(weight[start + i]!) * (norms ? norms[i]! : 1)
     const threshold = scores.toSorted()[remove - 1]!
     // Of equal scores at the threshold the first ones leave, so that the count is exact.
     let left = remove
-    for (const score of scores) if (score < threshold) left--
-    for (const [i, score] of scores.entries()) {
-      const leaves = score < threshold || (score === threshold && left-- > 0)
+    for (let i = 0; i < size; i++) if (scores[i]! < threshold) left--
+    for (let i = 0; i < size; i++) {
+      const leaves = scores[i]! < threshold || (scores[i] === threshold && left-- > 0)
       if (leaves) result[start + i] = 0
     }
   }
