@@ -5,7 +5,6 @@ import { debug } from '../shared/log.ts'
 import { tf } from '../tensor/tf.ts'
 import type { DeviceFacts } from './facts.ts'
 import { registerFrozenComposites } from './frozen-composite.ts'
-import { registerOnnxBackend } from './onnx/index.ts'
 import { measureSpeed } from './speed.ts'
 import { startTensorFlow } from './tensorflow.ts'
 import { startWebGpu, stopWebGpu } from './webgpu/index.ts'
@@ -118,7 +117,9 @@ async function startBackend(name: BackendName, threads: number, by: 'name' | 'au
 const start: Record<BackendName, (threads: number, by: 'name' | 'auto') => DeviceFacts | Promise<DeviceFacts>> = {
   tensorflow: () => startTensorFlow(),
   webgpu: (_, by) => startWebGpu({ software: by === 'name' }),
-  onnx: (threads) => {
+  onnx: async (threads) => {
+    // Loads TensorFlow.js and ONNX Runtime: not before something is computed.
+    const { registerOnnxBackend } = await import('./onnx/index.ts')
     registerOnnxBackend({ threads })
     return processorFacts(threads)
   },

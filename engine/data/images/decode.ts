@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises'
-import sharp, { type Sharp, type SharpOptions } from 'sharp'
+import type { Sharp, SharpOptions } from 'sharp'
 import { badFile, SecateurError } from '../../shared/errors.ts'
 import { explained } from '../../shared/system-errors.ts'
 import { decodeBmp, isBmp } from './bmp.ts'
@@ -9,15 +9,25 @@ import type { Pixels } from './resample.ts'
 const mostImageBytes = 256 * 2 ** 20
 const mostPixels = 89_478_485
 
-sharp.cache(false)
-sharp.concurrency(1)
-// Files are read by what they hold, not by their names: only what the names promise may be in them, and no SVG or PDF.
-sharp.block({ operation: ['VipsForeignLoad'] })
-sharp.unblock({
-  operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].flatMap((format) =>
-    ['File', 'Buffer'].map((source) => `VipsForeignLoad${format}${source}`),
-  ),
-})
+type Decoder = (typeof import('sharp'))['default']
+let decoder: Promise<Decoder> | undefined
+
+/** The package that decodes, loaded with the first picture: most processes never see one. */
+const loadDecoder = () => (decoder ??= prepareDecoder())
+
+async function prepareDecoder(): Promise<Decoder> {
+  const { default: sharp } = await import('sharp')
+  sharp.cache(false)
+  sharp.concurrency(1)
+  // Files are read by what they hold, not by their names: only what the names promise may be in them, and no SVG or PDF.
+  sharp.block({ operation: ['VipsForeignLoad'] })
+  sharp.unblock({
+    operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].flatMap((format) =>
+      ['File', 'Buffer'].map((source) => `VipsForeignLoad${format}${source}`),
+    ),
+  })
+  return sharp
+}
 
 /** A picture that is no file of its own. */
 export interface PackedImage {
@@ -32,6 +42,7 @@ export async function openImage(file: string, options: SharpOptions = {}, packed
   if (size > mostImageBytes)
     throw badFile(file, packed?.place, `has ${size} bytes; images of ${mostImageBytes} at most are read`)
   const bmp = await bmpIn(file, packed)
+  const sharp = await loadDecoder()
   if (bmp) {
     const { data, width, height, colours } = decodeBmp(bmp, mostPixels)
     return sharp(data, { raw: { width, height, channels: colours as 3 } })
