@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { manifestSchema, packRun, unpackRun } from '../../../electron/services/run-archive.ts'
 import { evaluateSchema, finetuneSchema, type Job, type RunFile, sweepSchema } from '../../../engine/contract/index.ts'
@@ -173,8 +173,11 @@ async function archiveBytes(): Promise<Buffer> {
   try {
     const run = join(folder, 'run')
     await mkdir(join(run, 'output'), { recursive: true })
-    for (const [name, bytes] of Object.entries(finished))
-      if (!name.startsWith('state')) await writeFile(join(run, name), bytes)
+    for (const [name, bytes] of Object.entries(finished)) {
+      if (name.startsWith('state')) continue
+      await mkdir(dirname(join(run, name)), { recursive: true })
+      await writeFile(join(run, name), bytes)
+    }
     await writeFile(join(run, 'output/model.safetensors'), Buffer.alloc(100_000, 1))
     await packRun(run, aManifest, join(folder, 'a.tar.gz'), { includeOutput: true }, control)
     return await readFile(join(folder, 'a.tar.gz'))
