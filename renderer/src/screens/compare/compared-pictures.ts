@@ -1,0 +1,42 @@
+import type { Comparison } from '../../../../electron/contract/index.ts'
+import type { ScoredColumn } from '../run/pictures/class-rows.ts'
+import type { Source } from '../run/pictures/picture-choice.ts'
+import type { ComparedRun } from './compared-runs.ts'
+
+/** Checkpoints that runs have scored on pictures, and their scores of each class. */
+export interface ScoredOnPictures {
+  /** What the runs came to. */
+  readonly columns: readonly ScoredColumn[]
+  /** The same, and the dense checkpoints that the runs scored. */
+  readonly sources: readonly Source[]
+}
+
+export function scoredOnPictures(results: Comparison['runs'], runs: readonly ComparedRun[]): ScoredOnPictures {
+  const columns: ScoredColumn[] = []
+  const sources: Source[] = []
+  for (const { id, label, style } of runs) {
+    const result = results.find((run) => run.id === id)?.result
+    if (result?.scores?.classification) {
+      columns.push({ key: String(id), label, style, score: result.scores.classification })
+      sources.push({ key: `result ${id}`, label, by: { run: id, which: 'result' } })
+    }
+    if (result?.denseScores?.classification)
+      sources.push({ key: `dense ${id}`, label: `dense of ${label}`, by: { run: id, which: 'dense' } })
+  }
+  return { columns, sources }
+}
+
+/** Two different ones of the sources: those that are chosen, or else what the first two runs came to. */
+export function pairOf(
+  sources: readonly Source[],
+  chosen: { before: string; after: string },
+): { before: Source; after: Source } | null {
+  const results = sources.filter(({ by }) => by.which === 'result')
+  const find = (key: string) => sources.find((source) => source.key === key)
+  const before = find(chosen.before) ?? results[0] ?? sources[0]
+  if (!before) return null
+  const after = find(chosen.after)
+  const isOther = (source: Source | undefined) => source !== undefined && source.key !== before.key
+  const second = [after, ...results, ...sources].find(isOther)
+  return second ? { before, after: second } : null
+}

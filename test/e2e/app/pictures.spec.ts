@@ -1,0 +1,179 @@
+import type { Page } from '@playwright/test'
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from '../../../scripts/headless-host.ts'
+import { secateur } from '../secateur.ts'
+import { seriousFaults } from './accessibility.ts'
+import { expect, test } from './fixtures.ts'
+import { pressOn } from './keyboard.ts'
+import { scratchFolder } from './scratch.ts'
+
+// A run on pictures from its classes to the pictures that changed, each test from where the last one ended.
+test.describe.configure({ mode: 'serial' })
+
+const scratch = scratchFolder('pictures')
+const sample = join(root, 'resources/sample-vit')
+const go = (page: Page, hash: string) => page.goto(new URL(hash, page.url()).href)
+const cards = (page: Page) => page.getByRole('list', { name: 'Pictures' }).getByRole('listitem')
+const ids: number[] = []
+
+interface Said {
+  classes: string[]
+  labels: number[]
+  predicted: number[]
+  ranks: number[]
+}
+const read = (which: string) =>
+  JSON.parse(readFileSync(scratch('half', 'predictions', `${which}.images.json`), 'utf8')) as Said
+
+/** What the run kept, counted here in the plainest way. */
+function counted() {
+  const [dense, result] = [read('dense'), read('result')]
+  const at = [...result.labels.keys()]
+  const confused = at.filter((i) => result.ranks[i] !== 0)
+  const first = confused[0]!
+  return {
+    rightToWrong: at.filter((i) => dense.ranks[i] === 0 && result.ranks[i] !== 0).length,
+    wrongToRight: at.filter((i) => dense.ranks[i] !== 0 && result.ranks[i] === 0).length,
+    label: result.classes[result.labels[first]!]!,
+    predicted: result.classes[result.predicted[first]!]!,
+    pair: confused.filter(
+      (i) => result.labels[i] === result.labels[first] && result.predicted[i] === result.predicted[first],
+    ).length,
+  }
+}
+
+test.beforeAll(async () => {
+  test.setTimeout(120_000)
+  for (const name of readdirSync(join(sample, 'test'))) {
+    mkdirSync(scratch('pictures', name), { recursive: true })
+    for (const file of readdirSync(join(sample, 'test', name)).slice(0, 8))
+      cpSync(join(sample, 'test', name, file), scratch('pictures', name, file))
+  }
+  const pictures = scratch('pictures')
+  const flags = ['--ratio', '0.5', '--prune', 'channels', '--criterion', 'magnitude', '--steps', '1']
+  const data = ['--data', pictures, '--images', pictures, '--evaluate-dense']
+  process.env['XDG_CACHE_HOME'] = scratch('cache')
+  const ran = await secateur(['prune', join(sample, 'model'), ...data, ...flags, '--out', scratch('half')])
+  expect(ran.code, ran.stderr).toBe(0)
+  cpSync(scratch('half'), scratch('again'), { recursive: true })
+  // As runs of earlier versions left their folders.
+  renameSync(scratch('again', 'predictions'), scratch('kept'))
+})
+
+async function imported(app: Parameters<Parameters<typeof test>[2]>[0]['app'], name: string): Promise<number> {
+  const { page } = app
+  await go(page, '#/history')
+  const empty = page.getByRole('button', { name: 'Import a run folder' })
+  const menu = page.getByRole('button', { name: 'Import', exact: true })
+  await expect(empty.or(menu).first()).toBeVisible()
+  await app.choose(scratch(name), async () => {
+    if (await empty.isVisible()) return await empty.click()
+    await menu.click()
+    await page.getByRole('menuitem', { name: /folder/ }).click()
+  })
+  await expect(
+    page
+      .getByRole('grid')
+      .getByRole('row', { name: new RegExp(name) })
+      .first(),
+  ).toBeVisible()
+  await page.getByRole('grid').getByRole('link', { name, exact: true }).first().click()
+  await expect(page.getByRole('heading', { level: 1, name })).toBeVisible()
+  return Number(/#\/runs\/(\d+)/.exec(page.url())![1])
+}
+
+test('the page of a run shows what was confused and the pictures that changed', async ({ app }) => {
+  const { page, shell } = app
+  ids.push(await imported(app, 'half'))
+  const { rightToWrong, wrongToRight } = counted()
+  await expect(page.getByRole('table', { name: 'Scores' })).toContainText('Top-5 accuracy')
+  const changed = page.getByRole('region', { name: 'Pictures that changed' })
+  await expect(changed.getByRole('status').first()).toContainText(
+    `Of 160 pictures, ${rightToWrong} went from right to wrong and ${wrongToRight} from wrong to right`,
+  )
+  await expect(cards(page)).toHaveCount(Math.min(24, rightToWrong + wrongToRight))
+  await expect(cards(page).first().getByRole('img').first()).toHaveAttribute('src', /^data:image\/webp/)
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+    expect(await seriousFaults(page, shell)).toEqual([])
+  }
+})
+
+test('pictures are narrowed down by direction, by class and by a pair that was confused', async ({ app: { page } }) => {
+  const { rightToWrong, label, predicted, pair } = counted()
+  const changed = page.getByRole('region', { name: 'Pictures that changed' })
+  await changed.getByRole('radio', { name: /^Right to wrong/ }).check()
+  await expect(cards(page)).toHaveCount(rightToWrong)
+  await changed.getByRole('radio', { name: 'All pictures' }).check()
+  await expect(changed.getByRole('group', { name: 'Page of pictures' })).toContainText('1 to 24 of 160')
+  await changed.getByRole('button', { name: 'Next pictures' }).click()
+  await expect(changed.getByRole('group', { name: 'Page of pictures' })).toContainText('25 to 48 of 160')
+  await changed.getByRole('combobox', { name: 'Class' }).fill(label)
+  await page
+    .getByRole('option', { name: new RegExp(`^${label}`) })
+    .first()
+    .click()
+  await expect(cards(page)).toHaveCount(8)
+  const classes = page.getByRole('region', { name: 'Classes', exact: true })
+  const more = classes.getByRole('button', { name: /^Show all \d+ pairs/ })
+  if (await more.isVisible()) await more.click()
+  await classes.getByRole('button', { name: `Show ${label} taken for ${predicted}`, exact: true }).click()
+  await expect(cards(page)).toHaveCount(pair)
+  await changed.getByRole('button', { name: `Taken for ${predicted}: show all` }).click()
+  await expect(changed.getByRole('group', { name: 'Page of pictures' })).toContainText('of 160')
+})
+
+test('the matrix is walked through and the classes are sorted with the keyboard alone', async ({ app: { page } }) => {
+  const { label, predicted, pair } = counted()
+  const classes = page.getByRole('region', { name: 'Classes', exact: true })
+  const matrix = classes.getByRole('application', { name: /^Confusion/ })
+  await pressOn(page, matrix, 'ArrowDown')
+  await expect(classes.getByText(/^disc: right|^arrow-down: right/).first()).toBeVisible()
+  const names = await classes
+    .getByRole('table', { name: 'Accuracy of each class' })
+    .getByRole('rowheader')
+    .allTextContents()
+  expect(names.length).toBe(20)
+  // Down to the row and along to the column of a pair that was confused.
+  const said = read('result')
+  for (let row = 0; row < said.classes.indexOf(label); row++) await page.keyboard.press('ArrowDown')
+  for (let column = 0; column < said.classes.indexOf(predicted); column++) await page.keyboard.press('ArrowRight')
+  await expect(classes.getByText(`${label} taken for ${predicted}: ${pair} of 8`)).toBeVisible()
+  await page.keyboard.press('Enter')
+  await expect(cards(page)).toHaveCount(pair)
+  await pressOn(page, classes.getByRole('button', { name: 'Class', exact: true }))
+  await expect(classes.getByRole('columnheader', { name: 'Class', exact: true }).last()).toHaveAttribute(
+    'aria-sort',
+    'ascending',
+  )
+  await pressOn(page, classes.getByRole('button', { name: /^Table of/ }))
+  await expect(
+    classes.getByRole('table', { name: /^Values of Confusion/ }).getByRole('row', { name: new RegExp(`^${label} `) }),
+  ).toContainText(`${predicted} ${pair}`)
+})
+
+test('runs are compared picture by picture, and one that kept no predictions says so', async ({ app }) => {
+  const { page, shell } = app
+  const { rightToWrong } = counted()
+  ids.push(await imported(app, 'again'))
+  await expect(page.getByText(/^No predictions of single pictures were kept/)).toBeVisible()
+  await expect(page.getByRole('link', { name: 'Evaluate again' })).toBeVisible()
+  rmSync(scratch('again', 'predictions'), { recursive: true, force: true })
+  cpSync(scratch('kept'), scratch('again', 'predictions'), { recursive: true })
+  await go(page, `#/compare?runs=${ids.join(',')}`)
+  await expect(page.getByRole('row', { name: /^Top-1 accuracy/ }).first()).toBeVisible()
+  const differ = page.getByRole('region', { name: 'Pictures that differ' })
+  await expect(differ).toContainText('0 went from right to wrong')
+  await differ
+    .getByRole('button', { name: /^From/ })
+    .or(differ.getByRole('combobox', { name: /^From/ }))
+    .first()
+    .click()
+  await page.getByRole('option', { name: /^dense of half/ }).click()
+  await expect(differ).toContainText(`${rightToWrong} went from right to wrong`)
+  for (const colorScheme of ['dark', 'light'] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+    expect(await seriousFaults(page, shell)).toEqual([])
+  }
+})
