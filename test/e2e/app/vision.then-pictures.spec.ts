@@ -8,7 +8,8 @@ import { expect, test } from './fixtures.ts'
 import { pressOn } from './keyboard.ts'
 import { scratchFolder } from './scratch.ts'
 
-// A run on pictures from its classes to the pictures that changed, each test from where the last one ended.
+// A run on pictures from its classes to the pictures that changed, each test from where the last one ended. After
+// vision.spec.ts, to whose library it would add cards.
 test.describe.configure({ mode: 'serial' })
 
 const scratch = scratchFolder('pictures')
