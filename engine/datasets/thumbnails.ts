@@ -13,10 +13,12 @@ export const imageThumbnails = (
 export async function thumbnail(file: string, packed: PackedImage | undefined, size: number) {
   const input = await openImage(file, {}, packed)
   const { autoOrient } = await input.metadata()
+  // One that is as small already loses nothing.
+  const isWhole = autoOrient.width <= size && autoOrient.height <= size
   const small = await input
     .autoOrient()
     .resize(size, size, { fit: 'inside', withoutEnlargement: true })
-    .webp({ quality: 75 })
+    .webp(isWhole ? { lossless: true } : { quality: 75 })
     .toBuffer()
   const dataUrl = `data:image/webp;base64,${small.toString('base64')}`
   return { width: autoOrient.width, height: autoOrient.height, dataUrl }

@@ -142,6 +142,10 @@ test('pictures are shown as a checkpoint sees them, and one that its preprocessi
   const [good, bad] = images
   assert.ok(good && 'seen' in good && bad && 'error' in bad)
   assert.deepEqual([good.original.width, good.seen.width, good.seen.height], [60, 32, 32])
+  const corner = await sharp(Buffer.from(good.original.dataUrl.split(',')[1]!, 'base64'))
+    .raw()
+    .toBuffer()
+  assert.deepEqual([...corner.subarray(0, 3)], [200, 100, 50], 'a picture that is small already keeps its colours')
   const { info } = await sharp(Buffer.from(good.seen.dataUrl.split(',')[1]!, 'base64'))
     .raw()
     .toBuffer({ resolveWithObject: true })
