@@ -1,6 +1,6 @@
 // node test/bench/distillation.ts: what the dense model costs as the teacher. A training step without it, with it, and with
-// what is kept of it, turn by turn on the same threads, and the peak memory of each.
-import { availableParallelism } from 'node:os'
+// what is kept of it, turn by turn on the same threads, and the peak memory of each. Times are those of the processor, so that
+// other programs change little; more than one thread would count their waiting for each other.
 import { parseArgs } from 'node:util'
 import { median, ours, type Shape } from './workers.ts'
 
@@ -8,7 +8,7 @@ const { values } = parseArgs({
   options: {
     shapes: { type: 'string', default: 'sample,SmolLM2-135M' },
     repeats: { type: 'string', default: '5' },
-    threads: { type: 'string', default: String(availableParallelism()) },
+    threads: { type: 'string', default: '1' },
   },
 })
 const shapes: Record<string, Shape> = {
@@ -53,7 +53,7 @@ async function compare(name: string, mode: string): Promise<void> {
     for (const [index, worker] of workers.entries()) {
       const answer = await worker.run()
       // The first turn compiles.
-      if (turn > 0) seconds[index]!.push(answer.seconds)
+      if (turn > 0) seconds[index]!.push(answer.cpuSeconds!)
       peaks[index] = answer.peakBytes
     }
   for (const worker of workers) worker.stop()

@@ -165,5 +165,10 @@ const weights = countParameters(config) * 4
 // The peak is that of the work, as PyTorch's is: it starts again from what is resident now.
 if (existsSync('/proc/self/clear_refs')) writeFileSync('/proc/self/clear_refs', '5')
 console.log(JSON.stringify({ ready: true, weights }))
-for await (const _ of createInterface({ input: process.stdin }))
-  console.log(JSON.stringify({ seconds: await work(), tokens: ids.length, peakBytes: peakMemory().peakMemoryBytes }))
+for await (const _ of createInterface({ input: process.stdin })) {
+  const before = process.cpuUsage()
+  const seconds = await work()
+  const { user, system } = process.cpuUsage(before)
+  const { peakMemoryBytes: peakBytes } = peakMemory()
+  console.log(JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6, tokens: ids.length, peakBytes }))
+}

@@ -16,7 +16,13 @@ export interface Shape {
   length: number
 }
 
-const answerSchema = z.object({ seconds: z.number(), tokens: z.number(), peakBytes: z.number() })
+const answerSchema = z.object({
+  seconds: z.number(),
+  /** Of the processors, whatever else they did meanwhile; ours alone tell it. */
+  cpuSeconds: z.number().optional(),
+  tokens: z.number(),
+  peakBytes: z.number(),
+})
 export type Answer = z.infer<typeof answerSchema>
 
 /** A process that does one piece of work whenever it is asked to. */
