@@ -55,7 +55,7 @@ export function forModel<Given extends TrainingJob>(job: Given, config: ModelCon
 }
 
 /** @throws SecateurError where settings of the teacher mean nothing together */
-function checkTeaching(job: TrainingJob, { vocabularySize }: ModelConfig): void {
+function checkTeaching(job: TrainingJob, { patchValues, vocabularySize }: ModelConfig): void {
   const unheard = (['teacher', 'distilCache', 'distilHidden'] as const).find((name) => job[name] !== defaults[name])
   if (job.distil === 0 && unheard !== undefined)
     throw badSetting(unheard, 'is of a teacher, and the share of its part (--distil) is 0: give both, or leave it out')
@@ -64,7 +64,7 @@ function checkTeaching(job: TrainingJob, { vocabularySize }: ModelConfig): void 
       'distilHidden',
       'needs the hidden states of the teacher, and with --distil-cache only its likeliest tokens are there: leave one of them out',
     )
-  if (job.distilCache > vocabularySize)
+  if (patchValues === undefined && job.distilCache > vocabularySize)
     throw badSetting('distilCache', `${job.distilCache} tokens are more than the ${vocabularySize} of the vocabulary`)
 }
 

@@ -276,7 +276,7 @@ const keysFor = (sees: 'text' | 'images') => settingsOf('prune', sees).map(({ ke
 
 test('a model of images has no settings of text, and a language model none of pictures', () => {
   const keys = { text: keysFor('text'), images: keysFor('images') }
-  for (const key of ['sequenceLength', 'trainOn', 'samplePrompts', 'selfData', 'evaluation.window']) {
+  for (const key of ['sequenceLength', 'trainOn', 'samplePrompts', 'selfData', 'distilCache', 'evaluation.window']) {
     assert.ok(keys.text.includes(key), key)
     assert.ok(!keys.images.includes(key), key)
   }

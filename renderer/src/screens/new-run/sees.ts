@@ -16,6 +16,8 @@ const only: Readonly<Record<'text' | 'images', readonly string[]>> = {
     'selfDataPrompt',
     'selfDataTemperature',
     'selfDataTopP',
+    'distilCache',
+    'distilHidden',
     'headGroups',
     'calibrationSequenceLength',
     'sampleEvery',
