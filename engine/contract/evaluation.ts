@@ -19,7 +19,12 @@ export const evaluationSchema = z.strictObject({
     .default('refuse')
     .describe('pictures that cannot be read: refuse to start, or leave them out and say so'),
   mode: z.enum(['modern', 'legacy']).default('modern').describe("harness to follow: today's, or that of the papers"),
-  limit: z.int().min(1).max(most.rows).optional().describe('rows scored of each task, and of each subject of MMLU'),
+  limit: z
+    .int()
+    .min(1)
+    .max(most.rows)
+    .optional()
+    .describe('rows scored of each task, and of each subject of MMLU; pictures scored, spread over all of them'),
   fewShot: z
     .int()
     .min(0)

@@ -26,12 +26,13 @@ export async function classify(
   model: Model,
   { store, labels, classOf, batch, adapter, masks, limit, signal, onProgress }: ClassifyOptions,
 ): Promise<{ score: ClassificationScore; predictions: PicturePredictions }> {
-  const total = Math.min(store.labels.length, limit ?? Infinity)
+  const scored = evenlyOf(store.labels.length, limit)
+  const total = scored.length
   const tally = new Tally(labels)
   let computing = 0
   for (let start = 0; start < total; start += batch.rows) {
     // The last batch is filled up with its first picture, so that one graph is compiled for all.
-    const images = Array.from({ length: batch.rows }, (_, row) => (start + row < total ? start + row : start))
+    const images = Array.from({ length: batch.rows }, (_, row) => scored[start + row] ?? scored[start]!)
     const part = batchOf(store, images, batch)
     const began = performance.now()
     const logits = logitsOf(model, part, adapter, masks)
@@ -40,7 +41,7 @@ export async function classify(
     if (start > 0) computing += performance.now() - began
     for (let row = 0; row < count; row++) {
       const values = logits.subarray(row * labels.length, (row + 1) * labels.length)
-      tally.add(store.pictures[start + row]!, classOf[part.labels[row]!]!, values)
+      tally.add(store.pictures[scored[start + row]!]!, classOf[part.labels[row]!]!, values)
     }
     onProgress(start + count, total)
     await setImmediate()
@@ -49,6 +50,12 @@ export async function classify(
   const timed = total - Math.min(batch.rows, total)
   const imagesPerSecond = timed > 0 ? (1000 * timed) / computing : null
   return { score: { ...tally.score(), imagesPerSecond }, predictions: tally.predictions }
+}
+
+/** Numbers of all pictures, or of so many spread over all of them: pictures of a class follow one another. */
+export function evenlyOf(pictures: number, limit = pictures): number[] {
+  const count = Math.min(pictures, limit)
+  return Array.from({ length: count }, (_, at) => Math.floor((at * pictures) / count))
 }
 
 function logitsOf(

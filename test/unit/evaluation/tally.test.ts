@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { compareAnswers } from '../../../engine/contract/paired.ts'
+import { evenlyOf } from '../../../engine/evaluation/classification.ts'
 import { Tally } from '../../../engine/evaluation/tally.ts'
 
 const rows = z.array(z.array(z.number()))
@@ -65,4 +66,10 @@ test('of equal logits the first class is the likeliest, and what is no number is
   assert.equal(tally.score().top1, 0)
   // Nothing is larger than a label's NaN: it would count as right.
   assert.throws(() => tally.add(picture, 1, Float32Array.of(0, NaN, 0)), /logits of a\.png are not numbers/)
+})
+
+test('fewer pictures than there are come from all classes, which follow one another', () => {
+  assert.deepEqual(evenlyOf(4), [0, 1, 2, 3])
+  assert.deepEqual(evenlyOf(4, 9), [0, 1, 2, 3])
+  assert.deepEqual(evenlyOf(9, 4), [0, 2, 4, 6])
 })
