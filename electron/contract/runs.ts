@@ -6,6 +6,8 @@ import {
   jobEstimateSchema,
   jobSchema,
   pruningSnapshotSchema,
+  planResultSchema,
+  planSchema,
   removalSchema,
   rowCountsSchema,
   sampleSchema,
@@ -169,6 +171,11 @@ export const runMethods = {
   'runs.check': [newRunSchema, dataCheckSchema],
   /** How many runs the lists of a sweep come to, and what these differ in. */
   'runs.plan': [sweepListsSchema, sweepPlanSchema],
+  /** What budgets come to by the scores that a pruning run has kept. */
+  'runs.budgets': [
+    z.strictObject({ id, ...planSchema.pick({ budgets: true, uniform: true, speed: true }).shape }),
+    planResultSchema,
+  ],
   /** Queues a run, once its files are checked; it starts when its device is free. */
   'runs.create': [newRunSchema, runSchema],
   'runs.active': [nothing, z.array(runSchema)],

@@ -36,6 +36,7 @@ export class Runs {
     },
     'runs.check': async (input) => await this.#creation.check(await this.#creation.jobOf(input), 'count'),
     'runs.plan': (lists) => this.#context.engine.request('planSweep', lists),
+    'runs.budgets': (input) => this.#budgets(input),
     'runs.create': async (input) => this.announce(await this.#creation.create(input)),
     'runs.active': () => {
       const { runs } = this.#context
@@ -117,6 +118,14 @@ export class Runs {
     },
     'runs.sweepText': async ({ id, as }) =>
       this.#context.engine.request('reportSweep', { path: await this.#sweepFolder(id), as }),
+  }
+
+  async #budgets({ id, ...plan }: ParsedRequest<'runs.budgets'>) {
+    const { engine, options } = this.#context
+    const { folder, job, name } = detailOf(rowOf(this.#context, id), this.#context)
+    if (job.kind !== 'prune') throw new ProblemError('bad-setting', `${name} is no pruning.`, { field: 'id' })
+    await requireAllowed(options.platform, [folder, job.checkpoint])
+    return await engine.request('planBudgets', { run: folder, ...plan })
   }
 
   /** Rows that the dense model wrote, which are none before it has begun. */

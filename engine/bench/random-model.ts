@@ -1,9 +1,7 @@
-import { elementsOf } from '../checkpoint/safetensors-header.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { frozenWeight, type FrozenWeight, quantise } from '../tensor/frozen-weight.ts'
-import { assembleModel } from '../models/assemble.ts'
+import { modelOf } from '../models/drawn-model.ts'
 import type { Model } from '../models/family.ts'
-import { tf } from '../tensor/tf.ts'
 
 /** Matrices of one size share their numbers on the host, and are weights of their own everywhere else. */
 export class RandomWeights {
@@ -48,15 +46,3 @@ export function randomModel(config: ModelConfig, int8: boolean): Model {
   const weights = new RandomWeights(int8)
   return modelOf(config, (rows, columns, table) => weights.matrix(rows, columns, int8 && !table))
 }
-
-/** @param matrix draws a weight of [rows, columns]; a table is an embedding or the output head */
-export const modelOf = (
-  config: ModelConfig,
-  matrix: (rows: number, columns: number, table: boolean) => FrozenWeight,
-): Model =>
-  assembleModel(config, {
-    // A convolution over patches is multiplied with as a matrix.
-    matrix: ({ shape, role }, _, rows) => matrix(rows, elementsOf(shape.slice(1)), role.part !== 'weight'),
-    bias: (_spec, _first, count) => tf.zeros([count]),
-    norm: ({ shape }) => tf.ones(shape),
-  })

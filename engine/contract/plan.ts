@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { budgetMeasure, budgetText } from './budget.ts'
+import { budgetText } from './budget.ts'
 import { layerSchema } from './checkpoint.ts'
 import { pruningSnapshotSchema } from './metrics.ts'
 import { path } from './names.ts'
@@ -9,6 +9,10 @@ const { floor, protectFirst, protectLast, channelMultiple } = pruneSchema.shape
 
 /** Settings of a plan that go before those of the run. */
 const planSettings = {
+  speed: z
+    .boolean()
+    .default(false)
+    .describe('measure how long a prompt and a generated token would take on this device (once; then it is known)'),
   uniform: z.boolean().default(false).describe('same counts in every layer, so that other programs load the result'),
   protectFirst: protectFirst.unwrap().optional().describe(`${protectFirst.description}; default: as in the run`),
   protectLast: protectLast.unwrap().optional().describe(`${protectLast.description}; default: as in the run`),
@@ -30,6 +34,8 @@ export const planSchema = z.strictObject({
 })
 export type PlanRequest = z.infer<typeof planSchema>
 
+const times = z.object({ prompt: z.number(), generation: z.number() })
+
 /** What a budget comes to, by the scores of a run. */
 export const planSchemaOfBudget = z.object({
   budget: z.string(),
@@ -37,6 +43,8 @@ export const planSchemaOfBudget = z.object({
   bytes: z.number(),
   /** How many times as fast: multiply-adds for one token, before through after. */
   speedUp: z.number(),
+  /** Milliseconds of a prompt and of a generated token, by what layers take on this device; null where that was not asked for. */
+  times: times.nullable(),
   /** Fraction of all importance that is kept. */
   kept: z.number(),
   /** How much the loss rises; null where it cannot be told. */
@@ -61,12 +69,14 @@ export const qualitySchema = z.object({
   isFitted: z.boolean(),
 })
 
+const range = z.object({ least: z.number(), most: z.number() })
+
 export const planResultSchema = z.object({
   type: z.literal('result'),
   checkpoint: z.string(),
-  dense: z.object({ parameters: z.int(), bytes: z.number(), layers: z.array(layerSchema) }),
+  dense: z.object({ parameters: z.int(), bytes: z.number(), layers: z.array(layerSchema), times: times.nullable() }),
   /** The least and the most of each measure that a budget may say. */
-  ranges: z.record(budgetMeasure, z.object({ least: z.number(), most: z.number() })),
+  ranges: z.object({ parameters: range, memory: range, prompt: range.optional(), generation: range.optional() }),
   quality: qualitySchema,
   plans: z.array(planSchemaOfBudget),
 })

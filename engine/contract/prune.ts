@@ -59,8 +59,20 @@ export const pruneSchema = z.strictObject({
   budget: budgetText
     .optional()
     .describe(
-      'what may be kept at most, in place of ratio: parameters=0.7 (a share) or parameters=90M, memory=4GB (bytes of the written weights); heads, channels and whole layers leave wherever least importance is lost for it, or equal numbers in all layers with --uniform',
+      'what may be kept at most, in place of ratio: parameters=0.7 (a share) or parameters=90M, memory=4GB (bytes of the written weights), prompt=1.5x or generation=1.5x (how many times as fast, measured on this device) or their milliseconds; heads, channels and whole layers leave wherever least importance is lost for it, or equal numbers in all layers with --uniform',
     ),
+  speedPrompt: z
+    .int()
+    .min(1)
+    .max(most.tokens)
+    .default(128)
+    .describe('tokens of the prompt that a budget of time is measured with'),
+  speedTokens: z
+    .int()
+    .min(1)
+    .max(4096)
+    .default(32)
+    .describe('tokens generated after it, where a budget of time is measured'),
   frequency: z.int().min(1).max(most.steps).default(10).describe('optimiser steps between two prunings'),
   rounding: z
     .enum(['nearest', 'down'])

@@ -1,4 +1,5 @@
 import { chooseBackend } from '../backends/choose.ts'
+import { timesForBudget } from '../pruning/budget/layer-times.ts'
 import type { Estimate, Job, JobEstimate } from '../contract/index.ts'
 import { checkAdapter } from '../lora/peft.ts'
 import { readAdapter } from '../lora/read-peft.ts'
@@ -25,7 +26,8 @@ export async function estimateSingleJob(given: SingleJob, control: WorkControl):
   const job: SingleJob = trains ? forModel(given, checkpoint.config) : given
   if (job.kind === 'export') checkPlace(job)
   if ('adapter' in job && job.adapter !== undefined) checkAdapter(readAdapter(job.adapter), checkpoint.config)
-  const target = job.kind === 'prune' ? targetOf(job, checkpoint) : undefined
+  const times = job.kind === 'prune' ? await timesForBudget(job, checkpoint, control) : null
+  const target = job.kind === 'prune' ? targetOf(job, checkpoint, times) : undefined
   const choice = job.kind === 'merge' || job.kind === 'export' ? null : await chooseBackend(job)
   const placement = placementOf(job, checkpoint)
   const known = estimateJob(job, checkpoint, { target, placement })

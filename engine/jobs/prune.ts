@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { chooseBackend } from '../backends/choose.ts'
+import { layerTimesSchema, timesForBudget } from '../pruning/budget/layer-times.ts'
 import type { JobContext, PruneJob, ResultEvent, RowCounts, Trainable, Validation } from '../contract/index.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { announce } from '../estimate/announce.ts'
@@ -33,7 +34,7 @@ import { startedJob } from '../runs/run-files.ts'
 import { inRunFolder, type RunFolder } from '../runs/run-folder.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
 import { badSetting } from '../shared/errors.ts'
-import { writeFileAtomically } from '../shared/files.ts'
+import { readJson, writeFileAtomically, writeJson } from '../shared/files.ts'
 import { forModel } from '../training/job-for-model.ts'
 
 /**
@@ -44,7 +45,8 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
   const started = performance.now()
   using checkpoint = openCheckpoint(given.checkpoint, given.imageSize)
   const job = forModel(withLayout(given, checkpoint.config, startedJob(given.out, context)), checkpoint.config)
-  const target = targetOf(job, checkpoint)
+  const times = await timesOfRun(job, checkpoint, context)
+  const target = targetOf(job, checkpoint, times)
   const { name, threads } = await chooseBackend(job)
   await announce(job, checkpoint, context.emit, target)
   const { config } = checkpoint
@@ -59,6 +61,7 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
   const later = [...calibrationFiles(job), ...evaluationFiles(job)]
   await refuseBadFiles(job.evaluateDense ? fileGroupsOf(job) : later, context)
   return await inRunFolder(job, context, async (folder) => {
+    if (times) writeJson(join(folder.path, timesFile), times)
     context.emit({ type: 'started', job, backend: name, threads })
     if (job.evaluateDense && context.dense) folder.writeScores({ ...folder.readScores(), dense: context.dense })
     const dense = job.evaluateDense ? await evaluateInRun(checkpoint, job.evaluation!, 'dense', folder, context) : null
@@ -95,6 +98,16 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
       seconds: (performance.now() - started) / 1000,
     }
   })
+}
+
+/** What layers took when a run with a budget of time was started: a run that is resumed chooses by the same. */
+const timesFile = 'layer-times.json'
+
+async function timesOfRun(job: PruneJob, checkpoint: Checkpoint, { emit, signal, resume }: JobContext) {
+  const kept = join(job.out, timesFile)
+  if (resume && existsSync(kept)) return readJson(kept, layerTimesSchema)
+  const measuring = new StageProgress('measuring speed', emit)
+  return await timesForBudget(job, checkpoint, { signal, progress: (done, total) => measuring.report(done, total) })
 }
 
 /** What training and pruning came to. */

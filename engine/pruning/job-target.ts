@@ -6,6 +6,7 @@ import { familyOf } from '../models/registry.ts'
 import { countParameters, linearOf } from '../models/tensors.ts'
 import { badSetting } from '../shared/errors.ts'
 import { withBudget } from './budget/target.ts'
+import type { LayerTimes } from './budget/time-costs.ts'
 import { readerOf } from './groups.ts'
 import { layoutOf, sharesKeyValueHeads } from './layout.ts'
 import { keptKinds } from './scorable.ts'
@@ -18,9 +19,10 @@ export type TargetModel = Pick<Checkpoint, 'config' | 'parameters' | 'dtype'>
 /**
  * Which groups must go, from the ratio or from the number of parameters that is wanted.
  *
+ * @param times what layers take on the device of the job, where its budget is one of time
  * @throws SecateurError where the settings contradict each other or the checkpoint
  */
-export function targetOf(job: PruneJob, checkpoint: TargetModel): TargetSettings {
+export function targetOf(job: PruneJob, checkpoint: TargetModel, times: LayerTimes | null = null): TargetSettings {
   const { config, parameters } = checkpoint
   const { ranking, uniform } = layoutOf(job, config)
   refuseContradictions(job, ranking, config)
@@ -37,7 +39,7 @@ export function targetOf(job: PruneJob, checkpoint: TargetModel): TargetSettings
   }
   if (job.budget !== undefined) {
     refuseBesideBudget(job)
-    return withBudget({ ...job, budget: job.budget }, checkpoint, settings)
+    return withBudget({ ...job, budget: job.budget }, checkpoint, settings, times)
   }
   const wanted =
     job.targetParameters ?? (job.targetFraction === undefined ? undefined : Math.floor(job.targetFraction * parameters))

@@ -68,11 +68,9 @@ export function removalOf(
 }
 
 /** A budget beside what is left. */
-const spentOf = ({ measure, before, limit, each }: BudgetTarget, after: { parameters: number }): BudgetSpent => ({
-  measure,
-  before,
-  planned: limit,
-  actual: after.parameters * each,
-})
+const spentOf = (
+  { measure, before, limit, spent }: BudgetTarget,
+  after: Pick<ModelConfig, 'layers'> & { parameters: number },
+): BudgetSpent => ({ measure, before, planned: limit, actual: spent(after) })
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)

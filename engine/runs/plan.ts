@@ -1,7 +1,10 @@
 import { resolve } from 'node:path'
 import {
+  type BudgetMeasure,
   type BudgetPlan,
+  isTime,
   type Layer,
+  parseBudget,
   type PlanRequest,
   type PlanResult,
   type PruneJob,
@@ -11,41 +14,53 @@ import type { LayerShape, ModelConfig } from '../models/model-config.ts'
 import { multiplyAdds } from '../models/multiply-adds.ts'
 import { familyOf } from '../models/registry.ts'
 import { countParameters } from '../models/tensors.ts'
+import { layerTimes } from '../pruning/budget/layer-times.ts'
 import { keptImportance, onOneScale } from '../pruning/budget/importance.ts'
 import { fitQuality, type Quality } from '../pruning/budget/quality.ts'
 import { spend } from '../pruning/budget/select.ts'
 import { fullMasks, isEmptyLayer } from '../pruning/groups.ts'
 import { targetOf } from '../pruning/job-target.ts'
-import { bytesOfParameter } from '../pruning/budget/target.ts'
+import { bytesOfParameter, spendingOf } from '../pruning/budget/target.ts'
+import { type LayerTimes, timeCosts, timeOf } from '../pruning/budget/time-costs.ts'
 import { pruningSnapshot } from '../pruning/snapshot.ts'
 import type { TargetSettings } from '../pruning/target-settings.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import { openPlannedRun, type PlannedRun } from './planned-run.ts'
 
 /** Tokens before the one whose multiply-adds are counted. */
-const context = 512
+const tokensBefore = 512
 
 /**
  * What budgets come to by the scores that a run has kept: nothing is computed again.
  *
  * @throws SecateurError where the run has no scores, or a budget cannot be met, with the range that can
  */
-export async function planBudgets(request: PlanRequest, { signal }: Pick<WorkControl, 'signal'>): Promise<PlanResult> {
-  const run = await openPlannedRun(resolve(request.run), signal)
-  const { model, quality } = run
+export async function planBudgets(request: PlanRequest, control: WorkControl): Promise<PlanResult> {
+  const run = await openPlannedRun(resolve(request.run), control.signal)
+  const { job, model, quality } = run
   const { of, points } = quality
   const fitted = fitQuality(points, of)
-  const each = bytesOfParameter(run.job, model)
-  const targets = request.budgets.map((budget) => targetOf(plannedJob(run.job, budget, request), model))
-  const { budget: first } = targets[0]!
-  const least = first!.least / first!.each
+  const measures = request.budgets.map((budget) => parseBudget(budget).measure)
+  const times = request.speed || measures.some(isTime) ? await layerTimes(job, model, control) : null
+  const targets = request.budgets.map((budget) => targetOf(plannedJob(job, budget, request), model, times))
+  const rangeOf = (measure: BudgetMeasure) => {
+    const { least, before } = spendingOf(measure, job, model, targets[0]!, times)
+    return { least, most: before }
+  }
+  const context: PlanContext = { run, times, quality: typeof fitted === 'string' ? null : fitted }
   return {
     type: 'result',
-    checkpoint: run.job.checkpoint,
-    dense: { parameters: model.parameters, bytes: model.parameters * each, layers: model.config.layers.map(shapeOf) },
+    checkpoint: job.checkpoint,
+    dense: {
+      parameters: model.parameters,
+      bytes: model.parameters * bytesOfParameter(job, model),
+      layers: model.config.layers.map(shapeOf),
+      times: times && timesOf(model.config, job, times),
+    },
     ranges: {
-      parameters: { least, most: model.parameters },
-      memory: { least: least * each, most: model.parameters * each },
+      parameters: rangeOf('parameters'),
+      memory: rangeOf('memory'),
+      ...(times && { prompt: rangeOf('prompt'), generation: rangeOf('generation') }),
     },
     quality: {
       of,
@@ -53,10 +68,22 @@ export async function planBudgets(request: PlanRequest, { signal }: Pick<WorkCon
       detail: typeof fitted === 'string' ? fitted : fitted.detail,
       isFitted: typeof fitted !== 'string',
     },
-    plans: request.budgets.map((budget, i) =>
-      planOf(run, budget, targets[i]!, each, typeof fitted === 'string' ? null : fitted),
-    ),
+    plans: request.budgets.map((budget, i) => planOf(context, budget, targets[i]!)),
   }
+}
+
+/** What all budgets of a plan share. */
+interface PlanContext {
+  run: PlannedRun
+  times: LayerTimes | null
+  quality: Quality | null
+}
+
+/** Milliseconds of a model's prompt and of a token that it generates. */
+function timesOf(config: ModelConfig, { headGroups }: PruneJob, times: LayerTimes) {
+  const of = (measure: 'prompt' | 'generation') =>
+    timeOf(config, timeCosts(config, times[measure]), config.layers, headGroups)
+  return { prompt: of('prompt'), generation: of('generation') }
 }
 
 /** Settings of a plan beside its budgets. */
@@ -66,7 +93,7 @@ type PlanSettings = Omit<PlanRequest, 'run' | 'budgets'>
 export function jobOfPlan(
   job: PruneJob,
   budget: string,
-  settings: PlanSettings,
+  settings: Omit<PlanSettings, 'speed'>,
 ): Omit<PruneJob, 'out' | 'ratio' | 'ratioOf'> {
   const { out: _out, ratio: _ratio, ratioOf: _of, ...planned } = plannedJob(job, budget, settings)
   return planned
@@ -76,7 +103,7 @@ export function jobOfPlan(
 export function plannedJob(
   job: PruneJob,
   budget: string,
-  { uniform, protectFirst, protectLast, floor, channelMultiple }: PlanSettings,
+  { uniform, protectFirst, protectLast, floor, channelMultiple }: Omit<PlanSettings, 'speed'>,
 ): PruneJob {
   const { targetFraction: _fraction, targetParameters: _parameters, ratio: _ratio, ratioOf: _of, ...others } = job
   return {
@@ -93,13 +120,9 @@ export function plannedJob(
   }
 }
 
-function planOf(
-  { model: { config, parameters }, scores, step }: PlannedRun,
-  budget: string,
-  target: TargetSettings,
-  each: number,
-  quality: Quality | null,
-): BudgetPlan {
+function planOf({ run, times, quality }: PlanContext, budget: string, target: TargetSettings): BudgetPlan {
+  const { job, scores, step } = run
+  const { config, parameters } = run.model
   const importance = onOneScale(config, scores, target)
   const masks = spend(config, fullMasks(config, target.headGroups), importance, target.budget!, target)
   const layers = config.layers.map((shape, layer) =>
@@ -111,8 +134,9 @@ function planOf(
   return {
     budget,
     parameters: left,
-    bytes: left * each,
-    speedUp: multiplyAdds(config, context) / multiplyAdds(after, context),
+    bytes: left * bytesOfParameter(job, run.model),
+    speedUp: multiplyAdds(config, tokensBefore) / multiplyAdds(after, tokensBefore),
+    times: times && timesOf(after, job, times),
     kept,
     loss: quality && quality.rise(1 - kept),
     layers: layers.map((shape) => shape && shapeOf(shape)),

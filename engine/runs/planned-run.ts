@@ -12,12 +12,12 @@ import { fullMasks, type GroupMasks } from '../pruning/groups.ts'
 import type { TargetModel } from '../pruning/job-target.ts'
 import { KeptScores } from '../pruning/kept-scores.ts'
 import type { LayerScores } from '../pruning/scores.ts'
-import { badFile, badSetting } from '../shared/errors.ts'
+import { badFile, badSetting, SecateurError } from '../shared/errors.ts'
 import { parseJsonOrNull } from '../shared/files.ts'
 import { readLines } from '../shared/read-lines.ts'
+import type { RestoredValues } from '../shared/saved-values.ts'
 import { longestLine } from './journal.ts'
 import { readRunFile, runFiles } from './run-files.ts'
-import { restoredValues } from './state.ts'
 import { stepOf } from './state-file.ts'
 
 /** A run with what its state keeps of scores: all that a budget is planned from. */
@@ -54,7 +54,7 @@ export async function openPlannedRun(path: string, signal?: AbortSignal): Promis
   const { mtimeMs, size, ino } = statSync(file)
   const key = JSON.stringify([path, mtimeMs, size, ino, job.checkpoint])
   if (last?.key === key) return last.run
-  using checkpoint = openCheckpoint(job.checkpoint, job.imageSize)
+  using checkpoint = openDense(path, job)
   const { config, dtype, parameters } = checkpoint
   const { step, scores, chosen, masks } = readScores(file, path, fullMasks(config, job.headGroups))
   const importance = onOneScale(config, scores, { headGroups: job.headGroups, comparable })
@@ -64,19 +64,26 @@ export async function openPlannedRun(path: string, signal?: AbortSignal): Promis
   return run
 }
 
+/** @throws SecateurError that names the run's own file, where the checkpoint is not what it was */
+function openDense(path: string, { checkpoint, imageSize }: PruneJob) {
+  try {
+    return openCheckpoint(checkpoint, imageSize)
+  } catch (error) {
+    if (!(error instanceof SecateurError)) throw error
+    throw badFile(
+      join(path, runFiles.run),
+      'job.checkpoint',
+      `names a checkpoint that cannot be opened: ${error.message}`,
+      error,
+    )
+  }
+}
+
 /** Of the state's tensors the scores alone are read: the adapter and its moments are large. */
 function readScores(file: string, folder: string, whole: GroupMasks) {
   using opened = new SafetensorsFile(file)
   const step = stepOf(opened)
-  const values = new Map(
-    [...opened.tensors.keys()]
-      .filter((name) => /^(score|chosen|mask)\./.test(name))
-      .map((name) => {
-        const tensor = opened.read(name)
-        return [name, { shape: tensor.shape, data: toFloat32(tensor) }]
-      }),
-  )
-  const saved = restoredValues(values, folder)
+  const saved = valuesIn(opened, folder)
   const kept = KeptScores.read(saved, whole)
   if (kept === null)
     throw badFile(
@@ -94,6 +101,20 @@ function readScores(file: string, folder: string, whole: GroupMasks) {
         throw badFile(file, `score.${layer}.${kind}`, 'holds a value that is not a number: the saved state is damaged')
   return { step, masks, ...kept }
 }
+
+/** Values of a saved state, each read when it is asked for and has the size that is expected. */
+const valuesIn = (file: SafetensorsFile, folder: string): RestoredValues => ({
+  has: (name) => file.tensors.has(name),
+  value(name, numbers) {
+    const entry = file.tensors.get(name)
+    if (entry?.dtype === 'F32' && entry.end - entry.begin === 4 * numbers) return toFloat32(file.read(name))
+    throw badFile(
+      folder,
+      `state: ${name}`,
+      `${entry ? `does not have ${numbers} numbers` : 'is missing'}: the saved state is of another run or damaged`,
+    )
+  },
+})
 
 const lineSchema = z.object({
   step: z.int(),

@@ -40,8 +40,10 @@ export function addPlanCommand(program: Command, action: Action, reporter: Repor
       const settings = settingsFrom(planSchema, { run }, { ...flags, budgets: budget })
       if (out !== undefined && settings.budgets.length > 1)
         throw badSetting('--out', `a job prunes to one budget, and ${settings.budgets.length} are given`)
+      const progress = (done: number, total: number) =>
+        reporter.event({ type: 'progress', stage: 'measuring speed', done, total })
       await stoppable(reporter, async (signal) => {
-        const plan = await planBudgets(settings, { signal })
+        const plan = await planBudgets(settings, { signal, progress })
         if (out !== undefined) {
           const { job } = readRunFile(run)
           refuseExistingFile(out)

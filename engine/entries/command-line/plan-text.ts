@@ -11,6 +11,16 @@ export function describePlan({ dense, plans, quality, ranges }: PlanResult): str
     row('', '', ({ parameters }) => percent(parameters / dense.parameters)),
     row('weights', sizeText(dense.bytes), ({ bytes }) => sizeText(bytes)),
     row('multiply-adds', '', ({ speedUp }) => `1/${speedUp.toFixed(2)}`),
+    ...(dense.times
+      ? [
+          row('prompt', `${dense.times.prompt.toFixed(1)} ms`, ({ times }) =>
+            timeText(times?.prompt, dense.times!.prompt),
+          ),
+          row('a token', `${dense.times.generation.toFixed(2)} ms`, ({ times }) =>
+            timeText(times?.generation, dense.times!.generation),
+          ),
+        ]
+      : []),
     row('importance', '', ({ kept }) => percent(kept)),
     ...(quality.isFitted
       ? [
@@ -45,6 +55,9 @@ const lossText = ({ rise, error, isBeyond }: NonNullable<BudgetPlan['loss']>): s
 
 /** Marks a loss for which the run has no like. */
 const beyond = ' *'
+
+const timeText = (time: number | undefined, dense: number): string =>
+  time === undefined ? '' : `${time.toFixed(2)} ms (${(dense / time).toFixed(2)}x)`
 
 const shapeText = (layer: Layer | null): string =>
   layer === null ? 'leaves' : `${layer.heads} heads, ${number(layer.channels)} channels`

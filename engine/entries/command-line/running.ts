@@ -31,7 +31,10 @@ export async function runReported(job: Job, flags: CommonFlags, reporter: Report
 async function reportEstimate(job: Job, reporter: Reporter, signal: AbortSignal): Promise<void> {
   const { estimateAnyJob } = await import('../../estimate/any-job.ts')
   const { checkData } = await import('../../estimate/check-data.ts')
-  const known = await estimateAnyJob({ job }, { signal, progress: () => {} })
+  // Of a single job, only budgets of time take long: layers are measured.
+  const measuring = (done: number, total: number) =>
+    job.kind === 'sweep' ? undefined : reporter.event({ type: 'progress', stage: 'measuring speed', done, total })
+  const known = await estimateAnyJob({ job }, { signal, progress: measuring })
   const progress = (done: number, total: number) =>
     reporter.event({ type: 'progress', stage: 'checking data', done, total })
   const data = await checkData({ job }, { signal, progress })

@@ -1,6 +1,6 @@
 import type { Budget } from '../../contract/index.ts'
 import { type HeadGroups, type Kind, kinds } from '../../models/family.ts'
-import type { ModelConfig } from '../../models/model-config.ts'
+import type { LayerShape, ModelConfig } from '../../models/model-config.ts'
 import { countParameters } from '../../models/tensors.ts'
 import { groupCount, parametersPerGroup } from '../groups.ts'
 
@@ -19,14 +19,14 @@ export interface LayerCosts extends Record<Kind, (kept: number) => number> {
 /** A budget with what it is spent on. */
 export interface BudgetTarget {
   measure: Budget['measure']
-  /** Of a parameter: 1, or its bytes. */
-  each: number
   costs: Costs
   /** What the checkpoint costs, and what may be kept at most. */
   before: number
   limit: number
   /** The least that can be reached. */
   least: number
+  /** What is spent on what is left. */
+  spent(after: { layers: LayerShape[]; parameters: number }): number
 }
 
 /**

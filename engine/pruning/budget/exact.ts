@@ -3,7 +3,7 @@ import type { Relaxed } from './lagrange.ts'
 
 /** Beyond these the search is given up: what is left to win is less than a channel then. */
 const mostChoices = 1000
-const mostStates = 200_000
+const mostStates = 50_000
 
 /** Choices of the first layers, with how they came about. */
 interface State {

@@ -80,10 +80,18 @@ export function leastReached(config: ModelConfig, costs: Costs, settings: Target
  * so that all of them give alike.
  */
 export function nominalMasks(config: ModelConfig, settings: TargetSettings, budget: BudgetTarget): GroupMasks {
+  const known = nominal.get(budget)
+  if (known) return known
   const masks = fullMasks(config, settings.headGroups)
   const rising = scoresOf(masks, (group) => group + 1)
-  return spend(config, masks, onOneScale(config, rising, { ...settings, comparable: false }), budget, settings)
+  const importance = onOneScale(config, rising, { ...settings, comparable: false })
+  const spent = spend(config, masks, importance, budget, settings)
+  nominal.set(budget, spent)
+  return spent
 }
+
+/** An estimate asks several times for the same. */
+const nominal = new WeakMap<BudgetTarget, GroupMasks>()
 
 const scoresOf = (masks: GroupMasks, score: (group: number) => number): LayerScores[] =>
   masks.map(({ heads, channels }) => ({

@@ -1,4 +1,4 @@
-import { amountText, type Budget, parseBudget, type PruneJob } from '../../contract/index.ts'
+import { amountText, type Budget, isTime, parseBudget, type PruneJob } from '../../contract/index.ts'
 import type { Checkpoint } from '../../models/checkpoint.ts'
 import type { ModelConfig } from '../../models/model-config.ts'
 import { countParameters } from '../../models/tensors.ts'
@@ -6,6 +6,7 @@ import { badSetting } from '../../shared/errors.ts'
 import { type TargetSettings, withBiases } from '../target-settings.ts'
 import { type BudgetTarget, parameterCosts } from './costs.ts'
 import { leastReached } from './select.ts'
+import { type LayerTimes, timeCosts, timeOf } from './time-costs.ts'
 
 type BudgetJob = Pick<PruneJob, 'outputDtype'> & { budget: string }
 /** What a budget must know of a checkpoint. */
@@ -22,19 +23,60 @@ export const bytesOfParameter = (
 /**
  * Settings that meet a job's budget, with what is spent on what.
  *
+ * @param times what layers take on the device; only budgets of time ask for it
  * @throws SecateurError with the range that can be met, where the budget is beyond it
  */
-export function withBudget(job: BudgetJob, model: BudgetModel, given: TargetSettings): TargetSettings {
+export function withBudget(
+  job: BudgetJob,
+  model: BudgetModel,
+  given: TargetSettings,
+  times: LayerTimes | null,
+): TargetSettings {
   const budget = parseBudget(job.budget)
-  const each = budget.measure === 'memory' ? bytesOfParameter(job, model) : 1
-  const written: ModelConfig = given.addsBiases ? withBiases(model.config) : model.config
-  const costs = parameterCosts(written, given.headGroups, each)
-  const before = countParameters(model.config) * each
-  const limit = budget.unit === 'share' ? budget.value * before : budget.value
-  const least = leastReached(model.config, costs, given)
-  const target: BudgetTarget = { measure: budget.measure, each, costs, before, limit, least }
+  const { before, least, ...spending } = spendingOf(budget.measure, job, model, given, times)
+  const limit =
+    budget.unit === 'share' ? budget.value * before : budget.unit === 'times' ? before / budget.value : budget.value
+  const target: BudgetTarget = { measure: budget.measure, before, limit, least, ...spending }
   refuseOutOfRange(job.budget, budget, target, given)
   return { ...given, budget: target, ratio: Math.min(1, (before - limit) / (before - least)) }
+}
+
+/** What a model costs in a measure, and the least that it can be brought to. */
+export function spendingOf(
+  measure: Budget['measure'],
+  job: Pick<PruneJob, 'outputDtype'>,
+  model: BudgetModel,
+  given: TargetSettings,
+  times: LayerTimes | null,
+): Omit<BudgetTarget, 'measure' | 'limit'> {
+  const { config } = model
+  const spending = isTime(measure)
+    ? spentInTime(config, given, measure, times)
+    : spentInParameters(config, given, measure === 'memory' ? bytesOfParameter(job, model) : 1)
+  return {
+    ...spending,
+    before: spending.spent({ layers: config.layers, parameters: countParameters(config) }),
+    least: leastReached(config, spending.costs, given),
+  }
+}
+
+type Spending = Pick<BudgetTarget, 'costs' | 'spent'>
+
+function spentInParameters(config: ModelConfig, given: TargetSettings, each: number): Spending {
+  const written = given.addsBiases ? withBiases(config) : config
+  return { costs: parameterCosts(written, given.headGroups, each), spent: ({ parameters }) => parameters * each }
+}
+
+/** @throws RangeError where nothing was measured */
+function spentInTime(
+  config: ModelConfig,
+  { headGroups }: TargetSettings,
+  measure: 'prompt' | 'generation',
+  times: LayerTimes | null,
+): Spending {
+  if (times === null) throw new RangeError(`a budget of ${measure} needs the times of layers on the device`)
+  const costs = timeCosts(config, times[measure])
+  return { costs, spent: ({ layers }) => timeOf(config, costs, layers, headGroups) }
 }
 
 function refuseOutOfRange(
@@ -48,7 +90,9 @@ function refuseOutOfRange(
   const range =
     budget.unit === 'share'
       ? `${(Math.ceil((1e4 * least) / before) / 1e4).toFixed(4)} and 1`
-      : `${amount(least)} and ${amount(before)}`
+      : budget.unit === 'times'
+        ? `1x and ${(Math.floor((1e3 * before) / least) / 1e3).toFixed(3)}x`
+        : `${amount(least)} and ${amount(before)}`
   const keeps = [
     ...(settings.uniform
       ? ['equal numbers in every layer']

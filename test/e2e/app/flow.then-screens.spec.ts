@@ -2,7 +2,7 @@ import type { Page } from '@playwright/test'
 import { seriousFaults } from './accessibility.ts'
 import { expect, test } from './fixtures.ts'
 import { sample } from '../../../scripts/headless-host.ts'
-import { pressOn } from './keyboard.ts'
+import { pressOn, tabTo } from './keyboard.ts'
 import { join } from 'node:path'
 
 // After flow.spec.ts, so that every screen has something to show.
@@ -36,6 +36,38 @@ for (const scheme of ['light', 'dark'] as const) {
     expect(found).toEqual([])
   })
 }
+
+test('another budget is planned on a finished run by mouse and by keyboard, and pruned to', async ({
+  app: { page },
+}) => {
+  await go(page, '#/runs/1')
+  const planner = page.getByRole('region', { name: 'Plan another budget' })
+  const slider = planner.getByRole('slider')
+  const table = planner.getByRole('table', { name: 'What budgets come to' })
+  await expect(table).toBeVisible({ timeout: 20_000 })
+  await slider.fill('0.9')
+  await expect(table.getByRole('columnheader', { name: 'parameters=0.9', exact: true })).toBeVisible()
+  await expect(table.getByRole('row', { name: /^Parameters/ })).toContainText(/\((90|89\.\d)\.?\d?%\)/)
+  await planner.getByRole('button', { name: 'Lay beside: parameters=0.9' }).click()
+  await tabTo(page, slider)
+  await page.keyboard.press('ArrowLeft')
+  await page.keyboard.press('ArrowLeft')
+  await expect(planner.getByRole('status')).toHaveText('parameters=0.89')
+  await expect(table.getByRole('columnheader')).toHaveText(['Dense', 'parameters=0.89', 'parameters=0.9'])
+  await page.keyboard.press('Home')
+  await expect(table.getByRole('row', { name: /^Importance kept/ })).toContainText('100.0%')
+  await slider.fill('0.8')
+  await pressOn(page, planner.getByRole('switch', { name: 'Same counts in every layer' }), 'Space')
+  await expect(planner.getByText(/heads kept/)).toBeVisible()
+  await pressOn(page, planner.getByRole('link', { name: 'Prune to this: parameters=0.8' }))
+  await expect(page.getByRole('heading', { level: 1, name: /^Clone of/ })).toBeVisible()
+  await page.getByLabel('Find a setting').fill('budget')
+  await expect(
+    page.getByRole('main').getByRole('textbox', { name: 'Budget in place of a ratio', exact: true }),
+  ).toHaveValue('parameters=0.8')
+  const estimate = page.getByRole('complementary', { name: 'Estimate and start' })
+  await expect(estimate).toContainText('Kept of the budget', { timeout: 20_000 })
+})
 
 test('a run is started, cancelled, found again and compared with the keyboard alone', async ({ app: { page } }) => {
   test.setTimeout(120_000)

@@ -4,12 +4,23 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { manifestSchema, packRun, unpackRun } from '../../../electron/services/run-archive.ts'
-import { evaluateSchema, finetuneSchema, type Job, type RunFile, sweepSchema } from '../../../engine/contract/index.ts'
+import {
+  evaluateSchema,
+  finetuneSchema,
+  type Job,
+  planSchema,
+  pruneSchema,
+  type RunFile,
+  sweepSchema,
+} from '../../../engine/contract/index.ts'
 import { adapterMatrices } from '../../../engine/lora/peft.ts'
 import { writeAdapter } from '../../../engine/lora/write-peft.ts'
 import { loadAdapter } from '../../../engine/lora/load-adapter.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
+import { kinds } from '../../../engine/models/family.ts'
+import { fullMasks } from '../../../engine/pruning/groups.ts'
 import { comparePictures } from '../../../engine/runs/compare-pictures.ts'
+import { planBudgets } from '../../../engine/runs/plan.ts'
 import { ofPictures } from '../../../engine/runs/predictions.ts'
 import { readState } from '../../../engine/runs/state-file.ts'
 import { readRunFolder } from '../../../engine/runs/run-report.ts'
@@ -20,6 +31,9 @@ import { visionModel } from '../../fixtures/vision.ts'
 import { filesIn } from '../files.ts'
 import type { Input, Target } from '../target.ts'
 import { safetensorsOf } from './weights.ts'
+
+/** A language model and a classifier of images. */
+const models = { language: fixtureModel('llama_gqa'), images: visionModel('vit_hf') }
 
 const json = (value: unknown) => Buffer.from(`${JSON.stringify(value, null, 2)}\n`)
 const lines = (...values: unknown[]) => Buffer.from(values.map((value) => `${JSON.stringify(value)}\n`).join(''))
@@ -83,6 +97,34 @@ export const runFolder: Target = {
   },
 }
 
+/** A pruning run with the scores that budgets are planned from. */
+export const plannedRun: Target = {
+  name: 'planned-run',
+  seeds() {
+    using base = openCheckpoint(models.language)
+    const job = pruneSchema.parse({ kind: 'prune', checkpoint: models.language, data: ['a.txt'], out: 'run' })
+    const groups = fullMasks(base.config, job.headGroups).flatMap((masks, index) =>
+      ['mask', 'score', 'chosen'].flatMap((name) =>
+        kinds.map((kind) => ({
+          name: `${name}.${index}.${kind}`,
+          dtype: 'float32' as const,
+          shape: [masks[kind].length],
+        })),
+      ),
+    )
+    return [
+      {
+        'run.json': json(runFile(job)),
+        'metrics.jsonl': lines(step(1), step(2), step(3)),
+        'state/state.safetensors': safetensorsOf(groups, { step: '3' }),
+      },
+    ]
+  },
+  async read(run) {
+    await planBudgets(planSchema.parse({ run, budgets: ['parameters=0.9'] }), control)
+  },
+}
+
 const sweep = sweepSchema.parse({
   kind: 'sweep',
   checkpoint: 'model',
@@ -105,9 +147,6 @@ export const sweepFolder: Target = {
     for (const as of ['markdown', 'table', 'runs'] as const) reportSweep({ path: folder, as })
   },
 }
-
-/** A language model and a classifier of images. */
-const models = { language: fixtureModel('llama_gqa'), images: visionModel('vit_hf') }
 
 const pair = () => ({
   q: { a: new Float32Array(2 * 32), b: new Float32Array(64 * 2) },

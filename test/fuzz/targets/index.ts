@@ -19,6 +19,7 @@ export const targets = {
   'own-tasks': async () => (await import('./tasks.ts')).ownTasks,
   mmlu: async () => (await import('./tasks.ts')).mmlu,
   'run-folder': async () => (await import('./folders.ts')).runFolder,
+  'planned-run': async () => (await import('./folders.ts')).plannedRun,
   'sweep-folder': async () => (await import('./folders.ts')).sweepFolder,
   archive: async () => (await import('./folders.ts')).archive,
   jobs: async () => (await import('./requests.ts')).jobs,

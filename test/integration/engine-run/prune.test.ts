@@ -109,7 +109,7 @@ test(
     const state = (name: string) => readFileSync(join(folder, name, 'state/state.safetensors'))
     assert.ok(state('budget').equals(state('budget-stopped')), 'kept scores too')
     const request = planSchema.parse({ run: join(folder, 'budget'), budgets: [settings.budget, 'parameters=0.6'] })
-    const { plans } = await planBudgets(request, { signal: new AbortController().signal })
+    const { plans } = await planBudgets(request, { signal: new AbortController().signal, progress: () => {} })
     assert.ok(plans[0]!.parameters <= planned && plans[1]!.parameters < plans[0]!.parameters)
   },
 )

@@ -63,7 +63,7 @@ const faded = (scores: LayerScores[], masks: GroupMasks): LayerScores[] =>
   }))
 
 const plan = (run: string, budgets: string[], more: object = {}) =>
-  planBudgets(planSchema.parse({ run, budgets, ...more }), { signal })
+  planBudgets(planSchema.parse({ run, budgets, ...more }), { signal, progress: () => {} })
 
 test('budgets are planned from the scores that a run keeps, of what has left too', async () => {
   const { path, scores } = runFolder('run')

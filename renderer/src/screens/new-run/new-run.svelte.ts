@@ -15,6 +15,7 @@ import { applyPreset, type Preset } from './presets.ts'
 import { problemsOf } from './problems.ts'
 import { dropDraft, keepDraft, readDraft } from './stored-draft.ts'
 import { seesOf } from './sees.ts'
+import { spendBudget } from './spend-budget.ts'
 import { needsScores } from './sweep-draft.ts'
 import { SweepPlan } from './sweep-plan.svelte.ts'
 
@@ -117,6 +118,7 @@ export class NewRun {
       this.parent = from === null ? undefined : await call('runs.get', { id: from })
       const draft = stored ?? this.#first()
       if (from === null) await fillIn(draft, query)
+      else if (stored === null) spendBudget(draft, query.get('budget'), query.has('uniform'))
       this.draft = draft
       this.opened = true
     } catch (error) {

@@ -22,8 +22,14 @@ export const groups: readonly SettingGroup[] = [
     settings: {
       criterion: {},
       ratio: { unit: fraction },
+      budget: {
+        label: 'Budget in place of a ratio',
+        sentence:
+          'What may be kept at most: parameters=0.7 (a share) or parameters=90M, or memory=4GB (bytes of the written weights), prompt=1.5x or generation=1.5x (how many times as fast, measured on this device). Heads, channels and whole layers leave wherever least importance is lost for it; with the same counts in every layer, equal numbers leave.',
+      },
+      speedPrompt: { label: 'Prompt that is timed', unit: 'tokens' },
+      speedTokens: { label: 'Tokens that are timed', unit: 'tokens' },
       ratioOf: { label: 'What the ratio counts' },
-      budget: {},
       targetFraction: { unit: fraction },
       targetParameters: { unit: 'parameters' },
       prune: { label: 'What may leave' },

@@ -1,0 +1,63 @@
+import { engine, type RunDetail } from '../../../../electron/contract/index.ts'
+import { bytes, count, decimals, none, number, percent } from '../../format.ts'
+
+/** Whether a run has scores of heads and channels to plan from. */
+export const hasScores = ({ job }: Pick<RunDetail, 'job'>, pruningSteps: readonly number[]): boolean =>
+  job.kind === 'prune' && engine.criteria[job.criterion].removes === 'groups' && pruningSteps.length > 0
+
+/** Places of the slider: half a percent each. */
+export const sliderStep = 0.005
+
+/** The budget of a place, as `prune --budget` has it: of a time, how many times as fast. */
+export const budgetAt = (measure: engine.BudgetMeasure, share: number): string =>
+  engine.isTime(measure) ? `${measure}=${Number((1 / share).toFixed(3))}x` : `${measure}=${Number(share.toFixed(4))}`
+
+/** The least share that a budget may say, on a place of the slider. */
+export function leastShare({ ranges }: Pick<engine.PlanResult, 'ranges'>, measure: engine.BudgetMeasure): number {
+  const range = ranges[measure]
+  return range ? Math.ceil(range.least / range.most / sliderStep - 1e-9) * sliderStep : sliderStep
+}
+
+/** What stands of a plan beside others: a row each, in the order of `planRows`. */
+export const planRows = [
+  'Parameters',
+  'Weights',
+  'Multiply-adds a token',
+  'Time of a prompt',
+  'Time of a generated token',
+  'Importance kept',
+  'Rise of the loss',
+  'Layers that leave whole',
+] as const
+
+export function planCells(plan: engine.BudgetPlan, { dense }: Pick<engine.PlanResult, 'dense'>): string[] {
+  const { parameters, bytes: size, speedUp, times, kept, loss, layers } = plan
+  return [
+    `${count(parameters)} (${percent(parameters / dense.parameters, 1)})`,
+    bytes(size),
+    `1/${decimals(speedUp, 2)}`,
+    timeText(times?.prompt, dense.times?.prompt),
+    timeText(times?.generation, dense.times?.generation),
+    percent(kept, 1),
+    loss === null ? none : `+${decimals(loss.rise, 3)} ± ${decimals(loss.error, 3)}${loss.isBeyond ? ' *' : ''}`,
+    count(layers.filter((layer) => layer === null).length),
+  ]
+}
+
+export const denseCells = ({ dense }: Pick<engine.PlanResult, 'dense'>): string[] => [
+  count(dense.parameters),
+  bytes(dense.bytes),
+  '1',
+  timeText(dense.times?.prompt),
+  timeText(dense.times?.generation),
+  percent(1, 1),
+  none,
+  count(0),
+]
+
+/** Milliseconds, and how many times as fast that is. */
+function timeText(time: number | undefined, dense?: number): string {
+  if (time === undefined) return none
+  const text = `${number(time, 3)} ms`
+  return dense === undefined ? text : `${text} (${decimals(dense / time, 2)}x)`
+}
