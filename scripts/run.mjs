@@ -12,8 +12,10 @@ const bin = (path) => [node, join(root, 'node_modules', path)]
 const script = (path) => [node, join(root, path), ...rest]
 const prettier = bin('prettier/bin/prettier.cjs')
 const svelteCheck = [...bin('svelte-check/bin/svelte-check'), '--workspace', 'renderer', '--tsconfig', 'tsconfig.json']
+/** Files that are as they were when they were checked last are not checked again. */
+const seen = ['--cache', '--cache-strategy', 'content', '--cache-location', join(root, 'node_modules/.cache/prettier')]
 const checks = [
-  ['formatting', [...prettier, '--check', '.']],
+  ['formatting', [...prettier, ...seen, '--check', '.']],
   ['types', [...bin('typescript/bin/tsc'), '--noEmit']],
   ['types of the renderer', [...svelteCheck, '--fail-on-warnings', '--output', 'human']],
   ['lint', [...bin('oxlint/bin/oxlint'), '--deny-warnings']],
@@ -75,7 +77,7 @@ const commands = {
   test: () => testSteps(chooseTests(rest), rest.length ? [] : checks),
   'test:unit': () => testSteps(chooseTests(rest, { unit: true })),
   'test:watch': () => watchSteps(chooseTests(rest, { unit: true })),
-  format: () => [['format', [...prettier, '--write', '.']]],
+  format: () => [['format', [...prettier, ...seen, '--write', '.']]],
 }
 if (!Object.hasOwn(commands, command ?? ''))
   fail(`unknown command "${command}"; use one of ${Object.keys(commands).join(', ')}`)
