@@ -57,10 +57,10 @@ export const folderListingSchema = z.object({
 })
 export type FolderListing = z.infer<typeof folderListingSchema>
 
-/** Something that takes time outside a run: copying, hashing, exporting. */
+/** Something that takes time outside a run: copying, hashing, exporting, timing layers. */
 export const taskSchema = z.object({
   id,
-  kind: z.enum(['copy', 'hash', 'export', 'import', 'count', 'check']),
+  kind: z.enum(['copy', 'hash', 'export', 'import', 'count', 'check', 'measure']),
   title: z.string(),
   done: z.number(),
   total: z.number(),

@@ -22,6 +22,8 @@ export class Runs {
   readonly #context: Context
   readonly #creation: RunCreation
   readonly #queue: RunQueue
+  /** Runs whose layers have been timed: their budgets of time are planned at once. */
+  readonly #timed = new Set<number>()
 
   constructor(context: Context, library: Library, queue: RunQueue) {
     this.#context = context
@@ -121,11 +123,16 @@ export class Runs {
   }
 
   async #budgets({ id, ...plan }: ParsedRequest<'runs.budgets'>) {
-    const { engine, options } = this.#context
+    const { engine, options, tasks } = this.#context
     const { folder, job, name } = detailOf(rowOf(this.#context, id), this.#context)
     if (job.kind !== 'prune') throw new ProblemError('bad-setting', `${name} is no pruning.`, { field: 'id' })
     await requireAllowed(options.platform, [folder, job.checkpoint])
-    return await engine.request('planBudgets', { run: folder, ...plan })
+    const asked = { run: folder, ...plan }
+    if (!plan.speed || this.#timed.has(id)) return await engine.request('planBudgets', asked)
+    const about = { kind: 'measure', title: `Timing the layers of ${name}`, subject: { kind: 'run', id } } as const
+    const planned = await tasks.run(about, (control) => engine.request('planBudgets', asked, control))
+    this.#timed.add(id)
+    return planned
   }
 
   /** Rows that the dense model wrote, which are none before it has begun. */
