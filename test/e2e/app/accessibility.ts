@@ -2,17 +2,40 @@ import { AxeBuilder } from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
 import type { AppOptions } from './fixtures.ts'
 
-/** Serious and critical faults that axe finds on the page as it stands. */
-export async function seriousFaults(page: Page, shell: AppOptions['shell']): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page })
-    .setLegacyMode(shell === 'electron')
-    // What passes is counted, not described.
-    .options({ resultTypes: ['violations'] })
-    .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
-    .analyze()
+const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+/** What a theme changes: a page whose other rules hold in the light theme keeps them in the dark one. */
+const ofColours = ['color-contrast', 'link-in-text-block']
+
+/**
+ * Serious and critical faults that axe finds on the page as it stands.
+ *
+ * @param rules all of them, or those of colours where the page was looked at in another theme before
+ */
+export async function seriousFaults(
+  page: Page,
+  shell: AppOptions['shell'],
+  rules: 'all' | 'colours' = 'all',
+): Promise<string[]> {
+  const axe = new AxeBuilder({ page }).setLegacyMode(shell === 'electron')
+  // What passes is counted, not described.
+  axe.options({ resultTypes: ['violations'] })
+  const { violations } = await (rules === 'all' ? axe.withTags(tags) : axe.withRules(ofColours)).analyze()
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .flatMap(({ id, nodes }) =>
       nodes.slice(0, 3).map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)}: ${failureSummary}`),
     )
+}
+
+/** The same in both themes. */
+export async function faultsInBothThemes(page: Page, shell: AppOptions['shell']): Promise<string[]> {
+  const found: string[] = []
+  for (const [colorScheme, rules] of [
+    ['light', 'all'],
+    ['dark', 'colours'],
+  ] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+    found.push(...(await seriousFaults(page, shell, rules)))
+  }
+  return found
 }

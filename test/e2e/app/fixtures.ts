@@ -1,4 +1,12 @@
-import { _electron, type Browser, chromium, type ElectronApplication, type Page, test as base } from '@playwright/test'
+import {
+  expect,
+  _electron,
+  type Browser,
+  chromium,
+  type ElectronApplication,
+  type Page,
+  test as base,
+} from '@playwright/test'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -94,6 +102,8 @@ class BrowserApp implements App {
     for (const name of steps) {
       // A temporary folder may hold more than is shown.
       await dialog.getByLabel('Filter by name').fill(name)
+      // Entries move when the filter is heard, away from under the pointer.
+      await expect(dialog.locator('[aria-busy="true"]')).toHaveCount(0)
       await entry(name).click()
     }
     await dialog.getByRole('button', { name: /^Choose/ }).click()

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from
 import { join } from 'node:path'
 import { root } from '../../../scripts/headless-host.ts'
 import { secateur } from '../secateur.ts'
-import { seriousFaults } from './accessibility.ts'
+import { faultsInBothThemes } from './accessibility.ts'
 import { expect, test } from './fixtures.ts'
 import { pressOn } from './keyboard.ts'
 import { scratchFolder } from './scratch.ts'
@@ -95,10 +95,7 @@ test('the page of a run shows what was confused and the pictures that changed', 
   )
   await expect(cards(page)).toHaveCount(Math.min(24, rightToWrong + wrongToRight))
   await expect(cards(page).first().getByRole('img').first()).toHaveAttribute('src', /^data:image\/webp/)
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-    expect(await seriousFaults(page, shell)).toEqual([])
-  }
+  expect(await faultsInBothThemes(page, shell)).toEqual([])
 })
 
 test('pictures are narrowed down by direction, by class and by a pair that was confused', async ({ app: { page } }) => {
@@ -173,8 +170,5 @@ test('runs are compared picture by picture, and one that kept no predictions say
     .click()
   await page.getByRole('option', { name: /^dense of half/ }).click()
   await expect(differ).toContainText(`${rightToWrong} went from right to wrong`)
-  for (const colorScheme of ['dark', 'light'] as const) {
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-    expect(await seriousFaults(page, shell)).toEqual([])
-  }
+  expect(await faultsInBothThemes(page, shell)).toEqual([])
 })
