@@ -1,15 +1,12 @@
-import { createHash } from 'node:crypto'
-import { join } from 'node:path'
 import { z } from 'zod'
 import type { BackendName } from '../shared/backend-names.ts'
-import { readJson, writeJson } from '../shared/files.ts'
+import { keyOfMeasurement, measuredOnce } from '../shared/measured.ts'
 import { frozenWeight, type FrozenWeight } from '../tensor/frozen-weight.ts'
-import { cacheFolder } from '../shared/cache-folder.ts'
 import { tf } from '../tensor/tf.ts'
 import type { DeviceFacts } from './facts.ts'
 
-/** Speeds by a hash of back end, device and driver, in GFLOP/s. */
-const cacheSchema = z.record(z.string(), z.number().positive())
+/** In GFLOP/s. */
+const speedSchema = z.number().positive()
 
 /**
  * Speed of a frozen linear layer in GFLOP/s: the cached measurement of this device and driver, or a new one, which takes a few
@@ -22,30 +19,10 @@ export async function measureSpeed(
   { device, driver }: DeviceFacts,
   start: () => Promise<unknown>,
 ): Promise<number> {
-  const file = join(cacheFolder(), 'speeds.json')
-  const key = createHash('sha256')
-    .update(JSON.stringify([name, device, driver]))
-    .digest('hex')
-    .slice(0, 16)
-  const known = readCache(file)
-  if (known[key] !== undefined) return known[key]
-  await start()
-  const speed = await measureProducts()
-  try {
-    writeJson(file, { ...readCache(file), [key]: speed })
-  } catch {
-    // If the folder cannot be written, the next start measures again.
-  }
-  return speed
-}
-
-function readCache(file: string): z.infer<typeof cacheSchema> {
-  try {
-    return readJson(file, cacheSchema)
-  } catch {
-    // The file does not exist yet, or it is damaged: measure again.
-    return {}
-  }
+  return await measuredOnce('speeds.json', speedSchema, keyOfMeasurement([name, device, driver]), async () => {
+    await start()
+    return await measureProducts()
+  })
 }
 
 const [rows, width] = [512, 1024]

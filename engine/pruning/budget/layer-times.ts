@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto'
-import { join } from 'node:path'
 import { z } from 'zod'
 import { type Choice, chooseBackend } from '../../backends/choose.ts'
 import { isTime, parseBudget, type PruneJob } from '../../contract/index.ts'
@@ -12,9 +10,8 @@ import { layerWeights } from '../../models/tensors.ts'
 import type { LayerTimes, PartTimes } from './time-costs.ts'
 import { groupCount } from '../groups.ts'
 import type { TargetModel } from '../job-target.ts'
-import { cacheFolder } from '../../shared/cache-folder.ts'
 import { badSetting, SecateurError } from '../../shared/errors.ts'
-import { readJson, writeJson } from '../../shared/files.ts'
+import { keyOfMeasurement, measuredOnce } from '../../shared/measured.ts'
 import { Random } from '../../shared/random.ts'
 import { version } from '../../shared/version.ts'
 import type { WorkControl } from '../../shared/work-control.ts'
@@ -24,7 +21,6 @@ import { modelOf } from '../../models/drawn-model.ts'
 const points = z.array(z.object({ groups: z.int().min(1), milliseconds: z.number() })).min(1)
 const partTimes = z.object({ fixed: z.number(), layer: z.number(), heads: points, channels: points })
 export const layerTimesSchema = z.object({ prompt: partTimes, generation: partTimes })
-const cacheSchema = z.record(z.string(), layerTimesSchema)
 
 /** Weights of the layers of a model that is timed, about: many layers tell more, and memory for few is always there. */
 const timedWeights = 3e8
@@ -70,23 +66,15 @@ export async function layerTimes(job: TimesJob, model: TargetModel, control: Con
       `${job.speedPrompt} tokens and ${job.speedTokens} after them are more than the ${config.maxPositions} positions of the model`,
     )
   const choice = await chooseBackend(job)
-  const file = join(cacheFolder(), 'layer-times.json')
-  const key = keyOf(job, model, choice)
-  const known = readCache(file)[key]
-  if (known !== undefined) return known
-  const measured = await measure(config, model.dtype, job, control)
-  try {
-    writeJson(file, { ...readCache(file), [key]: measured })
-  } catch {
-    // If the folder cannot be written, the next job measures again.
-  }
-  return measured
+  return await measuredOnce('layer-times.json', layerTimesSchema, keyOf(job, model, choice), () =>
+    measure(config, model.dtype, job, control),
+  )
 }
 
 function keyOf(job: TimesJob, { config, dtype }: TargetModel, { name, device, driver, threads }: Choice): string {
   const { layers, source: _source, ...widths } = config
   const { headGroups, speedPrompt, speedTokens } = job
-  const what = [
+  return keyOfMeasurement([
     version,
     widths,
     largest(layers),
@@ -98,17 +86,7 @@ function keyOf(job: TimesJob, { config, dtype }: TargetModel, { name, device, dr
     threads,
     speedPrompt,
     speedTokens,
-  ]
-  return createHash('sha256').update(JSON.stringify(what)).digest('hex').slice(0, 16)
-}
-
-function readCache(file: string): z.infer<typeof cacheSchema> {
-  try {
-    return readJson(file, cacheSchema)
-  } catch {
-    // The file does not exist yet, or it is damaged: measure again.
-    return {}
-  }
+  ])
 }
 
 /** The layer with most heads, whose attention stands for all. */

@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { cacheFolder } from './cache-folder.ts'
+import { readJson, writeJson } from './files.ts'
+
+/** What a measurement holds for, as the key under which it is kept. */
+export const keyOfMeasurement = (what: unknown): string =>
+  createHash('sha256').update(JSON.stringify(what)).digest('hex').slice(0, 16)
+
+/**
+ * What was measured under a key before, or a new measurement, which is kept for later runs.
+ *
+ * @param name of the file in the cache folder that all measurements of this sort are in
+ * @param schema of one measurement
+ */
+export async function measuredOnce<Value>(
+  name: string,
+  schema: z.ZodType<Value>,
+  key: string,
+  measure: () => Promise<Value>,
+): Promise<Value> {
+  const file = join(cacheFolder(), name)
+  const kept = () => readKept(file, schema)
+  const known = kept()[key]
+  if (known !== undefined) return known
+  const measured = await measure()
+  try {
+    writeJson(file, { ...kept(), [key]: measured })
+  } catch {
+    // If the folder cannot be written, the next run measures again.
+  }
+  return measured
+}
+
+function readKept<Value>(file: string, schema: z.ZodType<Value>): Record<string, Value> {
+  try {
+    return readJson(file, z.record(z.string(), schema))
+  } catch {
+    // The file does not exist yet, or it is damaged: measure again.
+    return {}
+  }
+}
