@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type SweepJob, sweepSchema, type TaskName } from '../engine/contract/index.ts'
-import { sum } from '../engine/estimate/memory-facts.ts'
+import { sum } from '../engine/shared/sum.ts'
 import { openCheckpoint } from '../engine/models/checkpoint.ts'
 import { layerWeights } from '../engine/models/tensors.ts'
 

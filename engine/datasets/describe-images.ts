@@ -32,7 +32,7 @@ export async function describeImages(
 export function factsOfParts(layout: ImageSetFacts['layout'], parts: readonly ImagePart[]): ImageSetFacts {
   const counts = new Map<string, number[]>()
   for (const [part, { set }] of parts.entries()) {
-    for (const name of set.classes) if (!counts.has(name)) counts.set(name, parts.map(() => 0)) // prettier-ignore
+    for (const name of set.classes) counts.set(name, counts.get(name) ?? parts.map(() => 0))
     for (const { label } of set.images) counts.get(set.classes[label]!)![part]! += 1
   }
   return {

@@ -2,7 +2,7 @@ import { relative } from 'node:path'
 import type { ParsedServiceParams } from '../contract/index.ts'
 import { damaged, type PackedImage } from '../data/images/decode.ts'
 import { tasksOf } from '../data/images/decode-set.ts'
-import { packedIn, type PictureTask } from '../data/images/fit.ts'
+import { packedIn, type PictureTask, placeOf } from '../data/images/fit.ts'
 import { openImageSet } from '../data/images/image-set.ts'
 import type { LabelledImage } from '../data/images/labelled-images.ts'
 import { type Failure, failureOf } from '../shared/errors.ts'
@@ -43,7 +43,7 @@ export async function imagePage<Picture>(
     try {
       return { ...called, ...(await draw(task, packedIn(task))) }
     } catch (error) {
-      return { ...called, error: failureOf(damaged(file, error, row === undefined ? undefined : `row ${row}`)) }
+      return { ...called, error: failureOf(damaged(file, error, placeOf({ row }))) }
     }
   }
 }

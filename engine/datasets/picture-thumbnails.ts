@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import type { ParsedServiceParams, PictureThumbnail } from '../contract/index.ts'
 import { damaged } from '../data/images/decode.ts'
-import { packedIn, type PictureTask } from '../data/images/fit.ts'
+import { packedIn, type PictureTask, placeOf } from '../data/images/fit.ts'
 import { parquetPictures } from '../data/images/parquet-images.ts'
 import { badFile, failureOf } from '../shared/errors.ts'
 import { explained } from '../shared/system-errors.ts'
@@ -79,6 +79,6 @@ async function small(task: PictureTask, size: number): Promise<PictureThumbnail>
     const { dataUrl } = await thumbnail(task.file, packedIn(task), size)
     return { dataUrl }
   } catch (error) {
-    return { error: failureOf(damaged(task.file, error, task.row === undefined ? undefined : `row ${task.row}`)) }
+    return { error: failureOf(damaged(task.file, error, placeOf(task))) }
   }
 }

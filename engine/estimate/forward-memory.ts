@@ -10,10 +10,10 @@ import {
   logitArrays,
   oneAfterTheOther,
   seenScores,
-  sum,
   widenedHead,
   widestOf,
 } from './memory-facts.ts'
+import { sum } from '../shared/sum.ts'
 
 /**
  * Floats of a pass of `rows` x `length` tokens through one block, as if nothing were freed within it.

@@ -1,5 +1,6 @@
 import type { ModelConfig } from '../models/model-config.ts'
 import { layerWeights, linearOf, linearsOf } from '../models/tensors.ts'
+import { sum } from '../shared/sum.ts'
 
 // Factors of memory without another source are measured: `npm run bench:memory` says how near they come.
 
@@ -71,5 +72,3 @@ export const adapterFloats = (
         }),
       ),
     )
-
-export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)

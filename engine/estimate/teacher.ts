@@ -5,6 +5,7 @@ import { configOf } from '../models/checkpoint.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { cacheFolder } from '../shared/cache-folder.ts'
 import { sizeText } from '../shared/size-text.ts'
+import { sum } from '../shared/sum.ts'
 import { selfDataTokens } from './self-data.ts'
 import type { Work } from './work.ts'
 
@@ -35,7 +36,7 @@ function tokensOfData(job: TrainingJob): number {
   if (own > 0 && job.selfDataUse === 'instead') return own
   // A file that is not there is told of by what reads it.
   const bytes = job.data.map((file) => statSync(file, { throwIfNoEntry: false })?.size ?? 0)
-  return own + bytes.reduce((sum, size) => sum + size, 0) / bytesPerToken
+  return own + sum(bytes) / bytesPerToken
 }
 
 /** What stays on the disk after the run, and where. */

@@ -10,10 +10,10 @@ import {
   logitArrays,
   oneAfterTheOther,
   seenScores,
-  sum,
   widenedHead,
   widestOf,
 } from './memory-facts.ts'
+import { sum } from '../shared/sum.ts'
 
 /** How an adapter is trained, as far as memory is concerned. */
 export interface Training extends AdapterSize {

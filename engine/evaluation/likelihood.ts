@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { SecateurError } from '../shared/errors.ts'
+import { sum } from '../shared/sum.ts'
 import { scoringBatches } from './batching.ts'
 import { warnOfComparability } from './comparability.ts'
 import { type PlannedRow, type PlanOptions, planTask, selectedCount } from './plan.ts'
@@ -67,8 +68,8 @@ async function scoreBatch(model: GreedyScoringModel, batch: readonly PlannedRow[
 }
 
 function sumOfLast(values: readonly number[], count: number): number {
-  const sum = values.slice(-count).reduce((total, value) => total + value, 0)
-  if (!Number.isNaN(sum)) return sum
+  const total = sum(values.slice(-count))
+  if (!Number.isNaN(total)) return total
   throw new SecateurError('bad-file', 'the model computes probabilities that are not numbers; are its weights damaged?')
 }
 

@@ -13,11 +13,14 @@ export interface Selection {
   random: PythonRandom
 }
 
+/** Of the harness's draw of examples, where nothing else is said. */
+export const fewShotSeed = 1234
+
 /**
  * The rows that a run with a limit scores: the first ones (modern), or the first ones after a shuffle (legacy). `seed` is
  * that of the few-shot examples in modern mode; legacy draws everything from one generator with a fixed seed.
  */
-export function selectRows(count: number, mode: EvaluationMode, limit = count, seed = 1234): Selection {
+export function selectRows(count: number, mode: EvaluationMode, limit = count, seed = fewShotSeed): Selection {
   const order = Array.from({ length: count }, (_, index) => index)
   const random = new PythonRandom(mode === 'modern' ? seed : 42)
   if (mode === 'legacy') random.shuffle(order)

@@ -1,8 +1,9 @@
 import { isTaskName, taskDescriptions } from '../contract/index.ts'
+import { sum } from '../shared/sum.ts'
 
 /** Arithmetic mean; of at least one value. */
 export function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
+  return sum(values) / values.length
 }
 
 /**
@@ -13,7 +14,7 @@ export function standardError(values: readonly number[]): number | null {
   const n = values.length
   if (n < 2) return null
   const centre = mean(values)
-  const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0)
+  const squares = sum(values.map((value) => (value - centre) ** 2))
   return Math.sqrt(squares / (n - 1) / n)
 }
 
@@ -22,7 +23,7 @@ export function standardError(values: readonly number[]): number | null {
  * lm-evaluation-harness has it; null where a part has none.
  */
 export function pooledError(parts: readonly { stderr: number | null; n: number }[]): number | null {
-  const n = parts.reduce((sum, part) => sum + part.n, 0)
+  const n = sum(parts.map((part) => part.n))
   let squares = 0
   for (const part of parts) {
     if (part.stderr === null) return null

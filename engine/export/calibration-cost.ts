@@ -3,6 +3,7 @@ import type { ModelConfig } from '../models/model-config.ts'
 import { multiplyAdds } from '../models/multiply-adds.ts'
 import { layerWeights, linearsOf } from '../models/tensors.ts'
 import { availableMemory } from '../shared/available-memory.ts'
+import { sum } from '../shared/sum.ts'
 
 /** Sequences that a calibration runs, their length, and how many at once. */
 export const sequences = { count: 64, length: 256, atOnce: 4 }
@@ -36,8 +37,6 @@ function bytesOf({ config, bytes, parameters }: Checkpoint, compensates: boolean
 
 /** Operations a second for each thread: of passes over texts, of rounding, and of what is found out beforehand. Rough. */
 const speed = { passes: 25e9, rounding: 0.8e9, factors: 0.6e9 }
-
-const sum = (values: readonly number[]) => values.reduce((all, value) => all + value, 0)
 
 /** How long a calibration takes. */
 export function calibrationSeconds(checkpoint: Checkpoint, threads: number): number {

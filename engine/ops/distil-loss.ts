@@ -10,6 +10,10 @@ export interface DistilSettings {
   share: number
   /** What logits of both are divided by in the teacher's part. */
   temperature: number
+}
+
+/** All that is learnt from a teacher. */
+export interface TeachingSettings extends DistilSettings {
   /** Weight of the squared difference of their last hidden states (see `hiddenLoss`); 0: none. */
   hidden: number
 }
@@ -36,7 +40,7 @@ export function distilLossOfLogits(
   teacher: Tensor,
   labels: Tensor,
   divisor: Tensor,
-  { share, temperature }: Pick<DistilSettings, 'share' | 'temperature'>,
+  { share, temperature }: DistilSettings,
 ): [loss: Tensor, gradient: Tensor] {
   const size = logits.shape[1]!
   const hits = tf.cast(tf.oneHot(labels as never, size) as Tensor, 'float32')
@@ -62,7 +66,7 @@ export function distilLoss(
   teacher: Tensor,
   labels: Tensor,
   divisor: Tensor,
-  settings: Pick<DistilSettings, 'share' | 'temperature'>,
+  settings: DistilSettings,
 ): Tensor {
   const [loss] = differentiable(
     { logits },
@@ -89,7 +93,7 @@ export function distilHeadLoss(
   teacher: TaughtRows,
   labels: Tensor,
   divisor: Tensor,
-  { share, temperature }: Pick<DistilSettings, 'share' | 'temperature'>,
+  { share, temperature }: DistilSettings,
 ): Tensor[] {
   const inputs = { x, norm: head.norm, labels, divisor, teacher: teacher.x, teacherNorm: teacher.head.norm }
   const attributes = {

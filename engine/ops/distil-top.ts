@@ -33,7 +33,7 @@ export function topLossOfLogits(
   { k, ids, shares }: TopRows,
   labels: Tensor,
   divisor: Tensor,
-  { share, temperature }: Pick<DistilSettings, 'share' | 'temperature'>,
+  { share, temperature }: DistilSettings,
 ): [loss: Tensor, gradient: Tensor] {
   const [n, size] = logits.shape as [number, number]
   const column = tf.expandDims(tf.maximum(labels, tf.scalar(0, 'int32')), 1)
@@ -76,7 +76,7 @@ export function topHeadLoss(
   top: TopRows,
   labels: Tensor,
   divisor: Tensor,
-  settings: Pick<DistilSettings, 'share' | 'temperature'>,
+  settings: DistilSettings,
 ): Tensor[] {
   const [normed, inverse] = normalised(x, head.norm, head.epsilon)
   const logits = frozenProduct(normed, head.weight, false)

@@ -1,6 +1,6 @@
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { lossOfLogits, logitsGradient } from './cross-entropy.ts'
-import { distilHeadLoss, type DistilSettings, type TaughtRows } from './distil-loss.ts'
+import { distilHeadLoss, type TaughtRows, type TeachingSettings } from './distil-loss.ts'
 import { topHeadLoss, type TopRows, topSlice } from './distil-top.ts'
 import { differentiable, fused } from './fused.ts'
 import type { Head } from './head.ts'
@@ -9,7 +9,7 @@ import { frozenProduct } from './linear.ts'
 import { normalised, normGradient } from './rms-norm.ts'
 
 /** A teacher's part of a loss: of all tokens (see `distilLossOfLogits`), or of those that it finds likeliest (`topLossOfLogits`). */
-export type Taught = DistilSettings & (TaughtRows | { top: TopRows })
+export type Taught = TeachingSettings & (TaughtRows | { top: TopRows })
 
 /**
  * Cross-entropy of the head's logits of x [n, hidden] (see `crossEntropy`), or the loss against a teacher, and its gradient
@@ -55,7 +55,7 @@ export function headLossAndGradient(
 function taughtHeadLoss(
   x: Tensor,
   head: Head,
-  teacher: DistilSettings & TaughtRows,
+  teacher: TeachingSettings & TaughtRows,
   labels: Tensor,
   divisor: Tensor,
 ): Tensor[] {

@@ -3,6 +3,7 @@ import type { ModelConfig } from '../models/model-config.ts'
 import { countParameters, layerWeights } from '../models/tensors.ts'
 import { groupCount, parametersPerGroup } from './groups.ts'
 import { countOf, isPruned, keptByFloor, queryHeadStep, type TargetSettings, withBiases } from './target-settings.ts'
+import { sum } from '../shared/sum.ts'
 
 /** Groups of one kind that may leave. */
 interface Supply {
@@ -136,5 +137,3 @@ const parametersOf = (
   sum(
     of.map((kind) => groupCount(config, layer, kind, headGroups) * parametersPerGroup(config, layer, kind, headGroups)),
   )
-
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)

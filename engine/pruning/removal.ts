@@ -5,6 +5,7 @@ import { countParameters } from '../models/tensors.ts'
 import { groupCount, parametersPerGroup } from './groups.ts'
 import type { BudgetTarget } from './budget/costs.ts'
 import { estimateParameters, isPruned, layersAfter, type TargetSettings } from './targets.ts'
+import { sum } from '../shared/sum.ts'
 
 /** Parameters of a checkpoint, and of those groups (or layers) of it that may leave. */
 export interface RemovableParameters {
@@ -72,5 +73,3 @@ const spentOf = (
   { measure, before, limit, spent }: BudgetTarget,
   after: Pick<ModelConfig, 'layers'> & { parameters: number },
 ): BudgetSpent => ({ measure, before, planned: limit, actual: spent(after) })
-
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)

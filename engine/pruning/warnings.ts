@@ -5,6 +5,7 @@ import { groupCount } from './groups.ts'
 import { layoutOf } from './layout.ts'
 import { unscoredKinds } from './scorable.ts'
 import { finalCounts, isPruned, layersRemoved, removalCounts, type TargetSettings } from './targets.ts'
+import { sum } from '../shared/sum.ts'
 
 /** What a person should know of a pruning job before it starts: above all, what it asks for and does not do. */
 export function pruningWarnings(job: PruneJob, config: ModelConfig, target: TargetSettings): string[] {
@@ -69,8 +70,6 @@ function floorWarning(config: ModelConfig, kind: Kind, target: TargetSettings): 
   if (left === wanted) return null
   return `Of ${wanted} ${kind} that the ratio stands for ${left} leave: every layer keeps ${percent(target.floor)} of its own, and one at least (--floor).`
 }
-
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
 
 const percent = (fraction: number) => `${Number((100 * fraction).toFixed(1))} %`
 

@@ -6,14 +6,12 @@ import { sampleOf, samplesFile } from '../evaluation/lm-eval/samples.ts'
 import type { OpenedTask } from '../evaluation/open-task.ts'
 import { readTaskFile } from '../evaluation/own-task/task-file.ts'
 import { askedRows } from '../evaluation/plan.ts'
+import { fewShotSeed } from '../evaluation/select.ts'
 import type { ScoredRow } from '../evaluation/task-score.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { replaceFile, writeJson } from '../shared/files.ts'
 import { openToWrite } from '../shared/open-file.ts'
 import { version } from '../shared/version.ts'
-
-/** Seed of the harness's draw of examples, which is ours. */
-const fewShotSeed = 1234
 
 /** Writes the scores of all tasks of an evaluation as lm-evaluation-harness does; texts are no tasks of it. */
 export function writeLmEvalResults(

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { toFloat32 } from '../checkpoint/dtype.ts'
 import { SafetensorsFile } from '../checkpoint/safetensors.ts'
 import { criteria, type PruneJob, type QualityPoint } from '../contract/index.ts'
+import { mean } from '../evaluation/statistics.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
 import { kinds } from '../models/family.ts'
 import { keptImportance, onOneScale } from '../pruning/budget/importance.ts'
@@ -174,9 +175,7 @@ async function qualityOf(
   const validation = seen.flatMap((at) => at.validation ?? [])
   if (validation.length >= Math.min(3, spans.length)) return { of: 'validation', points: validation }
   const training = seen.flatMap(({ step, training: losses }, i) =>
-    losses.length === 0
-      ? []
-      : [{ step, lost: spans[i]!.lost, loss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length }],
+    losses.length === 0 ? [] : [{ step, lost: spans[i]!.lost, loss: mean(losses) }],
   )
   return { of: 'training', points: training }
 }

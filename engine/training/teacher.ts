@@ -1,14 +1,14 @@
 import type { TrainingBatch } from '../data/batches.ts'
 import type { Model, Pass } from '../models/family.ts'
 import { classLogits, embedBatch, forward, headOf, logits } from '../models/forward.ts'
-import type { DistilSettings } from '../ops/distil-loss.ts'
+import type { TeachingSettings } from '../ops/distil-loss.ts'
 import { findTop, type TopRows } from '../ops/distil-top.ts'
 import type { Taught } from '../ops/head-loss.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { headRows } from './head-rows.ts'
 
 /** The model that training learns from beside labels: without an adapter and without masks, so the dense one. */
-export interface Teacher extends DistilSettings {
+export interface Teacher extends TeachingSettings {
   model: Model
   /** Where it is kept which tokens the teacher finds likeliest: those alone are learnt from, and a batch is read once. */
   cache?: TopCache | undefined
@@ -25,7 +25,7 @@ export interface TopCache {
 }
 
 /** What the teacher makes of a batch. */
-export type Lesson = DistilSettings &
+export type Lesson = TeachingSettings &
   (
     | {
         model: Model

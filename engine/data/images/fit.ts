@@ -46,7 +46,8 @@ export async function fittedPicture(task: PictureTask, options: FitOptions): Pro
   }
 }
 
-const placeOf = ({ row }: PictureTask) => (row === undefined ? undefined : `row ${row}`)
+/** Where a picture stands in a file of several. */
+export const placeOf = ({ row }: Pick<PictureTask, 'row'>) => (row === undefined ? undefined : `row ${row}`)
 
 /** The bytes of a picture that is no file of its own. @throws SecateurError where its row holds none */
 export function packedIn(task: PictureTask): PackedImage | undefined {

@@ -1,4 +1,5 @@
 import type { QualityPoint } from '../../contract/index.ts'
+import { sum } from '../../shared/sum.ts'
 
 /** How the loss rises with the importance that is lost, as a run's own points have it. */
 export interface Quality {
@@ -80,5 +81,3 @@ function invert(matrix: readonly number[][]): number[][] | null {
   }
   return rows.map((row) => row.slice(size))
 }
-
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)

@@ -1,3 +1,4 @@
+import { bytesPerValue } from '../../checkpoint/safetensors-header.ts'
 import { amountText, type Budget, isTime, parseBudget, type PruneJob } from '../../contract/index.ts'
 import type { Checkpoint } from '../../models/checkpoint.ts'
 import type { ModelConfig } from '../../models/model-config.ts'
@@ -12,13 +13,11 @@ type BudgetJob = Pick<PruneJob, 'outputDtype'> & { budget: string }
 /** What a budget must know of a checkpoint. */
 export type BudgetModel = Pick<Checkpoint, 'config' | 'dtype'>
 
-const bytesOf = { float32: 4, float16: 2, bfloat16: 2 } as const
-
 /** Bytes that a parameter takes in what is written. */
 export const bytesOfParameter = (
   { outputDtype }: Pick<PruneJob, 'outputDtype'>,
   { dtype }: Pick<Checkpoint, 'dtype'>,
-): number => bytesOf[outputDtype === 'same' ? dtype : outputDtype]
+): number => bytesPerValue(outputDtype === 'same' ? dtype : outputDtype)
 
 /**
  * Settings that meet a job's budget, with what is spent on what.

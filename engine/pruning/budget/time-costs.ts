@@ -1,7 +1,7 @@
-import { type HeadGroups, type Kind } from '../../models/family.ts'
+import type { HeadGroups, Kind } from '../../models/family.ts'
 import type { LayerShape, ModelConfig } from '../../models/model-config.ts'
 import { groupCount } from '../groups.ts'
-import type { Costs, LayerCosts } from './costs.ts'
+import { costOf, type Costs, type LayerCosts } from './costs.ts'
 
 /** Milliseconds of one layer and of all else, for a few numbers of groups; the other kind is whole meanwhile. */
 export interface PartTimes {
@@ -84,8 +84,9 @@ function interpolated(table: Points, kept: number): number {
 export function timeOf(config: ModelConfig, costs: Costs, layers: LayerShape[], headGroups: HeadGroups): number {
   const own = { ...config, layers }
   const count = (layer: number, kind: Kind) => groupCount(own, layer, kind, headGroups)
-  return layers.reduce((sum, _, layer) => {
-    const { rest, heads, channels } = costs.layers[0]!
-    return sum + rest + heads(count(layer, 'heads')) + channels(count(layer, 'channels'))
-  }, costs.fixed)
+  // Layers cost the same, so that it does not matter which of them these are.
+  return costOf(
+    costs,
+    layers.map((_, layer) => ({ heads: count(layer, 'heads'), channels: count(layer, 'channels') })),
+  )
 }
