@@ -1,5 +1,6 @@
 import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
+import { selfDataFiles } from '../../engine/contract/index.ts'
 import type { ParsedRequest, RunSummary } from '../contract/index.ts'
 import type { RunRow } from '../database/runs.ts'
 import { ProblemError } from '../problems.ts'
@@ -139,7 +140,7 @@ export class Runs {
   async #selfData({ id, ...page }: ParsedRequest<'runs.selfData'>) {
     const { engine, options } = this.#context
     const { folder, job } = detailOf(rowOf(this.#context, id), this.#context)
-    const path = join(folder, 'self-data.jsonl')
+    const path = join(folder, selfDataFiles.rows)
     if (!('selfData' in job) || !(await exists(path))) return { rows: [], total: null }
     await requireAllowed(options.platform, [path, job.checkpoint])
     const { checkpoint, trainOn, field } = job

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { compatibilitySchema } from './compatibility.ts'
 import { estimateSchema, parametersSchema, removalSchema, trainableSchema } from './estimate.ts'
-import { besideDenseSchema, type Scores, scoresSchema } from './evaluation.ts'
+import { besideDenseSchema, scoresSchema } from './evaluation.ts'
 import { exportedSchema } from './export.ts'
 import { jobSchema } from './job.ts'
 import { pruningSnapshotSchema, rowCountsSchema, sampleSchema, stageSchema, stepMetricsSchema } from './metrics.ts'
-import { failureSchema } from './names.ts'
+import { failureSchema, path } from './names.ts'
 
 /** The loss on held-out rows, where a job measures it. */
 export const validationSchema = z.object({
@@ -121,8 +121,8 @@ export const commandSchema = z.discriminatedUnion('type', [
     job: jobSchema,
     /** Continue the run in the job's folder instead of starting one. */
     resume: z.boolean().default(false),
-    /** What the dense checkpoint scored already, on what the job is scored on: a sweep scores it once for all its runs. */
-    dense: scoresSchema.optional(),
+    /** Folder of an evaluation of the dense checkpoint, on what the job is scored on: a sweep scores it once for all its runs. */
+    dense: path.optional(),
   }),
   /** End after the current step with the state saved: the last event is an `error` of kind `interrupted`. */
   z.strictObject({ type: z.literal('stop') }),
@@ -137,6 +137,6 @@ export interface JobContext {
   signal: AbortSignal
   /** Continue the run in the folder instead of starting one. */
   resume: boolean
-  /** What the dense checkpoint scored already, on what the job is scored on. */
-  dense?: Scores | undefined
+  /** Folder of an evaluation of the dense checkpoint, on what the job is scored on. */
+  dense?: string | undefined
 }

@@ -28,6 +28,9 @@ export const scoresFileSchema = z.object({
 })
 export type ScoresFile = z.infer<typeof scoresFileSchema>
 
+/** Files of a run folder with the rows that the dense model wrote. */
+export const selfDataFiles = { rows: 'self-data.jsonl', facts: 'self-data.json' } as const
+
 /** self-data.json of a run folder: what self-data.jsonl holds, the rows that the dense model wrote. */
 export const selfDataFileSchema = z.strictObject({
   version: z.literal(1),

@@ -27,7 +27,7 @@ import { removalOf } from '../pruning/removal.ts'
 import type { TargetSettings } from '../pruning/targets.ts'
 import { pruningWarnings } from '../pruning/warnings.ts'
 import { besideInRun } from '../runs/beside-dense.ts'
-import { evaluateInRun } from '../runs/evaluation.ts'
+import { evaluateInRun, takeDense } from '../runs/evaluation.ts'
 import { prepareTraining } from '../runs/prepare.ts'
 import { record } from '../runs/record.ts'
 import { startedJob } from '../runs/run-files.ts'
@@ -63,7 +63,7 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
   return await inRunFolder(job, context, async (folder) => {
     if (times) writeJson(join(folder.path, timesFile), times)
     context.emit({ type: 'started', job, backend: name, threads })
-    if (job.evaluateDense && context.dense) folder.writeScores({ ...folder.readScores(), dense: context.dense })
+    if (job.evaluateDense && context.dense !== undefined) takeDense(context.dense, folder)
     const dense = job.evaluateDense ? await evaluateInRun(checkpoint, job.evaluation!, 'dense', folder, context) : null
     const recorded = await trainAndWrite(job, target, checkpoint, base, folder, context)
     const { loss, validation, rows, steps, trainable, density: before } = recorded

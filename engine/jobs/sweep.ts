@@ -10,7 +10,6 @@ import {
   type PruneJob,
   type ResultEvent,
   type RunFile,
-  scoresSchema,
   type SweepJob,
 } from '../contract/index.ts'
 import { SecateurError } from '../shared/errors.ts'
@@ -138,7 +137,7 @@ class Runner {
     if (earlier) return earlier
     const resume = startedIn(job.out)
     this.#note(`${resume ? 'continuing' : 'running'} ${name}`, 'info')
-    const dense = this.#dense ? scoresSchema.parse({ tasks: {}, perplexity: {}, ...this.#dense }) : undefined
+    const dense = this.#dense ? denseFolderOf(this.#folder) : undefined
     return await runInChild({ job, resume, dense }, this.#context.signal, (event) => {
       if (event.type === 'started') this.#tellStarted(event)
       hear(event)

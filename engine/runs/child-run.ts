@@ -1,13 +1,6 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
-import {
-  type Command,
-  type EngineEvent,
-  eventSchema,
-  type Job,
-  type ResultEvent,
-  type Scores,
-} from '../contract/index.ts'
+import { type Command, type EngineEvent, eventSchema, type Job, type ResultEvent } from '../contract/index.ts'
 import { type ErrorKind, exitCodes, SecateurError } from '../shared/errors.ts'
 import { endOf, explainEnd } from '../shared/process-end.ts'
 
@@ -19,7 +12,7 @@ import { endOf, explainEnd } from '../shared/process-end.ts'
  * @throws SecateurError that the job ended with.
  */
 export function runInChild(
-  { job, resume, dense }: { job: Job; resume: boolean; dense?: Scores | undefined },
+  { job, resume, dense }: { job: Job; resume: boolean; dense?: string | undefined },
   signal: AbortSignal,
   hear: (event: EngineEvent) => void,
 ): Promise<ResultEvent> {
@@ -51,7 +44,7 @@ export function runInChild(
       else failed(new SecateurError('unsupported', explainEnd(end)))
     })
     signal.addEventListener('abort', stop, { once: true })
-    send({ type: 'run', job, resume, ...(dense && { dense }) })
+    send({ type: 'run', job, resume, dense })
     if (signal.aborted) stop()
   })
 }

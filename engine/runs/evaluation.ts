@@ -22,7 +22,8 @@ import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { linesOf, scoreImages } from './image-evaluation.ts'
 import { writeLmEvalResults, writeLmEvalSamples } from './lm-eval-files.ts'
 import { loadWeights } from './load-weights.ts'
-import { keepPredictions, ofPictures, ofRows } from './predictions.ts'
+import { keepPredictions, ofPictures, ofRows, readAllPredictions } from './predictions.ts'
+import { readScores } from './run-files.ts'
 import type { RunFolder } from './run-folder.ts'
 import { StageProgress } from './stage-progress.ts'
 
@@ -41,7 +42,7 @@ export async function evaluateInRun(
   const stage = which === 'dense' ? 'scoring dense' : 'scoring'
   // A file of predictions is written whole or not at all, and it is that of the result.
   const { predictions, lmEvalJson: _, ...rest } = settings
-  const earlier = predictions === undefined ? folder.readScores()[which] : undefined
+  const earlier = which === 'dense' || predictions === undefined ? folder.readScores()[which] : undefined
   return score(checkpoint, which === 'dense' ? rest : settings, context, {
     adapter,
     stage,
@@ -53,6 +54,13 @@ export async function evaluateInRun(
     },
     onScore: (scores) => folder.writeScores({ ...folder.readScores(), [which]: scores }),
   })
+}
+
+/** Takes over what an evaluation of the dense checkpoint in another folder found, so that it is not scored again. */
+export function takeDense(from: string, folder: RunFolder): void {
+  const { result } = readScores(from)
+  folder.writeScores({ ...folder.readScores(), dense: result })
+  for (const found of readAllPredictions(from, 'result')) keepPredictions(folder.path, 'dense', found)
 }
 
 interface ScoreOptions {

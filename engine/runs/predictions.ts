@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 import {
   type ChoicePredictions,
@@ -42,9 +42,22 @@ export function keepPredictions(run: string, which: ScoredCheckpoint, found: Pre
 export function readImagePredictions(run: string, which: ScoredCheckpoint): ImagePredictions | null {
   const file = fileOf(run, which, 'images')
   if (!existsSync(file)) return null
-  const found = readJson(file, predictionsSchema, { maxBytes: mostPredictionBytes })
+  const found = readIn(file)
   return found.kind === 'images' ? found : null
 }
+
+/**
+ * All predictions that a run kept of one checkpoint, task by task.
+ *
+ * @throws SecateurError where a file is damaged
+ */
+export function* readAllPredictions(run: string, which: ScoredCheckpoint): Generator<Predictions> {
+  const folder = join(run, runFiles.predictions)
+  for (const name of existsSync(folder) ? readdirSync(folder) : [])
+    if (name.startsWith(`${which}.`) && name.endsWith('.json')) yield readIn(join(folder, name))
+}
+
+const readIn = (file: string): Predictions => readJson(file, predictionsSchema, { maxBytes: mostPredictionBytes })
 
 /** What is kept of pictures. */
 export function ofPictures({ classes, pictures, ...found }: PicturePredictions): ImagePredictions {

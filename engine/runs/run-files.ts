@@ -1,7 +1,14 @@
 // What lies in a run folder: the names of its files, its job, and what a process that was killed left there.
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Job, type JobContext, type RunFile, runFileSchema } from '../contract/index.ts'
+import {
+  type Job,
+  type JobContext,
+  type RunFile,
+  runFileSchema,
+  type ScoresFile,
+  scoresFileSchema,
+} from '../contract/index.ts'
 import { badFile } from '../shared/errors.ts'
 import { readJson } from '../shared/files.ts'
 import { lockName } from './run-lock.ts'
@@ -23,6 +30,12 @@ export function readRunFile(path: string): RunFile {
   const file = join(path, runFiles.run)
   if (!existsSync(file)) throw badFile(path, undefined, 'there is no run.json here: this is not a run folder')
   return readJson(file, runFileSchema)
+}
+
+/** scores.json of a folder; nothing where there is none yet. @throws SecateurError where it is damaged */
+export function readScores(path: string): ScoresFile {
+  const file = join(path, runFiles.scores)
+  return existsSync(file) ? readJson(file, scoresFileSchema) : {}
 }
 
 /** The job of the run in a folder that is to be continued; null where there is none to continue. */

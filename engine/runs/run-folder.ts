@@ -16,16 +16,24 @@ import {
   type Sample,
   sampleSchema,
   type ScoresFile,
-  scoresFileSchema,
   type StepMetrics,
   stepMetricsSchema,
 } from '../contract/index.ts'
 import { badFile, badSetting, failureOf } from '../shared/errors.ts'
-import { readJson, writeJson } from '../shared/files.ts'
+import { writeJson } from '../shared/files.ts'
 import type { SavedValues } from '../shared/saved-values.ts'
 import { version } from '../shared/version.ts'
 import { Journal } from './journal.ts'
-import { identityOf, isBegun, isRepeated, neverStarted, readRunFile, removeLeftovers, runFiles } from './run-files.ts'
+import {
+  identityOf,
+  isBegun,
+  isRepeated,
+  neverStarted,
+  readRunFile,
+  readScores,
+  removeLeftovers,
+  runFiles,
+} from './run-files.ts'
 import { RunLock } from './run-lock.ts'
 import { readState, writeState } from './state-file.ts'
 
@@ -199,8 +207,7 @@ export class RunFolder {
 
   /** What is scored already. */
   readScores(): ScoresFile {
-    const file = join(this.path, runFiles.scores)
-    return existsSync(file) ? readJson(file, scoresFileSchema) : {}
+    return readScores(this.path)
   }
 
   writeScores(scores: ScoresFile): void {

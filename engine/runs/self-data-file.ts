@@ -1,7 +1,7 @@
 import { closeSync, copyFileSync, existsSync, fsyncSync, mkdirSync, rmSync, truncateSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { hashFile } from '../checkpoint/hash.ts'
-import { type SelfDataFile, selfDataFileSchema } from '../contract/index.ts'
+import { type SelfDataFile, selfDataFiles, selfDataFileSchema } from '../contract/index.ts'
 import type { Row } from '../data/rows.ts'
 import { SecateurError } from '../shared/errors.ts'
 import { readJson, replaceFile, writeJson } from '../shared/files.ts'
@@ -104,6 +104,3 @@ export class SelfDataFiles {
     writeJson(this.#facts, { version: 1, key: this.#key, ...facts } satisfies SelfDataFile)
   }
 }
-
-/** Names of the files in a folder. */
-export const selfDataFiles = { rows: 'self-data.jsonl', facts: 'self-data.json' } as const

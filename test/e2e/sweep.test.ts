@@ -9,7 +9,12 @@ const folder = temporaryFolder()
 /** Two runs of the sample, one after the other. */
 function sweepFile(name: string): { file: string; out: string } {
   const [file, out] = [join(folder, `${name}.json`), join(folder, name)]
-  const evaluation = { perplexity: { heldout: sample('heldout.txt') }, maxWindows: 4 }
+  const evaluation = {
+    perplexity: { heldout: sample('heldout.txt') },
+    maxWindows: 4,
+    tasks: { piqa: sample('tasks/piqa/valid.jsonl') },
+    limit: 4,
+  }
   writeFileSync(
     file,
     JSON.stringify({
@@ -61,10 +66,13 @@ test('a sweep killed in the middle of a run goes on with it, and with what was n
   const rows = readFileSync(join(whole.out, 'runs.csv'), 'utf8').trim().split('\r\n')
   assert.equal(rows.length, 4)
   assert.match(rows[0]!, /,KL heldout,same token heldout,/)
-  const scores = (path: string) => JSON.parse(readFileSync(join(whole.out, path, 'scores.json'), 'utf8')) as object
+  const kept = (path: string) => JSON.parse(readFileSync(join(whole.out, path), 'utf8')) as object
+  const scores = (path: string) => kept(join(path, 'scores.json'))
   const known = { dense: (scores('dense') as { result: object }).result }
-  for (const run of readdirSync(join(whole.out, 'runs')))
+  for (const run of readdirSync(join(whole.out, 'runs'))) {
     assert.partialDeepStrictEqual(scores(join('runs', run)), known, 'a run takes the scores that the sweep took')
+    assert.deepEqual(kept(join('runs', run, 'predictions/dense.piqa.json')), kept('dense/predictions/result.piqa.json'))
+  }
 
   const killed = sweepFile('killed')
   const firstRun = () => {
