@@ -1,10 +1,11 @@
 import { Command, CommanderError, Option } from 'commander'
 import { z } from 'zod'
 import { exportJobFrom, exportOptions } from './command-line/export-options.ts'
-import { collectAssignments, jobFrom, optionFor, schemaOptions, settingsFrom } from './command-line/options.ts'
+import { collectAssignments, jobFrom, optionFor, schemaOptions } from './command-line/options.ts'
 import { addPlanCommand } from './command-line/plan-command.ts'
+import { aCheckpoint, addTool } from './command-line/tool-command.ts'
 import { makeReporter } from './command-line/report.ts'
-import { type CommonFlags, runReported, stoppable } from './command-line/running.ts'
+import { type CommonFlags, runReported } from './command-line/running.ts'
 import {
   criterionList,
   type EngineEvent,
@@ -67,7 +68,7 @@ A first run:
 
   program
     .command('inspect')
-    .argument('<checkpoint>', 'folder of a Hugging Face checkpoint, or GGUF file')
+    .argument('<checkpoint>', aCheckpoint.description)
     .option('--json', 'one JSON object a line on standard output')
     .description('says what a checkpoint is and what loads it, from its headers alone')
     .action(
@@ -77,19 +78,13 @@ A first run:
       }),
     )
 
-  const importing = program
-    .command('import')
-    .description('writes a GGUF file as the folder of a Hugging Face checkpoint')
-    .argument('<file>', 'GGUF file, or any part of a split one')
-    .option('--json', 'one JSON object an event on standard output')
-  for (const option of schemaOptions(importSchema, ['file'])) importing.addOption(option)
-  importing.action(
-    action(async (file: string, flags: CommonFlags) => {
-      const settings = settingsFrom(importSchema, { file }, flags)
-      const { importCheckpoint } = await import('../jobs/import.ts')
-      await stoppable(reporter, async (signal) => reporter.finish(await importCheckpoint(settings, signal, emit)))
-    }),
-  )
+  const commands = { program, action, reporter }
+  addTool(commands, 'import', {
+    description: 'writes a GGUF file as the folder of a Hugging Face checkpoint',
+    schema: importSchema,
+    positional: { name: 'file', description: 'GGUF file, or any part of a split one' },
+    run: async (settings, signal) => await (await import('../jobs/import.ts')).importCheckpoint(settings, signal, emit),
+  })
 
   program
     .command('devices')
@@ -103,10 +98,7 @@ A first run:
     )
 
   const jobCommand = (name: string, description: string, schema: z.ZodObject, evaluation: boolean) => {
-    const command = program
-      .command(name)
-      .description(description)
-      .argument('[checkpoint]', 'folder of a Hugging Face checkpoint, or GGUF file')
+    const command = program.command(name).description(description).argument('[checkpoint]', aCheckpoint.description)
     if (name === 'merge') command.argument('[adapter]', 'PEFT adapter folder')
     withJobFlags(command)
     if (name === 'prune' || name === 'finetune')
@@ -172,7 +164,7 @@ A first run:
     .description(
       'writes a checkpoint in another form: GGUF for llama.cpp, ONNX, or safetensors in another type or in shards',
     )
-    .argument('[checkpoint]', 'folder of a Hugging Face checkpoint, or GGUF file')
+    .argument('[checkpoint]', aCheckpoint.description)
     .addOption(new Option('--format <name>', 'format of the file').choices(exportFormats))
   withJobFlags(exporting)
   for (const option of exportOptions()) exporting.addOption(option)
@@ -196,50 +188,26 @@ A first run:
         runReported(jobFrom('sweep', sweepSchema, {}, { ...flags, job: file }), flags, reporter),
       ),
     )
-  addPlanCommand(program, action, reporter)
-  const measurement = program
-    .command('measure')
-    .description('measures every layer: how much it changes its input, how linear it is, how far criteria agree')
-    .argument('<checkpoint>', 'folder of a Hugging Face checkpoint, or GGUF file')
-    .option('--json', 'one JSON object a line on standard output')
-  for (const option of schemaOptions(measureSchema, ['checkpoint'])) measurement.addOption(option)
-  measurement.action(
-    action(async (checkpoint: string, flags: CommonFlags) => {
-      const settings = settingsFrom(measureSchema, { checkpoint }, flags)
-      const { measure } = await import('../jobs/measure.ts')
-      await stoppable(reporter, async (signal) => reporter.finish(await measure(settings, signal, emit)))
-    }),
-  )
-  const generation = program
-    .command('generate')
-    .description('continues a prompt')
-    .argument('<checkpoint>', 'folder of a Hugging Face checkpoint, or GGUF file')
-    .option('--json', 'one JSON object a line on standard output')
-  for (const option of schemaOptions(generateSchema, ['checkpoint'])) generation.addOption(option)
-  generation.action(
-    action(async (checkpoint: string, flags: CommonFlags) => {
-      const settings = settingsFrom(generateSchema, { checkpoint }, flags)
-      const { generateText } = await import('../jobs/generate.ts')
-      await stoppable(reporter, async (signal) =>
-        reporter.finish(await generateText(settings, signal, reporter.text, emit)),
-      )
-    }),
-  )
-
-  const benchmark = program
-    .command('bench')
-    .description('measures products, copies and whole steps of work on Llamas with random weights')
-    .option('--json', 'one JSON object a line on standard output')
-  for (const option of schemaOptions(benchSchema, [])) benchmark.addOption(option)
-  benchmark.action(
-    action(async (flags: CommonFlags) => {
-      const settings = settingsFrom(benchSchema, {}, flags)
-      const { bench } = await import('../jobs/bench.ts')
-      await stoppable(reporter, async (signal) =>
-        reporter.finish(await bench(settings, signal, (text) => reporter.note(text))),
-      )
-    }),
-  )
+  addPlanCommand(commands)
+  addTool(commands, 'measure', {
+    description: 'measures every layer: how much it changes its input, how linear it is, how far criteria agree',
+    schema: measureSchema,
+    positional: aCheckpoint,
+    run: async (settings, signal) => await (await import('../jobs/measure.ts')).measure(settings, signal, emit),
+  })
+  addTool(commands, 'generate', {
+    description: 'continues a prompt',
+    schema: generateSchema,
+    positional: aCheckpoint,
+    run: async (settings, signal) =>
+      await (await import('../jobs/generate.ts')).generateText(settings, signal, reporter.text, emit),
+  })
+  addTool(commands, 'bench', {
+    description: 'measures products, copies and whole steps of work on Llamas with random weights',
+    schema: benchSchema,
+    run: async (settings, signal) =>
+      await (await import('../jobs/bench.ts')).bench(settings, signal, (text) => reporter.note(text)),
+  })
 
   try {
     await program.parseAsync([...args], { from: 'user' })

@@ -1,25 +1,18 @@
-import { type Command, Option } from 'commander'
+import { Option } from 'commander'
 import { planSchema } from '../../contract/index.ts'
-import { jobOfPlan, planBudgets } from '../../runs/plan.ts'
-import { readRunFile } from '../../runs/run-files.ts'
 import { badSetting } from '../../shared/errors.ts'
 import { refuseExistingFile, writeJson } from '../../shared/files.ts'
 import { schemaOptions, settingsFrom } from './options.ts'
-import type { Reporter } from './report.ts'
 import { stoppable } from './running.ts'
+import type { Commands } from './tool-command.ts'
 
 interface PlanFlags {
   budget?: string[]
   out?: string
 }
 
-/** A command's action whose errors are reported. */
-export type Action = <Arguments extends unknown[]>(
-  run: (...args: Arguments) => Promise<void>,
-) => (...values: Arguments) => Promise<void>
-
 /** `secateur plan`: what budgets would leave, by the scores of a run. */
-export function addPlanCommand(program: Command, action: Action, reporter: Reporter): void {
+export function addPlanCommand({ program, action, reporter }: Commands): void {
   const command = program
     .command('plan')
     .description('says what budgets would leave, by the scores that a pruning run has kept; nothing is computed again')
@@ -40,6 +33,8 @@ export function addPlanCommand(program: Command, action: Action, reporter: Repor
       const settings = settingsFrom(planSchema, { run }, { ...flags, budgets: budget })
       if (out !== undefined && settings.budgets.length > 1)
         throw badSetting('--out', `a job prunes to one budget, and ${settings.budgets.length} are given`)
+      const { jobOfPlan, planBudgets } = await import('../../runs/plan.ts')
+      const { readRunFile } = await import('../../runs/run-files.ts')
       const progress = (done: number, total: number) =>
         reporter.event({ type: 'progress', stage: 'measuring speed', done, total })
       await stoppable(reporter, async (signal) => {
