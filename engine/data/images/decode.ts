@@ -12,6 +12,15 @@ const mostPixels = 89_478_485
 type Decoder = (typeof import('sharp'))['default']
 let decoder: Promise<Decoder> | undefined
 
+/**
+ * Files are read by what they hold, not by their names. What the names of pictures do not promise stays closed, whatever a file
+ * is called: every reader of libvips but those of JPEG, PNG, WebP, GIF, TIFF and HEIF.
+ */
+const unreadFormats = [
+  ...['Analyze', 'Csv', 'Dcraw', 'Fits', 'Jp2k', 'Jxl', 'Magick', 'Magick7', 'Mat', 'Matrix', 'Nifti', 'OpenExr'],
+  ...['Openslide', 'Pdf', 'Ppm', 'Rad', 'Raw', 'Svg', 'Uhdr', 'Vips'],
+]
+
 /** The package that decodes, loaded with the first picture: most processes never see one. */
 const loadDecoder = () => (decoder ??= prepareDecoder())
 
@@ -19,13 +28,8 @@ async function prepareDecoder(): Promise<Decoder> {
   const { default: sharp } = await import('sharp')
   sharp.cache(false)
   sharp.concurrency(1)
-  // Files are read by what they hold, not by their names: only what the names promise may be in them, and no SVG or PDF.
-  sharp.block({ operation: ['VipsForeignLoad'] })
-  sharp.unblock({
-    operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif'].flatMap((format) =>
-      ['File', 'Buffer'].map((source) => `VipsForeignLoad${format}${source}`),
-    ),
-  })
+  // Only ever closes, and never a format that is read: this holds for the whole process, and each thread does it.
+  sharp.block({ operation: unreadFormats.map((format) => `VipsForeignLoad${format}`) })
   return sharp
 }
 

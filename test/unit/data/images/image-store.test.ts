@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { Worker } from 'node:worker_threads'
 import sharp from 'sharp'
 import { decodeImage } from '../../../../engine/data/images/decode.ts'
 import { imageBatches } from '../../../../engine/data/images/image-batches.ts'
@@ -56,7 +57,18 @@ for (const [what, write, message] of [
   ],
   [
     'an SVG',
-    (file: string) => writeFileSync(file, '<svg xmlns="http://www.w3.org/2000/svg"/>'),
+    (file: string) => writeFileSync(file, '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
+    /cannot be read as an image/,
+  ],
+  [
+    'an image of libvips itself',
+    (file: string) => {
+      // Little-endian: magic, 3 x 2 pixels of 3 bands of bytes, not coded, sRGB; then the pixels.
+      const header = Buffer.alloc(64)
+      header.writeUInt32LE(0xb6a6f208)
+      for (const [i, value] of [3, 2, 3, 8, 0, 0, 22].entries()) header.writeUInt32LE(value, 4 + 4 * i)
+      writeFileSync(file, Buffer.concat([header, Buffer.alloc(18)]))
+    },
     /cannot be read as an image/,
   ],
   ['empty', (file: string) => writeFileSync(file, ''), /cut\.png: cannot be read as an image/],
@@ -77,6 +89,26 @@ for (const [what, write, message] of [
     assert.deepEqual([...store.labels], [0])
     assert.match(store.broken[0]!, message)
   })
+
+test('pictures are decoded while another thread sets the decoder up', async () => {
+  const file = await picture(join(scratch(), '1.png'))
+  const decoder = JSON.stringify(import.meta.resolve('../../../../engine/data/images/decode.ts'))
+  // Each thread sets what is read in the whole process, here slowly.
+  const script = `
+    import(${JSON.stringify(import.meta.resolve('sharp'))}).then(async ({ default: sharp }) => {
+      const block = sharp.block
+      sharp.block = (options) => {
+        block(options)
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
+      }
+      const { decodeImage } = await import(${decoder})
+      await decodeImage(${JSON.stringify(file)})
+    })`
+  let running = true
+  const thread = new Worker(script, { eval: true }).on('exit', () => (running = false))
+  const failed = new Promise((_, reject) => thread.on('error', reject))
+  while (running) await Promise.race([decodeImage(file), failed])
+})
 
 test('pictures are decoded once: another run finds them, and a changed file is decoded anew', async () => {
   const folder = scratch()
