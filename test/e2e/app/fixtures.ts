@@ -99,12 +99,15 @@ class BrowserApp implements App {
       .sort((a, b) => b.length - a.length)[0]!
     await entry(start).click()
     const steps = path.slice(start.length).split('/').filter(Boolean)
+    let at = start
     for (const name of steps) {
+      await expect(dialog.locator('[aria-live]')).toHaveText(at)
       // A temporary folder may hold more than is shown.
       await dialog.getByLabel('Filter by name').fill(name)
       // Entries move when the filter is heard, away from under the pointer.
       await expect(dialog.locator('[aria-busy="true"]')).toHaveCount(0)
       await entry(name).click()
+      at = `${at}/${name}`
     }
     await dialog.getByRole('button', { name: /^Choose/ }).click()
   }

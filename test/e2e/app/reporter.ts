@@ -1,5 +1,8 @@
 import type { FullConfig, FullResult, Reporter, Suite, TestCase, TestResult } from '@playwright/test/reporter'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+
+/** Of a page that a test failed on, so much is shown. */
+const mostLines = 150
 
 /** One line a test, the whole error of one that failed, and why tests were skipped, which the built-in reporters hide. */
 export default class PlainReporter implements Reporter {
@@ -24,7 +27,10 @@ export default class PlainReporter implements Reporter {
     const [, project, , ...title] = test.titlePath()
     const passed = result.status === test.expectedStatus
     console.log(`${passed ? '✔' : '✖'} ${title.join(' > ')} (${project}, ${(result.duration / 1000).toFixed(1)} s)`)
-    if (!passed) for (const { stack, message } of result.errors) console.log(`${stack ?? message ?? 'no message'}\n`)
+    if (passed) return
+    for (const { stack, message } of result.errors) console.log(`${stack ?? message ?? 'no message'}\n`)
+    const seen = pageOf(result)
+    if (seen) console.log(`the page:\n${seen}\n`)
   }
 
   /** What went wrong outside any test. */
@@ -43,4 +49,12 @@ export default class PlainReporter implements Reporter {
     if (results) writeFileSync(results, JSON.stringify({ ...totals, files }))
     else console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`)
   }
+}
+
+/** What the page held when a test failed, as Playwright keeps it: without it, a failure on another machine says little. */
+function pageOf({ attachments }: TestResult): string | null {
+  const path = attachments.find(({ name }) => name === 'error-context')?.path
+  if (!path) return null
+  const [, page] = /# Page snapshot\s+```yaml\n([^]*?)```/.exec(readFileSync(path, 'utf8')) ?? []
+  return page?.split('\n').slice(0, mostLines).join('\n') ?? null
 }
