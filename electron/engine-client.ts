@@ -6,6 +6,7 @@ import {
   type ServiceMethod,
   serviceMethods,
   type ServiceParams,
+  type ServicePart,
   serviceResponseSchema,
   type ServiceResult,
 } from '../engine/contract/index.ts'
@@ -41,6 +42,14 @@ interface Pending {
   resolve: (result: unknown) => void
   reject: (error: Error) => void
   progress: ((done: number, total: number) => void) | undefined
+  part: ((part: unknown) => void) | undefined
+}
+
+/** How a request is heard before it is answered, and cancelled. */
+interface RequestControl<M extends ServiceMethod> {
+  signal?: AbortSignal
+  progress?: (done: number, total: number) => void
+  part?: (part: ServicePart<M>) => void
 }
 
 /** Requests to the engine's service process, which is started when it is first needed and again after a crash. */
@@ -60,7 +69,7 @@ export class EngineService {
   async request<M extends ServiceMethod>(
     method: M,
     params: ServiceParams<M>,
-    options: { signal?: AbortSignal; progress?: (done: number, total: number) => void } = {},
+    options: RequestControl<M> = {},
   ): Promise<ServiceResult<M>> {
     options.signal?.throwIfAborted()
     const child = this.#running()
@@ -70,7 +79,8 @@ export class EngineService {
     try {
       return await new Promise<ServiceResult<M>>((resolve, reject) => {
         const settle = resolve as (result: unknown) => void
-        this.#pending.set(id, { method, resolve: settle, reject, progress: options.progress })
+        const part = options.part as ((part: unknown) => void) | undefined
+        this.#pending.set(id, { method, resolve: settle, reject, progress: options.progress, part })
         child.send({ id, method, params }, (error) => {
           if (error) this.#settle(id)?.reject(error)
         })
@@ -80,10 +90,20 @@ export class EngineService {
     }
   }
 
-  async close(): Promise<void> {
-    this.#closed = true
+  /** Whether its process is there. */
+  get isRunning(): boolean {
+    return this.#child !== null
+  }
+
+  /** Ends its process, with all that it holds; the next request starts another one. */
+  async end(): Promise<void> {
     this.#child?.kill('SIGKILL')
     await this.#ended
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.end()
   }
 
   #running(): ChildProcess {
@@ -111,12 +131,22 @@ export class EngineService {
     if (!response.success) return console.error('the engine sent what contract B does not know', message)
     const { data } = response
     if ('progress' in data) return this.#pending.get(data.id)?.progress?.(data.progress.done, data.progress.total)
+    if ('part' in data) return this.#part(data)
     const pending = this.#settle(data.id)
     if (!pending) return
     if ('error' in data) return pending.reject(ProblemError.of(data.error))
     const result = serviceMethods[pending.method].result.safeParse(data.result)
     if (result.success) pending.resolve(result.data)
     else pending.reject(result.error)
+  }
+
+  #part({ id, part }: { id: number; part: unknown }): void {
+    const pending = this.#pending.get(id)
+    if (!pending?.part) return
+    const schema = serviceMethods[pending.method]
+    const parsed = 'part' in schema ? schema.part.safeParse(part) : null
+    if (parsed?.success) pending.part(parsed.data)
+    else console.error('the engine sent a part that contract B does not know', part)
   }
 }
 

@@ -7,6 +7,7 @@ import { imageCheckSchema, imageSetSchema, imageSplit, seenImagesSchema, thumbna
 import { jobSchema, sweepListsSchema } from './job.ts'
 import { failureSchema, path } from './names.ts'
 import { planResultSchema, planSchema } from './plan.ts'
+import { playgroundMethods } from './playground.ts'
 import { comparedPicturesSchema, pictureFilter, pictureThumbnailSchema, scoredCheckpoint } from './predictions.ts'
 import { runReportSchema } from './run-files.ts'
 import { backendName, trainingSettings } from './settings.ts'
@@ -128,13 +129,20 @@ export const serviceMethods = {
   readSweep: { params: z.strictObject({ path }), result: sweepStateSchema },
   /** The same as a text to keep elsewhere. */
   reportSweep: { params: z.strictObject({ path, as: sweepText }), result: z.string() },
-} as const satisfies Record<string, { params: z.ZodType; result: z.ZodType }>
+  ...playgroundMethods,
+} as const satisfies Record<string, { params: z.ZodType; part?: z.ZodType; result: z.ZodType }>
 
 export type ServiceMethod = keyof typeof serviceMethods
 export type ServiceParams<Method extends ServiceMethod> = z.input<(typeof serviceMethods)[Method]['params']>
 /** The parameters of a method as they are after parsing, with defaults filled in. */
 export type ParsedServiceParams<Method extends ServiceMethod> = z.output<(typeof serviceMethods)[Method]['params']>
 export type ServiceResult<Method extends ServiceMethod> = z.output<(typeof serviceMethods)[Method]['result']>
+/** What a method sends piece by piece before its result. */
+export type ServicePart<Method extends ServiceMethod> = (typeof serviceMethods)[Method] extends {
+  part: infer Part extends z.ZodType
+}
+  ? z.output<Part>
+  : never
 
 const requestId = z.int().min(0)
 /** What the service process is sent. */
@@ -144,10 +152,11 @@ export const serviceRequestSchema = z.union([
 ])
 export type ServiceRequest = z.infer<typeof serviceRequestSchema>
 
-/** What it answers: any number of progresses, then one result or error. A cancelled request ends with `interrupted`. */
+/** What it answers: any number of progresses and parts, then one result or error. A cancelled request ends with `interrupted`. */
 export const serviceResponseSchema = z.union([
   z.strictObject({ id: requestId, result: z.unknown() }),
   z.strictObject({ id: requestId, error: failureSchema }),
+  z.strictObject({ id: requestId, part: z.unknown() }),
   z.strictObject({ id: requestId, progress: z.object({ done: z.number(), total: z.number() }) }),
 ])
 export type ServiceResponse = z.infer<typeof serviceResponseSchema>

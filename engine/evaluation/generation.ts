@@ -24,7 +24,10 @@ interface Limits {
 
 export interface GenerationSettings extends Sampling, Limits {
   random: Random
-  onToken?: (id: number) => void
+  /** Hears each new token, with the logits that it was chosen by. */
+  onToken?: (id: number, scores: Float32Array) => void
+  /** Asked after each token whether that was the last one. */
+  isOver?: () => boolean
 }
 
 export interface Generation {
@@ -59,7 +62,8 @@ export async function generate(
       const id = pick(last, settings)
       if (settings.stop.includes(id)) break
       ids.push(id)
-      settings.onToken?.(id)
+      settings.onToken?.(id, last)
+      if (settings.isOver?.()) break
       if (ids.length < most) last = cache.next([id])
       await setImmediate()
     }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { shapeNames } from '../bench/shapes.ts'
-import { machineSettings, most, pruneSchema } from '../contract/index.ts'
+import { machineSettings, most, pruneSchema, samplingSettings } from '../contract/index.ts'
 
 // Settings of the commands that leave no run. They stand apart from the commands' code, so that what only lists the flags
 // need not load the engine.
@@ -30,14 +30,7 @@ export const generateSchema = z.strictObject({
   maxNewTokens: z.int().min(1).max(most.tokens).default(64).describe('new tokens at most'),
   greedy: z.boolean().default(false).describe('always take the likeliest token'),
   temperature: z.number().positive().max(most.factor).default(0.8).describe('above 1 more surprising, below 1 less'),
-  topP: z.number().gt(0).max(1).default(0.95).describe('draw from the likeliest tokens that reach this probability'),
-  topK: z
-    .int()
-    .min(0)
-    .max(most.tokens)
-    .default(0)
-    .describe('draw from so many of the likeliest tokens at most; 0: from all'),
-  seed: z.int().min(0).default(0).describe('seed of the draws'),
+  ...samplingSettings,
   ...machineSettings,
 })
 export type GenerateSettings = z.infer<typeof generateSchema>

@@ -1,9 +1,9 @@
-import type { ParsedServiceParams, ServiceMethod, ServiceResult } from '../../contract/index.ts'
+import type { ParsedServiceParams, ServiceMethod, ServicePart, ServiceResult } from '../../contract/index.ts'
 import type { WorkControl } from '../../shared/work-control.ts'
 
 export type Handler<Method extends ServiceMethod> = (
   params: ParsedServiceParams<Method>,
-  control: WorkControl,
+  control: WorkControl & { send: (part: ServicePart<Method>) => void },
 ) => ServiceResult<Method> | Promise<ServiceResult<Method>>
 
 /** The methods, each loaded when it is first asked for: most need no tensors, and must not wait for them to load. */
@@ -26,5 +26,8 @@ export const handlers: { [Method in ServiceMethod]: () => Promise<Handler<Method
   readSweep: async () => (await import('../../sweeps/read-sweep.ts')).readSweep,
   reportSweep: async () => (await import('../../sweeps/read-sweep.ts')).reportSweep,
   comparePictures: async () => (await import('../../runs/compare-pictures.ts')).comparePictures,
+  loadModel: async () => (await import('../../playground/held-models.ts')).loadModel,
+  writeText: async () => (await import('../../playground/held-models.ts')).writeText,
+  releaseModels: async () => (await import('../../playground/held-models.ts')).releaseModels,
   readRunFolder: async () => (await import('../../runs/run-report.ts')).readRunFolder,
 }

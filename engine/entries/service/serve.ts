@@ -31,7 +31,11 @@ export function serveRequests(): void {
     running.set(id, controller)
     const { signal } = controller
     try {
-      const result = await call(method, params, { signal, progress: throttled(id) })
+      const result = await call(method, params, {
+        signal,
+        progress: throttled(id),
+        send: (part) => answer({ id, part }),
+      })
       signal.throwIfAborted()
       answer({ id, result })
     } catch (error) {
@@ -44,7 +48,9 @@ export function serveRequests(): void {
 
 const cancelled = () => new SecateurError('interrupted', 'cancelled')
 
-async function call(method: string, params: unknown, control: WorkControl): Promise<unknown> {
+type Control = WorkControl & { send: (part: unknown) => void }
+
+async function call(method: string, params: unknown, control: Control): Promise<unknown> {
   if (!Object.hasOwn(serviceMethods, method)) throw badSetting('method', `there is no method ${method}`)
   const name = method as ServiceMethod
   const parsed = serviceMethods[name].params.safeParse(params)

@@ -23,6 +23,7 @@ interface Options {
   progress?: (done: number, total: number) => void
   /** Sees the id of the request once it is sent. */
   sent?: (id: number) => void
+  part?: (part: unknown) => void
 }
 
 /** A service process as the app has one, which goes when the tests of the file are over. */
@@ -36,7 +37,7 @@ export function startService() {
   function request<Method extends ServiceMethod>(
     method: Method,
     params: ServiceParams<Method>,
-    { progress, sent }: Options = {},
+    { progress, sent, part }: Options = {},
   ): Promise<ServiceResult<Method>> {
     const id = ++last
     return new Promise((done, failed) => {
@@ -50,6 +51,7 @@ export function startService() {
         const response = serviceResponseSchema.parse(message)
         if (response.id !== id) return
         if ('progress' in response) return progress?.(response.progress.done, response.progress.total)
+        if ('part' in response) return part?.(response.part)
         settle(() => {
           if ('error' in response) return failed(new RequestError(response.error))
           const result = serviceMethods[method].result.safeParse(response.result)

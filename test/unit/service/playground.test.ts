@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { type WrittenPiece, writtenPieceSchema } from '../../../engine/contract/index.ts'
+import { generateText } from '../../../engine/jobs/generate.ts'
+import { generateSchema } from '../../../engine/jobs/settings.ts'
+import { sample } from '../../e2e/secateur.ts'
+import { RequestError, startService } from './client.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'secateur-playground-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+const model = { checkpoint: sample('model') }
+const machine = { device: 'onnx' as const, threads: 1 }
+const { request, send } = startService()
+const prompt = 'The weather today'
+
+async function written(settings: object, input: object = { prompt }) {
+  const pieces: WrittenPiece[] = []
+  const result = await request('writeText', { model, input, settings } as never, {
+    part: (part) => pieces.push(writtenPieceSchema.parse(part)),
+  })
+  return { ...result, pieces, text: pieces.map(({ text }) => text).join('') }
+}
+const refusal = (pending: Promise<unknown>) =>
+  pending.then(
+    () => assert.fail('the request succeeded'),
+    (error: unknown) => (error as RequestError).failure,
+  )
+
+test('a model writes only once it is loaded, and stays loaded', async () => {
+  assert.match((await refusal(written({}))).message, /is not loaded/)
+  const facts = await request('loadModel', { model, ...machine })
+  assert.deepEqual([facts.engine, facts.backend, facts.chatTemplate], ['secateur', 'onnx', true])
+  assert.deepEqual(await request('loadModel', { model, ...machine }), facts)
+  const held = await request('releaseModels', { paths: [] })
+  assert.deepEqual(held.models, [{ ...model, weightBytes: facts.weightBytes }])
+  assert.ok(held.memoryBytes > facts.weightBytes)
+})
+
+test('it writes what the command line writes, piece by piece, with log-probabilities', async () => {
+  for (const temperature of [0, 0.9]) {
+    const drawn = { topP: 0.9, topK: 40, seed: 3, maxNewTokens: 12 }
+    const given = temperature === 0 ? { greedy: true } : { temperature }
+    const settings = generateSchema.parse({ ...model, prompt, ...drawn, ...given, ...machine })
+    const expected = await generateText(settings, new AbortController().signal)
+    const { text, tokens, pieces, ended } = await written({ ...drawn, temperature, alternatives: 3 })
+    assert.equal(text, expected.text)
+    assert.deepEqual([tokens, ended], [expected.ids.length, expected.ids.length === 12 ? 'limit' : 'token'])
+    assert.equal(pieces.length, tokens)
+    for (const { logProbability, alternatives } of pieces) {
+      assert.equal(alternatives!.length, 3)
+      assert.ok(alternatives!.every((each) => each.text !== '' && each.logProbability <= 0))
+      if (temperature === 0) assert.equal(logProbability, alternatives![0]!.logProbability)
+    }
+  }
+})
+
+test('it ends before a stop text, and a chat goes by the template', async () => {
+  const { text } = await written({ temperature: 0, maxNewTokens: 12 })
+  const stop = text.slice(6, 10)
+  const cut = await written({ temperature: 0, maxNewTokens: 12, stop: [stop] })
+  assert.deepEqual([cut.text, cut.ended], [text.slice(0, text.indexOf(stop)), 'text'])
+
+  const question = { role: 'user', content: 'What is the weather?' }
+  const chat = await written({ temperature: 0, maxNewTokens: 12 }, { messages: [question] })
+  const same = await written({ temperature: 0, maxNewTokens: 12 }, { prompt: `Question: ${question.content}\nAnswer:` })
+  assert.equal(chat.text, same.text)
+  const answer = { role: 'assistant', content: 'Fine.' }
+  assert.match((await refusal(written({}, { messages: [question, answer] }))).message, /must be of the user/)
+})
+
+test('without a chat template a chat is refused with what to do', async () => {
+  const plain = join(folder, 'plain')
+  cpSync(model.checkpoint, plain, { recursive: true })
+  const config = join(plain, 'tokenizer_config.json')
+  const { chat_template: _, ...rest } = JSON.parse(readFileSync(config, 'utf8')) as Record<string, unknown>
+  writeFileSync(config, JSON.stringify(rest))
+  const other = { checkpoint: plain }
+  assert.equal((await request('loadModel', { model: other, keep: [model], ...machine })).chatTemplate, false)
+  const input = { messages: [{ role: 'user' as const, content: 'Hi' }] }
+  const failure = await refusal(request('writeText', { model: other, input, settings: {} }))
+  assert.match(failure.message, /chat_template.*give it a prompt/s)
+  const left = await request('releaseModels', { paths: [plain] })
+  assert.deepEqual(
+    left.models.map(({ checkpoint }) => checkpoint),
+    [model.checkpoint],
+  )
+})
+
+test('an answer is cancelled between two tokens, and the model writes on', async () => {
+  let id = 0
+  const failure = await refusal(
+    request(
+      'writeText',
+      { model, input: { prompt }, settings: { maxNewTokens: 200, temperature: 2 } },
+      { sent: (sent) => (id = sent), part: () => send({ cancel: id }) },
+    ),
+  )
+  assert.equal(failure.kind, 'interrupted')
+  assert.equal((await written({ maxNewTokens: 2, temperature: 0 })).tokens, 2)
+})
