@@ -1,15 +1,15 @@
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { openCheckpoint } from '../models/checkpoint.ts'
-import { type ResultEvent, resultFileSchema, type SweepJob } from '../contract/index.ts'
+import { type ResultEvent, resultFileSchema, type RunFile, type SweepJob } from '../contract/index.ts'
 import { SecateurError } from '../shared/errors.ts'
 import { readJson, writeJson } from '../shared/files.ts'
 import type { SweepRun } from './expand.ts'
 import { multiplyAdds } from '../models/multiply-adds.ts'
 import type { SweepOutcome } from './report.ts'
 import { type Metrics, metricsOf, type RunResult } from './summary.ts'
-import { runFiles } from '../runs/run-files.ts'
+import { readRunFile, runFiles } from '../runs/run-files.ts'
 
 /** What is kept of a run that is over, so that its checkpoint is not needed any more. */
 const summarySchema = z.object({ multiplyAdds: z.number() })
@@ -31,8 +31,31 @@ export function resultIn(folder: string): ResultEvent | null {
   return outcome.type === 'result' ? outcome : null
 }
 
+/** Whether a run in the folder can be continued. */
+export function isStarted(folder: string): boolean {
+  let run: RunFile
+  try {
+    run = readRunFile(folder)
+  } catch {
+    return false
+  }
+  return run.job.kind !== 'evaluate'
+}
+
+/** Whether all that is done with the result of a run has been done. */
+export const isSettled = (folder: string, { checkpoint }: ResultEvent): boolean =>
+  checkpoint === undefined || existsSync(join(folder, summaryFile))
+
+/** Keeps what the report needs of a run that is over, and of its weights only what is wanted. */
+export function settle(folder: string, { checkpoint }: ResultEvent, sweep: Pick<SweepJob, 'keepCheckpoints'>): void {
+  if (checkpoint === undefined) return
+  keepSummary(folder, checkpoint)
+  if (sweep.keepCheckpoints) return
+  for (const part of ['output', 'state']) rmSync(join(folder, part), { recursive: true, force: true })
+}
+
 /** Keeps what the report needs of a run's checkpoint. */
-export function keepSummary(folder: string, checkpoint: string): void {
+function keepSummary(folder: string, checkpoint: string): void {
   const file = join(folder, summaryFile)
   if (existsSync(file)) return
   using pruned = openCheckpoint(checkpoint)
