@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { settingsSchema, taskSchema } from './app.ts'
 import { id } from './common.ts'
+import { playgroundEvents } from './playground.ts'
 import { logLineSchema, pruningSnapshotSchema, runSchema, sampleSchema } from './runs.ts'
 
 /** What the main side tells every renderer as it happens. After a lost connection the renderer asks anew. */
@@ -22,6 +23,7 @@ export const events = {
   dataset: z.object({ id, removed: z.boolean() }),
   task: taskSchema,
   settings: settingsSchema,
+  ...playgroundEvents,
   /** Something that the user should be told wherever they are. */
   notice: z.object({ level: z.enum(['info', 'warning', 'error']), message: z.string() }),
 } as const satisfies Record<string, z.ZodType>

@@ -6,6 +6,7 @@ import { datasetMethods } from './datasets.ts'
 import { historyMethods } from './history.ts'
 import { libraryMethods } from './library.ts'
 import { pictureMethods } from './pictures.ts'
+import { playgroundMethods } from './playground.ts'
 import { runMethods } from './runs.ts'
 import { sampleMethods } from './samples.ts'
 
@@ -24,6 +25,7 @@ export * from './events.ts'
 export * from './history.ts'
 export * from './library.ts'
 export * from './pictures.ts'
+export * from './playground.ts'
 export * from './runs.ts'
 export * from './samples.ts'
 /** What jobs are made of: the renderer builds its forms from these. */
@@ -39,6 +41,7 @@ export const methods = {
   ...historyMethods,
   ...compareMethods,
   ...pictureMethods,
+  ...playgroundMethods,
 } as const satisfies MethodTable
 
 export type Methods = typeof methods

@@ -13,12 +13,14 @@ import { Compare } from './compare.ts'
 import type { Context } from './context.ts'
 import { imageHandlers } from './dataset-images.ts'
 import { Datasets } from './datasets.ts'
+import { DeviceTurns } from './device-turns.ts'
 import { EventHub } from './events.ts'
 import { folderHandlers } from './folders.ts'
 import type { Handlers } from './handlers.ts'
 import { HistoryService } from './history.ts'
 import { Library } from './library.ts'
 import { pictureHandlers } from './pictures.ts'
+import { Playground } from './playground.ts'
 import { purge } from './purge.ts'
 import { RunQueue } from './run-queue.ts'
 import { RunTransfer } from './run-transfer.ts'
@@ -56,8 +58,10 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
   }
   const library = new Library(context)
   const datasets = new Datasets(context, library)
-  const queue = new RunQueue(context, library)
+  const turns = new DeviceTurns()
+  const queue = new RunQueue(context, library, turns)
   const runs = new Runs(context, library, queue)
+  const playground = new Playground(context, library, turns)
   const history = new History(db, context.runs.unwritten)
   const handlers: Handlers = {
     ...folderHandlers(context),
@@ -73,6 +77,7 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
     ...new HistoryService(context, history).handlers,
     ...new Compare(context, history).handlers,
     ...pictureHandlers(context),
+    ...playground.handlers,
   }
 
   queue.recover()
@@ -98,7 +103,7 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
     subscribe: (listener) => hub.subscribe(listener),
     async close() {
       closing = true
-      await queue.close()
+      await Promise.all([queue.close(), playground.close()])
       await context.tasks.close()
       await engine.close()
       db.close()

@@ -17,7 +17,11 @@ export class DeviceChoice {
   /** The device that a run needs for itself while it works. */
   async of(row: RunRow): Promise<'processor' | 'graphics'> {
     const job = jobSchema.safeParse(JSON.parse(row.job))
-    const asked = job.success ? askedDevice(job.data) : 'cpu'
+    return await this.named(job.success ? askedDevice(job.data) : 'cpu')
+  }
+
+  /** The device of a back end, or of the one that is taken. */
+  async named(asked: string): Promise<'processor' | 'graphics'> {
     const device = asked === 'auto' ? await this.#chosen() : asked
     return onProcessor.includes(device) ? 'processor' : 'graphics'
   }

@@ -6,6 +6,7 @@ import type { RunRow } from '../database/runs.ts'
 import { toProblem, wasAborted } from '../problems.ts'
 import type { Context } from './context.ts'
 import { requireAllowedWithin } from './allowed-paths.ts'
+import type { DeviceTurns } from './device-turns.ts'
 import { requireJobAllowed } from './job-paths.ts'
 import type { Library } from './library.ts'
 import { RunBookkeeping } from './run-bookkeeping.ts'
@@ -22,15 +23,20 @@ export class RunQueue {
   readonly #library: Library
   readonly #books: RunBookkeeping
   readonly #processes = new Map<number, RunProcess>()
-  /** Which run has a device, by the device. */
-  readonly #devices = new Map<string, number>()
+  readonly #turns: DeviceTurns
   readonly #deviceChoice: DeviceChoice
   readonly #settling = new Set<Promise<void>>()
   #closing = false
   #scheduling: Promise<void> = Promise.resolve()
 
-  constructor(context: Context, library: Library) {
+  constructor(context: Context, library: Library, turns: DeviceTurns) {
     this.#context = context
+    this.#turns = turns
+    turns.startRuns = async () => {
+      if (this.#closing) return
+      this.schedule()
+      await this.#scheduling
+    }
     this.#library = library
     this.#books = new RunBookkeeping(context, (id) => this.announce(id))
     this.#deviceChoice = new DeviceChoice(context.engine)
@@ -60,8 +66,7 @@ export class RunQueue {
       if (this.#closing) return
       const device = await this.#deviceChoice.of(row)
       // The run may have been paused, cancelled or removed meanwhile.
-      if (this.#devices.has(device) || this.#context.runs.get(row.id)?.state !== 'queued') continue
-      this.#devices.set(device, row.id)
+      if (this.#context.runs.get(row.id)?.state !== 'queued' || !this.#turns.takeForRun(device, row.id)) continue
       this.#follow(this.#run(row), row.id, device)
     }
   }
@@ -75,10 +80,9 @@ export class RunQueue {
       })
       .finally(() => {
         this.#processes.delete(id)
-        this.#devices.delete(device)
         this.#settling.delete(settled)
         this.announce(id)
-        if (!this.#closing) this.schedule()
+        this.#turns.freeByRun(device)
       })
     this.#settling.add(settled)
     this.#context.inBackground(settled)
@@ -111,6 +115,7 @@ export class RunQueue {
       })
       if (rewound) emit('rewound', { id: row.id, step: kept })
     }
+    await this.#turns.beforeRun()
     const current = runs.get(row.id)!
     // Paused, cancelled or closed while the folder was read.
     if (this.#closing || current.state !== 'starting') return this.#giveUp(current)

@@ -2,6 +2,7 @@ import { first } from './0001-first.ts'
 import { valueIndex } from './0002-value-index.ts'
 import { renamedSettings } from './0003-renamed-settings.ts'
 import { exportFiles } from './0004-export-files.ts'
+import { playground } from './0005-playground.ts'
 
 /** In order; the schema's version is the number of those that were applied. What has been released is never edited. */
-export const migrations: readonly string[] = [first, valueIndex, renamedSettings, exportFiles]
+export const migrations: readonly string[] = [first, valueIndex, renamedSettings, exportFiles, playground]
