@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { SecateurError } from '../../shared/errors.ts'
+import { refuseTelemetry } from '../../shared/no-telemetry.ts'
 import { type ElementType, encodeModel, type OnnxGraph } from './model-proto.ts'
 
 /** The arrays that hold a value of a graph. 16-bit floats travel as their bits. */
@@ -34,6 +35,7 @@ let addon: Addon | undefined
  */
 function loadAddon(): Addon {
   if (addon) return addon
+  refuseTelemetry()
   try {
     const loaded = createRequire(import.meta.url)('onnxruntime-node/dist/binding.js') as Addon
     loaded.initOrt()

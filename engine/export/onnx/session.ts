@@ -1,5 +1,6 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { SecateurError } from '../../shared/errors.ts'
+import { refuseTelemetry } from '../../shared/no-telemetry.ts'
 
 /** Keys and values that a run gave back, by the names of the inputs that take them. */
 export type Cache = Record<string, Tensor>
@@ -20,6 +21,7 @@ export class OnnxDecoder {
 
   /** @throws SecateurError where ONNX Runtime does not load it */
   static async open(file: string, threads?: number): Promise<OnnxDecoder> {
+    refuseTelemetry()
     try {
       const session = await InferenceSession.create(file, {
         ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
