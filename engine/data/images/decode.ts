@@ -16,10 +16,8 @@ let decoder: Promise<Decoder> | undefined
  * Files are read by what they hold, not by their names. What the names of pictures do not promise stays closed, whatever a file
  * is called: every reader of libvips but those of JPEG, PNG, WebP, GIF, TIFF and HEIF.
  */
-const unreadFormats = [
-  ...['Analyze', 'Csv', 'Dcraw', 'Fits', 'Jp2k', 'Jxl', 'Magick', 'Magick7', 'Mat', 'Matrix', 'Nifti', 'OpenExr'],
-  ...['Openslide', 'Pdf', 'Ppm', 'Rad', 'Raw', 'Svg', 'Uhdr', 'Vips'],
-]
+const unreadFormats =
+  'Analyze Csv Dcraw Fits Jp2k Jxl Magick Magick7 Mat Matrix Nifti OpenExr Openslide Pdf Ppm Rad Raw Svg Uhdr Vips'
 
 /** The package that decodes, loaded with the first picture: most processes never see one. */
 const loadDecoder = () => (decoder ??= prepareDecoder())
@@ -29,7 +27,7 @@ async function prepareDecoder(): Promise<Decoder> {
   sharp.cache(false)
   sharp.concurrency(1)
   // Only ever closes, and never a format that is read: this holds for the whole process, and each thread does it.
-  sharp.block({ operation: unreadFormats.map((format) => `VipsForeignLoad${format}`) })
+  sharp.block({ operation: unreadFormats.split(' ').map((format) => `VipsForeignLoad${format}`) })
   return sharp
 }
 

@@ -104,10 +104,12 @@ test('pictures are decoded while another thread sets the decoder up', async () =
       const { decodeImage } = await import(${decoder})
       await decodeImage(${JSON.stringify(file)})
     })`
-  let running = true
-  const thread = new Worker(script, { eval: true }).on('exit', () => (running = false))
-  const failed = new Promise((_, reject) => thread.on('error', reject))
-  while (running) await Promise.race([decodeImage(file), failed])
+  const thread = new Worker(script, { eval: true })
+  const ended = new Promise<void>((resolve, reject) => thread.on('exit', resolve).on('error', reject))
+  const state = { running: true }
+  void ended.finally(() => (state.running = false))
+  while (state.running) await decodeImage(file)
+  await ended
 })
 
 test('pictures are decoded once: another run finds them, and a changed file is decoded anew', async () => {
