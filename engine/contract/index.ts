@@ -7,8 +7,10 @@
  * - engine/entries/service.ts answers requests for as long as it lives; see `serviceMethods`.
  */
 
+export * from './amount.ts'
 export * from './budget.ts'
 export * from './checkpoint.ts'
+export * from './command.ts'
 export * from './compatibility.ts'
 export * from './criteria/index.ts'
 export * from './data-check.ts'

@@ -1,4 +1,4 @@
-import { criteria, type PruneJob, pruneSchema } from '../contract/index.ts'
+import { conflictWithBudget, criteria, type PruneJob } from '../contract/index.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { kinds } from '../models/family.ts'
 import type { ModelConfig } from '../models/model-config.ts'
@@ -38,7 +38,8 @@ export function targetOf(job: PruneJob, checkpoint: TargetModel, times: LayerTim
     uniform,
   }
   if (job.budget !== undefined) {
-    refuseBesideBudget(job)
+    const conflict = conflictWithBudget(job)
+    if (conflict) throw badSetting(conflict.field, conflict.message)
     return withBudget({ ...job, budget: job.budget }, checkpoint, settings, times)
   }
   const wanted =
@@ -46,21 +47,6 @@ export function targetOf(job: PruneJob, checkpoint: TargetModel, times: LayerTim
   if (job.ratioOf === 'parameters' && removes === 'groups') return byParameters(job, config, settings, wanted)
   if (wanted !== undefined) return { ...settings, ratio: ratioForParameters(config, settings, wanted) }
   return job.ratioOf === 'parameters' && removes === 'layers' ? byLayers(config, settings) : settings
-}
-
-/** A budget says in one word what these say in others. */
-function refuseBesideBudget(job: PruneJob): void {
-  const other =
-    job.ratio !== pruneSchema.shape.ratio.def.defaultValue
-      ? 'ratio'
-      : (['targetFraction', 'targetParameters'] as const).find((name) => job[name] !== undefined)
-  const both = other ?? (job.ratioOf === 'parameters' ? 'ratioOf' : undefined)
-  if (both !== undefined) throw badSetting(both, 'says how much leaves, as the budget does: leave one of them out')
-  const { removes } = criteria[job.criterion]
-  if (removes !== 'groups')
-    throw badSetting('budget', `is spent on heads and channels, and ${job.criterion} removes ${removes}: say a ratio`)
-  if (job.ranking === 'local' && job.uniform !== true)
-    throw badSetting('ranking', 'a budget is spent over all layers together: leave it out, or say --uniform')
 }
 
 /**

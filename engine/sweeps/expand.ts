@@ -1,4 +1,11 @@
-import { type PruneJob, pruneSchema, type SweepJob, type SweepLists, type SweepPlan } from '../contract/index.ts'
+import {
+  conflictWithBudget,
+  type PruneJob,
+  pruneSchema,
+  type SweepJob,
+  type SweepLists,
+  type SweepPlan,
+} from '../contract/index.ts'
 import { badSetting } from '../shared/errors.ts'
 import { presets } from './presets.ts'
 
@@ -84,11 +91,14 @@ function variedNames(runs: readonly Settings[]): string[] {
 
 function jobOf(sweep: SweepJob, settings: Settings, run: string): Omit<PruneJob, 'out'> {
   const parsed = pruneSchema.omit({ out: true }).safeParse({ ...settings, kind: 'prune', checkpoint: sweep.checkpoint })
+  const where = run ? ` (in the run with ${run})` : ''
+  const conflict = parsed.success ? conflictWithBudget(parsed.data) : null
+  if (conflict) throw badSetting(conflict.field, `${conflict.message}${where}`)
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]!
   const field =
     issue.path.map(String).join('.') || (issue.code === 'unrecognized_keys' ? issue.keys.join(', ') : 'base')
-  throw badSetting(`base.${field}`, `${issue.message}${run ? ` (in the run with ${run})` : ''}`)
+  throw badSetting(`base.${field}`, `${issue.message}${where}`)
 }
 
 /** Settings over others; those of the evaluation are put together too. */

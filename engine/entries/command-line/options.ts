@@ -13,9 +13,8 @@ import {
 import { configOf } from '../../models/checkpoint.ts'
 import { isOfImages } from '../../models/encoder-config.ts'
 import { badSetting, SecateurError } from '../../shared/errors.ts'
+import { flagName } from '../../shared/flag-name.ts'
 import { readJson } from '../../shared/files.ts'
-
-const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 
 /** A schema without its default and optional wrappers. */
 function inner(schema: z.ZodType): z.ZodType {
@@ -59,13 +58,15 @@ function optionOf(name: string, field: z.ZodType): Option {
   const given = field instanceof z.ZodDefault ? describeDefault(field.def.defaultValue) : ''
   const standard = given === '' ? '' : `, default ${given}`
   const text = `${field.description ?? ''}${standard}`
-  const flag = `--${kebab(name)}`
+  const flag = `--${flagName(name)}`
   if (type instanceof z.ZodBoolean) {
-    return isOn(field) ? new Option(`--no-${kebab(name)}`, `do not: ${field.description}`) : new Option(flag, text)
+    return isOn(field) ? new Option(`--no-${flagName(name)}`, `do not: ${field.description}`) : new Option(flag, text)
   }
   if (type instanceof z.ZodEnum) return new Option(`${flag} <name>`, text).choices(type.options.map(String))
   if (type instanceof z.ZodRecord)
-    return new Option(`${flag} <name=file>`, `${field.description} (repeat)`).argParser(collectAssignments(kebab(name)))
+    return new Option(`${flag} <name=file>`, `${field.description} (repeat)`).argParser(
+      collectAssignments(flagName(name)),
+    )
   if (type instanceof z.ZodUnion && type.meta()?.['path'] !== undefined)
     return new Option(`${flag} <file or number>`, text).argParser(asPathOrNumber)
   if (type instanceof z.ZodNumber || type instanceof z.ZodUnion)
@@ -82,7 +83,7 @@ function optionOf(name: string, field: z.ZodType): Option {
 /** A switch that is neither on nor off unless it is given has a flag for each. */
 const negationOf = (name: string, field: z.ZodType): Option[] =>
   inner(field) instanceof z.ZodBoolean && field instanceof z.ZodOptional
-    ? [new Option(`--no-${kebab(name)}`, `do not: ${field.description}`)]
+    ? [new Option(`--no-${flagName(name)}`, `do not: ${field.description}`)]
     : []
 
 /** A switch that is on unless it is turned off. */
@@ -113,7 +114,7 @@ export const collectAssignments =
 const control = new Set(['json', 'job', 'resume', 'estimate'])
 
 const refuseTwice: OnTwice = (path, message) => {
-  throw badSetting(`--${kebab(path.at(-1)!)}`, message)
+  throw badSetting(`--${flagName(path.at(-1)!)}`, message)
 }
 
 /**
@@ -192,7 +193,7 @@ function withOneTarget(
 ): Record<string, unknown> {
   const other = withoutBudget.find((name) => name in flags)
   if (other !== undefined && 'budget' in flags)
-    throw badSetting(`--${kebab(other)}`, 'says how much leaves, as --budget does: leave one of them out')
+    throw badSetting(`--${flagName(other)}`, 'says how much leaves, as --budget does: leave one of them out')
   if (other !== undefined) return { ...preset, ...without(fromFile, ['budget']) }
   if ('budget' in flags)
     return { ...without(preset, [...withoutBudget, 'ranking']), ...without(fromFile, withoutBudget) }
@@ -220,6 +221,6 @@ function settingError(error: z.ZodError, settings: Record<string, unknown>): Sec
   if (path[0] === 'tasks') path[0] = 'task'
   const field = path[0] ?? (issue.code === 'unrecognized_keys' ? issue.keys.join(', ') : 'job')
   const missing = issue.code === 'invalid_type' && issue.input === undefined && settings[field] === undefined
-  const flag = field === 'checkpoint' || field === 'adapter' ? `<${field}>` : `--${kebab(field)}`
+  const flag = field === 'checkpoint' || field === 'adapter' ? `<${field}>` : `--${flagName(field)}`
   return badSetting(flag, missing ? 'is needed' : issue.message)
 }

@@ -62,6 +62,14 @@ test('what is wrong in a sweep is named, with the run that it is wrong in', () =
   assert.throws(() => expandSweep(sweepOf({ values: { ratio: [0.5, 2] } })), /base\.ratio.*ratio 2/)
   assert.throws(() => expandSweep(sweepOf({ base: { data: ['a'], ration: 1 } })), /ration/)
   const replaced = sweepOf({ base: { data: ['a'], targetFraction: 0.5 }, values: { ratio: [0.2, 0.5] } })
+  const budgets = sweepOf({
+    base: { data: ['a'], ratioOf: 'parameters' },
+    variants: [{}, { budget: 'parameters=0.5' }],
+  })
+  assert.throws(
+    () => expandSweep(budgets),
+    /ratioOf: says how much leaves, as the budget does.*\(in the run with budget "parameters=0.5"\)/,
+  )
   assert.throws(() => expandSweep(replaced), /base\.targetFraction: is used in place of the ratio/)
   assert.throws(() => expandSweep(sweepOf({ values: { seed: Array.from({ length: 10_001 }, () => 0) } })), /10001 runs/)
 })

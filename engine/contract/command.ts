@@ -1,0 +1,72 @@
+import { z } from 'zod'
+import { flagName } from '../shared/flag-name.ts'
+import { evaluationSchema } from './evaluation.ts'
+import { type Job, schemaOfKind } from './job.ts'
+
+/** Kinds of jobs that flags say, by the command that does them, with the settings that stand without a flag. */
+const commands: Partial<Record<Job['kind'], { name: string; positional: readonly string[] }>> = {
+  finetune: { name: 'finetune', positional: ['checkpoint'] },
+  prune: { name: 'prune', positional: ['checkpoint'] },
+  merge: { name: 'merge', positional: ['checkpoint', 'adapter'] },
+  evaluate: { name: 'eval', positional: ['checkpoint'] },
+}
+
+/**
+ * The arguments of the command line that describe a job: what stands at its default is left out.
+ *
+ * @returns null where flags cannot say it: of a sweep or an export, and where a path in a list has a comma
+ */
+export function argumentsOf(job: Job): string[] | null {
+  const command = commands[job.kind]
+  if (!command) return null
+  const { shape } = schemaOfKind(job.kind) as z.ZodObject
+  const { kind: _, evaluation, ...settings } = job as Record<string, unknown>
+  const flags = [
+    ...Object.entries(settings)
+      .filter(([name]) => !command.positional.includes(name))
+      .map(([name, value]) => flagsOf(name, shape[name] as z.ZodType, value)),
+    ...Object.entries((evaluation as object | undefined) ?? {}).map(([name, value]) =>
+      // A flag that both have is one of the job.
+      Object.hasOwn(shape, name) && !isStandard(evaluationShape[name]!, value)
+        ? null
+        : flagsOf(name === 'tasks' ? 'task' : name, evaluationShape[name]!, value),
+    ),
+  ]
+  if (flags.includes(null)) return null
+  return [command.name, ...command.positional.map((name) => String(settings[name])), ...flags.flatMap((flag) => flag!)]
+}
+
+const evaluationShape: Readonly<Record<string, z.ZodType>> = evaluationSchema.shape
+
+/** Arguments as one line of a POSIX shell. */
+export const shellLine = (args: readonly string[]): string => args.map(quoted).join(' ')
+
+const quoted = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
+
+/** What says that a setting has a value; null where no flag can. */
+function flagsOf(name: string, field: z.ZodType, value: unknown): string[] | null {
+  if (value === undefined || isStandard(field, value)) return []
+  const flag = `--${flagName(name)}`
+  if (typeof value === 'boolean') return [value ? flag : `--no-${flagName(name)}`]
+  if (Array.isArray(value)) {
+    if (isTexts(field)) return value.flatMap((text) => withValue(flag, String(text)))
+    return value.some((item) => String(item).includes(',')) ? null : withValue(flag, value.join(','))
+  }
+  if (typeof value === 'object' && value !== null)
+    return Object.entries(value).flatMap(([key, path]) => withValue(flag, `${key}=${String(path)}`))
+  return withValue(flag, String(value))
+}
+
+/** A value that looks like a flag is tied to its own. */
+const withValue = (flag: string, value: string): string[] =>
+  value.startsWith('-') ? [`${flag}=${value}`] : [flag, value]
+
+const isStandard = (field: z.ZodType, value: unknown): boolean =>
+  field instanceof z.ZodDefault && JSON.stringify(field.def.defaultValue) === JSON.stringify(value)
+
+/** Whether an array holds texts, in which commas have no meaning. */
+function isTexts(field: z.ZodType): boolean {
+  if (field instanceof z.ZodDefault || field instanceof z.ZodOptional) return isTexts(field.unwrap() as z.ZodType)
+  return field instanceof z.ZodArray && (field.element as z.ZodType).meta()?.['text'] === true
+}
