@@ -11,6 +11,7 @@ export const shortcuts: readonly { title: string; shortcuts: readonly Shortcut[]
       { keys: ['Ctrl', 'K'], what: 'Command palette: screens, checkpoints, data sets, runs and actions' },
       { keys: ['?'], what: 'This help' },
       { keys: ['/'], what: 'Search on this screen' },
+      { keys: ['Ctrl', 'Enter'], what: 'Start what a form describes: a new run, an export' },
       { keys: ['Esc'], what: 'Close a dialog, menu or message' },
       { keys: ['Tab'], what: 'Next control; with Shift the one before' },
     ],

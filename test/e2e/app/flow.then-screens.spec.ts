@@ -65,14 +65,14 @@ test('another budget is planned on a finished run by mouse and by keyboard, and 
   await page.keyboard.press('Home')
   await expect(table.getByRole('row', { name: /^Importance kept/ })).toContainText('100.0%')
   await slider.fill('0.8')
-  await pressOn(page, planner.getByRole('switch', { name: 'Same counts in every layer' }), 'Space')
+  await pressOn(page, planner.getByRole('switch', { name: 'Uniform layers' }), 'Space')
   await expect(planner.getByText(/heads kept/)).toBeVisible()
   await pressOn(page, planner.getByRole('link', { name: 'Prune to this: parameters=0.8' }))
   await expect(page.getByRole('heading', { level: 1, name: /^Clone of/ })).toBeVisible()
   await page.getByLabel('Find a setting').fill('budget')
-  await expect(
-    page.getByRole('main').getByRole('textbox', { name: 'Budget in place of a ratio', exact: true }),
-  ).toHaveValue('parameters=0.8')
+  await expect(page.getByRole('main').getByRole('textbox', { name: 'Budget', exact: true })).toHaveValue(
+    'parameters=0.8',
+  )
   const estimate = page.getByRole('complementary', { name: 'Estimate and start' })
   await expect(estimate).toContainText('Kept of the budget', { timeout: 20_000 })
 })

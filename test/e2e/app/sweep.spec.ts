@@ -54,7 +54,7 @@ test('own lists are checked as single settings are, and start as a sweep', async
   for (const [name, value] of [
     ['Steps', '3'],
     ['Max documents', '60'],
-    ['Batch size', '2'],
+    ['Micro-batch size', '2'],
     ['Sequence length', '48'],
     ['Rank', '4'],
   ] as const)

@@ -76,7 +76,7 @@ test('a run on the sample of images draws the curve of its top-1', async ({ app:
   await expect(page.getByText('No setting matches')).toBeVisible()
   for (const [name, label, value] of [
     ['steps', 'Steps', '6'],
-    ['validation', 'Measure every', '2'],
+    ['validation', 'Validate every', '2'],
   ] as const) {
     await find.fill(name)
     await page.getByRole('main').getByLabel(label, { exact: true }).fill(value)

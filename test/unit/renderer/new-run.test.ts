@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { engine } from '../../../electron/contract/index.ts'
+import { bestFirst, rankOf } from '../../../renderer/src/components/rank.ts'
 import { changesBetween } from '../../../renderer/src/screens/new-run/changes.ts'
 import { draftOf } from '../../../renderer/src/screens/new-run/clone.ts'
 import { type Draft, emptyDraft } from '../../../renderer/src/screens/new-run/draft.ts'
 import { jobOf } from '../../../renderer/src/screens/new-run/job.ts'
 import { problemsOf } from '../../../renderer/src/screens/new-run/problems.ts'
-import { modes, rangeOf, sectionsOf, settingsOf } from '../../../renderer/src/screens/new-run/form.ts'
+import { findSettings, modes, rangeOf, sectionsOf, settingsOf } from '../../../renderer/src/screens/new-run/form.ts'
 import { applyPreset, isPreset, presets, presetsFor, valuesFor } from '../../../renderer/src/screens/new-run/presets.ts'
 import { percent } from '../../../renderer/src/format.ts'
 import { settingText } from '../../../renderer/src/screens/new-run/setting-text.ts'
@@ -39,7 +40,7 @@ test('every setting of every job can be reached, and says what it is', () => {
     assert.equal(new Set(labels).size, labels.length, `two settings of ${mode} are called the same`)
     for (const { key, sentence, label } of settingsOf(mode)) {
       assert.match(sentence, /^[\p{Lu}\d].*[.]$/u, `${key} is not explained`)
-      assert.match(label, /^[\p{Lu}]/u)
+      assert.match(label, /^[\p{Lu}\d]|^lm-eval/u)
     }
   }
   const shown = sectionsOf('prune').flatMap(({ settings }) => settings)
@@ -50,6 +51,47 @@ test('the form names no setting that the schemas do not have', () => {
   const known = new Set(modes.flatMap((mode) => settingsOf(mode).map(({ key }) => key)))
   for (const { settings } of groups) for (const key of Object.keys(settings)) assert.ok(known.has(key), key)
   for (const { values } of presets) for (const key of Object.keys(values)) assert.ok(known.has(key), key)
+})
+
+const firstFound = (search: string) => findSettings(sectionsOf('pipeline'), search)[0]?.settings[0]?.key
+const problemsWith = (values: Draft['values']) => Object.fromEntries(problemsOf(filled({ values })))
+
+test('a search finds settings by their names in other programs, the best answer first', () => {
+  for (const [search, key] of [
+    ['ratio', 'ratio'],
+    ['sparsity', 'ratio'],
+    ['lr', 'learningRate'],
+    ['batch size', 'batchSize'],
+    ['gradient accumulation', 'gradientAccumulation'],
+    ['shots', 'evaluation.fewShot'],
+    ['EMA', 'lambda'],
+    ['clip', 'maxGradientNorm'],
+    ['dtype', 'outputDtype'],
+    ['load_in_8bit', 'int8'],
+    ['max_seq_length', 'sequenceLength'],
+    ['predictions', 'evaluation.predictions'],
+    ['lora_alpha', 'alpha'],
+    ['activation checkpointing', 'gradientCheckpointing'],
+    ['learningRateSchedule', 'learningRateSchedule'],
+  ] as const)
+    assert.equal(firstFound(search), key, search)
+  assert.deepEqual(findSettings(sectionsOf('pipeline'), 'no such thing'), [])
+  const calibration = { value: 'c', label: 'Calibration sequence length', detail: '' }
+  const length = { value: 's', label: 'Sequence length', detail: '' }
+  const options = [calibration, length]
+  assert.deepEqual(
+    bestFirst(options, ({ label }) => rankOf('seq', label)).map(({ value }) => value),
+    ['s', 'c'],
+  )
+})
+
+test('what a budget cannot stand beside is said before the run is queued', () => {
+  assert.deepEqual(problemsWith({ budget: 'parameters=0.5' }), {})
+  assert.match(problemsWith({ budget: 'parameters=0.5', ratio: '0.3' })['ratio']!, /^Says how much leaves/)
+  assert.match(
+    problemsWith({ budget: 'parameters=0.5', criterion: 'depth' })['budget']!,
+    /^Is spent on heads and channels/,
+  )
 })
 
 const setting = (key: string) => settingsOf('prune').find((candidate) => candidate.key === key)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { engine } from '../../../../electron/contract/index.ts'
+import { bestFirst, rankOf } from '../../components/rank.ts'
 import { humanise, presentationOf } from './presentation.ts'
 import { otherGroup, picked, type Presentation } from './setting-group.ts'
 import { isFor, type Sees } from './sees.ts'
@@ -31,6 +32,8 @@ export interface Setting {
   readonly unit: string | undefined
   readonly group: string
   readonly input: Input
+  /** Other names that the field has for it, which a search finds it by. */
+  readonly also: string
   /** Values worth choosing, with what each is for. */
   readonly offers: NonNullable<Presentation['offers']>
   /** Undefined where the setting may be left out. */
@@ -93,18 +96,16 @@ export function sectionsOf(mode: Mode, sees: Sees = null): SettingSection[] {
     .filter((section) => section.settings.length > 0)
 }
 
-/** The settings in whose name, label or sentence a search is found, in their groups. */
+/**
+ * The settings in whose name, label, sentence or other names a search is found, in their groups: the best answers first, and
+ * groups by their best one.
+ */
 export function findSettings(sections: readonly SettingSection[], search: string): readonly SettingSection[] {
-  const wanted = search.trim().toLowerCase()
-  if (wanted === '') return sections
-  return sections
-    .map((section) => ({
-      ...section,
-      settings: section.settings.filter(({ key, label, sentence }) =>
-        `${key} ${label} ${sentence}`.toLowerCase().includes(wanted),
-      ),
-    }))
-    .filter(({ settings }) => settings.length > 0)
+  if (search.trim() === '') return sections
+  const rank = ({ key, label, sentence, also }: Setting) =>
+    rankOf(search, label, `${key} ${also} ${sentence}`) ?? rankOf(search, humanise(key))
+  const found = sections.map((section) => ({ ...section, settings: bestFirst(section.settings, rank) }))
+  return bestFirst(found, ({ settings }) => (settings[0] ? rank(settings[0]) : null))
 }
 
 function fieldsOf(schema: JsonSchema, prefix: string): Setting[] {
@@ -121,6 +122,7 @@ function fieldsOf(schema: JsonSchema, prefix: string): Setting[] {
         unit: shown.unit,
         group: shown.group.name,
         input: inputOf(field),
+        also: shown.also ?? '',
         offers: shown.offers ?? [],
         standard: field.default,
       },

@@ -25,6 +25,7 @@ export function problemsOf(draft: Draft, decimal = '.', sees: Sees = null): Map<
     check(engine.pruneSchema, run)
     addSweepProblems(draft.sweep, decimal, problems)
   }
+  if (run.kind === 'prune') addBudgetProblem(run, problems)
   if (evaluates(draft)) addEvaluationProblems(draft, sees, problems)
   if (sees === 'images' && draft.data.length > 1)
     problems.set('data', 'Pictures come from one data set: leave the others out.')
@@ -36,6 +37,15 @@ export function problemsOf(draft: Draft, decimal = '.', sees: Sees = null): Map<
 
 /** The pruning run that a sweep's runs are variations of. */
 const runOf = ({ checkpoint, base }: JobDraft): JobDraft => ({ ...(base as object), kind: 'prune', checkpoint })
+
+/** Of a job that is otherwise right: what its budget cannot stand beside. */
+function addBudgetProblem(run: JobDraft, problems: Map<string, string>): void {
+  const parsed = engine.pruneSchema.safeParse({ ...run, out: 'named by the services' })
+  const conflict = parsed.success ? engine.conflictWithBudget(parsed.data) : null
+  if (conflict && !problems.has(conflict.field)) problems.set(conflict.field, sentence(conflict.message))
+}
+
+const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 
 function addEvaluationProblems(draft: Draft, sees: Sees, problems: Map<string, string>): void {
   if (sees === 'images') return addImageProblems(draft, problems)

@@ -6,37 +6,53 @@ const fraction = 'fraction'
 export const pruningGroups: readonly SettingGroup[] = [
   {
     name: 'sweep',
-    title: 'How the sweep runs',
+    title: 'Sweep',
     settings: {
-      parallel: { label: 'Runs at a time', unit: 'runs', sentence: 'Each of them has its share of the threads.' },
+      parallel: {
+        label: 'Runs at a time',
+        also: 'parallel jobs workers',
+        unit: 'runs',
+        sentence: 'Each of them has its share of the threads.',
+      },
       keepCheckpoints: { label: 'Keep the checkpoints' },
-      dense: { label: 'Score the dense checkpoint' },
+      dense: { label: 'Score the dense checkpoint', also: 'baseline' },
     },
   },
   {
     name: 'pruning',
-    title: 'What is pruned',
+    title: 'Pruning',
     settings: {
-      criterion: {},
-      ratio: { unit: fraction },
+      criterion: { also: 'method importance' },
+      ratio: { unit: fraction, also: 'sparsity pruning rate amount' },
       budget: {
-        label: 'Budget in place of a ratio',
+        label: 'Budget',
+        also: 'parameters memory speed in place of a ratio target',
         sentence:
-          'What may be kept at most: parameters=0.7 (a share) or parameters=90M, or memory=4GB (bytes of the written weights), prompt=1.5x or generation=1.5x (how many times as fast, measured on this device). Heads, channels and whole layers leave wherever least importance is lost for it; with the same counts in every layer, equal numbers leave.',
+          'What may be kept at most: parameters=0.7 (a share) or parameters=90M, or memory=4GB (bytes of the written weights), prompt=1.5x or generation=1.5x (how many times as fast, measured on this device). Heads, channels and whole layers leave wherever least importance is lost for it; with uniform layers, equal numbers leave.',
+        offers: [
+          { value: 'parameters=0.8', label: '80 % of the parameters' },
+          { value: 'parameters=0.5', label: 'Half of the parameters' },
+          { value: 'generation=1.5x', label: '1.5 times as fast' },
+        ],
       },
       speedPrompt: { label: 'Prompt that is timed', unit: 'tokens' },
       speedTokens: { label: 'Tokens that are timed', unit: 'tokens' },
       ratioOf: { label: 'What the ratio counts' },
-      targetFraction: { unit: fraction },
+      targetFraction: { unit: fraction, also: 'density keep' },
       targetParameters: { unit: 'parameters' },
-      prune: { label: 'What may leave' },
-      headGroups: { label: 'Head groups' },
-      keepUnscored: { label: 'Keep what cannot be scored' },
-      ranking: {},
-      uniform: { label: 'Same counts in every layer' },
+      prune: { label: 'Groups to prune', also: 'heads channels MLP attention structures' },
+      headGroups: { label: 'Head groups', also: 'GQA key/value query heads' },
+      keepUnscored: { label: 'Keep groups without scores' },
+      ranking: { also: 'global local pruning' },
+      uniform: {
+        label: 'Uniform layers',
+        also: 'same counts in every layer',
+        sentence:
+          'The same counts of heads and channels in every layer, so that transformers, llama.cpp and other programs load the result; left to itself, wherever groups are ranked within a layer.',
+      },
       protectFirst: { unit: fraction },
       protectLast: { unit: 'layers' },
-      floor: { label: 'Kept in every layer', unit: fraction },
+      floor: { label: 'Minimum kept per layer', unit: fraction },
       channelMultiple: {
         unit: 'channels',
         sentence:
@@ -50,23 +66,23 @@ export const pruningGroups: readonly SettingGroup[] = [
   },
   {
     name: 'schedule',
-    title: 'When it is pruned',
+    title: 'Pruning schedule',
     settings: {
-      schedule: { label: 'Removal' },
-      healing: { label: 'Heal by training' },
-      frequency: { unit: 'steps' },
-      rounding: { label: 'Groups gone on the way' },
-      pruneWarmup: { label: 'Before pruning', unit: fraction },
-      pruneCooldown: { label: 'After pruning', unit: fraction },
+      schedule: { also: 'iterative one-shot removal' },
+      healing: { label: 'Heal by training', also: 'recovery fine-tuning' },
+      frequency: { label: 'Prune every', unit: 'steps', also: 'frequency interval' },
+      rounding: { label: 'Rounding of counts' },
+      pruneWarmup: { label: 'Training before pruning', unit: fraction, also: 'warm-up' },
+      pruneCooldown: { label: 'Training after pruning', unit: fraction, also: 'cool-down recovery' },
     },
   },
   {
     name: 'importance',
-    title: 'How importance is scored',
+    title: 'Importance',
     settings: {
-      lambda: { label: 'Moving average (lambda)' },
-      power: {},
-      normalise: {},
+      lambda: { label: 'Importance EMA (lambda)', also: 'exponential moving average momentum decay' },
+      power: { also: 'taylor exponent' },
+      normalise: { also: 'normalize normalisation' },
       reduction: { label: 'Sum over a group' },
       magnitudeNorm: { label: 'Magnitude: norm' },
       magnitudeWeights: { label: 'Magnitude: weights' },
@@ -77,14 +93,15 @@ export const pruningGroups: readonly SettingGroup[] = [
   },
   {
     name: 'calibration',
-    title: 'What scoring looks at before training',
+    title: 'Calibration data',
     settings: {
       calibrationData: {
-        label: 'Calibration data',
+        label: 'Calibration files',
         sentence: 'Texts that scoring looks at before training, one path a line; left empty, the training data.',
       },
       calibrationShares: {
-        label: 'Their shares',
+        label: 'Mixing weights',
+        also: 'proportions calibration',
         sentence: 'Parts of the calibration samples that come from each text, one number a line; left empty, equal.',
       },
       calibrationSamples: { unit: 'samples' },

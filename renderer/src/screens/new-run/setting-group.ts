@@ -4,6 +4,8 @@ export interface Presentation {
   readonly unit?: string
   /** In place of the schema's sentence, where that speaks to users of the command line. */
   readonly sentence?: string
+  /** Other names that the field has for it, which a search finds it by. */
+  readonly also?: string
   /** Values worth choosing, with what each is for. */
   readonly offers?: readonly { readonly value: string; readonly label: string }[]
 }
@@ -15,6 +17,9 @@ export interface SettingGroup {
   /** Settings by their dotted path in the job, in the order in which they are shown. */
   readonly settings: Readonly<Record<string, Presentation>>
 }
+
+/** Settings that stand with what most runs are about, and not among the advanced ones. */
+export const amountSettings: readonly string[] = ['ratio', 'ratioOf', 'budget', 'uniform']
 
 /** Parts of a job that have pickers of their own. */
 export const picked: readonly string[] = [
