@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -77,12 +77,14 @@ for (const name of VISION_FIXTURES) {
     }
   })
 
-  test(`${name}: masked, and merged, cut and written, it computes the same`, async () => {
+  test(`${name}: masked, and merged, cut and written, it computes the same`, async (t) => {
     const { fixture, checkpoint, model, adapter, batch } = open(name)
     const masks = masksOf(fixture)
     const expected = fixture.masked.logits.data
     assertWithin(logitsOf(model, batch, adapter, maskTensors(model.config, masks)), expected, 1e-4, 'masked logits')
-    const folder = join(mkdtempSync(join(tmpdir(), 'vit-')), 'pruned')
+    const above = mkdtempSync(join(tmpdir(), 'vit-'))
+    t.after(() => rmSync(above, { recursive: true }))
+    const folder = join(above, 'pruned')
     const read = mergedReader(model.config, (tensor) => checkpoint.read(tensor), adapterValues(adapter))
     const config = shrunkConfig(model.config, masks)
     const tensors = shrunkTensors(model.config, read, masks)

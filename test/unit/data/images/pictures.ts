@@ -1,10 +1,17 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { crc32, deflateSync } from 'node:zlib'
 import sharp from 'sharp'
 
-export const scratch = (): string => mkdtempSync(join(tmpdir(), 'pictures-'))
+/** A folder that goes when the process of the tests ends: some tests go on with those of others. */
+export function scratch(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'pictures-'))
+  if (folders.push(folder) === 1)
+    process.once('exit', () => folders.forEach((path) => rmSync(path, { recursive: true, force: true })))
+  return folder
+}
+const folders: string[] = []
 
 /** Writes a picture of one colour, or of the bytes that are given. */
 export async function picture(
