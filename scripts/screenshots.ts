@@ -44,6 +44,7 @@ try {
 
   await shoot(page, 'library', 'library')
   await shoot(page, 'compare', `compare?runs=${ids.join(',')}`)
+  await shoot(page, 'playground', await askInPlayground(page, first.id))
   if (values.all) {
     const output = (await app.call('library.list', undefined)).find(({ kind }) => kind === 'pruned')
     await shoot(page, 'checkpoint', `library/${output!.id}`)
@@ -119,6 +120,21 @@ async function finished(id: number): Promise<void> {
     if (run.state === 'done') return
     await sleep(250)
   }
+}
+
+/** Lets a run's checkpoint and its result continue a prompt. @returns the address of the question */
+async function askInPlayground(page: Page, run: number): Promise<string> {
+  await page.goto(`${host.origin}/#/playground?run=${run}`)
+  await page.getByRole('textbox', { name: 'Prompt' }).fill('The baker of')
+  await page.getByLabel('Max new tokens').fill('40')
+  await page.getByRole('switch', { name: 'Log-probabilities' }).click()
+  await page.getByRole('button', { name: 'Generate' }).click()
+  await page
+    .getByText(/ended (by|at)/)
+    .nth(1)
+    .waitFor()
+  await page.getByRole('option').nth(3).hover()
+  return new URL(page.url()).hash.slice(2)
 }
 
 async function shoot(page: Page, name: string, address: string): Promise<void> {

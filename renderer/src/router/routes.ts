@@ -1,6 +1,16 @@
 /** Addresses of the app: `#/<screen>[/<id>][?<query>]`. */
 
-export const screenNames = ['library', 'datasets', 'new', 'runs', 'history', 'compare', 'export', 'settings'] as const
+export const screenNames = [
+  'library',
+  'datasets',
+  'new',
+  'runs',
+  'history',
+  'compare',
+  'playground',
+  'export',
+  'settings',
+] as const
 export type ScreenName = (typeof screenNames)[number]
 
 export interface Route {

@@ -5,6 +5,7 @@ import Columns2 from '@lucide/svelte/icons/columns-2'
 import FileOutput from '@lucide/svelte/icons/file-output'
 import HistoryIcon from '@lucide/svelte/icons/history'
 import Box from '@lucide/svelte/icons/box'
+import MessageCircle from '@lucide/svelte/icons/message-circle'
 import Database from '@lucide/svelte/icons/database'
 import Settings from '@lucide/svelte/icons/settings'
 import type { Component } from 'svelte'
@@ -62,6 +63,13 @@ export const screens: readonly Screen[] = [
     icon: Columns2,
     inNavigation: true,
     load: () => import('../screens/compare/CompareScreen.svelte'),
+  },
+  {
+    name: 'playground',
+    title: 'Playground',
+    icon: MessageCircle,
+    inNavigation: true,
+    load: () => import('../screens/playground/PlaygroundScreen.svelte'),
   },
   {
     name: 'export',

@@ -23,6 +23,7 @@ export const shortcuts: readonly { title: string; shortcuts: readonly Shortcut[]
       { keys: ['G', 'D'], what: 'Data sets' },
       { keys: ['G', 'N'], what: 'New run' },
       { keys: ['G', 'H'], what: 'History' },
+      { keys: ['G', 'P'], what: 'Playground' },
       { keys: ['G', 'S'], what: 'Settings' },
     ],
   },
@@ -41,9 +42,10 @@ export const shortcuts: readonly { title: string; shortcuts: readonly Shortcut[]
 export function meaning(
   key: string,
   after: string | null,
-): { go: 'library' | 'datasets' | 'new' | 'history' | 'settings' } | 'help' | 'search' | 'prefix' | null {
+):
+  { go: 'library' | 'datasets' | 'new' | 'history' | 'playground' | 'settings' } | 'help' | 'search' | 'prefix' | null {
   if (after === 'g') {
-    const go = { l: 'library', d: 'datasets', n: 'new', h: 'history', s: 'settings' } as const
+    const go = { l: 'library', d: 'datasets', n: 'new', h: 'history', p: 'playground', s: 'settings' } as const
     const screen = go[key.toLowerCase() as keyof typeof go]
     if (screen) return { go: screen }
   }

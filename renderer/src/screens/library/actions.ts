@@ -5,6 +5,7 @@ import FlaskConical from '@lucide/svelte/icons/flask-conical'
 import FolderOpen from '@lucide/svelte/icons/folder-open'
 import Gauge from '@lucide/svelte/icons/gauge'
 import MapPin from '@lucide/svelte/icons/map-pin'
+import MessageCircle from '@lucide/svelte/icons/message-circle'
 import Merge from '@lucide/svelte/icons/merge'
 import Pencil from '@lucide/svelte/icons/pencil'
 import Scissors from '@lucide/svelte/icons/scissors'
@@ -26,12 +27,14 @@ export interface Dialogs {
 }
 
 /** What can be started with a checkpoint: nothing where its files are gone, or are a graph for other programs. */
-export function runActions({ id, kind, status, format }: CheckpointSummary) {
+export function runActions({ id, kind, status, format, images }: CheckpointSummary) {
   if (status === 'missing' || format === 'onnx') return []
+  const playground = { label: 'Playground', icon: MessageCircle, href: href('playground', null, { checkpoint: id }) }
   if (kind === 'adapter') {
     return [
       { label: 'Merge', icon: Merge, href: href('new', null, { kind: 'merge', adapter: id }) },
       { label: 'Evaluate', icon: Gauge, href: href('new', null, { kind: 'evaluate', adapter: id }) },
+      ...(images ? [] : [playground]),
     ]
   }
   return [
@@ -39,6 +42,7 @@ export function runActions({ id, kind, status, format }: CheckpointSummary) {
     { label: 'Fine-tune', icon: FlaskConical, href: href('new', null, { kind: 'finetune', checkpoint: id }) },
     { label: 'Evaluate', icon: Gauge, href: href('new', null, { kind: 'evaluate', checkpoint: id }) },
     { label: 'Export', icon: FileOutput, href: href('export', id) },
+    ...(images ? [] : [playground]),
   ]
 }
 

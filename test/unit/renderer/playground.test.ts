@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { differences, isReadable } from '../../../renderer/src/components/differences.ts'
+import {
+  draftOf,
+  emptyDraft,
+  entryOf,
+  factsText,
+  probabilityText,
+  queryOf,
+  settingsOf,
+  tokenName,
+} from '../../../renderer/src/screens/playground/draft.ts'
+
+const entry = (query: string) => entryOf(new URLSearchParams(query))
+
+test('settings come out of the form as they went in', () => {
+  const draft = { ...emptyDraft(), stop: String.raw`\nQ:` + '\n\nEND', likelihoods: true, temperature: 0 }
+  const settings = settingsOf(draft)
+  assert.deepEqual(settings.stop, ['\nQ:', 'END'])
+  assert.equal(settings.alternatives, 5)
+  assert.deepEqual(settingsOf(draftOf(settings)), settings)
+  assert.equal('alternatives' in settingsOf(emptyDraft()), false)
+})
+
+test('an address names a question before all else, and what is shown is found again', () => {
+  assert.deepEqual(entry('question=4&checkpoints=1,2'), { question: 4 })
+  assert.deepEqual(entry('checkpoint=3'), { beside: { checkpoint: 3 } })
+  assert.deepEqual(entry('run=3'), { beside: { run: 3 } })
+  assert.deepEqual(entry('checkpoints=1,2,3,4,5'), { checkpoints: [1, 2, 3, 4] })
+  assert.equal(entry('checkpoints=x'), null)
+  assert.deepEqual(queryOf([1, 2], undefined), { question: null, checkpoints: '1,2', checkpoint: null, run: null })
+  assert.equal(queryOf([1], 7)['question'], 7)
+})
+
+test('what is told of an answer says its speed, and a token what cannot be seen of it', () => {
+  const facts = {
+    engine: 'secateur' as const,
+    backend: 'onnx',
+    promptTokens: 4,
+    tokens: 20,
+    promptSeconds: 0.1,
+    generationSeconds: 2,
+    firstSeconds: 0.25,
+    loadSeconds: 0,
+    ended: 'limit' as const,
+  }
+  const text = factsText(facts)
+  assert.match(text, /^20 tokens · 10 tokens\/s · first after .* · ended at max new tokens$/)
+  assert.match(factsText({ ...facts, loadSeconds: 3 }), /loaded in 3/)
+  assert.equal(tokenName(' a\n'), '␣a↵')
+  assert.equal(probabilityText(Math.log(0.25)), '25%')
+})
+
+test('differences are marked where texts share enough for them to be read', () => {
+  assert.equal(isReadable(differences('The rain in Spain', 'The rain in Portugal')), true)
+  assert.equal(isReadable(differences('same', 'same')), true)
+  assert.equal(isReadable(differences('one two three', 'vier fünf sechs')), false)
+})
