@@ -22,6 +22,8 @@ const smallProgramBytes = 160e6
 const uncollectedBytes = 70e6
 const backendBytes = 22e6
 const graphBytes = { prune: 42e6, finetune: 42e6, measure: 37e6, evaluate: 18e6, generate: 10e6 }
+/** And of the graphs of a teacher's pass and of its loss. */
+const teacherGraphBytes = 20e6
 /** The program that decodes pictures and its threads; a thread that makes batches of them ahead, with two that lie ready. */
 const pictureBytes = 75e6
 const aheadBytes = 45e6
@@ -47,7 +49,8 @@ export function heldMemory(work: Work, checkpoint: Checkpoint, placement?: Place
     const both = [checkpoint, dense].map((model) => heldMemory(alone, model, placement))
     return Math.max(...both) + slack * 4 * comparedFloats(heldModel(work, dense), work.evaluation)
   }
-  const program = programBytes + backendBytes + graphBytes[work.kind] + bytesOfPictures(work, checkpoint)
+  const taught = 'distil' in work && work.distil > 0 ? teacherGraphBytes : 0
+  const program = programBytes + backendBytes + graphBytes[work.kind] + taught + bytesOfPictures(work, checkpoint)
   if (placement && !placement.sharesMemory) return program + besideCardBytes(work, checkpoint, placement)
   return program + weightBytes(work, checkpoint) + slack * workBytes(work, checkpoint)
 }
