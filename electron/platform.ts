@@ -1,3 +1,10 @@
+/** Requests of the page to other computers, all of which were refused. */
+export interface RefusedSoFar {
+  count: number
+  /** Scheme and host of the last one. */
+  last: string | null
+}
+
 /** What the services ask of the host that they run in. Nothing above a host knows which one it is. */
 export interface Platform {
   readonly host: 'electron' | 'headless'
@@ -16,4 +23,6 @@ export interface Platform {
   keepAwake(awake: boolean): void
   /** Progress in the task bar from 0 to 1; null for none. */
   showProgress(fraction: number | null): void
+  /** What was refused since the start; missing where the host does not see the page's requests, since a browser makes them. */
+  refusedRequests?(): RefusedSoFar
 }

@@ -78,6 +78,10 @@ export const appMethods = {
   'settings.get': [nothing, settingsSchema],
   'settings.set': [settingsSchema.partial(), settingsSchema],
   'devices.list': [nothing, devicesSchema],
+  /** Requests of the page to other computers that the host refused; null where the browser alone knows. */
+  'app.network': [nothing, z.object({ count: z.int(), last: z.string().nullable() }).nullable()],
+  /** A text that helps to find a fault, without names, paths, texts or prompts. */
+  'app.diagnostics': [nothing, z.string()],
 
   /** One folder's content; without a path the folders that the user allowed. Names must contain the filter, in any case. */
   'folders.list': [

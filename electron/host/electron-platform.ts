@@ -1,9 +1,14 @@
 import { type BrowserWindow, dialog, Notification, powerSaveBlocker, shell } from 'electron'
 import type { Platform } from '../platform.ts'
 import { ProblemError } from '../problems.ts'
+import type { RefusedRequests } from './refused-requests.ts'
 
 /** What Electron gives. `window` is null while there is none; `show` brings up the window with an address. */
-export function electronPlatform(window: () => BrowserWindow | null, show: (hash: string) => void): Platform {
+export function electronPlatform(
+  window: () => BrowserWindow | null,
+  show: (hash: string) => void,
+  refused: RefusedRequests,
+): Platform {
   let blocker: number | null = null
   return {
     host: 'electron',
@@ -48,6 +53,7 @@ export function electronPlatform(window: () => BrowserWindow | null, show: (hash
         blocker = null
       }
     },
+    refusedRequests: () => refused.soFar,
     showProgress(fraction) {
       window()?.setProgressBar(fraction ?? -1)
     },

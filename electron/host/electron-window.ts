@@ -1,6 +1,7 @@
 import { BrowserWindow, dialog, screen, session } from 'electron'
 import { answerAppRequest, isAppAddress, mayLoad, scheme, startAddress } from './app-scheme.ts'
 import type { Log } from './log.ts'
+import type { RefusedRequests } from './refused-requests.ts'
 import { placeWindow, readWindowState, smallest, writeWindowState } from './window-state.ts'
 
 export interface WindowOptions {
@@ -13,12 +14,16 @@ export interface WindowOptions {
 const mayHave = (permission: string) => permission === 'clipboard-sanitized-write'
 
 /** Lets pages load the renderer's files and nothing else, and grants no permission but writing to the clipboard. */
-export function lockSession(renderer: string): void {
+export function lockSession(renderer: string, refused: RefusedRequests): void {
   const { defaultSession } = session
   defaultSession.setPermissionRequestHandler((_contents, permission, grant) => grant(mayHave(permission)))
   defaultSession.setPermissionCheckHandler((_contents, permission) => mayHave(permission))
   defaultSession.setDevicePermissionHandler(() => false)
-  defaultSession.webRequest.onBeforeRequest(({ url }, answer) => answer({ cancel: !mayLoad(url) }))
+  defaultSession.webRequest.onBeforeRequest(({ url }, answer) => {
+    const cancel = !mayLoad(url)
+    if (cancel) refused.add(url)
+    answer({ cancel })
+  })
   defaultSession.protocol.handle(scheme, (request) => answerAppRequest(renderer, request))
 }
 

@@ -10,6 +10,7 @@ import { isTrustedSender, scheme } from './app-scheme.ts'
 import { defaultDataFolder, prepareDataFolder } from './data-folder.ts'
 import { electronPlatform } from './electron-platform.ts'
 import { keepWindowState, lockSession, openWindow } from './electron-window.ts'
+import { RefusedRequests } from './refused-requests.ts'
 import { openUnlessRunning } from './headless-address.ts'
 import { openLog } from './log.ts'
 import { menuTemplate } from './menu.ts'
@@ -91,8 +92,9 @@ export function startElectron(paths: ElectronPaths): void {
 
   // Awaiting this at the top of a module would block for ever.
   void app.whenReady().then(async () => {
-    lockSession(paths.renderer)
-    const platform = electronPlatform(() => window, show)
+    const refused = new RefusedRequests()
+    lockSession(paths.renderer, refused)
+    const platform = electronPlatform(() => window, show, refused)
     try {
       services = await openUnlessRunning({ dataFolder: data, platform, engine: paths.engine, samples: paths.samples })
     } catch (error) {

@@ -13,6 +13,7 @@ import { Compare } from './compare.ts'
 import type { Context } from './context.ts'
 import { imageHandlers } from './dataset-images.ts'
 import { Datasets } from './datasets.ts'
+import { diagnosticHandlers } from './diagnostics.ts'
 import { DeviceTurns } from './device-turns.ts'
 import { EventHub } from './events.ts'
 import { folderHandlers } from './folders.ts'
@@ -66,6 +67,7 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
   const handlers: Handlers = {
     ...folderHandlers(context),
     ...appHandlers(context, keptAside),
+    ...diagnosticHandlers(context),
     ...settings.handlers,
     ...context.tasks.handlers,
     ...library.handlers,

@@ -17,6 +17,19 @@ test('after the main side was killed and started again, the page is back on the 
   await expect(app.page.getByRole('navigation').getByText('Connected')).toBeVisible()
 })
 
+test('what the page may not ask is counted, and diagnostics are saved', async ({ app: { page } }) => {
+  await page.goto(new URL('#/settings', page.url()).href)
+  const privacy = page.getByRole('region', { name: 'Privacy' })
+  await expect(privacy.getByRole('status')).toContainText('nothing asked for another computer')
+  await page.evaluate(() => fetch('https://example.org/').catch(() => {}))
+  await expect(privacy.getByRole('status')).toContainText(
+    '1 request to other computers was refused, the last one to https://example.org',
+  )
+  const saved = page.waitForEvent('download')
+  await privacy.getByRole('button', { name: 'Save diagnostics' }).click()
+  expect((await saved).suggestedFilename()).toMatch(/^secateur-diagnostics-.*\.json$/)
+})
+
 test('a copied address opens in another tab, and an address with a wrong key is told what to do', async ({ app }) => {
   test.skip(app.shell === 'electron', 'Electron: its window has no address')
   await app.page.goto(`${new URL(app.page.url()).origin}/#/settings`)
