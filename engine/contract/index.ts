@@ -10,6 +10,7 @@
 export * from './amount.ts'
 export * from './budget.ts'
 export * from './checkpoint.ts'
+export * from './cluster.ts'
 export * from './command.ts'
 export * from './compatibility.ts'
 export * from './criteria/index.ts'

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { clusterSchema } from './cluster.ts'
 import { readPath, writtenPath } from './names.ts'
 
 /** Settings of a pruning job by name, checked when the runs are made of them. */
@@ -31,6 +32,7 @@ export const sweepSchema = z.strictObject({
   variants: z.array(settings).max(1000).default([]).describe('groups of settings, each combined with all values'),
   dense: z.boolean().default(true).describe('score the checkpoint itself, once, on what the runs are scored on'),
   parallel: z.int().min(1).max(64).default(1).describe('runs at a time; each has its share of the threads'),
+  cluster: clusterSchema.optional().describe('do the runs on a cluster with Slurm, in place of this computer'),
   keepCheckpoints: z.boolean().default(true).describe('keep the weights of every run once it is scored'),
 })
 export type SweepJob = z.infer<typeof sweepSchema>

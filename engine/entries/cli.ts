@@ -1,11 +1,12 @@
 import { Command, CommanderError, Option } from 'commander'
 import { z } from 'zod'
 import { exportJobFrom, exportOptions } from './command-line/export-options.ts'
-import { collectAssignments, jobFrom, optionFor, schemaOptions } from './command-line/options.ts'
+import { collectAssignments, jobFrom, schemaOptions } from './command-line/options.ts'
 import { addPlanCommand } from './command-line/plan-command.ts'
+import { addSweepCommand } from './command-line/sweep-command.ts'
 import { aCheckpoint, addTool } from './command-line/tool-command.ts'
 import { makeReporter } from './command-line/report.ts'
-import { type CommonFlags, runReported } from './command-line/running.ts'
+import { type CommonFlags, estimateFlag, runReported } from './command-line/running.ts'
 import {
   criterionList,
   type EngineEvent,
@@ -18,14 +19,11 @@ import {
   presetName,
   presets,
   pruneSchema,
-  sweepSchema,
   taskList,
 } from '../contract/index.ts'
 import { exitCodes, SecateurError } from '../shared/errors.ts'
 import { benchSchema, generateSchema, measureSchema } from '../jobs/settings.ts'
 import { version } from '../shared/version.ts'
-
-const estimateFlag = ['--estimate', 'only say what the job would leave, need and take on this computer'] as const
 
 /** Flags of every command that is a job. */
 const withJobFlags = (command: Command): Command =>
@@ -173,21 +171,7 @@ A first run:
       runReported(exportJobFrom({ checkpoint }, flags), flags, reporter),
     ),
   )
-  program
-    .command('sweep')
-    .description('runs a pruning for every combination of settings, and reports on all of them')
-    .argument('<file>', 'JSON sweep: checkpoint, out, base, values, variants; see docs/experiments.md')
-    .option('--json', 'one JSON object an event on standard output')
-    .option(...estimateFlag)
-    .option('--resume', 'go on with the sweep in the out folder')
-    .addOption(optionFor(sweepSchema, 'preset'))
-    .addOption(optionFor(sweepSchema, 'out'))
-    .addOption(optionFor(sweepSchema, 'parallel'))
-    .action(
-      action(async (file: string, flags: CommonFlags) =>
-        runReported(jobFrom('sweep', sweepSchema, {}, { ...flags, job: file }), flags, reporter),
-      ),
-    )
+  addSweepCommand(commands)
   addPlanCommand(commands)
   addTool(commands, 'measure', {
     description: 'measures every layer: how much it changes its input, how linear it is, how far criteria agree',

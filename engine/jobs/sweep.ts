@@ -12,6 +12,7 @@ import { expandSweep, type SweepRun } from '../sweeps/expand.ts'
 import { writeReport } from '../sweeps/report.ts'
 import { inRunFolder, type RunFolder } from '../runs/run-folder.ts'
 import { localRunner } from '../sweeps/runners/local.ts'
+import { slurmRunner } from '../sweeps/runners/slurm/runner.ts'
 import type { SweepListener, SweepTask, SweepWork } from '../sweeps/runners/runner.ts'
 import {
   denseFolderOf,
@@ -33,7 +34,8 @@ export async function sweep(job: SweepJob, context: JobContext): Promise<ResultE
   return await inRunFolder(job, context, async (folder) => {
     const work = workOf(job, folder.path, runs, context)
     const findings = new Findings(work, folder, runs, context)
-    await localRunner.work(work, findings, context.signal)
+    const runner = job.cluster ? slurmRunner(job.cluster) : localRunner
+    await runner.work(work, findings, context.signal)
     return { type: 'result', report: findings.write(), seconds: (performance.now() - started) / 1000 }
   })
 }
@@ -73,6 +75,10 @@ function denseTask(
   return { name: 'the dense checkpoint', job: { ...job, out } }
 }
 
+/** Runs at a time; a cluster without a limit may do all. */
+const atOnce = ({ sweep: { cluster, parallel }, runs }: SweepWork): number =>
+  cluster ? (cluster.parallel ?? runs.length) : parallel
+
 /** What a sweep comes to while it runs: tells of it, and keeps it in the sweep's folder. */
 class Findings implements SweepListener {
   readonly #work: SweepWork
@@ -90,7 +96,7 @@ class Findings implements SweepListener {
     this.#folder = folder
     this.#runs = runs
     this.#emit = emit
-    this.#progress = new SweepProgress(runs.length, work.sweep.parallel, emit)
+    this.#progress = new SweepProgress(runs.length, atOnce(work), emit)
     keepFailures(folder.path, this.#failures)
   }
 
@@ -133,7 +139,7 @@ class Findings implements SweepListener {
     keepFailures(this.#folder.path, this.#failures)
     this.note(`${task.name}: ${error.message}`, 'error')
     this.write()
-    this.#progress.end(task.name, true)
+    if (!this.#isDense(task)) this.#progress.end(task.name, true)
   }
 
   note(message: string, level: 'info' | 'warning' | 'error'): void {

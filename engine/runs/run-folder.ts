@@ -49,6 +49,7 @@ const mayDiffer = new Set([
   'samplePrompts',
   'sampleTokens',
   'outputDtype',
+  'cluster',
 ])
 
 /** The settings that a continued run must share with the run that was started. */
@@ -188,10 +189,12 @@ export class RunFolder {
   /**
    * What is written into a folder that is not there any more is lost, and nobody would hear of it.
    *
-   * @throws SecateurError where the folder was deleted, moved or replaced since the run began to write in it
+   * @throws SecateurError where the folder was deleted, moved, replaced or taken over since the run began to write in it
    */
   check(): void {
     // Numbers of files change on some file systems of networks, and a lock may be removed by hand: one of them is enough.
+    if (this.#lock.isLost)
+      throw badFile(this.path, undefined, 'another process has taken the run over: this one leaves it alone')
     const isSame = this.#lock.isHeld || identityOf(this.path) === this.#identity
     if (isSame && existsSync(join(this.path, runFiles.run))) return
     throw badFile(

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { SecateurError } from '../shared/errors.ts'
 import { parseJsonOrNull } from '../shared/files.ts'
 import { isAlive, startTicksOf } from '../shared/process-identity.ts'
+import { schedulerJob, schedulerSaysOver } from './scheduler-job.ts'
 
 /** A run folder holds this file while a process writes the run. Archives and copies of a folder leave it out. */
 export const lockName = 'lock.json'
@@ -15,10 +16,15 @@ const lockSchema = z.object({
   /** When the process took the lock, and what tells it from a later process of the same number, where that is known. */
   taken: z.string(),
   process: z.string().nullable(),
+  /** The task of a cluster's scheduler that the process belongs to. */
+  job: z.string().nullable().default(null),
 })
 type LockFile = z.infer<typeof lockSchema>
 
-/** Keeps two processes from writing one run. A lock whose process is gone counts for nothing. */
+/**
+ * Keeps two processes from writing one run. A lock whose process is gone counts for nothing, nor does one of another computer
+ * whose scheduler says that the task is over which took it.
+ */
 export class RunLock {
   readonly #file: string
   readonly #text: string
@@ -32,12 +38,13 @@ export class RunLock {
   static take(folder: string): RunLock {
     const file = join(folder, lockName)
     const { pid } = process
-    const lock: LockFile = { host: hostname(), pid, taken: new Date().toISOString(), process: startTicksOf(pid) }
+    const taken = new Date().toISOString()
+    const lock: LockFile = { host: hostname(), pid, taken, process: startTicksOf(pid), job: schedulerJob() }
     const text = `${JSON.stringify(lock)}\n`
     if (create(file, text)) return new RunLock(file, text)
     const found = textOf(file)
     const holder = found === null ? null : holderOf(found)
-    if (holder) throw refused(folder, holder)
+    if (holder && !isOverElsewhere(holder)) throw refused(folder, holder)
     // Of two processes that find the same stale lock, the one that moves it away goes on.
     const aside = `${file}.${pid}.stale`
     try {
@@ -55,6 +62,12 @@ export class RunLock {
   /** Whether the lock is still there, and still this process's. */
   get isHeld(): boolean {
     return textOf(this.#file) === this.#text
+  }
+
+  /** Whether another process has taken the folder since: it had reason to think that this one is gone. */
+  get isLost(): boolean {
+    const text = textOf(this.#file)
+    return text !== null && text !== this.#text && holderOf(text) !== null
   }
 
   /** Gives the folder free, unless another process has taken it since. */
@@ -117,9 +130,16 @@ function holderOf(text: string): LockFile | null {
   return Date.parse(lock.taken) < Date.now() - uptime() * 1000 - 60_000 ? null : lock
 }
 
+/** Whether a scheduler says so of a lock that another computer wrote. */
+const isOverElsewhere = ({ host, job }: LockFile): boolean =>
+  host !== hostname() && job !== null && schedulerSaysOver(job)
+
 function refused(folder: string, holder: LockFile | null): SecateurError {
   const elsewhere = holder !== null && holder.host !== hostname()
-  const who = holder === null ? 'another process' : `process ${holder.pid}${elsewhere ? ` on ${holder.host}` : ''}`
+  const who =
+    holder === null
+      ? 'another process'
+      : `process ${holder.pid}${elsewhere ? ` on ${holder.host}` : ''}${holder.job ? ` (task ${holder.job} of Slurm)` : ''}`
   const help = elsewhere ? `; if none runs there any more, remove ${join(folder, lockName)}` : ''
   return new SecateurError('bad-setting', `${who} is writing the run in ${folder}: wait for it, or stop it${help}`, {
     field: 'out',

@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  readSync,
   readdirSync,
   renameSync,
   rmSync,
@@ -131,6 +132,21 @@ export function readSmallFile(path: string, maxBytes: number): Buffer {
       throw badFile(path, undefined, `has ${size} bytes; a file of this kind has ${maxBytes} at most`)
     }
     return readFileSync(descriptor)
+  } catch (error) {
+    throw explained(path, error)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** The last bytes of a file of any size, as text. */
+export function endOfFile(path: string, bytes: number): string {
+  const descriptor = openFile(path)
+  try {
+    const { size } = fstatSync(descriptor)
+    const buffer = Buffer.alloc(Math.min(size, bytes))
+    const read = readSync(descriptor, buffer, 0, buffer.length, size - buffer.length)
+    return buffer.toString('utf8', 0, read)
   } catch (error) {
     throw explained(path, error)
   } finally {

@@ -33,9 +33,10 @@ export interface Ran {
 export function secateur(
   args: readonly string[],
   onLine?: (line: string, kill: (signal: NodeJS.Signals) => void) => void,
+  env: NodeJS.ProcessEnv = process.env,
 ): Promise<Ran> {
   return new Promise((done, failed) => {
-    const child = spawn(process.execPath, [join(root, 'engine/entries/main.ts'), ...args], { cwd: root })
+    const child = spawn(process.execPath, [join(root, 'engine/entries/main.ts'), ...args], { cwd: root, env })
     let stdout = ''
     let stderr = ''
     let seen = 0

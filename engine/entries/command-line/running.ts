@@ -12,6 +12,8 @@ export interface CommonFlags {
   estimate?: boolean
 }
 
+export const estimateFlag = ['--estimate', 'only say what the job would leave, need and take on this computer'] as const
+
 /** Runs a job that flags and files have made, and reports its result; with --estimate only what it would need. */
 export async function runReported(job: Job, flags: CommonFlags, reporter: Reporter): Promise<void> {
   const parsed = jobSchema.parse(job)

@@ -3,11 +3,19 @@ import { exitCodes, SecateurError } from '../../shared/errors.ts'
 /** Two signals within this time are one: a signal to a whole process group can arrive twice at once. */
 const sameMilliseconds = 500
 
-/** SIGHUP is what a terminal that is closed, or a connection that breaks, sends. */
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+/**
+ * SIGHUP is what a terminal that is closed, or a connection that breaks, sends; SIGUSR1 what the scheduler of a cluster does
+ * before time is over. Windows knows no such signal.
+ */
+const signals = [
+  'SIGINT',
+  'SIGTERM',
+  'SIGHUP',
+  ...(process.platform === 'win32' ? [] : (['SIGUSR1'] as const)),
+] as const
 
 /**
- * What stops a job: SIGINT, SIGTERM, SIGHUP, the end of the process that started this one (where the two share a
+ * What stops a job: SIGINT, SIGTERM, SIGHUP, SIGUSR1, the end of the process that started this one (where the two share a
  * channel), or a call. The first time the job is asked to end with its state saved; the second time, of a signal, the
  * process ends at once.
  */

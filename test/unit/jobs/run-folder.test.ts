@@ -74,6 +74,42 @@ test('a lock is held as long as its process is the one that took it, whatever th
   mine.release()
 })
 
+test('a lock of another computer is taken over only where the scheduler says that its task is over', () => {
+  const path = mkdtempSync(join(folder, 'lock-'))
+  const programs = mkdtempSync(join(folder, 'programs-'))
+  const lock = { host: 'n1.elsewhere', pid: 7, taken: new Date().toISOString(), process: '1', job: '17_3' }
+  const write = (changes: object) => writeFileSync(join(path, lockName), JSON.stringify({ ...lock, ...changes }))
+  const before = { ...process.env }
+  const says = (text: string) =>
+    writeFileSync(join(programs, 'scontrol'), `#!/bin/sh\n${text}\n`, { mode: 0o755, flag: 'w' })
+  try {
+    process.env['PATH'] = `${programs}:${before['PATH']}`
+    write({})
+    for (const words of ['echo JobId=20 JobState=RUNNING', 'echo "Unable to contact slurm controller" >&2; exit 1']) {
+      says(words)
+      assert.throws(() => RunLock.take(path), /process 7 on n1\.elsewhere \(task 17_3 of Slurm\) is writing the run/)
+    }
+    for (const words of ['echo JobId=20 JobState=NODE_FAIL', 'echo "Invalid job id specified" >&2; exit 1']) {
+      says(words)
+      write({})
+      RunLock.take(path).release()
+    }
+    says('exit 1')
+    write({ job: null })
+    assert.throws(() => RunLock.take(path), /if none runs there any more, remove/)
+    // The task itself, started again: Slurm does that once the start before is over.
+    Object.assign(process.env, { SLURM_ARRAY_JOB_ID: '17', SLURM_ARRAY_TASK_ID: '3' })
+    write({})
+    const taken = RunLock.take(path)
+    assert.deepEqual(JSON.parse(readFileSync(join(path, lockName), 'utf8')).job, '17_3')
+    assert.equal(taken.isLost, false)
+    write({})
+    assert.equal(taken.isLost, true)
+  } finally {
+    process.env = before
+  }
+})
+
 test('a folder with a file of something else is refused', () => {
   for (const name of ['result.json', 'holiday.jpg'])
     assert.throws(() => RunFolder.create(folderWith(name, '{}'), job), /holds something already/)

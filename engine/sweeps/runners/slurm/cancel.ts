@@ -1,0 +1,32 @@
+import { setTimeout } from 'node:timers/promises'
+import { badSetting } from '../../../shared/errors.ts'
+import { readSubmissions } from './cluster-folder.ts'
+import { slurm } from './commands.ts'
+import { readQueue } from './queue.ts'
+import { recover } from './recover.ts'
+
+/** Milliseconds that tasks have to leave the queue, in looks a second apart: Slurm kills what still runs after half a minute. */
+const looks = 45
+
+/**
+ * Ends what waits or runs of a sweep on its cluster; what runs saves its state first. Returns in words what came of it.
+ *
+ * @throws SecateurError where the sweep was never on a cluster, and where the scheduler does not answer or refuses
+ */
+export async function cancelOnCluster(sweep: string): Promise<string> {
+  const known = readSubmissions(sweep)
+  if (!known) throw badSetting('--cancel', `the sweep in ${sweep} was never on a cluster`)
+  await recover(sweep, known)
+  const names = known.submissions.map(({ name }) => name)
+  const before = await readQueue(names)
+  if (before.size === 0) return 'nothing of the sweep waits or runs on the cluster'
+  const arrays = [...new Set([...before.keys()].map((id) => id.split('_')[0]!))]
+  await slurm('scancel', arrays)
+  let left = before.size
+  for (let look = 0; left > 0 && look < looks; look++) {
+    if (look > 0) await setTimeout(1000)
+    left = (await readQueue(names)).size
+  }
+  const rest = left === 0 ? '' : `; ${left} of them still end: squeue shows them`
+  return `cancelled ${before.size} ${before.size === 1 ? 'task' : 'tasks'}; what ran has saved its state, and --resume goes on${rest}`
+}

@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { parseAs, parseJson } from '../../../shared/files.ts'
+
+/** Exit codes of the script itself; what else ends it is a code of the command line, or of the shell. */
+export const scriptCodes = { notSentAgain: 75, noProgress: 76, noSetup: 77 } as const
+
+const application = join(import.meta.dirname, '../../../..')
+const variables = z.record(z.string().regex(/^\w+$/), z.string())
+
+export interface ScriptFacts {
+  /** Folder of the sweep. */
+  sweep: string
+  /** Names of the array's tasks, in the order of their numbers. */
+  names: readonly string[]
+  /** Folders of their runs. */
+  folders: readonly string[]
+  setup: string | undefined
+}
+
+/** Text that a shell takes as it is. */
+export const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
+
+/** The batch script of an array of runs. */
+export function batchScript({ sweep, names, folders, setup }: ScriptFacts): string {
+  return `#!/bin/bash
+# Runs of a sweep of Secateur, one for each task of an array of Slurm. Written by \`secateur sweep --on slurm\`.
+sweep=${quoted(sweep)}
+names=(${names.map(quoted).join(' ')})
+folders=(${folders.map(quoted).join(' ')})
+name=\${names[$SLURM_ARRAY_TASK_ID]}
+folder=\${folders[$SLURM_ARRAY_TASK_ID]}
+task=\${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+
+# A setup file may set these: what comes before the command (of a container, say), Node, and Secateur's folder.
+launch=()
+SECATEUR_NODE=${quoted(process.execPath)}
+SECATEUR_APP=${quoted(application)}
+${allocatorVariables()}
+${setup === undefined ? '' : setupLines(setup)}
+echo "secateur: $name is task $task on $(hostname), start $((\${SLURM_RESTART_COUNT:-0} + 1)), $(date '+%F %T')"
+
+# What a run has done: a step is a line of metrics.jsonl, scores are kept task by task.
+progress() { cat "$folder/metrics.jsonl" "$folder/scores.json" 2>/dev/null | wc -c; }
+before=$(progress)
+
+child=
+asked=
+ask() {
+  asked=\${asked:-$1}
+  echo "secateur: $1 came for $name at $(date '+%F %T'): it saves its state and ends"
+  [ -z "$child" ] || kill -s "$1" "$child" 2>/dev/null
+}
+for signal in USR1 TERM INT HUP; do trap "ask $signal" $signal; done
+
+"\${launch[@]}" "$SECATEUR_NODE" "$SECATEUR_APP/engine/entries/main.ts" sweep-task "$sweep" "$name" &
+child=$!
+code=0
+# A signal ends the waiting, not the child.
+while kill -0 "$child" 2>/dev/null; do
+  wait "$child"
+  code=$?
+done
+wait "$child" 2>/dev/null
+last=$?
+[ "$last" = 127 ] || code=$last
+
+# Before its time is over a run is sent again, as often as it gets on; other signals come from a scheduler that does so itself.
+if [ "$code" = 130 ] && [ "$asked" = USR1 ]; then
+  if [ "$(progress)" = "$before" ]; then
+    echo "secateur: $name did no step within its time limit: give it more time"
+    exit ${scriptCodes.noProgress}
+  fi
+  scontrol requeue "$task" || exit ${scriptCodes.notSentAgain}
+fi
+exit "$code"
+`
+}
+
+const setupLines = (setup: string) => `if ! source ${quoted(setup)}; then
+  echo "secateur: the setup file ${setup.replaceAll(/["$`\\]/g, '?')} failed"
+  exit ${scriptCodes.noSetup}
+fi
+`
+
+/** How glibc and V8 keep memory (docs/performance.md), unless the environment says otherwise. */
+function allocatorVariables(): string {
+  const file = join(application, 'resources/engine-environment.json')
+  const given = parseAs(variables, parseJson(readFileSync(file, 'utf8'), file), file)
+  return Object.entries(given)
+    .map(([name, value]) => `export ${name}="\${${name}-${value}}"`)
+    .join('\n')
+}

@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { basename, resolve } from 'node:path'
+import { type ClusterSettings, type RunFile, secondsToSave } from '../../../contract/index.ts'
+import { readRunFile } from '../../../runs/run-files.ts'
+import { SecateurError } from '../../../shared/errors.ts'
+import { writeFileAtomically, writeJson } from '../../../shared/files.ts'
+import type { SweepTask } from '../runner.ts'
+import {
+  forgetFailure,
+  jobFileOf,
+  logFolderOf,
+  scriptFileOf,
+  type Submission,
+  type Submissions,
+  writeSubmissions,
+} from './cluster-folder.ts'
+import { slurm } from './commands.ts'
+import { batchScript } from './script.ts'
+
+/** Tasks of an array that every Slurm takes, unless its own limit can be read. */
+const usualArray = 1000
+
+/** What names a task in files and in the queue: that of its folder. */
+export const keyOf = (task: SweepTask): string => basename(task.job.out)
+
+/**
+ * Hands tasks to the scheduler as one array, or as several where they are more than it takes in one. What is about to be
+ * submitted is written down first, so that an array is found again by its name where the answer was lost.
+ *
+ * @param known changed and written with every array
+ * @param after an array that must be over before these tasks begin
+ * @returns numbers of the arrays
+ * @throws SecateurError with the words of sbatch where it refuses
+ */
+export async function submit(
+  sweep: string,
+  tasks: readonly SweepTask[],
+  known: Submissions,
+  after: string | null,
+): Promise<string[]> {
+  if (tasks.length === 0) return []
+  mkdirSync(logFolderOf(sweep), { recursive: true })
+  for (const task of tasks) {
+    forgetFailure(sweep, keyOf(task))
+    writeJson(jobFileOf(sweep, keyOf(task)), withThreads(task, known.cluster))
+  }
+  const size = await mostInArray()
+  const arrays: string[] = []
+  for (let at = 0; at < tasks.length; at += size) {
+    // A limit of runs at a time holds for each array alone: one waits for the other.
+    const previous = known.cluster.parallel === undefined ? after : (arrays.at(-1) ?? after)
+    arrays.push(await submitArray(sweep, tasks.slice(at, at + size), known, previous))
+  }
+  return arrays
+}
+
+async function submitArray(
+  sweep: string,
+  tasks: readonly SweepTask[],
+  known: Submissions,
+  after: string | null,
+): Promise<string> {
+  const name = `secateur-${randomBytes(4).toString('hex')}`
+  const script = scriptFileOf(sweep, name)
+  const names = tasks.map(keyOf)
+  const { setup } = known.cluster
+  writeFileAtomically(
+    script,
+    batchScript({
+      sweep: resolve(sweep),
+      names,
+      folders: tasks.map(({ job }) => resolve(job.out)),
+      setup: setup === undefined ? undefined : resolve(setup),
+    }),
+  )
+  const submission: Submission = { name, array: null, tasks: names, submitted: new Date().toISOString() }
+  known.submissions.push(submission)
+  writeSubmissions(sweep, known)
+  const said = await slurm('sbatch', [...sbatchOptions(sweep, tasks.length, name, known.cluster, after), script])
+  // `17`, or `17;cluster` where there are several clusters.
+  const array = /^(\d+)(;|$)/m.exec(said.trim())?.[1]
+  if (array === undefined)
+    throw new SecateurError('unsupported', `sbatch: it said ${JSON.stringify(said)} in place of a number`)
+  submission.array = array
+  writeSubmissions(sweep, known)
+  return array
+}
+
+/** @param tasks how many */
+export function sbatchOptions(
+  sweep: string,
+  tasks: number,
+  name: string,
+  { partition, account, gpus, cpus, memory, time, parallel }: ClusterSettings,
+  after: string | null,
+): string[] {
+  // In a name of a log file, % begins what Slurm puts in.
+  const logs = resolve(logFolderOf(sweep)).replaceAll('%', '%%')
+  return [
+    '--parsable',
+    `--array=0-${tasks - 1}${parallel === undefined ? '' : `%${parallel}`}`,
+    '--requeue',
+    `--signal=B:USR1@${secondsToSave}`,
+    `--job-name=${name}`,
+    `--chdir=${process.cwd()}`,
+    `--output=${logs}/%A_%a.log`,
+    '--open-mode=append',
+    '--nodes=1',
+    '--ntasks=1',
+    `--cpus-per-task=${cpus}`,
+    ...(after === null ? [] : [`--dependency=afterany:${after}`]),
+    ...(partition === undefined ? [] : [`--partition=${partition}`]),
+    ...(account === undefined ? [] : [`--account=${account}`]),
+    ...(gpus === 0 ? [] : [`--gres=gpu:${gpus}`]),
+    ...(memory === undefined ? [] : [`--mem=${Math.ceil(memory * 1024)}M`]),
+    ...(time === undefined ? [] : [`--time=${time}`]),
+  ]
+}
+
+async function mostInArray(): Promise<number> {
+  const config = await slurm('scontrol', ['show', 'config'])
+  const most = Number(/^MaxArraySize\s*=\s*(\d+)/m.exec(config)?.[1] ?? usualArray)
+  if (most === 0)
+    throw new SecateurError(
+      'unsupported',
+      'this cluster takes no job arrays (its MaxArraySize is 0): ask those who run it',
+    )
+  return Math.max(1, most - 1)
+}
+
+/** A run that has begun goes on with the threads that it had; another takes the processors that it is given. */
+function withThreads({ job }: SweepTask, { cpus }: ClusterSettings): SweepTask['job'] {
+  return { ...job, threads: startedThreads(job.out) ?? job.threads ?? cpus }
+}
+
+function startedThreads(folder: string): number | undefined {
+  let run: RunFile
+  try {
+    run = readRunFile(folder)
+  } catch {
+    return undefined
+  }
+  return run.job.kind === 'prune' ? run.job.threads : undefined
+}

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { z } from 'zod'
+import { sweepSchema } from '../../engine/contract/index.ts'
+import { readRunFile } from '../../engine/runs/run-files.ts'
+import { readJson } from '../../engine/shared/files.ts'
+import { expandSweep } from '../../engine/sweeps/expand.ts'
+import { reportText } from '../../engine/sweeps/report.ts'
+import { readSubmissions } from '../../engine/sweeps/runners/slurm/cluster-folder.ts'
+import { summaryRows } from '../../engine/sweeps/summary.ts'
+import { outcomeOf, readFailures, resultIn } from '../../engine/sweeps/sweep-folder.ts'
+import { Cluster, findSlurm } from '../slurm/cluster.ts'
+import { sample, secateur, temporaryFolder } from './secateur.ts'
+
+const slurm = findSlurm()
+const skip = 'missing' in slurm ? `no Slurm here: ${slurm.missing}` : false
+const folder = temporaryFolder()
+/** Paths of sockets are short. */
+const clusterFolder = skip ? '' : mkdtempSync('/tmp/secateur-')
+after(() => skip || rmSync(clusterFolder, { recursive: true, force: true }))
+
+/** Six short runs of the sample, which take the dense checkpoint's scores from the sweep. */
+function sweepFile(name: string): { file: string; out: string } {
+  const [file, out] = [join(folder, `${name}.json`), join(folder, name)]
+  const base = {
+    data: [sample('train.jsonl')],
+    maxDocuments: 30,
+    batchSize: 2,
+    sequenceLength: 32,
+    steps: 4,
+    frequency: 2,
+    saveEvery: 1,
+    learningRate: 1e-3,
+    threads: 1,
+    evaluateDense: true,
+    evaluation: { perplexity: { heldout: sample('heldout.txt') }, maxWindows: 1 },
+  }
+  const values = { criterion: ['loraprune', 'magnitude'], seed: [1, 2, 3] }
+  writeFileSync(file, JSON.stringify({ checkpoint: sample('model'), out, base, values }))
+  return { file, out }
+}
+
+/** A result without what every attempt measures of itself: seconds and memory. */
+function unmeasured(path: string) {
+  const { seconds: _, peakMemoryBytes: __, ...result } = resultIn(path)!
+  return result
+}
+
+/** The report, without what every attempt measures of itself. */
+function reportOf(out: string): string {
+  const { job } = readRunFile(out)
+  assert.ok(job.kind === 'sweep')
+  const runs = expandSweep(job)
+  const outcome = outcomeOf(job, out, runs, {
+    results: new Map(runs.map(({ name }) => [name, unmeasured(join(out, 'runs', name))])),
+    dense: unmeasured(join(out, 'dense')),
+    failures: readFailures(out),
+  })
+  return reportText(outcome, summaryRows(outcome.results), [])
+}
+
+/** Names of the runs of a sweep. */
+const runNames = (file: string) =>
+  expandSweep(sweepSchema.parse({ ...readJson(file, z.looseObject({})), kind: 'sweep' })).map(({ name }) => name)
+
+const weightsOf = (out: string, run: string) => readFileSync(join(out, 'runs', run, 'output/model.safetensors'))
+
+/** What a task of Slurm has printed so far. */
+function logOf(out: string, id: string): string {
+  const file = join(out, 'cluster/logs', `${id}.log`)
+  return existsSync(file) ? readFileSync(file, 'utf8') : ''
+}
+
+const arraysOf = (out: string) => readSubmissions(out)!.submissions.map(({ array, tasks }) => ({ array, tasks }))
+
+async function until<T>(what: string, find: () => T | null | undefined | false): Promise<T> {
+  for (const deadline = Date.now() + 120_000; Date.now() < deadline; await setTimeout(10)) {
+    const found = find()
+    if (found) return found
+  }
+  throw new Error(`${what} did not happen`)
+}
+
+/** The process that writes a run, halted once a step is done. */
+async function haltedAfterStep(run: string): Promise<number> {
+  const metrics = join(run, 'metrics.jsonl')
+  await until(`a step of ${run}`, () => existsSync(metrics) && statSync(metrics).size > 0)
+  const { pid } = JSON.parse(readFileSync(join(run, 'lock.json'), 'utf8')) as { pid: number }
+  process.kill(pid, 'SIGSTOP')
+  return pid
+}
+
+const title =
+  'a sweep on Slurm goes on through a requeue, a kill, a time limit and a restart of the controller, to the same report'
+test(title, { skip }, async () => {
+  assert.ok('root' in slurm)
+  await using cluster = await Cluster.start(slurm.root, clusterFolder)
+  const on = (args: readonly string[], onLine?: Parameters<typeof secateur>[1]) =>
+    secateur(args, onLine, cluster.environment)
+  const [local, remote, other] = [sweepFile('local'), sweepFile('remote'), sweepFile('other')]
+  const names = runNames(local.file)
+  const run = (index: number) => join(remote.out, 'runs', names[index]!)
+
+  let isAway = false
+  const watched = on(
+    ['sweep', remote.file, '--on', 'slurm', '--parallel', '2', '--cpus', '1', '--json'],
+    (line, kill) => {
+      isAway ||= line.includes('the scheduler does not answer, and runs are watched by their folders: squeue: ')
+      if (line.includes('it was killed (SIGKILL)')) kill('SIGINT')
+    },
+  )
+  const slow = await haltedAfterStep(run(0))
+  await haltedAfterStep(run(1))
+  const [, { array }] = arraysOf(remote.out) as [unknown, { array: string }]
+  await cluster.stopController()
+  await until('its absence', () => isAway)
+  await cluster.startController()
+  // The controller looks for such tasks twice a minute: the others pass by meanwhile.
+  await cluster.run('scontrol', ['update', `JobId=${array}_0`, 'TimeLimit=1'])
+  await cluster.run('scontrol', ['requeue', `${array}_1`])
+  process.kill(await haltedAfterStep(run(2)), 'SIGKILL')
+
+  const left = await watched
+  assert.equal(left.code, 130, left.stderr)
+  assert.match(left.stdout, /the scheduler answers again/)
+  assert.match(left.stdout, /the runs go on in Slurm \(\d+, \d+\): --resume/)
+
+  const resumed = on(['sweep', remote.file, '--resume'])
+  const alone = secateur(['sweep', local.file])
+  const refused = await on(['sweep', other.file, '--on', 'slurm', '--partition', 'moon'])
+  assert.equal(refused.code, 5)
+  assert.match(refused.stderr, /sbatch: .*[Ii]nvalid partition/)
+  const handedOver = await on(['sweep', other.file, '--resume', '--on', 'slurm', '--no-watch', '--partition', 'main'])
+  assert.equal(handedOver.code, 0, handedOver.stderr)
+  assert.match(handedOver.stderr, /submitted 7 tasks to Slurm as \d+, \d+\nthe runs go on in Slurm/)
+  const cancelled = await on(['sweep', other.file, '--cancel'])
+  assert.match(cancelled.stderr, /cancelled \d tasks; what ran has saved its state, and --resume goes on\n/)
+
+  await until('the end of its time', () => logOf(remote.out, `${array}_0`).includes('USR1 came'))
+  await cluster.run('scontrol', ['update', `JobId=${array}_0`, 'TimeLimit=60'])
+  process.kill(slow, 'SIGCONT')
+  const ran = await resumed
+  assert.equal(ran.code, 0, ran.stderr)
+  assert.match(ran.stderr, /\d of \d tasks wait or run on the cluster already\nsubmitted 1 task to Slurm as/)
+  assert.deepEqual(arraysOf(remote.out).at(-1)!.tasks, [names[2]], 'what is missing is submitted')
+
+  const starts = names.map((_, index) => logOf(remote.out, `${array}_${index}`).match(/, start \d/g))
+  assert.deepEqual(starts, [
+    [', start 1', ', start 2'],
+    [', start 1', ', start 2'],
+    ...[2, 3, 4, 5].map(() => [', start 1']),
+  ])
+  for (const [index, signal] of ['USR1', 'TERM'].entries())
+    assert.match(logOf(remote.out, `${array}_${index}`), new RegExp(`${signal} came[^]*stopped after step 1 of 4`))
+  assert.equal((await alone).code, 0)
+  assert.equal(reportOf(remote.out), reportOf(local.out))
+  for (const name of names) assert.ok(weightsOf(remote.out, name).equals(weightsOf(local.out, name)), name)
+
+  const result = () => statSync(join(run(3), 'result.json')).mtimeMs
+  const before = result()
+  assert.equal((await on(['sweep-task', remote.out, names[3]!])).code, 0)
+  assert.equal(result(), before, 'a finished run is not done again')
+})
