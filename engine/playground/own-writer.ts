@@ -130,10 +130,15 @@ export class OwnWriter implements Writer {
   #likelihood(scores: Float32Array, id: number, count: number, stream: TextStream) {
     const { logProbability, likeliest } = logProbabilities(scores, id, count)
     const alternatives = likeliest.map((each) => ({
-      text: stream.preview(each.id) || this.#tokenizer.token(each.id),
+      text: this.#shown(stream.preview(each.id), each.id),
       logProbability: each.logProbability,
     }))
     return { logProbability, alternatives }
+  }
+
+  /** A special token has no text, and one of some bytes of a character none that can be read: they are named instead. */
+  #shown(text: string, id: number): string {
+    return text === '' || text.includes('\uFFFD') ? this.#tokenizer.token(id) : text
   }
 
   [Symbol.dispose](): void {

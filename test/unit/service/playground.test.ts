@@ -3,9 +3,14 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { type WrittenPiece, writtenPieceSchema } from '../../../engine/contract/index.ts'
+import { mergeSchema, type WrittenPiece, writtenPieceSchema } from '../../../engine/contract/index.ts'
 import { generateText } from '../../../engine/jobs/generate.ts'
+import { merge } from '../../../engine/jobs/merge.ts'
 import { generateSchema } from '../../../engine/jobs/settings.ts'
+import { writeAdapter } from '../../../engine/lora/write-peft.ts'
+import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
+import { linearOf } from '../../../engine/models/tensors.ts'
+import { Random } from '../../../engine/shared/random.ts'
 import { sample } from '../../e2e/secateur.ts'
 import { RequestError, startService } from './client.ts'
 
@@ -16,9 +21,9 @@ const machine = { device: 'onnx' as const, threads: 1 }
 const { request, send } = startService()
 const prompt = 'The weather today'
 
-async function written(settings: object, input: object = { prompt }) {
+async function written(settings: object, input: object = { prompt }, writer: { checkpoint: string } = model) {
   const pieces: WrittenPiece[] = []
-  const result = await request('writeText', { model, input, settings } as never, {
+  const result = await request('writeText', { model: writer, input, settings } as never, {
     part: (part) => pieces.push(writtenPieceSchema.parse(part)),
   })
   return { ...result, pieces, text: pieces.map(({ text }) => text).join('') }
@@ -87,6 +92,32 @@ test('without a chat template a chat is refused with what to do', async () => {
     left.models.map(({ checkpoint }) => checkpoint),
     [model.checkpoint],
   )
+})
+
+test('an adapter writes on its checkpoint what the merged checkpoint writes', async () => {
+  const [adapter, out] = [join(folder, 'adapter'), join(folder, 'merged')]
+  using checkpoint = openCheckpoint(model.checkpoint)
+  const { config } = checkpoint
+  const { inputs, outputs } = linearOf(config, 0, 'down')
+  const random = new Random(1)
+  const values = (count: number) => Float32Array.from({ length: count }, () => random.uniform() - 0.5)
+  const matrices = new Map([
+    ['layers.0.down', { a: values(2 * inputs), b: values(2 * outputs), rank: 2, inputs, outputs }],
+  ])
+  const facts = { rank: 2, alpha: 4, dropout: 0, rankStabilised: false, targetModules: ['down'] }
+  await writeAdapter(adapter, { ...facts, matrices, base: model.checkpoint }, config)
+  const { signal } = new AbortController()
+  const job = mergeSchema.parse({ kind: 'merge', ...model, adapter, out, outputDtype: 'float32' })
+  await merge(job, { emit: () => {}, signal, resume: false })
+  const settings = { temperature: 0, maxNewTokens: 8, alternatives: 0 }
+  const texts: string[] = []
+  for (const writer of [{ ...model, adapter }, { checkpoint: out }]) {
+    await request('loadModel', { model: writer, ...machine })
+    texts.push((await written(settings, { prompt }, writer)).text)
+  }
+  assert.equal(texts[0], texts[1])
+  assert.notEqual(texts[0], (await written(settings)).text)
+  await request('releaseModels', { paths: [adapter, out] })
 })
 
 test('an answer is cancelled between two tokens, and the model writes on', async () => {
