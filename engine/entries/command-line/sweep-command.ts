@@ -72,7 +72,7 @@ export function addSweepCommand({ program, action, reporter }: Commands): void {
 
   async function cancel({ out }: SweepJob): Promise<void> {
     const { cancelOnCluster } = await import('../../sweeps/runners/slurm/cancel.ts')
-    reporter.note(await cancelOnCluster(out))
+    reporter.note(await cancelOnCluster(out, (text) => reporter.note(text)))
   }
 }
 

@@ -13,7 +13,7 @@ const looks = 45
  *
  * @throws SecateurError where the sweep was never on a cluster, and where the scheduler does not answer or refuses
  */
-export async function cancelOnCluster(sweep: string): Promise<string> {
+export async function cancelOnCluster(sweep: string, note: (text: string) => void): Promise<string> {
   const known = readSubmissions(sweep)
   if (!known) throw badSetting('--cancel', `the sweep in ${sweep} was never on a cluster`)
   await recover(sweep, known)
@@ -23,6 +23,7 @@ export async function cancelOnCluster(sweep: string): Promise<string> {
   const arrays = [...new Set([...before.keys()].map((id) => id.split('_')[0]!))]
   await slurm('scancel', arrays)
   let left = before.size
+  note('waiting until what ran has saved its state; Ctrl-C ends the waiting alone')
   for (let look = 0; left > 0 && look < looks; look++) {
     if (look > 0) await setTimeout(1000)
     left = (await readQueue(names)).size

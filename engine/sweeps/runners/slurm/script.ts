@@ -50,7 +50,8 @@ asked=
 ask() {
   asked=\${asked:-$1}
   echo "secateur: $1 came for $name at $(date '+%F %T'): it saves its state and ends"
-  [ -z "$child" ] || kill -s "$1" "$child" 2>/dev/null
+  # SIGTERM whatever came: a Node that has only just started takes SIGUSR1 for the call of a debugger.
+  [ -z "$child" ] || kill -s TERM "$child" 2>/dev/null
 }
 for signal in USR1 TERM INT HUP; do trap "ask $signal" $signal; done
 
@@ -67,7 +68,7 @@ last=$?
 [ "$last" = 127 ] || code=$last
 
 # Before its time is over a run is sent again, as often as it gets on; other signals come from a scheduler that does so itself.
-if [ "$code" = 130 ] && [ "$asked" = USR1 ]; then
+if [ "$asked" = USR1 ] && { [ "$code" = 130 ] || [ "$code" = 143 ]; }; then
   if [ "$(progress)" = "$before" ]; then
     echo "secateur: $name did no step within its time limit: give it more time"
     exit ${scriptCodes.noProgress}
