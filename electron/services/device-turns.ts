@@ -27,6 +27,8 @@ export class DeviceTurns {
   startRuns: () => Promise<void> = async () => {}
   /** Called before a run starts, so that nothing holds memory for nothing. */
   beforeRun: () => Promise<void> = async () => {}
+  /** Bytes that `beforeRun` gives back. */
+  releasableBytes: () => number = () => 0
 
   /** @returns whether the run has got it */
   takeForRun(device: string, run: number): boolean {

@@ -54,6 +54,7 @@ export class Playground {
     turns.beforeRun = async () => {
       if (!this.#process.isBusy) await this.#process.end()
     }
+    turns.releasableBytes = () => (this.#process.isBusy ? 0 : (this.#process.state.memoryBytes ?? 0))
   }
 
   readonly handlers: Handlers<keyof Handlers & `playground.${string}`> = {

@@ -42,6 +42,11 @@ export class RunQueue {
     this.#deviceChoice = new DeviceChoice(context.engine)
   }
 
+  /** Memory that is given back before a run starts. */
+  get releasableBytes(): number {
+    return this.#turns.releasableBytes()
+  }
+
   process(id: number): RunProcess | undefined {
     return this.#processes.get(id)
   }

@@ -35,7 +35,7 @@ export class Runs {
   readonly handlers: Handlers<Exclude<RunMethod, Transfer>> = {
     'runs.estimate': async (input) => {
       const job = await this.#creation.jobOf(input)
-      return await this.#context.engine.request('estimate', { job })
+      return await this.#context.engine.request('estimate', { job, releasableBytes: this.#queue.releasableBytes })
     },
     'runs.check': async (input) => await this.#creation.check(await this.#creation.jobOf(input), 'count'),
     'runs.plan': (lists) => this.#context.engine.request('planSweep', lists),

@@ -105,7 +105,14 @@ export const serviceMethods = {
     result: z.array(pictureThumbnailSchema),
   },
   /** What a job will leave, need and take. */
-  estimate: { params: z.strictObject({ job: jobSchema }), result: jobEstimateSchema },
+  estimate: {
+    params: z.strictObject({
+      job: jobSchema,
+      /** Memory of other processes that will have ended when the job starts. */
+      releasableBytes: z.number().min(0).default(0),
+    }),
+    result: jobEstimateSchema,
+  },
   /** Reads all data and task files of a job. Progress in bytes. */
   checkData: { params: z.strictObject({ job: jobSchema }), result: dataCheckSchema },
   devices: { params: z.strictObject({}), result: devicesSchema },

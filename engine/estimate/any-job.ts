@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Estimate, JobEstimate, ParsedServiceParams, SweepJob } from '../contract/index.ts'
+import type { Estimate, Job, JobEstimate, ParsedServiceParams, SweepJob } from '../contract/index.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
 import { SecateurError } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
@@ -7,11 +7,14 @@ import { expandSweep, type SweepRun } from '../sweeps/expand.ts'
 import { estimateSingleJob, fitOf } from './single-job.ts'
 
 /** What a job leaves, needs and takes on this computer. @throws SecateurError as the job itself would */
-export const estimateAnyJob = ({ job }: ParsedServiceParams<'estimate'>, control: WorkControl): Promise<JobEstimate> =>
-  job.kind === 'sweep' ? estimateSweep(job, control) : estimateSingleJob(job, control)
+export const estimateAnyJob = (
+  { job, releasableBytes = 0 }: Partial<ParsedServiceParams<'estimate'>> & { job: Job },
+  control: WorkControl,
+): Promise<JobEstimate> =>
+  job.kind === 'sweep' ? estimateSweep(job, releasableBytes, control) : estimateSingleJob(job, control, releasableBytes)
 
 /** The runs of a sweep together: the time of all, and the memory of as many as run at once. */
-async function estimateSweep(job: SweepJob, control: WorkControl): Promise<JobEstimate> {
+async function estimateSweep(job: SweepJob, releasableBytes: number, control: WorkControl): Promise<JobEstimate> {
   const expanded = expandSweep(job)
   // Seeds change nothing of what a run needs.
   const alike = new Map<string, JobEstimate>()
@@ -21,7 +24,7 @@ async function estimateSweep(job: SweepJob, control: WorkControl): Promise<JobEs
     await setImmediate()
     control.signal.throwIfAborted()
     const key = JSON.stringify({ ...run.job, seed: 0 })
-    const known = alike.get(key) ?? (await estimateRun(run, job.out, control))
+    const known = alike.get(key) ?? (await estimateRun(run, { out: job.out, releasableBytes }, control))
     alike.set(key, known)
     runs.push(known)
     control.progress(runs.length, expanded.length)
@@ -57,9 +60,13 @@ async function estimateSweep(job: SweepJob, control: WorkControl): Promise<JobEs
 }
 
 /** @throws SecateurError that says in which run something is wrong. */
-async function estimateRun({ job, name }: SweepRun, out: string, control: WorkControl): Promise<JobEstimate> {
+async function estimateRun(
+  { job, name }: SweepRun,
+  { out, releasableBytes }: { out: string; releasableBytes: number },
+  control: WorkControl,
+): Promise<JobEstimate> {
   try {
-    return await estimateSingleJob({ ...job, out }, control)
+    return await estimateSingleJob({ ...job, out }, control, releasableBytes)
   } catch (error) {
     if (!(error instanceof SecateurError)) throw error
     const { kind, message, file, field } = error

@@ -24,7 +24,7 @@ export interface EstimateContext {
   target?: TargetSettings | undefined
   /** Where a graphics card that is in use holds the weights. */
   placement?: Placement | undefined
-  /** Memory of this process, where the work is done by it: it counts as free. */
+  /** Memory of this process, where the work is done by it, or of what will have ended: it counts as free. */
   heldBytes?: number
 }
 

@@ -20,7 +20,11 @@ import { timeOf } from './time.ts'
 import type { SingleJob } from './work.ts'
 
 /** What one job leaves, needs and takes on this computer. @throws SecateurError as the job itself would */
-export async function estimateSingleJob(given: SingleJob, control: WorkControl): Promise<JobEstimate> {
+export async function estimateSingleJob(
+  given: SingleJob,
+  control: WorkControl,
+  releasableBytes = 0,
+): Promise<JobEstimate> {
   using checkpoint = openCheckpoint(given.checkpoint, 'imageSize' in given ? given.imageSize : undefined)
   const trains = given.kind === 'finetune' || given.kind === 'prune'
   const job: SingleJob = trains ? forModel(given, checkpoint.config) : given
@@ -30,7 +34,7 @@ export async function estimateSingleJob(given: SingleJob, control: WorkControl):
   const target = job.kind === 'prune' ? targetOf(job, checkpoint, times) : undefined
   const choice = job.kind === 'merge' || job.kind === 'export' ? null : await chooseBackend(job)
   const placement = placementOf(job, checkpoint)
-  const known = estimateJob(job, checkpoint, { target, placement })
+  const known = estimateJob(job, checkpoint, { target, placement, heldBytes: releasableBytes })
   const layers = target ? layersAfter(checkpoint.config, target) : checkpoint.config.layers
   const secondsPerPass = placement?.secondsPerPass ?? 0
   const time = await timeOf(job, checkpoint, layers, choice && { ...choice, secondsPerPass }, control)

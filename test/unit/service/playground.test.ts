@@ -120,6 +120,14 @@ test('an adapter writes on its checkpoint what the merged checkpoint writes', as
   await request('releaseModels', { paths: [adapter, out] })
 })
 
+test('memory of models that will be released counts as free for a run', async () => {
+  const job = { kind: 'evaluate' as const, ...model, device: 'onnx' as const, evaluation: { latency: true } }
+  const [now, then] = await Promise.all(
+    [0, 1e12].map((releasableBytes) => request('estimate', { job, releasableBytes } as never)),
+  )
+  assert.ok(then!.freeMemoryBytes - now!.freeMemoryBytes > 9e11)
+})
+
 test('an answer is cancelled between two tokens, and the model writes on', async () => {
   let id = 0
   const failure = await refusal(
