@@ -8,6 +8,7 @@ import { columnsOf, kindOf } from './columns.ts'
 import { expandSweep, type SweepRun } from './expand.ts'
 import { figuresOf } from './figures.ts'
 import { reportText, type SweepOutcome } from './report.ts'
+import { readFailure } from './runners/slurm/cluster-folder.ts'
 import { summaryRows } from './summary.ts'
 import { denseFolderOf, outcomeOf, readFailures, resultIn, runFolderOf } from './sweep-folder.ts'
 import { runsCsv, summaryCsv } from './table.ts'
@@ -23,8 +24,10 @@ export function readSweep({ path }: ParsedServiceParams<'readSweep'>): SweepStat
     runs: runs.map(({ name, varied }) => {
       const own = runFolderOf(folder, name)
       const done = metrics.get(name)
-      const state = done ? 'done' : isLocked(own) ? 'running' : messages.has(name) ? 'failed' : restingState(own)
-      const message = state === 'failed' ? messages.get(name)! : null
+      // On a cluster, a run may fail while nobody watches the sweep.
+      const failure = done ? null : (messages.get(name) ?? readFailure(folder, name)?.message ?? null)
+      const state = done ? 'done' : isLocked(own) ? 'running' : failure === null ? restingState(own) : 'failed'
+      const message = state === 'failed' ? failure : null
       return { name, folder: own, varied, state, message, metrics: done ?? {} }
     }),
     columns: columnsOf([...results, ...(dense ? [{ metrics: dense }] : [])]).map((name) => ({

@@ -4,7 +4,10 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { clusterSchema } from '../../../engine/contract/index.ts'
+import { clusterSchema, sweepSchema } from '../../../engine/contract/index.ts'
+import { RunFolder } from '../../../engine/runs/run-folder.ts'
+import { readSweep } from '../../../engine/sweeps/read-sweep.ts'
+import { keepFailure } from '../../../engine/sweeps/runners/slurm/cluster-folder.ts'
 import { endText } from '../../../engine/sweeps/runners/slurm/failure.ts'
 import { parseAccounting, parseJob, parseQueue } from '../../../engine/sweeps/runners/slurm/queue.ts'
 import { batchScript } from '../../../engine/sweeps/runners/slurm/script.ts'
@@ -67,6 +70,21 @@ test('times that Slurm does not know or that leave no time to save the state are
     assert.ok(isTaken(time), time)
   for (const time of ['4', '4:59', '0:04:59', '0-0:4', 'soon', '1-', '1:2:3:4', '']) assert.ok(!isTaken(time), time)
   assert.ok(!clusterSchema.safeParse({ partition: 'gpu; rm -rf' }).success)
+})
+
+test('a run that failed on a cluster is told of, also where nobody watched', () => {
+  const out = join(folder, 'sweep')
+  const base = { data: ['text.txt'] }
+  const job = sweepSchema.parse({ kind: 'sweep', checkpoint: 'model', out, base, values: { seed: [1, 2] } })
+  RunFolder.create(out, job).close()
+  keepFailure(out, '2-2', { kind: 'bad-file', message: 'text.txt: there is no such file' })
+  assert.deepEqual(
+    readSweep({ path: out }).runs.map(({ name, state, message }) => ({ name, state, message })),
+    [
+      { name: '1-1', state: 'queued', message: null },
+      { name: '2-2', state: 'failed', message: 'text.txt: there is no such file' },
+    ],
+  )
 })
 
 /** A batch script with a program in place of Node, run as a task without a scheduler. */

@@ -87,7 +87,7 @@ function codeText(code: number | null): string {
 /** The end of what the task printed, without what shells say of it, and where the rest is. */
 function logText(sweep: string, id: string): string {
   const file = logFileOf(sweep, id)
-  if (!existsSync(file)) return ''
+  if (!existsSync(file)) return ` (there is no ${file}: does its node see that folder?)`
   const lines = endOfFile(file, 4000).trim().split('\n')
   const last = lines.findLast((line) => line !== '' && !/^slurmstepd|slurm_script: line \d+:/.test(line))
   return last === undefined ? '' : ` (${file} ends: ${last.slice(0, 300)})`
