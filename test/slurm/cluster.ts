@@ -88,7 +88,11 @@ export class Cluster implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // What a test has halted hears nothing but this; a node that ends before its jobs leaves them behind.
+    await this.run('scancel', ['--full', '--signal=KILL', '--user', userInfo().username])
     await this.run('scancel', ['--user', userInfo().username])
+    for (let waited = 0; waited < 20_000 && (await this.run('squeue', ['--noheader'])) !== ''; waited += 200)
+      await setTimeout(200)
     for (const name of [...this.#daemons.keys()].toReversed()) await this.#end(name)
   }
 
