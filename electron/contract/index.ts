@@ -7,6 +7,7 @@ import { historyMethods } from './history.ts'
 import { libraryMethods } from './library.ts'
 import { pictureMethods } from './pictures.ts'
 import { playgroundMethods } from './playground.ts'
+import { predictionMethods } from './predictions.ts'
 import { runMethods } from './runs.ts'
 import { sampleMethods } from './samples.ts'
 
@@ -26,6 +27,7 @@ export * from './history.ts'
 export * from './library.ts'
 export * from './pictures.ts'
 export * from './playground.ts'
+export * from './predictions.ts'
 export * from './runs.ts'
 export * from './samples.ts'
 /** What jobs are made of: the renderer builds its forms from these. */
@@ -41,6 +43,7 @@ export const methods = {
   ...historyMethods,
   ...compareMethods,
   ...pictureMethods,
+  ...predictionMethods,
   ...playgroundMethods,
 } as const satisfies MethodTable
 

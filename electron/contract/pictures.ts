@@ -6,7 +6,7 @@ export { comparedPicturesSchema, pictureFilter, scoredCheckpoint }
 export type { ComparedPictures, PictureOutcome, ScoredCheckpoint } from '../../engine/contract/index.ts'
 
 /** A checkpoint that a run has scored. */
-const scoredByRun = z.strictObject({ run: id, which: scoredCheckpoint })
+export const scoredByRun = z.strictObject({ run: id, which: scoredCheckpoint })
 export type ScoredByRun = z.infer<typeof scoredByRun>
 
 /** A small picture, or why there is none. */

@@ -21,6 +21,7 @@ import type { Handlers } from './handlers.ts'
 import { HistoryService } from './history.ts'
 import { Library } from './library.ts'
 import { pictureHandlers } from './pictures.ts'
+import { predictionHandlers } from './predictions.ts'
 import { Playground } from './playground.ts'
 import { purge } from './purge.ts'
 import { RunQueue } from './run-queue.ts'
@@ -79,6 +80,7 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
     ...new HistoryService(context, history).handlers,
     ...new Compare(context, history).handlers,
     ...pictureHandlers(context),
+    ...predictionHandlers(context),
     ...playground.handlers,
   }
 

@@ -4,20 +4,22 @@ import type { Context } from './context.ts'
 import type { Handlers } from './handlers.ts'
 import { rowOf } from './run-summary.ts'
 
+/** The folder where a run keeps what a checkpoint said. */
+export async function scoredIn(context: Context, { run, which }: ScoredByRun) {
+  const { folder } = rowOf(context, run)
+  await requireAllowedWithin(context.options.platform, [folder])
+  return { path: folder, which }
+}
+
 /** What runs said of pictures, and the pictures. */
 export function pictureHandlers(context: Context): Handlers<keyof Handlers & `pictures.${string}`> {
-  const { engine, options } = context
-  const folderOf = async ({ run, which }: ScoredByRun) => {
-    const { folder } = rowOf(context, run)
-    await requireAllowedWithin(options.platform, [folder])
-    return { path: folder, which }
-  }
+  const { engine } = context
   return {
     'pictures.compare': async ({ before, after, ...filter }) =>
       await engine.request('comparePictures', {
         ...filter,
-        ...(before && { before: await folderOf(before) }),
-        after: await folderOf(after),
+        ...(before && { before: await scoredIn(context, before) }),
+        after: await scoredIn(context, after),
       }),
     'pictures.thumbnails': async ({ pictures }) => {
       const named = pictures.map(({ file, row }) => ({ file, ...(row !== null && { row }) }))

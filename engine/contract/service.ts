@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { folderHashSchema, inspectionSchema } from './checkpoint.ts'
+import { choiceFilter, comparedChoicesSchema } from './compared-choices.ts'
 import { dataCheckSchema } from './data-check.ts'
 import { datasetKind, datasetSchema, previewRows, previewSchema, tokenLengthsSchema } from './dataset.ts'
 import { jobEstimateSchema } from './estimate.ts'
@@ -129,6 +130,16 @@ export const serviceMethods = {
       limit: z.int().min(1).max(100).default(24),
     }),
     result: comparedPicturesSchema.nullable(),
+  },
+  /** What two checkpoints said of the same rows of a task, or one of them alone; null where a run folder does not keep it. */
+  compareChoices: {
+    params: z.strictObject({
+      before: z.strictObject({ path, which: scoredCheckpoint }).optional(),
+      after: z.strictObject({ path, which: scoredCheckpoint }),
+      ...choiceFilter,
+      limit: z.int().min(1).max(500).default(50),
+    }),
+    result: comparedChoicesSchema.nullable(),
   },
   /** How many runs lists come to, and what these differ in. */
   planSweep: { params: sweepListsSchema, result: sweepPlanSchema },

@@ -45,7 +45,11 @@ export function taskScore(
     stderr: standardError(right),
     n: scored.length,
     answers: right.join(''),
-    asked: digestOf([...scored.map(({ index }) => rows[index]!), ...(shots.examples ?? [])], [mode, shots.count]),
+    asked: askedOf(
+      scored.map(({ index }) => rows[index]!),
+      shots,
+      mode,
+    ),
     total: rows.length,
     examples: shots.count,
     rows: scored,
@@ -91,9 +95,10 @@ function together(parts: readonly PartScore[]): Omit<PartScore, 'name'> {
   return { acc: parts.reduce((sum, part) => sum + part.acc * part.n, 0) / n, stderr: pooledError(parts), n }
 }
 
-/** Tells rows and the way they are asked from others. */
-function digestOf(rows: readonly TaskRow[], how: readonly unknown[]): string {
-  const hash = createHash('sha256').update(JSON.stringify(how))
-  for (const { contexts, choices, gold } of rows) hash.update(JSON.stringify([contexts, choices, gold]))
+/** Tells rows, in file order, and the way they are asked from others. */
+export function askedOf(rows: readonly TaskRow[], { count, examples = [] }: FewShot, mode: EvaluationMode): string {
+  const hash = createHash('sha256').update(JSON.stringify([mode, count]))
+  for (const { contexts, choices, gold } of [...rows, ...examples])
+    hash.update(JSON.stringify([contexts, choices, gold]))
   return hash.digest('hex').slice(0, 16)
 }

@@ -4,6 +4,7 @@ import {
   type ComparedPictures,
   type ImagePredictions,
   type ParsedServiceParams,
+  type PictureOutcome,
 } from '../contract/index.ts'
 import { badSetting } from '../shared/errors.ts'
 import { readImagePredictions } from './predictions.ts'
@@ -72,8 +73,8 @@ function matched(before: ImagePredictions, after: ImagePredictions): Both[] {
   })
 }
 
-/** Whether a picture is meant, by whether it was right and is right. */
-const outcomes: Record<Asked['outcome'], (was: boolean, is: boolean) => boolean> = {
+/** Whether a picture, or a row, is meant, by whether it was right and is right. */
+export const outcomes: Record<PictureOutcome, (was: boolean, is: boolean) => boolean> = {
   all: () => true,
   wrong: (_, is) => !is,
   changed: (was, is) => was !== is,

@@ -15,7 +15,8 @@ import type { ScoredRow } from '../evaluation/task-score.ts'
 import { readJson, writeFileAtomically } from '../shared/files.ts'
 import { runFiles } from './run-files.ts'
 
-const fileOf = (run: string, which: ScoredCheckpoint, task: string): string =>
+/** Where the predictions of a task lie. */
+export const predictionsFileOf = (run: string, which: ScoredCheckpoint, task: string): string =>
   join(run, runFiles.predictions, `${which}.${task}.json`)
 
 /** What is kept of log-likelihoods is shown, not computed with; JSON has no infinity. */
@@ -29,7 +30,7 @@ const rounded = (values: readonly number[]): number[] =>
  */
 export function keepPredictions(run: string, which: ScoredCheckpoint, found: Predictions): string | null {
   const task = found.kind === 'images' ? 'images' : found.task
-  writeFileAtomically(fileOf(run, which, task), `${JSON.stringify(found)}\n`)
+  writeFileAtomically(predictionsFileOf(run, which, task), `${JSON.stringify(found)}\n`)
   const kept = found.kind === 'images' ? found.labels.length : found.rows.length
   return kept < found.n ? `of ${found.n} predictions (${task}), the first ${kept} are kept in the run folder` : null
 }
@@ -40,7 +41,7 @@ export function keepPredictions(run: string, which: ScoredCheckpoint, found: Pre
  * @throws SecateurError where the file is damaged
  */
 export function readImagePredictions(run: string, which: ScoredCheckpoint): ImagePredictions | null {
-  const file = fileOf(run, which, 'images')
+  const file = predictionsFileOf(run, which, 'images')
   if (!existsSync(file)) return null
   const found = readIn(file)
   return found.kind === 'images' ? found : null
@@ -55,6 +56,18 @@ export function* readAllPredictions(run: string, which: ScoredCheckpoint): Gener
   const folder = join(run, runFiles.predictions)
   for (const name of existsSync(folder) ? readdirSync(folder) : [])
     if (name.startsWith(`${which}.`) && name.endsWith('.json')) yield readIn(join(folder, name))
+}
+
+/**
+ * The predictions of a text task that a run kept; null where there are none.
+ *
+ * @throws SecateurError where the file is damaged
+ */
+export function readChoicePredictions(run: string, which: ScoredCheckpoint, task: string): ChoicePredictions | null {
+  const file = predictionsFileOf(run, which, task)
+  if (!existsSync(file)) return null
+  const found = readIn(file)
+  return found.kind === 'choices' ? found : null
 }
 
 const readIn = (file: string): Predictions => readJson(file, predictionsSchema, { maxBytes: mostPredictionBytes })

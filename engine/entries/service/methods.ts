@@ -26,6 +26,7 @@ export const handlers: { [Method in ServiceMethod]: () => Promise<Handler<Method
   readSweep: async () => (await import('../../sweeps/read-sweep.ts')).readSweep,
   reportSweep: async () => (await import('../../sweeps/read-sweep.ts')).reportSweep,
   comparePictures: async () => (await import('../../runs/compare-pictures.ts')).comparePictures,
+  compareChoices: async () => (await import('../../runs/compare-choices.ts')).compareChoices,
   loadModel: async () => (await import('../../playground/held-models.ts')).loadModel,
   writeText: async () => (await import('../../playground/held-models.ts')).writeText,
   releaseModels: async () => (await import('../../playground/held-models.ts')).releaseModels,

@@ -5,6 +5,7 @@ import { root } from '../../../scripts/headless-host.ts'
 import { secateur } from '../secateur.ts'
 import { faultsInBothThemes } from './accessibility.ts'
 import { expect, test } from './fixtures.ts'
+import { importedRun } from './import-run.ts'
 import { pressOn } from './keyboard.ts'
 import { scratchFolder } from './scratch.ts'
 
@@ -62,31 +63,9 @@ test.beforeAll(async () => {
   renameSync(scratch('again', 'predictions'), scratch('kept'))
 })
 
-async function imported(app: Parameters<Parameters<typeof test>[2]>[0]['app'], name: string): Promise<number> {
-  const { page } = app
-  await go(page, '#/history')
-  const empty = page.getByRole('button', { name: 'Import a run folder' })
-  const menu = page.getByRole('button', { name: 'Import', exact: true })
-  await expect(empty.or(menu).first()).toBeVisible()
-  await app.choose(scratch(name), async () => {
-    if (await empty.isVisible()) return await empty.click()
-    await menu.click()
-    await page.getByRole('menuitem', { name: /folder/ }).click()
-  })
-  await expect(
-    page
-      .getByRole('grid')
-      .getByRole('row', { name: new RegExp(name) })
-      .first(),
-  ).toBeVisible()
-  await page.getByRole('grid').getByRole('link', { name, exact: true }).first().click()
-  await expect(page.getByRole('heading', { level: 1, name })).toBeVisible()
-  return Number(/#\/runs\/(\d+)/.exec(page.url())![1])
-}
-
 test('the page of a run shows what was confused and the pictures that changed', async ({ app }) => {
   const { page, shell } = app
-  ids.push(await imported(app, 'half'))
+  ids.push(await importedRun(app, scratch('half')))
   const { rightToWrong, wrongToRight } = counted()
   await expect(page.getByRole('table', { name: 'Scores' })).toContainText('Top-5 accuracy')
   const changed = page.getByRole('region', { name: 'Pictures that changed' })
@@ -154,7 +133,7 @@ test('the matrix is walked through and the classes are sorted with the keyboard 
 test('runs are compared picture by picture, and one that kept no predictions says so', async ({ app }) => {
   const { page, shell } = app
   const { rightToWrong } = counted()
-  ids.push(await imported(app, 'again'))
+  ids.push(await importedRun(app, scratch('again')))
   await expect(page.getByText(/^No predictions of single pictures were kept/)).toBeVisible()
   await expect(page.getByRole('link', { name: 'Evaluate again' })).toBeVisible()
   rmSync(scratch('again', 'predictions'), { recursive: true, force: true })

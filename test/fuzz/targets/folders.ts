@@ -19,6 +19,7 @@ import { loadAdapter } from '../../../engine/lora/load-adapter.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import { kinds } from '../../../engine/models/family.ts'
 import { fullMasks } from '../../../engine/pruning/groups.ts'
+import { compareChoices } from '../../../engine/runs/compare-choices.ts'
 import { comparePictures } from '../../../engine/runs/compare-pictures.ts'
 import { planBudgets } from '../../../engine/runs/plan.ts'
 import { ofPictures } from '../../../engine/runs/predictions.ts'
@@ -60,6 +61,19 @@ const finished: Input = {
   'pruning.jsonl': lines({ step: 2, planned: 0.5, layers: [layer] }),
   'samples.jsonl': lines({ step: 2, prompt: 'a', text: 'b' }),
   'scores.json': json({ result: scores }),
+  'predictions/result.piqa.json': json({
+    version: 1,
+    kind: 'choices',
+    n: 2,
+    task: 'piqa',
+    rows: [0, 3],
+    gold: [1, 0],
+    predicted: [0, 0],
+    logLikelihoods: [
+      [-1, -2],
+      [-3.5, -4],
+    ],
+  }),
   'predictions/result.images.json': json(
     ofPictures({
       classes: ['a', 'b'],
@@ -92,6 +106,9 @@ export const runFolder: Target = {
   async read(folder) {
     await readRunFolder({ path: folder }, control)
     comparePictures({ after: { path: folder, which: 'result' }, outcome: 'wrong', offset: 0, limit: 9 })
+    const page = { metric: 'acc', search: '', order: 'margin', offset: 0, limit: 9 } as const
+    const after = { path: folder, which: 'result' } as const
+    await compareChoices({ after, task: 'piqa', outcome: 'wrong', ...page }, control)
     const state = join(folder, 'state/state.safetensors')
     if (existsSync(state)) readState(state)
   },

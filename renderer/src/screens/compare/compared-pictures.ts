@@ -26,17 +26,37 @@ export function scoredOnPictures(results: Comparison['runs'], runs: readonly Com
   return { columns, sources }
 }
 
+/** A checkpoint that was scored on tasks. */
+export interface ScoredOnTasks extends Source {
+  readonly tasks: readonly string[]
+}
+
+/** What the runs came to, and the dense checkpoints that they scored, where there are tasks. */
+export function scoredOnTasks(results: Comparison['runs'], runs: readonly ComparedRun[]): ScoredOnTasks[] {
+  return runs.flatMap(({ id, label }) => {
+    const result = results.find((run) => run.id === id)?.result
+    const [own, dense] = [result?.scores, result?.denseScores].map((scores) => Object.keys(scores?.tasks ?? {}))
+    return [
+      { key: `result ${id}`, label, by: { run: id, which: 'result' as const }, tasks: own! },
+      { key: `dense ${id}`, label: `dense of ${label}`, by: { run: id, which: 'dense' as const }, tasks: dense! },
+    ].filter(({ tasks }) => tasks.length > 0)
+  })
+}
+
+export const sharedTasks = (one: ScoredOnTasks, other: ScoredOnTasks): string[] =>
+  other.tasks.filter((task) => one.tasks.includes(task))
+
 /** Two different ones of the sources: those that are chosen, or else what the first two runs came to. */
-export function pairOf(
-  sources: readonly Source[],
+export function pairOf<One extends Source>(
+  sources: readonly One[],
   chosen: { before: string; after: string },
-): { before: Source; after: Source } | null {
+): { before: One; after: One } | null {
   const results = sources.filter(({ by }) => by.which === 'result')
   const find = (key: string) => sources.find((source) => source.key === key)
   const before = find(chosen.before) ?? results[0] ?? sources[0]
   if (!before) return null
   const after = find(chosen.after)
-  const isOther = (source: Source | undefined) => source !== undefined && source.key !== before.key
+  const isOther = (source: One | undefined) => source !== undefined && source.key !== before.key
   const second = [after, ...results, ...sources].find(isOther)
   return second ? { before, after: second } : null
 }

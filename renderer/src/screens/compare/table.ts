@@ -1,4 +1,5 @@
 import type { Comparison } from '../../../../electron/contract/index.ts'
+import { csvLine } from '../../csv.ts'
 import { taskTitle } from '../../names.ts'
 import { settingLabel } from '../new-run/presentation.ts'
 import { settingText } from '../new-run/setting-text.ts'
@@ -52,18 +53,12 @@ const keptRows = (layers: Comparison['layers']) =>
     }),
   }))
 
-/** RFC 4180. Text that a spreadsheet would take for a formula is led by an apostrophe. */
 export function toCsv({ columns, sections }: ComparisonTable): string {
   const lines = [
     ['Section', ...columns],
     ...sections.flatMap(({ title, rows }) => rows.map(({ label, cells }) => [title, label, ...cells])),
   ]
-  return lines.map((line) => line.map(csvCell).join(',')).join('\r\n') + '\r\n'
-}
-
-function csvCell(text: string): string {
-  const safe = /^[=+@\t\r]|^-(?![\d.])/.test(text) ? `'${text}` : text
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+  return lines.map(csvLine).join('')
 }
 
 /** Tables of GitHub's Markdown, one a section. */
