@@ -30,6 +30,8 @@ type LibraryMethod = keyof Handlers & `library.${string}`
 export class Library {
   readonly #context: Context
   readonly #hashing: CheckpointHashing
+  /** Lets go of files that are moved to the trash, or refuses. */
+  beforeTrash: (row: CheckpointRow) => Promise<void> = async () => {}
 
   constructor(context: Context) {
     this.#context = context
@@ -221,7 +223,10 @@ export class Library {
       .find((run) => run.output_id === row.id || readsFrom(run, row))
     if (user)
       throw new ProblemError('in-use', `${row.name} is needed by the run ${user.name}: cancel or remove that first.`)
-    if (files === 'trash') await requireAllowed(options.platform, [dirname(row.path)])
+    if (files === 'trash') {
+      await requireAllowed(options.platform, [dirname(row.path)])
+      await this.beforeTrash(row)
+    }
     if (files === 'trash' && (await statusOf(row)) !== 'missing')
       for (const path of ownPaths(row)) await options.platform.trash(path)
     checkpoints.update(row.id, { removed: Date.now(), ...(files === 'trash' ? { status: 'missing' as const } : {}) })

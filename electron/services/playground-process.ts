@@ -102,6 +102,13 @@ export class PlaygroundProcess {
     return written
   }
 
+  /** Releases the models that read from a path. */
+  async release(path: string): Promise<void> {
+    if (!this.#service.isRunning) return
+    await this.#service.request('releaseModels', { paths: [path] })
+    await this.#look()
+  }
+
   /** Ends the process with all that it holds. */
   async end(): Promise<void> {
     clearTimeout(this.#timer)

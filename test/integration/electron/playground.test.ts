@@ -112,6 +112,18 @@ test('prompts are kept under names, of which each stands once', async () => {
   assert.deepEqual(await app.ask('playground.prompts'), [])
 })
 
+test('a checkpoint whose files are thrown away is released, unless it answers', async () => {
+  const { id } = await ask({ checkpoints: [copy], settings: { maxNewTokens: 200, temperature: 1.5 } })
+  assert.match((await app.problem('library.remove', { id: copy, files: 'trash' })).message, /copy answers a question/)
+  await app.ask('playground.cancel', { id })
+  await settled(id)
+  const held = async () => (await app.ask('playground.state')).models.map(({ checkpointId }) => checkpointId)
+  await settled((await ask({ checkpoints: [copy] })).id)
+  assert.ok((await held()).includes(copy))
+  await app.ask('library.remove', { id: copy, files: 'trash' })
+  assert.ok(!(await held()).includes(copy))
+})
+
 test('a run takes the memory of idle models, and a question waits for it unless it is to be answered beside it', async () => {
   await settled((await ask({})).id)
   const job = {
