@@ -79,6 +79,7 @@ export const parts = {
       {
         'entries/run': 'engine/entries/run.ts',
         'entries/service': 'engine/entries/service.ts',
+        'backends/onnx/rows/crew-worker': 'engine/backends/onnx/rows/crew-worker.ts',
         'data/parquet-worker': 'engine/data/parquet-worker.ts',
         'data/images/batch-worker': 'engine/data/images/batch-worker.ts',
         'data/images/decode-worker': 'engine/data/images/decode-worker.ts',

@@ -8,10 +8,21 @@ export interface BackendExtras {
    * own. By default it does nothing: the back end computes at once.
    */
   flush(): void
+  /**
+   * Does work on few rows, a token of each text, whose operations are so small that a graph of them would cost more than they do:
+   * a back end that records computes them at once. By default the work is simply done.
+   */
+  atOnce<Result>(work: () => Result): Result
+  /** Bytes of memory that this takes beside what is computed: code and threads. None by default. */
+  readonly atOnceBytes: number
   /** By default few enough logits to stay in a processor's last cache. */
   readonly logitsAtOnce: LogitsAtOnce
   /** Null, the default, where the back end reads frozen weights from host memory. */
   readonly weightHolder: WeightHolder | null
+  /** Room for the weights of one model in host memory, where products read them best. By default any memory will do. */
+  weightRoom(): WeightRoom
+  /** Hears that a model is not needed any more. By default nothing needs to be done for its memory to be free. */
+  weightsDropped(): void
 }
 
 /** How many logits a back end should hold at once. Fewer cost more passes over the head's weight; more cost memory. */
@@ -24,6 +35,12 @@ export interface LogitsAtOnce {
   rows: number
 }
 
+/** Host memory for weights, which is free again when the model is disposed of and nothing points into it. */
+export interface WeightRoom {
+  /** Bytes whose contents are arbitrary. */
+  take(bytes: number): Uint8Array
+}
+
 /** A back end that keeps frozen weights in memory of its own. */
 export interface WeightHolder {
   /** Takes the weight now, where there is room for it beside the weights that it holds. */
@@ -34,8 +51,12 @@ export interface WeightHolder {
 
 const defaults: BackendExtras = {
   flush() {},
+  atOnce: (work) => work(),
+  atOnceBytes: 0,
   logitsAtOnce: { handy: 2 ** 21, most: 2 ** 23, rows: 128 },
   weightHolder: null,
+  weightRoom: () => ({ take: (bytes) => new Uint8Array(bytes) }),
+  weightsDropped() {},
 }
 
 const offered = new WeakMap<object, BackendExtras>()

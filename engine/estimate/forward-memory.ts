@@ -1,9 +1,7 @@
 import { backendExtras } from '../backends/extras.ts'
 import type { EvaluationSettings } from '../contract/index.ts'
 import { comparedTokens } from '../evaluation/closeness.ts'
-import { mostWidenedAtOnce } from '../evaluation/key-value-cache.ts'
 import type { ModelConfig } from '../models/model-config.ts'
-import { layerWeights } from '../models/tensors.ts'
 import {
   type HeldModel,
   largestBlock,
@@ -89,16 +87,12 @@ const comparedLogits = 8
  * @param rows prompts that are continued at once
  */
 export function generationFloats(model: HeldModel, promptTokens: number, maxNewTokens: number, rows = 1): number {
-  const { config, widensLinears } = model
+  const { config } = model
   const prompt = Math.min(promptTokens, config.maxPositions)
   const capacity = Math.min(prompt + maxNewTokens, config.maxPositions)
   const cache = rows * sum(config.layers.map(({ keyValueHeads }) => 2 * keyValueHeads * config.headSize * capacity))
   const bias = rows * prompt * prompt
-  // Of one token all blocks are one graph, which widens all of their weights before it uses them.
-  const all = widensLinears ? sum(layerWeights(config)) : 0
-  const token = all > mostWidenedAtOnce ? largestBlock(config) : all
-  const others = [blockFloats(model, rows, prompt, 2.5), widenedHead(model, 'once')]
-  const passes = token > Math.max(...others) ? token + 0.15 * sum(others) : oneAfterTheOther(token, ...others)
-  // As the prompt left it, with room for more, and with the next token in it.
-  return 3 * cache + bias + passes
+  // As the prompt left it, with room for more, and with room for all; of one token nothing is widened, nor for the last of a
+  // prompt's logits.
+  return 3 * cache + bias + blockFloats(model, rows, prompt, 2.5) + backendExtras().atOnceBytes / 4
 }

@@ -1,23 +1,12 @@
-import { flushBackend } from '../backends/extras.ts'
+import { backendExtras, flushBackend } from '../backends/extras.ts'
 import { type Adapter, lowRankOf } from '../lora/adapter.ts'
 import type { LayerCache, LayerMask, Model, Pass } from '../models/family.ts'
 import { embedIds, forward, languageFamily, logits } from '../models/forward.ts'
+import { hasCheapRoom, withPlace, withRoom } from '../ops/cache.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 
-/** Places by which a cache grows: each capacity compiles its own graph. */
+/** Places by which a cache grows at least. */
 const cacheStep = 64
-
-/** Elements of weights that the graph of a token may widen to float32: with more, every block is a graph of its own. */
-export const mostWidenedAtOnce = 2 ** 28
-
-/** Elements of the blocks' weights that are widened for a product. */
-const widenedElements = ({ layers }: Model): number =>
-  layers
-    .flatMap(({ linears }) => Object.values(linears))
-    .reduce(
-      (sum, { weight }) => sum + ('dataId' in weight || weight.form === 'float32' ? 0 : weight.rows * weight.columns),
-      0,
-    )
 
 /** What changes a model that generates: an adapter that is being trained, groups that have left. */
 export interface Changes {
@@ -33,7 +22,6 @@ export class KeyValueCache {
   readonly #model: Model
   readonly #limit: number
   readonly #changes: Changes
-  readonly #isLarge: boolean
   #starts: readonly number[] = []
   #layers: LayerCache[] = []
   #length = 0
@@ -44,7 +32,6 @@ export class KeyValueCache {
     this.#model = model
     this.#limit = limit
     this.#changes = changes
-    this.#isLarge = widenedElements(model) > mostWidenedAtOnce
   }
 
   /**
@@ -70,28 +57,21 @@ export class KeyValueCache {
     if (this.#length === this.#capacity) this.#grow()
     const family = languageFamily(this.#model)
     using pass = family.makeStep(this.#model.config, this.#length, this.#capacity, this.#starts)
-    const here = new Float32Array(this.#capacity)
-    here[this.#length] = 1
-    const place = tf.tensor4d(here, [1, this.#capacity, 1, 1])
-    const result = this.#run(ids, pass, (keys, values, layer) => ({
-      keys: tf.add(this.#layers[layer]!.keys, tf.mul(keys, place)),
-      values: tf.add(this.#layers[layer]!.values, tf.mul(values, place)),
-    }))
-    place.dispose()
-    this.#length++
-    return result
+    return backendExtras().atOnce(() => {
+      const result = this.#run(ids, pass, (keys, values, layer) => ({
+        keys: withPlace(this.#layers[layer]!.keys, keys, this.#length),
+        values: withPlace(this.#layers[layer]!.values, values, this.#length),
+      }))
+      this.#length++
+      return result
+    })
   }
 
   #grow(): void {
-    const capacity = Math.min(this.#limit, (Math.floor(this.#capacity / cacheStep) + 1) * cacheStep)
-    const more = capacity - this.#capacity
+    const more = hasCheapRoom() ? Math.max(cacheStep, this.#capacity) : cacheStep
+    const capacity = Math.min(this.#limit, Math.floor((this.#capacity + more) / cacheStep) * cacheStep)
     const extend = (tensor: Tensor) => {
-      const longer = tf.pad(tensor, [
-        [0, 0],
-        [0, more],
-        [0, 0],
-        [0, 0],
-      ])
+      const longer = withRoom(tensor, capacity)
       tensor.dispose()
       return longer
     }
@@ -117,14 +97,15 @@ export class KeyValueCache {
           return all
         },
       }),
-      // One token a row is so little work that all blocks run as one graph, where that can widen their weights at once; a
-      // prompt runs block by block.
-      flushes: pass.length > 1 || this.#isLarge,
+      // One token a row is so little work that all blocks run as one graph where there is one; a prompt runs block by block.
+      flushes: pass.length > 1,
     })
     this.dispose()
     this.#layers = caches
-    const scores = tf.tidy(() => logits(lastOfRows(x, pass), this.#model))
-    x.dispose()
+    const last = tf.tidy(() => lastOfRows(x, pass))
+    flushBackend()
+    const scores = backendExtras().atOnce(() => tf.tidy(() => logits(last, this.#model)))
+    tf.dispose([x, last])
     const result = scores.dataSync() as Float32Array
     scores.dispose()
     return result

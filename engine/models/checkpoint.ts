@@ -89,11 +89,20 @@ export class Checkpoint {
     file.readRows(entry.name, first, count, target)
   }
 
-  /** Reads rows [first, first + count) of a weight, of its own type. Throws as `read` does, the first time they are read. */
-  rowsOf(name: string, first: number, count: number): StoredTensor {
+  /**
+   * Reads rows [first, first + count) of a weight, of its own type. Throws as `read` does, the first time they are read.
+   *
+   * @param allocate gives the memory that they are read into
+   */
+  rowsOf(
+    name: string,
+    first: number,
+    count: number,
+    allocate = (bytes: number): Uint8Array => new Uint8Array(bytes),
+  ): StoredTensor {
     const { file, entry } = this.#place(name)
     const { dtype, shape, bytes } = this.tensors.get(name)!
-    const rows = new Uint8Array((bytes / (shape[0] ?? 1)) * count)
+    const rows = allocate((bytes / (shape[0] ?? 1)) * count)
     file.readRows(entry.name, first, count, rows)
     const tensor = { name, dtype, shape: [count, ...shape.slice(1)], bytes: rows }
     const checked = this.#checkedRows.get(name) ?? 0

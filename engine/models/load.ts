@@ -1,10 +1,18 @@
 import { setImmediate } from 'node:timers/promises'
-import { backendExtras } from '../backends/extras.ts'
+import { backendExtras, type WeightRoom } from '../backends/extras.ts'
 import { toFloat32 } from '../checkpoint/dtype.ts'
 import { runToEnd } from '../shared/run-to-end.ts'
-import { type FrozenWeight, frozenWeight, quantise, storedWeight, type Weight } from '../tensor/frozen-weight.ts'
+import {
+  type FrozenWeight,
+  frozenWeight,
+  movedTo,
+  quantise,
+  storedWeight,
+  type Weight,
+} from '../tensor/frozen-weight.ts'
 import type { StoredTensor } from '../tensor/stored-tensor.ts'
 import { tf } from '../tensor/tf.ts'
+import { familyOf } from './registry.ts'
 import { assemble, assembleEmbedding, assembleLayer, type PartSource } from './assemble.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import type { Layer, Model, TensorSpec } from './family.ts'
@@ -53,7 +61,9 @@ function* layersOf(
   config: ModelConfig = checkpoint.config,
 ): Generator<undefined, Model> {
   using made = new DisposableStack()
-  const model = yield* assemble(config, partsOf(checkpoint, options, made))
+  // What writes text is multiplied with a few rows at a time.
+  const room = familyOf(config).task === 'causal-lm' ? backendExtras().weightRoom() : null
+  const model = yield* assemble(config, partsOf(checkpoint, { ...options, room }, made))
   made.move()
   return model
 }
@@ -80,10 +90,19 @@ const flat = (rows: number, shape: readonly number[]): number[] => [
   shape.slice(1).reduce((product, size) => product * size, 1),
 ]
 
-function partsOf(checkpoint: Checkpoint, { int8, onProgress }: LoadModelOptions, made: DisposableStack): PartSource {
+function partsOf(
+  checkpoint: Checkpoint,
+  { int8, onProgress, room }: LoadModelOptions & { room?: WeightRoom | null },
+  made: DisposableStack,
+): PartSource {
   const holder = backendExtras().weightHolder
   const read = ({ name, shape }: TensorSpec, first: number, count: number): StoredTensor => {
     const stored = count === shape[0] ? checkpoint.read(name) : checkpoint.rowsOf(name, first, count)
+    onProgress?.(stored.bytes.byteLength)
+    return stored
+  }
+  const readInto = (into: WeightRoom, { name }: TensorSpec, first: number, count: number): StoredTensor => {
+    const stored = checkpoint.rowsOf(name, first, count, (bytes) => into.take(bytes))
     onProgress?.(stored.bytes.byteLength)
     return stored
   }
@@ -97,9 +116,11 @@ function partsOf(checkpoint: Checkpoint, { int8, onProgress }: LoadModelOptions,
     matrix(spec, first, count): FrozenWeight {
       const inInt8 = int8 === true && spec.role.part === 'weight'
       if (!holder) {
-        const stored = read(spec, first, count)
+        const stored = room && !inInt8 ? readInto(room, spec, first, count) : read(spec, first, count)
         const weight = frozenWeight({ ...stored, shape: flat(count, stored.shape) })
-        return inInt8 ? quantise(weight) : weight
+        if (!inInt8) return weight
+        const quantised = quantise(weight)
+        return room ? movedTo(room, quantised) : quantised
       }
       const tensor = checkpoint.tensors.get(spec.name)!
       const part = { ...tensor, shape: flat(count, tensor.shape) }
@@ -123,6 +144,7 @@ export function disposeModel({ embedding, head, norms, layers }: Model): void {
   dropWeights([embedding, head?.weight])
   for (const layer of layers) disposeLayer(layer)
   tf.dispose(norms)
+  backendExtras().weightsDropped()
 }
 
 /** The same of one layer. */

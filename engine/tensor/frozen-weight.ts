@@ -122,6 +122,33 @@ export function quantise(original: FrozenWeight): HeldWeight {
   return { rows, columns, form: 'int8', data, scales, id: nextId++ }
 }
 
+/** The same weight in other memory. */
+export function movedTo(room: { take: (bytes: number) => Uint8Array }, weight: HeldWeight): HeldWeight {
+  const place = ({ byteLength }: { byteLength: number }) => {
+    const { buffer, byteOffset } = room.take(byteLength)
+    return [buffer as ArrayBuffer, byteOffset] as const
+  }
+  switch (weight.form) {
+    case 'float32': {
+      const data = new Float32Array(...place(weight.data), weight.data.length)
+      data.set(weight.data)
+      return { ...weight, data }
+    }
+    case 'int8': {
+      const data = new Int8Array(...place(weight.data), weight.data.length)
+      const scales = new Float32Array(...place(weight.scales), weight.scales.length)
+      data.set(weight.data)
+      scales.set(weight.scales)
+      return { ...weight, data, scales }
+    }
+    default: {
+      const data = new Uint16Array(...place(weight.data), weight.data.length)
+      data.set(weight.data)
+      return { ...weight, data }
+    }
+  }
+}
+
 /** The weight in float32 [rows * columns]: the weight's own array if it is float32 in memory. */
 export function toFloat32(original: FrozenWeight): Float32Array {
   const weight = inMemory(original)

@@ -3,23 +3,13 @@ import { type DataType, tf, type TensorInfo } from '../../tensor/tf.ts'
 import { offerExtras } from '../extras.ts'
 import { allocate, ArrayPool, type HostValues, valuesOf } from './array-pool.ts'
 import { CompiledGraphs } from './compiled-graphs.ts'
+import { type Entries, type Entry, elementTypes } from './entries.ts'
+import { FloatBackend } from './float-backend.ts'
 import type { ElementType } from './model-proto.ts'
 import { Recorder, sizeOf, type Value } from './recorder.ts'
-
-interface Entry {
-  dtype: DataType
-  type: ElementType
-  /** Shape in which the value was made; a reshaped tensor shares the entry. */
-  shape: readonly number[]
-  references: number
-  /** The computed value; null while a node of the pending graph still has to compute it. */
-  data: HostValues | null
-  pending: Value | null
-  /** Whether the array may be reused once the tensor is disposed of: no caller holds it. */
-  recyclable: boolean
-}
-
-const elementTypes: Partial<Record<DataType, ElementType>> = { float32: 'float32', int32: 'int32', bool: 'bool' }
+import { freeSoon, WeightRoom } from './rows/bank.ts'
+import { CacheMemory } from './rows/cache-memory.ts'
+import { Crew } from './rows/crew.ts'
 
 /** The graph runs when it has this many nodes, so that a loop that never reads a value does not fill memory. */
 const longestGraph = 4096
@@ -28,18 +18,16 @@ const longestGraph = 4096
  * A TensorFlow.js back end on ONNX Runtime. Kernels append nodes to a pending graph; `flush` (called when data is read, or
  * at the end of a block) runs it with every tensor that is still alive as an output. Compiled graphs are kept by structure.
  */
-export class OnnxBackend extends tf.KernelBackend {
+export class OnnxBackend extends FloatBackend {
   readonly threads: number
+  /** Threads that compute products of few rows. */
+  readonly crew: Crew
   readonly #compiled: CompiledGraphs
-  readonly #entries: {
-    get(id: object): Entry
-    set(id: object, entry: Entry): void
-    has(id: object): boolean
-    delete(id: object): boolean
-    numDataIds(): number
-  }
+  readonly #entries: Entries
   readonly #pendingEntries = new Set<Entry>()
   readonly #arrays = new ArrayPool()
+  readonly #caches = new CacheMemory()
+  #isDirect = false
   /** Arrays of disposed tensors that the pending graph still reads. */
   #retired: HostValues[] = []
   #recorder = new Recorder()
@@ -47,14 +35,36 @@ export class OnnxBackend extends tf.KernelBackend {
   constructor(options: { threads: number }) {
     super()
     this.threads = options.threads
+    this.crew = new Crew(options.threads)
     this.#compiled = new CompiledGraphs(options.threads)
     this.#entries = new tf.DataStorage<Entry>(this, tf.engine())
-    offerExtras(this, { flush: () => this.flush() })
+    offerExtras(this, {
+      flush: () => this.flush(),
+      atOnce: (work) => this.#atOnce(work),
+      atOnceBytes: this.crew.bytes,
+      weightRoom: () => new WeightRoom(),
+      weightsDropped: freeSoon,
+    })
   }
 
   /** The graph that kernels record into. */
   get graph(): Recorder {
     return this.#recorder
+  }
+
+  /** Whether kernels that can do without a graph compute at once. */
+  get isDirect(): boolean {
+    return this.#isDirect
+  }
+
+  #atOnce<Result>(work: () => Result): Result {
+    const before = this.#isDirect
+    this.#isDirect = true
+    try {
+      return work()
+    } finally {
+      this.#isDirect = before
+    }
   }
 
   // What kernels call.
@@ -114,11 +124,20 @@ export class OnnxBackend extends tf.KernelBackend {
 
   /** A float32 tensor whose array a kernel on the host fills; its values are arbitrary before. */
   blank(shape: readonly number[]): { tensor: TensorInfo; data: Float32Array } {
-    const data = this.#arrays.take('float32', sizeOf(shape)) as Float32Array
+    return this.#held(shape, this.#arrays.take('float32', sizeOf(shape)) as Float32Array, { recyclable: true })
+  }
+
+  /** The same in memory that kernels of few rows read, where there is room for it. */
+  blankCache(shape: readonly number[]): { tensor: TensorInfo; data: Float32Array } {
+    const taken = this.#caches.take(sizeOf(shape))
+    return taken ? this.#held(shape, taken.data, { recyclable: false, release: taken.release }) : this.blank(shape)
+  }
+
+  #held(shape: readonly number[], data: Float32Array, way: Pick<Entry, 'recyclable' | 'release'>) {
     const dataId = {}
-    const held = { references: 1, data, pending: null, recyclable: true }
-    this.#entries.set(dataId, { dtype: 'float32', type: 'float32', shape, ...held })
-    return { tensor: { dataId, shape: [...shape], dtype: 'float32' }, data }
+    this.#entries.set(dataId, { dtype: 'float32', type: 'float32', shape, references: 1, data, pending: null, ...way })
+    const tensor: TensorInfo = { dataId, shape: [...shape], dtype: 'float32' }
+    return { tensor, data }
   }
 
   /** Runs the pending graph if it has grown long. Between kernels only: values that one has recorded are of this graph. */
@@ -195,8 +214,10 @@ export class OnnxBackend extends tf.KernelBackend {
     entry.references--
     if (!force && entry.references > 0) return false
     this.#pendingEntries.delete(entry)
-    if (entry.data && entry.recyclable) this.#retired.push(entry.data)
-    if (this.#recorder.length === 0 && this.#recorder.inputs.length === 0 && this.#retired.length > 0) this.flush()
+    const isRead = this.#recorder.length > 0 || this.#recorder.inputs.length > 0
+    if (entry.data && entry.recyclable && isRead) this.#retired.push(entry.data)
+    else if (entry.data && entry.recyclable) this.#arrays.release(entry.data)
+    entry.release?.()
     this.#entries.delete(dataId)
     return true
   }
@@ -211,22 +232,6 @@ export class OnnxBackend extends tf.KernelBackend {
 
   override numDataIds(): number {
     return this.#entries.numDataIds()
-  }
-
-  override memory(): { unreliable: boolean } {
-    return { unreliable: false }
-  }
-
-  override floatPrecision(): 16 | 32 {
-    return 32
-  }
-
-  override epsilon(): number {
-    return 1e-7
-  }
-
-  override timerAvailable(): boolean {
-    return true
   }
 
   override async time(run: () => void): Promise<{ kernelMs: number }> {

@@ -3,6 +3,7 @@ import { OnnxBackend } from './backend.ts'
 import { registerBlocks } from './blocks.ts'
 import { registerBinary } from './binary.ts'
 import { registerFusedAdamW } from './fused-adamw.ts'
+import { registerCaches } from './cache.ts'
 import { registerFusedAttention } from './fused-attention.ts'
 import { registerFusedEncoder } from './fused-encoder.ts'
 import { registerFusedGatedActivations } from './fused-gated-activation.ts'
@@ -18,6 +19,7 @@ import { registerMatrixProducts } from './matmul.ts'
 import { registerNeural } from './nn.ts'
 import { registerReductions } from './reduce.ts'
 import { registerShapes } from './shape.ts'
+import { registerDirectKernels } from './rows/direct.ts'
 import { registerUnary } from './unary.ts'
 
 /**
@@ -36,6 +38,8 @@ export function registerOnnxBackend(options: { threads: number }): void {
   registerNeural()
   registerBlocks()
   registerFrozen()
+  registerCaches()
+  registerDirectKernels()
   registerFusedLinears()
   registerFusedAttention()
   registerFusedGatedActivations()

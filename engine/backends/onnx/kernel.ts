@@ -16,6 +16,17 @@ export interface Call<Attributes> {
   backend: OnnxBackend
 }
 
+type Result = TensorInfo | TensorInfo[]
+
+/** Kernels that compute a token's worth at once, on the host; null where they leave it to the graph. */
+const directKernels = new Map<string, (call: Call<never>) => Result | null>()
+
+/** Registers such a kernel beside that which records, for a fused operation or one of TensorFlow.js. */
+export const registerDirect = <Attributes>(
+  kernelName: string,
+  kernel: (call: Call<Attributes>) => Result | null,
+): void => void directKernels.set(kernelName, kernel)
+
 /** Registers a kernel of TensorFlow.js for this back end. */
 export function register<Attributes = Record<string, never>>(
   kernelName: string,
@@ -26,11 +37,10 @@ export function register<Attributes = Record<string, never>>(
     backendName,
     kernelFunc: ({ inputs, attrs, backend }) => {
       const onnx = backend as OnnxBackend
-      const outputs = kernel({
-        inputs: inputs as unknown as Inputs,
-        attributes: attrs as unknown as Attributes,
-        backend: onnx,
-      })
+      const call = { inputs: inputs as unknown as Inputs, attributes: attrs as unknown as Attributes, backend: onnx }
+      const computed = onnx.isDirect ? directKernels.get(kernelName)?.(call as Call<never>) : null
+      if (computed) return computed
+      const outputs = kernel(call)
       onnx.flushIfLong()
       return outputs
     },
