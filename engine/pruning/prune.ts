@@ -118,7 +118,7 @@ export class GroupPruning implements Pruning {
     if (this.#isOneShot && from === 0) yield* this.#select(0, this.#target.ratio)
     for (let step = from + 1; step <= trainer.settings.steps; step++) {
       const isFrozen = this.#isOneShot || step > lastSelection(this.#schedule)
-      const found = trainer.gradients(step, this.#masks.tensors)
+      const found = trainer.gradients(step, this.#masks.tensors, this.#hiddenPart === 0)
       if (criterion.when === 'step' && !isFrozen) this.#importance.update(criterion.score(found))
       const result = trainer.update(step, found)
       const ratio = isFrozen ? null : ratioToSelect(this.#schedule, step)
@@ -184,9 +184,13 @@ export class GroupPruning implements Pruning {
     const planned = this.#isOneShot ? this.#target.ratio : plannedRatio(this.#schedule, step)
     const parameters = {
       planned: plannedParameters((this.#removable ??= removableParameters(this.#model.config, this.#target)), planned),
-      actual: (this.#hidden ??= this.#countHidden()),
+      actual: this.#hiddenPart,
     }
     return { planned, heads: actual('heads'), channels: actual('channels'), parameters }
+  }
+
+  get #hiddenPart(): number {
+    return (this.#hidden ??= this.#countHidden())
   }
 
   #countHidden(): number {

@@ -44,7 +44,8 @@ export async function teacherOf(
       )
   }
   const cache = job.distilCache > 0 ? made.use(await cacheOf(job, other ?? checkpoint, context)) : undefined
-  return { ...settings, cache, model: other ? await loadWeights(other, context, made, job.int8) : dense }
+  const own = other ? await loadWeights(other, context, made, job.int8) : dense
+  return { ...settings, cache, model: own, isDense: other === null }
 }
 
 /** What is known of a teacher, by everything that its answers follow from but what it reads. */

@@ -10,6 +10,8 @@ import { headRows } from './head-rows.ts'
 /** The model that training learns from beside labels: without an adapter and without masks, so the dense one. */
 export interface Teacher extends TeachingSettings {
   model: Model
+  /** Whether it is the model itself that is trained, and not another one. */
+  isDense?: boolean
   /** Where it is kept which tokens the teacher finds likeliest: those alone are learnt from, and a batch is read once. */
   cache?: TopCache | undefined
 }

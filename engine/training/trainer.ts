@@ -41,6 +41,8 @@ export interface StepGradients {
   norm: number
   /** The step's micro-batches. */
   batches: readonly TrainingBatch[]
+  /** Whether there is nothing to learn yet: the gradients are there to be scored, and leave the adapter as it is. */
+  onlyScored: boolean
 }
 
 /** Trains an adapter over frozen weights. Everything random in step t follows from the seed and t. */
@@ -75,11 +77,19 @@ export class Trainer {
   /**
    * The adapter's gradients of a step, clipped and summed over its micro-batches: this is where a criterion takes its scores.
    *
+   * A model of which nothing has left has nothing to learn from itself: its divergence and all gradients of that are zero, and
+   * scores of them would choose by the order of the groups. Where the dense model alone teaches, the gradients are those of the
+   * labels until something has left, the loss is the divergence, 0, and the adapter stays as it is.
+   *
    * @param masks what the forward pass applies
+   * @param isWhole whether the masks hide nothing
    */
-  gradients(step: number, masks?: readonly LayerMask[]): StepGradients {
-    const found = this.#accumulate(step, masks)
-    return { ...found, norm: clipGradients(found.gradients, this.settings.maxGradientNorm) }
+  gradients(step: number, masks?: readonly LayerMask[], isWhole = false): StepGradients {
+    const { teacher } = this.settings
+    const onlyScored = isWhole && teacher?.isDense === true && teacher.share === 1
+    const { loss, ...found } = this.#accumulate(step, masks, onlyScored ? undefined : teacher)
+    const norm = clipGradients(found.gradients, this.settings.maxGradientNorm)
+    return { ...found, norm, loss: onlyScored ? 0 : loss, onlyScored }
   }
 
   /**
@@ -87,10 +97,10 @@ export class Trainer {
    *
    * @throws SecateurError where the loss has not been a number for three steps
    */
-  update(step: number, { loss, gradients, norm, batches }: StepGradients): StepResult {
+  update(step: number, { loss, gradients, norm, batches, onlyScored }: StepGradients): StepResult {
     const learningRate = learningRateAt(step, this.settings.steps, this.settings)
     // One step that overflows must not spoil the adapter for good.
-    if (Number.isFinite(norm) && this.settings.update !== false)
+    if (Number.isFinite(norm) && this.settings.update !== false && !onlyScored)
       this.optimiser.apply(trainedMatrices(this.adapter), gradients, step, learningRate)
     disposeMatrices(gradients)
     this.#lossless = Number.isFinite(loss) ? 0 : this.#lossless + 1
@@ -107,7 +117,11 @@ export class Trainer {
     }
   }
 
-  #accumulate(step: number, masks: readonly LayerMask[] | undefined): Omit<StepGradients, 'norm'> {
+  #accumulate(
+    step: number,
+    masks: readonly LayerMask[] | undefined,
+    teacher: Teacher | undefined,
+  ): Omit<StepGradients, 'norm' | 'onlyScored'> {
     const { gradientAccumulation, seed } = this.settings
     const first = (step - 1) * gradientAccumulation
     const batches = Array.from({ length: gradientAccumulation }, (_, i) => this.#batches.at(first + i))
@@ -128,7 +142,7 @@ export class Trainer {
       const part = lossAndGradients(this.model, this.adapter, batch, divisor, {
         masks,
         dropout,
-        teacher: this.settings.teacher,
+        teacher,
         keep:
           this.settings.gradientCheckpointing === 'off' ||
           (this.settings.gradientCheckpointing !== 'on' &&

@@ -3,6 +3,7 @@ import { type Kind, kinds } from '../../models/family.ts'
 import type { LayerShape, ModelConfig } from '../../models/model-config.ts'
 import { familyOf } from '../../models/registry.ts'
 import { linearOf } from '../../models/tensors.ts'
+import { sum } from '../../shared/sum.ts'
 import { type GroupMasks, isEmptyLayer, readerOf } from '../groups.ts'
 import { leavingOrder } from '../order.ts'
 import type { LayerScores } from '../scores.ts'
@@ -22,6 +23,7 @@ export interface Offer {
  * offer nothing.
  *
  * @param importance of every group, on one scale
+ * @param end masks that hide more: as many groups as these keep stay, and the layers that they have
  */
 export function offersOf(
   config: ModelConfig,
@@ -29,6 +31,7 @@ export function offersOf(
   importance: readonly LayerScores[],
   costs: Costs,
   settings: TargetSettings,
+  end?: GroupMasks,
 ): Offer[] {
   const staying = [...masks.keys()].filter((layer) => !isEmptyLayer(masks[layer]!))
   const offers = staying.map((layer) => {
@@ -37,10 +40,11 @@ export function offersOf(
     const orders = { heads: order('heads'), channels: order('channels') }
     const curve = (kind: Kind) =>
       curveOf(
-        allowedCounts(config, layer, kind, masks[layer]![kind], settings),
+        allowedCounts(config, layer, kind, masks[layer]![kind], settings, fewestIn(end, layer, kind, settings)),
         masks[layer]![kind].length,
         orders[kind].map((group) => (masks[layer]![kind][group] === 1 ? importance[layer]![kind][group]! : 0)),
         costs.layers[layer]![kind],
+        lossOf(importance[layer]![kind], masks[layer]![kind], settings),
       )
     const choices: LayerChoices = {
       heads: curve('heads'),
@@ -50,12 +54,35 @@ export function offersOf(
     }
     return {
       layer,
-      choices: { ...choices, gone: lossOfAll(config, layer, masks, importance, settings) },
+      choices: {
+        ...choices,
+        gone: end && !isEmptyLayer(end[layer]!) ? null : lossOfAll(config, layer, masks, importance, settings),
+      },
       order: orders,
     }
   })
   keepOne(offers)
   return offers
+}
+
+/**
+ * What it costs to lose importance of a kind of a layer: the square of the part of it that is gone, times all of it, less what
+ * that was before. What groups of one block add is summed, so that the errors of those that leave add up before they are
+ * squared: the first ones cost little, and a kind that gives nearly all costs most. Taken for what it is (at power 1) the
+ * importance of groups that are much alike decides nothing, and one kind or whole layers give everything.
+ *
+ * @returns of the importance that leaves beyond what has left before
+ */
+function lossOf(
+  importance: Float32Array,
+  mask: Uint8Array,
+  { comparable }: Pick<TargetSettings, 'comparable'>,
+): (leaving: number) => number {
+  if (comparable) return (leaving) => leaving
+  const all = sum(importance)
+  if (all === 0) return () => 0
+  const before = sum(importance.filter((_, group) => mask[group] === 0)) / all
+  return (leaving) => all * ((before + leaving / all) ** 2 - before ** 2)
 }
 
 /** Importance that is lost with a whole layer; null where it may not leave. */
@@ -72,13 +99,11 @@ function lossOfAll(
     kinds.some((kind) => linearOf(config, layer, readerOf(config, layer, kind)).bias)
   if (adds || settings.addsBiases || (settings.keeps?.length ?? 0) > 0 || !isPruned(config, layer, settings))
     return null
-  return kinds.reduce(
-    (sum, kind) =>
-      importance[layer]![kind].reduce(
-        (all, value, group) => (masks[layer]![kind][group] === 1 ? all + value : all),
-        sum,
-      ),
-    0,
+  return sum(
+    kinds.map((kind) => {
+      const [ofKind, mask] = [importance[layer]![kind], masks[layer]![kind]]
+      return lossOf(ofKind, mask, settings)(sum(ofKind.filter((_, group) => mask[group] === 1)))
+    }),
   )
 }
 
@@ -92,6 +117,13 @@ function keepOne(offers: readonly Offer[]): void {
   if (most) most.choices.gone = null
 }
 
+/** Groups of a kind that a layer keeps in the end; with equal numbers, those of any layer that stays. */
+function fewestIn(end: GroupMasks | undefined, layer: number, kind: Kind, { uniform }: TargetSettings): number {
+  if (!end) return 0
+  const own = end[layer]!
+  return sum((uniform && isEmptyLayer(own) ? (end.find((other) => !isEmptyLayer(other)) ?? own) : own)[kind])
+}
+
 /** Numbers of groups that a layer may keep, the most first; that of now is among them. */
 function allowedCounts(
   config: ModelConfig,
@@ -99,15 +131,16 @@ function allowedCounts(
   kind: Kind,
   mask: Uint8Array,
   settings: TargetSettings,
+  least: number,
 ): number[] {
-  const now = mask.reduce((sum, kept) => sum + kept, 0)
+  const now = sum(mask)
   if (settings.keeps?.includes(kind) || !isPruned(config, layer, settings)) return [now]
   const shape = config.layers[layer]!
   const multiple =
     kind === 'channels' && settings.channelMultiple <= mask.length
       ? settings.channelMultiple
       : queryHeadStep(shape, kind, settings)
-  const fewest = keptByFloor(mask.length, settings)
+  const fewest = Math.max(least, keptByFloor(mask.length, settings))
   const counts = [now]
   for (let count = Math.ceil(now / multiple - 1) * multiple; count >= Math.max(fewest, 1); count -= multiple)
     if (kind === 'channels' || !settings.uniform || headsFit(config, headsOf(shape, count, mask.length)))
@@ -120,14 +153,21 @@ const headsOf = (shape: LayerShape, count: number, groups: number): number => (c
 
 /**
  * @param counts groups that may be kept, the most first
- * @param losses importance of all groups in the order in which they leave
+ * @param leaves importance of all groups in the order in which they leave
+ * @param loss what it costs that so much of it leaves
  */
-function curveOf(counts: number[], groups: number, losses: readonly number[], cost: (kept: number) => number): Curve {
+function curveOf(
+  counts: number[],
+  groups: number,
+  leaves: readonly number[],
+  cost: (kept: number) => number,
+  loss: (leaving: number) => number,
+): Curve {
   const lost = new Float64Array(counts.length)
-  let [sum, left] = [0, 0]
+  let [gone, left] = [0, 0]
   for (const [point, count] of counts.entries()) {
-    for (; left < groups - count; left++) sum += losses[left]!
-    lost[point] = sum
+    for (; left < groups - count; left++) gone += leaves[left]!
+    lost[point] = loss(gone)
   }
   return { kept: counts, cost: Float64Array.from(counts, cost), lost }
 }

@@ -24,13 +24,18 @@ export function selectWithinBudget(
   { costs, before, limit }: BudgetTarget,
 ): GroupMasks {
   const share = Math.min(1, sparsity / settings.ratio)
-  const now = before - share * (before - limit)
-  return spend(config, masks, onOneScale(config, scores, settings), { costs, limit: now }, settings)
+  const importance = onOneScale(config, scores, settings)
+  const end = spend(config, masks, importance, { costs, limit }, settings)
+  // On the way nothing leaves that is to stay in the end: where heads leave in twos, small steps would never come to them.
+  return share === 1
+    ? end
+    : spend(config, masks, importance, { costs, limit: before - share * (before - limit) }, settings, end)
 }
 
 /**
  * The same by importance that is on one scale already.
  *
+ * @param end what stays whatever the limit would allow
  * @throws RangeError where the budget cannot be met
  */
 export function spend(
@@ -39,8 +44,9 @@ export function spend(
   importance: readonly LayerScores[],
   { costs, limit }: Pick<BudgetTarget, 'costs' | 'limit'>,
   settings: TargetSettings,
+  end?: GroupMasks,
 ): GroupMasks {
-  const offers = offersOf(config, masks, importance, costs, settings)
+  const offers = offersOf(config, masks, importance, costs, settings, end)
   const layers = offers.map(({ choices }) => choices)
   const { choices } = settings.uniform ? solveUniform(layers, limit - costs.fixed) : solve(layers, limit - costs.fixed)
   const next = masks.map(({ heads, channels }) => ({ heads: heads.slice(), channels: channels.slice() }))
