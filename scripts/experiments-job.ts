@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { criteria, criterionName, type SweepJob, sweepSchema } from '../engine/contract/index.ts'
 import { changedSettings, settingsTable } from '../engine/sweeps/changed-settings.ts'
 import { expandSweep } from '../engine/sweeps/expand.ts'
+import { recipesJob } from './experiments-recipes.ts'
 import { visionJob } from './experiments-vision.ts'
 import { sampleTaskFile, sampleTasks } from './sample-tasks.ts'
 
@@ -16,6 +17,7 @@ export const experimentFlags = (args: string[]) =>
     args,
     options: {
       vision: { type: 'boolean', default: false },
+      recipes: { type: 'boolean', default: false },
       checkpoint: { type: 'string' },
       data: { type: 'string', multiple: true },
       documents: { type: 'string' },
@@ -30,9 +32,16 @@ export const experimentFlags = (args: string[]) =>
     },
   }).values
 
-/** The sweep that compares all criteria: at 20 % and 50 %, healed and not, with several seeds; or those on images. */
+/** The sweep that the flags ask for: over all criteria, over those on images, or over recipes. */
 export function experimentJob(values: ReturnType<typeof experimentFlags>): SweepJob {
   if (values.vision) return visionJob(values)
+  const job = criteriaJob(values)
+  if (!values.recipes) return job
+  return recipesJob(job, Number(values.seeds), values.out ?? join(root, 'runs/experiments-recipes'))
+}
+
+/** The sweep that compares all criteria: at 20 % and 50 %, healed and not, with several seeds. */
+function criteriaJob(values: ReturnType<typeof experimentFlags>): SweepJob {
   const checkpoint = values.checkpoint ?? join(sample, 'model')
   const ofSample = resolve(checkpoint) === join(sample, 'model')
   return sweepSchema.parse({

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { hashFolder } from '../checkpoint/hash.ts'
@@ -45,7 +46,12 @@ export async function teacherOf(
   }
   const cache = job.distilCache > 0 ? made.use(await cacheOf(job, other ?? checkpoint, context)) : undefined
   const own = other ? await loadWeights(other, context, made, job.int8) : dense
-  return { ...settings, cache, model: own, isDense: other === null }
+  return {
+    ...settings,
+    cache,
+    model: own,
+    isDense: other === null || realpathSync(other.folder) === realpathSync(checkpoint.folder),
+  }
 }
 
 /** What is known of a teacher, by everything that its answers follow from but what it reads. */

@@ -216,3 +216,30 @@ test('training lowers the loss and leaves no tensors behind', () => {
   trainer.dispose()
   assert.equal(tf.memory().numTensors, numTensors - 2 * 2 * 2 * model.layers.length)
 })
+
+test('while nothing has left, the dense model alone teaches nothing: gradients are of the labels, for scores', () => {
+  const { model, adapter, batch } = openFixture('llama_gqa')
+  const whole = maskTensors(
+    model.config,
+    model.config.layers.map(({ keyValueHeads, channels }) => ({
+      heads: new Uint8Array(keyValueHeads).fill(1),
+      channels: new Uint8Array(channels).fill(1),
+    })),
+  )
+  const teacher = { model, isDense: true, share: 1, temperature: 1, hidden: 0 }
+  const trainer = new Trainer(model, adapter, repeat(batch), { ...plain, teacher })
+  const untrained = valuesOf(trainer)
+  const found = trainer.gradients(1, whole, true)
+  assert.ok(found.norm > 1e-3, `the norm is ${found.norm}`)
+  assert.equal(trainer.update(1, found).loss, 0)
+  assert.deepEqual(valuesOf(trainer), untrained)
+  trainer.dispose()
+  // Another teacher, and one beside labels, teach from the start.
+  for (const other of [{ isDense: false }, { share: 0.5 }]) {
+    const taught = new Trainer(model, adapter, repeat(batch), { ...plain, teacher: { ...teacher, ...other } })
+    const next = taught.gradients(1, whole, true)
+    assert.equal(next.onlyScored, false)
+    assert.ok(taught.update(1, next).loss > 0)
+    taught.dispose()
+  }
+})

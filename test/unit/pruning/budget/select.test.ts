@@ -96,6 +96,32 @@ test('protected layers, the floor, kinds that stay and multiples of channels are
   }
 })
 
+test('small steps end where one large one does, though heads leave in twos', () => {
+  // A Gemma of hidden size 64: of eight heads four may stay, not seven to five.
+  const gemma = checkpointWith(8, 8, 96, 'gemma3_text')
+  const target = targetWith({ budget: 'parameters=0.5', uniform: true }, gemma)
+  const { config } = gemma
+  const scores = scoresFor(gemma, target, new Random(5))
+  let masks = fullMasks(config, target.headGroups)
+  const atOnce = selectMasks(config, masks, scores, target.ratio, target)
+  for (let step = 1; step <= 20; step++) masks = selectMasks(config, masks, scores, (step / 20) * target.ratio, target)
+  assert.deepEqual(masks, atOnce)
+  assert.ok(shrunkConfig(config, masks).layers[0]!.heads < 8)
+})
+
+const kept = (mask: Uint8Array) => mask.reduce((all, stays) => all + stays, 0) / mask.length
+
+test('groups that are alike leave alike, of both kinds and all layers', () => {
+  const target = targetWith({ budget: 'parameters=0.5', protectFirst: 0, protectLast: 0 })
+  const alike = fullMasks(gqa.config, target.headGroups).map(({ heads, channels }) => ({
+    heads: new Float32Array(heads.length).fill(2),
+    channels: new Float32Array(channels.length).fill(0.1),
+  }))
+  const masks = selectMasks(gqa.config, fullMasks(gqa.config, target.headGroups), alike, target.ratio, target)
+  for (const { heads, channels } of masks)
+    assert.ok(Math.abs(kept(heads) - kept(channels)) < 0.15, `${kept(heads)} of heads, ${kept(channels)} of channels`)
+})
+
 test('whole layers leave where nothing else meets the budget, and one is left', () => {
   const settings = { protectFirst: 0, protectLast: 0, floor: 0.9 }
   for (const uniform of [true, false]) {
