@@ -13,8 +13,8 @@ type Entry = FolderListing['entries'][number]
 
 /** A folder with more names than this is not read to its end. */
 const mostNames = 100_000
-/** Only these are looked at one by one: what they are, how large, and whether they can be imported. */
-const mostEntries = 2000
+/** Only these are looked at one by one, and drawn: what they are, how large, and whether they can be imported. */
+const mostEntries = 500
 const atOnce = 32
 
 /** Stands in for the system's dialogs where the host has none. */
