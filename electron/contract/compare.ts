@@ -4,6 +4,8 @@ import { historyFilterSchema } from './history.ts'
 import { runDetailSchema, seriesSchema } from './runs.ts'
 
 export const comparisonSchema = z.object({
+  /** Runs that were asked for and are no longer there; the others are compared. */
+  missing: z.array(id),
   runs: z.array(runDetailSchema),
   /** Every setting of any of the jobs, with the value in each run. */
   settings: z.array(z.object({ name: z.string(), values: z.array(z.unknown()), differs: z.boolean() })),

@@ -8,6 +8,7 @@ import {
   type RunDetail,
 } from '../contract/index.ts'
 import type { History } from '../database/history.ts'
+import { notFound } from '../problems.ts'
 import { inspectionOf } from './checkpoint-files.ts'
 import type { Context } from './context.ts'
 import type { Handlers } from './handlers.ts'
@@ -47,10 +48,13 @@ export class Compare {
     return points
   }
 
-  #get({ ids, points }: ParsedRequest<'compare.get'>): Comparison {
+  #get({ ids: wanted, points }: ParsedRequest<'compare.get'>): Comparison {
     const { runs: store } = this.#context
+    const ids = wanted.filter((id) => store.get(id)?.removed === null)
+    if (ids.length === 0) throw notFound('run', wanted[0]!)
     const runs = ids.map((id) => detailOf(rowOf(this.#context, id), this.#context))
     return {
+      missing: wanted.filter((id) => !ids.includes(id)),
       runs,
       settings: settingsOf(runs),
       series: ids.map((runId) => ({ runId, series: store.metrics.series(runId, { points }) })),

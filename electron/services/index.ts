@@ -20,6 +20,7 @@ import { folderHandlers } from './folders.ts'
 import type { Handlers } from './handlers.ts'
 import { HistoryService } from './history.ts'
 import { Library } from './library.ts'
+import { withHome } from './home-paths.ts'
 import { pictureHandlers } from './pictures.ts'
 import { predictionHandlers } from './predictions.ts'
 import { Playground } from './playground.ts'
@@ -97,7 +98,7 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
         if (!Object.hasOwn(methods, method)) throw new ProblemError('refused', `There is no request "${method}".`)
         const name = method as Method
         const handler = (handlers as Record<string, unknown>)[name] as (input: unknown) => unknown
-        const parsed = methods[name][0].parse(input)
+        const parsed = methods[name][0].parse(withHome(input))
         await requireAllowed(options.platform, pathsOfRequest(name, parsed as never))
         return { ok: await handler(parsed) }
       } catch (error) {

@@ -43,6 +43,7 @@ export async function detectDataset(
     if (format === 'Parquet' && (await holdsPictures(path))) return await detectImages(path, 'parquet', signal)
     if (format === 'text' && (await isImageList(path))) return await detectImages(path, 'images', signal)
     const { rows, count } = await headOf(path, format, found.size, signal)
+    refuseConfig(path, rows, count)
     const fields = format === 'text' ? [] : [...new Set(rows.flatMap((row) => Object.keys(row)))]
     return {
       format: formats[format],
@@ -54,6 +55,14 @@ export async function detectDataset(
   } catch (error) {
     throw explained(path, error)
   }
+}
+
+/** What a model's folder has beside its weights is JSON with text in it, and no data. */
+function refuseConfig(path: string, rows: readonly Row[], count: number | null): void {
+  const named = ['model_type', 'architectures', 'tokenizer_class', 'transformers_version', 'weight_map']
+  const found = count === 1 ? named.find((name) => rows[0] && Object.hasOwn(rows[0], name)) : undefined
+  if (found !== undefined)
+    throw badFile(path, found, 'belongs to the configuration of a model, not to data; import its folder in the library')
 }
 
 /** Tasks of several files, whose rows are counted where they are not too many bytes. */

@@ -1,9 +1,8 @@
 import type { Page } from '@playwright/test'
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { seriousFaults } from './accessibility.ts'
+import { faultsInBothThemes, seriousFaults } from './accessibility.ts'
 import { expect, test } from './fixtures.ts'
-import { importSample } from './import-sample.ts'
 import { pressOn } from './keyboard.ts'
 import { scratchFolder } from './scratch.ts'
 
@@ -17,22 +16,40 @@ const go = (page: Page, hash: string) => page.goto(new URL(hash, page.url()).hre
 const size = (page: Page) => page.getByRole('region', { name: 'Size' })
 const start = (page: Page) => page.getByRole('button', { name: 'Export', exact: true })
 
+const model = 'Sample of text'
+
+test('an empty library shows the way to a run, and fills in a first one with the sample', async ({
+  app: { page, shell },
+}) => {
+  await go(page, '#/library')
+  await expect(page.getByRole('list', { name: 'From a model to a run' })).toContainText(/Model.*Data.*Run/s)
+  expect(await faultsInBothThemes(page, shell)).toEqual([])
+  await pressOn(page, page.getByRole('button', { name: 'Try the sample' }))
+  await expect(page.getByRole('heading', { level: 1, name: 'New run' })).toBeVisible()
+  const main = page.getByRole('main')
+  await expect(main.getByRole('radio', { name: /^Whole pipeline/ })).toBeChecked()
+  await expect(main.getByRole('combobox', { name: 'Checkpoint' })).toHaveValue(model)
+  await expect(main.getByRole('checkbox', { name: /^Sample text(?!,)/ }).first()).toBeChecked()
+  await expect(main.getByRole('button', { name: /^Quick look/ })).toHaveAttribute('aria-pressed', 'true')
+  await expect(main).toContainText('Sample questions, PIQA')
+  await expect(main.getByRole('button', { name: 'Start', exact: true })).toBeEnabled({ timeout: 30_000 })
+})
+
 test('the page of a checkpoint says which programs load it, and leads to its export', async ({ app: { page } }) => {
   await go(page, '#/library')
-  await importSample(page)
-  await page.getByRole('article').getByRole('link', { name: 'model', exact: true }).click()
+  await page.getByRole('article').getByRole('link', { name: model, exact: true }).click()
   const compatibility = page.getByRole('region', { name: 'Compatibility' })
   for (const program of ['transformers', 'llama.cpp', 'ONNX Runtime', 'Secateur'])
     await expect(compatibility.getByRole('listitem').filter({ hasText: program }).first()).toContainText('yes')
   await page.getByRole('main').getByRole('link', { name: 'Export' }).click()
-  await expect(page.getByRole('heading', { level: 1, name: 'Export model' })).toBeVisible()
+  await expect(page.getByRole('heading', { level: 1, name: `Export ${model}` })).toBeVisible()
   await expect(page.getByRole('region', { name: 'What will load it' })).toContainText('llama.cpp: yes')
 })
 
 test('a place that is taken, or where nothing can be put, is named beside its field', async ({ app: { page } }) => {
   writeFileSync(scratch('taken.gguf'), 'mine')
   const file = page.getByLabel('File', { exact: true })
-  await expect(file).toHaveValue(/model-Q8_0\.gguf$/)
+  await expect(file).toHaveValue(/-Q8_0\.gguf$/)
   for (const [place, message] of [
     [scratch('taken.gguf'), /taken\.gguf: already exists/],
     [scratch('taken.gguf/model.gguf'), /taken\.gguf is a file, not a folder/],
@@ -54,7 +71,7 @@ test('a file is written, proved and entered with its lineage, by the keyboard al
   await expect(start(page)).toBeEnabled()
   await expect(size(page)).toContainText(/\d [kM]B/)
   await pressOn(page, start(page))
-  await expect(page.getByRole('heading', { level: 1, name: 'model as GGUF, q8_0' })).toBeVisible()
+  await expect(page.getByRole('heading', { level: 1, name: `${model} as GGUF, q8_0` })).toBeVisible()
   const result = page.getByRole('region', { name: 'Result' })
   await expect(result).toContainText(/Proof\. Log-likelihoods of [\d,]+ tokens in \d texts differ .* at most 0\./, {
     timeout: 40_000,
@@ -70,10 +87,10 @@ test('a file is written, proved and entered with its lineage, by the keyboard al
   const lineage = page.getByRole('group', { name: 'Lineage graph' })
   await expect(lineage.getByRole('link')).toHaveCount(3)
   await lineage
-    .getByRole('link', { name: /^model/ })
+    .getByRole('link', { name: new RegExp(`^${model}`) })
     .first()
     .click()
-  await expect(page.getByRole('heading', { level: 1, name: 'model', exact: true })).toBeVisible()
+  await expect(page.getByRole('heading', { level: 1, name: model, exact: true })).toBeVisible()
   await expect(lineage.getByRole('link', { name: /sample/ })).toBeVisible()
 })
 

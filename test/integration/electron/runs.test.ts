@@ -311,6 +311,7 @@ test('the history searches, filters, sorts and exports', async () => {
 test('runs are compared: what differs, curves, layers, samples and a scatter', async () => {
   const [other] = (await app.ask('history.query', { search: 'stopped' })).rows
   const comparison = await app.ask('compare.get', { ids: [first.id, other!.id] })
+  assert.deepEqual((await app.ask('compare.get', { ids: [first.id, 987_654] })).missing, [987_654])
   assert.deepEqual(
     comparison.settings.find(({ name }) => name === 'steps'),
     { name: 'steps', values: [12, 24], differs: true },

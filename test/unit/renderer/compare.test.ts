@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RunDetail } from '../../../electron/contract/index.ts'
 import { byteTicks } from '../../../renderer/src/format.ts'
-import { metricRows, standing } from '../../../renderer/src/screens/compare/metrics.ts'
-import { toCsv, toMarkdown } from '../../../renderer/src/screens/compare/table.ts'
+import { changeText } from '../../../renderer/src/screens/compare/metric-text.ts'
+import { changeOf, metricRows, standing } from '../../../renderer/src/screens/compare/metrics.ts'
+import { comparisonCsv, toMarkdown } from '../../../renderer/src/screens/compare/table.ts'
 
 const result = (acc: number, stderr: number, perplexity: number, after: number): Pick<RunDetail, 'result'> => ({
   result: {
@@ -46,17 +47,40 @@ test('a tie marks both, and a difference within its standard error is called clo
   assert.deepEqual(standing([value(1, null), null], 'lower').best, [false, false])
 })
 
-test('a comparison survives a spreadsheet and a Markdown page', () => {
-  const table = {
-    columns: ['', 'first, "half"', '=1+1'],
-    sections: [{ title: 'Metrics', rows: [{ label: 'a|b', cells: ['-0.5', 'two\nlines'] }] }],
+const runOf = (id: number, name: string, acc: number) => ({ id, name, ...result(acc, 0.04, 12.5, 50) }) as RunDetail
+
+test('a comparison survives a spreadsheet, with numbers as they are, and a Markdown page', () => {
+  const data = {
+    missing: [],
+    runs: [runOf(1, 'first, "half"', 0.7125), runOf(2, '=1+1', 0.6)],
+    settings: [{ name: 'learningRate', values: [0.0001, null], differs: true }],
+    series: [],
+    layers: [{ runId: 1, layers: [{ heads: 3, headsOf: 4, channels: 10, channelsOf: 20 }] }],
+    samples: [],
   }
-  assert.equal(toCsv(table), 'Section,,"first, ""half""",\'=1+1\r\nMetrics,a|b,-0.5,"two\nlines"\r\n')
+  const csv = comparisonCsv({ ...data, layers: [data.layers[0]!, { runId: 2, layers: [] }] }, false)
+  const lines = csv.split('\r\n')
+  assert.match(lines[0]!, /^Section,Name,"?first, ""half"/)
+  assert.ok(lines[0]!.endsWith("'=1+1"))
+  assert.ok(lines.includes('Metrics,Parameters,50,50'))
+  assert.ok(lines.includes('Metrics,PIQA,0.7125,0.6') && lines.includes('Standard errors,PIQA,0.04,0.04'))
+  assert.ok(lines.some((line) => line.endsWith(',0.0001,')))
+  assert.ok(lines.includes('Kept,"Layer 0, heads",3,'))
+  const table = {
+    columns: ['', 'a'],
+    sections: [{ title: 'Metrics', rows: [{ label: 'a|b', cells: ['two\nlines'] }] }],
+  }
   const [title, , head, rule, row] = toMarkdown(table).split('\n')
-  assert.equal(title, '## Metrics')
-  assert.equal(head, '|  | first, "half" | =1+1 |')
-  assert.equal(rule, '| --- | ---: | ---: |')
-  assert.equal(row, '| a\\|b | -0.5 | two lines |')
+  assert.deepEqual([title, head, rule, row], ['## Metrics', '|  | a |', '| --- | ---: |', '| a\\|b | two lines |'])
+})
+
+test('what changed from the dense checkpoint is told in points, in units and as what is kept', () => {
+  const row = (first: number, last: number) => ({ values: [value(first, null), value(last, 0.1)] })
+  const { change, kept } = changeOf(row(0.8, 0.6))!
+  assert.deepEqual([changeText('accuracy', change), kept!.toFixed(3)], ['−20.0 points', '0.750'])
+  assert.equal(changeText('count', changeOf(row(100, 150))!.change), '+50')
+  assert.equal(changeOf(row(0, 1))!.kept, null)
+  assert.equal(changeOf({ values: [null, value(1, null)] }), null)
 })
 
 test('sizes along an axis share a unit and differ where their places do', () => {

@@ -225,6 +225,14 @@ describe('detectDataset', () => {
       assert.ok(found.rows! > 0)
     })
 
+  test('refuses the files of a model beside its weights', async () => {
+    for (const name of ['config.json', 'tokenizer_config.json'])
+      await assert.rejects(
+        request('detectDataset', { path: sample(`model/${name}`) }),
+        /belongs to the configuration of a model, not to data/,
+      )
+  })
+
   test('knows text, conversations and a field that is called something else', async () => {
     const kindOf = async (path: string) => {
       const { format, kind, field, rows } = await request('detectDataset', { path })

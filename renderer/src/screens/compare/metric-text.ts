@@ -25,3 +25,11 @@ export function metricText(type: MetricType, value: number): string {
 /** The standard error of a metric, as it stands behind "±"; empty where none is known. */
 export const errorText = (type: MetricType, { error }: Pick<MetricValue, 'error'>): string =>
   error === null ? '' : type === 'accuracy' ? decimals(100 * error, 1) : number(error, 2)
+
+/** By how much a metric changed: of fractions in percentage points. */
+export function changeText(type: MetricType, change: number): string {
+  const sign = change > 0 ? '+' : change < 0 ? '−' : ''
+  return type === 'accuracy'
+    ? `${sign}${decimals(100 * Math.abs(change), 1)} points`
+    : `${sign}${metricText(type, Math.abs(change))}`
+}

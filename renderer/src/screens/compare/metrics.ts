@@ -22,6 +22,13 @@ export interface MetricRow {
   /** Whether a run is not the best, but by less than the standard error of the difference. */
   readonly close: readonly boolean[]
 }
+/** What became of a metric from the first checkpoint to the last, and how much of it is kept. Null where one has none. */
+export function changeOf({ values }: Pick<MetricRow, 'values'>): { change: number; kept: number | null } | null {
+  const [first, last] = [values[0], values.at(-1)]
+  if (!first || !last || values.length < 2) return null
+  return { change: last.value - first.value, kept: first.value === 0 ? null : last.value / first.value }
+}
+
 type Result = NonNullable<RunDetail['result']>
 type Read = (result: Result) => MetricValue | null
 

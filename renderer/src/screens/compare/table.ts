@@ -53,13 +53,35 @@ const keptRows = (layers: Comparison['layers']) =>
     }),
   }))
 
-export function toCsv({ columns, sections }: ComparisonTable): string {
-  const lines = [
-    ['Section', ...columns],
-    ...sections.flatMap(({ title, rows }) => rows.map(({ label, cells }) => [title, label, ...cells])),
+/** The same for programs: numbers as they are, standard errors and counts in lines of their own. */
+export function comparisonCsv(data: Comparison, allSettings: boolean): string {
+  const metrics = metricRows(data.runs, taskTitle)
+  const settings = data.settings.filter(({ differs }) => allSettings || differs)
+  const lines: Cells[] = [
+    ['Section', 'Name', ...comparedRuns(data).map(({ label }) => label)],
+    ...metrics.map(({ label, values }): Cells => ['Metrics', label, ...values.map((each) => each?.value ?? null)]),
+    ...metrics
+      .filter(({ values }) => values.some((each) => typeof each?.error === 'number'))
+      .map(({ label, values }): Cells => ['Standard errors', label, ...values.map((each) => each?.error ?? null)]),
+    ...settings.map(({ name, values }): Cells => ['Settings', settingLabel(name), ...values.map(settingCell)]),
+    ...keptCells(data.layers),
   ]
   return lines.map(csvLine).join('')
 }
+
+type Cells = (string | number | null)[]
+
+const settingCell = (value: unknown): string | number | null =>
+  value === null || typeof value === 'number' || typeof value === 'string' ? value : JSON.stringify(value)
+
+const keptCells = (layers: Comparison['layers']): Cells[] =>
+  Array.from({ length: Math.max(0, ...layers.map((run) => run.layers.length)) }, (_, layer) =>
+    (['heads', 'channels'] as const).map((kind): Cells => [
+      'Kept',
+      `Layer ${layer}, ${kind}`,
+      ...layers.map((run) => run.layers[layer]?.[kind] ?? null),
+    ]),
+  ).flat()
 
 /** Tables of GitHub's Markdown, one a section. */
 export function toMarkdown({ columns, sections }: ComparisonTable): string {

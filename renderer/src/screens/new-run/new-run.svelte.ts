@@ -2,6 +2,7 @@ import { untrack } from 'svelte'
 import { engine, type RunDetail } from '../../../../electron/contract/index.ts'
 import { asProblem, call, type Problem, resource } from '../../client/index.ts'
 import { decimalSeparator } from '../../format.ts'
+import { idList } from '../../router/routes.ts'
 import { router } from '../../router/router.svelte.ts'
 import { toasts } from '../../state/toasts.svelte.ts'
 import { changesBetween } from './changes.ts'
@@ -11,7 +12,7 @@ import { type Mode, modes, sectionsOf } from './form.ts'
 import { jobOf } from './job.ts'
 import { LiveCheck } from './job-check.svelte.ts'
 import { LiveEstimate } from './job-estimate.svelte.ts'
-import { applyPreset, type Preset } from './presets.ts'
+import { applyPreset, type Preset, presets } from './presets.ts'
 import { problemsOf } from './problems.ts'
 import { dropDraft, keepDraft, readDraft } from './stored-draft.ts'
 import { seesOf } from './sees.ts'
@@ -119,7 +120,8 @@ export class NewRun {
       const draft = stored ?? this.#first()
       if (from === null) await fillIn(draft, query)
       else if (stored === null) spendBudget(draft, query.get('budget'), query.has('uniform'))
-      this.draft = draft
+      const preset = stored === null && presets.find(({ name }) => name === query.get('preset'))
+      this.draft = preset ? applyPreset(draft, preset) : draft
       this.opened = true
     } catch (error) {
       this.problem = asProblem(error)
@@ -196,7 +198,7 @@ export class NewRun {
   }
 }
 
-/** Puts what the address asks for into a draft: kind of run, figure of the paper, checkpoint, data set. */
+/** Puts what the address asks for into a draft: kind of run, figure of the paper, checkpoint, data set, what is scored. */
 async function fillIn(draft: Draft, query: URLSearchParams): Promise<void> {
   const mode = modes.find((each) => each === query.get('kind'))
   const figure = engine.sweepPreset.safeParse(query.get('figure')).data
@@ -209,8 +211,10 @@ async function fillIn(draft: Draft, query: URLSearchParams): Promise<void> {
     if (kind === 'adapter') draft.adapter = path
     else draft.checkpoint = path
   }
-  if (datasetId) {
-    const dataset = (await call('datasets.list')).find(({ id }) => id === datasetId)
-    if (dataset) draft.data = [dataset.path]
-  }
+  const scored = idList(query.get('score'))
+  if (!datasetId && scored.length === 0) return
+  const datasets = await call('datasets.list')
+  const dataset = datasets.find(({ id }) => id === datasetId)
+  if (dataset) draft.data = [dataset.path]
+  for (const { id, task, path } of datasets) if (task && scored.includes(id)) draft.tasks[task] = path
 }
