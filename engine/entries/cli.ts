@@ -16,7 +16,7 @@ import {
   finetuneSchema,
   importSchema,
   mergeSchema,
-  presetName,
+  presetsOf,
   presets,
   pruneSchema,
   taskList,
@@ -103,10 +103,10 @@ A first run:
       command
         .addOption(
           new Option('--preset <name>', 'settings to start from (see below); flags and the job go before them').choices(
-            presetName.options,
+            presetsOf(schema.shape),
           ),
         )
-        .addHelpText('after', `\nPresets:\n${presetsHelp}`)
+        .addHelpText('after', `\nPresets:\n${presetsHelp(schema.shape)}`)
     if (name !== 'merge') command.option('--resume', 'continue the run in the --out folder')
     for (const option of schemaOptions(schema, [
       'kind',
@@ -207,9 +207,10 @@ A first run:
 }
 
 const tasksHelp = taskList.map(({ name, title, asks }) => `  ${name}: ${title}, ${asks}.`).join('\n')
-const presetsHelp = Object.entries(presets)
-  .map(([name, { sentence }]) => `  ${name}: ${sentence}`)
-  .join('\n')
+const presetsHelp = (shape: object) =>
+  presetsOf(shape)
+    .map((name) => `  ${name}: ${presets[name].sentence}`)
+    .join('\n')
 const criteriaHelp = criterionList
   .map(
     ({ name, sentence, needs, memory }) =>

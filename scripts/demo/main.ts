@@ -1,4 +1,4 @@
-// npm run demo: prunes the sample that the repo ships to half of its heads and channels and lays it beside the dense model;
+// npm run demo: prunes the sample that the repo ships to 58 % of its parameters and lays it beside the dense model;
 // with --vision the sample of images.
 import { parseArgs } from 'node:util'
 

@@ -12,14 +12,14 @@ const scoring = [
   '--latency',
 ]
 const settings =
-  '--ratio 0.5 --steps 300 --batch-size 8 --sequence-length 128 --seed 1 --rank 16 --alpha 32 --learning-rate 2e-3 --dropout 0'
+  '--budget parameters=0.58 --uniform --distil 1 --steps 300 --batch-size 8 --sequence-length 128 --seed 1 --rank 16 --alpha 32 --learning-rate 2e-3 --dropout 0'
 
 /** The language model of the sample, dense and pruned. */
 export async function demo(): Promise<void> {
   const run = runFolder('demo')
   const dense = join(sample, 'model')
   const before = await secateur('scoring the dense model', ['eval', dense, ...scoring])
-  const pruned = await secateur('pruning half of all heads and channels with LoRAPrune', [
+  const pruned = await secateur('pruning to 58 % of the parameters with LoRAPrune, taught by the dense model', [
     'prune',
     dense,
     '--data',

@@ -64,7 +64,9 @@ export const settingsOf = (mode: Mode, sees: Sees = null): readonly Setting[] =>
 function allSettingsOf(mode: Mode): readonly Setting[] {
   const known = settingsByMode.get(mode)
   if (known) return known
-  const own = fieldsOf(z.toJSONSchema(schemaOf(mode), { io: 'input' }), '').filter(({ key }) => !picked.includes(key))
+  const own = fieldsOf(z.toJSONSchema(schemaOf(mode), { io: 'input' }), '').filter(
+    ({ key }) => !picked.includes(key) && !picked.includes(key.split('.')[0]!),
+  )
   // The dense checkpoint is scored by the pipeline itself, and once for all runs of a sweep.
   const settings = [...(mode === 'sweep' ? allSettingsOf('prune') : []), ...own].filter(
     ({ key }) => !((mode === 'pipeline' || mode === 'sweep') && key === 'evaluateDense'),

@@ -7,6 +7,8 @@ export interface Preset {
   readonly name: string
   readonly title: string
   readonly sentence: string
+  /** Whether only a job that prunes takes it. */
+  readonly prunes: boolean
   /** Settings by dotted path, as they are typed. */
   readonly values: Readonly<Record<string, DraftValue>>
 }
@@ -16,11 +18,12 @@ const typed = (value: engine.Preset['values'][string]): DraftValue =>
 
 const presetsThatSee = (ofImages: boolean): readonly Preset[] =>
   engine.presetName.options.map((name) => {
-    const { title, sentence, ofImages: other } = engine.presets[name]
+    const { title, sentence, prunes = false, ofImages: other } = engine.presets[name]
     const values = Object.entries(engine.presetValues(name, ofImages))
     return {
       name,
       title,
+      prunes,
       sentence: ofImages ? other.sentence : sentence,
       values: Object.fromEntries(values.map(([key, value]) => [key, typed(value)])),
     }
@@ -33,6 +36,7 @@ const presetsOfImages = presetsThatSee(true)
 /** Those of a preset's values that a kind of job has. */
 export function valuesFor(preset: Preset, mode: Mode, sees: Sees = null): Draft['values'] {
   const keys = new Set(settingsOf(mode, sees).map(({ key }) => key))
+  if (preset.prunes && !keys.has('criterion')) return {}
   return Object.fromEntries(Object.entries(preset.values).filter(([key]) => keys.has(key)))
 }
 

@@ -21,7 +21,7 @@ export interface SettingGroup {
 /** Settings that stand with what most runs are about, and not among the advanced ones. */
 export const amountSettings: readonly string[] = ['ratio', 'ratioOf', 'budget', 'uniform']
 
-/** Parts of a job that have pickers of their own. */
+/** Parts of a job that have pickers of their own, or that the command line alone says. */
 export const picked: readonly string[] = [
   'kind',
   'checkpoint',
@@ -36,6 +36,7 @@ export const picked: readonly string[] = [
   'base',
   'values',
   'variants',
+  'cluster',
 ]
 
 /** Where settings stand that no group names. */
