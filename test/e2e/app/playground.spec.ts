@@ -14,7 +14,7 @@ test.describe.configure({ mode: 'serial' })
 const scratch = scratchFolder('playground')
 test.beforeAll(() => cpSync(join(sample, 'model'), scratch('second'), { recursive: true }))
 const go = (page: Page, hash: string) => page.goto(new URL(hash, page.url()).href)
-const answerOf = (page: Page, name: string) => page.getByRole('article', { name: `Answer of ${name}` })
+const answerOf = (page: Page, name: string) => page.getByRole('article', { name: `Answer of ${name}`, exact: true })
 const over = { timeout: 30_000 }
 
 test('two checkpoints answer a prompt side by side, entered from a page of one', async ({ app: { page, shell } }) => {
@@ -43,7 +43,7 @@ test('two checkpoints answer a prompt side by side, entered from a page of one',
   await expect(second.getByRole('listitem')).toHaveCount(5)
   expect(await faultsInBothThemes(page, shell)).toEqual([])
   await page.getByRole('combobox', { name: /^Differences marked against/ }).click()
-  await page.getByRole('option', { name: 'second' }).click()
+  await page.getByRole('option', { name: 'second', exact: true }).click()
   await expect(page.getByRole('combobox', { name: 'Differences marked against: second' })).toBeVisible()
   await expect(page.getByRole('region', { name: 'In memory' })).toContainText('second')
   await page.getByRole('button', { name: 'Release now' }).click()
