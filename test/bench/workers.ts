@@ -21,6 +21,8 @@ const answerSchema = z.object({
   /** Of the processors, whatever else they did meanwhile; ours alone tell it. */
   cpuSeconds: z.number().optional(),
   tokens: z.number(),
+  /** Where a prompt was read before what is timed. */
+  promptSeconds: z.number().optional(),
   peakBytes: z.number(),
 })
 export type Answer = z.infer<typeof answerSchema>

@@ -1,0 +1,111 @@
+// Tokens that are generated in a second, and tokens of a prompt that are read, beside llama.cpp on the same file, turn by turn on
+// the same threads.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import environment from '../../resources/engine-environment.json' with { type: 'json' }
+import { runJob } from '../../engine/jobs/index.ts'
+import { exportSchema } from '../../engine/contract/index.ts'
+import { type SizeName, writeRandomCheckpoint } from './memory/models.ts'
+import { type Answer, median, start, type Worker } from './workers.ts'
+
+const { values } = parseArgs({
+  options: {
+    models: { type: 'string', default: 'sample,125M' },
+    repeats: { type: 'string', default: '5' },
+    prompt: { type: 'string', default: '128' },
+    tokens: { type: 'string', default: '32' },
+    threads: { type: 'string', default: String(availableParallelism()) },
+    /** A folder in which node-llama-cpp is installed; it is no dependency of Secateur's. */
+    'llama-cpp': { type: 'string', default: join(import.meta.dirname, '../..') },
+    /** Another checkout of Secateur, to compare with. */
+    before: { type: 'string' },
+  },
+})
+const root = join(import.meta.dirname, '../..')
+const folder = mkdtempSync(join(tmpdir(), 'secateur-generation-'))
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+const noLlama = whyNoLlama()
+if (noLlama) console.error(`llama.cpp is left out: ${noLlama}`)
+
+console.log(
+  `${values.threads} threads, a prompt of ${values.prompt} tokens and ${values.tokens} after it, median of ${values.repeats}\n`,
+)
+const columns = [
+  'model',
+  'program',
+  'generated tokens/s',
+  'processor, ms a token',
+  'prompt tokens/s',
+  'peak memory, MB',
+]
+console.log(`| ${columns.join(' | ')} |\n|${' --- |'.repeat(columns.length)}`)
+for (const model of values.models.split(',')) await measure(model)
+
+async function measure(model: string): Promise<void> {
+  const checkpoint = await checkpointOf(model)
+  const work = ['--prompt', values.prompt, '--tokens', values.tokens, '--threads', values.threads]
+  const engine = (name: string, of: string, more: string[] = []) =>
+    start(
+      name,
+      process.execPath,
+      [join(import.meta.dirname, 'generation-worker.ts'), '--checkpoint', checkpoint, '--engine', of, ...work, ...more],
+      environment,
+    )
+  const workers = [await engine('Secateur', root), await engine('Secateur, 8 bits', root, ['--int8'])]
+  if (values.before) workers.push(await engine('Secateur before', resolve(values.before)))
+  if (!noLlama) workers.push(await llama(checkpoint, model, work))
+  for (const [name, answers] of await turnsOf(workers)) report(model, name, answers)
+}
+
+async function turnsOf(workers: readonly Worker[]): Promise<Map<string, Answer[]>> {
+  const turns = new Map<string, Answer[]>(workers.map(({ name }) => [name, []]))
+  // The first turn compiles and warms up.
+  for (let turn = 0; turn <= Number(values.repeats); turn++)
+    for (const worker of workers) {
+      const answer = await worker.run()
+      if (turn > 0) turns.get(worker.name)!.push(answer)
+    }
+  for (const worker of workers) worker.stop()
+  return turns
+}
+
+function report(model: string, name: string, answers: readonly Answer[]): void {
+  const of = (value: (answer: Answer) => number) => median(answers.map(value))
+  const cells = [
+    model,
+    name,
+    of(({ tokens, seconds }) => tokens / seconds).toFixed(1),
+    of(({ tokens, cpuSeconds }) => (1000 * (cpuSeconds ?? NaN)) / tokens).toFixed(2),
+    of(({ promptSeconds }) => Number(values.prompt) / (promptSeconds ?? NaN)).toFixed(0),
+    (of(({ peakBytes }) => peakBytes) / 1e6).toFixed(0),
+  ]
+  console.log(`| ${cells.join(' | ')} |`)
+}
+
+async function checkpointOf(model: string): Promise<string> {
+  if (model === 'sample') return join(root, 'resources/sample/model')
+  const path = join(folder, model)
+  await writeRandomCheckpoint(path, model as SizeName, 'float16')
+  return path
+}
+
+/** llama.cpp on the checkpoint as a GGUF file in float16. */
+async function llama(checkpoint: string, model: string, work: string[]): Promise<Worker> {
+  const file = join(folder, `${model}.gguf`)
+  const job = exportSchema.parse({ kind: 'export', format: 'gguf', checkpoint, out: file, type: 'f16' })
+  await runJob(job, { emit: () => {}, signal: new AbortController().signal, resume: false })
+  const args = [join(import.meta.dirname, 'llama-worker.ts'), '--file', file, '--folder', values['llama-cpp'], ...work]
+  return start('llama.cpp', process.execPath, args, {})
+}
+
+function whyNoLlama(): string | null {
+  try {
+    createRequire(join(resolve(values['llama-cpp']), 'package.json')).resolve('node-llama-cpp')
+    return null
+  } catch (error) {
+    return (error as Error).message.split('\n')[0]!
+  }
+}
