@@ -8,7 +8,8 @@ export class RefusedRequests {
   /** Notes a request that was refused; of its address the scheme and host are kept. */
   add(address: string): void {
     this.#count++
-    this.#last = URL.canParse(address) ? `${new URL(address).protocol}//${new URL(address).host}` : null
+    const url = URL.parse(address)
+    this.#last = url && `${url.protocol}//${url.host}`
   }
 
   get soFar(): RefusedSoFar {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { flagName } from '../shared/flag-name.ts'
+import { shellQuoted } from '../shared/shell-quote.ts'
 import { evaluationSchema } from './evaluation.ts'
 import { type Job, schemaOfKind } from './job.ts'
 
@@ -39,10 +40,11 @@ export function argumentsOf(job: Job): string[] | null {
 const evaluationShape: Readonly<Record<string, z.ZodType>> = evaluationSchema.shape
 
 /** Arguments as one line of a POSIX shell. */
-export const shellLine = (args: readonly string[]): string => args.map(quoted).join(' ')
+export const shellLine = (args: readonly string[]): string =>
+  args.map((text) => (isPlain(text) ? text : shellQuoted(text))).join(' ')
 
-const quoted = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
+/** Whether a shell takes text as it is, so that a person need not read quotes. */
+const isPlain = (text: string): boolean => /^[\w@%+=:,./-]+$/.test(text)
 
 /** What says that a setting has a value; null where no flag can. */
 function flagsOf(name: string, field: z.ZodType, value: unknown): string[] | null {

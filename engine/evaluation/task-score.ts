@@ -95,10 +95,12 @@ function together(parts: readonly PartScore[]): Omit<PartScore, 'name'> {
   return { acc: parts.reduce((sum, part) => sum + part.acc * part.n, 0) / n, stderr: pooledError(parts), n }
 }
 
+/** What a row asks, as text: of equal rows the same. */
+export const rowText = ({ contexts, choices, gold }: TaskRow): string => JSON.stringify([contexts, choices, gold])
+
 /** Tells rows, in file order, and the way they are asked from others. */
 export function askedOf(rows: readonly TaskRow[], { count, examples = [] }: FewShot, mode: EvaluationMode): string {
   const hash = createHash('sha256').update(JSON.stringify([mode, count]))
-  for (const { contexts, choices, gold } of [...rows, ...examples])
-    hash.update(JSON.stringify([contexts, choices, gold]))
+  for (const row of [...rows, ...examples]) hash.update(rowText(row))
   return hash.digest('hex').slice(0, 16)
 }

@@ -1,11 +1,4 @@
-/** Logarithm of the sum of exponentials of logits: what a logit must lose to be a log-probability. */
-function logSum(scores: Float32Array): number {
-  let most = -Infinity
-  for (const score of scores) if (score > most) most = score
-  let sum = 0
-  for (const score of scores) sum += Math.exp(score - most)
-  return most + Math.log(sum)
-}
+import { logSumExp } from '../training/logits.ts'
 
 /** A token with its log-probability (natural logarithm). */
 export interface LikelyToken {
@@ -23,7 +16,7 @@ export function logProbabilities(
   id: number,
   count: number,
 ): { logProbability: number; likeliest: LikelyToken[] } {
-  const total = logSum(scores)
+  const total = logSumExp(scores)
   return {
     logProbability: scores[id]! - total,
     likeliest: likeliest(scores, count).map((each) => ({ id: each, logProbability: scores[each]! - total })),

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import type { ChoicePredictions, ParsedServiceParams } from '../contract/index.ts'
-import type { TaskRow } from '../evaluation/tasks/task.ts'
+import { rowText } from '../evaluation/task-score.ts'
 import { predictionsFileOf, readChoicePredictions } from './predictions.ts'
 import { askedIn, taskFileOf, type TaskTexts, taskTexts } from './task-texts.ts'
 
@@ -84,11 +84,9 @@ function keysOf({ kept, texts }: Side): string[] {
   if ('problem' in texts) return []
   const seen = new Map<string, number>()
   return kept.rows.map((row) => {
-    const text = textOf(texts.rows[row]!)
+    const text = rowText(texts.rows[row]!)
     const times = seen.get(text) ?? 0
     seen.set(text, times + 1)
     return `${times} ${text}`
   })
 }
-
-const textOf = ({ contexts, choices, gold }: TaskRow) => JSON.stringify([contexts, choices, gold])

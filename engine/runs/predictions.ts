@@ -40,12 +40,8 @@ export function keepPredictions(run: string, which: ScoredCheckpoint, found: Pre
  *
  * @throws SecateurError where the file is damaged
  */
-export function readImagePredictions(run: string, which: ScoredCheckpoint): ImagePredictions | null {
-  const file = predictionsFileOf(run, which, 'images')
-  if (!existsSync(file)) return null
-  const found = readIn(file)
-  return found.kind === 'images' ? found : null
-}
+export const readImagePredictions = (run: string, which: ScoredCheckpoint): ImagePredictions | null =>
+  readOfKind('images', predictionsFileOf(run, which, 'images'))
 
 /**
  * All predictions that a run kept of one checkpoint, task by task.
@@ -63,11 +59,14 @@ export function* readAllPredictions(run: string, which: ScoredCheckpoint): Gener
  *
  * @throws SecateurError where the file is damaged
  */
-export function readChoicePredictions(run: string, which: ScoredCheckpoint, task: string): ChoicePredictions | null {
-  const file = predictionsFileOf(run, which, task)
-  if (!existsSync(file)) return null
-  const found = readIn(file)
-  return found.kind === 'choices' ? found : null
+export const readChoicePredictions = (run: string, which: ScoredCheckpoint, task: string): ChoicePredictions | null =>
+  readOfKind('choices', predictionsFileOf(run, which, task))
+
+type OfKind<Kind extends Predictions['kind']> = Extract<Predictions, { kind: Kind }>
+
+function readOfKind<Kind extends Predictions['kind']>(kind: Kind, file: string): OfKind<Kind> | null {
+  const found = existsSync(file) ? readIn(file) : null
+  return found?.kind === kind ? (found as OfKind<Kind>) : null
 }
 
 const readIn = (file: string): Predictions => readJson(file, predictionsSchema, { maxBytes: mostPredictionBytes })

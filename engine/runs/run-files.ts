@@ -60,15 +60,16 @@ export const neverStarted = (path: string): boolean => {
   if (!names.includes(runFiles.run)) return isBegun(path)
   return (
     names.every((name) => ([runFiles.run, runFiles.result, lockName] as string[]).includes(name)) &&
-    runOf(path) !== null
+    jobIn(path) !== null
   )
 }
 
 /** An evaluation may be done again over an earlier one: there is little to lose. */
 export const isRepeated = (path: string, job: Job): boolean =>
-  job.kind === 'evaluate' && runOf(path)?.kind === 'evaluate'
+  job.kind === 'evaluate' && jobIn(path)?.kind === 'evaluate'
 
-function runOf(path: string): Job | null {
+/** The job of the run in a folder; null where there is none that can be read. */
+export function jobIn(path: string): Job | null {
   try {
     return readRunFile(path).job
   } catch {

@@ -3,6 +3,13 @@ import { execFileSync } from 'node:child_process'
 /** States of a job of Slurm whose processes are gone, or on a node that is. */
 const over = /^(COMPLETED|CANCELLED|FAILED|TIMEOUT|NODE_FAIL|OUT_OF_MEMORY|BOOT_FAIL|DEADLINE|PREEMPTED)/
 
+/** A field of a line of `scontrol --oneliner show job`. */
+export const jobField = (text: string, name: string): string | undefined =>
+  new RegExp(`(?:^|\\s)${name}=(\\S*)`).exec(text)?.[1]
+
+/** Whether Slurm says of a job that it has forgotten it, or never had it. */
+export const saysUnknownJob = (words: string): boolean => /Invalid job id/i.test(words)
+
 /** The task of Slurm that this process belongs to, as `17_3`, or a job that is no array; null outside of Slurm. */
 export function schedulerJob(environment: NodeJS.ProcessEnv = process.env): string | null {
   const { SLURM_ARRAY_JOB_ID: array, SLURM_ARRAY_TASK_ID: task, SLURM_JOB_ID: job } = environment
@@ -23,9 +30,9 @@ export function schedulerSaysOver(job: string): boolean {
       timeout: 30_000,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    return over.test(/(?:^|\s)JobState=(\S+)/.exec(text)?.[1] ?? '')
+    return over.test(jobField(text, 'JobState') ?? '')
   } catch (error) {
     // A job that is over is forgotten after some minutes. A scheduler that does not answer says nothing.
-    return /Invalid job id/i.test((error as { stderr?: string }).stderr ?? '')
+    return saysUnknownJob((error as { stderr?: string }).stderr ?? '')
   }
 }

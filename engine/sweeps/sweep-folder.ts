@@ -2,14 +2,14 @@ import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { openCheckpoint } from '../models/checkpoint.ts'
-import { type ResultEvent, resultFileSchema, type RunFile, type SweepJob } from '../contract/index.ts'
+import { type ResultEvent, resultFileSchema, type SweepJob } from '../contract/index.ts'
 import { SecateurError } from '../shared/errors.ts'
 import { readJson, writeJson } from '../shared/files.ts'
 import type { SweepRun } from './expand.ts'
 import { multiplyAdds } from '../models/multiply-adds.ts'
 import type { SweepOutcome } from './report.ts'
 import { type Metrics, metricsOf, type RunResult } from './summary.ts'
-import { readRunFile, runFiles } from '../runs/run-files.ts'
+import { jobIn, runFiles } from '../runs/run-files.ts'
 
 /** What is kept of a run that is over, so that its checkpoint is not needed any more. */
 const summarySchema = z.object({ multiplyAdds: z.number() })
@@ -33,13 +33,8 @@ export function resultIn(folder: string): ResultEvent | null {
 
 /** Whether a run in the folder can be continued. */
 export function isStarted(folder: string): boolean {
-  let run: RunFile
-  try {
-    run = readRunFile(folder)
-  } catch {
-    return false
-  }
-  return run.job.kind !== 'evaluate'
+  const job = jobIn(folder)
+  return job !== null && job.kind !== 'evaluate'
 }
 
 /** Whether all that is done with the result of a run has been done. */

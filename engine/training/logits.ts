@@ -7,6 +7,9 @@ export function likeliest(logits: Float32Array): number {
 
 /** The logarithm of the sum of the exponentials of some logits. */
 export function logSumExp(logits: Float32Array): number {
-  const most = logits.reduce((one, other) => Math.max(one, other), -Infinity)
-  return most + Math.log(logits.reduce((sum, value) => sum + Math.exp(value - most), 0))
+  let most = -Infinity
+  for (const value of logits) if (value > most) most = value
+  let sum = 0
+  for (const value of logits) sum += Math.exp(value - most)
+  return most + Math.log(sum)
 }

@@ -1,5 +1,4 @@
 // A process that reads a prompt and generates after it whenever a line arrives, with the engine of any checkout.
-import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
@@ -10,6 +9,7 @@ import type * as Generation from '../../engine/evaluation/generation.ts'
 import type * as Checkpoint from '../../engine/models/checkpoint.ts'
 import type * as Load from '../../engine/models/load.ts'
 import type * as Chance from '../../engine/shared/random.ts'
+import { forgetPeak } from './peak.ts'
 
 const { values } = parseArgs({
   options: {
@@ -39,8 +39,7 @@ const cpu = ({ user, system }: NodeJS.CpuUsage) => (user + system) / 1e6
 
 console.log('"ready"')
 for await (const _ of createInterface({ input: process.stdin })) {
-  // What /proc/self/clear_refs takes for the peak of this process from now on.
-  if (existsSync('/proc/self/clear_refs')) writeFileSync('/proc/self/clear_refs', '5')
+  forgetPeak()
   const prompted = process.cpuUsage()
   // Without tokens nothing but the prompt is read.
   await generate(model, prompt, { tokens: 1, temperature: 0, topP: 1, random, stop: [] })

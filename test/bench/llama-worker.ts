@@ -1,11 +1,11 @@
 // A process that reads a prompt and generates after it with llama.cpp whenever a line arrives, as generation-worker.ts does.
-import { existsSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { peakMemory } from '../../engine/estimate/memory.ts'
+import { forgetPeak } from './peak.ts'
 
 /** What is used of node-llama-cpp, which need not be here. */
 interface NodeLlamaCpp {
@@ -41,7 +41,7 @@ const prompt = Array.from({ length }, (_, i) => 10 + i)
 
 console.log('"ready"')
 for await (const _ of createInterface({ input: process.stdin })) {
-  if (existsSync('/proc/self/clear_refs')) writeFileSync('/proc/self/clear_refs', '5')
+  forgetPeak()
   await sequence.clearHistory()
   const began = performance.now()
   await sequence.evaluateWithoutGeneratingNewTokens(prompt)

@@ -1,5 +1,4 @@
 // A process that does one kind of work on a ViT with random weights whenever a line arrives, as torch_vit.py does.
-import { existsSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { chooseBackend } from '../../engine/backends/choose.ts'
@@ -14,6 +13,7 @@ import { linearNames } from '../../engine/models/tensors.ts'
 import { Random } from '../../engine/shared/random.ts'
 import { frozenFloats } from '../../engine/tensor/frozen-weight.ts'
 import { Trainer } from '../../engine/training/trainer.ts'
+import { forgetPeak } from './peak.ts'
 
 const { values } = parseArgs({
   options: { shape: { type: 'string' }, mode: { type: 'string' }, threads: { type: 'string' } },
@@ -90,7 +90,7 @@ function classify(): void {
 
 let step = 0
 // The peak is that of the work, as PyTorch's is: it starts again from what is resident now.
-if (existsSync('/proc/self/clear_refs')) writeFileSync('/proc/self/clear_refs', '5')
+forgetPeak()
 console.log(JSON.stringify({ ready: true }))
 for await (const _ of createInterface({ input: process.stdin })) {
   const started = performance.now()

@@ -1,5 +1,4 @@
 // A process that does one kind of work on a Llama with random weights whenever a line arrives, as torch_step.py does.
-import { existsSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { chooseBackend } from '../../engine/backends/choose.ts'
@@ -20,6 +19,7 @@ import { Random } from '../../engine/shared/random.ts'
 import { type Tensor, tf } from '../../engine/tensor/tf.ts'
 import type { Teacher } from '../../engine/training/teacher.ts'
 import { headRows } from '../../engine/training/head-rows.ts'
+import { forgetPeak } from './peak.ts'
 
 const { values } = parseArgs({
   options: { shape: { type: 'string' }, mode: { type: 'string' }, threads: { type: 'string' } },
@@ -163,7 +163,7 @@ async function work(): Promise<number> {
 
 const weights = countParameters(config) * 4
 // The peak is that of the work, as PyTorch's is: it starts again from what is resident now.
-if (existsSync('/proc/self/clear_refs')) writeFileSync('/proc/self/clear_refs', '5')
+forgetPeak()
 console.log(JSON.stringify({ ready: true, weights }))
 for await (const _ of createInterface({ input: process.stdin })) {
   const before = process.cpuUsage()

@@ -9,6 +9,7 @@ import { copyCompanions } from '../../models/write-checkpoint.ts'
 import { SecateurError } from '../../shared/errors.ts'
 import { createFolderAtomically, writeJson } from '../../shared/files.ts'
 import type { WorkControl } from '../../shared/work-control.ts'
+import { logSumExp } from '../../training/logits.ts'
 import { baseModelOf, copyLicenses } from '../card/base-model.ts'
 import { exportedCard } from '../card/exported.ts'
 import { writeCard } from '../card/model-card.ts'
@@ -85,8 +86,6 @@ async function likelihoodsBy(decoder: OnnxDecoder, { prefix, suffixes }: Likelih
   const vocabulary = logits.length / read.length
   return suffixes[0]!.map((label, index) => {
     const row = logits.subarray((prefix.length - 1 + index) * vocabulary, (prefix.length + index) * vocabulary)
-    const most = row.reduce((largest, value) => Math.max(largest, value), -Infinity)
-    const sum = row.reduce((total, value) => total + Math.exp(value - most), 0)
-    return row[label]! - most - Math.log(sum)
+    return row[label]! - logSumExp(row)
   })
 }

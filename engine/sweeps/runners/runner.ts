@@ -18,6 +18,9 @@ export interface SweepWork {
   runs: readonly SweepTask[]
 }
 
+/** All tasks of a sweep, the dense checkpoint's first. */
+export const tasksOf = ({ dense, runs }: SweepWork): SweepTask[] => [...(dense ? [dense] : []), ...runs]
+
 /** What a runner tells while it works. */
 export interface SweepListener {
   /** A task has begun, or is looked at for the first time where it is over already. */

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { argumentsOf, type Job, jobSchema, schemaOfKind, shellLine } from '../../../engine/contract/index.ts'
 import { evaluationSchema } from '../../../engine/contract/evaluation.ts'
 import { collectAssignments, jobFrom, schemaOptions } from '../../../engine/entries/command-line/options.ts'
-import { Option } from 'commander'
 
 /** The job that the command line makes of arguments. */
 function parsed(kind: Job['kind'], [, ...args]: string[]): Job {

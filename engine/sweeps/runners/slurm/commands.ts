@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { saysUnknownJob } from '../../../runs/scheduler-job.ts'
 import { badSetting, SecateurError, shortened } from '../../../shared/errors.ts'
 
 /** Slurm's own commands wait about this long for a controller that is busy. */
@@ -29,6 +30,4 @@ export function slurm(program: string, args: readonly string[]): Promise<string>
 const noSlurm = (program: string) =>
   badSetting('--on slurm', `there is no ${program} here: submit from a computer that has Slurm's commands on its PATH`)
 
-/** What Slurm says of a job that it has forgotten, or never had. */
-export const isUnknownJob = (error: unknown): boolean =>
-  error instanceof SecateurError && /Invalid job id/i.test(error.message)
+export const isUnknownJob = (error: unknown): boolean => error instanceof SecateurError && saysUnknownJob(error.message)

@@ -1,3 +1,4 @@
+import { jobField } from '../../../runs/scheduler-job.ts'
 import { SecateurError } from '../../../shared/errors.ts'
 import { isUnknownJob, slurm } from './commands.ts'
 
@@ -74,9 +75,10 @@ export async function readEnd(id: string): Promise<EndedTask | null> {
 
 /** @param text a line of `scontrol --oneliner show job` */
 export function parseJob(text: string): EndedTask | null {
-  const field = (name: string) => new RegExp(`(?:^|\\s)${name}=(\\S*)`).exec(text)?.[1]
-  const state = field('JobState')
-  return state === undefined ? null : { state, code: codeOf(field('ExitCode')), node: field('NodeList') ?? '' }
+  const state = jobField(text, 'JobState')
+  return state === undefined
+    ? null
+    : { state, code: codeOf(jobField(text, 'ExitCode')), node: jobField(text, 'NodeList') ?? '' }
 }
 
 /** @param text lines `STATE|CODE:SIGNAL|NODES`; the last one is of the last start */

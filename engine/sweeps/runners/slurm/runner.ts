@@ -1,7 +1,7 @@
 import type { ClusterSettings } from '../../../contract/index.ts'
 import { SecateurError } from '../../../shared/errors.ts'
 import { resultIn } from '../../sweep-folder.ts'
-import type { SweepListener, SweepRunner, SweepTask, SweepWork } from '../runner.ts'
+import { type SweepListener, type SweepRunner, type SweepTask, type SweepWork, tasksOf } from '../runner.ts'
 import { readSubmissions, type Submissions, taskIdsOf, writeSubmissions } from './cluster-folder.ts'
 import { readQueue } from './queue.ts'
 import { recover } from './recover.ts'
@@ -32,8 +32,9 @@ function knownOf({ folder }: SweepWork, cluster: ClusterSettings): Submissions {
   return known
 }
 
-async function submitMissing({ folder, dense, runs }: SweepWork, known: Submissions, listener: SweepListener) {
-  const open = [...(dense ? [dense] : []), ...runs].filter(({ job }) => resultIn(job.out) === null)
+async function submitMissing(work: SweepWork, known: Submissions, listener: SweepListener) {
+  const { folder, dense } = work
+  const open = tasksOf(work).filter(({ job }) => resultIn(job.out) === null)
   if (open.length === 0) return
   await recover(folder, known)
   const queued = await readQueue(known.submissions.map(({ name }) => name))

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { parseAs, parseJson } from '../../../shared/files.ts'
+import { shellQuoted } from '../../../shared/shell-quote.ts'
 
 /** Exit codes of the script itself; what else ends it is a code of the command line, or of the shell. */
 export const scriptCodes = { notSentAgain: 75, noProgress: 76, noSetup: 77 } as const
@@ -19,24 +20,21 @@ export interface ScriptFacts {
   setup: string | undefined
 }
 
-/** Text that a shell takes as it is. */
-export const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
-
 /** The batch script of an array of runs. */
 export function batchScript({ sweep, names, folders, setup }: ScriptFacts): string {
   return `#!/bin/bash
 # Runs of a sweep of Secateur, one for each task of an array of Slurm. Written by \`secateur sweep --on slurm\`.
-sweep=${quoted(sweep)}
-names=(${names.map(quoted).join(' ')})
-folders=(${folders.map(quoted).join(' ')})
+sweep=${shellQuoted(sweep)}
+names=(${names.map(shellQuoted).join(' ')})
+folders=(${folders.map(shellQuoted).join(' ')})
 name=\${names[$SLURM_ARRAY_TASK_ID]}
 folder=\${folders[$SLURM_ARRAY_TASK_ID]}
 task=\${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
 
 # A setup file may set these: what comes before the command (of a container, say), Node, and Secateur's folder.
 launch=()
-SECATEUR_NODE=${quoted(process.execPath)}
-SECATEUR_APP=${quoted(application)}
+SECATEUR_NODE=${shellQuoted(process.execPath)}
+SECATEUR_APP=${shellQuoted(application)}
 ${allocatorVariables()}
 ${setup === undefined ? '' : setupLines(setup)}
 echo "secateur: $name is task $task on $(hostname), start $((\${SLURM_RESTART_COUNT:-0} + 1)), $(date '+%F %T')"
@@ -79,7 +77,7 @@ exit "$code"
 `
 }
 
-const setupLines = (setup: string) => `if ! source ${quoted(setup)}; then
+const setupLines = (setup: string) => `if ! source ${shellQuoted(setup)}; then
   echo "secateur: the setup file ${setup.replaceAll(/["$`\\]/g, '?')} failed"
   exit ${scriptCodes.noSetup}
 fi

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
-import { type ClusterSettings, type RunFile, secondsToSave } from '../../../contract/index.ts'
-import { readRunFile } from '../../../runs/run-files.ts'
+import { type ClusterSettings, secondsToSave } from '../../../contract/index.ts'
+import { jobIn } from '../../../runs/run-files.ts'
 import { SecateurError } from '../../../shared/errors.ts'
 import { writeFileAtomically, writeJson } from '../../../shared/files.ts'
 import type { SweepTask } from '../runner.ts'
@@ -131,15 +131,7 @@ async function mostInArray(): Promise<number> {
 
 /** A run that has begun goes on with the threads that it had; another takes the processors that it is given. */
 function withThreads({ job }: SweepTask, { cpus }: ClusterSettings): SweepTask['job'] {
-  return { ...job, threads: startedThreads(job.out) ?? job.threads ?? cpus }
-}
-
-function startedThreads(folder: string): number | undefined {
-  let run: RunFile
-  try {
-    run = readRunFile(folder)
-  } catch {
-    return undefined
-  }
-  return run.job.kind === 'prune' ? run.job.threads : undefined
+  const started = jobIn(job.out)
+  const threads = started?.kind === 'prune' ? started.threads : undefined
+  return { ...job, threads: threads ?? job.threads ?? cpus }
 }

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { ResultEvent } from '../../../contract/index.ts'
 import { SecateurError } from '../../../shared/errors.ts'
 import { isSettled, resultIn } from '../../sweep-folder.ts'
-import type { SweepListener, SweepTask, SweepWork } from '../runner.ts'
+import { type SweepListener, type SweepTask, type SweepWork, tasksOf } from '../runner.ts'
 import { type Submissions, taskIdsOf } from './cluster-folder.ts'
 import { failureOfTask } from './failure.ts'
 import { type QueuedTask, readQueue } from './queue.ts'
@@ -35,9 +35,8 @@ export async function watch(
   signal: AbortSignal,
 ): Promise<void> {
   const ids = taskIdsOf(known)
-  const tasks = [...(work.dense ? [work.dense] : []), ...work.runs]
   const open = new Set(
-    tasks.map((task): Open => {
+    tasksOf(work).map((task): Open => {
       const wasOver = resultIn(task.job.out) !== null
       return { task, id: ids.get(keyOf(task)), wasOver, hasBegun: false, gone: null }
     }),
