@@ -59,6 +59,13 @@ export function number(value: Maybe, digits = 4): string {
 export const decimals = (value: Maybe, digits: number): string =>
   missing(value) ? none : fixed[Math.min(6, Math.max(0, digits))]!.format(value)
 
+/** The sign before a change. */
+export const sign = (change: number): string => (change > 0 ? '+' : change < 0 ? '−' : '')
+/** A change with its sign: "+0.25". */
+export const signed = (change: number, digits: number): string => `${sign(change)}${decimals(Math.abs(change), digits)}`
+/** A change of a fraction, in percentage points: -0.031 is "−3.1". */
+export const points = (change: number): string => signed(100 * change, 1)
+
 /** A fraction as a percentage: 0.25 is "25%". */
 export const percent = (fraction: Maybe, digits: 0 | 1 | 2 = 0): string =>
   missing(fraction) ? none : percentages[digits]!.format(fraction)

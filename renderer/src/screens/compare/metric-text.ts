@@ -1,4 +1,4 @@
-import { bytes, count, decimals, duration, number, percent, perSecond } from '../../format.ts'
+import { bytes, count, decimals, duration, number, percent, perSecond, points, sign } from '../../format.ts'
 import type { MetricType, MetricValue } from './metrics.ts'
 
 /** A metric's value with its unit. */
@@ -28,8 +28,5 @@ export const errorText = (type: MetricType, { error }: Pick<MetricValue, 'error'
 
 /** By how much a metric changed: of fractions in percentage points. */
 export function changeText(type: MetricType, change: number): string {
-  const sign = change > 0 ? '+' : change < 0 ? '−' : ''
-  return type === 'accuracy'
-    ? `${sign}${decimals(100 * Math.abs(change), 1)} points`
-    : `${sign}${metricText(type, Math.abs(change))}`
+  return type === 'accuracy' ? `${points(change)} points` : `${sign(change)}${metricText(type, Math.abs(change))}`
 }

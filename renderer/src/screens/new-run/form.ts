@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { engine } from '../../../../electron/contract/index.ts'
 import { bestFirst, rankOf } from '../../components/rank.ts'
+import { capital } from '../../format.ts'
 import { humanise, presentationOf } from './presentation.ts'
 import { otherGroup, picked, type Presentation } from './setting-group.ts'
 import { isFor, type Sees } from './sees.ts'
@@ -171,13 +172,13 @@ function optionsOf(field: JsonSchema): (string | number)[] | undefined {
 function sentenceOf(description: string): string {
   const text = description.trim()
   if (text === '') return ''
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?!]$/.test(text) ? '' : '.'}`
+  return `${capital(text)}${/[.?!]$/.test(text) ? '' : '.'}`
 }
 
 /** What a setting means and which numbers it takes, in sentences. */
 export function hintOf({ sentence, input }: Setting, format: (value: number) => string): string {
   const range = rangeOf(input, format)
-  return [sentence, range && `${range.charAt(0).toUpperCase()}${range.slice(1)}.`].filter(Boolean).join(' ')
+  return [sentence, range && `${capital(range)}.`].filter(Boolean).join(' ')
 }
 
 /** The range of a number in words, for the hint beside its field; empty where there is none worth saying. */

@@ -1,3 +1,4 @@
+import { capital } from '../../format.ts'
 import { taskTitle } from '../../names.ts'
 import { otherGroup, type Presentation } from './setting-group.ts'
 import { groups } from './setting-groups.ts'
@@ -7,7 +8,7 @@ export function humanise(name: string): string {
   const words = (name.split('.').at(-1) ?? name)
     .replaceAll(/[-_]/g, ' ')
     .replaceAll(/([a-z\d])([A-Z])/g, (_, before: string, letter: string) => `${before} ${letter.toLowerCase()}`)
-  return words.charAt(0).toUpperCase() + words.slice(1)
+  return capital(words)
 }
 
 /** Group and presentation of a setting by its dotted path. */

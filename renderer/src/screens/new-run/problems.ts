@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { engine } from '../../../../electron/contract/index.ts'
+import { capital } from '../../format.ts'
 import { type Draft, evaluates } from './draft.ts'
 import { schemaOf, settingsOf } from './form.ts'
 import { type JobDraft, jobOf } from './job.ts'
@@ -45,7 +46,7 @@ function addBudgetProblem(run: JobDraft, problems: Map<string, string>): void {
   if (conflict && !problems.has(conflict.field)) problems.set(conflict.field, sentence(conflict.message))
 }
 
-const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
+const sentence = (text: string) => `${capital(text)}.`
 
 function addEvaluationProblems(draft: Draft, sees: Sees, problems: Map<string, string>): void {
   if (sees === 'images') return addImageProblems(draft, problems)

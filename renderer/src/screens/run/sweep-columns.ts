@@ -1,4 +1,5 @@
 import type { engine } from '../../../../electron/contract/index.ts'
+import { capital } from '../../format.ts'
 import { taskTitle } from '../../names.ts'
 import { errorText, metricText } from '../compare/metric-text.ts'
 import type { MetricType } from '../compare/metrics.ts'
@@ -31,7 +32,7 @@ export function deviationText(column: Column, deviation: number): string {
 /** `boolq` as BoolQ, `perplexity wiki` as Perplexity wiki. */
 export function columnTitle({ name }: Column): string {
   const title = taskTitle(name)
-  return title === name ? `${name.charAt(0).toUpperCase()}${name.slice(1)}` : title
+  return title === name ? capital(name) : title
 }
 
 /** What is looked at first, run by run; the means have every column. */

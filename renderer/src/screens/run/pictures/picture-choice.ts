@@ -1,4 +1,5 @@
-import type { PictureOutcome, Request, ScoredByRun } from '../../../../../electron/contract/index.ts'
+import type { engine, PictureOutcome, Request, ScoredByRun } from '../../../../../electron/contract/index.ts'
+import { count } from '../../../format.ts'
 
 /** Which pictures are looked at: names are those of classes. */
 export interface PictureChoice {
@@ -22,13 +23,26 @@ export const changedOnes: PictureChoice = { outcome: 'changed', label: null, pre
 export const outcomesOf = (isPair: boolean): readonly PictureOutcome[] =>
   isPair ? ['changed', 'right-to-wrong', 'wrong-to-right', 'both-wrong', 'all'] : ['wrong', 'all']
 
-export const outcomeName: Record<PictureOutcome, string> = {
+const outcomeName: Record<Exclude<PictureOutcome, 'all'>, string> = {
   changed: 'Changed',
   'right-to-wrong': 'Right to wrong',
   'wrong-to-right': 'Wrong to right',
   'both-wrong': 'Wrong in both',
   wrong: 'Wrong',
-  all: 'All pictures',
+}
+
+/** Outcomes to choose from, with the number of those that are known. */
+export function outcomeOptions(
+  isPair: boolean,
+  what: 'pictures' | 'rows',
+  paired: Pick<engine.Paired, 'rightToWrong' | 'wrongToRight'> | null | undefined,
+): { value: PictureOutcome; label: string }[] {
+  const known = { 'right-to-wrong': paired?.rightToWrong, 'wrong-to-right': paired?.wrongToRight } as const
+  return outcomesOf(isPair).map((value) => {
+    if (value === 'all') return { value, label: `All ${what}` }
+    const n = value in known ? known[value as keyof typeof known] : undefined
+    return { value, label: n === undefined ? outcomeName[value] : `${outcomeName[value]} (${count(n)})` }
+  })
 }
 
 /** The choice with an outcome that there is. */
@@ -54,7 +68,3 @@ export function asked(
     ...page,
   }
 }
-
-/** As a person reads it: very small ones are not written out. */
-export const likelihoodText = (p: number, decimals: (value: number, digits: number) => string): string =>
-  p < 0.001 ? 'p < 0.001' : `p = ${decimals(p, 3)}`
