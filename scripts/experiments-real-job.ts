@@ -44,8 +44,11 @@ export const realFlags = (args: string[]) =>
     },
   }).values
 
-const plain = (ratio: number, criteria: string[]) => criteria.map((criterion) => ({ criterion, ratio }))
-const distilled = (ratio: number) => ({ criterion: 'loraprune', ratio, distil: 1 })
+/** A budget says itself what it counts: only rows with a ratio do. */
+const ofParameters = (ratio: number) => ({ ratio, ratioOf: 'parameters' })
+const plain = (ratio: number, criteria: string[]) =>
+  criteria.map((criterion) => ({ criterion, ...ofParameters(ratio) }))
+const distilled = (ratio: number) => ({ criterion: 'loraprune', ...ofParameters(ratio), distil: 1 })
 
 /**
  * Rows of the table in the order in which they are run, so that a sweep that is stopped has the most telling ones.
@@ -84,7 +87,6 @@ export function realJob(values: ReturnType<typeof realFlags>): SweepJob {
     base: {
       data: layout.training.map(file),
       steps: Math.round(Number(values.tokens) / (sequenceLength * batchSize)),
-      ratioOf: 'parameters',
       sequenceLength,
       batchSize,
       frequency: 4,

@@ -6,6 +6,7 @@ import { changedSettings } from '../../../engine/sweeps/changed-settings.ts'
 import { expandSweep } from '../../../engine/sweeps/expand.ts'
 import { reportText } from '../../../engine/sweeps/report.ts'
 import { experimentFlags, experimentJob, experimentSettings } from '../../../scripts/experiments-job.ts'
+import { realFlags, realJob } from '../../../scripts/experiments-real-job.ts'
 
 /** The cells of a Markdown table, however wide its columns are. */
 const cells = (text: string) =>
@@ -23,6 +24,13 @@ test('docs/experiments.md has every setting of the experiments that is not the d
   assert.deepEqual(cells(page.slice(page.indexOf('## The criteria compared'), page.indexOf('Measured on'))), expected)
   const onImages = experimentSettings(experimentJob(experimentFlags(['--vision'])))
   assert.deepEqual(cells(page.slice(page.indexOf('## Criteria compared on images'))), cells(onImages))
+})
+
+test('every run of the experiments on a real model and over recipes can begin', () => {
+  const real = expandSweep(realJob(realFlags(['--checkpoint', 'resources/sample/model'])))
+  const budgets = real.filter(({ job }) => job.budget !== undefined)
+  assert.deepEqual([real.length, budgets.length], [15, 1])
+  assert.equal(expandSweep(experimentJob(experimentFlags(['--recipes']))).length, 36)
 })
 
 test('the report of a sweep has what all runs share that is not the default, and not what they differ in', () => {
