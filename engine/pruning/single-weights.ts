@@ -139,7 +139,7 @@ export function withoutLowest(
   const scores = new Float32Array(size)
   for (let start = 0; start < weight.length; start += size) {
     for (let i = 0; i < size; i++) scores[i] = Math.abs(weight[start + i]!) * (norms ? norms[i]! : 1)
-    const threshold = scores.toSorted()[remove - 1]!
+    const threshold = nthLowest(scores, remove - 1)
     // Of equal scores at the threshold the first ones leave, so that the count is exact.
     let left = remove
     for (let i = 0; i < size; i++) if (scores[i]! < threshold) left--
@@ -149,4 +149,31 @@ export function withoutLowest(
     }
   }
   return result
+}
+
+/**
+ * The value that stands at an index when values, none negative, are sorted. Floats that are not negative are in the order of
+ * their bits: their upper halves are counted, and then the lower halves of those that share the upper half of what is sought.
+ * Of 16 million this takes less than a tenth of the time of sorting; a few are sorted faster than the counts are cleared.
+ *
+ * @param index below the number of values
+ */
+export function nthLowest(values: Float32Array, index: number): number {
+  if (values.length < 65_536) return values.toSorted()[index]!
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length)
+  const upper = new Uint32Array(65_536)
+  for (let i = 0; i < bits.length; i++) upper[bits[i]! >>> 16]!++
+  const [high, rest] = placeOf(upper, index)
+  const lower = new Uint32Array(65_536)
+  for (let i = 0; i < bits.length; i++) if (bits[i]! >>> 16 === high) lower[bits[i]! & 0xffff]!++
+  const [low] = placeOf(lower, rest)
+  return new Float32Array(Uint32Array.of(high * 65_536 + low).buffer)[0]!
+}
+
+/** The bin that holds an index of all that was counted, and the index within the bin. */
+function placeOf(counts: Uint32Array, index: number): [bin: number, within: number] {
+  let left = index
+  let bin = 0
+  while (left >= counts[bin]!) left -= counts[bin++]!
+  return [bin, left]
 }

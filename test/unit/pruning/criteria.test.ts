@@ -18,7 +18,7 @@ import { movementScores, trueMovementScores } from '../../../engine/pruning/crit
 import { randomCriterion } from '../../../engine/pruning/criteria/random.ts'
 import { wandaScores } from '../../../engine/pruning/criteria/wanda.ts'
 import { blockLinearity } from '../../../engine/pruning/statistics/linearity.ts'
-import { withoutLowest } from '../../../engine/pruning/single-weights.ts'
+import { nthLowest, withoutLowest } from '../../../engine/pruning/single-weights.ts'
 import { mapWeightGradients } from '../../../engine/pruning/statistics/weight-gradients.ts'
 import { Random } from '../../../engine/shared/random.ts'
 import { tf } from '../../../engine/tensor/tf.ts'
@@ -141,6 +141,16 @@ test('single weights: the lowest of a matrix, or of each row with its activation
   const byRow = [0.5, -1, 0, 1, 0, -0.5, -0.75, 0, 1, 0.2, -0.3, 0]
   const norms = Float32Array.of(2, 1, 0.5)
   assert.deepEqual([...withoutLowest(Float32Array.from(weight), 3, 1 / 3, norms)], [...Float32Array.from(byRow)])
+})
+
+test('the nth lowest of many values is where sorting puts it, with zeros and equal values among them', () => {
+  const random = new Random(0)
+  const values = Float32Array.from({ length: 70_001 }, (_, i) =>
+    i % 7 === 0 ? 0 : Math.round(random.uniform() * 1e4) / 3e5,
+  )
+  const sorted = values.toSorted()
+  for (const index of [0, 9_999, 10_000, 10_001, 35_000, 69_999, 70_000])
+    assert.equal(nthLowest(values, index), sorted[index])
 })
 
 test('random: the same lots from the same seed, others from another', async () => {
