@@ -32,6 +32,9 @@ const driverBytes = 35e6
 /** What the allocator cannot use of what was freed, and arrays that wait for their collection. */
 const slack = 1.15
 
+/** Weights with what lies unused between the blocks of memory that hold them: measured with 1.1 billion parameters. */
+const spacedWeights = 1.04
+
 type Computing = Exclude<Work, { kind: 'merge' | 'export' | 'import' }>
 
 /**
@@ -52,7 +55,7 @@ export function heldMemory(work: Work, checkpoint: Checkpoint, placement?: Place
   const taught = 'distil' in work && work.distil > 0 ? teacherGraphBytes : 0
   const program = programBytes + backendBytes + graphBytes[work.kind] + taught + bytesOfPictures(work, checkpoint)
   if (placement && !placement.sharesMemory) return program + besideCardBytes(work, checkpoint, placement)
-  return program + weightBytes(work, checkpoint) + slack * workBytes(work, checkpoint)
+  return program + spacedWeights * weightBytes(work, checkpoint) + slack * workBytes(work, checkpoint)
 }
 
 function bytesOfPictures(work: Computing, { config }: Checkpoint): number {

@@ -16,6 +16,7 @@ const sizes = {
   '100M wide': { width: 2048, layers: 2, heads: 32, keyValueHeads: 8, channels: 5632, vocabulary: 4096, tied: true },
   '125M': { width: 768, layers: 12, heads: 12, keyValueHeads: 12, channels: 2048, vocabulary: 50304, tied: true },
   '150M head': { width: 1024, layers: 2, heads: 16, keyValueHeads: 8, channels: 2816, vocabulary: 128256, tied: true },
+  '1.1B': { width: 2048, layers: 22, heads: 32, keyValueHeads: 4, channels: 5632, vocabulary: 32000, tied: false },
   '135M deep': { width: 576, layers: 30, heads: 9, keyValueHeads: 3, channels: 1536, vocabulary: 49152, tied: true },
 } as const
 export type SizeName = keyof typeof sizes
