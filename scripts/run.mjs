@@ -52,8 +52,10 @@ const commands = {
   build: () => [['build', script('scripts/build.ts')]],
   package: () => [
     ['build', [node, join(root, 'scripts/build.ts')]],
+    ['list of parts', [node, join(root, 'scripts/parts-list.ts')]],
     ['package', [...bin('electron-builder/cli.js'), '--publish', 'never', ...rest]],
   ],
+  'try-package': () => [['try-package', script('scripts/try-package.ts')]],
   'make-icons': () => [['make-icons', script('scripts/make-icons.ts')]],
   demo: () => [['demo', script('scripts/demo/main.ts')]],
   experiments: () => [['experiments', [node, join(root, 'scripts/experiments.ts'), ...rest]]],

@@ -1,4 +1,4 @@
-import { app, type BrowserWindow, dialog, ipcMain, Menu, protocol, shell } from 'electron'
+import { app, type BrowserWindow, crashReporter, dialog, ipcMain, Menu, protocol, shell } from 'electron'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { RunSummary } from '../contract/index.ts'
@@ -27,6 +27,9 @@ export function startElectron(paths: ElectronPaths): void {
   const { values } = parseArgs({ args: process.argv.slice(1), options: { data: { type: 'string' } }, strict: false })
   const data = prepareDataFolder(typeof values.data === 'string' ? values.data : defaultDataFolder())
   app.setPath('userData', join(data, 'electron'))
+  // What crashes leaves a minidump beside the data, and nothing is sent.
+  app.setPath('crashDumps', join(data, 'crashes'))
+  crashReporter.start({ uploadToServer: false })
   // One instance for each data folder: Electron's lock goes by the folder of the profile.
   if (!app.requestSingleInstanceLock()) return app.quit()
   app.enableSandbox()

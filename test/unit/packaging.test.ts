@@ -5,6 +5,7 @@ import { join, relative } from 'node:path'
 import { test } from 'node:test'
 import type { FileMatcher as Matcher } from 'app-builder-lib/out/fileMatcher.js'
 import { z } from 'zod'
+import { shippedParts } from '../../scripts/parts-list.ts'
 
 const root = join(import.meta.dirname, '../..')
 const require = createRequire(import.meta.url)
@@ -127,7 +128,32 @@ test('Node goes beside the archive, as the lockfile pins it for each platform', 
         : ['x64', 'arm64']
     for (const arch of arches) assert.ok(pinned.includes(name.replace('${arch}', arch)), `${name} ${arch}`)
   }
-  for (const { from } of config.extraResources) assert.ok(lstatSync(join(root, from)), from)
+  // What is built is there once it is.
+  for (const { from } of config.extraResources) assert.ok(from.startsWith('out/') || lstatSync(join(root, from)), from)
+})
+
+test('the list of parts names what is shipped, and no tool', () => {
+  const { components, dependencies, metadata } = shippedParts()
+  const names = components.map(({ name }) => name)
+  for (const name of ['onnxruntime-node', 'better-sqlite3', 'svelte', 'uplot', 'electron', 'zod'])
+    assert.ok(names.includes(name), name)
+  for (const name of ['prettier', 'typescript', 'vite', 'playwright', 'electron-builder', '@tensorflow/tfjs-node-gpu'])
+    assert.ok(!names.includes(name), name)
+  assert.equal(metadata.component.name, 'secateur')
+  const known = new Set([metadata.component, ...components].map((part) => part['bom-ref']))
+  for (const { ref, dependsOn } of dependencies)
+    for (const part of [ref, ...dependsOn]) assert.ok(known.has(part), part)
+})
+
+// The formatter reads its syntax.
+test('the workflow for Electron runs commands that there are', () => {
+  const workflow = readFileSync(join(root, '.github/workflows/electron.yml'), 'utf8')
+  const { scripts } = z
+    .object({ scripts: z.record(z.string(), z.string()) })
+    .parse(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')))
+  const named = [...workflow.matchAll(/npm (?:run )?([\w:-]+)/g)].map(([, name]) => name!)
+  assert.ok(named.includes('try-package') && named.includes('test'))
+  for (const name of named) assert.ok(name in scripts, name)
 })
 
 // The registry's view of a new release may lack a platform's package: npm then drops it without a word, and `npm ci` fails.
