@@ -6,6 +6,7 @@ import { exportedSchema } from './export.ts'
 import { jobSchema } from './job.ts'
 import { pruningSnapshotSchema, rowCountsSchema, sampleSchema, stageSchema, stepMetricsSchema } from './metrics.ts'
 import { failureSchema, path } from './names.ts'
+import { logEntrySchema, overallSchema, phaseSchema, phaseWorkSchema } from './phases.ts'
 
 /** The loss on held-out rows, where a job measures it. */
 export const validationSchema = z.object({
@@ -62,7 +63,15 @@ export const errorEventSchema = failureSchema.extend({ type: z.literal('error') 
 
 /** What a run process sends. */
 export const eventSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('started'), job: jobSchema, backend: z.string(), threads: z.int() }),
+  z.object({
+    type: z.literal('started'),
+    job: jobSchema,
+    backend: z.string(),
+    threads: z.int(),
+    /** The processor or graphics card that computes, and why other back ends do not. */
+    device: z.string().optional(),
+    refused: z.array(z.object({ name: z.string(), reason: z.string() })).optional(),
+  }),
   z.object({ type: z.literal('estimate'), estimate: estimateSchema }),
   z.object({
     type: z.literal('progress'),
@@ -77,6 +86,13 @@ export const eventSchema = z.discriminatedUnion('type', [
     /** Of the stage as a whole, once it can be told. */
     secondsLeft: z.number().optional(),
   }),
+  /** The work of the phases that it can be told of, before the first of them begins. */
+  z.object({ type: z.literal('work'), phases: z.partialRecord(phaseSchema, phaseWorkSchema) }),
+  z.object({ type: z.literal('phase'), phase: phaseSchema }),
+  /** How far the run is as a whole; told again as it goes on. */
+  z.object({ type: z.literal('overall'), overall: overallSchema }),
+  /** A line of the run's log, which says all that was decided: log.jsonl has it too, where there is a run folder. */
+  z.object({ type: z.literal('logged'), line: logEntrySchema }),
   /**
    * Steps reach a slow reader with gaps in their numbers, as do `pruned` and `sample`: what is missing stands in
    * metrics.jsonl, pruning.jsonl and samples.jsonl, which are written before the event is sent.
@@ -139,4 +155,6 @@ export interface JobContext {
   resume: boolean
   /** Folder of an evaluation of the dense checkpoint, on what the job is scored on. */
   dense?: string | undefined
+  /** Called with the run's folder once it is the run's own: the log is kept there from then on. */
+  keepLog?: (folder: string, isNew: boolean) => void
 }

@@ -79,7 +79,7 @@ async function tokensOf(
 }
 
 /**
- * About how many tokens an evaluation reads: the bytes of its files, or of the part of them that is scored.
+ * About how many tokens an evaluation reads of each task and text: the bytes of its file, or of the part that is scored.
  *
  * @param pictureTokens of a picture
  */
@@ -87,22 +87,22 @@ export async function scoredTokens(
   settings: EvaluationSettings,
   pictureTokens: number,
   control: WorkControl,
-): Promise<number> {
-  let tokens = 0
+): Promise<Record<string, number>> {
+  const tokens: Record<string, number> = {}
   if (settings.images !== undefined) {
     const { images } = await openImageSet(settings.images, 'test', control.signal)
-    tokens += Math.min(images.length, settings.limit ?? Infinity) * pictureTokens
+    tokens['images'] = Math.min(images.length, settings.limit ?? Infinity) * pictureTokens
   }
   const examplesOf = (name: string) =>
     settings.fewShot ?? (isTaskName(name) ? (taskDescriptions[name].examples ?? 0) : 0)
   for (const [name, path] of Object.entries(settings.tasks)) {
     const { rows, bytes } = await detectDataset({ path }, control)
     const share = settings.limit === undefined || rows === null ? 1 : Math.min(1, settings.limit / rows)
-    tokens += (share * (1 + examplesOf(name)) * bytes) / bytesPerToken
+    tokens[name] = (share * (1 + examplesOf(name)) * bytes) / bytesPerToken
   }
-  for (const path of Object.values(settings.perplexity)) {
+  for (const [name, path] of Object.entries(settings.perplexity)) {
     const { bytes } = await detectDataset({ path }, control)
-    tokens += Math.min((settings.maxWindows ?? Infinity) * settings.window, bytes / bytesPerToken)
+    tokens[name] = Math.min((settings.maxWindows ?? Infinity) * settings.window, bytes / bytesPerToken)
   }
   return tokens
 }

@@ -1,6 +1,7 @@
 import { chooseBackend } from '../backends/choose.ts'
 import type { EvaluateJob, JobContext, ResultEvent, Scores } from '../contract/index.ts'
 import { announce } from '../estimate/announce.ts'
+import { announceWork } from '../estimate/phase-work.ts'
 import { refuseBadFiles } from '../estimate/check-data.ts'
 import { evaluationFiles } from '../estimate/file-groups.ts'
 import { peakMemory } from '../estimate/memory.ts'
@@ -8,6 +9,7 @@ import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { besideDense, besideInRun } from '../runs/beside-dense.ts'
 import { evaluateInRun, score } from '../runs/evaluation.ts'
 import { inRunFolder, type RunFolder } from '../runs/run-folder.ts'
+import { startedOf } from '../runs/started.ts'
 import { badSetting } from '../shared/errors.ts'
 
 /** Scores a checkpoint, with an adapter or without, on task files and texts, and beside the dense one where that is given. */
@@ -15,17 +17,21 @@ export async function evaluate(job: EvaluateJob, context: JobContext): Promise<R
   const started = performance.now()
   const { out, adapter, evaluation } = job
   using checkpoint = openCheckpoint(job.checkpoint, job.imageSize)
-  const { name, threads } = await chooseBackend(job)
+  const choice = await chooseBackend(job)
   await announce(job, checkpoint, context.emit)
   await refuseBadFiles(evaluationFiles(job), context)
   const run = async (folder: RunFolder | null): Promise<ResultEvent> => {
-    context.emit({ type: 'started', job, backend: name, threads })
+    context.emit(startedOf(job, choice))
+    await announceWork(job, checkpoint, checkpoint.config.layers, context)
+    if (job.compareWith !== undefined) context.emit({ type: 'phase', phase: 'scoring dense' })
     using teacher = job.compareWith === undefined ? null : openCheckpoint(job.compareWith, job.imageSize)
     const dense = teacher && (await scoresOfDense(teacher, job, folder, context))
+    context.emit({ type: 'phase', phase: 'scoring' })
     const scores = folder
       ? await evaluateInRun(checkpoint, evaluation, 'result', folder, context, adapter)
       : await score(checkpoint, evaluation, context, { adapter })
     const model = { checkpoint, adapter }
+    if (teacher) context.emit({ type: 'phase', phase: 'comparing' })
     const beside =
       teacher &&
       dense &&

@@ -12,6 +12,7 @@ import { calibrates } from '../export/calibrates.ts'
 import { proofFits, proofMemory, readsTexts } from '../export/size.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
+import { startedOf } from '../runs/started.ts'
 import { sizeText } from '../shared/size-text.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 
@@ -24,12 +25,15 @@ export async function exportCheckpoint(job: ExportJob, { emit, signal }: JobCont
   const writing = new StageProgress('writing', emit)
   const proves = proofFits(job, checkpoint)
   const backend = proves || calibrates(job) ? await chooseBackend(job) : null
-  if (backend) emit({ type: 'started', job, backend: backend.name, threads: backend.threads })
+  if (backend) emit(startedOf(job, backend))
   if (job.proof && !proves) emit({ type: 'warning', message: withoutProof(job, checkpoint) })
   const calibrating = new StageProgress('calibrating', emit)
   const proving = new StageProgress('proving', emit)
-  const proof = (file: string, control: WorkControl) =>
-    job.format === 'onnx' ? proveOnnx(file, checkpoint, control, job.threads) : prove(file, checkpoint, control)
+  const proof = (file: string, control: WorkControl) => {
+    emit({ type: 'phase', phase: 'proving' })
+    return job.format === 'onnx' ? proveOnnx(file, checkpoint, control, job.threads) : prove(file, checkpoint, control)
+  }
+  emit({ type: 'phase', phase: 'writing' })
   const written = await write(job, checkpoint, {
     signal,
     progress: (done, total) => writing.report(done, total),

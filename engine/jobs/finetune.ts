@@ -8,10 +8,12 @@ import { adapterMatrices, trainedClassifier } from '../lora/peft.ts'
 import { writeAdapter } from '../lora/write-peft.ts'
 import type { FinetuneJob, JobContext, ResultEvent } from '../contract/index.ts'
 import { announce } from '../estimate/announce.ts'
+import { announceWork } from '../estimate/phase-work.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { inRunFolder } from '../runs/run-folder.ts'
 import { prepareTraining } from '../runs/prepare.ts'
 import { record } from '../runs/record.ts'
+import { startedOf } from '../runs/started.ts'
 import { forModel } from '../training/job-for-model.ts'
 import { takeSteps } from '../training/loop.ts'
 
@@ -20,15 +22,19 @@ export async function finetune(given: FinetuneJob, context: JobContext): Promise
   const started = performance.now()
   using checkpoint = openCheckpoint(given.checkpoint, given.imageSize)
   const job = forModel(given, checkpoint.config)
-  const { name, threads } = await chooseBackend(job)
+  const choice = await chooseBackend(job)
   await announce(job, checkpoint, context.emit)
   const base = baseModelOf(checkpoint.folder, checkpoint.config.source)
   return await inRunFolder(job, context, async (folder) => {
-    context.emit({ type: 'started', job, backend: name, threads })
+    context.emit(startedOf(job, choice))
+    await announceWork(job, checkpoint, checkpoint.config.layers, context)
+    context.emit({ type: 'phase', phase: 'reading' })
     using run = await prepareTraining(job, checkpoint, folder, context)
+    context.emit({ type: 'phase', phase: 'training' })
     const { loss, adapter, validation } = await record(job, run, folder, context, {
       events: takeSteps(run.trainer, run.done),
     })
+    context.emit({ type: 'phase', phase: 'writing' })
     if (!existsSync(folder.output)) {
       const { config } = run.model
       const matrices = adapterMatrices(config, adapter.layers)

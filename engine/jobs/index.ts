@@ -1,7 +1,12 @@
 import type { Job, JobContext, ResultEvent } from '../contract/index.ts'
+import { followed } from '../runs/followed.ts'
 
 /** Runs a job; its events go to the context, and its result is returned. Only the code of its kind is loaded. */
 export async function runJob(job: Job, context: JobContext): Promise<ResultEvent> {
+  return await followed(job, context, async (followedContext) => await run(job, followedContext))
+}
+
+async function run(job: Job, context: JobContext): Promise<ResultEvent> {
   switch (job.kind) {
     case 'finetune':
       return (await import('./finetune.ts')).finetune(job, context)

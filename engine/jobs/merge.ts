@@ -29,6 +29,7 @@ export async function merge(job: MergeJob, { emit, signal }: JobContext): Promis
   const values = { scale: adapterScale(adapter), layers: pairsOfAdapter(adapter, config), classifier }
   const own = (name: string) => checkpoint.read(name)
   const base = job.mergeInto === 'trained' ? readerOf8Bits(config, own) : own
+  emit({ type: 'phase', phase: 'writing' })
   const writing = new StageProgress('writing', emit)
   const parameters = { before: checkpoint.parameters, after: countParameters(config) }
   await writeCheckpoint(job.out, {

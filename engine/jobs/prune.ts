@@ -5,6 +5,7 @@ import { layerTimesSchema, timesForBudget } from '../pruning/budget/layer-times.
 import type { JobContext, PruneJob, ResultEvent, RowCounts, Trainable, Validation } from '../contract/index.ts'
 import type { TrainingBatch } from '../data/batches.ts'
 import { announce } from '../estimate/announce.ts'
+import { announceWork } from '../estimate/phase-work.ts'
 import { fitPreprocessing } from '../data/images/write-preprocessing.ts'
 import { refuseBadFiles } from '../estimate/check-data.ts'
 import { calibrationFiles, evaluationFiles, fileGroupsOf } from '../estimate/file-groups.ts'
@@ -24,13 +25,14 @@ import { headCountWarnings } from '../pruning/planned.ts'
 import { GroupPruning, type GroupPruningSettings, type Pruning } from '../pruning/prune.ts'
 import { densityOf, SingleWeightPruning, type SingleWeightSettings } from '../pruning/single-weights.ts'
 import { removalOf } from '../pruning/removal.ts'
-import type { TargetSettings } from '../pruning/targets.ts'
+import { layersAfter, type TargetSettings } from '../pruning/targets.ts'
 import { pruningWarnings } from '../pruning/warnings.ts'
 import { besideInRun } from '../runs/beside-dense.ts'
 import { evaluateInRun, takeDense } from '../runs/evaluation.ts'
 import { prepareTraining } from '../runs/prepare.ts'
 import { record } from '../runs/record.ts'
 import { startedJob } from '../runs/run-files.ts'
+import { startedOf } from '../runs/started.ts'
 import { inRunFolder, type RunFolder } from '../runs/run-folder.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
 import { badSetting } from '../shared/errors.ts'
@@ -47,7 +49,7 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
   const job = forModel(withLayout(given, checkpoint.config, startedJob(given.out, context)), checkpoint.config)
   const times = await timesOfRun(job, checkpoint, context)
   const target = targetOf(job, checkpoint, times)
-  const { name, threads } = await chooseBackend(job)
+  const choice = await chooseBackend(job)
   await announce(job, checkpoint, context.emit, target)
   const { config } = checkpoint
   const base = baseModelOf(checkpoint.folder, config.source)
@@ -62,15 +64,19 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
   await refuseBadFiles(job.evaluateDense ? fileGroupsOf(job) : later, context)
   return await inRunFolder(job, context, async (folder) => {
     if (times) writeJson(join(folder.path, timesFile), times)
-    context.emit({ type: 'started', job, backend: name, threads })
+    context.emit(startedOf(job, choice))
+    await announceWork(job, checkpoint, layersAfter(config, target), context)
+    if (job.evaluateDense) context.emit({ type: 'phase', phase: 'scoring dense' })
     if (job.evaluateDense && context.dense !== undefined) takeDense(context.dense, folder)
     const dense = job.evaluateDense ? await evaluateInRun(checkpoint, job.evaluation!, 'dense', folder, context) : null
     const recorded = await trainAndWrite(job, target, checkpoint, base, folder, context)
     const { loss, validation, rows, steps, trainable, density: before } = recorded
     using pruned = openCheckpoint(folder.output)
+    if (job.evaluation) context.emit({ type: 'phase', phase: 'scoring' })
     const density =
       before === null ? null : { before, after: densityOf(pruned.config, (tensor) => pruned.read(tensor)) }
     const scores = job.evaluation ? await evaluateInRun(pruned, job.evaluation, 'result', folder, context) : null
+    if (dense && scores) context.emit({ type: 'phase', phase: 'comparing' })
     const beside =
       dense && scores ? await besideInRun({ checkpoint: pruned }, checkpoint, job.evaluation!, folder, context) : null
     const parameters = { before: checkpoint.parameters, after: pruned.parameters }
@@ -136,7 +142,9 @@ async function trainAndWrite(
   folder: RunFolder,
   context: JobContext,
 ): Promise<Trained> {
+  context.emit({ type: 'phase', phase: 'reading' })
   using run = await prepareTraining(job, checkpoint, folder, context)
+  context.emit({ type: 'phase', phase: 'training' })
   let drawn: Promise<TrainingBatch[]> | null = null
   const calibration = () => (drawn ??= run.calibration())
   const read = (name: string) => checkpoint.read(name)
@@ -176,6 +184,7 @@ async function write(
   folder: RunFolder,
   { emit, signal }: JobContext,
 ): Promise<void> {
+  emit({ type: 'phase', phase: 'writing' })
   const dtype = job.outputDtype === 'same' ? checkpoint.dtype : job.outputDtype
   const { config, tensors } = pruning.result(adapter, mergesIntoTrained(job) ? readerOf8Bits : undefined)
   const writing = new StageProgress('writing', emit)

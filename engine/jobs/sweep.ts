@@ -90,6 +90,7 @@ class Findings implements SweepListener {
   readonly #failures: SweepFailure[] = []
   #dense: ResultEvent | null = null
   #hasStarted = false
+  #hasBegun = false
 
   constructor(work: SweepWork, folder: RunFolder, runs: readonly SweepRun[], { emit }: JobContext) {
     this.#work = work
@@ -105,7 +106,10 @@ class Findings implements SweepListener {
   }
 
   began(task: SweepTask): void {
-    if (!this.#isDense(task)) this.#progress.begin(task.name)
+    if (this.#isDense(task)) return
+    if (!this.#hasBegun) this.#emit({ type: 'phase', phase: 'sweeping' })
+    this.#hasBegun = true
+    this.#progress.begin(task.name)
   }
 
   heard(task: SweepTask, event: EngineEvent): void {
@@ -115,10 +119,10 @@ class Findings implements SweepListener {
   }
 
   /** The sweep computes where its runs do. */
-  #tellStarted({ backend, threads }: Extract<EngineEvent, { type: 'started' }>): void {
+  #tellStarted(event: Extract<EngineEvent, { type: 'started' }>): void {
     if (this.#hasStarted) return
     this.#hasStarted = true
-    this.#emit({ type: 'started', job: this.#work.sweep, backend, threads })
+    this.#emit({ ...event, job: this.#work.sweep })
   }
 
   ended(task: SweepTask, result: ResultEvent, worked: boolean): void {

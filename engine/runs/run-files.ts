@@ -21,6 +21,7 @@ export const runFiles = {
   samples: 'samples.jsonl',
   scores: 'scores.json',
   predictions: 'predictions',
+  log: 'log.jsonl',
   result: 'result.json',
   state: join('state', 'state.safetensors'),
 } as const
@@ -59,7 +60,7 @@ export const neverStarted = (path: string): boolean => {
   const names = namesIn(path)
   if (!names.includes(runFiles.run)) return isBegun(path)
   return (
-    names.every((name) => ([runFiles.run, runFiles.result, lockName] as string[]).includes(name)) &&
+    names.every((name) => ([runFiles.run, runFiles.result, runFiles.log, lockName] as string[]).includes(name)) &&
     jobIn(path) !== null
   )
 }

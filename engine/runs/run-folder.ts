@@ -64,11 +64,13 @@ type RunJob = Job & { out: string }
  */
 export async function inRunFolder(
   job: RunJob,
-  { resume }: JobContext,
+  { resume, keepLog }: JobContext,
   run: (folder: RunFolder) => Promise<ResultEvent>,
 ): Promise<ResultEvent> {
-  const folder = resume && !isBegun(job.out) ? RunFolder.open(job.out, job) : RunFolder.create(job.out, job)
+  const isOpened = resume && !isBegun(job.out)
+  const folder = isOpened ? RunFolder.open(job.out, job) : RunFolder.create(job.out, job)
   try {
+    keepLog?.(folder.path, !isOpened)
     const result = await run(folder)
     folder.finish(result)
     return result

@@ -104,6 +104,7 @@ export async function readTextData(
 
   /** Prompts are drawn from the rows that are trained on: what is held out stays unseen. */
   async function withSelfData(): Promise<EncodedExample[]> {
+    emit({ type: 'phase', phase: 'writing self-data' })
     const prompted = data.documentRows.filter((row) => !rows.has(row))
     const file = await writeSelfData(job, prompted, { ...writing, checkpoint, tokenizer }, { emit, signal })
     const written = await load([file])

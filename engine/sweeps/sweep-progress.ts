@@ -6,13 +6,13 @@ const period = 500
 
 interface Active {
   started: number
-  /** Seconds that the stage which it is at has left, and when it said so. */
+  /** Seconds that it has left as a whole, and when it said so. */
   left: { seconds: number; told: number } | null
 }
 
 /**
  * Tells how far a sweep is. A run takes as long as those before it did on average; the first one, until it has ended, as
- * long as its own stage says.
+ * long as it says itself.
  */
 export class SweepProgress {
   readonly #emit: JobContext['emit']
@@ -37,9 +37,10 @@ export class SweepProgress {
   /** What a run's process said. */
   hear(name: string, event: EngineEvent): void {
     const active = this.#active.get(name)
-    if (!active || (event.type !== 'step' && event.type !== 'progress')) return
+    if (!active || event.type !== 'overall') return
     const now = performance.now()
-    active.left = event.secondsLeft === undefined ? null : { seconds: event.secondsLeft, told: now }
+    const { secondsLeft } = event.overall
+    active.left = secondsLeft === null ? null : { seconds: secondsLeft, told: now }
     if (now - this.#told > period) this.#tell()
   }
 

@@ -36,7 +36,8 @@ export function collect(folder: string, target: string, work: string): void {
     }
     const file = join(folder, path)
     const text = () => readFileSync(file, 'utf8')
-    if (/(^|\.)lock$|^(run\.json|report\.md|README\.md)$/.test(basename(path)) || parts.includes('figures')) continue
+    if (/(^|\.)lock$|^(run\.json|log\.jsonl|report\.md|README\.md)$/.test(basename(path)) || parts.includes('figures'))
+      continue
     if (parts.includes('state') && path.endsWith('.safetensors')) {
       const { metadata, tensors } = tensorsIn(file)
       write('.tensors', lines(tensors.map(({ name, described }) => `${name} ${described}`)))

@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
-import type { EngineEvent, ProgressEvent } from '../../../engine/contract/index.ts'
+import { type EngineEvent, type Overall, type ProgressEvent, pruneSchema } from '../../../engine/contract/index.ts'
+import { OverallProgress } from '../../../engine/runs/overall.ts'
 import { SweepProgress } from '../../../engine/sweeps/sweep-progress.ts'
 
 const scoring = (secondsLeft: number): EngineEvent => ({
-  type: 'progress',
-  stage: 'scoring',
-  done: 1,
-  total: 4,
-  secondsLeft,
+  type: 'overall',
+  overall: { phases: [], fraction: 0.25, secondsLeft },
 })
 
 test('a sweep tells how many runs are over, and what is left by the pace of those that were worked on', () => {
@@ -24,16 +22,122 @@ test('a sweep tells how many runs are over, and what is left by the pace of thos
     progress.begin('2-b')
     now = 4000
     progress.hear('2-b', scoring(6))
-    // Its stage says that it takes 10 s in all, and two wait that are taken to be like it.
+    // It says that it takes 10 s in all, and two wait that are taken to be like it.
     assert.deepEqual([told.at(-1)!.done, told.at(-1)!.item, told.at(-1)!.secondsLeft], [0.4, '2-b', 26])
     now = 8000
     progress.end('2-b', true)
     progress.begin('3-c')
     now = 10_000
     progress.hear('3-c', scoring(100))
-    // Runs took 8 s: what a stage says of itself counts no more.
+    // Runs took 8 s: what one says of itself counts no more.
     assert.deepEqual([told.at(-1)!.done, told.at(-1)!.parts!.done, told.at(-1)!.secondsLeft], [0.25, 2, 14])
   } finally {
     clock.mock.restore()
   }
+})
+
+const job = pruneSchema.parse({
+  kind: 'prune',
+  checkpoint: 'model',
+  data: ['text.txt'],
+  out: 'run',
+  ratio: 0.5,
+  evaluateDense: true,
+  evaluation: { tasks: { arc_easy: 'easy.jsonl', piqa: 'piqa.jsonl' } },
+})
+const scored = (item: string, done: number, stage: 'scoring dense' | 'scoring' = 'scoring dense'): EngineEvent => ({
+  type: 'progress',
+  stage,
+  done,
+  total: 10,
+  item,
+  parts: { done: item === 'arc_easy' ? 0 : 1, total: 2 },
+})
+const step = (at: number): EngineEvent => ({
+  type: 'step',
+  steps: 100,
+  tokensPerSecond: 1,
+  secondsLeft: 1,
+  memoryBytes: 1,
+  metrics: { step: at, loss: 1, learningRate: 1, gradientNorm: 1, tokens: 1 },
+})
+const items = { arc_easy: 300, piqa: 100 }
+const work: EngineEvent = {
+  type: 'work',
+  phases: {
+    'scoring dense': { operations: 400, seconds: 0, items },
+    reading: { operations: 0, seconds: 4 },
+    training: { operations: 1200, seconds: 0 },
+    writing: { operations: 0, seconds: 6 },
+    scoring: { operations: 200, seconds: 0, items },
+    comparing: { operations: 40, seconds: 0 },
+  },
+}
+const said = ({ fraction, secondsLeft }: Overall) => ({
+  fraction: fraction === null ? null : Number(fraction.toFixed(4)),
+  secondsLeft: secondsLeft === null ? null : Number(secondsLeft.toFixed(4)),
+})
+
+test('a run says what is left of it as a whole once it has a pace, by the work of what is to come', () => {
+  let now = 0
+  const progress = new OverallProgress(job, () => now)
+  assert.deepEqual(said(progress.overall), { fraction: null, secondsLeft: null })
+  progress.hear(work)
+  progress.hear({ type: 'phase', phase: 'scoring dense' })
+  progress.hear(scored('arc_easy', 0))
+  now = 0.2
+  progress.hear(scored('arc_easy', 1))
+  // The first moments say nothing: no number is made up.
+  assert.deepEqual(said(progress.overall), { fraction: null, secondsLeft: null })
+  now = 15
+  progress.hear(scored('arc_easy', 10))
+  // Three quarters of the questions took 15 s: 20 operations a second. Waiting are 5, 4, 60, 6, 10 and 2 seconds.
+  assert.deepEqual(said(progress.overall), { fraction: Number((15 / 102).toFixed(4)), secondsLeft: 87 })
+  now = 20
+  progress.hear({ type: 'phase', phase: 'reading' })
+  now = 24
+  progress.hear({ type: 'phase', phase: 'training' })
+  progress.hear(step(1))
+  now = 26
+  progress.hear(step(2))
+  // A step takes a second: the training has a pace of its own, and scoring that of the dense checkpoint.
+  assert.deepEqual(said(progress.overall), { fraction: Number((26 / 142).toFixed(4)), secondsLeft: 98 + 18 })
+  const { phases } = progress.overall
+  assert.deepEqual(
+    phases.map(({ phase, state, seconds }) => [phase, state, seconds]),
+    [
+      ['scoring dense', 'done', 20],
+      ['reading', 'done', 4],
+      ['training', 'active', 2],
+      ['writing', 'waiting', null],
+      ['scoring', 'waiting', null],
+      ['comparing', 'waiting', null],
+    ],
+  )
+})
+
+test('a run that goes on counts what an earlier attempt has done, and times only what this one does', () => {
+  let now = 0
+  const progress = new OverallProgress(job, () => now)
+  progress.hear(work)
+  progress.hear({ type: 'phase', phase: 'scoring dense' })
+  progress.hear({ type: 'phase', phase: 'reading' })
+  now = 4
+  progress.hear({ type: 'phase', phase: 'training' })
+  now = 6
+  progress.hear(step(51))
+  now = 14
+  progress.hear(step(55))
+  // Five steps in ten seconds: 200 s in all, 90 left; dense, scoring and comparing at 6 operations a second.
+  const whole = 400 / 6 + 4 + 200 + 6 + 200 / 6 + 40 / 6
+  const left = 90 + 6 + 200 / 6 + 40 / 6
+  assert.deepEqual(said(progress.overall), {
+    fraction: Number((1 - left / whole).toFixed(4)),
+    secondsLeft: Number(left.toFixed(4)),
+  })
+  // A pace that slows down takes nothing back.
+  const before = progress.overall.fraction!
+  now = 500
+  progress.hear(step(56))
+  assert.ok(progress.overall.fraction! >= before)
 })
