@@ -7,6 +7,7 @@ import {
   jobSchema,
   pruningSnapshotSchema,
   planResultSchema,
+  overallSchema,
   planSchema,
   removalSchema,
   rowCountsSchema,
@@ -52,6 +53,8 @@ export const runProgressSchema = z.object({
   memoryBytes: z.number().nullable(),
   /** What became of the rows of the training data; null until they are read. */
   rows: rowCountsSchema.nullable().default(null),
+  /** Of the whole run, phase by phase; null until its engine tells, and of runs of earlier versions. */
+  overall: overallSchema.nullable().default(null),
 })
 export type RunProgress = z.infer<typeof runProgressSchema>
 
@@ -206,7 +209,15 @@ export const runMethods = {
     z.strictObject({ id, offset: z.int().min(0).default(0), limit: z.int().min(1).max(50).default(10) }),
     previewResultSchema,
   ],
-  'runs.log': [z.strictObject({ id, after: z.int().min(0).default(0) }), z.array(logLineSchema)],
+  /** The newest lines of its log before one, in their order; fewer than `limit` where it begins with them. */
+  'runs.log': [
+    z.strictObject({
+      id,
+      before: logLineSchema.pick({ time: true, id: true }).optional(),
+      limit: z.int().min(1).max(1000).default(200),
+    }),
+    z.array(logLineSchema),
+  ],
   /** How a sweep stands: its runs, what they come to so far, and its figures. */
   'runs.sweep': [byId, sweepSchema],
   /** Its tables as text. */

@@ -2,10 +2,18 @@ import { deflateSync, inflateSync } from 'node:zlib'
 import type { LogLine, PruningSnapshot } from '../contract/index.ts'
 import type { Connection } from './open.ts'
 
+interface LogQuery {
+  run: number
+  time: number
+  id: number
+  limit: number
+}
+
 /** What runs left beside their curves: snapshots of pruning, samples, log and scores. */
 export class RunRecords {
   readonly #addLog
   readonly #log
+  readonly #logged
   readonly #addSnapshot
   readonly #snapshot
   readonly #snapshotSteps
@@ -20,8 +28,13 @@ export class RunRecords {
     this.#addLog = db.prepare<[number, number, string, string]>(
       'INSERT INTO run_log (run_id, time, level, message) VALUES (?, ?, ?, ?)',
     )
-    this.#log = db.prepare<[number, number], LogLine>(
-      'SELECT id, time, level, message FROM run_log WHERE run_id = ? AND id > ? ORDER BY id LIMIT 5000',
+    this.#log = db.prepare<[LogQuery], LogLine>(
+      `SELECT id, time, level, message FROM run_log
+       WHERE run_id = @run AND (time, id) < (@time, @id)
+       ORDER BY time DESC, id DESC LIMIT @limit`,
+    )
+    this.#logged = db.prepare<[number], Omit<LogLine, 'id'>>(
+      'SELECT time, level, message FROM run_log WHERE run_id = ?',
     )
     this.#addSnapshot = db.prepare<[number, number, Buffer]>(
       'INSERT OR REPLACE INTO snapshots (run_id, step, data) VALUES (?, ?, ?)',
@@ -58,9 +71,21 @@ export class RunRecords {
     return { id: Number(lastInsertRowid), ...line }
   }
 
-  /** Lines after one, 5000 at most. */
-  log(runId: number, after: number): LogLine[] {
-    return this.#log.all(runId, after)
+  /** Adds the lines that are not there yet, as the same words of the same moment. */
+  addMissingLog(runId: number, lines: readonly Omit<LogLine, 'id'>[]): void {
+    const keyOf = ({ time, level, message }: Omit<LogLine, 'id'>) => `${time} ${level} ${message}`
+    const known = new Set(this.#logged.all(runId).map(keyOf))
+    for (const line of lines) if (!known.has(keyOf(line))) this.addLog(runId, line)
+  }
+
+  /**
+   * The newest lines before one, in their order.
+   *
+   * @param before of all lines where it is left out
+   */
+  log(runId: number, { before, limit }: { before?: Pick<LogLine, 'time' | 'id'>; limit: number }): LogLine[] {
+    const { time, id } = before ?? { time: Number.MAX_SAFE_INTEGER, id: 0 }
+    return this.#log.all({ run: runId, time, id, limit }).toReversed()
   }
 
   addSnapshot(runId: number, snapshot: PruningSnapshot): void {

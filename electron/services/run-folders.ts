@@ -11,6 +11,7 @@ import type { Context } from './context.ts'
 import { exists } from './files.ts'
 import { pathsOfJob } from './job-paths.ts'
 import type { Library } from './library.ts'
+import { enterLog } from './run-log.ts'
 import { RunRecorder } from './run-recorder.ts'
 import { metricsOf, scoresOf, settingsOf } from './run-values.ts'
 
@@ -182,6 +183,7 @@ export async function settleFromFolder(
   const recorder = new RunRecorder(context, row.id, row.folder)
   await recorder.read(false)
   await recorder.close()
+  await enterLog(context, row.id, row.folder)
   for (const message of report.warnings) runs.records.addLog(row.id, { time: Date.now(), level: 'warning', message })
   const finished = report.finished === null ? null : Date.parse(report.finished)
   if (report.result) await enterResult(context, library, row, report.result, finished ?? Date.now())

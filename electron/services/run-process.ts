@@ -1,4 +1,4 @@
-import type { EngineEvent, Job, ResultEvent } from '../../engine/contract/index.ts'
+import type { EngineEvent, Job, LogEntry, ResultEvent } from '../../engine/contract/index.ts'
 import { explainEnd } from '../../engine/shared/process-end.ts'
 import { processStart } from '../../engine/shared/process-identity.ts'
 import type { RunProgress } from '../contract/index.ts'
@@ -27,6 +27,9 @@ export class RunProcess {
   readonly #changed: () => void
   #intent: Intent | null = null
   #changes: Partial<RunRow> = {}
+  /** Of the log, not written yet. */
+  #lines: LogEntry[] = []
+  #lastLogged: string | null = null
   #dirty = false
   #failing = false
   /** One at a time: lines that one has read and could not write are read again by the next. */
@@ -99,6 +102,7 @@ export class RunProcess {
     if (this.#intent !== null && (interrupted || this.#killed)) return stopped(this.#intent)
     if (interrupted) return { state: 'interrupted', reason: this.#error!.message, result: null }
     if (this.#error) return { state: 'failed', reason: this.#error.message, result: null }
+    this.#log('error', explainEnd(end))
     return { state: 'failed', reason: explainEnd(end), result: null, crashed: true }
   }
 
@@ -134,18 +138,22 @@ export class RunProcess {
         this.#stepping = true
         this.#dirty = true
         break
-      case 'log':
-        this.log(event.level, event.message)
+      case 'overall':
+        progress.overall = event.overall
+        this.#dirty = true
         break
-      case 'warning':
-        this.log('warning', event.message)
+      case 'logged':
+        this.#lines.push(event.line)
+        this.#lastLogged = event.line.message
+        this.#dirty = true
         break
       case 'result':
         this.#result = event
         break
       case 'error':
         this.#error = event
-        if (event.kind !== 'interrupted') this.log('error', event.message)
+        // What went wrong before the job began is in no log of its own.
+        if (event.kind !== 'interrupted' && this.#lastLogged !== event.message) this.#log('error', event.message)
         break
       case 'pruned':
       case 'sample':
@@ -157,9 +165,19 @@ export class RunProcess {
     return this.#intent === null ? 'running' : 'stopping'
   }
 
-  log(level: 'info' | 'warning' | 'error', message: string): void {
-    const { runs, emit } = this.#context
-    emit('log', { id: this.id, lines: [runs.records.addLog(this.id, { time: Date.now(), level, message })] })
+  #log(level: LogEntry['level'], message: string): void {
+    this.#lines.push({ time: Date.now(), level, message })
+    this.#dirty = true
+  }
+
+  /** Writes the lines that have come, and tells of them. */
+  #flushLog(): void {
+    const { db, runs, emit } = this.#context
+    const lines = this.#lines
+    if (lines.length === 0) return
+    const added = db.transaction(() => lines.map((line) => runs.records.addLog(this.id, line)))()
+    this.#lines = []
+    emit('log', { id: this.id, lines: added })
   }
 
   /** At once where the disk lets it, otherwise with the next transaction: the process runs in any case. */
@@ -195,6 +213,7 @@ export class RunProcess {
     const changes = { ...this.#changes, progress: JSON.stringify(this.progress) }
     this.#changes = {}
     try {
+      this.#flushLog()
       if (this.#stepping) await this.#recorder.read(true, changes)
       else this.#context.runs.update(this.id, changes)
       this.#failing = false

@@ -12,6 +12,7 @@ export const initialProgress = (step: number, steps: number): RunProgress => ({
   tokensPerSecond: null,
   memoryBytes: null,
   rows: null,
+  overall: null,
 })
 
 /** What a step of training says of the progress. */

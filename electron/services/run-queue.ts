@@ -228,7 +228,7 @@ export class RunQueue {
     const { platform } = this.#context.options
     const processes = [...this.#processes.values()]
     platform.keepAwake(processes.length > 0 && this.#context.settings().keepAwake)
-    const fractions = processes.map(({ progress: { done, total } }) => (total > 0 ? Math.min(1, done / total) : 0))
+    const fractions = processes.map(({ progress: { overall } }) => overall?.fraction ?? 0)
     const sum = fractions.reduce((total, fraction) => total + fraction, 0)
     platform.showProgress(fractions.length === 0 ? null : sum / fractions.length)
   }

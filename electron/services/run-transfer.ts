@@ -62,14 +62,7 @@ export class RunTransfer {
       throw new ProblemError('conflict', `${target} exists already: choose another name.`, { file: target })
     const file = found ? await freeName(join(target, slug(row.name)), extension) : target
     const log: Manifest['log'] = []
-    for (let after = 0; log.length < loggedLines;) {
-      const lines = runs.records.log(id, after)
-      if (lines.length === 0) break
-      for (const { id: line, ...rest } of lines) {
-        after = line
-        log.push(rest)
-      }
-    }
+    for (const { id: _, ...line } of runs.records.log(id, { limit: loggedLines })) log.push(line)
     const { name, notes, created, started, finished } = row
     const tags = runs.tags.of(id)
     const manifest = { format: 'secateur-run', version: 1, name, notes, tags, created, started, finished, log } as const
@@ -103,7 +96,7 @@ export class RunTransfer {
     })()
     for (let start = 0; start < log.length; start += logSlice) {
       db.transaction(() => {
-        for (const line of log.slice(start, start + logSlice)) runs.records.addLog(id, line)
+        runs.records.addMissingLog(id, log.slice(start, start + logSlice))
       })()
       await setImmediate()
     }

@@ -60,7 +60,7 @@ export class Runs {
       db.transaction(() => {
         for (const [place, other] of others.entries()) runs.update(other, { queue_position: place + 1 })
       })()
-      for (const other of others) this.#queue.announce(other)
+      this.#context.emit('runsChanged', { ids: others })
       return undefined
     },
     'runs.update': ({ id, tags, ...changes }) => {
@@ -104,9 +104,9 @@ export class Runs {
       return this.#context.runs.records.samples(id)
     },
     'runs.selfData': (input) => this.#selfData(input),
-    'runs.log': ({ id, after }) => {
+    'runs.log': ({ id, before, limit }) => {
       rowOf(this.#context, id)
-      return this.#context.runs.records.log(id, after)
+      return this.#context.runs.records.log(id, { limit, ...(before && { before }) })
     },
     'runs.sweep': async ({ id }) => {
       const { engine, runs } = this.#context

@@ -29,6 +29,8 @@ export async function followed(
   }
   try {
     const result = await run({ ...context, emit, keepLog: (folder, isNew) => log.keepIn(folder, isNew) })
+    progress.finish()
+    context.emit({ type: 'overall', overall: progress.overall })
     log.hear(result)
     return result
   } catch (error) {

@@ -62,6 +62,13 @@ export class OverallProgress {
     }
   }
 
+  /** The run has come to its end. */
+  finish(): void {
+    const now = this.#now()
+    for (const tracked of this.#phases)
+      if (tracked.state !== 'done') Object.assign(tracked, { state: 'done', ended: now })
+  }
+
   #begin(phase: Phase): void {
     const at = this.#phases.findIndex((each) => each.phase === phase)
     const now = this.#now()

@@ -55,6 +55,17 @@ const families: Record<string, string> = {
   deit: 'DeiT',
   timm_wrapper: 'timm',
 }
+const phases: Record<string, string> = {
+  'scoring dense': 'Score dense',
+  reading: 'Read data',
+  'writing self-data': 'Write self-data',
+  training: 'Train',
+  writing: 'Write',
+  scoring: 'Score',
+  comparing: 'Compare with dense',
+  proving: 'Check what was written',
+  sweeping: 'Runs of the sweep',
+}
 const tasks: Record<string, string> = Object.fromEntries(engine.taskList.map(({ name, title }) => [name, title]))
 /** Back ends that compute. */
 export const deviceNames: Readonly<Record<string, string>> = {
@@ -67,6 +78,9 @@ export const deviceNames: Readonly<Record<string, string>> = {
 const named = (names: Readonly<Record<string, string>>) => (key: string) =>
   Object.hasOwn(names, key) ? names[key]! : key
 export const runKindName = named(runKinds)
+/** A phase of a run of that kind. */
+export const phaseName = (phase: string, kind: string): string =>
+  phase === 'training' && kind === 'prune' ? 'Train and prune' : named(phases)(phase)
 export const runStateName = named(runStates)
 export const checkpointKindName = named(checkpointKinds)
 export const datasetKindName = named(datasetKinds)

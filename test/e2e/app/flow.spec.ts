@@ -90,6 +90,9 @@ test('a pruning run starts from the form and is watched live', async ({ app }) =
   await expect(page.getByRole('heading', { level: 1, name: 'First run' })).toBeVisible()
   await expect(stateOf(page, 'Running')).toBeVisible({ timeout: 30_000 })
   await expect.poll(() => step(page), { timeout: 40_000 }).toBeGreaterThan(2)
+  const phase = page.getByRole('list', { name: 'Phases of the run' }).locator('[aria-current="step"]')
+  await expect(phase).toContainText('Train and prune')
+  await expect(page.getByRole('region', { name: 'State of the run' })).toContainText(/%.*left|Estimating the time left/)
 })
 
 test('a reload in the middle loses nothing', async ({ app: { page } }) => {
@@ -109,6 +112,8 @@ test('the run is cancelled with its state saved, and resumed to its end', async 
   await expect(stateOf(page, 'Running')).toBeVisible({ timeout: 30_000 })
   await expect(stateOf(page, 'Done')).toBeVisible({ timeout: 80_000 })
   await expect(page.getByRole('main')).toContainText('Parameters')
+  const log = page.getByRole('log')
+  await expect(log).toContainText(/stopped after step \d+[^]*back end: onnx[^]*selection after step 40[^]*done after/)
 })
 
 test('a clone with one change runs beside it, and both stand in the history', async ({ app: { page } }) => {

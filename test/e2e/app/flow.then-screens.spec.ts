@@ -132,3 +132,45 @@ test('a run is started, cancelled, found again and compared with the keyboard al
   await expect(page).toHaveURL(/#\/compare\?runs=/)
   await expect(main).toContainText('By keyboard')
 })
+
+test('the order of the queue is changed by mouse and by keyboard, and stays', async ({ app: { page } }) => {
+  test.setTimeout(120_000)
+  await go(page, '#/history')
+  const main = page.getByRole('main')
+  await page.getByRole('grid').getByRole('link', { name: 'By keyboard' }).click()
+  const clone = async (name: string, change?: { steps: string }) => {
+    await main.getByRole('link', { name: 'Clone', exact: true }).click()
+    await expect(page.getByRole('heading', { level: 1, name: /^Clone of/ })).toBeVisible()
+    if (change) {
+      await page.getByLabel('Find a setting').fill('max_steps')
+      await main.getByLabel('Steps', { exact: true }).fill(change.steps)
+    }
+    await page.getByLabel('Name').fill(name)
+    await page.keyboard.press('Control+Enter')
+    await expect(page.getByRole('heading', { level: 1, name })).toBeVisible()
+  }
+  await clone('Long', { steps: '5000' })
+  await clone('Waits first')
+  await clone('Waits second')
+  const queue = page.getByRole('region', { name: 'Queue' })
+  const order = (...names: string[]) =>
+    expect(queue.getByRole('listitem')).toContainText(names.map((name) => new RegExp(name)))
+  await order('Waits first', 'Waits second')
+  await queue.getByRole('button', { name: 'Move Waits second to the front' }).click()
+  await order('Waits second', 'Waits first')
+  await pressOn(page, queue.getByRole('button', { name: 'Move Waits second down' }))
+  await order('Waits first', 'Waits second')
+  // The row that has moved keeps the focus, on a button that still moves it.
+  await expect(queue.getByRole('button', { name: 'Move Waits second to the front' })).toBeFocused()
+  await page.keyboard.press('Enter')
+  await page.reload()
+  await order('Waits second', 'Waits first')
+
+  for (const name of ['Waits second', 'Waits first', 'Long']) {
+    await page.getByRole('navigation').getByRole('link', { name }).click()
+    await expect(page.getByRole('heading', { level: 1, name })).toBeVisible()
+    await main.getByRole('button', { name: 'Cancel', exact: true }).click()
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Cancel the run' }).click()
+    await expect(main.getByText('Cancelled', { exact: true }).first()).toBeVisible({ timeout: 30_000 })
+  }
+})

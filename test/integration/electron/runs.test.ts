@@ -84,6 +84,18 @@ test('a run goes through the queue to its result, and everything of it is kept',
   assert.ok((first.result?.scores?.perplexity['held']?.value ?? 0) > 0)
   assert.ok(first.result?.denseScores?.perplexity['held'])
   assert.equal(first.software['secateur'], '0.1.0')
+  const { phases, fraction, secondsLeft } = first.progress!.overall!
+  assert.deepEqual([fraction, secondsLeft], [1, 0])
+  assert.deepEqual(
+    phases.map(({ phase, state: at }) => `${phase}: ${at}`),
+    ['scoring dense', 'reading', 'training', 'writing', 'scoring', 'comparing'].map((phase) => `${phase}: done`),
+  )
+  const fractions = app.told('run').flatMap((run) => (run.id === id ? (run.progress?.overall?.fraction ?? []) : []))
+  assert.deepEqual(
+    fractions,
+    fractions.toSorted((a, b) => a - b),
+    'it never goes backwards',
+  )
 
   const output = await app.ask('library.get', { id: first.outputId! })
   assert.deepEqual([output.kind, output.storage, output.runId], ['pruned', 'run-output', id])
@@ -112,6 +124,23 @@ test('a run is paused with its state saved, goes on from there, and ends as one 
   const done = await app.until(id, (run) => run.state === 'done')
   assert.deepEqual((await curve(id)).steps, oneTo(24))
   assert.deepEqual(stepsOf(done), oneTo(24))
+
+  // The log tells of both attempts, and is read page by page.
+  const log = await app.ask('runs.log', { id, limit: 1000 })
+  const kept = readFileSync(join(done.folder, 'log.jsonl'), 'utf8').trimEnd().split('\n')
+  assert.deepEqual(
+    log.map(({ id: _, ...line }) => line),
+    kept.map((line) => JSON.parse(line) as object),
+  )
+  const said = (pattern: RegExp) => log.filter(({ message }) => pattern.test(message)).length
+  assert.deepEqual(
+    [said(/^back end: /), said(/^stopped after step/), said(/^100 of 100 rows/), said(/^done after/)],
+    [2, 1, 2, 1],
+  )
+  assert.ok(said(/^selection after step \d+: /) > 1 && said(/^the state after step \d+ is saved/) > 0)
+  const newest = await app.ask('runs.log', { id, limit: 3 })
+  const before = await app.ask('runs.log', { id, limit: 3, before: newest[0]! })
+  assert.deepEqual([...before, ...newest], log.slice(-6))
 })
 
 test('a run whose weights are too large for float16 is resumed with another type', async () => {

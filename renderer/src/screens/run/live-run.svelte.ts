@@ -7,7 +7,8 @@ export type Sample = { step: number; prompt: string; text: string }
 const resting: readonly RunSummary['state'][] = ['paused', 'cancelled', 'failed', 'interrupted', 'done']
 export const isResting = (state: RunSummary['state']): boolean => resting.includes(state)
 
-/** Log lines that are kept on the page; older ones are in the run folder. */
+/** Log lines that are read at once, and kept on the page while new ones come; older ones are read again when asked for. */
+const logPage = 200
 const longestLog = 5000
 /** Snapshots that are held at once: each is small, but a run may have thousands. */
 const heldSnapshots = 200
@@ -22,6 +23,8 @@ export class LiveRun {
   problem = $state.raw<Problem>()
   samples = $state.raw<readonly Sample[]>([])
   log = $state.raw<readonly LogLine[]>([])
+  /** Whether the log has no earlier lines. */
+  logBegins = $state(true)
   pruningSteps = $state.raw<readonly number[]>([])
   snapshots = $state.raw<ReadonlyMap<number, PruningSnapshot>>(new Map())
   #curves = new Map<string, Curve>()
@@ -64,13 +67,14 @@ export class LiveRun {
         call('runs.get', { id }),
         call('runs.series', { id, points: 1000 }),
         call('runs.samples', { id }),
-        call('runs.log', { id }),
+        call('runs.log', { id, limit: logPage }),
       ])
       this.detail = detail
       this.problem = undefined
       this.#curves = new Map(series.map((each) => [each.name, Curve.from(each)]))
       this.samples = samples
-      this.log = log.slice(-longestLog)
+      this.log = log
+      this.logBegins = log.length < logPage
       this.pruningSteps = detail.pruningSteps
     } catch (error) {
       const problem = asProblem(error)
@@ -91,6 +95,16 @@ export class LiveRun {
   curve(name: string): Curve | undefined {
     void this.#grown
     return this.#curves.get(name)
+  }
+
+  /** Reads the page of the log before what is there. */
+  async needEarlierLog(): Promise<void> {
+    const [first] = this.log
+    if (!first || this.logBegins) return
+    const before = { time: first.time, id: first.id }
+    const earlier = await call('runs.log', { id: this.id, before, limit: logPage })
+    this.log = [...earlier, ...this.log]
+    this.logBegins = earlier.length < logPage
   }
 
   /** The snapshot of a step, asked for where it is not there yet. */
@@ -154,7 +168,9 @@ export class LiveRun {
   }
 
   #addLines(lines: readonly LogLine[]): void {
-    this.log = merged(this.log, lines, ({ id }) => id).slice(-longestLog)
+    const all = merged(this.log, lines, ({ id }) => id)
+    if (all.length > longestLog) this.logBegins = false
+    this.log = all.slice(-longestLog)
   }
 
   /** At most once a frame, however many batches come. */
