@@ -9,12 +9,23 @@ export const comparisonSchema = z.object({
   runs: z.array(runDetailSchema),
   /** Every setting of any of the jobs, with the value in each run. */
   settings: z.array(z.object({ name: z.string(), values: z.array(z.unknown()), differs: z.boolean() })),
+  /** Every setting and metric that is a number, as the history has it, with the runs that have one. */
+  numbers: z.array(z.object({ name: z.string(), runIds: z.array(id) })),
   series: z.array(z.object({ runId: id, series: z.array(seriesSchema) })),
-  /** Heads and channels of each layer at the end. */
+  /** Query heads, key/value heads and channels of each layer at the end. */
   layers: z.array(
     z.object({
       runId: id,
-      layers: z.array(z.object({ heads: z.int(), headsOf: z.int(), channels: z.int(), channelsOf: z.int() })),
+      layers: z.array(
+        z.object({
+          heads: z.int(),
+          headsOf: z.int(),
+          keyValueHeads: z.int(),
+          keyValueHeadsOf: z.int(),
+          channels: z.int(),
+          channelsOf: z.int(),
+        }),
+      ),
     }),
   ),
   samples: z.array(z.object({ prompt: z.string(), texts: z.array(z.string().nullable()) })),

@@ -32,6 +32,8 @@ export const historyRowSchema = z.object({
   state: runState,
   archived: z.boolean(),
   tags,
+  /** Metrics that another run measured, evaluating what this one made. */
+  from: z.array(z.object({ column: z.string(), runId: id, name: z.string() })),
   /** In the order of the query's columns. */
   values: z.array(z.union([z.string(), z.number(), z.array(z.string()), z.null()])),
 })

@@ -22,6 +22,7 @@ import {
 } from '../../engine/contract/index.ts'
 import { byId, done, id, type MethodTable, name, notes, nothing, path, tags, time } from './common.ts'
 import { previewResultSchema } from './datasets.ts'
+import { layerShapeSchema } from './library.ts'
 
 /**
  * queued -> starting -> running -> done | failed; stopping on the way to paused or cancelled. A run whose process was lost
@@ -102,8 +103,23 @@ export const runSchema = z.object({
 })
 export type RunSummary = z.infer<typeof runSchema>
 
+/** Scores of a run with what later evaluations of the same checkpoints add to them. */
+export const joinedScoresSchema = z.object({
+  /** Of the run's result. */
+  scores: scoresSchema.optional(),
+  denseScores: scoresSchema.optional(),
+  /** What the run did not measure itself: which evaluation did, and the names of the tasks, texts (`perplexity.wiki`) and so on. */
+  from: z.array(
+    z.object({ of: z.enum(['scores', 'denseScores']), runId: id, name: z.string(), names: z.array(z.string()) }),
+  ),
+})
+export type JoinedScores = z.infer<typeof joinedScoresSchema>
+
 export const runDetailSchema = runSchema.extend({
   job: jobSchema,
+  joined: joinedScoresSchema,
+  /** Layers of the checkpoint that it works on, as far as the library knows them. */
+  layersBefore: z.array(layerShapeSchema).nullable(),
   estimate: estimateSchema.nullable(),
   /** Run that it was cloned from or tries again. */
   parentId: id.nullable(),

@@ -54,6 +54,18 @@ export class History {
     return this.#names.all().flatMap(({ name, type }) => (type === 'null' ? [] : [{ name, isText: type === 'text' }]))
   }
 
+  /** Settings and metrics that are numbers, with those of the runs that have them. */
+  numbers(ids: readonly number[]): { name: string; runIds: number[] }[] {
+    const found = this.#all<{ name: string; run: number }>(
+      `SELECT n.name, v.run_id AS run FROM json_each(@list) r
+       JOIN run_values v ON v.run_id = r.value JOIN value_names n ON n.id = v.name_id
+       WHERE typeof(v.value) IN ('integer', 'real') ORDER BY n.name, r.key`,
+      { list: JSON.stringify(ids) },
+    )
+    const names = Map.groupBy(found, ({ name }) => name)
+    return [...names].map(([name, runs]) => ({ name, runIds: runs.map(({ run }) => run) }))
+  }
+
   count(filter: Filter): number {
     const { where, parameters } = condition(filter, this.#unwritten)
     const [row] = this.#all<{ total: number }>(`SELECT count(*) AS total FROM runs r WHERE ${where}`, parameters)

@@ -23,6 +23,8 @@ export class RunRecords {
   readonly #rewinds
   readonly #putEvaluation
   readonly #evaluations
+  readonly #makers
+  readonly #joined
 
   constructor(db: Connection) {
     this.#addLog = db.prepare<[number, number, string, string]>(
@@ -64,6 +66,19 @@ export class RunRecords {
        JOIN runs ON runs.id = run_id
        WHERE evaluations.checkpoint_id = ? AND runs.removed IS NULL ORDER BY evaluations.finished DESC`,
     )
+    this.#makers = db.prepare<[string], number>(
+      `SELECT DISTINCT maker.id FROM evaluations
+       JOIN runs maker ON maker.output_id = evaluations.checkpoint_id AND maker.id <> evaluations.run_id
+       WHERE evaluations.run_id IN (SELECT value FROM json_each(?))`,
+    )
+    this.#makers.pluck()
+    this.#joined = db.prepare<[string], number>(
+      `SELECT DISTINCT runs.id FROM runs
+       JOIN evaluations ON evaluations.checkpoint_id = runs.output_id AND evaluations.run_id <> runs.id
+       JOIN runs other ON other.id = evaluations.run_id AND other.removed IS NULL
+       WHERE runs.id IN (SELECT value FROM json_each(?))`,
+    )
+    this.#joined.pluck()
   }
 
   addLog(runId: number, line: Omit<LogLine, 'id'>): LogLine {
@@ -132,5 +147,15 @@ export class RunRecords {
   /** Scores that runs took of a checkpoint, newest first; the scores are JSON. */
   evaluationsOf(checkpointId: number): { runId: number; runName: string; finished: number; scores: string }[] {
     return this.#evaluations.all(checkpointId)
+  }
+
+  /** The runs that made the checkpoints which these runs have evaluated. */
+  makersOfEvaluated(runIds: readonly number[]): number[] {
+    return this.#makers.all(JSON.stringify(runIds))
+  }
+
+  /** Those of the runs whose result another run has evaluated too. */
+  evaluatedLater(runIds: readonly number[]): number[] {
+    return this.#joined.all(JSON.stringify(runIds))
   }
 }

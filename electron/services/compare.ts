@@ -57,6 +57,7 @@ export class Compare {
       missing: wanted.filter((id) => !ids.includes(id)),
       runs,
       settings: settingsOf(runs),
+      numbers: this.#history.numbers(ids),
       series: ids.map((runId) => ({ runId, series: store.metrics.series(runId, { points }) })),
       layers: runs.map((run) => ({ runId: run.id, layers: this.#layers(run) })),
       samples: samplesOf(ids.map((id) => store.records.samples(id))),
@@ -68,25 +69,36 @@ export class Compare {
     const before = this.#layersOf(run.checkpointId)
     const after = this.#layersOf(run.outputId) ?? (run.kind === 'prune' ? null : before)
     if (before && after && before.length === after.length)
-      return after.map(({ heads, channels }, layer) => ({
+      return after.map(({ heads, keyValueHeads, channels }, layer) => ({
         heads,
         headsOf: before[layer]!.heads,
+        keyValueHeads,
+        keyValueHeadsOf: before[layer]!.keyValueHeads,
         channels,
         channelsOf: before[layer]!.channels,
       }))
     const snapshot = this.#context.runs.records.snapshot(run.id, Number.MAX_SAFE_INTEGER)
-    return (snapshot?.layers ?? []).map(({ heads, channels }, layer) => ({
-      // A snapshot may count groups of heads that leave together.
-      heads:
-        (heads.kept.filter((kept) => kept > 0).length * (before?.[layer]?.heads ?? heads.kept.length)) /
-        heads.kept.length,
-      headsOf: before?.[layer]?.heads ?? heads.kept.length,
-      channels: Math.round(channels.count * mean(channels.kept)),
-      channelsOf: channels.count,
-    }))
+    return (snapshot?.layers ?? []).map(({ heads, channels }, layer) => {
+      const groups = heads.kept.length
+      const kept = heads.kept.filter((share) => share > 0).length
+      const { heads: headsOf, keyValueHeads: keyValueHeadsOf } = before?.[layer] ?? {
+        heads: groups,
+        keyValueHeads: groups,
+      }
+      return {
+        // What leaves together may be a key/value head with its query heads.
+        heads: (kept * headsOf) / groups,
+        headsOf,
+        // Query heads that leave alone leave the keys and values, as long as any of them is there.
+        keyValueHeads: groups === keyValueHeadsOf ? kept : kept > 0 ? keyValueHeadsOf : 0,
+        keyValueHeadsOf,
+        channels: Math.round(channels.count * mean(channels.kept)),
+        channelsOf: channels.count,
+      }
+    })
   }
 
-  #layersOf(checkpointId: number | null): { heads: number; channels: number }[] | null {
+  #layersOf(checkpointId: number | null): RunDetail['layersBefore'] {
     const row = checkpointId === null ? undefined : this.#context.checkpoints.get(checkpointId)
     const inspection = row && inspectionOf(row)
     return inspection?.kind === 'checkpoint' ? inspection.layers : null

@@ -4,6 +4,7 @@ import { facts, type History } from '../database/history.ts'
 import type { Context } from './context.ts'
 import { csvRow } from './csv.ts'
 import type { Handlers } from './handlers.ts'
+import { joinedScores, sourceOf } from './joined-scores.ts'
 
 const factColumns: Record<keyof typeof facts, Omit<Column, 'key'>> = {
   name: { label: 'Name', type: 'text' },
@@ -53,6 +54,7 @@ export class HistoryService {
 
   #rows(ids: readonly number[], columns: readonly string[]): HistoryRow[] {
     const { tags, unwritten } = this.#context.runs
+    const sources = this.#sources(ids, columns)
     return this.#history.rows(ids, columns).map(({ run, values }) => {
       const own = tags.of(run.id)
       const stands: Record<string, string | null> = { ...unwritten.get(run.id) }
@@ -63,9 +65,27 @@ export class HistoryService {
         state: (stands['state'] ?? run.state) as HistoryRow['state'],
         archived: run.archived === 1,
         tags: own,
+        from: sources.get(run.id) ?? [],
         values: values.map((value, at) => (columns[at] === 'tags' ? own : (stands[columns[at]!] ?? value))),
       }
     })
+  }
+
+  /** Of runs whose result was evaluated later, which of the columns come from there. */
+  #sources(ids: readonly number[], columns: readonly string[]): Map<number, HistoryRow['from']> {
+    const { runs } = this.#context
+    const metrics = columns.flatMap((key) => (key.startsWith('metric.') ? [key] : []))
+    if (metrics.length === 0) return new Map()
+    return new Map(
+      runs.records.evaluatedLater(ids).map((id) => {
+        const { from } = joinedScores(this.#context, runs.get(id)!)
+        const found = metrics.flatMap((column) => {
+          const source = sourceOf(from, column.slice('metric.'.length))
+          return source ? [{ column, runId: source.runId, name: source.name }] : []
+        })
+        return [id, found]
+      }),
+    )
   }
 
   async #export({ columns, format, ...filter }: ParsedRequest<'history.export'>): Promise<string> {
@@ -97,7 +117,7 @@ function cell(value: HistoryRow['values'][number], column: string): string | num
 
 function typeOf(name: string): Column['type'] {
   if (name.endsWith('Bytes')) return 'bytes'
-  if (name.endsWith('.seconds')) return 'seconds'
-  if (/\.(acc|accNorm|top1|top5)$|parametersKept$|setting\.(ratio|targetFraction)$/.test(name)) return 'fraction'
+  if (/\.(acc|accNorm|top1|top5|meanAccuracy)$|parametersKept$|setting\.(ratio|targetFraction)$/.test(name))
+    return 'fraction'
   return 'number'
 }

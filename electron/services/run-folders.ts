@@ -10,10 +10,11 @@ import { requireAllowedWithin } from './allowed-paths.ts'
 import type { Context } from './context.ts'
 import { exists } from './files.ts'
 import { pathsOfJob } from './job-paths.ts'
+import { putMetrics, putMetricsOfEvaluated } from './joined-scores.ts'
 import type { Library } from './library.ts'
 import { enterLog } from './run-log.ts'
 import { RunRecorder } from './run-recorder.ts'
-import { metricsOf, scoresOf, settingsOf } from './run-values.ts'
+import { scoresOf, settingsOf } from './run-values.ts'
 
 const kindOfOutput: Record<string, CheckpointRow['kind']> = {
   prune: 'pruned',
@@ -34,9 +35,8 @@ export async function enterResult(
   if (row.kind === 'sweep') await enterSweep(context, library, row, true)
   const output = row.kind === 'evaluate' ? null : await enterOutput(context, library, row, result)
   const scores = scoresOf(result)
-  const scored = row.kind === 'evaluate' ? row.checkpoint_id : output
+  const scored = row.kind === 'evaluate' ? await evaluatedBy(context, row) : output
   db.transaction(() => {
-    runs.putValues(row.id, 'metric', metricsOf(result))
     if (scores) runs.records.putEvaluation(row.id, 'result', scored, finished, scores)
     if (result.dense) runs.records.putEvaluation(row.id, 'dense', denseOf(context, row), finished, result.dense)
     const { parameters, removal, data, loss, validation, seconds, peakMemoryBytes, dense, besideDense } = result
@@ -57,7 +57,21 @@ export async function enterResult(
         ...(besideDense && { besideDense }),
       }),
     })
+    putMetrics(context, runs.get(row.id)!)
+    putMetricsOfEvaluated(context, [row.id])
   })()
+}
+
+/** What an evaluation scored: with an adapter it is that, and not the checkpoint below it. */
+async function evaluatedBy(context: Context, row: RunRow): Promise<number | null> {
+  return (await adapterOf(context, row)) ?? row.checkpoint_id
+}
+
+/** The adapter that a run reads, in the library. */
+async function adapterOf({ checkpoints }: Context, row: RunRow): Promise<number | undefined> {
+  for (const { field, path } of pathsOfJob(JSON.parse(row.job) as object))
+    if (field === 'adapter') return checkpoints.byPath(await realpath(path).catch(() => path))?.id
+  return undefined
 }
 
 /** The dense checkpoint of a run in the library: what was pruned, or what an evaluation compared with. */
@@ -103,13 +117,9 @@ async function enterOutput(
 }
 
 /** The checkpoint that a run read, and the adapter that it merged. */
-async function parentsOf({ checkpoints }: Context, row: RunRow): Promise<number[]> {
-  const parents = row.checkpoint_id === null ? [] : [row.checkpoint_id]
-  for (const { field, path } of pathsOfJob(JSON.parse(row.job) as object)) {
-    const adapter = field === 'adapter' && checkpoints.byPath(await realpath(path).catch(() => path))
-    if (adapter) parents.push(adapter.id)
-  }
-  return parents
+async function parentsOf(context: Context, row: RunRow): Promise<number[]> {
+  const adapter = await adapterOf(context, row)
+  return [...(row.checkpoint_id === null ? [] : [row.checkpoint_id]), ...(adapter === undefined ? [] : [adapter])]
 }
 
 /**

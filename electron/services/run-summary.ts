@@ -5,6 +5,7 @@ import type { RunOutline, RunRow, RunStore } from '../database/runs.ts'
 import { notFound } from '../problems.ts'
 import { imageFactsOf, inspectionOf } from './checkpoint-files.ts'
 import type { Context } from './context.ts'
+import { joinedScores } from './joined-scores.ts'
 
 /** States that a run does not leave by itself. */
 export const restingStates: readonly RunState[] = ['paused', 'cancelled', 'failed', 'interrupted', 'done']
@@ -54,12 +55,15 @@ export function summaryOf(row: RunRow, store: RunStore): RunSummary {
 /** @throws ZodError where the job was written by a version that knew other settings */
 export function detailOf(row: RunRow, { runs: store, checkpoints }: Pick<Context, 'runs' | 'checkpoints'>): RunDetail {
   const checkpoint = row.checkpoint_id === null ? undefined : checkpoints.get(row.checkpoint_id)
+  const inspection = checkpoint && inspectionOf(checkpoint)
   return {
     ...summaryOf(row, store),
     job: jobSchema.parse(JSON.parse(row.job)),
     estimate: parsed(estimateSchema, row.estimate),
     parentId: row.parent_id,
-    ofImages: checkpoint !== undefined && imageFactsOf(inspectionOf(checkpoint)) !== null,
+    joined: joinedScores({ runs: store }, row),
+    layersBefore: inspection?.kind === 'checkpoint' ? inspection.layers : null,
+    ofImages: checkpoint !== undefined && imageFactsOf(inspection!) !== null,
     metricNames: [...store.metrics.counts(row.id).keys()],
     samplePrompts: store.records.prompts(row.id),
     pruningSteps: store.records.snapshotSteps(row.id),

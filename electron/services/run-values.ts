@@ -1,4 +1,5 @@
 import type { Job, ResultEvent, Scores } from '../../engine/contract/index.ts'
+import type { RunSummary } from '../contract/index.ts'
 import type { RunValue } from '../database/runs.ts'
 
 /** What is no setting to compare runs by: where they write, and what kind they are. */
@@ -32,14 +33,13 @@ export function scoresOf({ tasks, perplexity, classification, latency }: ResultE
 }
 
 /** Every number of a result by name: `loss`, `boolq.acc`, `perplexity.wikitext2`, `images.top1`, `dense.boolq.acc`. */
-export function metricsOf(result: ResultEvent): Record<string, RunValue> {
+export function metricsOf(result: NonNullable<RunSummary['result']>): Record<string, RunValue> {
   const found: Record<string, RunValue> = {}
   const put = (name: string, value: number | null | undefined) => {
     if (value !== undefined && value !== null) found[name] = value
   }
   put('loss', result.loss)
   put('validationLoss', result.validation?.best?.loss ?? result.validation?.last)
-  put('seconds', result.seconds)
   put('peakMemoryBytes', result.peakMemoryBytes)
   put('exportedBytes', result.export?.bytes)
   put('bitsPerWeight', result.export?.bitsPerWeight)
@@ -55,6 +55,7 @@ export function metricsOf(result: ResultEvent): Record<string, RunValue> {
       put(`${prefix}${task}.acc`, score.acc)
       put(`${prefix}${task}.accNorm`, score.accNorm)
     }
+    put(`${prefix}meanAccuracy`, meanAccuracy(scores))
     for (const [name, { value }] of Object.entries(scores?.perplexity ?? {})) put(`${prefix}perplexity.${name}`, value)
     put(`${prefix}images.top1`, scores?.classification?.top1)
     put(`${prefix}images.top5`, scores?.classification?.top5)
@@ -62,7 +63,13 @@ export function metricsOf(result: ResultEvent): Record<string, RunValue> {
     put(`${prefix}promptTokensPerSecond`, scores?.latency?.promptTokensPerSecond)
     put(`${prefix}generatedTokensPerSecond`, scores?.latency?.generatedTokensPerSecond)
   }
-  putScores('', scoresOf(result))
-  putScores('dense.', result.dense)
+  putScores('', result.scores)
+  putScores('dense.', result.denseScores)
   return found
+}
+
+/** Mean over the tasks that were scored; undefined where there are none. */
+function meanAccuracy(scores: Scores | null | undefined): number | undefined {
+  const all = Object.values(scores?.tasks ?? {})
+  return all.length > 0 ? all.reduce((sum, { acc }) => sum + acc, 0) / all.length : undefined
 }

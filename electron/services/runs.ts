@@ -8,6 +8,7 @@ import { requireAllowed, requireAllowedWithin } from './allowed-paths.ts'
 import type { Context } from './context.ts'
 import { exists } from './files.ts'
 import type { Handlers } from './handlers.ts'
+import { putMetricsOfEvaluated } from './joined-scores.ts'
 import type { Library } from './library.ts'
 import { RunCreation } from './run-creation.ts'
 import type { RunQueue } from './run-queue.ts'
@@ -80,10 +81,12 @@ export class Runs {
     'runs.remove': async ({ ids, files }) => {
       await removeFiles(this.#context, outlinesOf(this.#context, ids), files)
       this.#all(ids, { removed: Date.now() })
+      putMetricsOfEvaluated(this.#context, ids)
       return undefined
     },
     'runs.restore': ({ ids }) => {
       this.#all(ids, { removed: null })
+      putMetricsOfEvaluated(this.#context, ids)
       return undefined
     },
     'runs.series': ({ id, names, from, to, points }) => {

@@ -6,7 +6,7 @@ import { metricNames } from '../../electron/database/metric-buckets.ts'
 import type { MetricRow } from '../../electron/database/metrics.ts'
 import { openDatabase } from '../../electron/database/open.ts'
 import { emptyRow, type RunRow, RunStore } from '../../electron/database/runs.ts'
-import { metricsOf, settingsOf } from '../../electron/services/run-values.ts'
+import { metricsOf, scoresOf, settingsOf } from '../../electron/services/run-values.ts'
 
 export interface ManyRuns {
   /** Runs in all; the long ones are the newest. */
@@ -43,6 +43,7 @@ export function fillWithRuns(dataFolder: string, { runs: count, long, steps }: M
       const ratio = job.kind === 'prune' ? job.ratio : 0
       const perplexity = 8 + 20 * ratio ** 2 + random()
       const result = resultOf(random, ratio, perplexity)
+      const scores = scoresOf(result)
       const created = Date.UTC(2026, 0, 1) + number * 600_000
       const id = store.insert({
         ...emptyRow,
@@ -64,7 +65,7 @@ export function fillWithRuns(dataFolder: string, { runs: count, long, steps }: M
       } satisfies Omit<RunRow, 'id'>)
       store.tags.set(id, random() < 0.4 ? [pick(['baseline', 'paper', 'candidate']), pick(['gpu', 'laptop'])] : [])
       store.putValues(id, 'setting', settingsOf(job))
-      store.putValues(id, 'metric', metricsOf(result))
+      store.putValues(id, 'metric', metricsOf({ ...result, ...(scores && { scores }) }))
       if (number > count - long) longIds.push(id)
     }
   })()

@@ -67,7 +67,15 @@ test('the page of a run shows what was confused and the pictures that changed', 
   const { page, shell } = app
   ids.push(await importedRun(app, scratch('half')))
   const { rightToWrong, wrongToRight } = counted()
-  await expect(page.getByRole('table', { name: 'Scores' })).toContainText('Top-5 accuracy')
+  const scores = page.getByRole('table', { name: 'Scores' })
+  await expect(scores.getByRole('columnheader')).toHaveText([
+    'Metric',
+    'Dense checkpoint',
+    'Result',
+    'Change',
+    'Of dense',
+  ])
+  await expect(scores.getByRole('row', { name: /^Top-5 accuracy/ })).toContainText(/points.*%$/)
   const changed = page.getByRole('region', { name: 'Pictures that changed' })
   await expect(changed.getByRole('status').first()).toContainText(
     `Of 160 pictures, ${rightToWrong} went from right to wrong and ${wrongToRight} from wrong to right`,
@@ -138,8 +146,18 @@ test('runs are compared picture by picture, and one that kept no predictions say
   await expect(page.getByRole('link', { name: 'Evaluate again' })).toBeVisible()
   rmSync(scratch('again', 'predictions'), { recursive: true, force: true })
   cpSync(scratch('kept'), scratch('again', 'predictions'), { recursive: true })
-  await go(page, `#/compare?runs=${ids.join(',')}`)
-  await expect(page.getByRole('row', { name: /^Top-1 accuracy/ }).first()).toBeVisible()
+  await go(page, `#/compare?runs=${ids.join(',')},99999`)
+  await expect(page.getByText('Run 99999 is no longer in the history: the others are compared.')).toBeVisible()
+  const metrics = page.getByRole('table', { name: 'Metrics and scores' })
+  await expect(metrics.getByRole('columnheader')).toHaveText([/Metric/, /Dense$/, /half/, /again/])
+  await expect(
+    metrics
+      .getByRole('row', { name: /^Top-1 accuracy/ })
+      .getByRole('cell')
+      .last(),
+  ).toContainText(/points \(\d+\.\d%\)/)
+  await page.getByRole('button', { name: 'Leave it out' }).click()
+  await expect(page.getByText(/is no longer in the history/)).toHaveCount(0)
   const differ = page.getByRole('region', { name: 'Pictures that differ' })
   await expect(differ).toContainText('0 went from right to wrong')
   await differ

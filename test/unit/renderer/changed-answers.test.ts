@@ -3,9 +3,10 @@ import { test } from 'node:test'
 import type { RunDetail } from '../../../electron/contract/index.ts'
 import { changedAnswers } from '../../../renderer/src/screens/compare/changed-answers.ts'
 
-type Result = Pick<RunDetail, 'result'>
+type Result = Pick<RunDetail, 'joined'>
 const scored = (tasks: Record<string, { answers?: string; asked?: string }>): Result => ({
-  result: {
+  joined: {
+    from: [],
     scores: {
       tasks: Object.fromEntries(
         Object.entries(tasks).map(([name, score]) => [name, { acc: 0.5, stderr: null, n: 4, ...score }]),
@@ -37,5 +38,5 @@ test('two runs are paired on rows that both were asked in the same way, and on n
     ]),
     [['piqa', [4, 1, 1, 0, 1]]],
   )
-  assert.deepEqual(changedAnswers({ result: null }, after), { rows: [], other: [] })
+  assert.deepEqual(changedAnswers({ joined: { from: [] } }, after), { rows: [], other: [] })
 })

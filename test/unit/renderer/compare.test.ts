@@ -4,6 +4,8 @@ import type { RunDetail } from '../../../electron/contract/index.ts'
 import { byteTicks } from '../../../renderer/src/format.ts'
 import { changeText } from '../../../renderer/src/screens/compare/metric-text.ts'
 import { changeOf, metricRows, standing } from '../../../renderer/src/screens/compare/metrics.ts'
+import { comparedMetrics } from '../../../renderer/src/screens/compare/dense-columns.ts'
+import { firstAxes } from '../../../renderer/src/screens/compare/scatter-axes.ts'
 import { comparisonCsv, toMarkdown } from '../../../renderer/src/screens/compare/table.ts'
 
 const result = (acc: number, stderr: number, perplexity: number, after: number): Pick<RunDetail, 'result'> => ({
@@ -47,7 +49,13 @@ test('a tie marks both, and a difference within its standard error is called clo
   assert.deepEqual(standing([value(1, null), null], 'lower').best, [false, false])
 })
 
-const runOf = (id: number, name: string, acc: number) => ({ id, name, ...result(acc, 0.04, 12.5, 50) }) as RunDetail
+const runOf = (id: number, name: string, acc: number, dense?: number) => {
+  const own = result(acc, 0.04, 12.5, 50)
+  const scoresOf = (of: number) => result(of, 0.04, 10, 100).result!.scores!
+  const joined = { from: [], scores: own.result!.scores!, ...(dense && { denseScores: scoresOf(dense) }) }
+  const run: Partial<RunDetail> = { id, name, checkpointId: 1, checkpointName: 'base', started: 0, finished: 60_000 }
+  return { ...run, joined, ...own } as RunDetail
+}
 
 test('a comparison survives a spreadsheet, with numbers as they are, and a Markdown page', () => {
   const data = {
@@ -55,8 +63,14 @@ test('a comparison survives a spreadsheet, with numbers as they are, and a Markd
     runs: [runOf(1, 'first, "half"', 0.7125), runOf(2, '=1+1', 0.6)],
     settings: [{ name: 'learningRate', values: [0.0001, null], differs: true }],
     series: [],
-    layers: [{ runId: 1, layers: [{ heads: 3, headsOf: 4, channels: 10, channelsOf: 20 }] }],
+    layers: [
+      {
+        runId: 1,
+        layers: [{ heads: 6, headsOf: 8, keyValueHeads: 3, keyValueHeadsOf: 4, channels: 10, channelsOf: 20 }],
+      },
+    ],
     samples: [],
+    numbers: [],
   }
   const csv = comparisonCsv({ ...data, layers: [data.layers[0]!, { runId: 2, layers: [] }] }, false)
   const lines = csv.split('\r\n')
@@ -65,7 +79,12 @@ test('a comparison survives a spreadsheet, with numbers as they are, and a Markd
   assert.ok(lines.includes('Metrics,Parameters,50,50'))
   assert.ok(lines.includes('Metrics,PIQA,0.7125,0.6') && lines.includes('Standard errors,PIQA,0.04,0.04'))
   assert.ok(lines.some((line) => line.endsWith(',0.0001,')))
-  assert.ok(lines.includes('Kept,"Layer 0, heads",3,'))
+  assert.ok(lines.includes('Kept,"Layer 0, query heads",6,') && lines.includes('Kept,"Layer 0, key/value groups",3,'))
+  const withDense = comparisonCsv({ ...data, runs: [runOf(1, 'a', 0.7, 0.8), runOf(2, 'b', 0.6)] }, false).split('\r\n')
+  assert.equal(withDense[0], 'Section,Name,Dense,a,b')
+  assert.ok(withDense.includes('Metrics,PIQA,0.8,0.7,0.6') && withDense.includes('Metrics,Duration,,60,60'))
+  assert.ok(withDense.some((line) => /^Change from dense,PIQA,,-0\.1\d*,$/.test(line)))
+  assert.ok(withDense.some((line) => /^Kept of dense,Parameters,,0\.5,$/.test(line)))
   const table = {
     columns: ['', 'a'],
     sections: [{ title: 'Metrics', rows: [{ label: 'a|b', cells: ['two\nlines'] }] }],
@@ -75,12 +94,42 @@ test('a comparison survives a spreadsheet, with numbers as they are, and a Markd
 })
 
 test('what changed from the dense checkpoint is told in points, in units and as what is kept', () => {
-  const row = (first: number, last: number) => ({ values: [value(first, null), value(last, 0.1)] })
-  const { change, kept } = changeOf(row(0.8, 0.6))!
+  const from = (first: number, last: number) => changeOf(value(first, null), value(last, 0.1))!
+  const { change, kept } = from(0.8, 0.6)
   assert.deepEqual([changeText('accuracy', change), kept!.toFixed(3)], ['−20.0 points', '0.750'])
-  assert.equal(changeText('count', changeOf(row(100, 150))!.change), '+50')
-  assert.equal(changeOf(row(0, 1))!.kept, null)
-  assert.equal(changeOf({ values: [null, value(1, null)] }), null)
+  assert.equal(changeText('count', from(100, 150).change), '+50')
+  assert.equal(from(0, 1).kept, null)
+  assert.equal(changeOf(null, value(1, null)), null)
+})
+
+test('runs share a dense column where they agree on it, and only runs are better or worse', () => {
+  const agreeing = comparedMetrics([runOf(1, 'a', 0.7, 0.8), runOf(2, 'b', 0.6, 0.8), runOf(3, 'c', 0.5)])
+  assert.deepEqual(
+    [agreeing.dense.map(({ label, runs }) => [label, runs]), agreeing.baselines],
+    [[['Dense', [1, 2]]], [null, 0, 0, null]],
+  )
+  assert.deepEqual(agreeing.rows.find(({ key }) => key === 'task.piqa')?.best, [false, true, false, false])
+  const others = comparedMetrics([
+    runOf(1, 'a', 0.7, 0.8),
+    { ...runOf(2, 'b', 0.6, 0.8), checkpointId: 2, checkpointName: 'other' },
+    runOf(3, 'c', 0.6, 0.9),
+  ])
+  assert.deepEqual(
+    others.dense.map(({ label }) => label),
+    ['Dense, base (run 1)', 'Dense, other', 'Dense, base (run 3)'],
+  )
+})
+
+test('a scatter opens on what most of the runs have, and on nothing where there is none', () => {
+  const numbers = [
+    { name: 'metric.parametersAfter', runIds: [1, 2, 3] },
+    { name: 'metric.meanAccuracy', runIds: [3] },
+    { name: 'metric.loss', runIds: [1, 2, 3] },
+  ]
+  assert.deepEqual(firstAxes(numbers), { x: 'metric.parametersAfter', y: 'metric.loss' })
+  const more = [...numbers, { name: 'metric.perplexity.wiki', runIds: [1, 2, 3] }]
+  assert.equal(firstAxes(more).y, 'metric.perplexity.wiki')
+  assert.deepEqual(firstAxes(numbers.slice(1)), { x: '', y: '' })
 })
 
 test('sizes along an axis share a unit and differ where their places do', () => {

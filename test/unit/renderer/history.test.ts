@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { engine } from '../../../electron/contract/index.ts'
+import { columnLabel, defaultColumns } from '../../../renderer/src/screens/history/columns.ts'
 import { filterOf, queryOf } from '../../../renderer/src/screens/history/history-filter.ts'
 import { Windows } from '../../../renderer/src/screens/history/windows.ts'
 
@@ -131,4 +133,37 @@ test('the address of the history says what it shows, and what is no filter is pa
     filter: { search: '', states: [], kinds: [], tags: [], archived: 'no' },
     sort: undefined,
   })
+})
+
+test('no two columns have one name', () => {
+  const settings = (['finetune', 'prune', 'merge', 'evaluate'] as const).flatMap((kind) =>
+    Object.keys(engine.schemaOfKind(kind)!.shape).filter((name) => !['out', 'kind', 'evaluation'].includes(name)),
+  )
+  const ofRuns = Object.keys(engine.schemaOfKind('prune')!.shape).flatMap((name) => [`base.${name}`, `values.${name}`])
+  const facts = ['Name', 'Kind', 'State', 'Checkpoint', 'Device', 'Created', 'Duration', 'Tags', 'Notes', 'Folder']
+  const metrics = ['loss', 'validationLoss', 'meanAccuracy', 'boolq.acc', 'boolq.accNorm', 'parametersAfter']
+  const keys = [
+    ...new Set(settings),
+    ...ofRuns,
+    ...Object.keys(engine.evaluationSchema.shape).map((name) => `evaluation.${name}`),
+  ].map((name) => `setting.${name}`)
+  const names = [...keys, ...metrics.flatMap((name) => [`metric.${name}`, `metric.dense.${name}`])].map((key) =>
+    columnLabel({ key, label: key }),
+  )
+  const all = [...facts, ...names]
+  assert.deepEqual(
+    all.filter((name, at) => all.indexOf(name) !== at),
+    [],
+  )
+})
+
+test('scores stand among the columns at first, as far as there are some', () => {
+  assert.ok(defaultColumns([]).includes('metric.meanAccuracy'))
+  const keys = ['metric.loss', 'metric.perplexity.a', 'metric.perplexity.b', 'metric.images.top1'].map((key) => ({
+    key,
+  }))
+  assert.deepEqual(
+    defaultColumns(keys).filter((key) => key.startsWith('metric.')),
+    ['metric.parametersKept', 'metric.meanAccuracy', 'metric.perplexity.a', 'metric.images.top1'],
+  )
 })

@@ -1,6 +1,6 @@
 import { engine, type RunDetail } from '../../../../electron/contract/index.ts'
 
-type Result = Pick<RunDetail, 'result'>
+type Result = Pick<RunDetail, 'joined'>
 
 export interface ChangedAnswers {
   /** Tasks of which both answered the same rows, and what changed from the first run to the second. */
@@ -11,7 +11,7 @@ export interface ChangedAnswers {
 
 /** What changed from the answers of one run to those of another. */
 export function changedAnswers(before: Result, after: Result): ChangedAnswers {
-  const [first, second] = [before, after].map(({ result }) => result?.scores?.tasks ?? {})
+  const [first, second] = [before, after].map(({ joined }) => joined.scores?.tasks ?? {})
   const found: ChangedAnswers = { rows: [], other: [] }
   for (const [task, score] of Object.entries(second!)) {
     const earlier = Object.hasOwn(first!, task) ? first![task]! : undefined

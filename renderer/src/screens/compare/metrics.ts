@@ -22,14 +22,16 @@ export interface MetricRow {
   /** Whether a run is not the best, but by less than the standard error of the difference. */
   readonly close: readonly boolean[]
 }
-/** What became of a metric from the first checkpoint to the last, and how much of it is kept. Null where one has none. */
-export function changeOf({ values }: Pick<MetricRow, 'values'>): { change: number; kept: number | null } | null {
-  const [first, last] = [values[0], values.at(-1)]
-  if (!first || !last || values.length < 2) return null
+/** What became of a metric from one checkpoint to another, and how much of it is kept. Null where one has none. */
+export function changeOf(
+  first: MetricValue | null | undefined,
+  last: MetricValue | null | undefined,
+): { change: number; kept: number | null } | null {
+  if (!first || !last) return null
   return { change: last.value - first.value, kept: first.value === 0 ? null : last.value / first.value }
 }
 
-type Result = NonNullable<RunDetail['result']>
+export type Result = NonNullable<RunDetail['result']>
 type Read = (result: Result) => MetricValue | null
 
 const plain = (value: number | null | undefined): MetricValue | null =>
@@ -39,15 +41,19 @@ const plain = (value: number | null | undefined): MetricValue | null =>
  * Everything that the runs' results measure, each with the direction in which it is better.
  *
  * @param taskName name of a zero-shot task for people.
+ * @param unranked how many of the results, from the first one on, others are laid beside without being better or worse.
  */
 export function metricRows(
-  runs: readonly Pick<RunDetail, 'result'>[],
+  runs: readonly { result: Result | null }[],
   taskName: (task: string) => string,
+  unranked = 0,
 ): MetricRow[] {
   const results = runs.map(({ result }) => result)
   const row = (key: string, label: string, type: MetricType, better: Better, read: Read): MetricRow => {
     const values = results.map((result) => (result ? read(result) : null))
-    return { key, label, type, better, values, ...standing(values, better) }
+    const { best, close } = standing(values.slice(unranked), better)
+    const before = values.slice(0, unranked).map(() => false)
+    return { key, label, type, better, values, best: [...before, ...best], close: [...before, ...close] }
   }
   const names = (of: 'tasks' | 'perplexity') => [
     ...new Set(results.flatMap((result) => Object.keys(result?.scores?.[of] ?? {}))),
@@ -87,7 +93,7 @@ export function metricRows(
         ),
       ),
     ]),
-    row('mean', 'Mean of all tasks', 'accuracy', 'higher', (result) => meanAccuracy(result, names('tasks'))),
+    row('mean', 'Mean accuracy', 'accuracy', 'higher', (result) => meanAccuracy(result, names('tasks'))),
     row('top1', 'Top-1 accuracy', 'accuracy', 'higher', ({ scores }) => {
       const found = scores?.classification
       return found ? { value: found.top1, error: found.stderr } : null
@@ -114,8 +120,8 @@ export function metricRows(
     row('imageSpeed', 'Speed, images', 'imageSpeed', 'higher', ({ scores }) =>
       plain(scores?.classification?.imagesPerSecond),
     ),
-    row('seconds', 'Duration of the run', 'seconds', 'lower', ({ seconds }) => plain(seconds)),
-    row('memory', 'Peak memory of the run', 'bytes', 'lower', ({ peakMemoryBytes }) => plain(peakMemoryBytes)),
+    row('seconds', 'Duration', 'seconds', 'lower', ({ seconds }) => plain(seconds)),
+    row('memory', 'Peak memory', 'bytes', 'lower', ({ peakMemoryBytes }) => plain(peakMemoryBytes)),
   ].filter(({ values }) => values.some((value) => value !== null))
 }
 

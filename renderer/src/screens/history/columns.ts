@@ -2,26 +2,38 @@ import type { Column, HistoryRow } from '../../../../electron/contract/index.ts'
 import { bytes, count, date, duration, none, number, percent } from '../../format.ts'
 import { runKindName, runStateName, taskTitle } from '../../names.ts'
 import type { Better } from '../compare/pareto.ts'
-import { humanise, settingLabel } from '../new-run/presentation.ts'
+import { humanise, ofRun, settingLabel } from '../new-run/presentation.ts'
 import { settingText } from '../new-run/setting-text.ts'
 
-/** What is shown until the user chooses. The name always stands first and is no choice. */
-export const defaultColumns: readonly string[] = [
-  'state',
-  'kind',
-  'checkpoint',
-  'created',
-  'duration',
-  'setting.ratio',
-  'metric.parametersKept',
-  'metric.loss',
-  'tags',
-]
+/** What is shown until the user chooses: scores where runs have some. The name always stands first and is no choice. */
+export function defaultColumns(columns: readonly Pick<Column, 'key'>[]): string[] {
+  const scores = ['metric.meanAccuracy', ...scoreColumns(columns)]
+  return [
+    'state',
+    'setting.ratio',
+    'metric.parametersKept',
+    ...scores,
+    'created',
+    'duration',
+    'checkpoint',
+    'kind',
+    'tags',
+  ]
+}
+
+/** The first text whose perplexity some run has, and top-1 where pictures were scored. */
+const scoreColumns = (columns: readonly Pick<Column, 'key'>[]): string[] =>
+  [/^metric\.perplexity\./, /^metric\.images\.top1$/].flatMap(
+    (pattern) => columns.find(({ key }) => pattern.test(key))?.key ?? [],
+  )
+
+/** Settings that a fact of the run is called after. */
+const besideFacts: Readonly<Record<string, string>> = { checkpoint: 'Checkpoint path', device: 'Device asked for' }
 
 const metricLabels: Readonly<Record<string, string>> = {
   loss: 'Loss at the end',
   validationLoss: 'Validation loss',
-  seconds: 'Time of the run',
+  meanAccuracy: 'Mean accuracy',
   peakMemoryBytes: 'Peak memory',
   parametersBefore: 'Parameters before',
   parametersAfter: 'Parameters after',
@@ -39,7 +51,12 @@ const metricLabels: Readonly<Record<string, string>> = {
 
 /** What a column is called, from the names that its setting or metric has everywhere. */
 export function columnLabel({ key, label }: Pick<Column, 'key' | 'label'>): string {
-  if (key.startsWith('setting.')) return settingLabel(key.slice('setting.'.length))
+  if (key.startsWith('setting.')) {
+    const setting = key.slice('setting.'.length)
+    if (Object.hasOwn(besideFacts, setting)) return besideFacts[setting] ?? label
+    // A sweep's job has the settings of all its runs beside its own.
+    return ofRun(setting)?.place === 'base' ? `${settingLabel(setting)}, all runs` : settingLabel(setting)
+  }
   if (!key.startsWith('metric.')) return label
   const name = key.slice('metric.'.length)
   return name.startsWith('dense.') ? `${metricLabel(name.slice('dense.'.length))}, dense` : metricLabel(name)
@@ -55,21 +72,21 @@ function metricLabel(name: string): string {
 
 /** In which direction a column's values are better. */
 export const betterOf = (key: string): Better =>
-  /\.(acc|accNorm|top1|top5|perSecond)$|TokensPerSecond$/.test(key) ? 'higher' : 'lower'
+  /\.(acc|accNorm|top1|top5|perSecond|meanAccuracy)$|TokensPerSecond$/.test(key) ? 'higher' : 'lower'
 
 const widths: Record<Column['type'], number> = {
-  text: 170,
-  number: 130,
-  time: 180,
-  state: 130,
-  tags: 180,
-  bytes: 110,
-  seconds: 120,
-  fraction: 110,
+  text: 140,
+  number: 90,
+  time: 160,
+  state: 120,
+  tags: 160,
+  bytes: 90,
+  seconds: 100,
+  fraction: 90,
 }
 /** In pixels: fixed by type, so that no column jumps while rows come and go. Long headings get what they need. */
 export const columnWidth = (column: Column): number =>
-  Math.max(widths[column.type], Math.min(260, 8 * columnLabel(column).length + 44))
+  Math.max(widths[column.type], Math.min(260, Math.round(6.6 * columnLabel(column).length) + 34))
 
 const numeric: readonly Column['type'][] = ['number', 'bytes', 'seconds', 'fraction']
 export const isNumeric = ({ type }: Pick<Column, 'type'>): boolean => numeric.includes(type)

@@ -44,7 +44,7 @@ export class RunHistory {
     staleOn: { run: () => true, runsChanged: () => true },
     settle: 1000,
   })
-  readonly chosen = $derived(app.settings?.historyColumns ?? defaultColumns)
+  readonly chosen = $derived(app.settings?.historyColumns ?? defaultColumns(this.columns.data ?? []))
   /** A column that no run has values of any more keeps its place, so that rows and headings stay together. */
   readonly shown = $derived(
     this.chosen.map(
@@ -117,7 +117,7 @@ export class RunHistory {
   /** Opens another table whenever the question changes: filter, order or columns. */
   #openTables(): void {
     const question = $derived(
-      app.settings
+      app.settings && this.columns.data
         ? JSON.stringify({ ...this.filter, ...(this.sort && { sort: this.sort }), columns: this.chosen })
         : null,
     )

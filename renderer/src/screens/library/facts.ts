@@ -1,5 +1,6 @@
 import type { CheckpointDetail } from '../../../../electron/contract/index.ts'
 import { bytes, count, date, none, number, parameters, percent } from '../../format.ts'
+import { headsText, range } from '../../heads.ts'
 import { familyName } from '../../names.ts'
 import { imageFactsOf } from './image-facts.ts'
 
@@ -55,7 +56,7 @@ export function factsOf(checkpoint: CheckpointDetail): { name: string; value: st
     { name: 'Architecture', value: architectureOf(checkpoint) },
     ...size,
     { name: 'Layers', value: count(layers.length) },
-    { name: 'Attention heads', value: heads(layers) },
+    { name: 'Attention heads', value: headsText(layers) },
     { name: 'Feed-forward channels', value: range(layers.map(({ channels }) => channels)) },
     { name: 'Hidden size', value: `${count(checkpoint.hiddenSize)}, heads of ${count(checkpoint.headSize)}` },
     ...(checkpoint.imageFacts ? imageFactsOf(checkpoint.imageFacts) : textFactsOf(checkpoint)),
@@ -76,17 +77,3 @@ const textFactsOf = (checkpoint: CheckpointDetail) => [
   },
   { name: 'Tokenizer', value: checkpoint.tokenizer ?? 'None that works: it can be neither trained nor scored' },
 ]
-
-function heads(layers: CheckpointDetail['layers']): string {
-  const query = range(layers.map((layer) => layer.heads))
-  const keyValue = range(layers.map((layer) => layer.keyValueHeads))
-  return query === keyValue ? query : `${query} (${keyValue} key/value)`
-}
-
-/** "11,008" where all are the same, else "5,504 to 11,008". */
-export function range(values: readonly number[]): string {
-  if (values.length === 0) return none
-  const least = Math.min(...values)
-  const most = Math.max(...values)
-  return least === most ? count(least) : `${count(least)} to ${count(most)}`
-}
