@@ -29,6 +29,11 @@ export const settingsSchema = z.strictObject({
   keepAwake: z.boolean().default(true),
   /** Columns of the history table, by key. */
   historyColumns: z.array(z.string().max(100)).max(60).optional(),
+  /** Views of the history that were kept: each is a query of its address. */
+  historyViews: z
+    .array(z.strictObject({ name: z.string().trim().min(1).max(60), query: z.string().max(8000) }))
+    .max(100)
+    .default([]),
   libraryView: z.enum(['cards', 'table']).default('cards'),
 })
 export type Settings = z.infer<typeof settingsSchema>

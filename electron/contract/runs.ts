@@ -214,6 +214,13 @@ export const runMethods = {
   /** Moves a queued run to a place in the queue. */
   'runs.move': [z.strictObject({ id, position: z.int().min(0) }), done],
   'runs.update': [runChangesSchema, runSchema],
+  /** Gives tags to many runs, and takes tags from them. */
+  'runs.tag': [z.strictObject({ ids: z.array(id).min(1).max(10_000), add: tags, remove: tags }), done],
+  /** Every tag that any of the runs has, and how many of them have it. */
+  'runs.tagsOf': [
+    z.strictObject({ ids: z.array(id).min(1).max(10_000) }),
+    z.array(z.object({ tag: z.string(), runs: z.int() })),
+  ],
   'runs.archive': [z.strictObject({ ids: z.array(id).min(1).max(10_000), archived: z.boolean() }), done],
   'runs.remove': [z.strictObject({ ids: z.array(id).min(1).max(10_000), files: z.enum(['keep', 'trash']) }), done],
   'runs.restore': [z.strictObject({ ids: z.array(id).min(1).max(10_000) }), done],

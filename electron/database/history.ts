@@ -1,27 +1,18 @@
 import type { Statement } from 'better-sqlite3'
 import type { z } from 'zod'
 import type { historyFilterSchema } from '../contract/index.ts'
+import { whereOf } from './conditions.ts'
+import { facts } from './facts.ts'
 import type { Connection } from './open.ts'
+import { foldSweeps, groupByValue, type Keyed, type TableEntry } from './run-groups.ts'
 import type { RunStore } from './runs.ts'
 
 export type Filter = z.output<typeof historyFilterSchema>
 
-/** Facts of a run that the history shows, as they are read from a row `r` of runs. */
-export const facts = {
-  name: 'r.name',
-  kind: 'r.kind',
-  state: 'r.state',
-  checkpoint: 'r.checkpoint_name',
-  device: 'r.device',
-  created: 'r.created',
-  started: 'r.started',
-  finished: 'r.finished',
-  duration: '(r.finished - r.started) / 1000.0',
-  notes: 'r.notes',
-  folder: 'r.folder',
-  reason: 'r.reason',
-  tags: "(SELECT group_concat(tag, ', ') FROM (SELECT tag FROM run_tags WHERE run_id = r.id ORDER BY tag))",
-} as const
+export interface Sort {
+  column: string
+  descending: boolean
+}
 
 export interface FoundRun {
   id: number
@@ -37,6 +28,7 @@ export class History {
   readonly #unwritten: RunStore['unwritten']
   readonly #statements = new Map<string, Statement<[object]>>()
   readonly #names
+  readonly #numbersOf
 
   /** `unwritten`: how runs stand that the database has otherwise. */
   constructor(db: Connection, unwritten: RunStore['unwritten'] = new Map()) {
@@ -47,6 +39,12 @@ export class History {
       `SELECT name, typeof((SELECT max(value) FROM run_values WHERE name_id = value_names.id)) AS type
        FROM value_names ORDER BY name`,
     )
+    this.#numbersOf = db
+      .prepare<[string]>(
+        `SELECT run_id, value FROM run_values WHERE name_id = (SELECT id FROM value_names WHERE name = ?)
+         AND typeof(value) IN ('integer', 'real')`,
+      )
+      .raw() as Statement<[string], [id: number, value: number]>
   }
 
   /** Names of all settings and metrics that any run has, and whether some value is a text. */
@@ -73,29 +71,52 @@ export class History {
   }
 
   /** Ids in the order that is asked for; those without a value come last either way. */
-  ids(
-    filter: Filter,
-    {
-      sort,
-      limit,
-      offset,
-    }: { sort?: { column: string; descending: boolean } | undefined; limit: number; offset: number },
-  ): number[] {
+  ids(filter: Filter, { sort, limit, offset }: { sort?: Sort | undefined; limit: number; offset: number }): number[] {
     const { where, parameters } = condition(filter, this.#unwritten)
-    const column = sort?.column ?? 'created'
-    const direction = (sort?.descending ?? true) ? 'DESC' : 'ASC'
-    const fact = Object.hasOwn(facts, column) ? facts[column as keyof typeof facts] : null
-    const key = fact ?? 'v.value'
-    const join = fact
-      ? ''
-      : 'LEFT JOIN run_values v ON v.run_id = r.id AND v.name_id = (SELECT id FROM value_names WHERE name = @column)'
-    const collation = fact === facts.name || fact === facts.checkpoint ? ' COLLATE NOCASE' : ''
+    const order = orderOf(sort)
     const rows = this.#all<{ id: number }>(
-      `SELECT r.id FROM runs r ${join} WHERE ${where}
-       ORDER BY ${key} IS NULL, ${key}${collation} ${direction}, r.id ${direction} LIMIT @limit OFFSET @offset`,
-      { ...parameters, limit, offset, ...(fact ? {} : { column }) },
+      `SELECT r.id FROM runs r ${order.join} WHERE ${where} ORDER BY ${order.by} LIMIT @limit OFFSET @offset`,
+      { ...parameters, ...order.parameters, limit, offset },
     )
     return rows.map(({ id }) => id)
+  }
+
+  /** All rows of the table in order, grouped by sweeps, by a column or not at all (`none`); runs of a group are there where it is open. */
+  table(
+    filter: Filter,
+    sort: Sort | undefined,
+    group: string,
+    open: ReadonlySet<string>,
+  ): { entries: TableEntry[]; runs: number } {
+    const { where, parameters } = condition(filter, this.#unwritten)
+    const order = orderOf(sort)
+    const foldsSweeps = group === 'sweep' || group === 'none'
+    const by = group === 'none' ? ungrouped : foldsSweeps ? ofSweep : groupedBy(group)
+    const runs = this.#all<Keyed>(
+      `SELECT r.id, ${by.key} AS key FROM runs r ${order.join} ${by.join} WHERE ${where} ORDER BY ${order.by}`,
+      { ...parameters, ...order.parameters, ...by.parameters },
+    )
+    const isOpen = (key: string) => open.has(key)
+    const entries = foldsSweeps ? foldSweeps(runs, isOpen) : groupByValue(runs, isOpen, sort === undefined)
+    return { entries, runs: runs.length }
+  }
+
+  /** Means of those metrics that are numbers, over the runs of each group. A run is in one group. */
+  means(groups: readonly (readonly number[])[], columns: readonly string[]): Map<string, number>[] {
+    const places = new Map(groups.flatMap((ids, place) => ids.map((id) => [id, place] as const)))
+    const means = groups.map(() => new Map<string, number>())
+    for (const column of columns) {
+      if (!column.startsWith('metric.') || places.size === 0) continue
+      const sums = groups.map(() => ({ sum: 0, count: 0 }))
+      for (const [id, value] of this.#numbersOf.all(column)) {
+        const own = sums[places.get(id) ?? -1]
+        if (!own) continue
+        own.sum += value
+        own.count++
+      }
+      for (const [place, { sum, count }] of sums.entries()) if (count > 0) means[place]!.set(column, sum / count)
+    }
+    return means
   }
 
   /** The runs with these ids, in this order, each with the values of the columns. */
@@ -135,6 +156,34 @@ export class History {
   }
 }
 
+/** What runs are joined with to be ordered by a column, and how; runs without a value come last either way. */
+function orderOf(sort: Sort | undefined): { join: string; by: string; parameters: Record<string, string> } {
+  const column = sort?.column ?? 'created'
+  const direction = (sort?.descending ?? true) ? 'DESC' : 'ASC'
+  const fact = Object.hasOwn(facts, column) ? facts[column as keyof typeof facts] : null
+  const key = fact ?? 'v.value'
+  const collation = fact === facts.name || fact === facts.checkpoint ? ' COLLATE NOCASE' : ''
+  return {
+    join: fact ? '' : valueOf('v', '@column'),
+    by: `${key} IS NULL, ${key}${collation} ${direction}, r.id ${direction}`,
+    parameters: fact ? {} : { column },
+  }
+}
+
+const valueOf = (as: string, name: string) =>
+  `LEFT JOIN run_values ${as} ON ${as}.run_id = r.id AND ${as}.name_id = (SELECT id FROM value_names WHERE name = ${name})`
+
+const ungrouped = { key: 'NULL', join: '', parameters: {} }
+const ofSweep = {
+  key: "CASE r.kind WHEN 'sweep' THEN r.id ELSE p.id END",
+  join: "LEFT JOIN (SELECT id FROM runs WHERE kind = 'sweep' AND removed IS NULL) p ON p.id = r.parent_id",
+  parameters: {},
+}
+const groupedBy = (column: string) =>
+  Object.hasOwn(facts, column)
+    ? { key: facts[column as keyof typeof facts], join: '', parameters: {} }
+    : { key: 'g.value', join: valueOf('g', '@group'), parameters: { group: column } }
+
 function condition(
   filter: Filter,
   unwritten: RunStore['unwritten'],
@@ -169,6 +218,11 @@ function condition(
   if (filter.checkpoint !== undefined) {
     where.push('(r.checkpoint_id = @checkpoint OR r.output_id = @checkpoint)')
     parameters['checkpoint'] = filter.checkpoint
+  }
+  for (const [at, each] of filter.where.entries()) {
+    const { sql, parameters: own } = whereOf(each, `where${at}`)
+    where.push(sql)
+    Object.assign(parameters, own)
   }
   const words = searchText(filter.search)
   if (words) {

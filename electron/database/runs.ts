@@ -84,6 +84,7 @@ export class RunStore extends Table<RunRow> {
   readonly #valuesText
   readonly #ofCheckpoint
   readonly #outlines
+  readonly #ofSweeps
   readonly #nameIds = new Map<string, number>()
   /** How runs stand that the database has otherwise, because it could not be written yet; every reader is told this. */
   readonly unwritten = new Map<number, Pick<RunRow, 'state' | 'reason'>>()
@@ -125,6 +126,11 @@ export class RunStore extends Table<RunRow> {
     this.#outlines = db.prepare<[string], RunOutline>(
       'SELECT id, name, state, folder, output_id FROM runs WHERE id IN (SELECT value FROM json_each(?)) AND removed IS NOT 0',
     )
+    this.#ofSweeps = db.prepare<[string], number>(
+      `SELECT r.id FROM runs r JOIN runs p ON p.id = r.parent_id AND p.kind = 'sweep'
+       WHERE p.id IN (SELECT value FROM json_each(?)) AND r.removed IS NULL`,
+    )
+    this.#ofSweeps.pluck()
     this.#ofCheckpoint = db.prepare<[{ id: number }], RunRow>(
       'SELECT * FROM runs WHERE (checkpoint_id = @id OR output_id = @id) AND removed IS NULL ORDER BY created DESC',
     )
@@ -163,6 +169,11 @@ export class RunStore extends Table<RunRow> {
   /** The runs with these ids that exist, including removed ones that are not being deleted. */
   outlines(ids: readonly number[]): RunOutline[] {
     return this.#outlines.all(JSON.stringify(ids)).map((row) => this.#asItStands(row))
+  }
+
+  /** The runs, and after the sweeps among them the runs of these that are not removed. */
+  withRunsOfSweeps(ids: readonly number[]): number[] {
+    return [...new Set([...ids, ...this.#ofSweeps.all(JSON.stringify(ids))])]
   }
 
   /** Runs that read the checkpoint or wrote it. */

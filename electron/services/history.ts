@@ -1,6 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Column, HistoryRow, ParsedRequest } from '../contract/index.ts'
-import { facts, type History } from '../database/history.ts'
+import type { Column, HistoryRow, ParsedRequest, TableRow } from '../contract/index.ts'
+import type { facts } from '../database/facts.ts'
+import type { History } from '../database/history.ts'
+import { groupKey, type TableEntry } from '../database/run-groups.ts'
+import type { RunValue } from '../database/runs.ts'
 import type { Context } from './context.ts'
 import { csvRow } from './csv.ts'
 import type { Handlers } from './handlers.ts'
@@ -40,6 +43,7 @@ export class HistoryService {
       total: this.#history.count(filter),
       rows: this.#rows(this.#history.ids(filter, { sort, offset, limit }), columns),
     }),
+    'history.table': (input) => this.#table(input),
     'history.tags': () => this.#context.runs.tags.all(),
     'history.export': (input) => this.#export(input),
   }
@@ -67,6 +71,54 @@ export class HistoryService {
         tags: own,
         from: sources.get(run.id) ?? [],
         values: values.map((value, at) => (columns[at] === 'tags' ? own : (stands[columns[at]!] ?? value))),
+      }
+    })
+  }
+
+  #table({ columns, sort, offset, limit, group, open, ...filter }: ParsedRequest<'history.table'>) {
+    const isOpen = new Set(open)
+    const { entries, runs } = this.#history.table(filter, sort, group, isOpen)
+    const page = entries.slice(offset, offset + limit)
+    return { total: entries.length, runs, rows: this.#tableRows(page, columns, isOpen) }
+  }
+
+  #tableRows(entries: readonly TableEntry[], columns: readonly string[], open: ReadonlySet<string>): TableRow[] {
+    const found = this.#rows(
+      entries.flatMap((entry) => (entry.type === 'run' ? [entry.id] : [])),
+      columns,
+    )
+    const rows = new Map(found.map((row) => [row.id, row]))
+    const groups = entries.filter((entry) => entry.type === 'group')
+    const means = this.#history.means(
+      groups.map(({ members }) => members),
+      columns,
+    )
+    const sweeps = new Set(
+      entries.flatMap((entry) => (entry.type === 'run' && entry.sweep !== null ? [entry.sweep] : [])),
+    )
+    const names = new Map(this.#context.runs.outlines([...sweeps]).map(({ id, name }) => [id, name]))
+    const folded = (value: RunValue, members: readonly number[]) => {
+      const key = groupKey(value)
+      return { key, members: [...members], open: open.has(key) }
+    }
+    return entries.map((entry): TableRow => {
+      if (entry.type === 'group') {
+        const own = means[groups.indexOf(entry)]!
+        const { value, members } = entry
+        return {
+          type: 'group',
+          folded: folded(value, members),
+          value,
+          values: columns.map((key) => own.get(key) ?? null),
+        }
+      }
+      const { id, depth, members, sweep } = entry
+      return {
+        ...rows.get(id)!,
+        type: 'run',
+        depth,
+        sweep: sweep === null ? null : (names.get(sweep) ?? null),
+        folded: members.length > 0 ? folded(id, members) : null,
       }
     })
   }

@@ -13,6 +13,7 @@ import type { Library } from './library.ts'
 import { RunCreation } from './run-creation.ts'
 import type { RunQueue } from './run-queue.ts'
 import { removeFiles } from './run-removal.ts'
+import { tagRuns } from './run-tags.ts'
 import { busyStates, detailOf, outlinesOf, restingStates, rowOf, summaryOf } from './run-summary.ts'
 
 type RunMethod = keyof Handlers & `runs.${string}`
@@ -74,11 +75,15 @@ export class Runs {
       })()
       return this.announce(id)
     },
+    'runs.tag': (input) => tagRuns(this.#context, input),
+    'runs.tagsOf': ({ ids }) => this.#context.runs.tags.counts(ids).map(({ tag, count }) => ({ tag, runs: count })),
     'runs.archive': ({ ids, archived }) => {
       this.#all(ids, { archived: Number(archived) })
       return undefined
     },
-    'runs.remove': async ({ ids, files }) => {
+    'runs.remove': async ({ ids: asked, files }) => {
+      // The runs of a sweep lie in its folder, and go where that goes.
+      const ids = files === 'trash' ? this.#context.runs.withRunsOfSweeps(asked) : asked
       await removeFiles(this.#context, outlinesOf(this.#context, ids), files)
       this.#all(ids, { removed: Date.now() })
       putMetricsOfEvaluated(this.#context, ids)

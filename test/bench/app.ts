@@ -47,6 +47,24 @@ await measure('history.query, by perplexity', 'history.query', {
 })
 await measure('history.query, row 9900 on', 'history.query', { columns, offset: 9900 })
 await measure('history.query, search', 'history.query', { columns, search: 'paper alpaca' })
+await measure('history.table, sweeps folded', 'history.table', { columns, limit: 200 })
+await measure('history.table, folded, by accuracy', 'history.table', {
+  columns,
+  limit: 200,
+  sort: { column: 'metric.meanAccuracy', descending: true },
+})
+await measure('history.table, by ratio, with means', 'history.table', {
+  columns: [...columns, 'metric.meanAccuracy', 'metric.perplexity.wikitext2'],
+  group: 'setting.ratio',
+  limit: 200,
+})
+await measure('history.table, ratio > 0.3, tagged', 'history.table', {
+  columns,
+  where: [
+    { column: 'setting.ratio', op: '>', value: 0.3 },
+    { column: 'tags', op: '=', value: 'paper' },
+  ],
+})
 await measure('history.columns', 'history.columns', undefined)
 await measure('runs.get of a long run', 'runs.get', { id: newest })
 await measure('runs.series of a long run', 'runs.series', { id: newest, points: 1000 })

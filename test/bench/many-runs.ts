@@ -37,9 +37,12 @@ export function fillWithRuns(dataFolder: string, { runs: count, long, steps }: M
   const pick = <T>(values: readonly T[]): T => values[Math.floor(random() * values.length)]!
   const checkpoint = addCheckpoint(new CheckpointStore(db), dataFolder)
   const longIds: number[] = []
+  let sweep: number | null = null
   db.transaction(() => {
     for (let number = 1; number <= count; number++) {
-      const job = jobOf(number, dataFolder, random, pick)
+      // Of every fifty runs one is a sweep, and the next thirty are its own; the long ones are nobody's.
+      const place = number % 50
+      const job = jobOf(number, dataFolder, random, pick, place === 1)
       const ratio = job.kind === 'prune' ? job.ratio : 0
       const perplexity = 8 + 20 * ratio ** 2 + random()
       const result = resultOf(random, ratio, perplexity)
@@ -54,6 +57,7 @@ export function fillWithRuns(dataFolder: string, { runs: count, long, steps }: M
         device: 'onnx',
         checkpoint_id: checkpoint,
         checkpoint_name: 'llama-7b',
+        parent_id: place > 1 && place <= 31 && number <= count - long ? sweep : null,
         created,
         started: created + 1000,
         finished: created + 1000 + Math.round(random() * 3e6),
@@ -65,6 +69,10 @@ export function fillWithRuns(dataFolder: string, { runs: count, long, steps }: M
       } satisfies Omit<RunRow, 'id'>)
       store.tags.set(id, random() < 0.4 ? [pick(['baseline', 'paper', 'candidate']), pick(['gpu', 'laptop'])] : [])
       store.putValues(id, 'setting', settingsOf(job))
+      if (job.kind === 'sweep') {
+        sweep = id
+        continue
+      }
       store.putValues(id, 'metric', metricsOf({ ...result, ...(scores && { scores }) }))
       if (number > count - long) longIds.push(id)
     }
@@ -117,11 +125,21 @@ function addCheckpoint(checkpoints: CheckpointStore, dataFolder: string): number
   })
 }
 
-function jobOf(number: number, dataFolder: string, random: () => number, pick: <T>(values: readonly T[]) => T): Job {
+function jobOf(
+  number: number,
+  dataFolder: string,
+  random: () => number,
+  pick: <T>(values: readonly T[]) => T,
+  isSweep: boolean,
+): Job {
+  const places = { checkpoint: join(dataFolder, 'llama-7b'), out: join(dataFolder, 'runs', String(number)) }
+  if (isSweep) {
+    const base = { data: [join(dataFolder, 'alpaca.json')], steps: 100 }
+    return jobSchema.parse({ kind: 'sweep', ...places, base, values: { ratio: [0.3, 0.5], seed: [0, 1, 2] } })
+  }
   return jobSchema.parse({
     kind: 'prune',
-    checkpoint: join(dataFolder, 'llama-7b'),
-    out: join(dataFolder, 'runs', String(number)),
+    ...places,
     data: [join(dataFolder, pick(['alpaca.json', 'wikitext.txt', 'c4.jsonl']))],
     ratio: Math.round((0.1 + 0.6 * random()) * 100) / 100,
     steps: pick([100, 200, 400]),

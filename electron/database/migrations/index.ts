@@ -4,7 +4,7 @@ import { renamedSettings } from './0003-renamed-settings.ts'
 import { exportFiles } from './0004-export-files.ts'
 import { playground } from './0005-playground.ts'
 import { logTimes } from './0006-log-times.ts'
-import { meanAccuracy } from './0007-mean-accuracy.ts'
+import { runsTable } from './0007-runs-table.ts'
 
 /** In order; the schema's version is the number of those that were applied. What has been released is never edited. */
 export const migrations: readonly string[] = [
@@ -14,5 +14,5 @@ export const migrations: readonly string[] = [
   exportFiles,
   playground,
   logTimes,
-  meanAccuracy,
+  runsTable,
 ]

@@ -4,6 +4,7 @@ import { faultsInBothThemes } from './accessibility.ts'
 import { expect, test } from './fixtures.ts'
 import { sample } from '../../../scripts/headless-host.ts'
 import { importSample } from './import-sample.ts'
+import { pressOn } from './keyboard.ts'
 
 // One sweep from the library to its report and its clone, each test from where the last one ended.
 test.describe.configure({ mode: 'serial' })
@@ -91,6 +92,54 @@ test('it ends with a table of its runs, a report to export, and runs to compare'
   const address = page.url()
   await page.getByRole('button', { name: 'Compare 2 runs' }).click()
   await expect(main(page).getByRole('row', { name: /^Criterion/ })).toContainText('Magnitude')
+  await page.goto(address)
+})
+
+test('its runs are folded under it in the history, filtered, grouped, tagged and kept as a view', async ({ app }) => {
+  const { page, shell } = app
+  const address = page.url()
+  await go(page, '#/history')
+  const grid = page.getByRole('grid')
+  const rowOf = (name: string | RegExp) => grid.getByRole('row', { name })
+  await expect(rowOf(/Two criteria.*2 runs/)).toBeVisible()
+  await expect(rowOf(/loraprune/)).toHaveCount(0)
+  await pressOn(page, grid, 'Home')
+  await page.keyboard.press('ArrowRight')
+  await expect(rowOf('1-loraprune')).toBeVisible()
+  expect(await faultsInBothThemes(page, shell)).toEqual([])
+  await page.keyboard.press('ArrowDown')
+  await page.keyboard.press('ArrowLeft')
+  await expect(rowOf(/loraprune/)).toHaveCount(0)
+
+  // What is ticked is the sweep with its runs.
+  await page.keyboard.press('Space')
+  await page.getByRole('toolbar').getByRole('button', { name: 'Tags', exact: true }).click()
+  const dialog = page.getByRole('dialog', { name: 'Tags of 3 runs' })
+  await dialog.getByLabel('Add a tag').fill('both')
+  await page.keyboard.press('Enter')
+  await dialog.getByRole('button', { name: 'Change tags' }).click()
+  await expect(page.getByText('Tags of 3 runs changed')).toBeVisible()
+
+  const search = page.getByRole('searchbox')
+  await search.fill('tag:both criterion = magnitude ratoi > 0.3')
+  await expect(page.getByText('No column is called “ratoi”.')).toBeVisible()
+  await search.fill('tag:both steps >= 3 kind = prune')
+  await expect(main(page).getByText('2 runs', { exact: true }).first()).toBeVisible()
+  await page.getByRole('combobox', { name: 'Group by' }).click()
+  await page.getByRole('combobox', { name: 'Group by' }).fill('criterion')
+  await page.getByRole('option', { name: 'Criterion', exact: true }).click()
+  await expect(rowOf(/Criterion: Magnitude.*1 run/)).toContainText(/%/)
+  await page.getByRole('button', { name: 'Views' }).click()
+  await page.getByRole('menuitem', { name: 'Save this view…' }).click()
+  await page.getByRole('dialog').getByLabel('Name').fill('By criterion')
+  await page.keyboard.press('Enter')
+  await expect(page.getByRole('button', { name: 'View: By criterion' })).toBeVisible()
+  await go(page, '#/history')
+  await expect(search).toHaveValue('')
+  await page.getByRole('button', { name: 'Views' }).click()
+  await page.getByRole('menuitem', { name: 'By criterion' }).click()
+  await expect(search).toHaveValue('tag:both steps >= 3 kind = prune')
+  await expect(rowOf(/Criterion: LoRAPrune.*1 run/)).toBeVisible()
   await page.goto(address)
 })
 

@@ -2,13 +2,21 @@ import assert from 'node:assert/strict'
 import Database from 'better-sqlite3'
 import { beforeEach, test } from 'node:test'
 import type { Scores } from '../../../engine/contract/index.ts'
-import { historyQuerySchema, type HistoryQuery, type HistoryRow } from '../../../electron/contract/index.ts'
+import {
+  historyQuerySchema,
+  type HistoryQuery,
+  type HistoryRow,
+  historyTableSchema,
+  type Request,
+  type TableRow,
+} from '../../../electron/contract/index.ts'
 import { CheckpointStore } from '../../../electron/database/checkpoints.ts'
 import { History } from '../../../electron/database/history.ts'
 import { migrations } from '../../../electron/database/migrations/index.ts'
 import { emptyRow, type RunRow, RunStore } from '../../../electron/database/runs.ts'
 import type { Context } from '../../../electron/services/context.ts'
 import { HistoryService } from '../../../electron/services/history.ts'
+import { tagRuns } from '../../../electron/services/run-tags.ts'
 import { joinedScores, putMetrics, putMetricsOfEvaluated } from '../../../electron/services/joined-scores.ts'
 
 let runs: RunStore
@@ -160,4 +168,94 @@ test('an earlier database gets mean accuracies and what later evaluations say', 
   ])
   assert.equal(db.prepare('SELECT checkpoint_id FROM evaluations WHERE run_id = 3').pluck().get(), 2)
   assert.equal(db.prepare('SELECT value FROM settings').pluck().get(), '["duration","state"]')
+})
+
+/** Two sweeps, the first with two runs and the second with one, and a run of neither, each with a ratio and a loss. */
+function sweeps() {
+  const [first, second] = [run({ name: 'first', kind: 'sweep' }), run({ name: 'second', kind: 'sweep' })]
+  const one = (name: string, parent: number | null, ratio: number, loss: number) => {
+    const id = run({ name, parent_id: parent })
+    runs.putValues(id, 'setting', { ratio })
+    runs.putValues(id, 'metric', { loss })
+    return id
+  }
+  const own = [one('first: a', first, 0.5, 3), one('first: b', first, 0.3, 1), one('second: a', second, 0.5, 2)]
+  return { first, second, own, alone: one('alone', null, 0.1, 2.5) }
+}
+const table = async (asked: Request<'history.table'>) =>
+  await service.handlers['history.table'](historyTableSchema.parse(asked))
+/** A sweep with how many runs are folded, a run, or a value: those under a group are set in. */
+const shown = (row: TableRow): string =>
+  row.type === 'group'
+    ? `${row.value}: ${row.folded.members.length}`
+    : `${row.depth > 0 ? '  ' : ''}${row.name}${row.folded ? ` (${row.folded.members.length})` : ''}`
+
+test('the runs of a sweep are folded under it, at the place of the first of them', async () => {
+  const { first } = sweeps()
+  const sort = { column: 'metric.loss', descending: false }
+  const folded = await table({ sort })
+  assert.deepEqual([folded.total, folded.runs], [3, 6])
+  assert.deepEqual(folded.rows.map(shown), ['first (2)', 'second (1)', 'alone'])
+  const open = await table({ sort, open: [String(first)] })
+  assert.deepEqual(open.rows.map(shown), ['first (2)', '  first: b', '  first: a', 'second (1)', 'alone'])
+  const under = open.rows[1]
+  assert.equal(under?.type === 'run' && under.sweep, 'first')
+  assert.deepEqual((await table({ sort, open: [String(first)], offset: 2, limit: 2 })).rows.map(shown), [
+    '  first: a',
+    'second (1)',
+  ])
+  assert.equal((await table({ group: 'none' })).total, 6)
+  // A sweep stands over what the filter finds of it, also where it is not found itself.
+  const part = await table({ search: 'second a', kinds: ['prune'] })
+  assert.deepEqual([part.rows.map(shown), part.runs], [['second (1)'], 1])
+})
+
+test('runs are grouped by a value with the means of their metrics', async () => {
+  sweeps()
+  const columns = ['metric.loss', 'setting.ratio']
+  const { rows } = await table({ group: 'setting.ratio', columns, open: ['0.5'] })
+  assert.deepEqual(rows.map(shown), ['0.1: 1', '0.3: 1', '0.5: 2', '  second: a', '  first: a', 'null: 2'])
+  const half = rows[2]
+  assert.deepEqual(half?.type === 'group' && half.values, [2.5, null])
+  const byLoss = await table({ group: 'setting.ratio', sort: { column: 'metric.loss', descending: true } })
+  assert.deepEqual(byLoss.rows.map(shown), ['0.5: 2', '0.1: 1', '0.3: 1', 'null: 2'])
+})
+
+const found = async (...where: NonNullable<HistoryQuery['where']>) =>
+  (await query({ where, sort: { column: 'name', descending: false } })).rows.map(({ name }) => name)
+
+test('columns are asked for values, and runs without one are let through by nothing', async () => {
+  const { own, alone } = sweeps()
+  runs.tags.set(own[0]!, ['Paper', 'gpu'])
+  assert.deepEqual(await found({ column: 'setting.ratio', op: '>', value: 0.3 }), ['first: a', 'second: a'])
+  assert.deepEqual(
+    await found({ column: 'setting.ratio', op: '>=', value: 0.3 }, { column: 'metric.loss', op: '<', value: 3 }),
+    ['first: b', 'second: a'],
+  )
+  assert.deepEqual(await found({ column: 'setting.ratio', op: '!=', value: 0.5 }), ['alone', 'first: b'])
+  assert.deepEqual(await found({ column: 'tags', op: '=', value: 'paper' }), ['first: a'])
+  assert.equal((await found({ column: 'tags', op: '!=', value: 'paper' })).length, 5)
+  assert.deepEqual(await found({ column: 'name', op: 'contains', value: 'LONE' }), ['alone'])
+  assert.deepEqual(await found({ column: 'created', op: '>=', value: runs.get(alone)!.created }), ['alone'])
+  // A text is never larger than a number.
+  runs.putValues(alone, 'setting', { ratio: 'much' })
+  assert.deepEqual(await found({ column: 'setting.ratio', op: '>', value: 0.4 }), ['first: a', 'second: a'])
+})
+
+test('many runs get tags and lose them, and the search finds them by what they have now', async () => {
+  const { own } = sweeps()
+  runs.tags.set(own[0]!, ['old'])
+  const told: number[][] = []
+  const db = { transaction: (work: () => void) => work } as Context['db']
+  const emit = ((_: string, { ids }: { ids: number[] }) => told.push(ids)) as Context['emit']
+  await tagRuns({ db, runs, emit } as Context, { ids: own, add: ['new', 'old'], remove: ['old'] })
+  assert.deepEqual(runs.tags.counts(own), [{ tag: 'new', count: 3 }])
+  assert.deepEqual([(await query({ search: 'new' })).total, (await query({ search: 'old' })).total], [3, 0])
+  assert.deepEqual(told, [own])
+})
+
+test('the runs of a sweep go with it where its folder goes', () => {
+  const { first, own, alone } = sweeps()
+  runs.update(own[1]!, { removed: 5 })
+  assert.deepEqual(runs.withRunsOfSweeps([alone, first]), [alone, first, own[0]])
 })

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { engine } from '../../../electron/contract/index.ts'
+import { type Column, engine } from '../../../electron/contract/index.ts'
 import { columnLabel, defaultColumns } from '../../../renderer/src/screens/history/columns.ts'
-import { filterOf, queryOf } from '../../../renderer/src/screens/history/history-filter.ts'
+import { queryOf, viewOf } from '../../../renderer/src/screens/history/history-filter.ts'
+import { searchedFor } from '../../../renderer/src/screens/history/search-text.ts'
 import { Windows } from '../../../renderer/src/screens/history/windows.ts'
 
 /** A table of 10,000 rows whose answers come when the test says so. */
@@ -123,16 +124,98 @@ test('the address of the history says what it shows, and what is no filter is pa
     tags: ['x|y', '50 %'],
     archived: 'all' as const,
   }
-  const query = queryOf(filter, { column: 'metric.piqa.acc', descending: true })
+  const view = {
+    filter,
+    sort: { column: 'metric.piqa.acc', descending: true },
+    group: 'setting.ratio',
+    columns: ['state', 'metric.loss'],
+  }
+  const query = queryOf(view)
   const address = new URLSearchParams()
   for (const [name, value] of Object.entries(query))
     if (value !== null && value !== undefined) address.set(name, String(value))
-  assert.deepEqual(filterOf(address), { filter, sort: { column: 'metric.piqa.acc', descending: true } })
-  const odd = filterOf(new URLSearchParams('states=done|melted&archived=perhaps&sort=a b&tags=%25'))
+  assert.deepEqual(viewOf(address), view)
+  const odd = viewOf(
+    new URLSearchParams('states=done|melted&archived=perhaps&sort=a b&tags=%25&group=a b&columns=|x y'),
+  )
   assert.deepEqual(odd, {
     filter: { search: '', states: [], kinds: [], tags: [], archived: 'no' },
     sort: undefined,
+    group: 'sweep',
+    columns: null,
   })
+})
+
+const columns: Column[] = [
+  { key: 'name', label: 'Name', type: 'text' },
+  { key: 'state', label: 'State', type: 'state' },
+  { key: 'created', label: 'Created', type: 'time' },
+  { key: 'duration', label: 'Duration', type: 'seconds' },
+  { key: 'tags', label: 'Tags', type: 'tags' },
+  { key: 'setting.ratio', label: 'ratio', type: 'fraction' },
+  { key: 'setting.base.ratio', label: 'base.ratio', type: 'fraction' },
+  { key: 'setting.learningRate', label: 'learningRate', type: 'number' },
+  { key: 'setting.maxGradientNorm', label: 'maxGradientNorm', type: 'number' },
+  { key: 'setting.criterion', label: 'criterion', type: 'text' },
+  { key: 'metric.meanAccuracy', label: 'meanAccuracy', type: 'fraction' },
+  { key: 'metric.boolq.acc', label: 'boolq.acc', type: 'fraction' },
+  { key: 'metric.perplexity.one', label: 'perplexity.one', type: 'number' },
+  { key: 'metric.perplexity.two', label: 'perplexity.two', type: 'number' },
+  { key: 'metric.peakMemoryBytes', label: 'peakMemoryBytes', type: 'bytes' },
+]
+const now = new Date(2026, 10, 28, 12).getTime()
+const searched = (text: string) => searchedFor(text, columns, now)
+const asks = (text: string) => searched(text).where.map(({ column, op, value }) => [column, op, value])
+
+test('the search asks for values of columns by every name that they have', () => {
+  const { words, where, problems } = searched('paper ratio > 0.3 learning rate<=1e-4 "two words" tag:best')
+  assert.deepEqual([words, problems], ['paper "two words"', []])
+  assert.deepEqual(
+    where.map(({ column, op, value }) => [column, op, value]),
+    [
+      ['setting.ratio', '>', 0.3],
+      ['setting.learningRate', '<=', 0.0001],
+      ['tags', '=', 'best'],
+    ],
+  )
+  assert.deepEqual(asks('max_grad_norm = 1 boolq>=60% mean accuracy != 0.5'), [
+    ['setting.maxGradientNorm', '=', 1],
+    ['metric.boolq.acc', '>=', 0.6],
+    ['metric.meanAccuracy', '!=', 0.5],
+  ])
+  assert.deepEqual(asks('criterion:lora state = Done duration > 10min peak memory < 4GB'), [
+    ['setting.criterion', 'contains', 'lora'],
+    ['state', '=', 'done'],
+    ['duration', '>', 600],
+    ['metric.peakMemoryBytes', '<', 4e9],
+  ])
+})
+
+test('a day of the search is all of it, and so many days ago are counted from now', () => {
+  const [start, end] = [new Date(2026, 10, 1).getTime(), new Date(2026, 10, 2).getTime() - 1]
+  assert.deepEqual(asks('created > 2026-11-01'), [['created', '>', end]])
+  assert.deepEqual(asks('date = 2026-11-01'), [
+    ['created', '>=', start],
+    ['created', '<=', end],
+  ])
+  assert.deepEqual(asks('created >= 7d'), [['created', '>=', now - 7 * 86_400_000]])
+  assert.deepEqual(asks('created < 2026-11-01T10:30'), [['created', '<', new Date(2026, 10, 1, 10, 30).getTime()]])
+})
+
+test('what the search does not understand is said and left out, and a colon in a name is none', () => {
+  assert.deepEqual(searched('two ratios: 1-lora'), { words: 'two ratios 1-lora', where: [], problems: [] })
+  for (const [text, problem] of [
+    ['x ratoi > 0.3', /^No column is called “ratoi”/],
+    ['x perplexity < 9', /“perplexity” may be Perplexity, one or Perplexity, two/],
+    ['x ratio >', /^Ratio >: a value is missing/],
+    ['x ratio > much', /^Ratio > much: that is no fraction/],
+    ['x criterion > 3', /^Criterion is a text/],
+    ['x created > 2026-02-31', /a date is written/],
+  ] as const) {
+    const { words, where, problems } = searched(text)
+    assert.deepEqual([words, where, problems.length], ['x', [], 1], text)
+    assert.match(problems[0]!, problem)
+  }
 })
 
 test('no two columns have one name', () => {

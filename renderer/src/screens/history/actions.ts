@@ -4,7 +4,7 @@ import { choosePath } from '../../components/choose-path.svelte.ts'
 import { router } from '../../router/router.svelte.ts'
 import { attempt } from '../../state/attempt.ts'
 import { toasts } from '../../state/toasts.svelte.ts'
-import type { HistoryFilter } from './history-filter.ts'
+import type { AskedFilter } from './history-filter.ts'
 
 /** Takes a chosen run folder or archive of a run into the history. */
 export async function importRun(path: string, kind: 'folder' | 'archive'): Promise<void> {
@@ -29,8 +29,13 @@ export async function exportRun(id: number): Promise<void> {
 }
 
 /** Downloads every run that the filter lets through, with the name and the given columns. */
-export const exportTable = (filter: HistoryFilter, columns: readonly string[], format: 'csv' | 'json') =>
+export const exportTable = (filter: AskedFilter, columns: readonly string[], format: 'csv' | 'json') =>
   attempt(async () => {
-    const text = await call('history.export', { ...filter, columns: ['name', ...columns], format })
+    const text = await call('history.export', {
+      ...filter,
+      where: [...filter.where],
+      columns: ['name', ...columns],
+      format,
+    })
     download(`runs.${format}`, text, format === 'csv' ? 'text/csv' : 'application/json')
   })

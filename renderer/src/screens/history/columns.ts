@@ -76,7 +76,7 @@ export const betterOf = (key: string): Better =>
 
 const widths: Record<Column['type'], number> = {
   text: 140,
-  number: 90,
+  number: 100,
   time: 160,
   state: 120,
   tags: 160,
@@ -84,9 +84,16 @@ const widths: Record<Column['type'], number> = {
   seconds: 100,
   fraction: 90,
 }
-/** In pixels: fixed by type, so that no column jumps while rows come and go. Long headings get what they need. */
-export const columnWidth = (column: Column): number =>
-  Math.max(widths[column.type], Math.min(260, Math.round(6.6 * columnLabel(column).length) + 34))
+/** In pixels: fixed by type, so that no column jumps while rows come and go. Long headings get what two lines need. */
+export function columnWidth(column: Column): number {
+  const words = columnLabel(column).split(' ')
+  const lines = words.map((_, at) => Math.max(words.slice(0, at).join(' ').length, words.slice(at).join(' ').length))
+  return Math.max(widths[column.type], Math.min(260, Math.round(7 * Math.min(...lines)) + 34))
+}
+
+/** A run's name; under its sweep without the sweep's, with which it begins. */
+export const nameUnder = (sweep: string | null, name: string): string =>
+  sweep !== null && name.startsWith(`${sweep}: `) ? name.slice(sweep.length + 2) : name
 
 const numeric: readonly Column['type'][] = ['number', 'bytes', 'seconds', 'fraction']
 export const isNumeric = ({ type }: Pick<Column, 'type'>): boolean => numeric.includes(type)

@@ -1,12 +1,22 @@
 import { untrack } from 'svelte'
-import type { Column, HistoryRow } from '../../../../electron/contract/index.ts'
+import type { Column, TableRow } from '../../../../electron/contract/index.ts'
 import { asProblem, call, connection, onEvent, type Problem, resource } from '../../client/index.ts'
 import { choosePath } from '../../components/choose-path.svelte.ts'
 import { router } from '../../router/router.svelte.ts'
 import { app } from '../../state/app.svelte.ts'
+import { attempt } from '../../state/attempt.ts'
 import { importRun } from './actions.ts'
 import { defaultColumns } from './columns.ts'
-import { filterOf, type HistoryFilter, isFiltered, noFilter, queryOf, type Sort } from './history-filter.ts'
+import {
+  type AskedFilter,
+  type HistoryFilter,
+  isFiltered,
+  noFilter,
+  queryOf,
+  type Sort,
+  viewOf,
+} from './history-filter.ts'
+import { searchedFor } from './search-text.ts'
 import { Windows } from './windows.ts'
 
 /** Rows asked for before it is known how many the table shows. */
@@ -16,6 +26,9 @@ const settle = 300
 /** Milliseconds without a further letter before the search is asked. */
 const typing = 200
 
+/** The time to which days ago are counted: one that moves seldom, since the table is read anew when it does. */
+const hour = () => Math.floor(Date.now() / 3_600_000) * 3_600_000
+
 /**
  * The table of runs, kept up to date by events: what the address asks for, which columns are shown, and the rows, as far
  * as they have come. To be made while a component is initialised, and listening as long as that lives.
@@ -24,9 +37,11 @@ export class RunHistory {
   readonly #query: () => URLSearchParams
   /** Told when another question's rows take the place of the last one's. */
   readonly #onreplaced: () => void
-  readonly #asked = $derived.by(() => filterOf(this.#query()))
-  readonly filter = $derived(this.#asked.filter)
-  readonly sort = $derived(this.#asked.sort)
+  /** What the address asks for. */
+  readonly view = $derived.by(() => viewOf(this.#query()))
+  readonly filter = $derived(this.view.filter)
+  readonly sort = $derived(this.view.sort)
+  readonly group = $derived(this.view.group)
   readonly isFiltered = $derived(isFiltered(this.filter))
   /** The search as it is being typed. */
   search = $state('')
@@ -44,21 +59,32 @@ export class RunHistory {
     staleOn: { run: () => true, runsChanged: () => true },
     settle: 1000,
   })
-  readonly chosen = $derived(app.settings?.historyColumns ?? defaultColumns(this.columns.data ?? []))
-  /** A column that no run has values of any more keeps its place, so that rows and headings stay together. */
-  readonly shown = $derived(
-    this.chosen.map(
-      (key): Column => this.columns.data?.find((column) => column.key === key) ?? { key, label: key, type: 'text' },
-    ),
+  readonly chosen = $derived(
+    this.view.columns ?? app.settings?.historyColumns ?? defaultColumns(this.columns.data ?? []),
   )
+  /** What is typed into the search, as far as it is understood. */
+  readonly searched = $derived(searchedFor(this.filter.search, this.columns.data ?? [], hour()))
+  readonly asked: AskedFilter = $derived({
+    ...this.filter,
+    search: this.searched.words,
+    where: this.searched.where,
+  })
+  /** A column that no run has values of any more keeps its place, so that rows and headings stay together. */
+  readonly shown = $derived(this.chosen.map((key) => this.#columnOf(key)))
 
-  #table: Windows<HistoryRow> | undefined = $state.raw()
+  /** Groups whose runs are shown. */
+  #opened: readonly string[] = $state.raw([])
+  /** The column that runs are grouped by. */
+  readonly grouped = $derived(this.group === 'sweep' || this.group === 'none' ? undefined : this.#columnOf(this.group))
+  #table: Windows<TableRow> | undefined = $state.raw()
   /** Moves when rows have come. */
   #version = $state(0)
   #problem: Problem | undefined = $state.raw()
   readonly problem = $derived(this.#problem ?? this.columns.problem)
-  /** Runs that the filter lets through; null until it is known. */
+  /** Rows as they are folded; null until it is known. */
   readonly total: number | null = $derived.by(() => (void this.#version, this.#table?.total ?? null))
+  /** Runs that the filter lets through. */
+  runs: number | null = $state(null)
   readonly ready = $derived(this.total !== null && this.columns.data !== undefined)
   readonly loading = $derived(!this.ready && !this.#problem)
   /** The row at a place of the table; undefined while it has not come. Another function whenever rows have come. */
@@ -76,18 +102,39 @@ export class RunHistory {
   constructor(query: () => URLSearchParams, onreplaced: () => void) {
     this.#query = query
     this.#onreplaced = onreplaced
-    this.search = this.filter.search
+    // The address may become that of another view.
+    $effect(() => {
+      const asked = this.filter.search
+      if (untrack(() => this.search.trim()) !== asked) this.search = asked
+    })
     this.#openTables()
     this.#followRuns()
     this.#followConnection()
   }
 
+  #columnOf(key: string): Column {
+    return this.columns.data?.find((column) => column.key === key) ?? { key, label: key, type: 'text' }
+  }
+
   /** Changes what the address asks for. */
-  ask(changes: Partial<HistoryFilter>, sort: Sort | undefined = this.sort): void {
-    router.setQuery(queryOf({ ...this.filter, ...changes }, sort))
+  ask(changes: Partial<HistoryFilter>): void {
+    router.setQuery(queryOf({ ...this.view, filter: { ...this.filter, ...changes } }))
   }
   sortBy(sort: Sort | undefined): void {
-    router.setQuery(queryOf(this.filter, sort))
+    router.setQuery(queryOf({ ...this.view, sort }))
+  }
+  groupBy(group: string): void {
+    this.#opened = []
+    router.setQuery(queryOf({ ...this.view, group }))
+  }
+  /** Of a view that names its own columns it changes these, and else those of all views. */
+  choose(columns: string[]): void {
+    if (this.view.columns !== null) router.setQuery(queryOf({ ...this.view, columns }))
+    else void attempt(() => app.changeSettings({ historyColumns: columns }))
+  }
+  /** Shows the runs of a group, or folds them. */
+  toggle(key: string, open = !this.#opened.includes(key)): void {
+    this.#opened = [...this.#opened.filter((other) => other !== key), ...(open ? [key] : [])]
   }
   /** Asks for what is typed, once the typing pauses. */
   searchSoon(): void {
@@ -118,30 +165,44 @@ export class RunHistory {
   #openTables(): void {
     const question = $derived(
       app.settings && this.columns.data
-        ? JSON.stringify({ ...this.filter, ...(this.sort && { sort: this.sort }), columns: this.chosen })
+        ? JSON.stringify({
+            ...this.asked,
+            ...(this.sort && { sort: this.sort }),
+            group: this.group,
+            columns: this.chosen,
+          })
         : null,
     )
+    let before: string | null = null
     $effect(() => {
+      const open = this.#opened
       if (question === null) return
       const query: object = JSON.parse(question)
-      const next: Windows<HistoryRow> = new Windows(
-        (offset, limit) => call('history.query', { ...query, offset, limit }),
+      const next: Windows<TableRow> = new Windows(
+        async (offset, limit) => {
+          const page = await call('history.table', { ...query, open: [...open], offset, limit })
+          this.runs = page.runs
+          return page
+        },
         () => this.#version++,
         { size: 200, held: 100 },
       )
-      untrack(() => void this.#open(next))
+      // A group that opens or closes leaves the rows above it where they are.
+      const isAnother = question !== before
+      before = question
+      untrack(() => void this.#open(next, isAnother))
       return () => next.close()
     })
   }
 
   /** The old table stays until the new one has its first rows, so that nothing flickers. */
-  async #open(next: Windows<HistoryRow>): Promise<void> {
-    await next.show(0, firstRows)
+  async #open(next: Windows<TableRow>, isAnother: boolean): Promise<void> {
+    await next.show(isAnother ? 0 : this.#view.first, isAnother ? firstRows : this.#view.last)
     if (next.problem !== null) this.#problem = asProblem(next.problem)
     if (next.total === null) return
     this.#problem = undefined
     this.#table = next
-    this.#onreplaced()
+    if (isAnother) this.#onreplaced()
     void next.fill()
   }
 
