@@ -93,6 +93,8 @@ export const lineageSchema = z.object({
       name: z.string(),
       /** Kind of checkpoint or of run. */
       detail: z.string(),
+      /** Runs of a sweep that it stands for, with what they wrote; 0 of all others. */
+      folded: z.int(),
     }),
   ),
   edges: z.array(z.object({ from: z.string(), to: z.string() })),

@@ -1,5 +1,5 @@
 import { scoresSchema } from '../../engine/contract/index.ts'
-import { runSchema, type CheckpointDetail, type CheckpointSummary, type Lineage } from '../contract/index.ts'
+import { runSchema, type CheckpointDetail, type CheckpointSummary } from '../contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import { formatOf, imageFactsOf, inspectionOf } from './checkpoint-files.ts'
 import type { Context } from './context.ts'
@@ -89,29 +89,4 @@ export function detailOf(
 function exportedAs(runs: Context['runs'], { run_id }: CheckpointRow): CheckpointDetail['exported'] {
   const result = run_id === null ? null : runs.get(run_id)?.result
   return result ? (runSchema.shape.result.safeParse(JSON.parse(result)).data?.export ?? null) : null
-}
-
-/** Everything that a checkpoint came from and that was made of it. */
-export function lineageOf({ checkpoints, runs }: Pick<Context, 'checkpoints' | 'runs'>, row: CheckpointRow): Lineage {
-  const lineage: Lineage = { nodes: [], edges: [] }
-  const seen = new Set<number>()
-  const visit = (id: number) => {
-    const checkpoint = checkpoints.get(id)
-    if (!checkpoint || seen.has(id)) return
-    seen.add(id)
-    const key = `checkpoint-${id}`
-    lineage.nodes.push({ key, kind: 'checkpoint', id, name: checkpoint.name, detail: checkpoint.kind })
-    const run = checkpoint.run_id === null ? undefined : runs.get(checkpoint.run_id)
-    if (run) {
-      lineage.nodes.push({ key: `run-${run.id}`, kind: 'run', id: run.id, name: run.name, detail: run.kind })
-      lineage.edges.push({ from: `run-${run.id}`, to: key })
-    }
-    for (const parent of checkpoints.parents(id)) {
-      lineage.edges.push({ from: `checkpoint-${parent}`, to: run ? `run-${run.id}` : key })
-      visit(parent)
-    }
-    for (const child of checkpoints.children(id)) visit(child)
-  }
-  visit(row.id)
-  return lineage
 }

@@ -6,7 +6,7 @@ import type { CheckpointRow } from '../database/checkpoints.ts'
 import type { RunRow } from '../database/runs.ts'
 import { notFound, ProblemError } from '../problems.ts'
 import { requireAllowed, requireAllowedWithin } from './allowed-paths.ts'
-import { detailOf, lineageOf, summaryOfCheckpoint } from './checkpoint-detail.ts'
+import { detailOf, summaryOfCheckpoint } from './checkpoint-detail.ts'
 import {
   copyCheckpoint,
   dtypeOf,
@@ -23,6 +23,7 @@ import { freeName } from './files.ts'
 import { freeExportPlace } from './export-place.ts'
 import type { Handlers } from './handlers.ts'
 import { pathsOfJob } from './job-paths.ts'
+import { lineageOf } from './lineage.ts'
 
 type LibraryMethod = keyof Handlers & `library.${string}`
 

@@ -16,6 +16,7 @@ import { migrations } from '../../../electron/database/migrations/index.ts'
 import { emptyRow, type RunRow, RunStore } from '../../../electron/database/runs.ts'
 import type { Context } from '../../../electron/services/context.ts'
 import { HistoryService } from '../../../electron/services/history.ts'
+import { lineageOf } from '../../../electron/services/lineage.ts'
 import { tagRuns } from '../../../electron/services/run-tags.ts'
 import { joinedScores, putMetrics, putMetricsOfEvaluated } from '../../../electron/services/joined-scores.ts'
 
@@ -252,6 +253,25 @@ test('many runs get tags and lose them, and the search finds them by what they h
   assert.deepEqual(runs.tags.counts(own), [{ tag: 'new', count: 3 }])
   assert.deepEqual([(await query({ search: 'new' })).total, (await query({ search: 'old' })).total], [3, 0])
   assert.deepEqual(told, [own])
+})
+
+function lineage(of: number): [nodes: string[], edges: number] {
+  const { nodes, edges } = lineageOf({ checkpoints, runs }, checkpoints.get(of)!)
+  return [nodes.map(({ name, folded }) => `${name} ${folded}`).toSorted(), edges.length]
+}
+
+test('a lineage shows a sweep in place of those of its runs that lead to nothing', () => {
+  const base = checkpoint('base')
+  const sweep = run({ name: 'sweep', kind: 'sweep', checkpoint_id: base })
+  const outputs = ['a', 'b', 'c'].map((name) => {
+    const made = run({ name, checkpoint_id: base, parent_id: sweep })
+    const id = checkpoint(name)
+    checkpoints.update(id, { run_id: made })
+    checkpoints.addParent(id, base)
+    return id
+  })
+  assert.deepEqual(lineage(base), [['base 0', 'sweep 3'], 1])
+  assert.deepEqual(lineage(outputs[0]!), [['a 0', 'a 0', 'base 0', 'sweep 2'], 3])
 })
 
 test('the runs of a sweep go with it where its folder goes', () => {

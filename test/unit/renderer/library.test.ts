@@ -87,7 +87,7 @@ test('layers are drawn against what they had before pruning', () => {
   assert.equal(summary(layerBars([dense, dense], null).map(({ heads }) => heads)), '8 in each layer')
 })
 
-const node = (key: string) => ({ key, kind: 'checkpoint' as const, id: 1, name: key, detail: 'base' })
+const node = (key: string) => ({ key, kind: 'checkpoint' as const, id: 1, name: key, detail: 'base', folded: 0 })
 
 test('a lineage runs from left to right, with an edge only between nodes that are there', () => {
   const { nodes, edges, width } = layOut({
