@@ -38,7 +38,7 @@ export function headGroups(groups: number, layer: Heads | undefined): HeadGroups
   if (layer && layer.keyValueHeads !== layer.heads && groups === layer.keyValueHeads) {
     const each = layer.heads / layer.keyValueHeads
     const queryHeads = Number.isInteger(each) ? each : null
-    return { title: 'Key/value groups', cell: 'key/value group', name: 'key/value groups', queryHeads }
+    return { title: 'Key/value groups', cell: 'key/value group', name: 'groups', queryHeads }
   }
   const title = layer && layer.keyValueHeads !== layer.heads ? 'Query heads' : 'Attention heads'
   return { title, cell: 'head', name: title.toLowerCase(), queryHeads: null }

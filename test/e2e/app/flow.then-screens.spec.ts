@@ -66,7 +66,7 @@ test('another budget is planned on a finished run by mouse and by keyboard, and 
   await expect(table.getByRole('row', { name: /^Importance kept/ })).toContainText('100.0%')
   await slider.fill('0.8')
   await pressOn(page, planner.getByRole('switch', { name: 'Uniform layers' }), 'Space')
-  await expect(planner.getByText(/key\/value groups kept \(\d+ of 48 query heads\)/)).toBeVisible()
+  await expect(planner.getByText(/groups kept \(\d+ of 48 query heads\)/)).toBeVisible()
   await pressOn(page, planner.getByRole('link', { name: 'Prune to this: parameters=0.8' }))
   await expect(page.getByRole('heading', { level: 1, name: /^Clone of/ })).toBeVisible()
   await page.getByLabel('Find a setting').fill('budget')
