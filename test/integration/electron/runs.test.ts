@@ -372,6 +372,9 @@ test('a run goes into an archive and comes back, and a folder of the command lin
   assert.deepEqual([imported.state, imported.name, imported.tags], ['done', '=SUM(A1), "quoted"', ['paper']])
   assert.deepEqual((await curve(imported.id)).mean, (await curve(first.id)).mean)
   assert.equal((await app.ask('runs.get', { id: imported.id })).result?.loss, first.result?.loss)
+  const logOf = async (id: number) =>
+    (await app.ask('runs.log', { id, limit: 1000 })).map(({ id: _, ...line }) => line)
+  assert.deepEqual(await logOf(imported.id), await logOf(first.id))
 
   const folder = join(app.dataFolder, 'by-hand')
   const flags = [
@@ -394,6 +397,7 @@ test('a run goes into an archive and comes back, and a folder of the command lin
   const taken = await app.ask('runs.importFolder', { path: folder })
   assert.deepEqual([taken.state, taken.name, taken.kind], ['done', 'by-hand', 'prune'])
   assert.deepEqual((await curve(taken.id)).steps, oneTo(4))
+  assert.ok((await logOf(taken.id)).some(({ message }) => message.startsWith('back end: ')))
   assert.equal((await app.ask('runs.importFolder', { path: folder })).id, taken.id)
   assert.match((await app.problem('runs.importFolder', { path: sample })).message, /run\.json/)
 })
