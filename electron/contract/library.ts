@@ -108,7 +108,12 @@ export const checkpointChangesSchema = z.strictObject({
   tags: tags.optional(),
   favourite: z.boolean().optional(),
 })
-export const importCheckpointSchema = z.strictObject({ path, mode: z.enum(['in-place', 'copy']).default('in-place') })
+export const importCheckpointSchema = z.strictObject({
+  path,
+  mode: z.enum(['in-place', 'copy']).default('in-place'),
+  /** Whether files that the library has already are copied once more. */
+  twins: z.enum(['copy', 'refuse']).default('copy'),
+})
 
 export const exportPlaceSchema = z.strictObject({
   id,

@@ -1,7 +1,7 @@
 import { realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { isWithin } from '../../engine/shared/allowed-folders.ts'
-import type { CheckpointSummary } from '../contract/index.ts'
+import type { CheckpointSummary, ParsedRequest } from '../contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import type { RunRow } from '../database/runs.ts'
 import { notFound, ProblemError } from '../problems.ts'
@@ -18,6 +18,7 @@ import {
   tokenizerOf,
 } from './checkpoint-files.ts'
 import { CheckpointHashing } from './checkpoint-hashing.ts'
+import { refuseTwin } from './checkpoint-twins.ts'
 import type { Context } from './context.ts'
 import { freeName } from './files.ts'
 import { freeExportPlace } from './export-place.ts'
@@ -43,7 +44,7 @@ export class Library {
     'library.list': () => this.#context.checkpoints.all().map((row) => summaryOfCheckpoint(this.#context, row)),
     'library.get': ({ id }) => detailOf(this.#context, this.row(id)),
     'library.lineage': ({ id }) => lineageOf(this.#context, this.row(id)),
-    'library.import': ({ path, mode }) => this.#import(path, mode),
+    'library.import': (input) => this.#import(input),
     'library.update': ({ id, tags, favourite, ...changes }) => {
       this.row(id)
       const { checkpoints } = this.#context
@@ -140,7 +141,7 @@ export class Library {
     this.#hashing.start()
   }
 
-  async #import(path: string, mode: 'in-place' | 'copy'): Promise<CheckpointSummary> {
+  async #import({ path, mode, twins }: ParsedRequest<'library.import'>): Promise<CheckpointSummary> {
     if (mode === 'in-place') return await this.add(path, 'in-place')
     const {
       engine,
@@ -151,6 +152,7 @@ export class Library {
     await requireAllowedWithin(platform, [path])
     // Refuse a folder that holds no checkpoint before anything is copied.
     const inspection = await engine.request('inspect', { checkpoint: resolve(path) })
+    if (twins === 'refuse') await refuseTwin(this.#context, inspection)
     const { folder: from } = inspection
     const to = await freeName(join(settings().checkpointsFolder, nameOf(from)))
     await requireAllowed(platform, [to])

@@ -62,6 +62,8 @@ export type PreviewRow = z.infer<typeof previewRow>
 export const tokenLengthsSchema = z.object({
   counts: z.array(z.int()),
   binWidth: z.int(),
+  /** Rows that were read, and those of them that are examples: others have no text, or cannot be read. */
+  rows: z.int(),
   examples: z.int(),
   tokens: z.number(),
   longest: z.int(),

@@ -43,11 +43,11 @@ export async function tokenLengths(
     sliceEnd = performance.now() + slice
   }
   if (lengths.length === 0) throw badFile(path, undefined, `holds ${rows} rows, none with text in it`)
-  return { ...histogram(lengths), complete }
+  return { ...histogram(lengths), rows, complete }
 }
 
 /** Bins whose width is 1, 2 or 5 times a power of ten, 50 at most. */
-export function histogram(lengths: readonly number[]): Omit<TokenLengths, 'complete'> {
+export function histogram(lengths: readonly number[]): Omit<TokenLengths, 'rows' | 'complete'> {
   const longest = lengths.reduce((most, length) => Math.max(most, length), 0)
   const tokens = lengths.reduce((sum, length) => sum + length, 0)
   const binWidth = widthFor(longest)

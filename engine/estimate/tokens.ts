@@ -70,12 +70,17 @@ async function tokensOf(
   const read = Math.min(rows ?? Infinity, maxDocuments ?? Infinity)
   if (read === Infinity) return bytes / bytesPerToken
   const quiet = { ...control, progress: () => {} }
-  const { tokens, examples, complete } = await tokenLengths(
+  const {
+    tokens,
+    rows: seen,
+    complete,
+  } = await tokenLengths(
     // Bad rows are told when the files are checked: see check-data.ts.
     { path, kind, field, checkpoint, trainOn, badRows: 'skip', sample: Math.min(read, sampledRows) },
     quiet,
   )
-  return complete ? tokens : (tokens / examples) * read
+  // Rows that are no examples make none elsewhere in the file either.
+  return complete ? tokens : (tokens / seen) * read
 }
 
 /**

@@ -75,6 +75,16 @@ export const deviceNames: Readonly<Record<string, string>> = {
   tensorflow: 'TensorFlow (CUDA)',
 }
 
+/** What a run says of its computer. */
+const machine: Record<string, string> = {
+  processor: 'Processor',
+  cores: 'Cores',
+  memoryBytes: 'Memory',
+  secateur: 'Secateur',
+  node: 'Node',
+  platform: 'Platform',
+}
+
 const named = (names: Readonly<Record<string, string>>) => (key: string) =>
   Object.hasOwn(names, key) ? names[key]! : key
 export const runKindName = named(runKinds)
@@ -86,6 +96,7 @@ export const checkpointKindName = named(checkpointKinds)
 export const datasetKindName = named(datasetKinds)
 export const formatName = named(formats)
 export const familyName = named(families)
+export const machineName = named(machine)
 export const deviceName = named(deviceNames)
 export const taskTitle = named(tasks)
 

@@ -1,6 +1,8 @@
 import { splitToken } from './split-token.ts'
 
 const key = 'secateur.token'
+/** Where the page stood whose host ended, for the page that is opened with the key of the next start. */
+const placeKey = 'secateur.place'
 
 /** Milliseconds that another tab has to answer. */
 const patience = 300
@@ -13,7 +15,9 @@ export async function takeToken(): Promise<string | null> {
   const found = splitToken(location.hash)
   if (found) {
     sessionStorage.setItem(key, found.token)
-    history.replaceState(null, '', found.rest ? `#${found.rest}` : location.pathname)
+    const place = found.rest || (localStorage.getItem(placeKey) ?? '')
+    forgetPlace()
+    history.replaceState(null, '', place ? `#${place}` : location.pathname)
   } else if (!sessionStorage.getItem(key)) {
     const token = await tokenOfAnotherTab()
     if (token) sessionStorage.setItem(key, token)
@@ -26,6 +30,15 @@ export async function takeToken(): Promise<string | null> {
   })
   return sessionStorage.getItem(key)
 }
+
+/** Keeps the place of a page that the host does not answer, or does not admit any more. */
+export function keepPlace(): void {
+  const place = location.hash.slice(1)
+  if (place.startsWith('/')) localStorage.setItem(placeKey, place)
+}
+
+/** The host answers this page again. */
+export const forgetPlace = (): void => localStorage.removeItem(placeKey)
 
 /** Only pages of this very origin hear each other. */
 const channel = () => new BroadcastChannel(key)

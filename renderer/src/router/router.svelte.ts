@@ -3,11 +3,14 @@ import { href, parseRoute, type Query, type Route, type ScreenName } from './rou
 class Router {
   /** Null: the address names nothing. */
   route = $state.raw<Route | null>(null)
+  /** Whether another screen was gone to since the page was opened. */
+  hasMoved = false
 
   /** Follows the address from now on. Called once the host's token is out of it. */
   start() {
     this.route = parseRoute(location.hash)
     addEventListener('hashchange', () => {
+      this.hasMoved = true
       this.route = parseRoute(location.hash)
     })
   }

@@ -46,6 +46,18 @@ test('a removal can be undone', async ({ app: { page } }) => {
   await expect(garden).toBeHidden()
   // An earlier change may still offer its own.
   const removed = page.getByRole('group', { name: /^Garden was removed/ })
+  // At the least height a dialog fills the window: its buttons are not under the message.
+  const size = page.viewportSize()
+  await page.setViewportSize({ width: 1280, height: 560 })
+  await page
+    .getByRole('button', { name: 'Import checkpoint' })
+    .or(page.getByRole('button', { name: 'Import', exact: true }))
+    .first()
+    .click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByRole('button', { name: 'Cancel' }).click({ timeout: 3000 })
+  await expect(dialog).toBeHidden()
+  if (size) await page.setViewportSize(size)
   await removed.getByRole('button', { name: 'Undo' }).click()
   await expect(garden).toBeVisible()
 })

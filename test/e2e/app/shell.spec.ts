@@ -12,12 +12,22 @@ test('the app opens without an error and says that it is connected', async ({ ap
   await app.page.reload()
   await expect(connected).toBeVisible()
   await expect(app.page.getByRole('heading', { level: 1 })).toBeVisible()
+  await app.page.keyboard.press('Tab')
+  await expect(app.page.getByRole('link', { name: 'Skip to content' })).toBeFocused()
+  await app.page.goto(new URL('#/new', app.page.url()).href)
+  await app.page.getByRole('radio', { name: /^Sweep/ }).check()
+  const pageHeight = () => app.page.evaluate('document.documentElement.scrollHeight - innerHeight')
+  await expect.poll(pageHeight, 'content scrolls, and not the page beside it').toBe(0)
   expect(errors).toEqual([])
 })
 
 test('after the main side was killed and started again, the page is back on the same data', async ({ app }) => {
+  await app.page.goto(new URL('#/history?search=lost', app.page.url()).href)
+  await expect(app.page.getByRole('searchbox')).toHaveValue('lost')
   await app.restart()
   await expect(app.page.getByRole('navigation').getByText('Connected')).toBeVisible()
+  // A window has one place to begin; a page goes back to where it was.
+  if (app.shell === 'browser') await expect(app.page.getByRole('searchbox')).toHaveValue('lost')
 })
 
 test('what the page may not ask is counted, and diagnostics are saved', async ({ app: { page } }) => {

@@ -372,8 +372,7 @@ test('a run goes into an archive and comes back, and a folder of the command lin
   assert.deepEqual([imported.state, imported.name, imported.tags], ['done', '=SUM(A1), "quoted"', ['paper']])
   assert.deepEqual((await curve(imported.id)).mean, (await curve(first.id)).mean)
   assert.equal((await app.ask('runs.get', { id: imported.id })).result?.loss, first.result?.loss)
-  const logOf = async (id: number) =>
-    (await app.ask('runs.log', { id, limit: 1000 })).map(({ id: _, ...line }) => line)
+  const logOf = async (id: number) => (await app.ask('runs.log', { id, limit: 1000 })).map(({ id: _, ...line }) => line)
   assert.deepEqual(await logOf(imported.id), await logOf(first.id))
 
   const folder = join(app.dataFolder, 'by-hand')

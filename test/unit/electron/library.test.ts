@@ -78,6 +78,10 @@ test('a copy goes to the folder of the settings, through links as the hub lays t
   assert.equal(copy.path, join(app.dataFolder, 'checkpoints/abc'))
   assert.equal(copy.storage, 'copied')
   assert.deepEqual(readdirSync(copy.path).sort(), readdirSync(hub).sort())
+  const twin = await app.problem('library.import', { path: hub, mode: 'copy', twins: 'refuse' })
+  assert.equal(twin.kind, 'conflict')
+  assert.match(twin.message, /the same files already, as \S+ in .*: nothing was copied/)
+  assert.deepEqual(readdirSync(join(app.dataFolder, 'checkpoints')), ['abc'])
   assert.ok(
     app.told('task').some(({ kind, state, done, total }) => kind === 'copy' && state === 'done' && done === total),
   )

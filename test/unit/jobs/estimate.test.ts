@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Estimate, type FinetuneJob, jobSchema } from '../../../engine/contract/index.ts'
 import { estimateJob, refuseIfTooLarge } from '../../../engine/estimate/estimate.ts'
@@ -62,4 +65,23 @@ test('the likeliest tokens of a teacher cost disk, which the estimate names, and
   const operations = (given: FinetuneJob) => stepOperations(given, checkpoint.config)
   const saved = operations(taught({})) - operations(taught({ distilCache: 64 }))
   assert.ok(Math.abs(saved / forward - 3 / 4) < 1e-9)
+})
+
+test('rows that are no examples make no steps, beyond the first ones that are read too', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'secateur-estimate-'))
+  try {
+    const rows = readFileSync(sample('train.jsonl'), 'utf8').trimEnd().split('\n').slice(0, 300)
+    const files = { whole: rows, half: rows.flatMap((row) => [row, '{"text": ""}']) }
+    const control = { signal: new AbortController().signal, progress: () => {} }
+    const [whole, half] = await Promise.all(
+      Object.entries(files).map(async ([name, lines]) => {
+        const path = join(folder, `${name}.jsonl`)
+        writeFileSync(path, `${lines.join('\n')}\n`)
+        return await stepsOf(job(0, { data: [path], epochs: 10 }), control)
+      }),
+    )
+    assert.ok(Math.abs(half! / whole! - 1) < 0.1, `${half} steps of the same examples, not ${whole}`)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })

@@ -261,7 +261,7 @@ test('a preset sets what it is about, leaves what it is not, and is noticed to b
     assert.ok(isPreset({ ...draft, values: { ...draft.values, ratio: '0.5', lambda: '' } }, preset))
   }
   assert.ok(problemsOf(filled({ values: { sampleEvery: '5' } })).has('samplePrompts'))
-  assert.deepEqual(presetsFor('merge'), [])
+  for (const mode of ['merge', 'evaluate'] as const) assert.deepEqual(presetsFor(mode), [])
   assert.ok(presets[0] && !Object.hasOwn(valuesFor(presets[0], 'finetune'), 'uniform'))
 })
 

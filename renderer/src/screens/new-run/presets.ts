@@ -40,11 +40,13 @@ export function valuesFor(preset: Preset, mode: Mode, sees: Sees = null): Draft[
   return Object.fromEntries(Object.entries(preset.values).filter(([key]) => keys.has(key)))
 }
 
-/** Presets that change anything of a kind of job. */
+/** Presets that change anything of a kind of job. They are about pruning and training: a scoring starts from its own defaults. */
 export const presetsFor = (mode: Mode, sees: Sees = null): Preset[] =>
-  (sees === 'images' ? presetsOfImages : presets).filter(
-    (preset) => Object.keys(valuesFor(preset, mode, sees)).length > 0,
-  )
+  mode === 'evaluate'
+    ? []
+    : (sees === 'images' ? presetsOfImages : presets).filter(
+        (preset) => Object.keys(valuesFor(preset, mode, sees)).length > 0,
+      )
 
 /** Settings that a preset leaves as the user has them: what is sampled and where it runs is no matter of length. */
 const kept = [

@@ -40,10 +40,13 @@ function named(key: string, value: string): string {
   return choices.has(key) ? valueName(value) : value
 }
 
+/** One of what a unit counts: "1 step", "1 micro-batch". */
+const singular = (unit: string): string => unit.replace(/(?<=ch)es$|s$/, '')
+
 function numberText(key: string, value: number): string {
   if (choices.has(key)) return valueName(String(value))
   const { unit } = presentationOf(key)
   if (unit === 'fraction') return percent(value, 1)
   if (!unit) return number(value, 6)
-  return `${number(value, 6)} ${value === 1 ? unit.replace(/s$/, '') : unit}`
+  return `${number(value, 6)} ${value === 1 ? singular(unit) : unit}`
 }
