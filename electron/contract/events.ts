@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { settingsSchema, taskSchema } from './app.ts'
 import { id } from './common.ts'
 import { playgroundEvents } from './playground.ts'
-import { logLineSchema, pruningSnapshotSchema, runSchema, sampleSchema } from './runs.ts'
+import { loadPointSchema, logLineSchema, pruningSnapshotSchema, runSchema, sampleSchema } from './runs.ts'
 
 /** What the main side tells every renderer as it happens. After a lost connection the renderer asks anew. */
 export const events = {
@@ -16,6 +16,7 @@ export const events = {
   rewound: z.object({ id, step: z.int() }),
   snapshot: z.object({ id, snapshot: pruningSnapshotSchema }),
   sample: z.object({ id, sample: sampleSchema }),
+  load: z.object({ id, point: loadPointSchema }),
   log: z.object({ id, lines: z.array(logLineSchema) }),
   /** Runs were removed, archived or restored. */
   runsChanged: z.object({ ids: z.array(id) }),

@@ -164,6 +164,19 @@ export const logLineSchema = z.object({
 })
 export type LogLine = z.infer<typeof logLineSchema>
 
+/** How busy the computer was, all its programs together; null where the system does not say. */
+export const loadPointSchema = z.object({
+  time,
+  /** Fraction of all processors. */
+  processor: z.number().nullable(),
+  /** In use. */
+  memoryBytes: z.number().nullable(),
+  /** Fraction of the graphics card, and its memory in use. */
+  card: z.number().nullable(),
+  cardMemoryBytes: z.number().nullable(),
+})
+export type LoadPoint = z.infer<typeof loadPointSchema>
+
 export const runChangesSchema = z.strictObject({
   id,
   name: name.optional(),
@@ -232,6 +245,8 @@ export const runMethods = {
     z.strictObject({ id, offset: z.int().min(0).default(0), limit: z.int().min(1).max(50).default(10) }),
     previewResultSchema,
   ],
+  /** How busy the computer was while it ran. */
+  'runs.load': [byId, z.array(loadPointSchema)],
   /** The newest lines of its log before one, in their order; fewer than `limit` where it begins with them. */
   'runs.log': [
     z.strictObject({

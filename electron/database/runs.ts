@@ -3,6 +3,7 @@ import { MetricStore } from './metrics.ts'
 import type { Connection } from './open.ts'
 import { RunRecords } from './run-records.ts'
 import { Table } from './table.ts'
+import { SystemLoadStore } from './system-load.ts'
 import { TagStore } from './tags.ts'
 
 export interface RunRow {
@@ -70,6 +71,7 @@ export class RunStore extends Table<RunRow> {
   readonly tags: TagStore
   readonly metrics: MetricStore
   readonly records: RunRecords
+  readonly load: SystemLoadStore
   readonly #byFolder
   readonly #inStates
   readonly #nextQueued
@@ -94,6 +96,7 @@ export class RunStore extends Table<RunRow> {
     this.tags = new TagStore(db, 'run')
     this.metrics = new MetricStore(db)
     this.records = new RunRecords(db)
+    this.load = new SystemLoadStore(db)
     this.#byFolder = db.prepare<[string], RunRow>('SELECT * FROM runs WHERE folder = ? ORDER BY id DESC')
     this.#inStates = db.prepare<[string, string], RunRow>(
       'SELECT * FROM runs WHERE removed IS NULL ' +

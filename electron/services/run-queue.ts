@@ -8,6 +8,7 @@ import type { Context } from './context.ts'
 import { requireAllowedWithin } from './allowed-paths.ts'
 import type { DeviceTurns } from './device-turns.ts'
 import { requireJobAllowed } from './job-paths.ts'
+import { LoadSampler } from './load-sampler.ts'
 import type { Library } from './library.ts'
 import { RunBookkeeping } from './run-bookkeeping.ts'
 import { DeviceChoice } from './run-device.ts'
@@ -24,6 +25,7 @@ export class RunQueue {
   readonly #books: RunBookkeeping
   readonly #processes = new Map<number, RunProcess>()
   readonly #turns: DeviceTurns
+  readonly #sampler: LoadSampler
   readonly #deviceChoice: DeviceChoice
   readonly #settling = new Set<Promise<void>>()
   #closing = false
@@ -39,6 +41,7 @@ export class RunQueue {
     }
     this.#library = library
     this.#books = new RunBookkeeping(context, (id) => this.announce(id))
+    this.#sampler = new LoadSampler(context, () => [...this.#processes.keys()])
     this.#deviceChoice = new DeviceChoice(context.engine)
   }
 
@@ -126,6 +129,7 @@ export class RunQueue {
     if (this.#closing || current.state !== 'starting') return this.#giveUp(current)
     const process = new RunProcess(this.#context, current, job, { resume, changed: () => this.announce(row.id) })
     this.#processes.set(row.id, process)
+    this.#sampler.start()
     const outcome = await process.outcome
     this.#processes.delete(row.id)
     await this.#books.write(row.id, outcome, async () => {
@@ -217,6 +221,7 @@ export class RunQueue {
   /** Stops every process with its state saved. */
   async close(): Promise<void> {
     this.#closing = true
+    this.#sampler.stop()
     this.#books.close()
     await this.#scheduling
     for (const process of this.#processes.values()) process.stop('close')

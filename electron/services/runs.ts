@@ -112,6 +112,10 @@ export class Runs {
       return this.#context.runs.records.samples(id)
     },
     'runs.selfData': (input) => this.#selfData(input),
+    'runs.load': ({ id }) => {
+      rowOf(this.#context, id)
+      return this.#context.runs.load.of(id)
+    },
     'runs.log': ({ id, before, limit }) => {
       rowOf(this.#context, id)
       return this.#context.runs.records.log(id, { limit, ...(before && { before }) })

@@ -5,6 +5,7 @@ import { exportFiles } from './0004-export-files.ts'
 import { playground } from './0005-playground.ts'
 import { logTimes } from './0006-log-times.ts'
 import { runsTable } from './0007-runs-table.ts'
+import { systemLoad } from './0008-system-load.ts'
 
 /** In order; the schema's version is the number of those that were applied. What has been released is never edited. */
 export const migrations: readonly string[] = [
@@ -15,4 +16,5 @@ export const migrations: readonly string[] = [
   playground,
   logTimes,
   runsTable,
+  systemLoad,
 ]

@@ -108,6 +108,7 @@ const requests: Partial<Record<Method, unknown>> = {
   'runs.archive': { ids: [1], archived: true },
   'runs.series': { id: 1, names: ['loss'], points: 10 },
   'runs.snapshot': { id: 1, step: 2 },
+  'runs.load': { id: 1 },
   'runs.log': { id: 1, limit: 10 },
   'runs.importFolder': { path: '@sample' },
   'runs.importArchive': { path: '@sample/README.md' },

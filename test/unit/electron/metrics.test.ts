@@ -4,6 +4,8 @@ import { test } from 'node:test'
 import { metricNames } from '../../../electron/database/metric-buckets.ts'
 import { type MetricRow, MetricStore } from '../../../electron/database/metrics.ts'
 import { migrations } from '../../../electron/database/migrations/index.ts'
+import { SystemLoadStore } from '../../../electron/database/system-load.ts'
+import { nvidiaLoad, SystemLoad } from '../../../electron/services/system-load.ts'
 
 function open(): { db: Database.Database; store: MetricStore } {
   const db = new Database(':memory:')
@@ -111,4 +113,36 @@ test('a run of 1,000,000 points is opened from a few thousand rows, and grows by
   let next = steps
   const step = timed(() => store.append(1, [fullRow(++next)]))
   assert.ok(step < 20, `${step} ms`)
+})
+
+test('the load of the computer is kept with ever longer distances, and what the system does not say stays out', () => {
+  const { db } = open()
+  const store = new SystemLoadStore(db)
+  const point = (at: number) => ({
+    time: 5 * at,
+    processor: (at % 4) / 4,
+    memoryBytes: 2 ** 30,
+    card: null,
+    cardMemoryBytes: null,
+  })
+  for (let at = 1; at <= 2000; at++) store.add(1, point(at))
+  assert.deepEqual(store.of(1).slice(0, 2), [point(1), point(2)])
+  store.add(1, point(2001))
+  const kept = store.of(1)
+  assert.equal(kept.length, 1001)
+  assert.deepEqual(kept[0], { ...point(2), processor: (0.25 + 0.5) / 2 })
+  assert.deepEqual(kept.at(-1), point(2001))
+  assert.deepEqual(store.of(2), [])
+})
+
+test('the system says how busy processors and memory are, and nvidia-smi the busiest card', async () => {
+  const system = new SystemLoad()
+  const end = performance.now() + 60
+  while (performance.now() < end);
+  const { processor, memoryBytes, card } = await system.now()
+  assert.ok(processor! > 0 && processor! <= 1)
+  assert.ok(memoryBytes! > 0)
+  assert.ok(card === null || (card >= 0 && card <= 1))
+  assert.deepEqual(nvidiaLoad('3, 100\n87, 2048\n'), { card: 0.87, cardMemoryBytes: 2 ** 31 })
+  assert.throws(() => nvidiaLoad('No devices were found'), /names no card/)
 })

@@ -4,6 +4,7 @@ import type { PruningSnapshot } from '../../../electron/contract/index.ts'
 import { align, Curve, valueAt } from '../../../renderer/src/charts/curve.ts'
 import { bin, colourAt, heatRows, scaled } from '../../../renderer/src/charts/heat.ts'
 import { smooth } from '../../../renderer/src/charts/smoothing.ts'
+import { loadLine } from '../../../renderer/src/screens/run/load-line.ts'
 import { paretoFront } from '../../../renderer/src/screens/compare/pareto.ts'
 
 const close = (actual: (number | null)[], expected: (number | null)[]) => {
@@ -125,4 +126,19 @@ test('the Pareto front holds what nothing beats, for every pair of directions', 
   assert.deepEqual(ids('higher', 'lower'), [5])
   assert.deepEqual(ids('higher', 'higher'), [1, 3, 4, 5])
   assert.deepEqual(paretoFront([], { x: 'lower', y: 'lower' }), [])
+})
+
+test('the load of the computer is a line over seconds, with a gap where the run was paused', () => {
+  const points = [0, 5, 10, 100, 105].map((second) => ({
+    time: 1000 + 1000 * second,
+    processor: second / 200,
+    memoryBytes: 1,
+    card: null,
+    cardMemoryBytes: null,
+  }))
+  assert.deepEqual(loadLine(points, 'processor'), {
+    steps: [0, 5, 10, 99, 100, 105],
+    values: [0, 0.025, 0.05, null, 0.5, 0.525],
+  })
+  assert.deepEqual(loadLine([], 'card'), { steps: [], values: [] })
 })

@@ -1,4 +1,4 @@
-import type { LogLine, PruningSnapshot, RunDetail, RunSummary } from '../../../../electron/contract/index.ts'
+import type { LoadPoint, LogLine, PruningSnapshot, RunDetail, RunSummary } from '../../../../electron/contract/index.ts'
 import { Curve } from '../../charts/curve.ts'
 import { asProblem, call, onEvent, type Problem } from '../../client/index.ts'
 
@@ -25,6 +25,7 @@ export class LiveRun {
   log = $state.raw<readonly LogLine[]>([])
   /** Whether the log has no earlier lines. */
   logBegins = $state(true)
+  load = $state.raw<readonly LoadPoint[]>([])
   pruningSteps = $state.raw<readonly number[]>([])
   snapshots = $state.raw<ReadonlyMap<number, PruningSnapshot>>(new Map())
   #curves = new Map<string, Curve>()
@@ -54,6 +55,9 @@ export class LiveRun {
       onEvent('sample', ({ id: of, sample }) => {
         if (of === id) this.#whenRead(() => (this.samples = merged(this.samples, [sample], sampleKey)))
       }),
+      onEvent('load', ({ id: of, point }) => {
+        if (of === id) this.#whenRead(() => (this.load = merged(this.load, [point], ({ time }) => time)))
+      }),
       onEvent('log', ({ id: of, lines }) => of === id && this.#whenRead(() => this.#addLines(lines))),
     ]
   }
@@ -63,17 +67,19 @@ export class LiveRun {
     this.#waiting ??= []
     const { id } = this
     try {
-      const [detail, series, samples, log] = await Promise.all([
+      const [detail, series, samples, log, load] = await Promise.all([
         call('runs.get', { id }),
         call('runs.series', { id, points: 1000 }),
         call('runs.samples', { id }),
         call('runs.log', { id, limit: logPage }),
+        call('runs.load', { id }),
       ])
       this.detail = detail
       this.problem = undefined
       this.#curves = new Map(series.map((each) => [each.name, Curve.from(each)]))
       this.samples = samples
       this.log = log
+      this.load = load
       this.logBegins = log.length < logPage
       this.pruningSteps = detail.pruningSteps
     } catch (error) {
