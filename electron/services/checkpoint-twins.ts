@@ -7,7 +7,7 @@ import type { Inspection } from '../../engine/contract/index.ts'
  * Looks whether the library has the content of a folder already, before that is copied. Only folders of the same size are
  * read.
  *
- * @throws ProblemError of kind `conflict` that names the entry which has it
+ * @throws ProblemError of kind `bad-setting` that names the entry which has it
  */
 export async function refuseTwin({ checkpoints, engine, tasks }: Context, inspection: Inspection): Promise<void> {
   const { folder, parameters, files } = inspection
@@ -27,8 +27,8 @@ export async function refuseTwin({ checkpoints, engine, tasks }: Context, inspec
   for (const { name, path, content_hash: known } of candidates)
     if ((known ?? (await hashOf(path))) === hash)
       throw new ProblemError(
-        'conflict',
-        `The library has the same files already, as ${name} in ${path}: nothing was copied.`,
-        { file: folder },
+        'bad-setting',
+        `The library has the same files already, as ${name} in ${path}: nothing was copied. Use that one, or say that they are to be copied all the same.`,
+        { field: 'twins' },
       )
 }

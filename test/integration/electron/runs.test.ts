@@ -45,7 +45,13 @@ test('a run goes through the queue to its result, and everything of it is kept',
     samplePrompts: ['Once'],
     sampleTokens: 4,
     evaluateDense: true,
-    evaluation: { perplexity: { held: join(sample, 'heldout.txt') }, maxWindows: 2, window: 16 },
+    evaluation: {
+      perplexity: { held: join(sample, 'heldout.txt') },
+      maxWindows: 2,
+      window: 16,
+      prompts: ['Once'],
+      maxNewTokens: 4,
+    },
   })
   const estimate = await app.ask('runs.estimate', { job })
   assert.ok(estimate.fits && estimate.parameters.after < estimate.parameters.before)
@@ -83,6 +89,11 @@ test('a run goes through the queue to its result, and everything of it is kept',
   assert.ok((await app.ask('runs.samples', { id })).some(({ prompt, step }) => prompt === 'Once' && step === 12))
   assert.ok((first.result?.scores?.perplexity['held']?.value ?? 0) > 0)
   assert.ok(first.result?.denseScores?.perplexity['held'])
+  for (const { examples } of [first.result.scores!, first.result.denseScores])
+    assert.deepEqual(
+      examples?.map(({ prompt }) => prompt),
+      ['Once'],
+    )
   assert.equal(first.software['secateur'], '0.1.0')
   const { phases, fraction, secondsLeft } = first.progress!.overall!
   assert.deepEqual([fraction, secondsLeft], [1, 0])

@@ -79,7 +79,7 @@ test('a copy goes to the folder of the settings, through links as the hub lays t
   assert.equal(copy.storage, 'copied')
   assert.deepEqual(readdirSync(copy.path).sort(), readdirSync(hub).sort())
   const twin = await app.problem('library.import', { path: hub, mode: 'copy', twins: 'refuse' })
-  assert.equal(twin.kind, 'conflict')
+  assert.equal(twin.kind, 'bad-setting')
   assert.match(twin.message, /the same files already, as \S+ in .*: nothing was copied/)
   assert.deepEqual(readdirSync(join(app.dataFolder, 'checkpoints')), ['abc'])
   assert.ok(
