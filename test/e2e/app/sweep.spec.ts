@@ -84,6 +84,8 @@ test('it ends with a table of its runs, a report to export, and runs to compare'
   }
   await expect(page.getByRole('table', { name: /^Means/ }).getByRole('row')).toHaveCount(3)
   await expect(page.getByRole('img', { name: /^Chart: seconds by criterion/ })).toBeVisible()
+  await expect(page.getByRole('img', { name: /^Parallel coordinates of 2 runs: Criterion, / })).toBeVisible()
+  await expect(page.getByRole('table', { name: 'What the settings explain' })).toContainText('Criterion')
   expect(await faultsInBothThemes(page, shell)).toEqual([])
   const saved = page.waitForEvent('download')
   await page.getByRole('button', { name: 'Export' }).click()

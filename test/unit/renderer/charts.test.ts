@@ -6,6 +6,7 @@ import { bin, colourAt, heatRows, scaled } from '../../../renderer/src/charts/he
 import { smooth } from '../../../renderer/src/charts/smoothing.ts'
 import { loadLine } from '../../../renderer/src/screens/run/load-line.ts'
 import { paretoFront } from '../../../renderer/src/screens/compare/pareto.ts'
+import { explained, metricAxis, settingAxis } from '../../../renderer/src/screens/run/sweep-coordinates.ts'
 
 const close = (actual: (number | null)[], expected: (number | null)[]) => {
   assert.equal(actual.length, expected.length)
@@ -141,4 +142,32 @@ test('the load of the computer is a line over seconds, with a gap where the run 
     values: [0, 0.025, 0.05, null, 0.5, 0.525],
   })
   assert.deepEqual(loadLine([], 'card'), { steps: [], values: [] })
+})
+
+test('settings stand on their axis as far apart as they are, and words evenly', () => {
+  const ratio = settingAxis('ratio', [0.5, 0.1, 0.2, 0.5])
+  assert.deepEqual(
+    ratio.ticks.map(({ value }) => value),
+    [0.1, 0.2, 0.5],
+  )
+  assert.equal(ratio.placeOf(0.2)?.toFixed(3), '0.250')
+  const words = settingAxis('criterion', ['b', 'a', null])
+  assert.deepEqual([words.placeOf('b'), words.placeOf('a'), words.placeOf(null), words.placeOf('c')], [0, 0.5, 1, null])
+  assert.equal(settingAxis('rank', [8]).placeOf(8), 0.5)
+  assert.deepEqual(
+    metricAxis('loss', [2, 4, 3]).ticks.map(({ place }) => place),
+    [0, 1],
+  )
+})
+
+const sweepRun = (ratio: number, seed: number, loss: number) => ({ varied: { ratio, seed }, metrics: { loss } })
+
+test('a setting explains the part of the variance that lies between its values', () => {
+  const runs = [sweepRun(0.1, 0, 1), sweepRun(0.1, 1, 3), sweepRun(0.5, 0, 5), sweepRun(0.5, 1, 7)]
+  // By hand: the mean is 4, all squares are 9 + 1 + 1 + 9, between ratios 2 * 4 + 2 * 4, between seeds 2 * 1 + 2 * 1.
+  assert.equal(explained(runs, 'ratio', 'loss'), 0.8)
+  assert.equal(explained(runs, 'seed', 'loss'), 0.2)
+  assert.equal(explained(runs.slice(0, 2), 'seed', 'loss'), null)
+  assert.equal(explained(runs.slice(0, 2), 'ratio', 'loss'), null)
+  assert.equal(explained(runs, 'ratio', 'perplexity'), null)
 })
