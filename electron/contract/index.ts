@@ -28,6 +28,7 @@ export * from './library.ts'
 export * from './pictures.ts'
 export * from './playground.ts'
 export * from './predictions.ts'
+export * from './run-records.ts'
 export * from './runs.ts'
 export * from './samples.ts'
 /** What jobs are made of: the renderer builds its forms from these. */

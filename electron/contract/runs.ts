@@ -22,6 +22,7 @@ import {
 } from '../../engine/contract/index.ts'
 import { byId, done, id, type MethodTable, name, notes, nothing, path, tags, time } from './common.ts'
 import { previewResultSchema } from './datasets.ts'
+import { loadPointSchema, logLineSchema } from './run-records.ts'
 import { layerShapeSchema } from './library.ts'
 
 /**
@@ -155,27 +156,6 @@ export const seriesQuerySchema = z.strictObject({
 
 export { pruningSnapshotSchema, sampleSchema }
 export type PruningSnapshot = z.infer<typeof pruningSnapshotSchema>
-
-export const logLineSchema = z.object({
-  id,
-  time,
-  level: z.enum(['info', 'warning', 'error']),
-  message: z.string(),
-})
-export type LogLine = z.infer<typeof logLineSchema>
-
-/** How busy the computer was, all its programs together; null where the system does not say. */
-export const loadPointSchema = z.object({
-  time,
-  /** Fraction of all processors. */
-  processor: z.number().nullable(),
-  /** In use. */
-  memoryBytes: z.number().nullable(),
-  /** Fraction of the graphics card, and its memory in use. */
-  card: z.number().nullable(),
-  cardMemoryBytes: z.number().nullable(),
-})
-export type LoadPoint = z.infer<typeof loadPointSchema>
 
 export const runChangesSchema = z.strictObject({
   id,

@@ -9,6 +9,9 @@ interface LogQuery {
   limit: number
 }
 
+/** What tells a line of a log from others. */
+const keyOf = ({ time, level, message }: Omit<LogLine, 'id'>): string => `${time} ${level} ${message}`
+
 /** What runs left beside their curves: snapshots of pruning, samples, log and scores. */
 export class RunRecords {
   readonly #addLog
@@ -88,7 +91,6 @@ export class RunRecords {
 
   /** Adds the lines that are not there yet, as the same words of the same moment. */
   addMissingLog(runId: number, lines: readonly Omit<LogLine, 'id'>[]): void {
-    const keyOf = ({ time, level, message }: Omit<LogLine, 'id'>) => `${time} ${level} ${message}`
     const known = new Set(this.#logged.all(runId).map(keyOf))
     for (const line of lines) if (!known.has(keyOf(line))) this.addLog(runId, line)
   }

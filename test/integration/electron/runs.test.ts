@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import type { RunDetail } from '../../../electron/contract/index.ts'
+import type { LogLine, RunDetail } from '../../../electron/contract/index.ts'
 import { outOfMemoryKills } from '../../../engine/shared/memory-kills.ts'
 import { root, sample, TestApp } from '../../unit/electron/services.ts'
 
@@ -36,6 +36,8 @@ const stepsOf = (run: RunDetail) =>
 const curve = async (id: number, name = 'loss') =>
   (await app.ask('runs.series', { id, names: [name], points: 5000 }))[0]!
 const oneTo = (last: number) => Array.from({ length: last }, (_, at) => at + 1)
+
+const withoutId = ({ time, level, message }: LogLine) => ({ time, level, message })
 
 let first: RunDetail
 
@@ -140,7 +142,7 @@ test('a run is paused with its state saved, goes on from there, and ends as one 
   const log = await app.ask('runs.log', { id, limit: 1000 })
   const kept = readFileSync(join(done.folder, 'log.jsonl'), 'utf8').trimEnd().split('\n')
   assert.deepEqual(
-    log.map(({ id: _, ...line }) => line),
+    log.map(withoutId),
     kept.map((line) => JSON.parse(line) as object),
   )
   const said = (pattern: RegExp) => log.filter(({ message }) => pattern.test(message)).length
@@ -150,8 +152,8 @@ test('a run is paused with its state saved, goes on from there, and ends as one 
   )
   assert.ok(said(/^selection after step \d+: /) > 1 && said(/^the state after step \d+ is saved/) > 0)
   const newest = await app.ask('runs.log', { id, limit: 3 })
-  const before = await app.ask('runs.log', { id, limit: 3, before: newest[0]! })
-  assert.deepEqual([...before, ...newest], log.slice(-6))
+  const earlier = await app.ask('runs.log', { id, limit: 3, before: newest[0]! })
+  assert.deepEqual([...earlier, ...newest], log.slice(-6))
 })
 
 test('a run whose weights are too large for float16 is resumed with another type', async () => {
@@ -383,7 +385,7 @@ test('a run goes into an archive and comes back, and a folder of the command lin
   assert.deepEqual([imported.state, imported.name, imported.tags], ['done', '=SUM(A1), "quoted"', ['paper']])
   assert.deepEqual((await curve(imported.id)).mean, (await curve(first.id)).mean)
   assert.equal((await app.ask('runs.get', { id: imported.id })).result?.loss, first.result?.loss)
-  const logOf = async (id: number) => (await app.ask('runs.log', { id, limit: 1000 })).map(({ id: _, ...line }) => line)
+  const logOf = async (id: number) => (await app.ask('runs.log', { id, limit: 1000 })).map(withoutId)
   assert.deepEqual(await logOf(imported.id), await logOf(first.id))
 
   const folder = join(app.dataFolder, 'by-hand')

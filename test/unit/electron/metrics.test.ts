@@ -115,16 +115,17 @@ test('a run of 1,000,000 points is opened from a few thousand rows, and grows by
   assert.ok(step < 20, `${step} ms`)
 })
 
+const point = (at: number) => ({
+  time: 5 * at,
+  processor: (at % 4) / 4,
+  memoryBytes: 2 ** 30,
+  card: null,
+  cardMemoryBytes: null,
+})
+
 test('the load of the computer is kept with ever longer distances, and what the system does not say stays out', () => {
   const { db } = open()
   const store = new SystemLoadStore(db)
-  const point = (at: number) => ({
-    time: 5 * at,
-    processor: (at % 4) / 4,
-    memoryBytes: 2 ** 30,
-    card: null,
-    cardMemoryBytes: null,
-  })
   for (let at = 1; at <= 2000; at++) store.add(1, point(at))
   assert.deepEqual(store.of(1).slice(0, 2), [point(1), point(2)])
   store.add(1, point(2001))

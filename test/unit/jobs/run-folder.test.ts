@@ -13,10 +13,9 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { writeSafetensors } from '../../../engine/checkpoint/safetensors-writer.ts'
-import { type EngineEvent, finetuneSchema, logEntrySchema } from '../../../engine/contract/index.ts'
+import { finetuneSchema } from '../../../engine/contract/index.ts'
 import { longestLine } from '../../../engine/runs/journal.ts'
 import { runFiles } from '../../../engine/runs/run-files.ts'
-import { followed } from '../../../engine/runs/followed.ts'
 import { inRunFolder, RunFolder } from '../../../engine/runs/run-folder.ts'
 import { isLocked, lockName, RunLock } from '../../../engine/runs/run-lock.ts'
 import { SecateurError } from '../../../engine/shared/errors.ts'
@@ -250,56 +249,4 @@ test('a lock that was removed by hand does not end a run', async () => {
     opened.save(1, values())
     return { type: 'result' }
   })
-})
-
-test('the log tells what was decided, from before the folder was there, and goes on where a run does', async () => {
-  const out = mkdtempSync(join(folder, 'logged-'))
-  const told: EngineEvent[] = []
-  const attempt = async (resume: boolean, says: EngineEvent[]) =>
-    await followed(
-      { ...job, out },
-      { resume, signal: new AbortController().signal, emit: (event) => void told.push(event) },
-      async (context) => {
-        context.emit({ type: 'warning', message: 'the batch is small' })
-        return await inRunFolder({ ...job, out }, context, async () => {
-          for (const event of says) context.emit(event)
-          throw new SecateurError('interrupted', 'stopped after step 50')
-        })
-      },
-    ).catch(() => {})
-  const refused = [{ name: 'webgpu', reason: 'no graphics card' }]
-  const started: EngineEvent = { type: 'started', job, backend: 'onnx', threads: 2, device: 'a processor', refused }
-  const layer = {
-    heads: { scores: [1, 2], kept: [1, 0] as (0 | 1)[] },
-    channels: { scores: [1], kept: [0.75], count: 8 },
-  }
-  await attempt(false, [
-    started,
-    { type: 'pruned', snapshot: { step: 40, planned: 0.5, layers: [layer, layer] } },
-    { type: 'saved', step: 50 },
-  ])
-  appendFileSync(join(out, runFiles.log), '{"time":1,"lev')
-  await attempt(true, [])
-  const lines = readFileSync(join(out, runFiles.log), 'utf8').trimEnd().split('\n')
-  const attempts = [
-    'the batch is small',
-    'back end: onnx on a processor, 2 threads',
-    'back end webgpu is not used: no graphics card',
-    'selection after step 40: 50.0 % of the heads and 25.0 % of the channels are removed, 50.0 % planned',
-    'the state after step 50 is saved',
-    'stopped after step 50',
-    '{"time":1,"lev',
-    'the batch is small',
-    'stopped after step 50',
-  ]
-  const entries = lines.flatMap((line) => (line.endsWith('}') ? [logEntrySchema.parse(JSON.parse(line))] : []))
-  assert.deepEqual(
-    lines.map((line) => (line.endsWith('}') ? (JSON.parse(line) as { message: string }).message : line)),
-    attempts,
-  )
-  assert.deepEqual(
-    told.flatMap((event) => (event.type === 'logged' ? [event.line] : [])),
-    entries,
-  )
-  assert.ok(entries.every(({ time }) => Math.abs(Date.now() - time) < 60_000))
 })

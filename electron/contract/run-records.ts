@@ -1,0 +1,24 @@
+import { z } from 'zod'
+import { id, time } from './common.ts'
+
+/** A line of a run's log. */
+export const logLineSchema = z.object({
+  id,
+  time,
+  level: z.enum(['info', 'warning', 'error']),
+  message: z.string(),
+})
+export type LogLine = z.infer<typeof logLineSchema>
+
+/** How busy the computer was, all its programs together; null where the system does not say. */
+export const loadPointSchema = z.object({
+  time,
+  /** Fraction of all processors. */
+  processor: z.number().nullable(),
+  /** In use. */
+  memoryBytes: z.number().nullable(),
+  /** Fraction of the graphics card, and its memory in use. */
+  card: z.number().nullable(),
+  cardMemoryBytes: z.number().nullable(),
+})
+export type LoadPoint = z.infer<typeof loadPointSchema>
