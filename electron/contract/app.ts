@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { devicesSchema } from '../../engine/contract/index.ts'
+import { savedClusterSchema } from './clusters.ts'
 import { byId, done, id, type MethodTable, nothing, path, searched, time } from './common.ts'
 
 export const appInfoSchema = z.object({
@@ -34,6 +35,8 @@ export const settingsSchema = z.strictObject({
     .array(z.strictObject({ name: z.string().trim().min(1).max(60), query: z.string().max(8000) }))
     .max(100)
     .default([]),
+  /** Clusters that sweeps were set up for. */
+  clusters: z.array(savedClusterSchema).max(50).default([]),
   libraryView: z.enum(['cards', 'table']).default('cards'),
 })
 export type Settings = z.infer<typeof settingsSchema>

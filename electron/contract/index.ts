@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { appMethods } from './app.ts'
 import type { MethodTable } from './common.ts'
+import { clusterMethods } from './clusters.ts'
 import { compareMethods } from './compare.ts'
 import { datasetMethods } from './datasets.ts'
 import { historyMethods } from './history.ts'
@@ -18,6 +19,7 @@ import { sampleMethods } from './samples.ts'
 
 export * from './app.ts'
 export * from './channel.ts'
+export * from './clusters.ts'
 export * from './common.ts'
 export * from './compare.ts'
 export * from './connection.ts'
@@ -41,6 +43,7 @@ export const methods = {
   ...datasetMethods,
   ...sampleMethods,
   ...runMethods,
+  ...clusterMethods,
   ...historyMethods,
   ...compareMethods,
   ...pictureMethods,

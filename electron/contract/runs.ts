@@ -69,6 +69,8 @@ const scored = z.object({
   validation: validationSchema.optional(),
   seconds: z.number().optional(),
   peakMemoryBytes: z.number().optional(),
+  /** Of a sweep: runs that could not be done. */
+  failedRuns: z.int().optional(),
   /** Of an export: what was written, with how far it is from the checkpoint. */
   export: exportedSchema.optional(),
   /** Of the run's result; of the checkpoint that an evaluation scored. */
@@ -124,6 +126,8 @@ export const runDetailSchema = runSchema.extend({
   estimate: estimateSchema.nullable(),
   /** Run that it was cloned from or tries again. */
   parentId: id.nullable(),
+  /** The sweep on a cluster that it is a run of. */
+  sweepId: id.nullable(),
   /** Whether it works on a model of images, as far as the library knows. */
   ofImages: z.boolean(),
   metricNames: z.array(z.string()),
@@ -167,6 +171,8 @@ export const newRunSchema = z.strictObject({
   name: name.optional(),
   /** `out` is filled in by the service where it is empty: a new folder under the runs folder. */
   job: z.record(z.string(), z.unknown()),
+  /** In which that new folder is made, in place of the runs folder. */
+  folder: path.optional(),
   parentId: id.optional(),
 })
 

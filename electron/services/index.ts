@@ -9,6 +9,7 @@ import { EngineService } from '../engine-client.ts'
 import { ProblemError, toProblem, wasAborted } from '../problems.ts'
 import { pathsOfRequest, requireAllowed } from './allowed-paths.ts'
 import { appHandlers } from './app.ts'
+import { clusterHandlers } from './clusters.ts'
 import { Compare } from './compare.ts'
 import type { Context } from './context.ts'
 import { imageHandlers } from './dataset-images.ts'
@@ -77,6 +78,7 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
     ...imageHandlers(context, library, datasets),
     ...sampleHandlers(context, library, datasets),
     ...runs.handlers,
+    ...clusterHandlers(context),
     ...new RunTransfer(context, library, runs).handlers,
     ...new HistoryService(context, history).handlers,
     ...new Compare(context, history).handlers,

@@ -28,22 +28,28 @@ export class RunCreation {
   }
 
   /** The job with what the settings say and, where it names none, the folder that the run would get. */
-  async jobOf({ job, name }: ParsedRequest<'runs.create'>): Promise<Job> {
+  async jobOf({ job, name, folder }: ParsedRequest<'runs.create'>): Promise<Job> {
     const { device, threads } = this.#context.settings()
     const kind = typeof job['kind'] === 'string' ? job['kind'] : 'run'
     const empty = job['out'] === undefined || job['out'] === ''
-    const out = empty ? await this.#freePlace(kind, name, job) : undefined
+    const out = empty ? await this.#freePlace(kind, name, job, folder) : undefined
     const machine = { device, ...(threads === undefined ? {} : { threads }) }
     const asked = { ...(kind === 'merge' || kind === 'sweep' ? {} : machine), ...job, ...(out && { out }) }
     const parsed = jobSchema.parse(asked)
-    if (parsed.kind === 'sweep') parsed.base = { ...machine, ...parsed.base }
+    // Nodes of a cluster are other machines than this one.
+    if (parsed.kind === 'sweep' && !parsed.cluster) parsed.base = { ...machine, ...parsed.base }
     await requireJobAllowed(this.#context.options.platform, parsed)
     return parsed
   }
 
-  async #freePlace(kind: string, name: string | undefined, job: Record<string, unknown>): Promise<string> {
+  async #freePlace(
+    kind: string,
+    name: string | undefined,
+    job: Record<string, unknown>,
+    within = this.#context.settings().runsFolder,
+  ): Promise<string> {
     if (kind === 'export') return await placeOfExport(this.#context, job)
-    const folder = await freeRunFolder(this.#context, join(this.#context.settings().runsFolder, slug(name ?? kind)))
+    const folder = await freeRunFolder(this.#context, join(within, slug(name ?? kind)))
     // A merge writes its checkpoint where the others have a run folder.
     return kind === 'merge' ? join(folder, 'output') : folder
   }

@@ -1,6 +1,7 @@
 import { type Job, jobSchema } from '../../engine/contract/index.ts'
 import type { RunRow } from '../database/runs.ts'
 import type { EngineService } from '../engine-client.ts'
+import { clusterOf } from './run-summary.ts'
 
 /** Back ends that work on the processor. One run has the whole of it. */
 const onProcessor = ['onnx', 'cpu']
@@ -15,7 +16,9 @@ export class DeviceChoice {
   }
 
   /** The device that a run needs for itself while it works. */
-  async of(row: RunRow): Promise<'processor' | 'graphics'> {
+  async of(row: RunRow): Promise<string> {
+    // A sweep on a cluster is only followed here.
+    if (clusterOf(row)) return `cluster-${row.id}`
     const job = jobSchema.safeParse(JSON.parse(row.job))
     return await this.named(job.success ? askedDevice(job.data) : 'cpu')
   }

@@ -39,7 +39,8 @@ export async function enterResult(
   db.transaction(() => {
     if (scores) runs.records.putEvaluation(row.id, 'result', scored, finished, scores)
     if (result.dense) runs.records.putEvaluation(row.id, 'dense', denseOf(context, row), finished, result.dense)
-    const { parameters, removal, data, loss, validation, seconds, peakMemoryBytes, dense, besideDense } = result
+    const { parameters, removal, data, failedRuns, loss, validation, seconds, peakMemoryBytes, dense, besideDense } =
+      result
     const exported = result.export
     runs.update(row.id, {
       output_id: output,
@@ -51,6 +52,7 @@ export async function enterResult(
         ...(validation && { validation }),
         ...(seconds !== undefined && { seconds }),
         ...(peakMemoryBytes !== undefined && { peakMemoryBytes }),
+        ...(failedRuns !== undefined && { failedRuns }),
         ...(exported && { export: exported }),
         ...(scores && { scores }),
         ...(dense && { denseScores: dense }),

@@ -13,9 +13,12 @@ export interface Outcome {
 /** Why a run is being stopped. */
 export type Intent = 'pause' | 'cancel' | 'close'
 
+/** Why runs are interrupted that the app left behind. */
+export const leftReasons = { closed: 'The app was closed while it ran.', ended: 'The app ended while it ran.' } as const
+
 /** How an attempt ended that was stopped on purpose. */
 export function stopped(intent: Intent): Outcome {
   if (intent === 'pause') return { state: 'paused', reason: null, result: null }
   if (intent === 'cancel') return { state: 'cancelled', reason: null, result: null }
-  return { state: 'interrupted', reason: 'The app was closed while it ran.', result: null }
+  return { state: 'interrupted', reason: leftReasons.closed, result: null }
 }

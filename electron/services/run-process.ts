@@ -230,3 +230,9 @@ export class RunProcess {
     return failure
   }
 }
+
+/** Whether the process that an earlier start of the app gave a run still works on it. */
+export async function stillRuns({ pid, pid_started }: RunRow): Promise<boolean> {
+  if (pid === null || pid_started === null) return false
+  return (await processStart(pid)) === pid_started
+}

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { jobSchema } from '../../engine/contract/index.ts'
-import { processStart } from '../../engine/shared/process-identity.ts'
 import type { RunRow } from '../database/runs.ts'
 import { toProblem, wasAborted } from '../problems.ts'
 import type { Context } from './context.ts'
 import { requireAllowedWithin } from './allowed-paths.ts'
+import { endOnCluster, isLeftOnCluster } from './clusters.ts'
 import type { DeviceTurns } from './device-turns.ts'
 import { requireJobAllowed } from './job-paths.ts'
 import { LoadSampler } from './load-sampler.ts'
@@ -13,10 +13,12 @@ import type { Library } from './library.ts'
 import { RunBookkeeping } from './run-bookkeeping.ts'
 import { DeviceChoice } from './run-device.ts'
 import { enterResult, enterSweep, isRunFolder, removeBegun, settleExport, settleFromFolder } from './run-folders.ts'
-import type { Outcome } from './run-outcome.ts'
-import { RunProcess } from './run-process.ts'
-import { busyStates, summaryOf } from './run-summary.ts'
+import { leftReasons, type Outcome } from './run-outcome.ts'
+import { RunProcess, stillRuns } from './run-process.ts'
+import { busyStates, clusterOf, summaryOf, sweepAbove } from './run-summary.ts'
 import { awaitsValidation } from './run-validation.ts'
+import { showOnPlatform } from './show-on-platform.ts'
+import { SweepFollower } from './sweep-follower.ts'
 
 /** Queues runs, and gives each device one run at a time. */
 export class RunQueue {
@@ -28,6 +30,8 @@ export class RunQueue {
   readonly #sampler: LoadSampler
   readonly #deviceChoice: DeviceChoice
   readonly #settling = new Set<Promise<void>>()
+  /** Runs that the user has asked to go on since the app was started. */
+  readonly #asked = new Set<number>()
   #closing = false
   #scheduling: Promise<void> = Promise.resolve()
 
@@ -60,6 +64,11 @@ export class RunQueue {
     const row = runs.get(id)
     if (row && row.removed === null) emit('run', summaryOf(row, runs))
     this.#showOnPlatform()
+  }
+
+  /** Notes that the user wants a run to go on, which is more than to follow what was left on a cluster. */
+  noteAsked(id: number): void {
+    this.#asked.add(id)
   }
 
   /** Starts what can be started. */
@@ -123,15 +132,20 @@ export class RunQueue {
       })
       if (rewound) emit('rewound', { id: row.id, step: kept })
     }
-    await this.#turns.beforeRun()
+    const cluster = clusterOf(row)
+    if (!cluster) await this.#turns.beforeRun()
     const current = runs.get(row.id)!
     // Paused, cancelled or closed while the folder was read.
     if (this.#closing || current.state !== 'starting') return this.#giveUp(current)
+    // What failed on a cluster while nobody followed the sweep is told of, and submitted again only where that is wanted.
+    if (cluster && job.kind === 'sweep') job.cluster = { ...cluster, resubmit: !resume || this.#asked.delete(row.id) }
     const process = new RunProcess(this.#context, current, job, { resume, changed: () => this.announce(row.id) })
     this.#processes.set(row.id, process)
-    this.#sampler.start()
-    const outcome = await process.outcome
+    if (!cluster) this.#sampler.start()
+    const follower = cluster && new SweepFollower(this.#context, this.#library, current, (id) => this.announce(id))
+    const outcome = await endOnCluster(this.#context, current, await process.outcome)
     this.#processes.delete(row.id)
+    await follower?.close(this.#closing ? leftReasons.closed : 'Its sweep is not followed any more.')
     await this.#books.write(row.id, outcome, async () => {
       await process.settle()
       await this.#end(row.id, outcome)
@@ -181,12 +195,27 @@ export class RunQueue {
 
   /** Recovers runs that were busy when the app ended: waits for their processes, then reads the state from their folders. */
   recover(): void {
-    for (const row of this.#context.runs.inStates(busyStates)) {
+    const { runs } = this.#context
+    for (const row of runs.inStates(['interrupted'])) this.#followOn(row)
+    for (const row of runs.inStates(busyStates)) {
+      if (sweepAbove(row, runs)) {
+        runs.update(row.id, { state: 'interrupted', reason: leftReasons.ended })
+        continue
+      }
       // Nothing is written yet: the next start would do the same again.
-      this.#context.runs.unwritten.set(row.id, { state: 'stopping', reason: null })
+      runs.unwritten.set(row.id, { state: 'stopping', reason: null })
       const device = `lost-${row.id}`
-      this.#follow(this.#recover(row), row.id, device)
+      const recovered = this.#recover(row).then(() => this.#followOn(runs.get(row.id)!))
+      this.#follow(recovered, row.id, device)
     }
+  }
+
+  /** A sweep that the app left on its cluster is followed on; what is in the queue there stays as it is. */
+  #followOn(row: RunRow): void {
+    const { runs } = this.#context
+    if (this.#closing || !isLeftOnCluster(row)) return
+    runs.update(row.id, { state: 'queued', reason: null, queue_position: runs.endOfQueue() })
+    this.schedule()
   }
 
   async #recover(row: RunRow): Promise<void> {
@@ -199,7 +228,7 @@ export class RunQueue {
       return await this.#books.write(row.id, { state: 'done', reason: null }, () =>
         settleExport(this.#context, this.#library, row),
       )
-    const reason = 'The app ended while it ran.'
+    const reason = leftReasons.ended
     const interrupted = { state: 'interrupted', reason } as const
     if (!isRunFolder(row.folder)) {
       const end = { ...interrupted, finished: Date.now(), pid: null }
@@ -230,16 +259,6 @@ export class RunQueue {
   }
 
   #showOnPlatform(): void {
-    const { platform } = this.#context.options
-    const processes = [...this.#processes.values()]
-    platform.keepAwake(processes.length > 0 && this.#context.settings().keepAwake)
-    const fractions = processes.map(({ progress: { overall } }) => overall?.fraction ?? 0)
-    const sum = fractions.reduce((total, fraction) => total + fraction, 0)
-    platform.showProgress(fractions.length === 0 ? null : sum / fractions.length)
+    showOnPlatform(this.#context, this.#processes)
   }
-}
-
-async function stillRuns({ pid, pid_started }: RunRow): Promise<boolean> {
-  if (pid === null || pid_started === null) return false
-  return (await processStart(pid)) === pid_started
 }

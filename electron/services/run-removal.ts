@@ -5,7 +5,7 @@ import { requireAllowed } from './allowed-paths.ts'
 import { writtenCard } from './checkpoint-files.ts'
 import type { Context } from './context.ts'
 import { exists } from './files.ts'
-import { busyStates } from './run-summary.ts'
+import { busyStates, sweepAbove } from './run-summary.ts'
 
 /**
  * Moves the folders of runs to the trash, unless they are to be kept.
@@ -19,6 +19,9 @@ export async function removeFiles(
 ): Promise<void> {
   const { runs, checkpoints, options, emit } = context
   for (const { id, name, state } of outlines) {
+    const above = sweepAbove(runs.get(id)!, runs)
+    if (above && files === 'trash' && ['queued', ...busyStates].includes(above.state))
+      throw new ProblemError('in-use', `${name} belongs to ${above.name}, which is ${above.state} on a cluster.`)
     if (state === 'queued' || busyStates.includes(state))
       throw new ProblemError('in-use', `${name} is ${state}: cancel it first.`)
     if (runs.unwritten.has(id))

@@ -1,5 +1,7 @@
+import { join } from 'node:path'
 import { z } from 'zod'
-import { estimateSchema, jobSchema } from '../../engine/contract/index.ts'
+import { type ClusterSettings, clusterSchema, estimateSchema, jobSchema } from '../../engine/contract/index.ts'
+import { isWithin } from '../../engine/shared/allowed-folders.ts'
 import { runProgressSchema, runSchema, type RunDetail, type RunState, type RunSummary } from '../contract/index.ts'
 import type { RunOutline, RunRow, RunStore } from '../database/runs.ts'
 import { notFound } from '../problems.ts'
@@ -21,11 +23,32 @@ const softwareSchema = z.record(z.string(), z.string())
 const hardwareSchema = z.record(z.string(), z.union([z.string(), z.number()]))
 
 /** A run whose job cannot be done, and which has no saved state, fails the same way again. */
-const isResumable = ({ state, last_saved_step }: RunRow): boolean =>
-  state === 'paused' ||
-  state === 'cancelled' ||
-  state === 'interrupted' ||
-  (state === 'failed' && last_saved_step !== null)
+const isResumable = (row: RunRow): boolean => {
+  const { state, last_saved_step } = row
+  return (
+    state === 'paused' ||
+    state === 'cancelled' ||
+    state === 'interrupted' ||
+    (state === 'failed' && (last_saved_step !== null || clusterOf(row) !== null)) ||
+    // Runs of a sweep that could not be done are tried again.
+    (state === 'done' && row.kind === 'sweep' && (resultOf(row)?.failedRuns ?? 0) > 0)
+  )
+}
+
+const resultOf = ({ result }: RunRow) => parsed(runSchema.shape.result, result)
+
+const onCluster = z.object({ cluster: clusterSchema })
+
+/** The cluster that a sweep is done on; null for what this computer does. */
+export function clusterOf({ kind, job }: Pick<RunRow, 'kind' | 'job'>): ClusterSettings | null {
+  return kind === 'sweep' ? (parsed(onCluster, job)?.cluster ?? null) : null
+}
+
+/** The sweep on a cluster that a run belongs to: it is begun, ended and gone on with there. */
+export function sweepAbove(row: Pick<RunRow, 'parent_id' | 'folder'>, store: RunStore): RunRow | null {
+  const parent = row.parent_id === null ? undefined : store.get(row.parent_id)
+  return parent && clusterOf(parent) && isWithin(row.folder, [join(parent.folder, 'runs')]) ? parent : null
+}
 
 export function summaryOf(row: RunRow, store: RunStore): RunSummary {
   return {
@@ -48,7 +71,7 @@ export function summaryOf(row: RunRow, store: RunStore): RunSummary {
     archived: row.archived === 1,
     tags: store.tags.of(row.id),
     notes: row.notes,
-    result: parsed(runSchema.shape.result, row.result),
+    result: resultOf(row),
   }
 }
 
@@ -61,6 +84,7 @@ export function detailOf(row: RunRow, { runs: store, checkpoints }: Pick<Context
     job: jobSchema.parse(JSON.parse(row.job)),
     estimate: parsed(estimateSchema, row.estimate),
     parentId: row.parent_id,
+    sweepId: sweepAbove(row, store)?.id ?? null,
     joined: joinedScores({ runs: store }, row),
     layersBefore: inspection?.kind === 'checkpoint' ? inspection.layers : null,
     ofImages: checkpoint !== undefined && imageFactsOf(inspection!) !== null,

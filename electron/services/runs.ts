@@ -5,6 +5,7 @@ import type { ParsedRequest, RunSummary } from '../contract/index.ts'
 import type { RunRow } from '../database/runs.ts'
 import { ProblemError } from '../problems.ts'
 import { requireAllowed, requireAllowedWithin } from './allowed-paths.ts'
+import { cancelOnCluster } from './clusters.ts'
 import type { Context } from './context.ts'
 import { exists } from './files.ts'
 import type { Handlers } from './handlers.ts'
@@ -14,7 +15,16 @@ import { RunCreation } from './run-creation.ts'
 import type { RunQueue } from './run-queue.ts'
 import { removeFiles } from './run-removal.ts'
 import { tagRuns } from './run-tags.ts'
-import { busyStates, detailOf, outlinesOf, restingStates, rowOf, summaryOf } from './run-summary.ts'
+import {
+  busyStates,
+  clusterOf,
+  detailOf,
+  outlinesOf,
+  restingStates,
+  rowOf,
+  summaryOf,
+  sweepAbove,
+} from './run-summary.ts'
 
 type RunMethod = keyof Handlers & `runs.${string}`
 /** Those of run-transfer.ts. */
@@ -49,7 +59,12 @@ export class Runs {
     },
     'runs.get': ({ id }) => detailOf(rowOf(this.#context, id), this.#context),
     'runs.pause': ({ id }) => this.#stop(rowOf(this.#context, id), 'pause'),
-    'runs.cancel': ({ id }) => this.#stop(rowOf(this.#context, id), 'cancel'),
+    'runs.cancel': async ({ id }) => {
+      const row = rowOf(this.#context, id)
+      // Left on its cluster by an app that was closed, or by a scheduler that did not answer.
+      if (row.state === 'interrupted' && clusterOf(row)) await cancelOnCluster(this.#context, row)
+      return this.#stop(rowOf(this.#context, id), 'cancel')
+    },
     'runs.resume': ({ id, outputDtype }) => this.#resume(rowOf(this.#context, id), outputDtype),
     'runs.retry': async ({ id }) => this.announce(await this.#creation.retry(rowOf(this.#context, id))),
     'runs.move': ({ id, position }) => {
@@ -187,6 +202,7 @@ export class Runs {
 
   #stop(row: RunRow, intent: 'pause' | 'cancel'): RunSummary {
     const { runs } = this.#context
+    this.#refuseAlone(row)
     const target = intent === 'pause' ? 'paused' : 'cancelled'
     const process = this.#queue.process(row.id)
     if (process) {
@@ -207,8 +223,16 @@ export class Runs {
     return this.announce(row.id)
   }
 
+  /** @throws ProblemError for a run of a sweep on a cluster, which the sweep alone starts and ends */
+  #refuseAlone(row: RunRow): void {
+    const above = sweepAbove(row, this.#context.runs)
+    if (!above) return
+    throw new ProblemError('conflict', `${row.name} is a run of a sweep on a cluster: say it to ${above.name}.`)
+  }
+
   #resume(row: RunRow, outputDtype: string | undefined): RunSummary {
     const { runs } = this.#context
+    this.#refuseAlone(row)
     if (runs.unwritten.has(row.id))
       throw new ProblemError('conflict', `${row.name} is ${row.state} and cannot be resumed yet. ${row.reason ?? ''}`)
     if (!summaryOf(row, runs).resumable)
@@ -219,6 +243,7 @@ export class Runs {
           : `${row.name} cannot be resumed: it is ${row.state}.`,
       )
     const job = outputDtype === undefined ? row.job : withOutputDtype(row, outputDtype)
+    this.#queue.noteAsked(row.id)
     runs.update(row.id, { job, state: 'queued', reason: null, queue_position: runs.endOfQueue() })
     this.#queue.schedule()
     return this.announce(row.id)

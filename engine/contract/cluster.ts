@@ -56,6 +56,46 @@ export const clusterSchema = z.strictObject({
     .optional()
     .describe('runs at a time at most; as many as the cluster has room for unless given'),
   setup: readPath.optional().describe('shell file that a node reads before a run: modules, Node, a container'),
+  secateur: readPath
+    .optional()
+    .describe("Secateur's folder as the nodes see it; that of the copy which submits unless given"),
+  resubmit: z.boolean().default(true).describe('submit again what failed or was cancelled'),
   watch: z.boolean().default(true).describe('stay until all runs are over'),
 })
 export type ClusterSettings = z.infer<typeof clusterSchema>
+
+/** A task of an array as the scheduler had it when it was last asked. */
+export const queuedTaskSchema = z.object({
+  /** `17_3`: task 3 of array 17. */
+  id: z.string(),
+  /** `PENDING`, `RUNNING`, `COMPLETING` and so on. */
+  state: z.string(),
+  /** '' while it waits. */
+  node: z.string(),
+  /** For how long it has run, as Slurm writes times. */
+  time: z.string(),
+  /** Why it waits, where it does. */
+  reason: z.string(),
+})
+export type QueuedTask = z.infer<typeof queuedTaskSchema>
+
+/** What this computer has of a scheduler. */
+export const clusterReportSchema = z.object({
+  /** As the scheduler's own commands name it; null where there are none, so that nothing can be submitted from here. */
+  version: z.string().nullable(),
+  /** What is missing and what to do about it, or why nothing more is known. */
+  message: z.string().nullable(),
+  partitions: z.array(z.string()),
+})
+export type ClusterReport = z.infer<typeof clusterReportSchema>
+
+/** How a run of a sweep stands on its cluster. */
+export const taskReportSchema = z.object({
+  /** Null where the scheduler did not have it when it was last asked. */
+  task: queuedTaskSchema.nullable(),
+  /** When that was; null where it never was, or everything is over. */
+  asked: z.string().nullable(),
+  /** What its task has printed: the file, and its end. */
+  output: z.object({ file: z.string(), text: z.string() }).nullable(),
+})
+export type TaskReport = z.infer<typeof taskReportSchema>

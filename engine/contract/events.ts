@@ -46,6 +46,8 @@ export const resultEventSchema = z.object({
   export: exportedSchema.optional(),
   /** Of a sweep: report.md with its table and figures. */
   report: z.string().optional(),
+  /** Of a sweep: runs that could not be done, where there are any. */
+  failedRuns: z.int().optional(),
   /** Scores of the checkpoint before pruning, where `evaluateDense` or `compareWith` asked for them. */
   dense: scoresSchema.optional(),
   /** What changed from the dense checkpoint to the result, where both are scored. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { folderHashSchema, inspectionSchema } from './checkpoint.ts'
+import { clusterReportSchema, taskReportSchema } from './cluster.ts'
 import { choiceFilter, comparedChoicesSchema } from './compared-choices.ts'
 import { dataCheckSchema } from './data-check.ts'
 import { datasetKind, datasetSchema, previewRows, previewSchema, tokenLengthsSchema } from './dataset.ts'
@@ -147,6 +148,12 @@ export const serviceMethods = {
   readSweep: { params: z.strictObject({ path }), result: sweepStateSchema },
   /** The same as a text to keep elsewhere. */
   reportSweep: { params: z.strictObject({ path, as: sweepText }), result: z.string() },
+  /** Whether sweeps can be submitted to a cluster from this computer. */
+  cluster: { params: z.strictObject({}), result: clusterReportSchema },
+  /** Ends what waits or runs of a sweep on its cluster, and says in words what came of it. */
+  cancelSweep: { params: z.strictObject({ path }), result: z.string() },
+  /** What the scheduler has of a run of a sweep, and what it prints. */
+  readTask: { params: z.strictObject({ path, name: z.string().regex(/^[\w.-]+$/) }), result: taskReportSchema },
   ...playgroundMethods,
 } as const satisfies Record<string, { params: z.ZodType; part?: z.ZodType; result: z.ZodType }>
 

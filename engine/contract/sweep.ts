@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { clusterSchema } from './cluster.ts'
+import { clusterSchema, queuedTaskSchema } from './cluster.ts'
 import { readPath, writtenPath } from './names.ts'
 
 /** Settings of a pruning job by name, checked when the runs are made of them. */
@@ -134,9 +134,13 @@ export const sweepStateSchema = z.object({
       state: z.enum(['queued', 'running', 'interrupted', 'failed', 'done']),
       /** Why it failed. */
       message: z.string().nullable(),
+      /** What the scheduler of a cluster said of it last; null where it does not have it, or nobody follows the sweep. */
+      task: queuedTaskSchema.nullable(),
       metrics,
     }),
   ),
+  /** When the scheduler of a cluster answered last, and why it does not any more; null where nobody has asked it. */
+  scheduler: z.object({ answered: z.string().nullable(), problem: z.string().nullable() }).nullable(),
   /** Numbers that any run, or the dense checkpoint, has. */
   columns: z.array(z.object({ name: z.string(), kind: sweepColumnKind })),
   dense: metrics.nullable(),

@@ -36,7 +36,13 @@ export async function sweep(job: SweepJob, context: JobContext): Promise<ResultE
     const findings = new Findings(work, folder, runs, context)
     const runner = job.cluster ? slurmRunner(job.cluster) : localRunner
     await runner.work(work, findings, context.signal)
-    return { type: 'result', report: findings.write(), seconds: (performance.now() - started) / 1000 }
+    const { failedRuns } = findings
+    return {
+      type: 'result',
+      report: findings.write(),
+      ...(failedRuns > 0 && { failedRuns }),
+      seconds: (performance.now() - started) / 1000,
+    }
   })
 }
 
@@ -99,6 +105,10 @@ class Findings implements SweepListener {
     this.#emit = emit
     this.#progress = new SweepProgress(runs.length, atOnce(work), emit)
     keepFailures(folder.path, this.#failures)
+  }
+
+  get failedRuns(): number {
+    return this.#failures.length
   }
 
   #isDense(task: SweepTask): boolean {

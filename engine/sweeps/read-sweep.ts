@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { ParsedServiceParams, ResultEvent, SweepJob, SweepState } from '../contract/index.ts'
+import type { ParsedServiceParams, QueuedTask, ResultEvent, SweepJob, SweepState } from '../contract/index.ts'
 import { readRunFile, runFiles } from '../runs/run-files.ts'
 import { isLocked } from '../runs/run-lock.ts'
 import { badFile, SecateurError } from '../shared/errors.ts'
@@ -8,7 +8,7 @@ import { columnsOf, kindOf } from './columns.ts'
 import { expandSweep, type SweepRun } from './expand.ts'
 import { figuresOf } from './figures.ts'
 import { reportText, type SweepOutcome } from './report.ts'
-import { readFailure } from './runners/slurm/cluster-folder.ts'
+import { readFailure, readQueueFile, taskOf } from './runners/slurm/cluster-folder.ts'
 import { summaryRows } from './summary.ts'
 import { denseFolderOf, outcomeOf, readFailures, resultIn, runFolderOf } from './sweep-folder.ts'
 import { runsCsv, summaryCsv } from './table.ts'
@@ -20,16 +20,25 @@ export function readSweep({ path }: ParsedServiceParams<'readSweep'>): SweepStat
   const metrics = new Map(results.map((result) => [result.name, result.metrics]))
   const messages = new Map(failures.map(({ name, message }) => [name, message]))
   const rows = summaryRows(results)
+  const queue = readQueueFile(folder)
   return {
     runs: runs.map(({ name, varied }) => {
       const own = runFolderOf(folder, name)
       const done = metrics.get(name)
       // On a cluster, a run may fail while nobody watches the sweep.
       const failure = done ? null : (messages.get(name) ?? readFailure(folder, name)?.message ?? null)
-      const state = done ? 'done' : isLocked(own) ? 'running' : failure === null ? restingState(own) : 'failed'
+      const task = done ? null : taskOf(queue, name)
+      const state = done
+        ? 'done'
+        : isAtWork(own, task)
+          ? 'running'
+          : failure === null
+            ? restingState(own, task)
+            : 'failed'
       const message = state === 'failed' ? failure : null
-      return { name, folder: own, varied, state, message, metrics: done ?? {} }
+      return { name, folder: own, varied, state, message, task, metrics: done ?? {} }
     }),
+    scheduler: queue && { answered: queue.answered, problem: queue.problem },
     columns: columnsOf([...results, ...(dense ? [{ metrics: dense }] : [])]).map((name) => ({
       name,
       kind: kindOf(name),
@@ -41,7 +50,12 @@ export function readSweep({ path }: ParsedServiceParams<'readSweep'>): SweepStat
   }
 }
 
-const restingState = (folder: string) => (existsSync(join(folder, runFiles.run)) ? 'interrupted' : 'queued')
+/** A process holds its folder, or the scheduler has just started one. */
+const isAtWork = (folder: string, task: QueuedTask | null): boolean => task?.state === 'RUNNING' || isLocked(folder)
+
+/** One that a scheduler sends again waits, though it has begun. */
+const restingState = (folder: string, task: QueuedTask | null) =>
+  existsSync(join(folder, runFiles.run)) && !task ? 'interrupted' : 'queued'
 
 /** A sweep's tables as a text to keep elsewhere; its figures are files beside report.md. */
 export function reportSweep({ path, as }: ParsedServiceParams<'reportSweep'>): string {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { after, before, suite, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { z } from 'zod'
 import { sweepSchema } from '../../engine/contract/index.ts'
@@ -13,6 +13,7 @@ import { readSubmissions } from '../../engine/sweeps/runners/slurm/cluster-folde
 import { summaryRows } from '../../engine/sweeps/summary.ts'
 import { outcomeOf, readFailures, resultIn } from '../../engine/sweeps/sweep-folder.ts'
 import { Cluster, findSlurm } from '../slurm/cluster.ts'
+import { TestApp } from '../unit/electron/services.ts'
 import { sample, secateur, temporaryFolder } from './secateur.ts'
 
 const slurm = findSlurm()
@@ -20,24 +21,36 @@ const skip = 'missing' in slurm ? `no Slurm here: ${slurm.missing}` : false
 const folder = temporaryFolder()
 /** Paths of sockets are short. */
 const clusterFolder = skip ? '' : mkdtempSync('/tmp/secateur-')
-after(() => skip || rmSync(clusterFolder, { recursive: true, force: true }))
+let cluster: Cluster
+before(async () => {
+  if ('root' in slurm) cluster = await Cluster.start(slurm.root, clusterFolder)
+})
+after(async () => {
+  if (skip) return
+  await cluster[Symbol.asyncDispose]()
+  rmSync(clusterFolder, { recursive: true, force: true })
+})
+const on = (args: readonly string[], onLine?: Parameters<typeof secateur>[1]) =>
+  secateur(args, onLine, cluster.environment)
 
-/** Six short runs of the sample, which take the dense checkpoint's scores from the sweep. */
+/** A short run of the sample. */
+const short = {
+  data: [sample('train.jsonl')],
+  maxDocuments: 30,
+  batchSize: 2,
+  sequenceLength: 32,
+  steps: 8,
+  frequency: 2,
+  saveEvery: 1,
+  learningRate: 1e-3,
+  threads: 1,
+}
+
+/** Six short runs, which take the dense checkpoint's scores from the sweep. */
 function sweepFile(name: string): { file: string; out: string } {
   const [file, out] = [join(folder, `${name}.json`), join(folder, name)]
-  const base = {
-    data: [sample('train.jsonl')],
-    maxDocuments: 30,
-    batchSize: 2,
-    sequenceLength: 32,
-    steps: 8,
-    frequency: 2,
-    saveEvery: 1,
-    learningRate: 1e-3,
-    threads: 1,
-    evaluateDense: true,
-    evaluation: { perplexity: { heldout: sample('heldout.txt') }, maxWindows: 1 },
-  }
+  const evaluation = { perplexity: { heldout: sample('heldout.txt') }, maxWindows: 1 }
+  const base = { ...short, evaluateDense: true, evaluation }
   const values = { criterion: ['loraprune', 'magnitude'], seed: [1, 2, 3] }
   writeFileSync(file, JSON.stringify({ checkpoint: sample('model'), out, base, values }))
   return { file, out }
@@ -76,9 +89,11 @@ function logOf(out: string, id: string): string {
 
 const arraysOf = (out: string) => readSubmissions(out)!.submissions.map(({ array, tasks }) => ({ array, tasks }))
 
-async function until<T>(what: string, find: () => T | null | undefined | false): Promise<T> {
+type Found<T> = T | null | undefined | false
+
+async function until<T>(what: string, find: () => Found<T> | Promise<Found<T>>): Promise<T> {
   for (const deadline = Date.now() + 120_000; Date.now() < deadline; await setTimeout(10)) {
-    const found = find()
+    const found = await find()
     if (found) return found
   }
   throw new Error(`${what} did not happen`)
@@ -95,72 +110,141 @@ async function haltedAfterStep(run: string): Promise<number> {
 
 const title =
   'a sweep on Slurm goes on through a requeue, a kill, a time limit and a restart of the controller, to the same report'
-test(title, { skip }, async () => {
-  assert.ok('root' in slurm)
-  await using cluster = await Cluster.start(slurm.root, clusterFolder)
-  const on = (args: readonly string[], onLine?: Parameters<typeof secateur>[1]) =>
-    secateur(args, onLine, cluster.environment)
-  const [local, remote, other] = [sweepFile('local'), sweepFile('remote'), sweepFile('other')]
-  const names = runNames(local.file)
-  const run = (index: number) => join(remote.out, 'runs', names[index]!)
+/** The controller is stopped and started again by one of the tests: others begin after that. */
+const isBack = Promise.withResolvers<void>()
 
-  let isAway = false
-  const watched = on(
-    ['sweep', remote.file, '--on', 'slurm', '--parallel', '2', '--cpus', '1', '--json'],
-    (line, kill) => {
-      isAway ||= line.includes('the scheduler does not answer, and runs are watched by their folders: squeue: ')
-      if (line.includes('it was killed (SIGKILL)')) kill('SIGINT')
-    },
-  )
-  const slow = await haltedAfterStep(run(0))
-  await haltedAfterStep(run(1))
-  const [, { array }] = arraysOf(remote.out) as [unknown, { array: string }]
-  await cluster.stopController()
-  await until('its absence', () => isAway)
-  await cluster.startController()
-  // The controller looks for such tasks twice a minute: the others pass by meanwhile.
-  await cluster.run('scontrol', ['update', `JobId=${array}_0`, 'TimeLimit=1'])
-  await cluster.run('scontrol', ['requeue', `${array}_1`])
-  process.kill(await haltedAfterStep(run(2)), 'SIGKILL')
+suite('on a cluster', { skip, concurrency: true }, () => {
+  test(title, async () => {
+    using _ = { [Symbol.dispose]: () => isBack.resolve() }
+    const [local, remote, other] = [sweepFile('local'), sweepFile('remote'), sweepFile('other')]
+    const names = runNames(local.file)
+    const run = (index: number) => join(remote.out, 'runs', names[index]!)
 
-  const left = await watched
-  assert.equal(left.code, 130, left.stderr)
-  assert.match(left.stdout, /the scheduler answers again/)
-  assert.match(left.stdout, /the runs go on in Slurm \(\d+, \d+\): --resume/)
+    let isAway = false
+    const watched = on(
+      ['sweep', remote.file, '--on', 'slurm', '--parallel', '2', '--cpus', '1', '--json'],
+      (line, kill) => {
+        isAway ||= line.includes('the scheduler does not answer, and runs are watched by their folders: squeue: ')
+        if (line.includes('it was killed (SIGKILL)')) kill('SIGINT')
+      },
+    )
+    const slow = await haltedAfterStep(run(0))
+    await haltedAfterStep(run(1))
+    const [, { array }] = arraysOf(remote.out) as [unknown, { array: string }]
+    await cluster.stopController()
+    await until('its absence', () => isAway)
+    await cluster.startController()
+    isBack.resolve()
+    // The controller looks for such tasks twice a minute: the others pass by meanwhile.
+    await cluster.run('scontrol', ['update', `JobId=${array}_0`, 'TimeLimit=1'])
+    await cluster.run('scontrol', ['requeue', `${array}_1`])
+    process.kill(await haltedAfterStep(run(2)), 'SIGKILL')
 
-  const resumed = on(['sweep', remote.file, '--resume'])
-  const alone = secateur(['sweep', local.file])
-  const refused = await on(['sweep', other.file, '--on', 'slurm', '--partition', 'moon'])
-  assert.equal(refused.code, 5)
-  assert.match(refused.stderr, /sbatch: .*[Ii]nvalid partition/)
-  const handedOver = await on(['sweep', other.file, '--resume', '--on', 'slurm', '--no-watch', '--partition', 'main'])
-  assert.equal(handedOver.code, 0, handedOver.stderr)
-  assert.match(handedOver.stderr, /submitted 7 tasks to Slurm as \d+, \d+\nthe runs go on in Slurm/)
-  const cancelled = await on(['sweep', other.file, '--cancel'])
-  assert.match(cancelled.stderr, /cancelled \d tasks; what ran has saved its state, and --resume goes on\n/)
+    const left = await watched
+    assert.equal(left.code, 130, left.stderr)
+    assert.match(left.stdout, /the scheduler answers again/)
+    assert.match(left.stdout, /the runs go on in Slurm \(\d+, \d+\): --resume/)
 
-  await until('the end of its time', () => logOf(remote.out, `${array}_0`).includes('USR1 came'))
-  await cluster.run('scontrol', ['update', `JobId=${array}_0`, 'TimeLimit=60'])
-  process.kill(slow, 'SIGCONT')
-  const ran = await resumed
-  assert.equal(ran.code, 0, ran.stderr)
-  assert.match(ran.stderr, /\d of \d tasks wait or run on the cluster already\nsubmitted 1 task to Slurm as/)
-  assert.deepEqual(arraysOf(remote.out).at(-1)!.tasks, [names[2]], 'what is missing is submitted')
+    const resumed = on(['sweep', remote.file, '--resume'])
+    const alone = secateur(['sweep', local.file])
+    const refused = await on(['sweep', other.file, '--on', 'slurm', '--partition', 'moon'])
+    assert.equal(refused.code, 5)
+    assert.match(refused.stderr, /sbatch: .*[Ii]nvalid partition/)
+    const handedOver = await on(['sweep', other.file, '--resume', '--on', 'slurm', '--no-watch', '--partition', 'main'])
+    assert.equal(handedOver.code, 0, handedOver.stderr)
+    assert.match(handedOver.stderr, /submitted 7 tasks to Slurm as \d+, \d+\nthe runs go on in Slurm/)
+    const cancelled = await on(['sweep', other.file, '--cancel'])
+    assert.match(cancelled.stderr, /cancelled \d tasks; what ran has saved its state, and --resume goes on\n/)
 
-  const starts = names.map((_, index) => logOf(remote.out, `${array}_${index}`).match(/, start \d/g))
-  assert.deepEqual(starts, [
-    [', start 1', ', start 2'],
-    [', start 1', ', start 2'],
-    ...[2, 3, 4, 5].map(() => [', start 1']),
-  ])
-  for (const [index, signal] of ['USR1', 'TERM'].entries())
-    assert.match(logOf(remote.out, `${array}_${index}`), new RegExp(`${signal} came[^]*stopped after step [1-7] of 8`))
-  assert.equal((await alone).code, 0)
-  assert.equal(reportOf(remote.out), reportOf(local.out))
-  for (const name of names) assert.ok(weightsOf(remote.out, name).equals(weightsOf(local.out, name)), name)
+    await until('the end of its time', () => logOf(remote.out, `${array}_0`).includes('USR1 came'))
+    await cluster.run('scontrol', ['update', `JobId=${array}_0`, 'TimeLimit=60'])
+    process.kill(slow, 'SIGCONT')
+    const ran = await resumed
+    assert.equal(ran.code, 0, ran.stderr)
+    assert.match(ran.stderr, /\d of \d tasks wait or run on the cluster already\nsubmitted 1 task to Slurm as/)
+    assert.deepEqual(arraysOf(remote.out).at(-1)!.tasks, [names[2]], 'what is missing is submitted')
 
-  const result = () => statSync(join(run(3), 'result.json')).mtimeMs
-  const before = result()
-  assert.equal((await on(['sweep-task', remote.out, names[3]!])).code, 0)
-  assert.equal(result(), before, 'a finished run is not done again')
+    const starts = names.map((_, index) => logOf(remote.out, `${array}_${index}`).match(/, start \d/g))
+    assert.deepEqual(starts, [
+      [', start 1', ', start 2'],
+      [', start 1', ', start 2'],
+      ...[2, 3, 4, 5].map(() => [', start 1']),
+    ])
+    for (const [index, signal] of ['USR1', 'TERM'].entries())
+      assert.match(
+        logOf(remote.out, `${array}_${index}`),
+        new RegExp(`${signal} came[^]*stopped after step [1-7] of 8`),
+      )
+    assert.equal((await alone).code, 0)
+    assert.equal(reportOf(remote.out), reportOf(local.out))
+    for (const name of names) assert.ok(weightsOf(remote.out, name).equals(weightsOf(local.out, name)), name)
+
+    const result = () => statSync(join(run(3), 'result.json')).mtimeMs
+    const before = result()
+    assert.equal((await on(['sweep-task', remote.out, names[3]!])).code, 0)
+    assert.equal(result(), before, 'a finished run is not done again')
+  })
+
+  test('the app follows a sweep on a cluster through its folder, also after it was closed, and cancels it', async () => {
+    await isBack.promise
+    let app = await TestApp.open(undefined, cluster.environment)
+    const { dataFolder } = app
+    try {
+      const report = await app.ask('clusters.report')
+      assert.match(report.version!, /^slurm/)
+      assert.deepEqual(report.partitions.toSorted(), ['app', 'main', 'ssh'])
+      const shared = join(folder, 'shared')
+      const job = { kind: 'sweep', checkpoint: sample('model'), base: short, values: { seed: [1, 2] } }
+      const create = (name: string, settings: object) =>
+        app.ask('runs.create', {
+          name,
+          folder: shared,
+          job: { ...job, cluster: { partition: 'app', cpus: 1, ...settings } },
+        })
+      const refused = await create('Refused', { partition: 'moon' })
+      const { id, folder: sweep } = await create('Two seeds', {})
+      assert.equal(sweep, join(shared, 'two-seeds'))
+      const names = ['1-1', '2-2']
+      const halted = await haltedAfterStep(join(sweep, 'runs', names[0]!))
+      const stateOf = async () => (await app.ask('runs.sweep', { id })).runs
+      const [running, waiting] = await until('what the scheduler says', async () => {
+        const runs = await stateOf()
+        return runs[0]!.task?.state === 'RUNNING' && runs[0]!.runId !== null && runs[1]!.task && runs
+      })
+      assert.deepEqual([running!.state, waiting!.state], ['running', 'queued'])
+      assert.match(running!.task!.node, /^n3$/)
+      assert.match(waiting!.task!.reason, /^(Resources|Priority)$/)
+      const first = running!.runId!
+      await until('its curve', async () => (await app.ask('runs.series', { id: first, names: ['loss'] })).length > 0)
+      const task = await app.ask('clusters.task', { id: first })
+      assert.match(task!.output!.text, /1-1 is task \d+_0 on/)
+      assert.equal((await app.problem('runs.cancel', { id: first })).kind, 'conflict')
+      const wrong = await app.ask('runs.get', { id: refused.id })
+      assert.equal(wrong.state, 'failed')
+      assert.match(wrong.reason!, /sbatch: .*[Ii]nvalid partition/)
+      assert.ok(wrong.resumable)
+
+      await app.close()
+      app = await TestApp.open(dataFolder, cluster.environment)
+      await until(
+        'the sweep, followed again',
+        async () => (await app.ask('runs.get', { id: first })).state === 'running',
+      )
+      assert.equal((await app.ask('runs.get', { id })).state, 'running')
+      assert.equal(arraysOf(sweep).length, 1, 'nothing is submitted again')
+      process.kill(halted, 'SIGCONT')
+      await haltedAfterStep(join(sweep, 'runs', names[1]!)).then((pid) => process.kill(pid, 'SIGCONT'))
+      await app.ask('runs.cancel', { id })
+      const cancelled = await app.until(id, ({ state }) => state === 'cancelled')
+      assert.ok(cancelled.resumable)
+      assert.equal(await cluster.run('squeue', ['--noheader', '--partition=app']), '')
+
+      await app.ask('runs.resume', { id })
+      const done = await app.until(id, ({ state }) => state === 'done')
+      assert.equal(done.result?.failedRuns, undefined)
+      for (const { runId } of await stateOf()) assert.equal((await app.ask('runs.get', { id: runId! })).state, 'done')
+    } finally {
+      await app.remove()
+    }
+  })
 })

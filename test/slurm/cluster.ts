@@ -1,4 +1,4 @@
-// A cluster of Slurm on this computer, for tests: a controller and two nodes, with a munge of their own and no accounting.
+// A cluster of Slurm on this computer, for tests: a controller and four nodes, with a munge of their own and no accounting.
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, globSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
@@ -9,7 +9,9 @@ import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
 const unpacked = resolve(import.meta.dirname, '../../out/slurm')
-const nodes = ['n1', 'n2']
+/** Partitions with their nodes; the first one is the default. */
+const partitions = { main: ['n1', 'n2'], app: ['n3'], ssh: ['n4'] }
+const nodes = Object.values(partitions).flat()
 
 /** Where Slurm's programs lie: '' where they are installed; a reason where there are none. */
 export function findSlurm(): { root: string } | { missing: string } {
@@ -121,7 +123,8 @@ export class Cluster implements AsyncDisposable {
 
   async #untilIdle(): Promise<void> {
     const idle = async () =>
-      (await this.run('sinfo', ['--noheader', '--format=%D %t'])).trim() === `${nodes.length} idle`
+      (await this.run('sinfo', ['--noheader', '--Node', '--format=%t'])).trim().split('\n').join(' ') ===
+      nodes.map(() => 'idle').join(' ')
     await this.#until(idle, 'a node')
   }
 
@@ -169,7 +172,12 @@ MessageTimeout=2
 PropagateResourceLimits=NONE
 SlurmdParameters=config_overrides
 ${nodes.map((node, index) => `NodeName=${node} NodeHostname=localhost NodeAddr=127.0.0.1 Port=${ports[index]} CPUs=1`).join('\n')}
-PartitionName=main Nodes=${nodes.join(',')} Default=YES MaxTime=60
+${Object.entries(partitions)
+  .map(
+    ([name, own]) =>
+      `PartitionName=${name} Nodes=${own.join(',')} Default=${name === 'main' ? 'YES' : 'NO'} MaxTime=60`,
+  )
+  .join('\n')}
 `
   }
 }

@@ -13,7 +13,18 @@ interface SweepFlags extends CommonFlags {
 }
 
 /** Settings of a cluster that are flags of their own. */
-const clusterFlags = ['partition', 'account', 'gpus', 'cpus', 'memory', 'time', 'setup', 'watch'] as const
+const clusterFlags = [
+  'partition',
+  'account',
+  'gpus',
+  'cpus',
+  'memory',
+  'time',
+  'setup',
+  'secateur',
+  'resubmit',
+  'watch',
+] as const
 
 const isForCluster = (name: string) => (clusterFlags as readonly string[]).includes(name)
 
@@ -82,7 +93,8 @@ async function sweepFrom(file: string, flags: SweepFlags): Promise<SweepJob> {
   const given = Object.entries(flags)
   const own = Object.fromEntries(given.filter(([name]) => !isForCluster(name) && name !== 'on' && name !== 'cancel'))
   const onCluster = Object.fromEntries(
-    given.filter(([name, value]) => isForCluster(name) && !(name === 'watch' && value === true)),
+    // Switches that are on unless they are turned off stand among the flags in any case.
+    given.filter(([name, value]) => isForCluster(name) && value !== true),
   )
   const from = (settings: object) => jobFrom('sweep', sweepSchema, {}, { ...settings, job: file }) as SweepJob
   const { parallel, ...rest } = own
@@ -102,5 +114,5 @@ async function clusterOfJob(job: SweepJob, { resume, cancel }: SweepFlags): Prom
   if (!resume && !cancel) return job.cluster ?? null
   const { clusterOf } = await import('../../sweeps/runners/slurm/cluster-folder.ts')
   const last = clusterOf(job.out)
-  return last ? { ...last, watch: true } : (job.cluster ?? null)
+  return last ? { ...last, resubmit: true, watch: true } : (job.cluster ?? null)
 }

@@ -57,14 +57,15 @@ export class TestPlatform implements Platform {
   }
 }
 
-export const serviceOptions = (dataFolder: string): ServiceOptions & { platform: TestPlatform } => ({
+/** @param env of the engine's processes, beside what they have */
+export const serviceOptions = (dataFolder: string, env = {}): ServiceOptions & { platform: TestPlatform } => ({
   dataFolder,
   platform: new TestPlatform(dataFolder),
   engine: {
     node: process.execPath,
     run: join(root, 'engine/entries/run.ts'),
     service: join(root, 'engine/entries/service.ts'),
-    env: {},
+    env,
   },
   samples: samplesIn(join(root, 'resources'), false),
 })
@@ -86,8 +87,8 @@ export class TestApp {
     })
   }
 
-  static async open(dataFolder = mkdtempSync(join(tmpdir(), 'secateur-app-'))): Promise<TestApp> {
-    const options = serviceOptions(dataFolder)
+  static async open(dataFolder = mkdtempSync(join(tmpdir(), 'secateur-app-')), env = {}): Promise<TestApp> {
+    const options = serviceOptions(dataFolder, env)
     return new TestApp(await openServices(options), options)
   }
 

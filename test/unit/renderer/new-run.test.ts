@@ -4,6 +4,7 @@ import { engine } from '../../../electron/contract/index.ts'
 import { bestFirst, rankOf } from '../../../renderer/src/components/rank.ts'
 import { changesBetween } from '../../../renderer/src/screens/new-run/changes.ts'
 import { draftOf } from '../../../renderer/src/screens/new-run/clone.ts'
+import { draftOfCluster, savedCluster } from '../../../renderer/src/screens/new-run/cluster-draft.ts'
 import { type Draft, emptyDraft } from '../../../renderer/src/screens/new-run/draft.ts'
 import { jobOf } from '../../../renderer/src/screens/new-run/job.ts'
 import { problemsOf } from '../../../renderer/src/screens/new-run/problems.ts'
@@ -247,6 +248,24 @@ test('lists are checked as the single settings are, and where the locale writes 
   assert.equal(problemsOf(ofSweep({ preset: 'speed' }, { tasks: {} })).size, 0)
   assert.match(problemsOf(ofSweep({ preset: 'lambda' }, { tasks: {} })).get('evaluation') ?? '', /at least one task/)
   assert.equal(Object.hasOwn(jobOf(ofSweep({ preset: 'memory' }))['base'] as object, 'evaluation'), false)
+})
+
+test('a sweep on a cluster says what it asks of it, and where its folder is', () => {
+  const where = {
+    on: 'slurm' as const,
+    folder: '/shared/me',
+    name: '',
+    values: { gpus: '1', memory: '0,5', time: '3' },
+  }
+  const draft = ofSweep({ lists: { seed: '1; 2' } }, { where, evaluate: false, tasks: {} })
+  assert.deepEqual(jobOf(draft, ',')['cluster'], { gpus: 1, memory: 0.5, time: '3' })
+  assert.match(problemsOf(draft, ',').get('cluster.time') ?? '', /^Must be 5 minutes or more/)
+  assert.match(problemsOf({ ...draft, where: { ...where, folder: ' ' } }).get('cluster.folder') ?? '', /share/)
+  assert.equal(savedCluster(where, 'Lab', ','), null, 'what is wrong is not saved')
+  const saved = savedCluster({ ...where, values: { ...where.values, time: '1-0' } }, ' Lab ', ',')!
+  assert.deepEqual([saved.name, saved.folder, saved.settings.memory], ['Lab', '/shared/me', 0.5])
+  assert.deepEqual(draftOfCluster(saved.settings, saved).values, { gpus: '1', memory: '0.5', time: '1-0' })
+  assert.equal(Object.hasOwn(jobOf({ ...draft, where: { ...where, on: 'here' } }), 'cluster'), false)
 })
 
 test('a preset sets what it is about, leaves what it is not, and is noticed to be changed', () => {

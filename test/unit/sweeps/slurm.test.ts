@@ -7,8 +7,9 @@ import { after, test } from 'node:test'
 import { clusterSchema, sweepSchema } from '../../../engine/contract/index.ts'
 import { RunFolder } from '../../../engine/runs/run-folder.ts'
 import { readSweep } from '../../../engine/sweeps/read-sweep.ts'
-import { keepFailure } from '../../../engine/sweeps/runners/slurm/cluster-folder.ts'
+import { keepFailure, keepQueue } from '../../../engine/sweeps/runners/slurm/cluster-folder.ts'
 import { endText } from '../../../engine/sweeps/runners/slurm/failure.ts'
+import { clusterHere } from '../../../engine/sweeps/runners/slurm/here.ts'
 import { parseAccounting, parseJob, parseQueue } from '../../../engine/sweeps/runners/slurm/queue.ts'
 import { batchScript } from '../../../engine/sweeps/runners/slurm/script.ts'
 import { sbatchOptions } from '../../../engine/sweeps/runners/slurm/submit.ts'
@@ -37,8 +38,8 @@ test('how a task ended is said in words', () => {
   assert.match(endOf('JobState=NODE_FAIL ExitCode=0:0'), /^task 17_3 on n4: its node failed/)
   assert.match(endOf('JobState=FAILED ExitCode=0:9'), /it was killed \(SIGKILL\)/)
   assert.match(endOf('JobState=FAILED ExitCode=137:0'), /it was killed \(SIGKILL\)/)
-  assert.match(endOf('JobState=FAILED ExitCode=76:0'), /no step within its time limit: raise --time/)
-  assert.match(endOf('JobState=OUT_OF_MEMORY ExitCode=0:125'), /raise --memory/)
+  assert.match(endOf('JobState=FAILED ExitCode=76:0'), /no step within its time limit: ask for more time \(--time\)/)
+  assert.match(endOf('JobState=OUT_OF_MEMORY ExitCode=0:125'), /ask for more \(--memory\)/)
   assert.match(endOf('JobState=WEIRD ExitCode=0:0'), /the scheduler says WEIRD/)
   assert.match(endText('17_3', null), /does not know how it ended/)
   assert.deepEqual(parseAccounting('NODE_FAIL|0:0|n1\nCANCELLED by 1000|0:15|n2\n'), {
@@ -85,6 +86,11 @@ test('a run that failed on a cluster is told of, also where nobody watched', () 
       { name: '2-2', state: 'failed', message: 'text.txt: there is no such file' },
     ],
   )
+  const task = { id: '17_0', state: 'RUNNING', node: 'n1', time: '0:03', reason: 'None' }
+  keepQueue(out, { answered: '2026-11-28T10:00:00Z', problem: 'squeue: no answer', tasks: { '1-1': task } })
+  const { runs, scheduler } = readSweep({ path: out })
+  assert.deepEqual([runs[0]?.state, runs[0]?.task?.node, runs[1]?.task], ['running', 'n1', null])
+  assert.equal(scheduler?.problem, 'squeue: no answer')
 })
 
 /** A batch script with a program in place of Node, run as a task without a scheduler. */
@@ -93,7 +99,13 @@ function runScript(program: string, { sweep = folder, setup }: { sweep?: string;
   writeFileSync(node, `#!/bin/bash\n${program}\n`)
   chmodSync(node, 0o755)
   const script = join(folder, 'array.sh')
-  const text = batchScript({ sweep, names: ['1-a', '2-b'], folders: [join(sweep, '1-a'), join(sweep, '2-b')], setup })
+  const text = batchScript({
+    sweep,
+    names: ['1-a', '2-b'],
+    folders: [join(sweep, '1-a'), join(sweep, '2-b')],
+    setup,
+    secateur: undefined,
+  })
   writeFileSync(script, text.replaceAll(`'${process.execPath}'`, `'${node}'`))
   const env = { ...process.env, SLURM_ARRAY_JOB_ID: '17', SLURM_ARRAY_TASK_ID: '1' }
   try {
@@ -139,4 +151,16 @@ test('a run that its time stopped is sent again only where it got on', { skip: i
   const busy = stopped(`mkdir -p ${folder}/2-b; echo {} >> ${folder}/2-b/metrics.jsonl;`)
   assert.equal(busy.code, 130)
   assert.match(busy.text, /scontrol requeue 17_1/)
+})
+
+test('a computer without Slurm says so, and what to do', async () => {
+  const { PATH } = process.env
+  try {
+    process.env['PATH'] = folder
+    const report = await clusterHere()
+    assert.equal(report.version, null)
+    assert.match(report.message!, /there is no sbatch on this computer.*login node/)
+  } finally {
+    process.env['PATH'] = PATH
+  }
 })

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
+import type { ParsedServiceParams } from '../../../contract/index.ts'
 import { badSetting } from '../../../shared/errors.ts'
-import { readSubmissions } from './cluster-folder.ts'
+import { forgetQueue, readSubmissions } from './cluster-folder.ts'
 import { slurm } from './commands.ts'
 import { readQueue } from './queue.ts'
 import { recover } from './recover.ts'
@@ -13,7 +14,11 @@ const looks = 45
  *
  * @throws SecateurError where the sweep was never on a cluster, and where the scheduler does not answer or refuses
  */
-export async function cancelOnCluster(sweep: string, note: (text: string) => void): Promise<string> {
+export async function cancelOnCluster(
+  sweep: string,
+  note: (text: string) => void,
+  signal?: AbortSignal,
+): Promise<string> {
   const known = readSubmissions(sweep)
   if (!known) throw badSetting('--cancel', `the sweep in ${sweep} was never on a cluster`)
   await recover(sweep, known)
@@ -25,9 +30,16 @@ export async function cancelOnCluster(sweep: string, note: (text: string) => voi
   let left = before.size
   note('waiting until what ran has saved its state; Ctrl-C ends the waiting alone')
   for (let look = 0; left > 0 && look < looks; look++) {
-    if (look > 0) await setTimeout(1000)
+    if (look > 0) await setTimeout(1000, undefined, { signal })
     left = (await readQueue(names)).size
   }
+  if (left === 0) forgetQueue(sweep)
   const rest = left === 0 ? '' : `; ${left} of them still end: squeue shows them`
   return `cancelled ${before.size} ${before.size === 1 ? 'task' : 'tasks'}; what ran has saved its state, and --resume goes on${rest}`
 }
+
+/** The same, asked by the app. */
+export const cancelSweep = (
+  { path }: ParsedServiceParams<'cancelSweep'>,
+  { signal }: { signal: AbortSignal },
+): Promise<string> => cancelOnCluster(path, () => {}, signal)

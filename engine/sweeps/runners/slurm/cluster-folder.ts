@@ -2,7 +2,13 @@
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type ClusterSettings, clusterSchema, failureSchema } from '../../../contract/index.ts'
+import {
+  type ClusterSettings,
+  clusterSchema,
+  failureSchema,
+  type QueuedTask,
+  queuedTaskSchema,
+} from '../../../contract/index.ts'
 import type { Failure } from '../../../shared/errors.ts'
 import { readJson, writeJson } from '../../../shared/files.ts'
 
@@ -23,6 +29,17 @@ const submissionsSchema = z.object({
   submissions: z.array(submissionSchema),
 })
 export type Submissions = z.infer<typeof submissionsSchema>
+
+const queueSchema = z.object({
+  /** When the scheduler answered last. */
+  answered: z.string().nullable(),
+  /** Why it does not answer any more. */
+  problem: z.string().nullable(),
+  /** By the names of the runs. */
+  tasks: z.record(z.string(), queuedTaskSchema),
+})
+/** What the scheduler said last to whoever follows a sweep. */
+export type QueueFile = z.infer<typeof queueSchema>
 
 const clusterFolderOf = (sweep: string) => join(sweep, 'cluster')
 const submissionsFileOf = (sweep: string) => join(clusterFolderOf(sweep), 'submissions.json')
@@ -54,6 +71,23 @@ export function readFailure(sweep: string, task: string): Failure | null {
   const file = failureFileOf(sweep, task)
   return existsSync(file) ? readJson(file, failureSchema) : null
 }
+
+const queueFileOf = (sweep: string) => join(clusterFolderOf(sweep), 'queue.json')
+
+/** Keeps what the scheduler said for those who look at the folder alone. */
+export const keepQueue = (sweep: string, queue: QueueFile): void => writeJson(queueFileOf(sweep), queue)
+
+/** Nothing waits or runs any more. */
+export const forgetQueue = (sweep: string): void => rmSync(queueFileOf(sweep), { force: true })
+
+/** Null where nobody has asked the scheduler, and once everything is over. */
+export function readQueueFile(sweep: string): QueueFile | null {
+  const file = queueFileOf(sweep)
+  return existsSync(file) ? readJson(file, queueSchema) : null
+}
+
+export const taskOf = (queue: QueueFile | null, name: string): QueuedTask | null =>
+  (queue && Object.hasOwn(queue.tasks, name) ? queue.tasks[name] : null) ?? null
 
 /** Where in the queue every task is that was ever submitted: that of its last array. */
 export const taskIdsOf = ({ submissions }: Submissions): Map<string, string> =>

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { saysUnknownJob } from '../../../runs/scheduler-job.ts'
-import { badSetting, SecateurError, shortened } from '../../../shared/errors.ts'
+import { SecateurError, shortened } from '../../../shared/errors.ts'
 
 /** Slurm's own commands wait about this long for a controller that is busy. */
 const patience = 90_000
@@ -20,7 +20,8 @@ export function slurm(program: string, args: readonly string[]): Promise<string>
   return new Promise((done, failed) => {
     execFile(program, args, options, (error, stdout, stderr) => {
       if (!error) return done(stdout)
-      if (error.code === 'ENOENT') return failed(noSlurm(program))
+      if (error.code === 'ENOENT')
+        return failed(new SecateurError('bad-setting', noSlurm(program), { field: '--on slurm', cause: error }))
       const words = stderr.trim() || (error.killed ? `no answer within ${patience / 1000} seconds` : error.message)
       failed(new SecateurError('unsupported', `${program}: ${shortened(words)}`, { cause: error }))
     })
@@ -28,6 +29,10 @@ export function slurm(program: string, args: readonly string[]): Promise<string>
 }
 
 const noSlurm = (program: string) =>
-  badSetting('--on slurm', `there is no ${program} here: submit from a computer that has Slurm's commands on its PATH`)
+  `there is no ${program} here: submit from a computer that has Slurm's commands on its PATH`
+
+/** Whether there is no such program here at all. */
+export const isMissing = (error: SecateurError): boolean =>
+  error.cause instanceof Error && 'code' in error.cause && error.cause.code === 'ENOENT'
 
 export const isUnknownJob = (error: unknown): boolean => error instanceof SecateurError && saysUnknownJob(error.message)

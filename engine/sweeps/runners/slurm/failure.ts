@@ -26,10 +26,14 @@ export async function failureOfTask(
     const kind = Object.hasOwn(exitCodes, own.kind) ? (own.kind as ErrorKind) : 'unsupported'
     return new SecateurError(kind, own.message)
   }
-  if (id === undefined) return new SecateurError('unsupported', 'it was not submitted: --resume does that')
+  if (id === undefined)
+    return new SecateurError('unsupported', 'it was not submitted: resuming the sweep (--resume) does that')
   const end = await endOrNull(id)
   if (gone < patience && (end === null || mayBeSeenYet(end))) return null
-  return new SecateurError('unsupported', `${endText(id, end)}; --resume submits it again${logText(sweep, id)}`)
+  return new SecateurError(
+    'unsupported',
+    `${endText(id, end)}; resuming the sweep (--resume) submits it again${logText(sweep, id)}`,
+  )
 }
 
 async function endOrNull(id: string): Promise<EndedTask | null> {
@@ -52,7 +56,7 @@ const byState: Record<string, string> = {
   NODE_FAIL: 'its node failed, and the scheduler did not send it again',
   TIMEOUT: 'its time limit passed before its state could be saved',
   DEADLINE: 'its deadline passed',
-  OUT_OF_MEMORY: 'it took more memory than it was given: raise --memory',
+  OUT_OF_MEMORY: 'it took more memory than it was given: ask for more (--memory)',
   PREEMPTED: 'it was preempted, and the scheduler did not send it again',
   BOOT_FAIL: 'its node could not be started',
   COMPLETED:
@@ -62,7 +66,7 @@ const byState: Record<string, string> = {
 const byCode: Record<number, string> = {
   [exitCodes.interrupted]: 'it was stopped, with its state saved',
   [scriptCodes.notSentAgain]: 'its time was over and its state is saved, but scontrol requeue refused to send it again',
-  [scriptCodes.noProgress]: 'it did no step within its time limit: raise --time',
+  [scriptCodes.noProgress]: 'it did no step within its time limit: ask for more time (--time)',
   [scriptCodes.noSetup]: 'the setup file failed',
   126: 'its node could not start Node',
   127: 'its node did not find Node: it must lie where the nodes see it, or be named in the setup file',
@@ -80,7 +84,7 @@ function codeText(code: number | null): string {
   if (code === null) return 'it failed'
   const signal = Object.entries(constants.signals).find(([, number]) => number === code - 128)?.[0]
   if (signal === 'SIGKILL')
-    return 'it was killed (SIGKILL): by a person, or by the system because memory ran out (then raise --memory)'
+    return 'it was killed (SIGKILL): by a person, or by the system because memory ran out (then ask for more: --memory)'
   return byCode[code] ?? (signal ? `it crashed (${signal})` : `it ended with code ${code}`)
 }
 

@@ -1,19 +1,7 @@
+import type { QueuedTask } from '../../../contract/index.ts'
 import { jobField } from '../../../runs/scheduler-job.ts'
 import { SecateurError } from '../../../shared/errors.ts'
 import { isUnknownJob, slurm } from './commands.ts'
-
-/** A task of an array as the scheduler has it at present. */
-export interface QueuedTask {
-  /** `17_3`: task 3 of array 17. */
-  id: string
-  /** `PENDING`, `RUNNING`, `COMPLETING` and so on. */
-  state: string
-  node: string
-  /** For how long it has run, as Slurm writes times. */
-  time: string
-  /** Why it waits, where it does. */
-  reason: string
-}
 
 /**
  * The tasks that wait or run, of arrays by their names, by id.

@@ -39,15 +39,18 @@ async function submitMissing(work: SweepWork, known: Submissions, listener: Swee
   await recover(folder, known)
   const queued = await readQueue(known.submissions.map(({ name }) => name))
   const ids = taskIdsOf(known)
-  const missing = open.filter((task) => !queued.has(ids.get(keyOf(task)) ?? ''))
+  const missing = open.filter((task) => {
+    const id = ids.get(keyOf(task))
+    return id === undefined || (known.cluster.resubmit && !queued.has(id))
+  })
   const denseFirst = missing.filter((task) => task === dense)
   const [before] = await submit(folder, denseFirst, known, null)
   const waiting = before ?? (dense && isQueued(dense, ids, queued))
   const rest = missing.filter((task) => task !== dense)
   const takesDense = rest.some(({ job }) => job.kind === 'prune' && job.evaluateDense)
   const arrays = await submit(folder, rest, known, takesDense ? waiting : null)
-  if (missing.length < open.length)
-    listener.note(`${open.length - missing.length} of ${open.length} tasks wait or run on the cluster already`, 'info')
+  const there = open.filter((task) => queued.has(ids.get(keyOf(task)) ?? '')).length
+  if (there > 0) listener.note(`${there} of ${open.length} tasks wait or run on the cluster already`, 'info')
   const numbers = [...(before === undefined ? [] : [before]), ...arrays]
   if (numbers.length > 0)
     listener.note(

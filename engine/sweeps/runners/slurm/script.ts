@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { badSetting } from '../../../shared/errors.ts'
 import { parseAs, parseJson } from '../../../shared/files.ts'
 import { shellQuoted } from '../../../shared/shell-quote.ts'
 
@@ -8,6 +9,7 @@ import { shellQuoted } from '../../../shared/shell-quote.ts'
 export const scriptCodes = { notSentAgain: 75, noProgress: 76, noSetup: 77 } as const
 
 const application = join(import.meta.dirname, '../../../..')
+const environmentFile = 'resources/engine-environment.json'
 const variables = z.record(z.string().regex(/^\w+$/), z.string())
 
 export interface ScriptFacts {
@@ -18,10 +20,13 @@ export interface ScriptFacts {
   /** Folders of their runs. */
   folders: readonly string[]
   setup: string | undefined
+  /** Secateur's folder as the nodes see it; undefined for this one. */
+  secateur: string | undefined
 }
 
 /** The batch script of an array of runs. */
-export function batchScript({ sweep, names, folders, setup }: ScriptFacts): string {
+export function batchScript({ sweep, names, folders, setup, secateur }: ScriptFacts): string {
+  const { node, app } = programs(secateur)
   return `#!/bin/bash
 # Runs of a sweep of Secateur, one for each task of an array of Slurm. Written by \`secateur sweep --on slurm\`.
 sweep=${shellQuoted(sweep)}
@@ -33,9 +38,9 @@ task=\${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
 
 # A setup file may set these: what comes before the command (of a container, say), Node, and Secateur's folder.
 launch=()
-SECATEUR_NODE=${shellQuoted(process.execPath)}
-SECATEUR_APP=${shellQuoted(application)}
-${allocatorVariables()}
+SECATEUR_NODE=${shellQuoted(node)}
+SECATEUR_APP=${shellQuoted(app)}
+${allocatorVariables(app)}
 ${setup === undefined ? '' : setupLines(setup)}
 echo "secateur: $name is task $task on $(hostname), start $((\${SLURM_RESTART_COUNT:-0} + 1)), $(date '+%F %T')"
 
@@ -77,6 +82,16 @@ exit "$code"
 `
 }
 
+/** @throws SecateurError where this copy of Secateur, which a package has brought, is none that nodes could start */
+function programs(secateur: string | undefined): { node: string; app: string } {
+  if (secateur !== undefined) return { node: join(secateur, 'node_modules/.bin/node'), app: secateur }
+  if (existsSync(join(application, 'engine/entries/main.ts'))) return { node: process.execPath, app: application }
+  throw badSetting(
+    'cluster.secateur',
+    "name a folder of Secateur on the shared storage: this app's own files are no use to a node (docs/clusters.md)",
+  )
+}
+
 const setupLines = (setup: string) => `if ! source ${shellQuoted(setup)}; then
   echo "secateur: the setup file ${setup.replaceAll(/["$`\\]/g, '?')} failed"
   exit ${scriptCodes.noSetup}
@@ -84,8 +99,9 @@ fi
 `
 
 /** How glibc and V8 keep memory (docs/performance.md), unless the environment says otherwise. */
-function allocatorVariables(): string {
-  const file = join(application, 'resources/engine-environment.json')
+function allocatorVariables(app: string): string {
+  const file = [app, application].map((folder) => join(folder, environmentFile)).find((path) => existsSync(path))
+  if (file === undefined) return ''
   const given = parseAs(variables, parseJson(readFileSync(file, 'utf8'), file), file)
   return Object.entries(given)
     .map(([name, value]) => `export ${name}="\${${name}-${value}}"`)

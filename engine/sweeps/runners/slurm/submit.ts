@@ -64,7 +64,7 @@ async function submitArray(
   const name = `secateur-${randomBytes(4).toString('hex')}`
   const script = scriptFileOf(sweep, name)
   const names = tasks.map(keyOf)
-  const { setup } = known.cluster
+  const { setup, secateur } = known.cluster
   writeFileAtomically(
     script,
     batchScript({
@@ -72,6 +72,7 @@ async function submitArray(
       names,
       folders: tasks.map(({ job }) => resolve(job.out)),
       setup: setup === undefined ? undefined : resolve(setup),
+      secateur: secateur === undefined ? undefined : resolve(secateur),
     }),
   )
   const submission: Submission = { name, array: null, tasks: names, submitted: new Date().toISOString() }

@@ -1,11 +1,11 @@
 import { setTimeout } from 'node:timers/promises'
-import type { ResultEvent } from '../../../contract/index.ts'
+import type { QueuedTask, ResultEvent } from '../../../contract/index.ts'
 import { SecateurError } from '../../../shared/errors.ts'
 import { isSettled, resultIn } from '../../sweep-folder.ts'
 import { type SweepListener, type SweepTask, type SweepWork, tasksOf } from '../runner.ts'
-import { type Submissions, taskIdsOf } from './cluster-folder.ts'
+import { forgetQueue, keepQueue, type Submissions, taskIdsOf } from './cluster-folder.ts'
 import { failureOfTask } from './failure.ts'
-import { type QueuedTask, readQueue } from './queue.ts'
+import { readQueue } from './queue.ts'
 import { keyOf } from './submit.ts'
 
 /** Milliseconds between two looks at the run folders. */
@@ -41,13 +41,14 @@ export async function watch(
       return { task, id: ids.get(keyOf(task)), wasOver, hasBegun: false, gone: null }
     }),
   )
-  const scheduler = new Scheduler(known, listener)
+  const scheduler = new Scheduler(work.folder, known, listener)
   while (open.size > 0) {
     signal.throwIfAborted()
     await scheduler.ask(open)
     for (const one of open) if (await isOver(one, work, scheduler, listener)) open.delete(one)
     if (open.size > 0) await setTimeout(period, undefined, { signal })
   }
+  forgetQueue(work.folder)
 }
 
 /** Tells what has happened to a task; true once it has ended or failed. */
@@ -94,6 +95,7 @@ class Scheduler {
   queue: ReadonlyMap<string, QueuedTask> = new Map()
   /** Whether it answered when it was last asked. */
   answers = false
+  readonly #sweep: string
   readonly #names: string[]
   readonly #listener: SweepListener
   readonly #started = Date.now()
@@ -101,9 +103,11 @@ class Scheduler {
   #question: Promise<void> | null = null
   #error: unknown = null
   #isAway = false
+  #answered: string | null = null
   #told = ''
 
-  constructor({ submissions }: Submissions, listener: SweepListener) {
+  constructor(sweep: string, { submissions }: Submissions, listener: SweepListener) {
+    this.#sweep = sweep
     this.#names = submissions.map(({ name }) => name)
     this.#listener = listener
   }
@@ -125,12 +129,15 @@ class Scheduler {
     try {
       this.queue = await readQueue(this.#names)
       this.answers = true
+      this.#answered = new Date().toISOString()
+      this.#keep(open, null)
       if (this.#isAway) this.#listener.note('the scheduler answers again', 'info')
       this.#isAway = false
       this.#tell(open)
     } catch (error) {
       if (!(error instanceof SecateurError)) throw error
       this.answers = false
+      this.#keep(open, error.message)
       if (!this.#isAway)
         this.#listener.note(
           `the scheduler does not answer, and runs are watched by their folders: ${error.message}`,
@@ -138,6 +145,14 @@ class Scheduler {
         )
       this.#isAway = true
     }
+  }
+
+  #keep(open: ReadonlySet<Open>, problem: string | null): void {
+    const tasks = [...open].flatMap(({ task, id }) => {
+      const queued = id === undefined ? undefined : this.queue.get(id)
+      return queued ? [[keyOf(task), queued] as const] : []
+    })
+    keepQueue(this.#sweep, { answered: this.#answered, problem, tasks: Object.fromEntries(tasks) })
   }
 
   /** How many run and wait, and for what: whenever something else is waited for, or nothing any more. */

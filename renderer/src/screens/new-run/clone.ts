@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { engine } from '../../../../electron/contract/index.ts'
 import { at, sameValue } from './changes.ts'
+import { draftOfCluster, here } from './cluster-draft.ts'
 import { type Draft, type DraftValue, emptyDraft } from './draft.ts'
 import { isOfSweep, type Mode, settingsOf } from './form.ts'
 import { typedLists } from './sweep-draft.ts'
@@ -24,6 +25,7 @@ function sweepDraftOf(job: engine.SweepJob, run: { id: number }): Draft {
     data: texts.success ? texts.data : [],
     ...(evaluation.success ? filesOf(evaluation.data) : {}),
     evaluate: evaluation.success,
+    where: job.cluster ? draftOfCluster(job.cluster, { folder: dirname(job.out) }) : here(),
     sweep: { preset: job.preset ?? null, lists: typedLists(job.values), variants: job.variants },
     parentId: run.id,
   }
@@ -34,6 +36,9 @@ function sweepDraftOf(job: engine.SweepJob, run: { id: number }): Draft {
   }
   return draft
 }
+
+/** The folder that a path is in. */
+const dirname = (path: string) => path.replace(/[\\/][^\\/]*$/, '')
 
 /** What an evaluation scores, as the pickers have it. */
 const filesOf = ({ tasks, fewShotFrom, perplexity }: engine.EvaluationSettings) => ({

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { engine } from '../../../../electron/contract/index.ts'
 import { modes } from './form.ts'
+import { clusterDraftSchema, here } from './cluster-draft.ts'
 import { emptySweep, sweepDraftSchema } from './sweep-draft.ts'
 
 /** What the user has put into the form. Numbers stand as they were typed; a setting that is not there has its default. */
@@ -23,6 +24,8 @@ export const draftSchema = z.object({
   preset: z.string().nullable(),
   /** What the runs of a sweep differ in. */
   sweep: sweepDraftSchema.default(() => emptySweep()),
+  /** Where the runs of a sweep are done. */
+  where: clusterDraftSchema.default(() => here()),
   /** Run that this one changes. */
   parentId: z.int().nullable(),
 })
@@ -43,6 +46,7 @@ export const emptyDraft = (): Draft => ({
   values: {},
   preset: null,
   sweep: emptySweep(),
+  where: here(),
   parentId: null,
 })
 

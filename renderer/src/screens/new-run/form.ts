@@ -111,7 +111,8 @@ export function findSettings(sections: readonly SettingSection[], search: string
   return bestFirst(found, ({ settings }) => (settings[0] ? rank(settings[0]) : null))
 }
 
-function fieldsOf(schema: JsonSchema, prefix: string): Setting[] {
+/** The fields of an object's schema as settings, by their dotted paths after a prefix. */
+export function fieldsOf(schema: JsonSchema, prefix: string): Setting[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
     if (typeof field === 'boolean') return []
     const key = prefix + name

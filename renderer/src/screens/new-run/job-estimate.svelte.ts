@@ -16,12 +16,14 @@ export class LiveEstimate {
   /** Why the engine would refuse the job. */
   problem = $state.raw<Problem>()
   loading = $state(false)
-  /** What the engine has found wrong with the job as it stands: it would refuse it after the start as well. */
-  readonly refuses = $derived(
+  /** Whether something is wrong with the job, whatever computer it is for. */
+  readonly isWrong = $derived(
     !this.loading &&
-      (this.answer?.fits === false ||
-        (this.problem !== undefined && ['bad-setting', 'bad-file', 'unsupported'].includes(this.problem.kind))),
+      this.problem !== undefined &&
+      ['bad-setting', 'bad-file', 'unsupported'].includes(this.problem.kind),
   )
+  /** What the engine has found wrong with the job as it stands: it would refuse it after the start as well. */
+  readonly refuses = $derived(this.isWrong || (!this.loading && this.answer?.fits === false))
   /** Counts the jobs asked about: answers to an older one are dropped. */
   #latest = 0
 

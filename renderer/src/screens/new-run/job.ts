@@ -1,3 +1,4 @@
+import { clusterOf } from './cluster-draft.ts'
 import { type Draft, evaluates } from './draft.ts'
 import { isOfSweep, kindOf, settingsOf } from './form.ts'
 import type { Sees } from './sees.ts'
@@ -31,6 +32,7 @@ function sweepOf(draft: Draft, decimal: string, sees: Sees): JobDraft {
     base: Object.fromEntries(entries.filter(([key]) => !isOfSweep(key) && !Object.hasOwn(lists, key))),
     values: listsOf(lists, decimal),
     ...(variants.length > 0 ? { variants } : {}),
+    ...(draft.where.on === 'slurm' ? { cluster: clusterOf(draft.where, decimal) } : {}),
   }
 }
 

@@ -1,7 +1,7 @@
 import { untrack } from 'svelte'
 import { engine, type RunDetail } from '../../../../electron/contract/index.ts'
 import { asProblem, call, type Problem, resource } from '../../client/index.ts'
-import { decimalSeparator } from '../../format.ts'
+import { capital, decimalSeparator } from '../../format.ts'
 import { idList } from '../../router/routes.ts'
 import { router } from '../../router/router.svelte.ts'
 import { toasts } from '../../state/toasts.svelte.ts'
@@ -64,9 +64,12 @@ export class NewRun {
   readonly problems = $derived(problemsOf(this.draft, decimalSeparator, this.sees))
   /** What has to be done before anything can be estimated or started; null where nothing has. */
   readonly missing = $derived.by(() => {
-    const messages = ['checkpoint', 'adapter', 'compareWith', 'data', 'evaluation', 'sweep'].flatMap(
+    const messages = ['checkpoint', 'adapter', 'compareWith', 'data', 'evaluation', 'sweep', 'cluster.folder'].flatMap(
       (key) => this.problems.get(key) ?? [],
     )
+    const { problem, data } = this.cluster
+    const noCluster = this.onCluster ? (problem ?? (data?.version === null ? data : null)) : null
+    if (noCluster?.message) messages.push(`${capital(noCluster.message)}.`)
     if (messages.length > 0) return messages.join(' ')
     return this.problems.size > 0 ? 'Correct the settings that are marked first.' : null
   })
@@ -76,14 +79,21 @@ export class NewRun {
       ([key]) =>
         !this.sections.some(({ settings }) => settings.some((setting) => setting.key === key)) &&
         !inPickers.includes(key) &&
-        !key.startsWith('values.'),
+        !key.startsWith('values.') &&
+        !key.startsWith('cluster.'),
     ),
   )
+  /** Whether the runs are done on a cluster, and what this computer has of one. */
+  readonly onCluster = $derived(this.isSweep && this.draft.where.on === 'slurm')
+  readonly cluster = resource('clusters.report', () => (this.onCluster ? undefined : null), { keep: true })
   readonly plan = new SweepPlan(() => this)
   readonly estimate = new LiveEstimate(() => (this.opened && this.missing === null ? this.job : null))
   readonly check = new LiveCheck(() => (this.opened && this.missing === null ? this.job : null))
   /** Whether the run as it stands would be refused. */
-  readonly refused = $derived(this.estimate.refuses || this.check.refuses)
+  readonly refused = $derived(
+    // Whether a run fits is for the nodes of a cluster to say.
+    (this.onCluster ? this.estimate.isWrong : this.estimate.refuses) || this.check.refuses,
+  )
   /** The field that the engine's refusal is about: in a sweep the list of the setting where it has one. */
   readonly #refusedField = $derived.by(() => {
     const field = this.estimate.problem?.field?.replace(/^base\./, '')
@@ -177,6 +187,7 @@ export class NewRun {
       const run = await call('runs.create', {
         job: $state.snapshot(this.job),
         ...(name && { name }),
+        ...(this.onCluster && { folder: this.draft.where.folder.trim() }),
         ...(parentId !== null && { parentId }),
       })
       this.opened = false

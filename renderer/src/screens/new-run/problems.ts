@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { engine } from '../../../../electron/contract/index.ts'
 import { capital } from '../../format.ts'
+import { addClusterProblems } from './cluster-draft.ts'
 import { type Draft, evaluates } from './draft.ts'
 import { schemaOf, settingsOf } from './form.ts'
 import { type JobDraft, jobOf } from './job.ts'
@@ -25,6 +26,7 @@ export function problemsOf(draft: Draft, decimal = '.', sees: Sees = null): Map<
   if (draft.mode === 'sweep') {
     check(engine.pruneSchema, run)
     addSweepProblems(draft.sweep, decimal, problems)
+    addClusterProblems(draft.where, decimal, problems)
   }
   if (run.kind === 'prune') addBudgetProblem(run, problems)
   if (evaluates(draft)) addEvaluationProblems(draft, sees, problems)
