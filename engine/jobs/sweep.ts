@@ -117,9 +117,18 @@ class Findings implements SweepListener {
 
   began(task: SweepTask): void {
     if (this.#isDense(task)) return
+    this.#tellPhase()
+    this.#progress.begin(task.name)
+  }
+
+  handedOver(): void {
+    this.#tellPhase()
+    this.#progress.wait()
+  }
+
+  #tellPhase(): void {
     if (!this.#hasBegun) this.#emit({ type: 'phase', phase: 'sweeping' })
     this.#hasBegun = true
-    this.#progress.begin(task.name)
   }
 
   heard(task: SweepTask, event: EngineEvent): void {

@@ -29,6 +29,11 @@ export class SweepProgress {
     this.#emit = emit
   }
 
+  /** Tells that nothing has begun yet. */
+  wait(): void {
+    this.#tell()
+  }
+
   begin(name: string): void {
     this.#active.set(name, { started: performance.now(), left: null })
     this.#tell()

@@ -114,8 +114,8 @@ const title =
 const isBack = Promise.withResolvers<void>()
 
 suite('on a cluster', { skip, concurrency: true }, () => {
-  test(title, async () => {
-    using _ = { [Symbol.dispose]: () => isBack.resolve() }
+  test(title, async (t) => {
+    t.after(() => isBack.resolve())
     const [local, remote, other] = [sweepFile('local'), sweepFile('remote'), sweepFile('other')]
     const names = runNames(local.file)
     const run = (index: number) => join(remote.out, 'runs', names[index]!)
@@ -180,13 +180,13 @@ suite('on a cluster', { skip, concurrency: true }, () => {
     for (const name of names) assert.ok(weightsOf(remote.out, name).equals(weightsOf(local.out, name)), name)
 
     const result = () => statSync(join(run(3), 'result.json')).mtimeMs
-    const before = result()
+    const earlier = result()
     assert.equal((await on(['sweep-task', remote.out, names[3]!])).code, 0)
-    assert.equal(result(), before, 'a finished run is not done again')
+    assert.equal(result(), earlier, 'a finished run is not done again')
   })
 
   test('the app follows a sweep on a cluster through its folder, also after it was closed, and cancels it', async () => {
-    await isBack.promise
+    await Promise.race([isBack.promise, setTimeout(60_000, undefined, { ref: false })])
     let app = await TestApp.open(undefined, cluster.environment)
     const { dataFolder } = app
     try {

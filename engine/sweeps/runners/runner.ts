@@ -23,6 +23,8 @@ export const tasksOf = ({ dense, runs }: SweepWork): SweepTask[] => [...(dense ?
 
 /** What a runner tells while it works. */
 export interface SweepListener {
+  /** What there is to do has been handed over, and nothing of it may begin for long. */
+  handedOver(): void
   /** A task has begun, or is looked at for the first time where it is over already. */
   began(task: SweepTask): void
   /** What the process of a task said, where the runner hears it. */

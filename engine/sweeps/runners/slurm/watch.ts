@@ -42,6 +42,7 @@ export async function watch(
     }),
   )
   const scheduler = new Scheduler(work.folder, known, listener)
+  listener.handedOver()
   while (open.size > 0) {
     signal.throwIfAborted()
     await scheduler.ask(open)
