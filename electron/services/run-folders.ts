@@ -133,7 +133,11 @@ export async function enterSweep(context: Context, library: Library, row: RunRow
   for (const name of await readdir(folder).catch(() => [])) {
     try {
       const report = await context.engine.request('readRunFolder', { path: join(folder, name) })
-      if ((report.state !== 'done' && !isOver) || context.runs.byFolder(join(folder, name))) continue
+      const known = context.runs.byFolder(join(folder, name))
+      // One that could not be done before may be done by now.
+      if (known && report.state === 'done' && ['failed', 'interrupted'].includes(known.state))
+        await settleFromFolder(context, library, known, report, '')
+      if (known || (report.state !== 'done' && !isOver)) continue
       await enterFolder(context, library, join(folder, name), report, {
         name: `${row.name}: ${name}`,
         parentId: row.id,

@@ -145,7 +145,7 @@ export class RunQueue {
     const follower = cluster && new SweepFollower(this.#context, this.#library, current, (id) => this.announce(id))
     const outcome = await endOnCluster(this.#context, current, await process.outcome)
     this.#processes.delete(row.id)
-    await follower?.close(this.#closing ? leftReasons.closed : 'Its sweep is not followed any more.')
+    await follower?.close(this.#closing ? leftReasons.closed : `Its sweep is ${outcome.state}.`)
     await this.#books.write(row.id, outcome, async () => {
       await process.settle()
       await this.#end(row.id, outcome)

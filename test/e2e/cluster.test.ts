@@ -192,7 +192,7 @@ suite('on a cluster', { skip, concurrency: true }, () => {
     try {
       const report = await app.ask('clusters.report')
       assert.match(report.version!, /^slurm/)
-      assert.deepEqual(report.partitions.toSorted(), ['app', 'main', 'ssh'])
+      assert.deepEqual(report.partitions.toSorted(), ['app', 'main'])
       const shared = join(folder, 'shared')
       const job = { kind: 'sweep', checkpoint: sample('model'), base: short, values: { seed: [1, 2] } }
       const create = (name: string, settings: object) =>
@@ -230,11 +230,24 @@ suite('on a cluster', { skip, concurrency: true }, () => {
         'the sweep, followed again',
         async () => (await app.ask('runs.get', { id: first })).state === 'running',
       )
-      assert.equal((await app.ask('runs.get', { id })).state, 'running')
+      await app.until(id, ({ state }) => state === 'running')
       assert.equal(arraysOf(sweep).length, 1, 'nothing is submitted again')
-      process.kill(halted, 'SIGCONT')
-      await haltedAfterStep(join(sweep, 'runs', names[1]!)).then((pid) => process.kill(pid, 'SIGCONT'))
+      process.kill(halted, 'SIGKILL')
+      const over = await app.until(id, ({ state }) => state === 'done')
+      assert.deepEqual([over.result?.failedRuns, over.resumable], [1, true])
+      const [killed] = await stateOf()
+      assert.match(killed!.message!, /it was killed \(SIGKILL\)/)
+      assert.equal((await app.ask('runs.get', { id: first })).state, 'failed')
+
+      await app.ask('runs.resume', { id })
+      const again = await until('its next start', () => {
+        const lock = join(sweep, 'runs', names[0]!, 'lock.json')
+        const { pid } = JSON.parse(existsSync(lock) ? readFileSync(lock, 'utf8') : '{}') as { pid?: number }
+        return pid !== halted && pid
+      })
+      process.kill(again, 'SIGSTOP')
       await app.ask('runs.cancel', { id })
+      process.kill(again, 'SIGCONT')
       const cancelled = await app.until(id, ({ state }) => state === 'cancelled')
       assert.ok(cancelled.resumable)
       assert.equal(await cluster.run('squeue', ['--noheader', '--partition=app']), '')

@@ -91,6 +91,13 @@ test('a run that failed on a cluster is told of, also where nobody watched', () 
   const { runs, scheduler } = readSweep({ path: out })
   assert.deepEqual([runs[0]?.state, runs[0]?.task?.node, runs[1]?.task], ['running', 'n1', null])
   assert.equal(scheduler?.problem, 'squeue: no answer')
+  keepQueue(out, { answered: '2026-11-28T10:00:00Z', problem: null, tasks: { '1-1': task } })
+  const left = readSweep({ path: out })
+  assert.deepEqual(
+    [left.runs[0]?.state, left.scheduler],
+    ['queued', null],
+    'what nobody asks for any more says nothing',
+  )
 })
 
 /** A batch script with a program in place of Node, run as a task without a scheduler. */

@@ -80,10 +80,16 @@ export const keepQueue = (sweep: string, queue: QueueFile): void => writeJson(qu
 /** Nothing waits or runs any more. */
 export const forgetQueue = (sweep: string): void => rmSync(queueFileOf(sweep), { force: true })
 
-/** Null where nobody has asked the scheduler, and once everything is over. */
+/** Milliseconds after which an answer says nothing any more: whoever follows a sweep asks far more often. */
+const patience = 5 * 60_000
+
+/** Null where nobody asks the scheduler, and once everything is over. */
 export function readQueueFile(sweep: string): QueueFile | null {
   const file = queueFileOf(sweep)
-  return existsSync(file) ? readJson(file, queueSchema) : null
+  if (!existsSync(file)) return null
+  const queue = readJson(file, queueSchema)
+  const age = Date.now() - (queue.answered === null ? 0 : Date.parse(queue.answered))
+  return queue.problem !== null || age < patience ? queue : null
 }
 
 export const taskOf = (queue: QueueFile | null, name: string): QueuedTask | null =>
