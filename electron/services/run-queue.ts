@@ -63,7 +63,7 @@ export class RunQueue {
     const { runs, emit } = this.#context
     const row = runs.get(id)
     if (row && row.removed === null) emit('run', summaryOf(row, runs))
-    this.#showOnPlatform()
+    showOnPlatform(this.#context, this.#processes)
   }
 
   /** Notes that the user wants a run to go on, which is more than to follow what was left on a cluster. */
@@ -255,10 +255,6 @@ export class RunQueue {
     await this.#scheduling
     for (const process of this.#processes.values()) process.stop('close')
     await Promise.all(this.#settling)
-    this.#showOnPlatform()
-  }
-
-  #showOnPlatform(): void {
     showOnPlatform(this.#context, this.#processes)
   }
 }
