@@ -32,8 +32,12 @@ const driverBytes = 35e6
 /** What the allocator cannot use of what was freed, and arrays that wait for their collection. */
 const slack = 1.15
 
-/** Weights with what lies unused between the blocks of memory that hold them: measured with 1.1 billion parameters. */
-const spacedWeights = 1.08
+/**
+ * What lies unused between the blocks of memory that hold weights, of all bytes beyond the first so many: 1.1 billion
+ * parameters in float16 need it, 150 million do not.
+ */
+const unusedShare = 0.1
+const denseWeightBytes = 5e8
 
 type Computing = Exclude<Work, { kind: 'merge' | 'export' | 'import' }>
 
@@ -55,7 +59,9 @@ export function heldMemory(work: Work, checkpoint: Checkpoint, placement?: Place
   const taught = 'distil' in work && work.distil > 0 ? teacherGraphBytes : 0
   const program = programBytes + backendBytes + graphBytes[work.kind] + taught + bytesOfPictures(work, checkpoint)
   if (placement && !placement.sharesMemory) return program + besideCardBytes(work, checkpoint, placement)
-  return program + spacedWeights * weightBytes(work, checkpoint) + slack * workBytes(work, checkpoint)
+  const weights = weightBytes(work, checkpoint)
+  const unused = unusedShare * Math.max(0, weights - denseWeightBytes)
+  return program + weights + unused + slack * workBytes(work, checkpoint)
 }
 
 function bytesOfPictures(work: Computing, { config }: Checkpoint): number {

@@ -42,7 +42,8 @@ export function fillWithRuns(dataFolder: string, { runs: count, long, steps }: M
     for (let number = 1; number <= count; number++) {
       // Of every fifty runs one is a sweep, and the next thirty are its own; the long ones are nobody's.
       const place = number % 50
-      const job = jobOf(number, dataFolder, random, pick, place === 1)
+      const isLong = number > count - long
+      const job = jobOf(number, dataFolder, random, pick, place === 1 && !isLong)
       const ratio = job.kind === 'prune' ? job.ratio : 0
       const perplexity = 8 + 20 * ratio ** 2 + random()
       const result = resultOf(random, ratio, perplexity)
@@ -57,7 +58,7 @@ export function fillWithRuns(dataFolder: string, { runs: count, long, steps }: M
         device: 'onnx',
         checkpoint_id: checkpoint,
         checkpoint_name: 'llama-7b',
-        parent_id: place > 1 && place <= 31 && number <= count - long ? sweep : null,
+        parent_id: place > 1 && place <= 31 && !isLong ? sweep : null,
         created,
         started: created + 1000,
         finished: created + 1000 + Math.round(random() * 3e6),
@@ -74,7 +75,7 @@ export function fillWithRuns(dataFolder: string, { runs: count, long, steps }: M
         continue
       }
       store.putValues(id, 'metric', metricsOf({ ...result, ...(scores && { scores }) }))
-      if (number > count - long) longIds.push(id)
+      if (isLong) longIds.push(id)
     }
   })()
   const [first, ...others] = longIds
