@@ -65,9 +65,10 @@ test('two hundred classes are ordered in the time of a click', () => {
       row === column ? 40 : (row * 7919 + column * 104729) % 23 === 0 ? 1 : 0,
     ),
   )
-  const began = performance.now()
+  // The processor's own time: others may have it meanwhile.
+  const began = process.cpuUsage()
   assert.equal(new Set(ordered([...confusion.keys()], confusion, 'confused')).size, 200)
-  assert.ok(performance.now() - began < 2000)
+  assert.ok(process.cpuUsage(began).user < 2e6)
 })
 
 test('a matrix of any size has cells that fit, and can be made large enough to read', () => {
