@@ -9,7 +9,7 @@ import environment from '../../resources/engine-environment.json' with { type: '
 import { runJob } from '../../engine/jobs/index.ts'
 import { exportSchema } from '../../engine/contract/index.ts'
 import { type SizeName, writeRandomCheckpoint } from './memory/models.ts'
-import { type Answer, median, start, type Worker } from './workers.ts'
+import { type Answer, median, start, takeTurns, type Worker } from './workers.ts'
 
 const { values } = parseArgs({
   options: {
@@ -57,19 +57,7 @@ async function measure(model: string): Promise<void> {
   const workers = [await engine('Secateur', root), await engine('Secateur, 8 bits', root, ['--int8'])]
   if (values.before) workers.push(await engine('Secateur before', resolve(values.before)))
   if (!noLlama) workers.push(await llama(checkpoint, model, work))
-  for (const [name, answers] of await turnsOf(workers)) report(model, name, answers)
-}
-
-async function turnsOf(workers: readonly Worker[]): Promise<Map<string, Answer[]>> {
-  const turns = new Map<string, Answer[]>(workers.map(({ name }) => [name, []]))
-  // The first turn compiles and warms up.
-  for (let turn = 0; turn <= Number(values.repeats); turn++)
-    for (const worker of workers) {
-      const answer = await worker.run()
-      if (turn > 0) turns.get(worker.name)!.push(answer)
-    }
-  for (const worker of workers) worker.stop()
-  return turns
+  for (const [name, answers] of await takeTurns(workers, Number(values.repeats))) report(model, name, answers)
 }
 
 function report(model: string, name: string, answers: readonly Answer[]): void {

@@ -8,7 +8,7 @@ import environment from '../../resources/engine-environment.json' with { type: '
 import { NotHere } from '../judges/not-here.ts'
 import { judgePython } from '../judges/python.ts'
 import { sizeNames, writeRandomCheckpoint } from './memory/models.ts'
-import { type Answer, median, start, type Worker } from './workers.ts'
+import { type Answer, median, start, takeTurns } from './workers.ts'
 
 const { values } = parseArgs({
   options: {
@@ -49,22 +49,10 @@ async function measure(model: string, checkpoint: string, mode: string): Promise
   const workers = [await start('ours', process.execPath, [at('peft-worker.ts'), ...args], environment)]
   // Waiting threads of one worker must not take the cores of the one whose turn it is.
   if (python) workers.push(await start('theirs', python, [at('peft_step.py'), ...args], { OMP_WAIT_POLICY: 'passive' }))
-  const answers = await turnsOf(workers)
-  const [ours, theirs] = workers.map((worker) => answers.get(worker)!)
+  const answers = await takeTurns(workers, Number(values.repeats))
+  const [ours, theirs] = workers.map(({ name }) => answers.get(name)!)
   const ratio = theirs ? (secondsOf(theirs) / secondsOf(ours!)).toFixed(2) : ''
   console.log(`| ${[model, mode, told(ours!), theirs ? told(theirs) : '', ratio].join(' | ')} |`)
-}
-
-async function turnsOf(workers: readonly Worker[]): Promise<Map<Worker, Answer[]>> {
-  const turns = new Map<Worker, Answer[]>(workers.map((worker) => [worker, []]))
-  // The first turn compiles and warms up.
-  for (let turn = 0; turn <= Number(values.repeats); turn++)
-    for (const worker of workers) {
-      const answer = await worker.run()
-      if (turn > 0) turns.get(worker)!.push(answer)
-    }
-  for (const worker of workers) worker.stop()
-  return turns
 }
 
 function secondsOf(answers: readonly Answer[]): number {

@@ -13,15 +13,12 @@ It first prints {"ready": true, ...}, then answers every line "run" with {"secon
 largest resident memory since the worker was ready, weights and PyTorch included.
 """
 import argparse
-import json
-import sys
-import time
 
 import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from torch_step import memory
+from torch_step import answer_lines
 
 
 def parse_options():
@@ -60,20 +57,15 @@ def main():
     trained = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.0)
     ids = torch.randint(model.config.vocab_size, (options.rows, options.length))
-    with open("/proc/self/clear_refs", "w") as file:
-        file.write("5")  # VmHWM starts again from what is resident now
-    print(json.dumps({"ready": True, "torch": torch.__version__}), flush=True)
-    for line in sys.stdin:
-        if line.strip() != "run":
-            raise SystemExit(f"unknown request: {line.strip()}")
-        start = time.perf_counter()
+
+    def work():
         if options.mode == "forward":
             with torch.no_grad():
                 model(input_ids=ids)
         else:
             train_step(model, trained, optimiser, ids)
-        seconds = time.perf_counter() - start
-        print(json.dumps({"seconds": seconds, "tokens": ids.numel(), "peakBytes": memory("VmHWM")}), flush=True)
+
+    answer_lines(ids.numel(), lambda: (), work)
 
 
 if __name__ == "__main__":

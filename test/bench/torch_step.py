@@ -170,6 +170,21 @@ def memory(field):
     raise RuntimeError(f"/proc/self/status has no {field}")
 
 
+def answer_lines(tokens, draw, work, ready=()):
+    """Says that this process is ready, and does its work on what is drawn for it once for every line "run" that comes."""
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")  # VmHWM starts again from what is resident now
+    print(json.dumps({"ready": True, "torch": torch.__version__, **dict(ready)}), flush=True)
+    for line in sys.stdin:
+        if line.strip() != "run":
+            raise SystemExit(f"unknown request: {line.strip()}")
+        given = draw()
+        start = time.perf_counter()
+        work(*given)
+        seconds = time.perf_counter() - start
+        print(json.dumps({"seconds": seconds, "tokens": tokens, "peakBytes": memory("VmHWM")}), flush=True)
+
+
 def parse_options():
     parser = argparse.ArgumentParser()
     for name in ("width", "layers", "heads", "kv-heads", "channels", "vocab", "rows", "length", "threads"):
@@ -190,19 +205,8 @@ def main():
         loss_of(model, torch.randint(options.vocab, (1, options.length))).backward()
     sizes = {side for block in model.blocks for layer in block.children() if isinstance(layer, LoraLinear) for side in layer.weight.shape}
     tokens = {size: torch.randn(options.rows * options.length, size) for size in sizes} if options.mode == "linear-layers" else {}
-    with open("/proc/self/clear_refs", "w") as file:
-        file.write("5")  # VmHWM starts again from what is resident now
-    ready = {
-        "ready": True, "torch": torch.__version__, "threads": torch.get_num_threads(), "residentBytes": memory("VmRSS"),
-        "parameters": sum(p.numel() for p in model.parameters() if not p.requires_grad),
-        "adapterParameters": sum(p.numel() for p in trained),
-    }
-    print(json.dumps(ready), flush=True)
-    for line in sys.stdin:
-        if line.strip() != "run":
-            raise SystemExit(f"unknown request: {line.strip()}")
-        ids = torch.randint(options.vocab, (options.rows, options.length))
-        start = time.perf_counter()
+
+    def work(ids):
         if options.mode == "forward":
             with torch.no_grad():
                 model(ids)
@@ -212,9 +216,18 @@ def main():
             linear_layers(model, tokens)
         else:
             train_step(model, optimiser, ids)
-        seconds = time.perf_counter() - start
-        answer = {"seconds": seconds, "tokens": ids.numel(), "peakBytes": memory("VmHWM")}
-        print(json.dumps(answer), flush=True)
+
+    answer_lines(
+        options.rows * options.length,
+        lambda: (torch.randint(options.vocab, (options.rows, options.length)),),
+        work,
+        {
+            "threads": torch.get_num_threads(),
+            "residentBytes": memory("VmRSS"),
+            "parameters": sum(p.numel() for p in model.parameters() if not p.requires_grad),
+            "adapterParameters": sum(p.numel() for p in trained),
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -8,16 +8,13 @@ LoRA on q, k, v, o, fc1 and fc2, and a classifier that is trained; AdamW over bo
 torch_step.py.
 """
 import argparse
-import json
-import sys
-import time
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from torch_step import LoraLinear, memory
+from torch_step import LoraLinear, answer_lines
 
 
 class BiasedLora(LoraLinear):
@@ -99,24 +96,20 @@ def main():
     model = Vit(options)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.01)
-    with open("/proc/self/clear_refs", "w") as file:
-        file.write("5")  # VmHWM starts again from what is resident now
-    print(json.dumps({"ready": True, "torch": torch.__version__}), flush=True)
-    for line in sys.stdin:
-        if line.strip() != "run":
-            raise SystemExit(f"unknown request: {line.strip()}")
+
+    def draw():
         pixels = torch.randn(options.rows, 3, options.size, options.size)
-        labels = torch.randint(options.classes, (options.rows,))
-        start = time.perf_counter()
+        return pixels, torch.randint(options.classes, (options.rows,))
+
+    def work(pixels, labels):
         if options.mode == "forward":
             model.eval()
             with torch.no_grad():
                 model(pixels)
         else:
             train_step(model, optimiser, pixels, labels)
-        seconds = time.perf_counter() - start
-        answer = {"seconds": seconds, "tokens": options.rows, "peakBytes": memory("VmHWM")}
-        print(json.dumps(answer), flush=True)
+
+    answer_lines(options.rows, draw, work)
 
 
 if __name__ == "__main__":

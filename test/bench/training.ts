@@ -2,7 +2,7 @@
 // and peak memory against the number of layers.
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { type Answer, median, ours, type Shape, theirs, whyNoPyTorch, type Worker } from './workers.ts'
+import { median, ours, type Shape, takeTurns, theirs, whyNoPyTorch } from './workers.ts'
 
 const { values } = parseArgs({
   options: {
@@ -58,16 +58,6 @@ async function measureSpeed(width: string): Promise<Measured[]> {
   })
   report(width, results)
   return results
-}
-
-/** Every worker's answers, in turn; the first turn compiles and warms up. */
-async function takeTurns(workers: readonly Worker[], repeats: number): Promise<Map<string, Answer[]>> {
-  const answers = new Map<string, Answer[]>(workers.map(({ name }) => [name, []]))
-  for (const worker of workers) await worker.run()
-  for (let turn = 0; turn < repeats; turn++)
-    for (const worker of workers) answers.get(worker.name)!.push(await worker.run())
-  for (const worker of workers) worker.stop()
-  return answers
 }
 
 function report(width: string, results: readonly Measured[]): void {

@@ -1,10 +1,8 @@
 // A process that does one kind of work on a ViT with random weights whenever a line arrives, as torch_vit.py does.
-import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { chooseBackend } from '../../engine/backends/choose.ts'
 import { modelOf } from '../../engine/models/drawn-model.ts'
 import type { TrainingBatch } from '../../engine/data/batches.ts'
-import { peakMemory } from '../../engine/estimate/memory.ts'
 import { createAdapter } from '../../engine/lora/adapter.ts'
 import { newClassifier } from '../../engine/lora/classifier.ts'
 import { encoderConfig, patchCount, unnamedLabels } from '../../engine/models/encoder-config.ts'
@@ -13,7 +11,7 @@ import { linearNames } from '../../engine/models/tensors.ts'
 import { Random } from '../../engine/shared/random.ts'
 import { frozenFloats } from '../../engine/tensor/frozen-weight.ts'
 import { Trainer } from '../../engine/training/trainer.ts'
-import { forgetPeak } from './peak.ts'
+import { answerLines } from './answer.ts'
 
 const { values } = parseArgs({
   options: { shape: { type: 'string' }, mode: { type: 'string' }, threads: { type: 'string' } },
@@ -89,13 +87,4 @@ function classify(): void {
 }
 
 let step = 0
-// The peak is that of the work, as PyTorch's is: it starts again from what is resident now.
-forgetPeak()
-console.log(JSON.stringify({ ready: true }))
-for await (const _ of createInterface({ input: process.stdin })) {
-  const started = performance.now()
-  if (values.mode === 'forward') classify()
-  else trainer.step(++step)
-  const seconds = (performance.now() - started) / 1000
-  console.log(JSON.stringify({ seconds, tokens: rows, peakBytes: peakMemory().peakMemoryBytes }))
-}
+await answerLines(rows, () => (values.mode === 'forward' ? classify() : trainer.step(++step)))

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import environment from '../../resources/engine-environment.json' with { type: 'json' }
-import { median, start, whyNoPyTorch, type Worker } from './workers.ts'
+import { median, start, takeTurns, whyNoPyTorch } from './workers.ts'
 
 const { values } = parseArgs({
   options: {
@@ -43,25 +43,15 @@ const workers = await Promise.all([
   ...['step-keep', 'step-recompute', 'forward'].map(ours),
   ...(noPyTorch ? [] : ['step', 'step-checkpointing', 'forward'].map(theirs)),
 ])
-// The first turn compiles and warms up.
-for (const worker of workers) await worker.run()
-const seconds = new Map<Worker, number[]>(workers.map((worker) => [worker, []]))
-const peaks = new Map<string, number>()
-for (let turn = 0; turn < Number(values.repeats); turn++)
-  for (const worker of workers) {
-    const answer = await worker.run()
-    seconds.get(worker)!.push(answer.seconds)
-    peaks.set(worker.name, answer.peakBytes)
-  }
-for (const worker of workers) worker.stop()
-const medians = new Map([...seconds].map(([{ name }, all]) => [name, median(all)]))
+const answers = await takeTurns(workers, Number(values.repeats))
+const medians = new Map([...answers].map(([name, all]) => [name, median(all.map(({ seconds }) => seconds))]))
 console.log(
   `ViT-B/16 with ${shape.layers} layers, ${shape.rows} pictures of ${shape.size}, ${threads} threads, median of ${values.repeats}\n`,
 )
 console.log('| work | ms | pictures/s | peak memory, MB |\n| --- | --- | --- | --- |')
 for (const [name, taken] of medians)
   console.log(
-    `| ${name} | ${(1000 * taken).toFixed(0)} | ${(shape.rows / taken).toFixed(2)} | ${(peaks.get(name)! / 1e6).toFixed(0)} |`,
+    `| ${name} | ${(1000 * taken).toFixed(0)} | ${(shape.rows / taken).toFixed(2)} | ${(answers.get(name)!.at(-1)!.peakBytes / 1e6).toFixed(0)} |`,
   )
 if (!noPyTorch) tellRatios()
 

@@ -100,5 +100,15 @@ export async function start(
   }
 }
 
+/** Every worker's answers by its name, turn by turn, and stops them; the first turn compiles and warms up. */
+export async function takeTurns(workers: readonly Worker[], repeats: number): Promise<Map<string, Answer[]>> {
+  const answers = new Map<string, Answer[]>(workers.map(({ name }) => [name, []]))
+  for (const worker of workers) await worker.run()
+  for (let turn = 0; turn < repeats; turn++)
+    for (const worker of workers) answers.get(worker.name)!.push(await worker.run())
+  for (const worker of workers) worker.stop()
+  return answers
+}
+
 export const median = (numbers: readonly number[]): number =>
   numbers.toSorted((one, other) => one - other)[Math.floor(numbers.length / 2)]!
