@@ -1,13 +1,9 @@
 import { z } from 'zod'
+import { logEntrySchema } from '../../engine/contract/index.ts'
 import { id, time } from './common.ts'
 
 /** A line of a run's log. */
-export const logLineSchema = z.object({
-  id,
-  time,
-  level: z.enum(['info', 'warning', 'error']),
-  message: z.string(),
-})
+export const logLineSchema = logEntrySchema.extend({ id, time })
 export type LogLine = z.infer<typeof logLineSchema>
 
 /** How busy the computer was, all its programs together; null where the system does not say. */

@@ -1,8 +1,9 @@
 import { scoresSchema } from '../../engine/contract/index.ts'
-import { runSchema, type CheckpointDetail, type CheckpointSummary } from '../contract/index.ts'
+import type { CheckpointDetail, CheckpointSummary } from '../contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import { formatOf, imageFactsOf, inspectionOf } from './checkpoint-files.ts'
 import type { Context } from './context.ts'
+import { resultOf } from './run-values.ts'
 
 /** A checkpoint as lists show it. */
 export function summaryOfCheckpoint(
@@ -87,6 +88,6 @@ export function detailOf(
 
 /** What the export that wrote a checkpoint said of it. */
 function exportedAs(runs: Context['runs'], { run_id }: CheckpointRow): CheckpointDetail['exported'] {
-  const result = run_id === null ? null : runs.get(run_id)?.result
-  return result ? (runSchema.shape.result.safeParse(JSON.parse(result)).data?.export ?? null) : null
+  const run = run_id === null ? undefined : runs.get(run_id)
+  return (run && resultOf(run)?.export) ?? null
 }

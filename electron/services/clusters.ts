@@ -5,6 +5,7 @@ import { requireAllowedWithin } from './allowed-paths.ts'
 import type { Context } from './context.ts'
 import type { Handlers } from './handlers.ts'
 import { isRunFolder } from './run-folders.ts'
+import { noteInLog } from './run-log.ts'
 import { leftReasons, type Outcome } from './run-outcome.ts'
 import { clusterOf, rowOf, sweepAbove } from './run-summary.ts'
 
@@ -25,10 +26,9 @@ export const clusterHandlers = (context: Context): Handlers<'clusters.report' | 
  *
  * @throws ProblemError where the scheduler does not answer or refuses: its runs go on then
  */
-export async function cancelOnCluster({ engine, runs, emit }: Context, { id, folder }: RunRow): Promise<void> {
+export async function cancelOnCluster(context: Context, { id, folder }: RunRow): Promise<void> {
   if (!isRunFolder(folder)) return
-  const message = await engine.request('cancelSweep', { path: folder })
-  emit('log', { id, lines: [runs.records.addLog(id, { time: Date.now(), level: 'info', message })] })
+  noteInLog(context, id, 'info', await context.engine.request('cancelSweep', { path: folder }))
 }
 
 /** How an attempt ended: a sweep on a cluster is cancelled only once its scheduler has been told. */

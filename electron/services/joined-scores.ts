@@ -1,8 +1,8 @@
 import { type Scores, scoresSchema } from '../../engine/contract/index.ts'
-import { type JoinedScores, runSchema, type RunSummary } from '../contract/index.ts'
+import type { JoinedScores } from '../contract/index.ts'
 import type { RunRow } from '../database/runs.ts'
 import type { Context } from './context.ts'
-import { metricsOf } from './run-values.ts'
+import { metricsOf, resultOf } from './run-values.ts'
 
 type Stores = Pick<Context, 'runs'>
 type Evaluation = ReturnType<Context['runs']['records']['evaluationsOf']>[number]
@@ -56,10 +56,6 @@ export function sourceOf(from: JoinedScores['from'], metric: string): Part | und
 
 const isTask = (score: string) => score !== 'images' && score !== 'latency' && !score.startsWith('perplexity.')
 const isSpeed = (score: string, metric: string) => score === 'latency' && metric.endsWith('TokensPerSecond')
-
-function resultOf({ result }: RunRow): RunSummary['result'] {
-  return result === null ? null : (runSchema.shape.result.safeParse(JSON.parse(result)).data ?? null)
-}
 
 const othersOf = (runs: Stores['runs'], checkpoint: number, but: number): Evaluation[] =>
   runs.records.evaluationsOf(checkpoint).filter(({ runId }) => runId !== but)

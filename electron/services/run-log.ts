@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { logEntrySchema } from '../../engine/contract/index.ts'
+import { type LogEntry, logEntrySchema } from '../../engine/contract/index.ts'
 import type { Context } from './context.ts'
 import { JsonLines } from './json-lines.ts'
 
@@ -19,4 +19,9 @@ export async function enterLog({ db, runs }: Context, id: number, folder: string
   } finally {
     await file.close()
   }
+}
+
+/** Enters what the app itself has to say of a run, and tells of it. */
+export function noteInLog({ runs, emit }: Context, id: number, level: LogEntry['level'], message: string): void {
+  emit('log', { id, lines: [runs.records.addLog(id, { time: Date.now(), level, message })] })
 }

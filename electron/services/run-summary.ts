@@ -2,12 +2,13 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { type ClusterSettings, clusterSchema, estimateSchema, jobSchema } from '../../engine/contract/index.ts'
 import { isWithin } from '../../engine/shared/allowed-folders.ts'
-import { runProgressSchema, runSchema, type RunDetail, type RunState, type RunSummary } from '../contract/index.ts'
+import { runProgressSchema, type RunDetail, type RunState, type RunSummary } from '../contract/index.ts'
 import type { RunOutline, RunRow, RunStore } from '../database/runs.ts'
 import { notFound } from '../problems.ts'
 import { imageFactsOf, inspectionOf } from './checkpoint-files.ts'
 import type { Context } from './context.ts'
 import { joinedScores } from './joined-scores.ts'
+import { resultOf } from './run-values.ts'
 
 /** States that a run does not leave by itself. */
 export const restingStates: readonly RunState[] = ['paused', 'cancelled', 'failed', 'interrupted', 'done']
@@ -34,8 +35,6 @@ const isResumable = (row: RunRow): boolean => {
     (state === 'done' && row.kind === 'sweep' && (resultOf(row)?.failedRuns ?? 0) > 0)
   )
 }
-
-const resultOf = ({ result }: RunRow) => parsed(runSchema.shape.result, result)
 
 const onCluster = z.object({ cluster: clusterSchema })
 

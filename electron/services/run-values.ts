@@ -1,6 +1,6 @@
 import type { Job, ResultEvent, Scores } from '../../engine/contract/index.ts'
-import type { RunSummary } from '../contract/index.ts'
-import type { RunValue } from '../database/runs.ts'
+import { runSchema, type RunSummary } from '../contract/index.ts'
+import type { RunRow, RunValue } from '../database/runs.ts'
 
 /** What is no setting to compare runs by: where they write, and what kind they are. */
 const left = new Set(['out', 'kind'])
@@ -31,6 +31,11 @@ export function scoresOf({ tasks, perplexity, classification, latency, examples 
     ...(latency && { latency }),
     ...(examples && { examples }),
   }
+}
+
+/** What a run came to; null where it has not, and where an earlier version wrote it in another way. */
+export function resultOf({ result }: Pick<RunRow, 'result'>): RunSummary['result'] {
+  return result === null ? null : (runSchema.shape.result.safeParse(JSON.parse(result)).data ?? null)
 }
 
 /** Every number of a result by name: `loss`, `boolq.acc`, `perplexity.wikitext2`, `images.top1`, `dense.boolq.acc`. */

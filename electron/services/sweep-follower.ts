@@ -5,6 +5,7 @@ import { toProblem, wasAborted } from '../problems.ts'
 import type { Context } from './context.ts'
 import type { Library } from './library.ts'
 import { enterFolder, isRunFolder, settleFromFolder } from './run-folders.ts'
+import { noteInLog } from './run-log.ts'
 import { initialProgress } from './run-progress.ts'
 import { RunRecorder } from './run-recorder.ts'
 
@@ -69,9 +70,7 @@ export class SweepFollower {
       const { message } = toProblem(error)
       if (wasAborted(error) || message === this.#told) return
       this.#told = message
-      const { runs, emit } = this.#context
-      const line = { time: Date.now(), level: 'warning', message: `The folder could not be read: ${message}` } as const
-      emit('log', { id: this.#sweep.id, lines: [runs.records.addLog(this.#sweep.id, line)] })
+      noteInLog(this.#context, this.#sweep.id, 'warning', `The folder could not be read: ${message}`)
     }
   }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { sizeText } from '../shared/size-text.ts'
+import { numberText } from '../shared/number-text.ts'
 
 /** What a budget is spent in. */
 export const budgetMeasure = z.enum(['parameters', 'memory', 'prompt', 'generation'])
@@ -83,7 +84,7 @@ export type BudgetSpent = z.infer<typeof budgetSpentSchema>
 
 /** An amount of what a budget is spent in. */
 export function amountText(measure: BudgetMeasure, value: number): string {
-  if (measure === 'parameters') return `${Math.round(value).toLocaleString('en-GB')} parameters`
+  if (measure === 'parameters') return `${numberText(Math.round(value))} parameters`
   if (measure === 'memory') return sizeText(value)
   const places = value < 10 ? 2 : value < 100 ? 1 : 0
   return `${value.toFixed(places)} ms ${measure === 'prompt' ? 'a prompt' : 'a token'}`

@@ -1,4 +1,5 @@
 import type { EngineEvent, Estimate, LogEntry, Phase, PruningSnapshot, RowCounts } from '../contract/index.ts'
+import { numberText, percentText } from '../shared/number-text.ts'
 import { sizeText } from '../shared/size-text.ts'
 
 type Line = Pick<LogEntry, 'level' | 'message'>
@@ -17,10 +18,12 @@ export function linesOf(event: EngineEvent): Line[] {
     case 'pruned':
       return [info(selectionText(event.snapshot))]
     case 'saved':
-      return [info(`the state after step ${count(event.step)} is saved`)]
+      return [info(`the state after step ${numberText(event.step)} is saved`)]
     case 'validated': {
       const loss = event.loss?.toFixed(4) ?? 'not a number'
-      return [info(`validation loss after step ${count(event.step)}: ${loss}${event.best ? ', the least so far' : ''}`)]
+      return [
+        info(`validation loss after step ${numberText(event.step)}: ${loss}${event.best ? ', the least so far' : ''}`),
+      ]
     }
     case 'phase':
       return [info(phaseTexts[event.phase])]
@@ -36,9 +39,6 @@ export function linesOf(event: EngineEvent): Line[] {
       return []
   }
 }
-
-const count = (value: number): string => value.toLocaleString('en-GB')
-const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`
 
 const phaseTexts: Record<Phase, string> = {
   'scoring dense': 'scoring the dense checkpoint',
@@ -62,18 +62,21 @@ function startedLines({ backend, threads, device, refused = [] }: Extract<Engine
 
 function estimateLines({ parameters, memoryBytes, diskBytes, placement }: Estimate): Line[] {
   const { before, after } = parameters
-  const change = after === before ? '' : `, ${count(after)} of them left afterwards`
+  const change = after === before ? '' : `, ${numberText(after)} of them left afterwards`
   const disk = diskBytes > 0 ? ` and ${sizeText(diskBytes)} of disk` : ''
   return [
-    info(`${count(before)} parameters${change}; about ${sizeText(memoryBytes)} of memory${disk} are needed`),
+    info(`${numberText(before)} parameters${change}; about ${sizeText(memoryBytes)} of memory${disk} are needed`),
     ...(placement ? [info(placement.detail)] : []),
   ]
 }
 
 const rowsText = ({ rows, documents }: RowCounts): string =>
-  `${count(documents)} of ${count(rows)} rows of the training data are trained on${
-    rows > documents ? `, ${count(rows - documents)} are not` : ''
+  `${numberText(documents)} of ${numberText(rows)} rows of the training data are trained on${
+    rows > documents ? `, ${numberText(rows - documents)} are not` : ''
   }`
+
+/** What is gone of so many. */
+const removedText = (all: number, left: number): string => percentText(all > 0 ? 1 - left / all : 0)
 
 /** How much is masked after a selection. */
 export function selectionText({ step, planned, layers }: PruningSnapshot): string {
@@ -86,9 +89,8 @@ export function selectionText({ step, planned, layers }: PruningSnapshot): strin
     // Bins hold fractions of their channels, and all about as many.
     if (kept.length > 0) keptChannels += (ofLayer * kept.reduce((sum, share) => sum + share, 0)) / kept.length
   }
-  const removed = (all: number, left: number) => `${percent(all > 0 ? 1 - left / all : 0)}`
   return (
-    `selection after step ${count(step)}: ${removed(heads, keptHeads)} of the heads and ` +
-    `${removed(channels, keptChannels)} of the channels are removed, ${percent(planned)} planned`
+    `selection after step ${numberText(step)}: ${removedText(heads, keptHeads)} of the heads and ` +
+    `${removedText(channels, keptChannels)} of the channels are removed, ${percentText(planned)} planned`
   )
 }

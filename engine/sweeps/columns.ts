@@ -1,4 +1,5 @@
 import type { SweepColumnKind } from '../contract/index.ts'
+import { numberText } from '../shared/number-text.ts'
 
 export function kindOf(column: string): SweepColumnKind {
   if (column.startsWith('perplexity ')) return 'perplexity'
@@ -9,7 +10,7 @@ export function kindOf(column: string): SweepColumnKind {
   return column === 'loss' || column.startsWith('KL ') ? 'loss' : 'percent'
 }
 
-const thousands = (value: number) => Math.round(value).toLocaleString('en-GB')
+const thousands = (value: number) => numberText(Math.round(value))
 
 const formats: Record<SweepColumnKind, (value: number) => string> = {
   perplexity: (value) => (value >= 1e5 ? value.toExponential(2) : value.toFixed(value >= 1000 ? 0 : 2)),

@@ -7,9 +7,9 @@ import {
   type StepMetrics,
 } from '../../contract/index.ts'
 import { sizeText } from '../../shared/size-text.ts'
+import { numberText } from '../../shared/number-text.ts'
 
 /** Numbers, times and events as lines for a person. */
-export const number = (value: number) => value.toLocaleString('en-GB')
 export const duration = (seconds: number) => {
   const whole = Math.round(seconds)
   return whole < 60
@@ -20,15 +20,15 @@ export const duration = (seconds: number) => {
 }
 
 export function sizesOf({ parameters, memoryBytes, diskBytes }: Estimate): string {
-  const change = parameters.after === parameters.before ? '' : ` -> ${number(parameters.after)}`
+  const change = parameters.after === parameters.before ? '' : ` -> ${numberText(parameters.after)}`
   const disk = diskBytes > 0 ? `, ${sizeText(diskBytes)} of disk` : ''
-  return `${number(parameters.before)}${change} parameters; about ${sizeText(memoryBytes)} of memory${disk}`
+  return `${numberText(parameters.before)}${change} parameters; about ${sizeText(memoryBytes)} of memory${disk}`
 }
 
 export const lossText = (loss: number | null): string => loss?.toFixed(4) ?? 'not a number'
 
 export const validatedText = ({ step, loss, top1, best }: Extract<EngineEvent, { type: 'validated' }>): string =>
-  `validation loss after step ${number(step)}: ${lossText(loss)}${best ? ', the least so far' : ''}${top1Text(top1)}`
+  `validation loss after step ${numberText(step)}: ${lossText(loss)}${best ? ', the least so far' : ''}${top1Text(top1)}`
 
 /** How many pictures are told right, where it was measured. */
 export const top1Text = (top1: number | undefined): string =>
@@ -53,7 +53,7 @@ export function stepText(
   removal: Removal | undefined,
 ): string {
   const pruned = sparsity ? ` ${sparsityText(sparsity, removal)}` : ''
-  return `loss ${lossText(loss)}${pruned} ${number(Math.round(tokensPerSecond))} tokens/s`
+  return `loss ${lossText(loss)}${pruned} ${numberText(Math.round(tokensPerSecond))} tokens/s`
 }
 
 function sparsityText(sparsity: NonNullable<StepMetrics['sparsity']>, removal: Removal | undefined): string {

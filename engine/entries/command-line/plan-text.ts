@@ -1,14 +1,14 @@
 import type { BudgetPlan, Layer, PlanResult } from '../../contract/index.ts'
 import { sizeText } from '../../shared/size-text.ts'
-import { number } from './event-text.ts'
+import { numberText, percentText } from '../../shared/number-text.ts'
 
 /** A plan as a table: a column for each budget, the dense model first; what they come to, and every layer. */
 export function describePlan({ dense, plans, quality, ranges }: PlanResult): string {
   const row = (name: string, ofDense: string, of: (plan: BudgetPlan) => string) => [name, ofDense, ...plans.map(of)]
   const rows = [
     ['', 'dense', ...plans.map(({ budget }) => budget)],
-    row('parameters', number(dense.parameters), ({ parameters }) => number(parameters)),
-    row('', '', ({ parameters }) => percent(parameters / dense.parameters)),
+    row('parameters', numberText(dense.parameters), ({ parameters }) => numberText(parameters)),
+    row('', '', ({ parameters }) => percentText(parameters / dense.parameters)),
     row('weights', sizeText(dense.bytes), ({ bytes }) => sizeText(bytes)),
     row('multiply-adds', '', ({ speedUp }) => `1/${speedUp.toFixed(2)}`),
     ...(dense.times
@@ -21,7 +21,7 @@ export function describePlan({ dense, plans, quality, ranges }: PlanResult): str
           ),
         ]
       : []),
-    row('importance', '', ({ kept }) => percent(kept)),
+    row('importance', '', ({ kept }) => percentText(kept)),
     ...(quality.isFitted
       ? [
           row('loss', '', ({ loss }) => (loss ? lossText(loss) : '')),
@@ -43,11 +43,9 @@ export function describePlan({ dense, plans, quality, ranges }: PlanResult): str
   return [
     ...table,
     `quality: ${quality.detail}${plans.some(({ loss }) => loss?.isBeyond) ? ' * more importance is lost than in the run.' : ''}`,
-    `budgets that can be met: ${number(Math.ceil(parameters.least))} to ${number(parameters.most)} parameters (${(parameters.least / parameters.most).toFixed(3)} to 1), ${sizeText(memory.least)} to ${sizeText(memory.most)}`,
+    `budgets that can be met: ${numberText(Math.ceil(parameters.least))} to ${numberText(parameters.most)} parameters (${(parameters.least / parameters.most).toFixed(3)} to 1), ${sizeText(memory.least)} to ${sizeText(memory.most)}`,
   ].join('\n')
 }
-
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`
 
 /** The rise of the loss, with its standard error. */
 const lossText = ({ rise, error, isBeyond }: NonNullable<BudgetPlan['loss']>): string =>
@@ -60,4 +58,4 @@ const timeText = (time: number | undefined, dense: number): string =>
   time === undefined ? '' : `${time.toFixed(2)} ms (${(dense / time).toFixed(2)}x)`
 
 const shapeText = (layer: Layer | null): string =>
-  layer === null ? 'leaves' : `${layer.heads} heads, ${number(layer.channels)} channels`
+  layer === null ? 'leaves' : `${layer.heads} heads, ${numberText(layer.channels)} channels`

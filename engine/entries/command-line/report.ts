@@ -1,7 +1,8 @@
 import { SingleBar } from 'cli-progress'
 import type { EngineEvent, Removal } from '../../contract/index.ts'
 import { exitCodeOf, failureOf } from '../../shared/errors.ts'
-import { number, duration, sizesOf, removalText, stepText, validatedText } from './event-text.ts'
+import { numberText } from '../../shared/number-text.ts'
+import { duration, sizesOf, removalText, stepText, validatedText } from './event-text.ts'
 import { describe, type Outcome } from './result-text.ts'
 
 export interface Reporter {
@@ -101,7 +102,7 @@ class HumanReporter implements Reporter {
       this.#bar.update(done, { stage, text, left: duration(left) })
     } else if ((now - this.#lastLine > 2000 && now - this.#stageStarted > 1000) || (text !== '' && done === total)) {
       this.#lastLine = now
-      const share = total > 0 ? `${Math.floor((100 * done) / total)} %` : number(done)
+      const share = total > 0 ? `${Math.floor((100 * done) / total)} %` : numberText(done)
       process.stderr.write(`${stage} ${share} ${text}${total > done ? ` ${duration(left)} left` : ''}\n`)
     }
   }

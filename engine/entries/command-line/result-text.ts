@@ -21,7 +21,8 @@ import type { GenerateResult } from '../../jobs/generate.ts'
 import type { Inspection } from '../../jobs/inspect.ts'
 import type { Measurement } from '../../jobs/measure.ts'
 import { sizeText } from '../../shared/size-text.ts'
-import { number, duration, sizesOf, removalText, lossText, top1Text } from './event-text.ts'
+import { numberText } from '../../shared/number-text.ts'
+import { duration, sizesOf, removalText, lossText, top1Text } from './event-text.ts'
 import { describePlan } from './plan-text.ts'
 
 /** What `--estimate` answers; the criterion is that of a pruning job. */
@@ -52,11 +53,11 @@ function describeEstimate(result: EstimateResult): string {
 }
 
 const trainableText = ({ parameters, fraction }: Trainable): string =>
-  `trainable: ${number(parameters)} parameters, ${(100 * fraction).toFixed(2)} % of all`
+  `trainable: ${numberText(parameters)} parameters, ${(100 * fraction).toFixed(2)} % of all`
 
 /** What becomes of the rows of training data. */
 function rowsText({ rows, documents }: RowCounts, loss: string | null): string {
-  return `rows: ${number(documents)} of ${number(rows)} are learnt${loss === null ? '' : `; ${loss}`}`
+  return `rows: ${numberText(documents)} of ${numberText(rows)} are learnt${loss === null ? '' : `; ${loss}`}`
 }
 
 /** A line for each program: whether it loads the checkpoint, and why. */
@@ -64,10 +65,11 @@ const compatibilityLines = (answers: readonly Compatibility[]): string[] =>
   answers.map(({ program, loads, why }) => `${program}: ${loads}. ${why}`)
 
 function validationText({ file, seed, rows, last, lastTop1, best, written }: Validation): string {
-  const from = file === null ? `${number(rows)} rows held out by seed ${seed}` : `${number(rows)} rows of ${file}`
+  const from =
+    file === null ? `${numberText(rows)} rows held out by seed ${seed}` : `${numberText(rows)} rows of ${file}`
   const least =
-    best === null ? '' : `; least ${lossText(best.loss)} after step ${number(best.step)}${top1Text(best.top1)}`
-  return `validation loss: ${lossText(last)} after the last step${top1Text(lastTop1)}${least}, on ${from}; the adapter of step ${number(written)} is written`
+    best === null ? '' : `; least ${lossText(best.loss)} after step ${numberText(best.step)}${top1Text(best.top1)}`
+  return `validation loss: ${lossText(last)} after the last step${top1Text(lastTop1)}${least}, on ${from}; the adapter of step ${numberText(written)} is written`
 }
 
 /** What a command came to, as lines for a person. */
@@ -86,11 +88,13 @@ export function describe(result: Outcome): string {
   if ('models' in result) return describeBench(result)
   if ('secondsFrom' in result) return describeEstimate(result)
   if ('layers' in result) {
-    lines.push(`${result.family}, ${number(result.parameters)} parameters, ${result.dtype}, ${sizeText(result.bytes)}`)
-    const { images } = result
-    const reads = images ? '' : `, vocabulary ${number(result.vocabularySize)}`
     lines.push(
-      `hidden ${result.hiddenSize}, head size ${result.headSize}${reads}, positions ${number(result.maxPositions)}`,
+      `${result.family}, ${numberText(result.parameters)} parameters, ${result.dtype}, ${sizeText(result.bytes)}`,
+    )
+    const { images } = result
+    const reads = images ? '' : `, vocabulary ${numberText(result.vocabularySize)}`
+    lines.push(
+      `hidden ${result.hiddenSize}, head size ${result.headSize}${reads}, positions ${numberText(result.maxPositions)}`,
     )
     if (images) lines.push(...imageLines(images))
     if (result.quantisation) lines.push(quantisedText(result.quantisation))
@@ -102,27 +106,27 @@ export function describe(result: Outcome): string {
   }
   if (result.parameters && result.parameters.after !== result.parameters.before) {
     const { before, after } = result.parameters
-    lines.push(`parameters: ${number(before)} -> ${number(after)} (${((100 * after) / before).toFixed(1)} %)`)
+    lines.push(`parameters: ${numberText(before)} -> ${numberText(after)} (${((100 * after) / before).toFixed(1)} %)`)
   }
   if (result.trainable) lines.push(trainableText(result.trainable))
   if (result.removal) lines.push(removalText(result.removal))
   if (result.validation) lines.push(validationText(result.validation))
   for (const [name, { value, tokens, window }] of Object.entries(result.perplexity ?? {}))
-    lines.push(`perplexity ${name}: ${value.toFixed(3)} (${number(tokens)} tokens, window ${window})`)
+    lines.push(`perplexity ${name}: ${value.toFixed(3)} (${numberText(tokens)} tokens, window ${window})`)
   for (const [name, score] of Object.entries(result.tasks ?? {})) {
     const norm = score.accNorm === undefined ? '' : `, ${part('acc_norm', score.accNorm, score.stderrNorm)}`
-    lines.push(`${name}: ${part('acc', score.acc, score.stderr)}${norm}${wordText(score)} (n = ${number(score.n)})`)
+    lines.push(`${name}: ${part('acc', score.acc, score.stderr)}${norm}${wordText(score)} (n = ${numberText(score.n)})`)
     for (const { name: category, acc, stderr, n } of score.categories ?? [])
-      lines.push(`  ${category}: ${part('acc', acc, stderr)} (n = ${number(n)})`)
+      lines.push(`  ${category}: ${part('acc', acc, stderr)} (n = ${numberText(n)})`)
     for (const { name: subject, acc, stderr, n } of score.subjects ?? [])
-      lines.push(`    ${subject}: ${part('acc', acc, stderr)} (n = ${number(n)})`)
+      lines.push(`    ${subject}: ${part('acc', acc, stderr)} (n = ${numberText(n)})`)
   }
   if (result.classification) lines.push(`images: ${classificationText(result.classification)}`)
   if (result.dense?.classification) lines.push(`images, dense: ${classificationText(result.dense.classification)}`)
   if (result.besideDense) lines.push(...besideDenseText(result.besideDense))
   if (result.latency)
     lines.push(
-      `prompt ${number(Math.round(result.latency.promptTokensPerSecond))} tokens/s, generation ${number(Math.round(result.latency.generatedTokensPerSecond))} tokens/s`,
+      `prompt ${numberText(Math.round(result.latency.promptTokensPerSecond))} tokens/s, generation ${numberText(Math.round(result.latency.generatedTokensPerSecond))} tokens/s`,
     )
   if (result.peakMemoryBytes !== undefined) lines.push(`peak memory: ${sizeText(result.peakMemoryBytes)}`)
   if (result.density)
@@ -148,19 +152,19 @@ function besideDenseText({ tasks, images, texts }: BesideDense): string[] {
   const answers = [...Object.entries(tasks), ...(images ? [['images', images] as const] : [])]
   return [
     ...answers.map(([name, { rightToWrong, wrongToRight, n, difference, stderr, p }]) => {
-      const flips = `${number(rightToWrong)} right to wrong, ${number(wrongToRight)} wrong to right of ${number(n)}`
+      const flips = `${numberText(rightToWrong)} right to wrong, ${numberText(wrongToRight)} wrong to right of ${numberText(n)}`
       return `${name}, beside dense: ${flips}; ${part('accuracy', difference, stderr)}; McNemar's p ${p.toPrecision(2)}`
     }),
     ...Object.entries(texts).map(
       ([name, { divergence, agreement, tokens }]) =>
-        `${name}, beside dense: KL ${divergence.toFixed(4)} nats a token, the same token likeliest at ${(100 * agreement).toFixed(1)} % of ${number(tokens)}`,
+        `${name}, beside dense: KL ${divergence.toFixed(4)} nats a token, the same token likeliest at ${(100 * agreement).toFixed(1)} % of ${numberText(tokens)}`,
     ),
   ]
 }
 
 function classificationText({ top1, top5, stderr, n, imagesPerSecond }: ClassificationScore): string {
-  const speed = imagesPerSecond === null ? '' : `, ${number(Math.round(imagesPerSecond))} pictures/s`
-  return `${part('top-1', top1, stderr)}, top-5 ${(100 * top5).toFixed(2)} % (n = ${number(n)})${speed}`
+  const speed = imagesPerSecond === null ? '' : `, ${numberText(Math.round(imagesPerSecond))} pictures/s`
+  return `${part('top-1', top1, stderr)}, top-5 ${(100 * top5).toFixed(2)} % (n = ${numberText(n)})${speed}`
 }
 
 const pixelsText = ({ width, height }: { width: number; height: number }) => `${width} x ${height}`
@@ -169,7 +173,7 @@ const pixelsText = ({ width, height }: { width: number; height: number }) => `${
 function imageLines({ size, patch, classes, preprocessing }: ImageFacts): string[] {
   const named = `: ${classes.slice(0, 5).join('; ')}${classes.length > 5 ? '; ...' : ''}`
   const lines = [
-    `images ${pixelsText(size)} in patches of ${pixelsText(patch)}, ${classes.length === 0 ? 'no classifier' : `${number(classes.length)} classes${named}`}`,
+    `images ${pixelsText(size)} in patches of ${pixelsText(patch)}, ${classes.length === 0 ? 'no classifier' : `${numberText(classes.length)} classes${named}`}`,
   ]
   if (preprocessing) {
     const { resize, filter, crop, mean, deviation, source } = preprocessing
@@ -198,12 +202,12 @@ function exportedText({ file, bytes, type, layout, bitsPerWeight, proof }: Expor
 }
 
 const proofText = ({ texts, tokens, worst, mean }: Proof): string =>
-  `read back and run: log-likelihoods of ${number(tokens)} tokens (${texts} texts) differ from the checkpoint's by at most ` +
+  `read back and run: log-likelihoods of ${numberText(tokens)} tokens (${texts} texts) differ from the checkpoint's by at most ` +
   `${short(worst)} (mean ${short(mean)})`
 
 const short = (value: number) => String(Number(value.toPrecision(2)))
 
-const rate = (value: number) => `${number(Number(value.toPrecision(3)))} tokens/s`
+const rate = (value: number) => `${numberText(Number(value.toPrecision(3)))} tokens/s`
 
 function describeBench({ backend, device, scale, products, copies, models }: BenchResult): string {
   const lines = [`${backend} on ${device}${scale > 1 ? `, all sizes divided by ${scale}` : ''}`]
@@ -228,7 +232,7 @@ function describeDevices({ chosen, backends }: Devices): string {
     .map(({ name, works, detail, memoryBytes, gigaflops }) => {
       const mark = name === chosen ? '*' : works ? ' ' : '-'
       const memory = memoryBytes === null ? '' : `, ${sizeText(memoryBytes)}`
-      const speed = gigaflops === null ? '' : `, ${number(Math.round(gigaflops))} GFLOP/s`
+      const speed = gigaflops === null ? '' : `, ${numberText(Math.round(gigaflops))} GFLOP/s`
       return `${mark} ${name.padEnd(11)} ${detail}${memory}${speed}`
     })
     .join('\n')

@@ -1,6 +1,7 @@
 import type { FinetuneJob, Validation } from '../../contract/index.ts'
 import type { ModelConfig } from '../../models/model-config.ts'
 import { linearsOf } from '../../models/tensors.ts'
+import { numberText } from '../../shared/number-text.ts'
 import type { BaseModel } from './base-model.ts'
 import type { CardFacts } from './model-card.ts'
 
@@ -34,7 +35,7 @@ export function finetunedCard(job: FinetuneJob, base: BaseModel, adapter: Finetu
     loading: { library: 'peft', text: loadingText(isOfImages) },
     sections: [
       `A LoRA adapter of rank ${rank} (alpha ${alpha}) on ${targetModules.join(', ')} of ${base.name}, trained for ${steps} steps of ${job.batchSize * job.gradientAccumulation} ${rows}, at a learning rate of ${job.learningRate}.${lossText(adapter)}`,
-      `## Size\n\n${numbers.toLocaleString('en-GB')} numbers in 32 bits, beside the base model.`,
+      `## Size\n\n${numberText(numbers)} numbers in 32 bits, beside the base model.`,
     ],
     job,
   }

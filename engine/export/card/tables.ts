@@ -1,7 +1,6 @@
 import { type Scores, titleOfTask } from '../../contract/index.ts'
 import type { LayerShape } from '../../models/model-config.ts'
-
-const number = (value: number) => value.toLocaleString('en-GB')
+import { numberText } from '../../shared/number-text.ts'
 
 /** A Markdown table. */
 export const table = (rows: readonly (readonly string[])[]): string =>
@@ -10,8 +9,8 @@ export const table = (rows: readonly (readonly string[])[]): string =>
 /** How many parameters there were and are. */
 export const parametersText = ({ before, after }: { before: number; after: number }): string =>
   after === before
-    ? `${number(after)} parameters, as before.`
-    : `${number(after)} parameters of ${number(before)} are left (${((100 * after) / before).toFixed(1)} %).`
+    ? `${numberText(after)} parameters, as before.`
+    : `${numberText(after)} parameters of ${numberText(before)} are left (${((100 * after) / before).toFixed(1)} %).`
 
 /** Heads and channels of each layer; a line for neighbours that are alike. */
 export function layersTable(layers: readonly LayerShape[]): string {
