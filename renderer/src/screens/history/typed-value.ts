@@ -1,4 +1,4 @@
-import type { Column } from '../../../../electron/contract/index.ts'
+import { type Column, runSchema, runState } from '../../../../electron/contract/index.ts'
 import { runKindName, runStateName } from '../../names.ts'
 
 const powers: Readonly<Record<string, number>> = { k: 1e3, m: 1e6, g: 1e9, b: 1e9, t: 1e12 }
@@ -50,9 +50,6 @@ const dayAt = (date: Date) => ({
 /** The contract's word for what a state or a kind is called on screens. */
 export function typedWord(column: string, text: string): string {
   const named = { state: runStateName, kind: runKindName }[column]
-  const words = { state: states, kind: kinds }[column] ?? []
+  const words = { state: runState.options, kind: runSchema.shape.kind.options }[column] ?? []
   return words.find((word) => named?.(word).toLowerCase() === text.toLowerCase()) ?? text
 }
-
-const states = ['queued', 'starting', 'running', 'stopping', 'paused', 'cancelled', 'failed', 'interrupted', 'done']
-const kinds = ['finetune', 'prune', 'merge', 'evaluate', 'sweep', 'export']
