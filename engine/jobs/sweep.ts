@@ -144,7 +144,7 @@ class Findings implements SweepListener {
     this.#emit({ ...event, job: this.#work.sweep })
   }
 
-  ended(task: SweepTask, result: ResultEvent, worked: boolean): void {
+  ended(task: SweepTask, result: ResultEvent, isWhole: boolean): void {
     if (this.#isDense(task)) {
       this.#dense = result
       return
@@ -153,7 +153,7 @@ class Findings implements SweepListener {
     settle(task.job.out, result, this.#work.sweep)
     // The report grows with every run, so that a sweep that is stopped has one too.
     this.write()
-    this.#progress.end(task.name, worked)
+    this.#progress.end(task.name, isWhole)
   }
 
   failed(task: SweepTask, error: SecateurError): void {
@@ -162,7 +162,7 @@ class Findings implements SweepListener {
     keepFailures(this.#folder.path, this.#failures)
     this.note(`${task.name}: ${error.message}`, 'error')
     this.write()
-    if (!this.#isDense(task)) this.#progress.end(task.name, true)
+    if (!this.#isDense(task)) this.#progress.end(task.name, false)
   }
 
   note(message: string, level: 'info' | 'warning' | 'error'): void {

@@ -11,8 +11,8 @@ interface Active {
 }
 
 /**
- * Tells how far a sweep is. A run takes as long as those before it did on average; the first one, until it has ended, as
- * long as it says itself.
+ * Tells how far a sweep is. A run takes as long as it says itself, and until it does, and while it waits, as long as those
+ * before it did on average.
  */
 export class SweepProgress {
   readonly #emit: JobContext['emit']
@@ -49,11 +49,11 @@ export class SweepProgress {
     if (now - this.#told > period) this.#tell()
   }
 
-  /** @param worked false for a run that was over before: its time says nothing of the others'. */
-  end(name: string, worked: boolean): void {
+  /** @param isWhole false for a run that was over or half done before, or failed: its time says nothing of the others'. */
+  end(name: string, isWhole: boolean): void {
     const active = this.#active.get(name)
     this.#active.delete(name)
-    if (active && worked) this.#durations.push((performance.now() - active.started) / 1000)
+    if (active && isWhole) this.#durations.push((performance.now() - active.started) / 1000)
     this.#done++
     this.#tell()
   }
@@ -81,9 +81,9 @@ export class SweepProgress {
 
   /** Seconds that a run takes in all; null where nothing tells yet. */
   #durationOf(name: string): number | null {
-    if (this.#durations.length > 0) return mean(this.#durations)
     const { started, left } = this.#active.get(name)!
-    return left && (left.told - started) / 1000 + left.seconds
+    if (left) return (left.told - started) / 1000 + left.seconds
+    return this.#durations.length > 0 ? mean(this.#durations) : null
   }
 
   #secondsLeft(now: number): number | null {

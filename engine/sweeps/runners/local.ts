@@ -51,17 +51,19 @@ async function finish(
   listener.began(task)
   signal.throwIfAborted()
   const earlier = resultIn(task.job.out)
-  listener.ended(task, earlier ?? (await runTask(task, dense, listener, signal)), earlier === null)
+  const resume = isStarted(task.job.out)
+  const result = earlier ?? (await runTask(task, resume, dense, listener, signal))
+  listener.ended(task, result, earlier === null && !resume)
 }
 
 async function runTask(
   task: SweepTask,
+  resume: boolean,
   dense: string | undefined,
   listener: SweepListener,
   signal: AbortSignal,
 ): Promise<ResultEvent> {
   const { name, job } = task
-  const resume = isStarted(job.out)
   listener.note(`${resume ? 'continuing' : 'running'} ${name}`, 'info')
   return await runInChild({ job, resume, dense }, signal, (event) => listener.heard(task, event))
 }

@@ -29,8 +29,8 @@ export interface SweepListener {
   began(task: SweepTask): void
   /** What the process of a task said, where the runner hears it. */
   heard(task: SweepTask, event: EngineEvent): void
-  /** @param worked false for a task that was over before the runner came to it */
-  ended(task: SweepTask, result: ResultEvent, worked: boolean): void
+  /** @param isWhole false for a task that was over, or half done, before the runner came to it: its time is not that of one */
+  ended(task: SweepTask, result: ResultEvent, isWhole: boolean): void
   /** A task cannot be done; the others go on. */
   failed(task: SweepTask, error: SecateurError): void
   note(message: string, level: 'info' | 'warning' | 'error'): void

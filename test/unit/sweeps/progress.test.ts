@@ -28,9 +28,17 @@ test('a sweep tells how many runs are over, and what is left by the pace of thos
     progress.end('2-b', true)
     progress.begin('3-c')
     now = 10_000
-    progress.hear('3-c', scoring(100))
-    // Runs took 8 s: what one says of itself counts no more.
+    progress.hear('3-c', { type: 'overall', overall: { phases: [], fraction: null, secondsLeft: null } })
+    // Runs took 8 s, and this one says nothing of itself yet.
     assert.deepEqual([told.at(-1)!.done, told.at(-1)!.parts!.done, told.at(-1)!.secondsLeft], [0.25, 2, 14])
+    now = 12_000
+    progress.hear('3-c', scoring(36))
+    // It takes longer than those before it: that counts for it, and the one that waits is taken to be like the others.
+    assert.deepEqual([told.at(-1)!.done, told.at(-1)!.secondsLeft], [0.1, 44])
+    // It went on from where an earlier attempt had left it: its four seconds are not those of a whole run.
+    progress.end('3-c', false)
+    progress.begin('4-d')
+    assert.equal(told.at(-1)!.secondsLeft, 8)
   } finally {
     clock.mock.restore()
   }

@@ -64,6 +64,8 @@ async function isOver(
   const result = resultIn(task.job.out)
   if (!one.hasBegun && (result || queued?.state === 'RUNNING')) {
     one.hasBegun = true
+    // Nobody saw it begin: the time until it ended is not its own.
+    one.wasOver ||= result !== null
     listener.began(task)
   }
   if (result) return endedWith(result, one, queued, listener)
