@@ -18,9 +18,10 @@ const { values } = parseArgs({
   },
 })
 mkdirSync(values.out, { recursive: true })
+const pictures = join(root, 'resources/sample-vit')
 
 const host = new HeadlessHost()
-await host.start('--allow', sample)
+await host.start('--allow', sample, '--allow', pictures)
 const app = await AppClient.connect(host.address)
 const browser = await chromium.launch({ executablePath: values.chromium, args: ['--no-sandbox', '--disable-gpu'] })
 try {
@@ -45,9 +46,13 @@ try {
   await shoot(page, 'library', 'library')
   await shoot(page, 'compare', `compare?runs=${ids.join(',')}`)
   await shoot(page, 'playground', await askInPlayground(page, first.id))
+  await shoot(page, 'predictions', `runs/${first.id}`, 'Predictions')
+  await shoot(page, 'planner', `runs/${first.id}`, 'Plan another budget')
+  const output = (await app.call('library.list', undefined)).find(({ kind }) => kind === 'pruned')!
+  await shoot(page, 'export', `runs/${(await exportAs('q8_0', output.path)).id}`)
+  await shoot(page, 'pictures', `runs/${(await prunePictures()).id}`, 'Pictures that changed')
   if (values.all) {
-    const output = (await app.call('library.list', undefined)).find(({ kind }) => kind === 'pruned')
-    await shoot(page, 'checkpoint', `library/${output!.id}`)
+    await shoot(page, 'checkpoint', `library/${output.id}`)
     await shoot(page, 'datasets', 'datasets')
     await shoot(page, 'dataset', `datasets/${data.id}`)
     await shoot(page, 'new-run', `new?kind=prune&checkpoint=${model.id}`)
@@ -105,6 +110,41 @@ function jobWith(settings: Record<string, unknown>) {
   }
 }
 
+/** Writes a checkpoint as GGUF, and waits for its proof. */
+async function exportAs(type: 'q8_0', checkpoint: string) {
+  const job = { kind: 'export', checkpoint, format: 'gguf', type, out: join(host.data, `sample-${type}.gguf`) }
+  const run = await app.call('runs.create', { name: 'LoRAPrune, half, for llama.cpp', job })
+  await finished(run.id)
+  return run
+}
+
+/** Prunes the sample of images by half, and waits for its scores. */
+async function prunePictures() {
+  await app.call('library.import', { path: join(pictures, 'model') })
+  await app.call('datasets.register', { path: pictures })
+  const run = await app.call('runs.create', {
+    name: 'Pictures, half',
+    job: {
+      kind: 'prune',
+      checkpoint: join(pictures, 'model'),
+      data: [pictures],
+      out: '',
+      ratio: 0.5,
+      ratioOf: 'parameters',
+      steps: 60,
+      frequency: 5,
+      batchSize: 64,
+      learningRate: 2e-3,
+      rank: 16,
+      alpha: 32,
+      evaluateDense: true,
+      evaluation: { images: pictures },
+    },
+  })
+  await finished(run.id)
+  return run
+}
+
 async function running(id: number, step: number): Promise<void> {
   for (;;) {
     const run = await app.call('runs.get', { id })
@@ -137,7 +177,8 @@ async function askInPlayground(page: Page, run: number): Promise<string> {
   return new URL(page.url()).hash.slice(2)
 }
 
-async function shoot(page: Page, name: string, address: string): Promise<void> {
+/** @param region scrolled to its top first */
+async function shoot(page: Page, name: string, address: string, region?: string): Promise<void> {
   await page.goto(`${host.origin}/#/${address}`)
   for (const [width, height] of values.all ? [[1440, 900] as const, [1024, 700] as const] : [[1440, 900] as const]) {
     for (const theme of values.all ? (['light', 'dark'] as const) : (['light'] as const)) {
@@ -145,6 +186,10 @@ async function shoot(page: Page, name: string, address: string): Promise<void> {
       await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' })
       // Charts draw once they know their size, and bars have come to rest.
       await sleep(700)
+      if (region) {
+        await page.getByRole('region', { name: region, exact: true }).evaluate((node) => node.scrollIntoView())
+        await sleep(700)
+      }
       const picture = await page.screenshot()
       const file = values.all ? `${name}-${width}-${theme}.png` : `${name}.png`
       await sharp(picture).png({ palette: true, effort: 10 }).toFile(join(values.out, file))

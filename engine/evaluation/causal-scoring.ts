@@ -4,21 +4,56 @@ import type { LayerMask, Model } from '../models/family.ts'
 import { embedIds, forward, logits } from '../models/forward.ts'
 import { labelLogLikelihoods } from '../ops/cross-entropy.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
+import { itemLength, layOut } from './batching.ts'
 import type { GreedyLikelihoods, GreedyScoringModel, LikelihoodItem } from './scoring-model.ts'
 
-/** Lengths are rounded up to a multiple of this, so that few graphs are compiled. */
-const lengthStep = 32
+/** Tokens that are predicted at once are rounded up to a multiple of this, so that few graphs are compiled. */
+const labelStep = 32
 
 interface PlacedToken {
-  /** Where in the row the token lies that predicts the next one, and which one that is. */
-  row: number
-  position: number
+  /** Where in the batch the token lies that predicts the next one, and which one that is. */
+  source: number
   label: number
+}
+
+/** Which tokens of a row may look at each other: those of a prefix and what branches off it. */
+class Tree {
+  /** Of each token the prefix or suffix that it belongs to, counted over the batch; -1 for padding. */
+  readonly #part: Int32Array
+  /** Of each token the prefix that it comes after. */
+  readonly #trunk: Int32Array
+  #parts = 0
+  #current = 0
+
+  constructor(tokens: number) {
+    this.#part = new Int32Array(tokens).fill(-1)
+    this.#trunk = new Int32Array(tokens).fill(-1)
+  }
+
+  startItem(): number {
+    this.#current = this.#parts++
+    return this.#current
+  }
+
+  startBranch(): number {
+    return this.#parts++
+  }
+
+  put(at: number, part: number): void {
+    this.#part[at] = part
+    this.#trunk[at] = this.#current
+  }
+
+  sees(query: number, key: number): boolean {
+    const part = this.#part[key]!
+    return part === this.#part[query] || (part === this.#trunk[query] && part >= 0)
+  }
 }
 
 /**
  * Scores with a causal language model, adapted and masked or not. The suffixes of an item lie after its prefix in one row; each sees
- * the prefix and itself alone, at the positions that it would have on its own, so the prefix is computed once.
+ * the prefix and itself alone, at the positions that it would have on its own, so the prefix is computed once. Short items
+ * share a row in the same way, so that little is computed for padding.
  */
 export class CausalScoring implements GreedyScoringModel {
   readonly #model: Model
@@ -48,40 +83,36 @@ export class CausalScoring implements GreedyScoringModel {
   }
 
   #score(items: readonly LikelihoodItem[], greedy: boolean): GreedyLikelihoods {
-    // The last token of a suffix predicts nothing and is not computed.
-    const needed = items.map(
-      ({ prefix, suffixes }) => prefix.length + suffixes.reduce((sum, suffix) => sum + suffix.length - 1, 0),
-    )
-    const longest = needed.reduce((most, length) => Math.max(most, length), 1)
-    const length = Math.ceil(longest / lengthStep) * lengthStep
-    const rows = items.length
-    const ids = new Int32Array(rows * length)
-    const positions = new Int32Array(rows * length)
-    // 0 for the prefix, then 1, 2, ... for each suffix, -1 for padding.
-    const branch = new Int32Array(rows * length).fill(-1)
-    const placed: PlacedToken[][][] = items.map(({ prefix, suffixes }, row) => {
+    const { length, rows } = layOut(items.map(itemLength))
+    const ids = new Int32Array(rows.length * length)
+    const positions = new Int32Array(rows.length * length)
+    const tree = new Tree(rows.length * length)
+    const placed: PlacedToken[][][] = Array.from(items, () => [])
+    for (const [row, ofRow] of rows.entries()) {
       let at = row * length
-      for (const [position, id] of prefix.entries()) {
+      const put = (id: number, position: number) => {
         ids[at] = id
         positions[at] = position
-        branch[at++] = 0
+        return at++
       }
-      const lastOfPrefix = prefix.length - 1
-      return suffixes.map((suffix, index) =>
-        suffix.map((label, offset) => {
-          const source = offset === 0 ? lastOfPrefix : at - 1 - row * length
-          if (offset < suffix.length - 1) {
-            ids[at] = label
-            positions[at] = prefix.length + offset
-            branch[at++] = index + 1
-          }
-          return { row, position: source, label }
-        }),
-      )
-    })
-    const branching = items.some(({ suffixes }) => suffixes.length > 1)
-    const hidden = this.#hidden(ids, rows, length, branching ? { positions, branch } : null)
-    const { scores, likeliest } = this.#scoreLabels(hidden, placed.flat(2), length, greedy)
+      for (const index of ofRow) {
+        const { prefix, suffixes } = items[index]!
+        const trunk = tree.startItem()
+        for (const [position, id] of prefix.entries()) tree.put(put(id, position), trunk)
+        const lastOfPrefix = at - 1
+        placed[index] = suffixes.map((suffix) => {
+          const branch = tree.startBranch()
+          return suffix.map((label, offset) => {
+            const source = offset === 0 ? lastOfPrefix : at - 1
+            if (offset < suffix.length - 1) tree.put(put(label, prefix.length + offset), branch)
+            return { source, label }
+          })
+        })
+      }
+    }
+    const isTree = rows.length < items.length || items.some(({ suffixes }) => suffixes.length > 1)
+    const hidden = this.#hidden(ids, rows.length, length, isTree ? { positions, tree } : null)
+    const { scores, likeliest } = this.#scoreLabels(hidden, placed.flat(2), greedy)
     hidden.dispose()
     const placeBack = <T>(of: (token: number) => T): T[][][] => {
       let next = 0
@@ -93,22 +124,11 @@ export class CausalScoring implements GreedyScoringModel {
     }
   }
 
-  #hidden(
-    ids: Int32Array,
-    rows: number,
-    length: number,
-    tree: { positions: Int32Array; branch: Int32Array } | null,
-  ): Tensor {
+  #hidden(ids: Int32Array, rows: number, length: number, packed: { positions: Int32Array; tree: Tree } | null): Tensor {
     const { family, config } = this.#model
     using pass = family.makePass(config, rows, length, {
-      positions: tree?.positions,
-      visible:
-        tree === null
-          ? undefined
-          : (row, query, key) => {
-              const from = tree.branch[row * length + key]!
-              return from === 0 || from === tree.branch[row * length + query]!
-            },
+      positions: packed?.positions,
+      visible: packed ? (row, query, key) => packed.tree.sees(row * length + query, row * length + key) : undefined,
     })
     return forward(this.#model, embedIds(this.#model, ids), pass, {
       extras: (layer) => ({
@@ -122,20 +142,19 @@ export class CausalScoring implements GreedyScoringModel {
   #scoreLabels(
     hidden: Tensor,
     tokens: readonly PlacedToken[],
-    length: number,
     greedy: boolean,
   ): { scores: Float32Array; likeliest: Uint8Array } {
     const scores = new Float32Array(tokens.length)
     const likeliest = new Uint8Array(greedy ? tokens.length : 0)
     const most = Math.max(1, Math.floor(backendExtras().logitsAtOnce.most / this.vocabularySize))
-    const size = Math.min(most, Math.ceil(tokens.length / lengthStep) * lengthStep)
+    const size = Math.min(most, Math.ceil(tokens.length / labelStep) * labelStep)
     for (let start = 0; start < tokens.length; start += size) {
       const chunk = tokens.slice(start, start + size)
       const labels = new Int32Array(size)
       const [result, best] = tf.tidy(() => {
         const indices = new Int32Array(size)
-        for (const [i, { row, position, label }] of chunk.entries()) {
-          indices[i] = row * length + position
+        for (const [i, { source, label }] of chunk.entries()) {
+          indices[i] = source
           labels[i] = label
         }
         const picked = logits(tf.gather(hidden, tf.tensor1d(indices, 'int32')), this.#model)

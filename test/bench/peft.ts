@@ -5,9 +5,8 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import environment from '../../resources/engine-environment.json' with { type: 'json' }
-import { NotHere } from '../judges/not-here.ts'
-import { judgePython } from '../judges/python.ts'
 import { sizeNames, writeRandomCheckpoint } from './memory/models.ts'
+import { pythonOfJudges } from './python-of-judges.ts'
 import { type Answer, median, start, takeTurns } from './workers.ts'
 
 const { values } = parseArgs({
@@ -24,7 +23,7 @@ const { values } = parseArgs({
 })
 const folder = mkdtempSync(join(tmpdir(), 'secateur-peft-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
-const python = values.python ?? pythonOfJudges()
+const python = pythonOfJudges(values.python, 'transformers with PEFT')
 const at = (file: string) => join(import.meta.dirname, file)
 const tokens = Number(values.rows) * Number(values.length)
 
@@ -61,14 +60,4 @@ function secondsOf(answers: readonly Answer[]): number {
 
 function told(answers: readonly Answer[]): string {
   return `${(tokens / secondsOf(answers)).toFixed(0)} tokens/s, ${(answers.at(-1)!.peakBytes / 1e6).toFixed(0)} MB`
-}
-
-function pythonOfJudges(): string | null {
-  try {
-    return judgePython((what) => console.error(what))
-  } catch (error) {
-    if (!(error instanceof NotHere)) throw error
-    console.error(`transformers and PEFT are left out, there are no ratios: ${error.message}`)
-    return null
-  }
 }

@@ -38,19 +38,16 @@ export const sampleFiles: Trial['files'] = {
 }
 const sampleTrial: Trial = { model: 'the sample', checkpoint: sample('model'), files: sampleFiles }
 /** The official files, which a clone may lack. */
-const officialTrial: Trial = {
-  model: 'stories260K',
-  checkpoint: shared('stories260K'),
-  files: {
-    boolq: shared('boolq/dev.jsonl'),
-    piqa: shared('piqa/valid.jsonl'),
-    hellaswag: shared('hellaswag/hellaswag_val_1000.jsonl'),
-    winogrande: shared('winogrande/dev.jsonl'),
-    arc_easy: shared('arc/ARC-Easy-Test.jsonl'),
-    arc_challenge: shared('arc/ARC-Challenge-Test.jsonl'),
-    openbookqa: shared('openbookqa/test.jsonl'),
-  },
+export const officialFiles: Trial['files'] = {
+  boolq: shared('boolq/dev.jsonl'),
+  piqa: shared('piqa/valid.jsonl'),
+  hellaswag: shared('hellaswag/hellaswag_val_1000.jsonl'),
+  winogrande: shared('winogrande/dev.jsonl'),
+  arc_easy: shared('arc/ARC-Easy-Test.jsonl'),
+  arc_challenge: shared('arc/ARC-Challenge-Test.jsonl'),
+  openbookqa: shared('openbookqa/test.jsonl'),
 }
+const officialTrial: Trial = { model: 'stories260K', checkpoint: shared('stories260K'), files: officialFiles }
 
 /** Rows of a file that are scored, and those after them that examples are drawn from. */
 const [scored, drawnFrom] = [50, 40]
@@ -125,7 +122,10 @@ export async function questionsOf(
 ): Promise<Question[]> {
   const cut = (name: string, first: number, end: number) =>
     Object.fromEntries(
-      sevenTasks.map((task) => [task, slice(files[task], first, end, workshop.path(`${model}-${task}-${name}.jsonl`))]),
+      sevenTasks.map((task) => [
+        task,
+        cutRows(files[task], first, end, workshop.path(`${model}-${task}-${name}.jsonl`)),
+      ]),
     ) as Record<Seven, string>
   const [first, next] = [cut('scored', 0, rows), cut('others', rows, rows + drawnFrom)]
   const questions: Question[] = []
@@ -174,7 +174,7 @@ async function otherQuestions({ workshop, say }: Judging): Promise<Question[]> {
 const fixture = (name: string) => join(import.meta.dirname, '../fixtures/tasks', name)
 
 /** Some lines of a task file, and of its labels if they stand in a file of their own. */
-function slice(from: string, first: number, end: number, to: string): string {
+export function cutRows(from: string, first: number, end: number, to: string): string {
   const copy = (source: string, target: string) => {
     const lines = readFileSync(source, 'utf8').trim().split('\n')
     writeFileSync(target, `${lines.slice(first, end).join('\n')}\n`)

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Random } from '../../../engine/shared/random.ts'
 import type { Tokenizer } from '../../../engine/tokenizer/tokenizer-type.ts'
-import { scoringBatches } from '../../../engine/evaluation/batching.ts'
+import { itemLength, layOut, scoringBatches } from '../../../engine/evaluation/batching.ts'
 import { pairEncoder, planRow } from '../../../engine/evaluation/requests.ts'
 
 /** One id a character (its code), but "ab" is the one id 900; 1 starts and 2 ends a text. */
@@ -167,6 +168,38 @@ test('batches take similar lengths together, within the budget after padding', (
   const prefixes = (tokens: number) =>
     scoringBatches(items, (entry) => entry, tokens).map((batch) => batch.map(({ prefix }) => prefix.length))
   assert.deepEqual(prefixes(108), [[200], [50, 48], [10, 9]])
-  assert.deepEqual(prefixes(107), [[200], [50], [48], [10, 9]])
+  // What is left of a row goes to the longest that fits into it.
+  assert.deepEqual(prefixes(107), [[200], [50, 10, 9], [48]])
   assert.equal(prefixes(1).length, 5)
+  // Rows of 256 tokens, of which eight are room enough for all.
+  assert.deepEqual(prefixes(2048), [[200, 50, 48, 10, 9]])
+})
+
+test('short items share rows where that saves padding, and lie as their batch counted them', () => {
+  assert.deepEqual(layOut([12, 54, 10, 202, 54]), {
+    length: 224,
+    rows: [
+      [3, 0, 2],
+      [1, 4],
+    ],
+  })
+  assert.deepEqual(layOut([20, 20, 300]), { length: 320, rows: [[2, 0], [1]] })
+  assert.deepEqual(layOut([20, 20]), { length: 32, rows: [[0], [1]] })
+  assert.deepEqual(layOut([90, 90, 90]), { length: 96, rows: [[0], [1], [2]] })
+  const windows = { length: 128, rows: [[0], [1], [2], [3]] }
+  assert.deepEqual(layOut([128, 128, 128, 128]), windows, 'windows of one length stay in rows of their own')
+  const random = new Random(3)
+  const items = Array.from({ length: 500 }, () => item(1 + random.integer(400), 1 + random.integer(20)))
+  const batches = scoringBatches(items, (entry) => entry, 2048)
+  assert.deepEqual(new Set(batches.flat()), new Set(items))
+  for (const batch of batches) {
+    const { length, rows } = layOut(batch.map(itemLength))
+    assert.ok(rows.length * length <= 2048, `${rows.length} rows of ${length} tokens`)
+  }
+  const padded = batches.reduce((sum, batch) => {
+    const { length, rows } = layOut(batch.map(itemLength))
+    return sum + length * rows.length
+  }, 0)
+  const tokens = items.reduce((sum, one) => sum + itemLength(one), 0)
+  assert.ok(padded < 1.1 * tokens, `${padded} tokens are computed for ${tokens}`)
 })
