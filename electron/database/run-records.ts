@@ -9,14 +9,11 @@ interface LogQuery {
   limit: number
 }
 
-/** What tells a line of a log from others. */
-const keyOf = ({ time, level, message }: Omit<LogLine, 'id'>): string => `${time} ${level} ${message}`
-
 /** What runs left beside their curves: snapshots of pruning, samples, log and scores. */
 export class RunRecords {
   readonly #addLog
   readonly #log
-  readonly #logged
+  readonly #addMissingLog
   readonly #addSnapshot
   readonly #snapshot
   readonly #snapshotSteps
@@ -38,8 +35,9 @@ export class RunRecords {
        WHERE run_id = @run AND (time, id) < (@time, @id)
        ORDER BY time DESC, id DESC LIMIT @limit`,
     )
-    this.#logged = db.prepare<[number], Omit<LogLine, 'id'>>(
-      'SELECT time, level, message FROM run_log WHERE run_id = ?',
+    this.#addMissingLog = db.prepare<[Omit<LogLine, 'id'> & { run: number }]>(
+      `INSERT INTO run_log (run_id, time, level, message) SELECT @run, @time, @level, @message WHERE NOT EXISTS
+         (SELECT 1 FROM run_log WHERE run_id = @run AND time = @time AND level = @level AND message = @message)`,
     )
     this.#addSnapshot = db.prepare<[number, number, Buffer]>(
       'INSERT OR REPLACE INTO snapshots (run_id, step, data) VALUES (?, ?, ?)',
@@ -91,8 +89,7 @@ export class RunRecords {
 
   /** Adds the lines that are not there yet, as the same words of the same moment. */
   addMissingLog(runId: number, lines: readonly Omit<LogLine, 'id'>[]): void {
-    const known = new Set(this.#logged.all(runId).map(keyOf))
-    for (const line of lines) if (!known.has(keyOf(line))) this.addLog(runId, line)
+    for (const { time, level, message } of lines) this.#addMissingLog.run({ run: runId, time, level, message })
   }
 
   /**

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
-import { type GgufKeys, type GgufValue, layOutGguf } from '../../checkpoint/gguf/writer.ts'
+import type { GgufKeys, GgufValue } from '../../checkpoint/gguf/writer.ts'
 import { cardBeside, type Exported, type ExportGgufJob, type Proof } from '../../contract/index.ts'
 import type { Checkpoint } from '../../models/checkpoint.ts'
 import { configKeys } from '../../models/gguf-keys.ts'
@@ -74,7 +74,7 @@ export async function exportGguf(
   writeCardBeside(job.out, modelCard(exportedCard(job, base, checkpoint, { type: job.type, proof, said })), control)
   return {
     file: job.out,
-    bytes: layOutGguf(keys, tensors).bytes,
+    bytes: statSync(job.out).size,
     type: job.type,
     layout: layout.name,
     bitsPerWeight: (8 * bytes) / checkpoint.parameters,
