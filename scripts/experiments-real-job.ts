@@ -89,6 +89,8 @@ export function realJob(values: ReturnType<typeof realFlags>): SweepJob {
       steps: Math.round(Number(values.tokens) / (sequenceLength * batchSize)),
       sequenceLength,
       batchSize,
+      // The first tenth of the layers and the last one stay whole, as in the paper's code: without the first ones this model is none.
+      uniform: false,
       frequency: 4,
       rank: 16,
       alpha: 32,

@@ -47,7 +47,11 @@ export function countOf(groups: number, ratio: number, rounding: TargetSettings[
 }
 
 /** Whether a layer may lose groups. */
-export function isPruned(config: ModelConfig, layer: number, settings: TargetSettings): boolean {
+export function isPruned(
+  config: ModelConfig,
+  layer: number,
+  settings: Pick<TargetSettings, 'uniform' | 'protectFirst' | 'protectLast'>,
+): boolean {
   if (settings.uniform) return true
   const count = config.layers.length
   return layer >= Math.floor(settings.protectFirst * count) && layer < count - settings.protectLast
