@@ -2,9 +2,12 @@ import { z } from 'zod'
 import { folderHashSchema, inspectionSchema } from './checkpoint.ts'
 import { clusterReportSchema, taskReportSchema } from './cluster.ts'
 import { choiceFilter, comparedChoicesSchema } from './compared-choices.ts'
+import { copiedSchema, copySchema } from './copy.ts'
 import { dataCheckSchema } from './data-check.ts'
 import { datasetKind, datasetSchema, previewRows, previewSchema, tokenLengthsSchema } from './dataset.ts'
 import { jobEstimateSchema } from './estimate.ts'
+import { fitsSchema } from './fits.ts'
+import { foundModelsSchema } from './found-models.ts'
 import { imageCheckSchema, imageSetSchema, imageSplit, seenImagesSchema, thumbnailsSchema } from './image-set.ts'
 import { jobSchema, sweepListsSchema } from './job.ts'
 import { failureSchema, path } from './names.ts'
@@ -12,7 +15,7 @@ import { planResultSchema, planSchema } from './plan.ts'
 import { playgroundMethods } from './playground.ts'
 import { comparedPicturesSchema, pictureFilter, pictureThumbnailSchema, scoredCheckpoint } from './predictions.ts'
 import { runReportSchema } from './run-files.ts'
-import { backendName, trainingSettings } from './settings.ts'
+import { backendName, machineSettings, trainingSettings } from './settings.ts'
 import { sweepPlanSchema, sweepStateSchema, sweepText } from './sweep.ts'
 
 /** Back ends that compute, and why one cannot be used here. */
@@ -55,6 +58,12 @@ export const serviceMethods = {
   inspect: { params: z.strictObject({ checkpoint: path }), result: inspectionSchema },
   /** Hash of a checkpoint's or adapter's content, to tell duplicates. Progress in bytes. */
   hash: { params: z.strictObject({ folder: path }), result: folderHashSchema },
+  /** Models in a folder and below it. Reads headers alone. Progress in folders, of those that are known. */
+  findModels: { params: z.strictObject({ folder: path }), result: foundModelsSchema },
+  /** Copies files to a new folder, syncs them and reads both again to compare. Progress in bytes, of the copy and of the comparison. */
+  copyFiles: { params: copySchema, result: copiedSchema },
+  /** What can be done with a checkpoint on this computer. */
+  fits: { params: z.strictObject({ checkpoint: path, ...machineSettings }), result: fitsSchema },
   /** Format and kind of a data file or a folder of images. */
   detectDataset: { params: z.strictObject({ path }), result: datasetSchema },
   /** Rows as the model will see them. */

@@ -22,6 +22,12 @@ export function allowAll(): void {
   delete process.env[variable]
 }
 
+/** Whether a real path lies where files may be opened. */
+export function mayRead(real: string): boolean {
+  const folders = process.env[variable]
+  return folders === undefined || isWithin(real, JSON.parse(folders) as string[])
+}
+
 /**
  * Refuses an open file that lies outside the folders of `allowOnly`. Its path was judged before, but a link may have been put
  * in its way since: what counts is where the file lies that was opened.
@@ -29,10 +35,9 @@ export function allowAll(): void {
  * @throws SecateurError which names the path and where it led
  */
 export function refuseOutside(path: string, descriptor: number): void {
-  const folders = process.env[variable]
-  if (folders === undefined) return
+  if (process.env[variable] === undefined) return
   const real = placeOf(path, descriptor)
-  if (real !== null && isWithin(real, JSON.parse(folders) as string[])) return
+  if (real !== null && mayRead(real)) return
   throw badFile(path, undefined, `leads to ${real ?? 'another file by now'}, outside the folders that may be used here`)
 }
 

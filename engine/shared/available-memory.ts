@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { freemem } from 'node:os'
+import { freemem, totalmem } from 'node:os'
 import { dirname } from 'node:path'
 
 type Read = (file: string) => string
@@ -28,13 +28,29 @@ const versions = [
  *
  * @param read text of a file, and `free` bytes of the machine, for tests
  */
-export function availableMemory(read: Read = (file) => readFileSync(file, 'utf8'), free = freeOfMachine()): number {
-  let least = free
+export const availableMemory = (read: Read = textOfFile, free = freeOfMachine()): number =>
+  Math.max(
+    0,
+    leastOf(read, free, (group) => group.free),
+  )
+
+/**
+ * Bytes that could be had if nothing else ran: of the machine, and of every control group that this process is in.
+ *
+ * @param read text of a file, and `total` bytes of the machine, for tests
+ */
+export const totalMemory = (read: Read = textOfFile, total = totalmem()): number =>
+  leastOf(read, total, ({ most }) => most)
+
+const textOfFile: Read = (file) => readFileSync(file, 'utf8')
+
+function leastOf(read: Read, ofMachine: number, of: (group: Group) => number): number {
+  let least = ofMachine
   for (const [, controllers = '', path = ''] of textOf(read, '/proc/self/cgroup').matchAll(/^\d+:([^:]*):(.*)$/gm))
     for (const version of versions)
       if (version.is(controllers))
-        for (const group of withParents(path)) least = Math.min(least, availableIn(version, group, read))
-  return Math.max(0, least)
+        for (const group of withParents(path)) least = Math.min(least, of(memoryOf(version, group, read)))
+  return least
 }
 
 const freeOfMachine = (): number => (process.platform === 'linux' ? freemem() : process.availableMemory() || freemem())
@@ -46,20 +62,26 @@ function withParents(path: string): string[] {
   return groups
 }
 
-/** Infinity where the group has no limit, or none can be read. */
-function availableIn({ folder, limit, used, cached }: (typeof versions)[number], group: string, read: Read): number {
+interface Group {
+  /** Infinity where the group has no limit, or none can be read. */
+  most: number
+  /** What is left of it. */
+  free: number
+}
+
+function memoryOf({ folder, limit, used, cached }: (typeof versions)[number], group: string, read: Read): Group {
   const numberIn = (name: string) => {
     const text = textOf(read, `${folder}${group}/${name}`).trim()
     return /^\d+$/.test(text) ? Number(text) : null
   }
   const [most, taken] = [numberIn(limit), numberIn(used)]
-  if (most === null || taken === null) return Infinity
+  if (most === null || taken === null) return { most: most ?? Infinity, free: Infinity }
   const statistics = textOf(read, `${folder}${group}/memory.stat`)
   const files = cached.reduce(
     (sum, name) => sum + Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(statistics)?.[1] ?? 0),
     0,
   )
-  return most - Math.max(0, taken - files)
+  return { most, free: most - Math.max(0, taken - files) }
 }
 
 function textOf(read: Read, file: string): string {

@@ -206,7 +206,8 @@ function sync(file: string): void {
   }
 }
 
-function syncFolder(folder: string): void {
+/** Makes names in a folder last: what was renamed into it is there after a crash. */
+export function syncFolder(folder: string): void {
   // Windows cannot open a folder; its renames are journalled.
   if (process.platform === 'win32') return
   const descriptor = openSync(folder, 'r')

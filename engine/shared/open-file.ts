@@ -60,6 +60,18 @@ export function openToWrite(path: string, flags: 'w' | 'wx' | 'a'): number {
   }
 }
 
+/** Opens a new file for writing, without keeping the thread. @throws as `openToWrite` does, and where there is one */
+export async function openNew(path: string): Promise<FileHandle> {
+  const handle = await open(path, 'wx')
+  try {
+    refuseOutside(path, handle.fd)
+    return handle
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
 /** Refuses a path where something lies that is no file, as the place for one that is to be written. */
 export function refuseSpecial(path: string): void {
   const stat = statSync(path, { throwIfNoEntry: false })

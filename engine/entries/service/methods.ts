@@ -10,6 +10,9 @@ export type Handler<Method extends ServiceMethod> = (
 export const handlers: { [Method in ServiceMethod]: () => Promise<Handler<Method>> } = {
   inspect: async () => (await import('../../jobs/inspect-folder.ts')).inspectFolder,
   hash: async () => (await import('../../checkpoint/hash.ts')).hashFolder,
+  findModels: async () => (await import('../../jobs/find-models.ts')).findModels,
+  copyFiles: async () => (await import('../../checkpoint/copy-files.ts')).copyFiles,
+  fits: async () => (await import('../../estimate/fits.ts')).fitsHere,
   detectDataset: async () => (await import('../../datasets/detect.ts')).detectDataset,
   previewDataset: async () => (await import('../../datasets/preview.ts')).previewDataset,
   tokenLengths: async () => (await import('../../datasets/token-lengths.ts')).tokenLengths,

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { layOut } from '../../../engine/checkpoint/safetensors-header.ts'
 import { type EngineEvent, jobSchema } from '../../../engine/contract/index.ts'
+import { fitsHere } from '../../../engine/estimate/fits.ts'
 import { generateText } from '../../../engine/jobs/generate.ts'
 import { runJob } from '../../../engine/jobs/index.ts'
 import { measure } from '../../../engine/jobs/measure.ts'
@@ -78,4 +79,17 @@ test('every job says what it needs, and is refused where that is more than there
     const told = events.find(({ type }) => type === 'estimate')
     assert.ok(told?.type === 'estimate' && told.estimate.memoryBytes > 1e12, name)
   }
+})
+
+test('what no precision and no smaller batch makes fit this computer says so, and what it would need', async () => {
+  const { train, prune, run, computerBytes } = await fitsHere({ checkpoint: folder, ...machine })
+  for (const fit of [train, prune, run]) {
+    assert.deepEqual([fit.fits, fit.reduced, fit.placement], [false, true, 'processor'])
+    assert.ok(fit.memoryBytes > computerBytes)
+  }
+  assert.match(train.detail!, /with 8-bit base weights, micro-batches of 1 and gradient checkpointing; .* can be taken/)
+  assert.match(run.detail!, /in batches of 256 tokens/)
+  // What fits in 8 bits alone is said to.
+  const known = await fitsHere({ checkpoint: join(sample, 'model'), ...machine })
+  assert.deepEqual([known.train.fits, known.train.precision, known.train.detail], [true, 'bfloat16', null])
 })
