@@ -68,7 +68,7 @@ export type FolderListing = z.infer<typeof folderListingSchema>
 /** Something that takes time outside a run: copying, hashing, exporting, timing layers. */
 export const taskSchema = z.object({
   id,
-  kind: z.enum(['copy', 'hash', 'export', 'import', 'count', 'check', 'measure']),
+  kind: z.enum(['copy', 'hash', 'export', 'import', 'count', 'check', 'measure', 'scan', 'move']),
   title: z.string(),
   done: z.number(),
   total: z.number(),

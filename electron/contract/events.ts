@@ -23,6 +23,8 @@ export const events = {
   runsChanged: z.object({ ids: z.array(id) }),
   checkpoint: z.object({ id, removed: z.boolean() }),
   dataset: z.object({ id, removed: z.boolean() }),
+  /** Folders of the library, what was found in them, or the drives that they are on have changed. */
+  libraryFolders: z.object({}),
   task: taskSchema,
   settings: settingsSchema,
   ...playgroundEvents,

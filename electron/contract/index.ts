@@ -5,6 +5,7 @@ import { clusterMethods } from './clusters.ts'
 import { compareMethods } from './compare.ts'
 import { datasetMethods } from './datasets.ts'
 import { historyMethods } from './history.ts'
+import { libraryFolderMethods } from './library-folders.ts'
 import { libraryMethods } from './library.ts'
 import { pictureMethods } from './pictures.ts'
 import { playgroundMethods } from './playground.ts'
@@ -26,6 +27,7 @@ export * from './connection.ts'
 export * from './datasets.ts'
 export * from './events.ts'
 export * from './history.ts'
+export * from './library-folders.ts'
 export * from './library.ts'
 export * from './pictures.ts'
 export * from './playground.ts'
@@ -40,6 +42,7 @@ export * as engine from '../../engine/contract/index.ts'
 export const methods = {
   ...appMethods,
   ...libraryMethods,
+  ...libraryFolderMethods,
   ...datasetMethods,
   ...sampleMethods,
   ...runMethods,

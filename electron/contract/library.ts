@@ -3,6 +3,7 @@ import {
   compatibilitySchema,
   exportedSchema,
   exportFormats,
+  fitsSchema,
   imageFactsSchema,
   scoresSchema,
 } from '../../engine/contract/index.ts'
@@ -28,7 +29,10 @@ export const checkpointSchema = z.object({
   tokenizer: z.string().nullable(),
   /** Of a model of images: the size in pixels that it takes, and how many classes it tells apart; null of others. */
   images: imageFactsSchema.pick({ size: true }).extend({ classes: z.int() }).nullable(),
-  status: z.enum(['present', 'missing', 'changed']),
+  /** `away`: its drive is not here now. */
+  status: z.enum(['present', 'missing', 'changed', 'away']),
+  /** What can be done with it on this computer; null of an adapter or a graph, and until it is known. */
+  fits: fitsSchema.nullable(),
   /** The run that wrote it. */
   runId: id.nullable(),
   tags,
@@ -113,6 +117,10 @@ export const importCheckpointSchema = z.strictObject({
   mode: z.enum(['in-place', 'copy']).default('in-place'),
   /** Whether files that the library has already are copied once more. */
   twins: z.enum(['copy', 'refuse']).default('copy'),
+  /** The folder that a copy goes into; default: that of the settings. */
+  to: path.optional(),
+  /** What it is called; default: its folder or file. */
+  name: name.optional(),
 })
 
 export const exportPlaceSchema = z.strictObject({
@@ -139,6 +147,11 @@ export const libraryMethods = {
   'library.restore': [byId, checkpointSchema],
   /** The place that an export would get: a name in the folder (or that of the settings) which is free. */
   'library.exportPlace': [exportPlaceSchema, path],
+  /**
+   * Moves the files of checkpoints into a folder, one after the other; progress comes as a task. A copy on another drive is
+   * compared with its original before that is removed.
+   */
+  'library.move': [z.strictObject({ ids: z.array(id).min(1).max(1000), to: path }), done],
   /** Copies the folder; progress comes as a task. */
   'library.export': [z.strictObject({ id, to: path }), done],
 } as const satisfies MethodTable

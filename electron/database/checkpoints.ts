@@ -13,7 +13,7 @@ export interface CheckpointRow {
   dtype: string
   bytes: number
   tokenizer: string | null
-  status: 'present' | 'missing' | 'changed'
+  status: 'present' | 'missing' | 'changed' | 'away'
   run_id: number | null
   notes: string
   favourite: number
@@ -21,6 +21,10 @@ export interface CheckpointRow {
   content_hash: string | null
   /** What the engine said of the folder, as JSON. */
   inspection: string
+  /** Where its drive is mounted; null until that is known. */
+  mount: string | null
+  /** What fits this computer, as JSON; null until it is known. */
+  fits: string | null
   /** When it was taken out of the library. */
   removed: number | null
 }
@@ -29,6 +33,7 @@ export interface CheckpointRow {
 export class CheckpointStore extends Table<CheckpointRow> {
   readonly tags: TagStore
   readonly #all
+  readonly #mounts
   readonly #byPath
   readonly #byHash
   readonly #parents
@@ -41,6 +46,10 @@ export class CheckpointStore extends Table<CheckpointRow> {
     this.#all = db.prepare<[], CheckpointRow>(
       'SELECT * FROM checkpoints WHERE removed IS NULL ORDER BY added DESC, id DESC',
     )
+    this.#mounts = db.prepare<[], string>(
+      'SELECT DISTINCT mount FROM checkpoints WHERE removed IS NULL AND mount IS NOT NULL',
+    )
+    this.#mounts.pluck()
     this.#byPath = db.prepare<[string], CheckpointRow>('SELECT * FROM checkpoints WHERE path = ?')
     this.#byHash = db.prepare<[string], number>(
       'SELECT id FROM checkpoints WHERE content_hash = ? AND removed IS NULL ORDER BY id',
@@ -58,6 +67,11 @@ export class CheckpointStore extends Table<CheckpointRow> {
   /** Those that are in the library, newest first. */
   all(): CheckpointRow[] {
     return this.#all.all()
+  }
+
+  /** Where drives of checkpoints are, or were, mounted. */
+  mounts(): string[] {
+    return this.#mounts.all()
   }
 
   byPath(path: string): CheckpointRow | undefined {

@@ -61,13 +61,11 @@ const read = ({ id, question }: QuestionRow): Question | undefined =>
 export class PromptStore extends Table<SavedPrompt> {
   readonly #all
   readonly #byName
-  readonly #remove
 
   constructor(db: Connection) {
     super(db, 'saved_prompts')
     this.#all = db.prepare<[], SavedPrompt>('SELECT * FROM saved_prompts ORDER BY name COLLATE NOCASE')
     this.#byName = db.prepare<[string], SavedPrompt>('SELECT * FROM saved_prompts WHERE name = ?')
-    this.#remove = db.prepare<[number]>('DELETE FROM saved_prompts WHERE id = ?')
   }
 
   all(): SavedPrompt[] {
@@ -76,9 +74,5 @@ export class PromptStore extends Table<SavedPrompt> {
 
   named(name: string): SavedPrompt | undefined {
     return this.#byName.get(name)
-  }
-
-  remove(id: number): void {
-    this.#remove.run(id)
   }
 }

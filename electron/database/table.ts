@@ -31,6 +31,10 @@ export class Table<Row extends { id: number }> {
     this.#statement(`UPDATE ${this.#name} SET ${assigned(changes)} WHERE id = @id`).run({ ...changes, id })
   }
 
+  remove(id: number): void {
+    this.#statement(`DELETE FROM ${this.#name} WHERE id = @id`).run({ id })
+  }
+
   updateAll(ids: readonly number[], changes: Partial<Omit<Row, 'id'>>): void {
     const where = 'WHERE id IN (SELECT value FROM json_each(@ids))'
     const statement = this.#statement(`UPDATE ${this.#name} SET ${assigned(changes)} ${where}`)

@@ -42,7 +42,10 @@ type PathsOf = { [M in Method]?: (input: ParsedRequest<M>) => (string | undefine
 const pathsIn: PathsOf = {
   'folders.open': ({ path }) => [path],
   'settings.set': ({ runsFolder, checkpointsFolder }) => [runsFolder, checkpointsFolder],
-  'library.import': ({ path }) => [path],
+  'library.import': ({ path, to }) => [path, to],
+  'library.move': ({ to }) => [to],
+  'libraryFolders.add': ({ path }) => [path],
+  'libraryFolders.drive': ({ path }) => [path],
   'library.relocate': ({ path }) => [path],
   'library.exportPlace': ({ folder }) => [folder],
   'library.export': ({ to }) => [to],

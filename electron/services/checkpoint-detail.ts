@@ -1,6 +1,7 @@
 import { scoresSchema } from '../../engine/contract/index.ts'
 import type { CheckpointDetail, CheckpointSummary } from '../contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
+import { fitsOf } from './checkpoint-fits.ts'
 import { formatOf, imageFactsOf, inspectionOf } from './checkpoint-files.ts'
 import type { Context } from './context.ts'
 import { resultOf } from './run-values.ts'
@@ -26,6 +27,7 @@ export function summaryOfCheckpoint(
     tokenizer: row.tokenizer,
     images: facts && { size: facts.size, classes: facts.classes.length },
     status: row.status,
+    fits: fitsOf(row),
     runId: row.run_id,
     tags: checkpoints.tags.of(row.id),
     notes: row.notes,

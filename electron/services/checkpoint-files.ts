@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { realpath, stat } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import { cardBeside, type ImageFacts, type Inspection, inspectionSchema } from '../../engine/contract/index.ts'
 import type { WorkControl } from '../../engine/shared/work-control.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
+import { isThere } from './drives.ts'
 import { copyFolder } from './files.ts'
 
 /** What the engine said of a checkpoint when it was last inspected. */
@@ -35,6 +36,9 @@ export function ownPaths({
   return storage === 'run-output' ? [...parts, ...writtenCard(path)] : parts
 }
 
+/** What a checkpoint is called: its folder, or its file without the ending. */
+export const stemOf = (path: string): string => basename(path).replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '')
+
 /** The model card that an export wrote beside its GGUF file. */
 export const writtenCard = (path: string): string[] =>
   /\.gguf$/i.test(path) ? [cardBeside(path)].filter((card) => existsSync(card)) : []
@@ -64,8 +68,14 @@ export function sameFiles(before: string, now: Inspection, times = true): boolea
   return earlier.success && list(earlier.data).join('\n') === list(now).join('\n')
 }
 
-/** Whether the files of a checkpoint are as they were when it was last inspected. */
-export async function statusOf(row: CheckpointRow): Promise<CheckpointRow['status']> {
+/**
+ * Whether the files of a checkpoint are as they were when it was last inspected.
+ *
+ * @param isAway whether the drive that it was on is not here
+ */
+export async function statusOf(row: CheckpointRow, isAway: boolean): Promise<CheckpointRow['status']> {
+  // Each file of a drive that does not answer would be waited for.
+  if (isAway && !(await isThere(row.path))) return 'away'
   const inspection = inspectionOf(row)
   const { files } = inspection
   const folder = folderOf(inspection, row.path)
@@ -79,6 +89,13 @@ export async function statusOf(row: CheckpointRow): Promise<CheckpointRow['statu
       }
     }),
   )
-  if (states.every((state) => state === 'missing')) return 'missing'
+  if (states.every((state) => state === 'missing')) return isAway ? 'away' : 'missing'
   return states.every((state) => state === 'present') ? 'present' : 'changed'
+}
+
+/** A path without links, but for the file itself: in the Hub's cache a link has its name, and its parts beside it. */
+export async function placeOf(path: string): Promise<string> {
+  const given = resolve(path)
+  const isFile = (await stat(given).catch(() => null))?.isFile() ?? false
+  return isFile ? join(await realpath(dirname(given)), basename(given)) : await realpath(given)
 }

@@ -37,7 +37,7 @@ export async function placeOfExport(context: Context, job: Record<string, unknow
 }
 
 /** A name as the name of a file. */
-const fileName = (name: string): string =>
+export const fileName = (name: string): string =>
   name
     .replaceAll(/[^\p{L}\p{N}._-]+/gu, '-')
     .replaceAll(/^[.-]+|[.-]+$/g, '')

@@ -74,6 +74,7 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
     ...settings.handlers,
     ...context.tasks.handlers,
     ...library.handlers,
+    ...library.folders.handlers,
     ...datasets.handlers,
     ...imageHandlers(context, library, datasets),
     ...sampleHandlers(context, library, datasets),
@@ -89,7 +90,7 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
 
   queue.recover()
   queue.schedule()
-  context.inBackground(library.check().then(() => library.startHashing()))
+  library.start()
   context.inBackground(datasets.check())
   context.inBackground(purge(context))
 
@@ -110,6 +111,7 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
     subscribe: (listener) => hub.subscribe(listener),
     async close() {
       closing = true
+      library.close()
       await Promise.all([queue.close(), playground.close()])
       await context.tasks.close()
       await engine.close()

@@ -1,10 +1,8 @@
-import { realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { isWithin } from '../../engine/shared/allowed-folders.ts'
 import type { CheckpointSummary, ParsedRequest } from '../contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import type { RunRow } from '../database/runs.ts'
-import { notFound, ProblemError } from '../problems.ts'
+import { notFound } from '../problems.ts'
 import { requireAllowed, requireAllowedWithin } from './allowed-paths.ts'
 import { detailOf, summaryOfCheckpoint } from './checkpoint-detail.ts'
 import {
@@ -13,31 +11,52 @@ import {
   folderOf,
   inspectionOf,
   ownPaths,
+  placeOf,
   sameFiles,
   statusOf,
+  stemOf,
   tokenizerOf,
 } from './checkpoint-files.ts'
+import { CheckpointFits } from './checkpoint-fits.ts'
 import { CheckpointHashing } from './checkpoint-hashing.ts'
+import { CheckpointMoves } from './checkpoint-moves.ts'
+import { relocate } from './checkpoint-relocate.ts'
 import { refuseTwin } from './checkpoint-twins.ts'
+import { requireUnused } from './checkpoint-users.ts'
 import type { Context } from './context.ts'
+import { mountOf, requireRoom } from './drives.ts'
 import { freeName } from './files.ts'
-import { freeExportPlace } from './export-place.ts'
+import { fileName, freeExportPlace } from './export-place.ts'
 import type { Handlers } from './handlers.ts'
-import { pathsOfJob } from './job-paths.ts'
+import { LibraryFolders } from './library-folders.ts'
 import { lineageOf } from './lineage.ts'
 
 type LibraryMethod = keyof Handlers & `library.${string}`
+
+/** Milliseconds between two looks at drives and watched folders. */
+const lookEvery = 15_000
 
 /** Checkpoints and adapters on disk that the app knows of. */
 export class Library {
   readonly #context: Context
   readonly #hashing: CheckpointHashing
-  /** Lets go of files that are moved to the trash, or refuses. */
-  beforeTrash: (row: CheckpointRow) => Promise<void> = async () => {}
+  readonly #fits: CheckpointFits
+  readonly folders: LibraryFolders
+  readonly moves: CheckpointMoves
+  #timer: NodeJS.Timeout | undefined
+  /** Lets go of files that are about to leave their place, or refuses. */
+  beforeLeaving: (row: CheckpointRow) => Promise<void> = async () => {}
 
   constructor(context: Context) {
     this.#context = context
     this.#hashing = new CheckpointHashing(context, (id) => this.#changed(id))
+    this.#fits = new CheckpointFits(context, (id) => this.#changed(id))
+    this.folders = new LibraryFolders(context)
+    this.moves = new CheckpointMoves(context, {
+      row: (id) => this.row(id),
+      changed: (id) => void this.#changed(id),
+      release: (row) => this.beforeLeaving(row),
+    })
   }
 
   readonly handlers: Handlers<LibraryMethod> = {
@@ -52,14 +71,26 @@ export class Library {
       if (tags) checkpoints.tags.set(id, tags)
       return this.#changed(id)
     },
-    'library.relocate': ({ id, path }) => this.#relocate(this.row(id), path),
-    'library.check': () => this.check(),
+    'library.relocate': async ({ id, path }) => {
+      const row = this.row(id)
+      this.moves.requireStill([row.path])
+      await relocate(this.#context, row, path)
+      return this.#changed(id)
+    },
+    'library.check': () => {
+      this.#context.inBackground(this.folders.look())
+      return this.check()
+    },
+    'library.move': async ({ ids, to }) => {
+      await this.moves.move(ids, to)
+      return undefined
+    },
     'library.remove': ({ id, files }) => this.#remove(this.row(id), files),
     'library.restore': async ({ id }) => {
       const row = this.#context.checkpoints.get(id)
       if (!row) throw notFound('checkpoint', id)
       this.#context.checkpoints.update(id, { removed: null })
-      await this.#checkFiles(row)
+      await this.#checkFiles(row, this.folders.awayness())
       return this.#changed(id)
     },
     'library.exportPlace': ({ id, ...wanted }) => freeExportPlace(this.#context, this.row(id).name, wanted),
@@ -104,6 +135,7 @@ export class Library {
       tokenizer: tokenizerOf(inspection),
       inspection: JSON.stringify(inspection),
       status: 'present' as const,
+      mount: await mountOf(folder),
       removed: null,
     }
     const known = checkpoints.byPath(folder)
@@ -114,11 +146,11 @@ export class Library {
       checkpoints.update(id, {
         ...facts,
         ...run,
-        ...(sameFiles(known.inspection, inspection) ? {} : { content_hash: null }),
+        ...(sameFiles(known.inspection, inspection) ? {} : { content_hash: null, fits: null }),
       })
     } else {
       id = checkpoints.insert({
-        name: from.name ?? nameOf(folder),
+        name: from.name ?? stemOf(folder),
         path: folder,
         storage,
         kind: from.kind ?? (inspection.kind === 'adapter' ? 'adapter' : 'base'),
@@ -127,22 +159,48 @@ export class Library {
         favourite: 0,
         added: Date.now(),
         content_hash: null,
+        fits: null,
         ...facts,
         ...run,
       })
     }
     for (const parent of from.parents ?? []) checkpoints.addParent(id, parent)
-    this.#hashing.start()
+    this.startLooking()
     return this.#changed(id)
   }
 
-  /** Computes the hashes that are missing, in the background. */
-  startHashing(): void {
+  /** Computes hashes that are missing and what fits this computer, in the background. */
+  startLooking(): void {
+    this.#fits.start()
     this.#hashing.start()
   }
 
-  async #import({ path, mode, twins }: ParsedRequest<'library.import'>): Promise<CheckpointSummary> {
-    if (mode === 'in-place') return await this.add(path, 'in-place')
+  /** Puts right moves that were cut short, and looks from now on whether drives come and go and watched folders change. */
+  start(): void {
+    this.#context.inBackground(
+      this.moves
+        .recover()
+        .then(() => this.check())
+        .then(() => this.startLooking())
+        .then(() => this.folders.look()),
+    )
+    this.#timer = setInterval(() => this.#context.inBackground(this.#look()), lookEvery).unref()
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+  }
+
+  async #look(): Promise<void> {
+    if (await this.folders.look()) {
+      await this.check()
+      this.startLooking()
+    }
+  }
+
+  async #import({ path, mode, twins, to: place, name }: ParsedRequest<'library.import'>): Promise<CheckpointSummary> {
+    const called = name === undefined ? {} : { name }
+    if (mode === 'in-place') return await this.add(path, 'in-place', called)
     const {
       engine,
       options: { platform },
@@ -154,85 +212,48 @@ export class Library {
     const inspection = await engine.request('inspect', { checkpoint: resolve(path) })
     if (twins === 'refuse') await refuseTwin(this.#context, inspection)
     const { folder: from } = inspection
-    const to = await freeName(join(settings().checkpointsFolder, nameOf(from)))
+    const to = await freeName(
+      join(place ?? settings().checkpointsFolder, name === undefined ? stemOf(from) : fileName(name)),
+    )
     await requireAllowed(platform, [to])
+    await requireRoom(to, inspection.files)
     await tasks.run({ kind: 'copy', title: `Copying ${basename(path)}`, subject: null }, (control) =>
       copyCheckpoint(inspection, from, to, control),
     )
-    return await this.add(from === folderOf(inspection, from) ? to : join(to, basename(from)), 'copied')
+    return await this.add(from === folderOf(inspection, from) ? to : join(to, basename(from)), 'copied', called)
   }
 
   /** Checks the files of every entry. @returns the entries whose status changed */
   async check(): Promise<CheckpointSummary[]> {
     const changed: CheckpointSummary[] = []
+    const isAway = this.folders.awayness()
     for (const row of this.#context.checkpoints.all()) {
-      if (await this.#checkFiles(row)) changed.push(this.#changed(row.id))
+      if (await this.#checkFiles(row, isAway)) changed.push(this.#changed(row.id))
     }
     return changed
   }
 
-  async #checkFiles(row: CheckpointRow): Promise<boolean> {
-    const status = await statusOf(row)
-    if (status === row.status) return false
-    this.#context.checkpoints.update(row.id, { status })
-    return true
-  }
-
-  async #relocate(row: CheckpointRow, path: string): Promise<CheckpointSummary> {
-    const {
-      checkpoints,
-      engine,
-      options: { platform },
-      tasks,
-    } = this.#context
-    await requireAllowedWithin(platform, [path])
-    const folder = await placeOf(path)
-    const other = checkpoints.byPath(folder)
-    if (other && other.id !== row.id && other.removed === null)
-      throw new ProblemError('conflict', `${folder} is in the library already, as ${other.name}.`, { file: folder })
-    const inspection = await engine.request('inspect', { checkpoint: folder })
-    const { hash } = await tasks.run(
-      {
-        kind: 'hash',
-        title: `Comparing ${row.name} with what is in ${folder}`,
-        subject: { kind: 'checkpoint', id: row.id },
-      },
-      ({ signal, progress }) => engine.request('hash', { folder }, { signal, progress }),
-    )
-    const same = row.content_hash === null ? sameFiles(row.inspection, inspection, false) : row.content_hash === hash
-    if (!same)
-      throw new ProblemError(
-        'conflict',
-        `${folder} does not hold what ${row.name} is: import it as another checkpoint.`,
-        {
-          file: folder,
-        },
-      )
-    // A removed entry of the same folder gives up its path, which must be unique.
-    if (other && other.id !== row.id) checkpoints.update(other.id, { path: `${other.path} (removed ${other.id})` })
-    checkpoints.update(row.id, {
-      path: folder,
-      status: 'present',
-      content_hash: hash,
-      inspection: JSON.stringify(inspection),
-    })
-    return this.#changed(row.id)
+  async #checkFiles(row: CheckpointRow, isAway: (row: CheckpointRow) => Promise<boolean>): Promise<boolean> {
+    const status = await statusOf(row, await isAway(row))
+    const isFound = status === 'present' && (row.mount === null || row.status !== 'present')
+    const mount = isFound ? await mountOf(row.path) : row.mount
+    if (status === row.status && mount === row.mount) return false
+    this.#context.checkpoints.update(row.id, { status, mount })
+    return status !== row.status
   }
 
   async #remove(row: CheckpointRow, files: 'keep' | 'trash'): Promise<undefined> {
     const { checkpoints, runs, options } = this.#context
-    const user = runs
-      .inStates(['queued', 'starting', 'running', 'stopping', 'paused', 'interrupted'])
-      .find((run) => run.output_id === row.id || readsFrom(run, row))
-    if (user)
-      throw new ProblemError('in-use', `${row.name} is needed by the run ${user.name}: cancel or remove that first.`)
+    requireUnused(runs, row)
+    this.moves.requireStill([row.path])
     if (files === 'trash') {
       await requireAllowed(options.platform, [dirname(row.path)])
-      await this.beforeTrash(row)
+      await this.beforeLeaving(row)
     }
-    if (files === 'trash' && (await statusOf(row)) !== 'missing')
+    if (files === 'trash' && !['missing', 'away'].includes(await statusOf(row, await this.folders.awayness()(row))))
       for (const path of ownPaths(row)) await options.platform.trash(path)
     checkpoints.update(row.id, { removed: Date.now(), ...(files === 'trash' ? { status: 'missing' as const } : {}) })
+    this.folders.dismissAt(row.path)
     this.#context.emit('checkpoint', { id: row.id, removed: true })
     return undefined
   }
@@ -242,17 +263,3 @@ export class Library {
     return summaryOfCheckpoint(this.#context, this.row(id))
   }
 }
-
-/** A path without links, but for the file itself: in the Hub's cache a link has its name, and its parts beside it. */
-async function placeOf(path: string): Promise<string> {
-  const given = resolve(path)
-  const isFile = (await stat(given).catch(() => null))?.isFile() ?? false
-  return isFile ? join(await realpath(dirname(given)), basename(given)) : await realpath(given)
-}
-
-/** What a checkpoint is called: its folder, or its file without the ending. */
-const nameOf = (path: string): string => basename(path).replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '')
-
-/** Whether a run's job names the checkpoint, as what it works on or as an adapter. */
-const readsFrom = (run: RunRow, { id, path }: CheckpointRow): boolean =>
-  run.checkpoint_id === id || pathsOfJob(JSON.parse(run.job) as object).some((used) => isWithin(used.path, [path]))

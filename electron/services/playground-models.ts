@@ -15,6 +15,8 @@ type Stores = Pick<Context, 'checkpoints' | 'runs'>
 export function writingModelOf(stores: Stores, row: CheckpointRow): KnownModel {
   const { id: checkpointId, name } = row
   const refuse = (text: string) => new ProblemError('unsupported', `${name} ${text}`, { file: row.path })
+  if (row.status === 'away')
+    throw new ProblemError('bad-file', `The drive of ${name} is not here now: connect it first.`, { file: row.path })
   if (row.status === 'missing')
     throw new ProblemError('bad-file', `The files of ${name} are missing: relocate it in the library.`, {
       file: row.path,

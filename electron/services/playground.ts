@@ -54,7 +54,7 @@ export class Playground {
     turns.beforeRun = async () => {
       if (!this.#process.isBusy) await this.#process.end()
     }
-    library.beforeTrash = async ({ id, name, path }) => {
+    library.beforeLeaving = async ({ id, name, path }) => {
       for (const { question } of this.#live.values())
         if (question.answers.some(({ checkpointId }) => checkpointId === id))
           throw new ProblemError('in-use', `${name} answers a question in the playground: stop that first.`)

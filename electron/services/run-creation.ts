@@ -72,6 +72,7 @@ export class RunCreation {
     const job = await this.jobOf(input)
     if (input.parentId !== undefined) rowOf(this.#context, input.parentId)
     await checkInputs(job)
+    this.#library.moves.requireStill(pathsOfJob(job).map(({ path }) => path))
     // What cannot be said in the format, and a place that cannot be written, are known from headers.
     if (job.kind === 'export') await this.#context.engine.request('estimate', { job })
     const { problems } = await this.check(job, 'check')

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path'
+import { isWithin } from '../../engine/shared/allowed-folders.ts'
 import type { RunOutline } from '../database/runs.ts'
 import { ProblemError } from '../problems.ts'
 import { requireAllowed } from './allowed-paths.ts'
@@ -39,7 +40,9 @@ export async function removeFiles(
     if (!isOwn(context, id)) continue
     await requireAllowed(options.platform, [dirname(folder)])
     if (await exists(folder)) for (const path of [folder, ...writtenCard(folder)]) await options.platform.trash(path)
-    if (output_id === null) continue
+    // What was moved elsewhere is not gone with it.
+    const output = output_id === null ? undefined : checkpoints.get(output_id)
+    if (output_id === null || !output || !isWithin(output.path, [folder])) continue
     checkpoints.update(output_id, { status: 'missing' })
     emit('checkpoint', { id: output_id, removed: false })
   }

@@ -105,6 +105,8 @@ function addCheckpoint(checkpoints: CheckpointStore, dataFolder: string): number
     favourite: 0,
     added: Date.UTC(2026, 0, 1),
     content_hash: 'none',
+    mount: null,
+    fits: null,
     inspection: JSON.stringify({
       kind: 'checkpoint',
       folder,

@@ -6,6 +6,7 @@ import { playground } from './0005-playground.ts'
 import { logTimes } from './0006-log-times.ts'
 import { runsTable } from './0007-runs-table.ts'
 import { systemLoad } from './0008-system-load.ts'
+import { libraryFolders } from './0009-library-folders.ts'
 
 /** In order; the schema's version is the number of those that were applied. What has been released is never edited. */
 export const migrations: readonly string[] = [
@@ -17,4 +18,5 @@ export const migrations: readonly string[] = [
   logTimes,
   runsTable,
   systemLoad,
+  libraryFolders,
 ]

@@ -101,6 +101,9 @@ test('no run reads or writes outside by such a path', async () => {
   for (const [method, input] of [
     ['datasets.register', {}],
     ['library.import', {}],
+    ['libraryFolders.add', { use: 'watched' }],
+    ['libraryFolders.add', { use: 'kept' }],
+    ['libraryFolders.drive', {}],
     ['runs.importFolder', {}],
     ['runs.importArchive', {}],
     ['folders.list', {}],
@@ -108,6 +111,9 @@ test('no run reads or writes outside by such a path', async () => {
   ] as const)
     assert.equal((await app.problem(method, { ...input, path: `${home}/inner/../text.txt` })).kind, 'refused', method)
   assert.equal((await app.problem('settings.set', { runsFolder: `${home}/inner/..` })).kind, 'refused')
+  const copy = { path: join(sample, 'model'), mode: 'copy', to: `${home}/inner/..` }
+  assert.equal((await app.problem('library.import', copy)).kind, 'refused')
+  assert.equal((await app.problem('library.move', { ids: [1], to: join(home, 'later') })).kind, 'refused')
 })
 
 test('a run that was imported reads no file that it may not, when it goes on', async () => {

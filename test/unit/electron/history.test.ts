@@ -50,6 +50,8 @@ const checkpoint = (name: string): number =>
     added: 1,
     content_hash: null,
     inspection: '{}',
+    mount: null,
+    fits: null,
     removed: null,
   })
 

@@ -137,6 +137,32 @@ test('files that vanish, change or move are noticed; a moved checkpoint is found
   )
 })
 
+test('a checkpoint is moved with its entry, and what fits this computer is told of it', async () => {
+  const { id, path, name } = await app.ask('library.import', { path: copyOfSample('mover') })
+  const hash = await hashed(id)
+  const to = join(app.dataFolder, 'other drive')
+  await app.ask('library.move', { ids: [id], to })
+  const moved = await app.ask('library.get', { id })
+  assert.deepEqual([moved.path, moved.storage, moved.name], [join(to, 'mover'), 'copied', name])
+  assert.equal(existsSync(path), false)
+  assert.deepEqual(await app.ask('library.check'), [])
+  // On one drive a folder gets another name; with copies of files it is the same entry, with the same content.
+  assert.equal(moved.contentHash, hash)
+  const tasks = app.told('task').filter(({ kind }) => kind === 'move')
+  assert.deepEqual([tasks.at(-1)!.state, tasks.at(-1)!.title], ['done', `Moving ${name} to ${to}`])
+  for (;;) {
+    const { fits } = await app.ask('library.get', { id })
+    if (fits) {
+      assert.deepEqual(
+        [fits.train, fits.prune, fits.run].map((one) => [one.fits, one.precision, one.reduced]),
+        Array.from({ length: 3 }, () => [true, 'bfloat16', false]),
+      )
+      break
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+})
+
 test('what is removed comes back; what goes to the trash is told to the host; names, tags and notes stay', async () => {
   const { id, path } = await app.ask('library.import', { path: copyOfSample('doomed') })
   await app.ask('library.update', { id, name: 'a better name', tags: ['b', 'a'], notes: 'x', favourite: true })
