@@ -31,6 +31,8 @@ export const checkpointSchema = z.object({
   images: imageFactsSchema.pick({ size: true }).extend({ classes: z.int() }).nullable(),
   /** `away`: its drive is not here now. */
   status: z.enum(['present', 'missing', 'changed', 'away']),
+  /** Where the drive is mounted that it is on, or was on; null until that is known. */
+  mount: z.string().nullable(),
   /** What can be done with it on this computer; null of an adapter or a graph, and until it is known. */
   fits: fitsSchema.nullable(),
   /** The run that wrote it. */

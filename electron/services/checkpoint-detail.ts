@@ -27,6 +27,7 @@ export function summaryOfCheckpoint(
     tokenizer: row.tokenizer,
     images: facts && { size: facts.size, classes: facts.classes.length },
     status: row.status,
+    mount: row.mount,
     fits: fitsOf(row),
     runId: row.run_id,
     tags: checkpoints.tags.of(row.id),

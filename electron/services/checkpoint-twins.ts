@@ -9,7 +9,10 @@ import type { Inspection } from '../../engine/contract/index.ts'
  *
  * @throws ProblemError of kind `bad-setting` that names the entry which has it
  */
-export async function refuseTwin({ checkpoints, engine, tasks }: Context, inspection: Inspection): Promise<void> {
+export async function refuseTwin(
+  { checkpoints, engine, tasks }: Pick<Context, 'checkpoints' | 'engine' | 'tasks'>,
+  inspection: Inspection,
+): Promise<void> {
   const { folder, parameters, files } = inspection
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
   const alike = (row: CheckpointRow) =>

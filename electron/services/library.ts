@@ -1,4 +1,4 @@
-import { basename, dirname, join, resolve } from 'node:path'
+import { dirname } from 'node:path'
 import type { CheckpointSummary, ParsedRequest } from '../contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import type { RunRow } from '../database/runs.ts'
@@ -8,7 +8,6 @@ import { detailOf, summaryOfCheckpoint } from './checkpoint-detail.ts'
 import {
   copyCheckpoint,
   dtypeOf,
-  folderOf,
   inspectionOf,
   ownPaths,
   placeOf,
@@ -17,16 +16,15 @@ import {
   stemOf,
   tokenizerOf,
 } from './checkpoint-files.ts'
+import { copyIn } from './checkpoint-copy.ts'
 import { CheckpointFits } from './checkpoint-fits.ts'
 import { CheckpointHashing } from './checkpoint-hashing.ts'
 import { CheckpointMoves } from './checkpoint-moves.ts'
 import { relocate } from './checkpoint-relocate.ts'
-import { refuseTwin } from './checkpoint-twins.ts'
 import { requireUnused } from './checkpoint-users.ts'
 import type { Context } from './context.ts'
-import { mountOf, requireRoom } from './drives.ts'
-import { freeName } from './files.ts'
-import { fileName, freeExportPlace } from './export-place.ts'
+import { mountOf } from './drives.ts'
+import { freeExportPlace } from './export-place.ts'
 import type { Handlers } from './handlers.ts'
 import { LibraryFolders } from './library-folders.ts'
 import { lineageOf } from './lineage.ts'
@@ -198,29 +196,10 @@ export class Library {
     }
   }
 
-  async #import({ path, mode, twins, to: place, name }: ParsedRequest<'library.import'>): Promise<CheckpointSummary> {
-    const called = name === undefined ? {} : { name }
-    if (mode === 'in-place') return await this.add(path, 'in-place', called)
-    const {
-      engine,
-      options: { platform },
-      settings,
-      tasks,
-    } = this.#context
-    await requireAllowedWithin(platform, [path])
-    // Refuse a folder that holds no checkpoint before anything is copied.
-    const inspection = await engine.request('inspect', { checkpoint: resolve(path) })
-    if (twins === 'refuse') await refuseTwin(this.#context, inspection)
-    const { folder: from } = inspection
-    const to = await freeName(
-      join(place ?? settings().checkpointsFolder, name === undefined ? stemOf(from) : fileName(name)),
-    )
-    await requireAllowed(platform, [to])
-    await requireRoom(to, inspection.files)
-    await tasks.run({ kind: 'copy', title: `Copying ${basename(path)}`, subject: null }, (control) =>
-      copyCheckpoint(inspection, from, to, control),
-    )
-    return await this.add(from === folderOf(inspection, from) ? to : join(to, basename(from)), 'copied', called)
+  async #import({ mode, ...asked }: ParsedRequest<'library.import'>): Promise<CheckpointSummary> {
+    const path = mode === 'copy' ? await copyIn(this.#context, asked) : asked.path
+    const called = asked.name === undefined ? {} : { name: asked.name }
+    return await this.add(path, mode === 'copy' ? 'copied' : 'in-place', called)
   }
 
   /** Checks the files of every entry. @returns the entries whose status changed */

@@ -1,9 +1,11 @@
 import type { Page } from '@playwright/test'
-import { cpSync, renameSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { faultsInBothThemes } from './accessibility.ts'
 import { expect, test } from './fixtures.ts'
 import { sample } from '../../../scripts/headless-host.ts'
 import { importSample } from './import-sample.ts'
+import { pressOn } from './keyboard.ts'
 import { scratchFolder } from './scratch.ts'
 
 // The life of one entry of the library and of one data set, each test from where the last one ended.
@@ -99,6 +101,61 @@ test('the checkpoint is taken out of the library again', async ({ app: { page } 
   await page.getByRole('alertdialog').getByRole('button', { name: 'Remove' }).click()
   await expect(page.getByRole('heading', { level: 1, name: 'Library' })).toBeVisible()
   await expect(card(page)).toBeHidden()
+})
+
+test('models in a watched folder are offered, by keyboard; one is added, misses its drive, and is moved to another', async ({
+  app,
+  shell,
+}) => {
+  const { page } = app
+  cpSync(join(sample, 'model'), scratch('drive/org/Oak'), { recursive: true })
+  cpSync(join(sample, 'model'), scratch('drive/Elm'), { recursive: true })
+  mkdirSync(scratch('second drive'))
+  await pressOn(page, page.getByRole('button', { name: 'Folders' }))
+  const folders = page.getByRole('dialog', { name: 'Folders of the library' })
+  await app.choose(scratch('drive'), () => pressOn(page, folders.getByRole('button', { name: 'Watch a folder…' })))
+  await expect(folders).toContainText('2 models, looked through just now.')
+  expect(await faultsInBothThemes(page, shell)).toEqual([])
+  await page.keyboard.press('Escape')
+
+  const found = page.getByRole('region', { name: 'Found, not in the library' })
+  expect(await faultsInBothThemes(page, shell)).toEqual([])
+  await pressOn(page, found.getByRole('button', { name: 'Dismiss Elm' }))
+  await pressOn(page, found.getByRole('button', { name: 'Add in place Oak' }))
+  await expect(found).toBeHidden()
+  const oak = page.getByRole('article').filter({ hasText: 'Oak' })
+  await expect(oak).toContainText('left in org')
+  await expect(oak.getByRole('list', { name: 'Fits this computer' })).toContainText('Train bf16', { timeout: 20_000 })
+
+  renameSync(scratch('drive'), scratch('unplugged'))
+  await page.reload()
+  await expect(oak).toContainText('Not here now')
+  renameSync(scratch('unplugged'), scratch('drive'))
+  await page.reload()
+  await expect(oak).not.toContainText('Not here now')
+  await expect(page.getByRole('button', { name: '1 found model dismissed: show' })).toBeVisible()
+
+  await page.getByRole('button', { name: 'Select', exact: true }).click()
+  await oak.getByRole('checkbox').check()
+  await page.getByRole('button', { name: 'Move to another drive…' }).click()
+  const move = page.getByRole('dialog', { name: 'Move Oak to another drive' })
+  await app.choose(scratch('second drive'), () => move.getByRole('button', { name: 'Another folder…' }).click())
+  await expect(move.getByRole('radio', { name: scratch('second drive') })).toBeChecked()
+  expect(await faultsInBothThemes(page, shell)).toEqual([])
+  await move.getByRole('button', { name: 'Move', exact: true }).click()
+  await expect(oak).toContainText('in second drive')
+  expect(existsSync(scratch('drive/org/Oak'))).toBe(false)
+  expect(existsSync(scratch('second drive/Oak/config.json'))).toBe(true)
+
+  // What the specs after this one find is as it was.
+  await page.getByRole('button', { name: 'Folders' }).click()
+  for (const name of ['drive', 'second drive'])
+    await folders.getByRole('button', { name: `Forget ${scratch(name)}`, exact: true }).click()
+  await page.keyboard.press('Escape')
+  await page.getByRole('button', { name: 'Actions for Oak' }).click()
+  await page.getByRole('menuitem', { name: 'Remove…' }).click()
+  await page.getByRole('alertdialog').getByRole('button', { name: 'Remove' }).click()
+  await expect(oak).toBeHidden()
 })
 
 test('instructions are shown as the model sees them, and differently once their kind is corrected', async ({ app }) => {

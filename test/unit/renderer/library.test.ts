@@ -21,6 +21,7 @@ const checkpoint = (id: number, facts: Partial<CheckpointSummary>): CheckpointSu
   tokenizer: 'tokenizer.json',
   images: null,
   status: 'present',
+  mount: '/',
   fits: null,
   runId: null,
   tags: [],

@@ -3,6 +3,7 @@ import Copy from '@lucide/svelte/icons/copy'
 import FileOutput from '@lucide/svelte/icons/file-output'
 import FlaskConical from '@lucide/svelte/icons/flask-conical'
 import FolderOpen from '@lucide/svelte/icons/folder-open'
+import FolderInput from '@lucide/svelte/icons/folder-input'
 import Gauge from '@lucide/svelte/icons/gauge'
 import MapPin from '@lucide/svelte/icons/map-pin'
 import MessageCircle from '@lucide/svelte/icons/message-circle'
@@ -11,6 +12,7 @@ import Pencil from '@lucide/svelte/icons/pencil'
 import Scissors from '@lucide/svelte/icons/scissors'
 import Trash from '@lucide/svelte/icons/trash-2'
 import type { CheckpointSummary } from '../../../../electron/contract/index.ts'
+import { isHere } from '../../checkpoint-status.ts'
 import { call } from '../../client/index.ts'
 import { choosePath } from '../../components/choose-path.svelte.ts'
 import type { MenuItem } from '../../components/Menu.svelte'
@@ -24,11 +26,12 @@ import { toasts } from '../../state/toasts.svelte.ts'
 export interface Dialogs {
   rename: (checkpoint: CheckpointSummary) => void
   remove: (checkpoint: CheckpointSummary) => void
+  move: (checkpoint: CheckpointSummary) => void
 }
 
 /** What can be started with a checkpoint: nothing where its files are gone, or are a graph for other programs. */
 export function runActions({ id, kind, status, format, images }: CheckpointSummary) {
-  if (status === 'missing' || format === 'onnx') return []
+  if (!isHere({ status }) || format === 'onnx') return []
   const playground = { label: 'Playground', icon: MessageCircle, href: href('playground', null, { checkpoint: id }) }
   if (kind === 'adapter') {
     return [
@@ -48,7 +51,7 @@ export function runActions({ id, kind, status, format, images }: CheckpointSumma
 
 /** The form of a sweep, with the paper's comparison of criteria chosen. */
 export function figureActions({ id, kind, status, format }: CheckpointSummary): MenuItem[] {
-  if (kind === 'adapter' || status === 'missing' || format === 'onnx') return []
+  if (kind === 'adapter' || !isHere({ status }) || format === 'onnx') return []
   const address = href('new', null, { kind: 'sweep', figure: 'criteria', checkpoint: id })
   return [{ label: 'Repeat a figure of the paper…', icon: ChartLine, href: address }]
 }
@@ -63,29 +66,31 @@ export function menuOf(checkpoint: CheckpointSummary, dialogs: Dialogs): MenuIte
     ...entryActions(checkpoint, {
       rename: () => dialogs.rename(checkpoint),
       remove: () => dialogs.remove(checkpoint),
+      move: () => dialogs.move(checkpoint),
     }),
   ]
 }
 
-/** What can be done with its files and its entry. `rename` and `remove` open dialogs of the screen. */
+/** What can be done with its files and its entry. The functions open dialogs of the screen. */
 export function entryActions(
   checkpoint: CheckpointSummary,
-  { rename, remove }: { rename: () => void; remove: () => void },
+  { rename, remove, move }: { rename: () => void; remove: () => void; move: () => void },
 ): MenuItem[] {
   return [
     { label: 'Rename…', icon: Pencil, run: rename },
     {
       label: 'Copy its files…',
       icon: Copy,
-      disabled: checkpoint.status === 'missing',
+      disabled: !isHere(checkpoint),
       run: () => void exportCopy(checkpoint),
     },
+    { label: 'Move to another drive…', icon: FolderInput, disabled: !isHere(checkpoint), run: move },
     ...(app.info?.canOpenFolders
       ? [
           {
             label: 'Open folder',
             icon: FolderOpen,
-            disabled: checkpoint.status === 'missing',
+            disabled: !isHere(checkpoint),
             run: () => void attempt(() => call('folders.open', { path: checkpoint.path })),
           },
         ]

@@ -5,8 +5,8 @@ import { familyName } from '../../names.ts'
 import { imageFactsOf } from './image-facts.ts'
 
 const storages = {
-  'in-place': 'Where it was found',
-  copied: 'Copied into the folder of checkpoints',
+  'in-place': 'Left where they were found',
+  copied: 'In a folder of the library',
   'run-output': 'Written by a run',
 }
 

@@ -1,4 +1,5 @@
 import type { CheckpointSummary } from '../../../../electron/contract/index.ts'
+import { absenceOf, isHere } from '../../checkpoint-status.ts'
 import { bytes, parameters } from '../../format.ts'
 import { checkpointKindName, familyName } from '../../names.ts'
 
@@ -35,7 +36,7 @@ const optionOf = (checkpoint: CheckpointSummary): CheckpointOption => ({
     familyName(checkpoint.family),
     `${parameters(checkpoint.parameters)} parameters`,
     bytes(checkpoint.bytes),
-    ...(checkpoint.status === 'missing' ? ['missing'] : []),
+    ...[absenceOf(checkpoint) ?? []].flat(),
   ].join(' · '),
-  disabled: checkpoint.status === 'missing',
+  disabled: !isHere(checkpoint),
 })

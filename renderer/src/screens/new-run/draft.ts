@@ -26,6 +26,8 @@ export const draftSchema = z.object({
   sweep: sweepDraftSchema.default(() => emptySweep()),
   /** Where the runs of a sweep are done. */
   where: clusterDraftSchema.default(() => here()),
+  /** Where its folder is made; empty: in the folder of the settings. */
+  folder: z.string().default(''),
   /** Run that this one changes. */
   parentId: z.int().nullable(),
 })
@@ -47,6 +49,7 @@ export const emptyDraft = (): Draft => ({
   preset: null,
   sweep: emptySweep(),
   where: here(),
+  folder: '',
   parentId: null,
 })
 

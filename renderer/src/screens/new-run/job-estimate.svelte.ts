@@ -27,11 +27,14 @@ export class LiveEstimate {
   /** Counts the jobs asked about: answers to an older one are dropped. */
   #latest = 0
 
-  /** @param job null while there is nothing to estimate */
-  constructor(job: () => JobDraft | null) {
+  /**
+   * @param job null while there is nothing to estimate
+   * @param folder where the run's folder is made; empty: in the folder of the settings
+   */
+  constructor(job: () => JobDraft | null, folder: () => string = () => '') {
     const text = $derived.by(() => {
       const asked = job()
-      return asked && JSON.stringify(asked)
+      return asked && JSON.stringify({ job: asked, ...(folder() !== '' && { folder: folder() }) })
     })
     $effect(() => {
       const mine = ++this.#latest
@@ -43,12 +46,12 @@ export class LiveEstimate {
     })
   }
 
-  async #ask(job: JobDraft, mine: number): Promise<void> {
+  async #ask(asked: { job: JobDraft; folder?: string }, mine: number): Promise<void> {
     try {
-      const answer = await call('runs.estimate', { job })
+      const answer = await call('runs.estimate', asked)
       if (mine !== this.#latest) return
       this.answer = answer
-      this.answered = job
+      this.answered = asked.job
       this.problem = undefined
     } catch (error) {
       if (mine === this.#latest) this.problem = asProblem(error)

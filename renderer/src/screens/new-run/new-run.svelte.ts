@@ -87,7 +87,12 @@ export class NewRun {
   readonly onCluster = $derived(this.isSweep && this.draft.where.on === 'slurm')
   readonly cluster = resource('clusters.report', () => (this.onCluster ? undefined : null), { keep: true })
   readonly plan = new SweepPlan(() => this)
-  readonly estimate = new LiveEstimate(() => (this.opened && this.missing === null ? this.job : null))
+  /** Where the run's folder is made; empty: in the folder of the settings. */
+  readonly folder = $derived(this.onCluster ? this.draft.where.folder.trim() : this.draft.folder)
+  readonly estimate = new LiveEstimate(
+    () => (this.opened && this.missing === null ? this.job : null),
+    () => this.draft.folder,
+  )
   readonly check = new LiveCheck(() => (this.opened && this.missing === null ? this.job : null))
   /** Whether the run as it stands would be refused. */
   readonly refused = $derived(
@@ -187,7 +192,7 @@ export class NewRun {
       const run = await call('runs.create', {
         job: $state.snapshot(this.job),
         ...(name && { name }),
-        ...(this.onCluster && { folder: this.draft.where.folder.trim() }),
+        ...(this.folder !== '' && { folder: this.folder }),
         ...(parentId !== null && { parentId }),
       })
       this.opened = false

@@ -73,6 +73,7 @@ export const queryOf = (columns: readonly number[], question: number | undefined
 export function refusalOf({ images, format, status }: CheckpointSummary): string | null {
   if (images) return 'a model of images'
   if (format === 'onnx') return 'an ONNX graph'
+  if (status === 'away') return 'its drive is not here now'
   return status === 'missing' ? 'files are missing' : null
 }
 
