@@ -121,6 +121,8 @@ export type JoinedScores = z.infer<typeof joinedScoresSchema>
 export const runDetailSchema = runSchema.extend({
   job: jobSchema,
   joined: joinedScoresSchema,
+  /** Where its checkpoint lies now; null where the library has it no more. */
+  checkpointPath: z.string().nullable(),
   /** Layers of the checkpoint that it works on, as far as the library knows them. */
   layersBefore: z.array(layerShapeSchema).nullable(),
   estimate: estimateSchema.nullable(),

@@ -6,9 +6,12 @@ import type { WorkControl } from '../../engine/shared/work-control.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import { isThere } from './drives.ts'
 import { copyFolder } from './files.ts'
+import { parsedOnce } from './parsed-once.ts'
 
 /** What the engine said of a checkpoint when it was last inspected. */
-export const inspectionOf = (row: CheckpointRow): Inspection => inspectionSchema.parse(JSON.parse(row.inspection))
+export const inspectionOf = ({ inspection }: Pick<CheckpointRow, 'inspection'>): Inspection =>
+  readInspection(inspection)
+const readInspection = parsedOnce(inspectionSchema)
 
 /** What kind of files a checkpoint has. */
 export const formatOf = (inspection: Inspection): 'safetensors' | 'gguf' | 'onnx' =>
@@ -29,7 +32,7 @@ export function ownPaths({
   storage,
   inspection,
 }: Pick<CheckpointRow, 'path' | 'storage' | 'inspection'>): string[] {
-  const known = inspectionSchema.parse(JSON.parse(inspection))
+  const known = readInspection(inspection)
   if (!isGguf(known)) return [path]
   if (storage === 'copied') return [dirname(path)]
   const parts = known.files.map(({ name }) => join(dirname(path), name))

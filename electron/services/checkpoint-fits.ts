@@ -1,13 +1,14 @@
-import { type Fits, fitsSchema } from '../../engine/contract/index.ts'
-import { z } from 'zod'
 import { totalmem } from 'node:os'
+import { z } from 'zod'
+import { type Fits, fitsSchema } from '../../engine/contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import { wasAborted } from '../problems.ts'
 import { requireAllowedWithin } from './allowed-paths.ts'
 import { formatOf, imageFactsOf, inspectionOf, tokenizerOf } from './checkpoint-files.ts'
 import type { Context } from './context.ts'
+import { parsedOnce } from './parsed-once.ts'
 
-const storedSchema = z.object({ for: z.string(), fits: fitsSchema.nullable() })
+const readStored = parsedOnce(z.object({ for: z.string(), fits: fitsSchema.nullable() }))
 /** Milliseconds between two messages of what was found out. */
 const period = 1000
 
@@ -64,8 +65,7 @@ export class CheckpointFits {
   }
 
   #isKnown({ fits }: CheckpointRow): boolean {
-    const known = fits === null ? null : storedSchema.safeParse(JSON.parse(fits))
-    return known?.data?.for === this.#computer()
+    return fits !== null && readStored(fits).for === this.#computer()
   }
 
   /** Undefined where it could not be found out. */
@@ -98,7 +98,4 @@ function withoutTokenizer(fits: Fits): Fits {
 }
 
 /** What is known of a checkpoint: of another computer too, until it is known of this one. */
-export function fitsOf({ fits }: CheckpointRow): Fits | null {
-  const known = fits === null ? null : storedSchema.safeParse(JSON.parse(fits))
-  return known?.data?.fits ?? null
-}
+export const fitsOf = ({ fits }: CheckpointRow): Fits | null => (fits === null ? null : readStored(fits).fits)

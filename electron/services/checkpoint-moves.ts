@@ -33,6 +33,8 @@ export class CheckpointMoves {
   readonly #context: Context
   readonly #library: MovedLibrary
   readonly #moves: MoveStore
+  /** Those that this process is at work on. */
+  readonly #running = new Set<number>()
 
   constructor(context: Context, library: MovedLibrary) {
     this.#context = context
@@ -98,6 +100,7 @@ export class CheckpointMoves {
     const { id: checkpoint_id, path: origin } = row
     const begun = { checkpoint_id, origin, folder, whole: Number(whole), target, state: 'copying' } as const
     const move = { ...begun, id: this.#moves.insert(begun) }
+    this.#running.add(move.id)
     try {
       yield 'planned'
       const renamed = plan.renames && (await isRenamed(folder, target))
@@ -114,13 +117,22 @@ export class CheckpointMoves {
         throw error
       }
     } catch (error) {
-      this.#moves.remove(move.id)
+      this.#end(move.id)
       throw error
     }
     yield 'entered'
-    await this.#removeOrigin(target, plan)
+    try {
+      await this.#removeOrigin(target, plan)
+    } finally {
+      this.#running.delete(move.id)
+    }
     yield 'removed'
-    this.#moves.remove(move.id)
+    this.#end(move.id)
+  }
+
+  #end(id: number): void {
+    this.#running.delete(id)
+    this.#moves.remove(id)
   }
 
   /** From here on the new place counts. */
@@ -171,7 +183,8 @@ export class CheckpointMoves {
   /** Puts right what was under way when the app last ended. What is on a drive that is not here waits for it. */
   async recover(): Promise<void> {
     for (const move of this.#moves.all()) {
-      const { target, folder } = move
+      const { id, target, folder } = move
+      if (this.#running.has(id)) continue
       if (!(await isThere(dirname(target))) || !(await isThere(dirname(folder)))) continue
       try {
         await this.#recoverOne(move)

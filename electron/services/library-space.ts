@@ -20,9 +20,9 @@ export async function librarySpace(
     return drive ? drives.get(drive.mount) : undefined
   }
   for (const folder of folders) await enter(folder)
-  for (const { path, bytes, status } of rows) {
+  for (const { path, mount, bytes, status } of rows) {
     if (status === 'away' || status === 'missing') continue
-    const drive = await enter(dirname(path))
+    const drive = await enter(mount ?? dirname(path))
     if (!drive) continue
     drive.checkpoints++
     drive.bytes += bytes

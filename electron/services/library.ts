@@ -191,6 +191,7 @@ export class Library {
 
   async #look(): Promise<void> {
     if (await this.folders.look()) {
+      await this.moves.recover()
       await this.check()
       this.startLooking()
     }

@@ -12,7 +12,7 @@ import { exists } from './files.ts'
 import type { Library } from './library.ts'
 import { freeRunFolder, nextName, slug } from './run-names.ts'
 import type { RunQueue } from './run-queue.ts'
-import { restingStates, rowOf } from './run-summary.ts'
+import { checkpointPathOf, restingStates, rowOf } from './run-summary.ts'
 import { settingsOf } from './run-values.ts'
 
 /** Makes runs of what is asked: checks the job, enters it into the database and queues it. */
@@ -116,7 +116,8 @@ export class RunCreation {
 
   /** Queues the same job again, in a new folder; an export in its old place where nothing is there. @returns the id of the new run */
   async retry(row: RunRow): Promise<number> {
-    const { out, ...settings } = JSON.parse(row.job) as Record<string, unknown>
+    const { out, ...stored } = JSON.parse(row.job) as Record<string, unknown>
+    const settings = { ...stored, checkpoint: checkpointPathOf(this.#context, row) ?? stored['checkpoint'] }
     const again = row.kind === 'export' && typeof out === 'string' && !(await exists(out))
     const job = again ? { ...settings, out } : settings
     return await this.create({ name: nextName(row.name), job, parentId: row.id })

@@ -74,6 +74,15 @@ export function summaryOf(row: RunRow, store: RunStore): RunSummary {
   }
 }
 
+/** Where the checkpoint of a run lies now, which may have been moved since; null where the library has it no more. */
+export function checkpointPathOf(
+  { checkpoints }: Pick<Context, 'checkpoints'>,
+  { checkpoint_id }: Pick<RunRow, 'checkpoint_id'>,
+): string | null {
+  const checkpoint = checkpoint_id === null ? undefined : checkpoints.get(checkpoint_id)
+  return checkpoint && checkpoint.removed === null ? checkpoint.path : null
+}
+
 /** @throws ZodError where the job was written by a version that knew other settings */
 export function detailOf(row: RunRow, { runs: store, checkpoints }: Pick<Context, 'runs' | 'checkpoints'>): RunDetail {
   const checkpoint = row.checkpoint_id === null ? undefined : checkpoints.get(row.checkpoint_id)
@@ -85,6 +94,7 @@ export function detailOf(row: RunRow, { runs: store, checkpoints }: Pick<Context
     parentId: row.parent_id,
     sweepId: sweepAbove(row, store)?.id ?? null,
     joined: joinedScores({ runs: store }, row),
+    checkpointPath: checkpointPathOf({ checkpoints }, row),
     layersBefore: inspection?.kind === 'checkpoint' ? inspection.layers : null,
     ofImages: checkpoint !== undefined && imageFactsOf(inspection!) !== null,
     metricNames: [...store.metrics.counts(row.id).keys()],

@@ -3,7 +3,9 @@ import { cpSync, existsSync, mkdtempSync, realpathSync, renameSync, rmSync, syml
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { z } from 'zod'
 import { driveOf, isHere, isMounted, mountOf, requireRoom } from '../../../electron/services/drives.ts'
+import { parsedOnce } from '../../../electron/services/parsed-once.ts'
 import { Library } from '../../../electron/services/library.ts'
 import { contextOn } from './context.ts'
 import { sample } from './services.ts'
@@ -143,4 +145,16 @@ test('drives are told by where they are mounted', { skip: process.platform !== '
   assert.equal(await isHere(drive, drive), false, 'the folder is there, without the drive')
   const parent = await driveOf(root)
   assert.equal((await driveOf(join(root, 'not/made/yet')))?.mount, parent?.mount)
+})
+
+test('what is kept of a checkpoint is read once, however often lists ask for it', () => {
+  let readings = 0
+  const read = parsedOnce(z.object({ a: z.number().refine(() => ++readings > 0) }))
+  assert.equal(read('{"a":1}'), read('{"a":1}'))
+  assert.equal(readings, 1)
+  assert.deepEqual(read('{"a":2}'), { a: 2 })
+  assert.throws(() => read('{}'))
+  for (let number = 3; number < 5000; number++) read(`{"a":${number}}`)
+  read('{"a":1}')
+  assert.equal(readings, 5000, 'what was not asked for in a long time is read again')
 })

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { CheckpointSummary } from '../../../electron/contract/index.ts'
 import { filterCheckpoints, isFiltered, readFilter, writeFilter } from '../../../renderer/src/screens/library/filter.ts'
+import { fitRows } from '../../../renderer/src/screens/library/fits.ts'
 import { layerBars, summary } from '../../../renderer/src/screens/library/layer-bars.ts'
 import { layOut } from '../../../renderer/src/screens/library/lineage-layout.ts'
+import { bytesToCopy } from '../../../renderer/src/screens/library/places/space.ts'
 import { meanOf, tasksOf } from '../../../renderer/src/screens/library/scores.ts'
 import { parseRoute, href } from '../../../renderer/src/router/routes.ts'
 
@@ -116,4 +118,32 @@ test('a mean is of all tasks or of none', () => {
   assert.deepEqual(order, ['boolq', 'piqa'])
   assert.ok(Math.abs(meanOf(scores, order)! - 0.6) < 1e-12)
   assert.equal(meanOf({ tasks: { piqa: task }, perplexity: {} }, order), null)
+})
+
+test('what fits this computer is said with its precision and place, and what does not with the reason', () => {
+  const fit = {
+    fits: true,
+    precision: 'bfloat16',
+    reduced: false,
+    memoryBytes: 4e9,
+    placement: 'card',
+    detail: null,
+  } as const
+  const [train, prune, run] = fitRows({
+    computerBytes: 2e10,
+    train: { ...fit, precision: '8-bit', reduced: true, placement: 'processor' },
+    prune: { ...fit, fits: false, memoryBytes: 3e10, detail: 'Needs about 30.00 GB of memory.' },
+    run: fit,
+  })
+  assert.equal(
+    train!.sentence,
+    'Train: fits in 8-bit on the CPU, with 4 GB of memory. With a micro-batch size of 1 and gradient checkpointing.',
+  )
+  assert.equal(prune!.sentence, 'Prune: does not fit. Needs about 30.00 GB of memory.')
+  assert.deepEqual([run!.fits, run!.precision, run!.place, run!.note], [true, 'bf16', 'GPU', ''])
+})
+
+test('a move needs room for what is on other drives', () => {
+  const some = [checkpoint(1, { mount: '/' }), checkpoint(2, { mount: '/media/big' }), checkpoint(3, { mount: null })]
+  assert.equal(bytesToCopy(some, '/media/big'), 4e9)
 })

@@ -207,7 +207,10 @@ export class NewRun {
   }
 
   #first(): Draft {
-    return this.parent ? draftOf(this.parent.job, this.parent) : emptyDraft()
+    if (!this.parent) return emptyDraft()
+    const draft = draftOf(this.parent.job, this.parent)
+    // It may have been moved since.
+    return { ...draft, checkpoint: this.parent.checkpointPath ?? draft.checkpoint }
   }
   #snapshot(): Draft {
     return $state.snapshot(this.draft) as Draft
