@@ -235,10 +235,11 @@ export const runMethods = {
   ],
   /** How busy the computer was while it ran. */
   'runs.load': [byId, z.array(loadPointSchema)],
-  /** The newest lines of its log before one, in their order; fewer than `limit` where it begins with them. */
+  /** The newest lines of its log before one, or of its warnings and errors, in their order; fewer than `limit` where it begins with them. */
   'runs.log': [
     z.strictObject({
       id,
+      level: z.enum(['all', 'warnings']).default('all'),
       before: logLineSchema.pick({ time: true, id: true }).optional(),
       limit: z.int().min(1).max(1000).default(200),
     }),

@@ -7,6 +7,8 @@ interface LogQuery {
   time: number
   id: number
   limit: number
+  /** 0: warnings and errors alone. */
+  all: number
 }
 
 /** What runs left beside their curves: snapshots of pruning, samples, log and scores. */
@@ -32,7 +34,7 @@ export class RunRecords {
     )
     this.#log = db.prepare<[LogQuery], LogLine>(
       `SELECT id, time, level, message FROM run_log
-       WHERE run_id = @run AND (time, id) < (@time, @id)
+       WHERE run_id = @run AND (time, id) < (@time, @id) AND (@all OR level <> 'info')
        ORDER BY time DESC, id DESC LIMIT @limit`,
     )
     this.#addMissingLog = db.prepare<[Omit<LogLine, 'id'> & { run: number }]>(
@@ -93,13 +95,16 @@ export class RunRecords {
   }
 
   /**
-   * The newest lines before one, in their order.
+   * The newest lines before one, or of warnings and errors alone, in their order.
    *
    * @param before of all lines where it is left out
    */
-  log(runId: number, { before, limit }: { before?: Pick<LogLine, 'time' | 'id'>; limit: number }): LogLine[] {
+  log(
+    runId: number,
+    { level, before, limit }: { level: 'all' | 'warnings'; before?: Pick<LogLine, 'time' | 'id'>; limit: number },
+  ): LogLine[] {
     const { time, id } = before ?? { time: Number.MAX_SAFE_INTEGER, id: 0 }
-    return this.#log.all({ run: runId, time, id, limit }).toReversed()
+    return this.#log.all({ run: runId, time, id, limit, all: Number(level === 'all') }).toReversed()
   }
 
   addSnapshot(runId: number, snapshot: PruningSnapshot): void {

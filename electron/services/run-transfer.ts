@@ -62,7 +62,7 @@ export class RunTransfer {
       throw new ProblemError('conflict', `${target} exists already: choose another name.`, { file: target })
     const file = found ? await freeName(join(target, slug(row.name)), extension) : target
     const log: Manifest['log'] = []
-    for (const { id: _, ...line } of runs.records.log(id, { limit: loggedLines })) log.push(line)
+    for (const { id: _, ...line } of runs.records.log(id, { level: 'all', limit: loggedLines })) log.push(line)
     const { name, notes, created, started, finished } = row
     const tags = runs.tags.of(id)
     const manifest = { format: 'secateur-run', version: 1, name, notes, tags, created, started, finished, log } as const

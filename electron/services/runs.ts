@@ -131,9 +131,9 @@ export class Runs {
       rowOf(this.#context, id)
       return this.#context.runs.load.of(id)
     },
-    'runs.log': ({ id, before, limit }) => {
+    'runs.log': ({ id, level, before, limit }) => {
       rowOf(this.#context, id)
-      return this.#context.runs.records.log(id, { limit, ...(before && { before }) })
+      return this.#context.runs.records.log(id, { level, limit, ...(before && { before }) })
     },
     'runs.sweep': async ({ id }) => {
       const { engine, runs } = this.#context

@@ -281,3 +281,19 @@ test('the runs of a sweep go with it where its folder goes', () => {
   runs.update(own[1]!, { removed: 5 })
   assert.deepEqual(runs.withRunsOfSweeps([alone, first]), [alone, first, own[0]])
 })
+
+test('warnings are found in the whole log, however many lines came after them', () => {
+  const id = run({ name: 'talks much' })
+  const say = (time: number, level: 'info' | 'warning' | 'error') =>
+    runs.records.addLog(id, { time, level, message: `${level} ${time}` })
+  say(1, 'warning')
+  for (let time = 2; time <= 300; time++) say(time, 'info')
+  say(301, 'error')
+  const newest = runs.records.log(id, { level: 'warnings', limit: 200 })
+  assert.deepEqual(
+    newest.map(({ message }) => message),
+    ['warning 1', 'error 301'],
+  )
+  assert.deepEqual(runs.records.log(id, { level: 'warnings', before: newest[1]!, limit: 1 }), [newest[0]])
+  assert.equal(runs.records.log(id, { level: 'all', limit: 200 }).length, 200)
+})

@@ -1,15 +1,14 @@
-import type { LoadPoint, LogLine, PruningSnapshot, RunDetail, RunSummary } from '../../../../electron/contract/index.ts'
+import type { LoadPoint, PruningSnapshot, RunDetail, RunSummary } from '../../../../electron/contract/index.ts'
 import { Curve } from '../../charts/curve.ts'
 import { asProblem, call, onEvent, type Problem } from '../../client/index.ts'
+import { merged } from './merged.ts'
+import { RunLog } from './run-log.svelte.ts'
 
 export type Sample = { step: number; prompt: string; text: string }
 /** States in which nothing more happens by itself. */
 const resting: readonly RunSummary['state'][] = ['paused', 'cancelled', 'failed', 'interrupted', 'done']
 export const isResting = (state: RunSummary['state']): boolean => resting.includes(state)
 
-/** Log lines that are read at once, and kept on the page while new ones come; older ones are read again when asked for. */
-const logPage = 200
-const longestLog = 5000
 /** Snapshots that are held at once: each is small, but a run may have thousands. */
 const heldSnapshots = 200
 
@@ -22,9 +21,7 @@ export class LiveRun {
   detail = $state.raw<RunDetail>()
   problem = $state.raw<Problem>()
   samples = $state.raw<readonly Sample[]>([])
-  log = $state.raw<readonly LogLine[]>([])
-  /** Whether the log has no earlier lines. */
-  logBegins = $state(true)
+  readonly log: RunLog
   load = $state.raw<readonly LoadPoint[]>([])
   pruningSteps = $state.raw<readonly number[]>([])
   snapshots = $state.raw<ReadonlyMap<number, PruningSnapshot>>(new Map())
@@ -39,6 +36,7 @@ export class LiveRun {
 
   constructor(id: number) {
     this.id = id
+    this.log = new RunLog(id)
     this.#stops = [
       onEvent('run', (run) => run.id === id && this.#changed(run)),
       onEvent('metrics', ({ id: of, points }) => {
@@ -58,7 +56,7 @@ export class LiveRun {
       onEvent('load', ({ id: of, point }) => {
         if (of === id) this.#whenRead(() => (this.load = merged(this.load, [point], ({ time }) => time)))
       }),
-      onEvent('log', ({ id: of, lines }) => of === id && this.#whenRead(() => this.#addLines(lines))),
+      onEvent('log', ({ id: of, lines }) => of === id && this.#whenRead(() => this.log.add(lines))),
     ]
   }
 
@@ -67,20 +65,18 @@ export class LiveRun {
     this.#waiting ??= []
     const { id } = this
     try {
-      const [detail, series, samples, log, load] = await Promise.all([
+      const [detail, series, samples, load] = await Promise.all([
         call('runs.get', { id }),
         call('runs.series', { id, points: 1000 }),
         call('runs.samples', { id }),
-        call('runs.log', { id, limit: logPage }),
         call('runs.load', { id }),
+        this.log.read(),
       ])
       this.detail = detail
       this.problem = undefined
       this.#curves = new Map(series.map((each) => [each.name, Curve.from(each)]))
       this.samples = samples
-      this.log = log
       this.load = load
-      this.logBegins = log.length < logPage
       this.pruningSteps = detail.pruningSteps
     } catch (error) {
       const problem = asProblem(error)
@@ -101,16 +97,6 @@ export class LiveRun {
   curve(name: string): Curve | undefined {
     void this.#grown
     return this.#curves.get(name)
-  }
-
-  /** Reads the page of the log before what is there. */
-  async needEarlierLog(): Promise<void> {
-    const [first] = this.log
-    if (!first || this.logBegins) return
-    const before = { time: first.time, id: first.id }
-    const earlier = await call('runs.log', { id: this.id, before, limit: logPage })
-    this.log = [...earlier, ...this.log]
-    this.logBegins = earlier.length < logPage
   }
 
   /** The snapshot of a step, asked for where it is not there yet. */
@@ -173,12 +159,6 @@ export class LiveRun {
     this.snapshots = new Map([...held, [snapshot.step, snapshot]])
   }
 
-  #addLines(lines: readonly LogLine[]): void {
-    const all = merged(this.log, lines, ({ id }) => id)
-    if (all.length > longestLog) this.logBegins = false
-    this.log = all.slice(-longestLog)
-  }
-
   /** At most once a frame, however many batches come. */
   #draw(): void {
     this.#frame ??= requestAnimationFrame(() => {
@@ -189,9 +169,3 @@ export class LiveRun {
 }
 
 const sampleKey = ({ step, prompt }: Sample) => `${step} ${prompt}`
-
-/** The list with what is new in it; what has the same key takes its place. */
-function merged<Item>(list: readonly Item[], items: readonly Item[], keyOf: (item: Item) => unknown): Item[] {
-  const keys = new Set(items.map(keyOf))
-  return [...list.filter((item) => !keys.has(keyOf(item))), ...items]
-}
