@@ -37,6 +37,8 @@ export const checkpointSchema = z.object({
   fits: fitsSchema.nullable(),
   /** The run that wrote it. */
   runId: id.nullable(),
+  /** The sweep that this run belongs to. */
+  sweep: z.object({ id, name: z.string() }).nullable(),
   tags,
   notes: z.string(),
   favourite: z.boolean(),

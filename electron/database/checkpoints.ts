@@ -34,6 +34,7 @@ export class CheckpointStore extends Table<CheckpointRow> {
   readonly tags: TagStore
   readonly #all
   readonly #mounts
+  readonly #sweepOf
   readonly #byPath
   readonly #byHash
   readonly #parents
@@ -50,6 +51,10 @@ export class CheckpointStore extends Table<CheckpointRow> {
       'SELECT DISTINCT mount FROM checkpoints WHERE removed IS NULL AND mount IS NOT NULL',
     )
     this.#mounts.pluck()
+    this.#sweepOf = db.prepare<[number], { id: number; name: string }>(
+      `SELECT s.id, s.name FROM runs r JOIN runs s ON s.id = r.parent_id
+       WHERE r.id = ? AND s.kind = 'sweep' AND s.removed IS NULL`,
+    )
     this.#byPath = db.prepare<[string], CheckpointRow>('SELECT * FROM checkpoints WHERE path = ?')
     this.#byHash = db.prepare<[string], number>(
       'SELECT id FROM checkpoints WHERE content_hash = ? AND removed IS NULL ORDER BY id',
@@ -72,6 +77,11 @@ export class CheckpointStore extends Table<CheckpointRow> {
   /** Where drives of checkpoints are, or were, mounted. */
   mounts(): string[] {
     return this.#mounts.all()
+  }
+
+  /** The sweep that a run belongs to. */
+  sweepOf(runId: number): { id: number; name: string } | null {
+    return this.#sweepOf.get(runId) ?? null
   }
 
   byPath(path: string): CheckpointRow | undefined {

@@ -30,6 +30,7 @@ export function summaryOfCheckpoint(
     mount: row.mount,
     fits: fitsOf(row),
     runId: row.run_id,
+    sweep: row.run_id === null ? null : checkpoints.sweepOf(row.run_id),
     tags: checkpoints.tags.of(row.id),
     notes: row.notes,
     favourite: row.favourite === 1,

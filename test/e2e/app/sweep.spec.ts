@@ -145,6 +145,20 @@ test('its runs are folded under it in the history, filtered, grouped, tagged and
   await page.goto(address)
 })
 
+test('what its runs wrote is folded under it in the library, and shown by keyboard', async ({ app: { page } }) => {
+  const address = page.url()
+  await go(page, '#/library')
+  const cards = page.getByRole('article')
+  const before = await cards.count()
+  const toggle = page.getByRole('button', { name: /checkpoints of Two criteria$/ })
+  await expect(cards.filter({ has: toggle })).toContainText('1.21m')
+  await pressOn(page, toggle)
+  await expect(cards).toHaveCount(before + 2)
+  await page.keyboard.press('Enter')
+  await expect(cards).toHaveCount(before)
+  await page.goto(address)
+})
+
 test('a clone opens the form with the same lists', async ({ app: { page } }) => {
   await page.getByRole('link', { name: 'Clone' }).click()
   await expect(page.getByRole('heading', { level: 1, name: 'Clone of Two criteria' })).toBeVisible()

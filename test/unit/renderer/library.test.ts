@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { CheckpointSummary } from '../../../electron/contract/index.ts'
 import { filterCheckpoints, isFiltered, readFilter, writeFilter } from '../../../renderer/src/screens/library/filter.ts'
 import { fitRows } from '../../../renderer/src/screens/library/fits.ts'
+import { foldSweeps, keyOfEntry, parameterRange } from '../../../renderer/src/screens/library/fold.ts'
 import { layerBars, summary } from '../../../renderer/src/screens/library/layer-bars.ts'
 import { layOut } from '../../../renderer/src/screens/library/lineage-layout.ts'
 import { bytesToCopy } from '../../../renderer/src/screens/library/places/space.ts'
@@ -26,6 +27,7 @@ const checkpoint = (id: number, facts: Partial<CheckpointSummary>): CheckpointSu
   mount: '/',
   fits: null,
   runId: null,
+  sweep: null,
   tags: [],
   notes: '',
   favourite: false,
@@ -146,4 +148,21 @@ test('what fits this computer is said with its precision and place, and what doe
 test('a move needs room for what is on other drives', () => {
   const some = [checkpoint(1, { mount: '/' }), checkpoint(2, { mount: '/media/big' }), checkpoint(3, { mount: null })]
   assert.equal(bytesToCopy(some, '/media/big'), 4e9)
+})
+
+test('what the runs of a sweep wrote is folded under it, at the place of the first, until it is opened', () => {
+  const sweep = { id: 7, name: 'Two criteria' }
+  const list = [
+    checkpoint(1, {}),
+    checkpoint(2, { sweep, parameters: 3e6 }),
+    checkpoint(3, { sweep: { id: 8, name: 'One alone' } }),
+    checkpoint(4, { sweep, parameters: 1e6 }),
+  ]
+  const keys = (open: number[]) => foldSweeps(list, (id) => open.includes(id)).map(keyOfEntry)
+  assert.deepEqual(keys([]), ['1', 'sweep-7', '3'])
+  assert.deepEqual(keys([7]), ['1', 'sweep-7', '2', '4', '3'])
+  const [, folded] = foldSweeps(list, () => false)
+  assert.ok(folded?.type === 'sweep')
+  assert.equal(parameterRange(folded.members, String), '1000000 to 3000000')
+  assert.equal(parameterRange(folded.members.slice(1), String), '1000000')
 })
