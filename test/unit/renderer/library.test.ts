@@ -163,6 +163,6 @@ test('what the runs of a sweep wrote is folded under it, at the place of the fir
   assert.deepEqual(keys([7]), ['1', 'sweep-7', '2', '4', '3'])
   const [, folded] = foldSweeps(list, () => false)
   assert.ok(folded?.type === 'sweep')
-  assert.equal(parameterRange(folded.members, String), '1000000 to 3000000')
+  assert.equal(parameterRange(folded.members, String), '1000000–3000000')
   assert.equal(parameterRange(folded.members.slice(1), String), '1000000')
 })

@@ -30,12 +30,12 @@ export function foldSweeps(checkpoints: readonly CheckpointSummary[], isOpen: (s
 export const keyOfEntry = (entry: Entry): string =>
   entry.type === 'sweep' ? `sweep-${entry.sweep.id}` : String(entry.checkpoint.id)
 
-/** "1.2M to 2.08M", or the one number that all have. */
+/** "1.2M–2.08M", or the one number that all have. */
 export function parameterRange(
   members: readonly Pick<CheckpointSummary, 'parameters'>[],
   text: (parameters: number) => string,
 ): string {
   const all = members.map(({ parameters }) => parameters)
   const [least, most] = [text(Math.min(...all)), text(Math.max(...all))]
-  return least === most ? least : `${least} to ${most}`
+  return least === most ? least : `${least}–${most}`
 }
