@@ -3,6 +3,7 @@ import { appMethods } from './app.ts'
 import type { MethodTable } from './common.ts'
 import { clusterMethods } from './clusters.ts'
 import { compareMethods } from './compare.ts'
+import { coordinateMethods } from './coordinates.ts'
 import { datasetMethods } from './datasets.ts'
 import { historyMethods } from './history.ts'
 import { libraryFolderMethods } from './library-folders.ts'
@@ -24,6 +25,7 @@ export * from './clusters.ts'
 export * from './common.ts'
 export * from './compare.ts'
 export * from './connection.ts'
+export * from './coordinates.ts'
 export * from './datasets.ts'
 export * from './events.ts'
 export * from './history.ts'
@@ -48,6 +50,7 @@ export const methods = {
   ...runMethods,
   ...clusterMethods,
   ...historyMethods,
+  ...coordinateMethods,
   ...compareMethods,
   ...pictureMethods,
   ...predictionMethods,

@@ -167,7 +167,8 @@ function cell(value: HistoryRow['values'][number], column: string): string | num
   return isTime && typeof value === 'number' ? new Date(value).toISOString() : value
 }
 
-function typeOf(name: string): Column['type'] {
+/** What kind of number a setting or metric is, by its name. */
+export function typeOf(name: string): Column['type'] {
   if (name.endsWith('Bytes')) return 'bytes'
   if (/\.(acc|accNorm|top1|top5|meanAccuracy)$|parametersKept$|setting\.(ratio|targetFraction)$/.test(name))
     return 'fraction'

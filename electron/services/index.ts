@@ -12,6 +12,7 @@ import { appHandlers } from './app.ts'
 import { clusterHandlers } from './clusters.ts'
 import { Compare } from './compare.ts'
 import type { Context } from './context.ts'
+import { coordinateHandlers } from './coordinates.ts'
 import { imageHandlers } from './dataset-images.ts'
 import { Datasets } from './datasets.ts'
 import { diagnosticHandlers } from './diagnostics.ts'
@@ -82,6 +83,7 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
     ...clusterHandlers(context),
     ...new RunTransfer(context, library, runs).handlers,
     ...new HistoryService(context, history).handlers,
+    ...coordinateHandlers(history),
     ...new Compare(context, history).handlers,
     ...pictureHandlers(context),
     ...predictionHandlers(context),

@@ -122,6 +122,13 @@ test('its runs are folded under it in the history, filtered, grouped, tagged and
   await dialog.getByRole('button', { name: 'Change tags' }).click()
   await expect(page.getByText('Tags of 3 runs changed')).toBeVisible()
 
+  // Any runs that are ticked, not of one sweep alone, are drawn as lines through what they differ in.
+  await pressOn(page, page.getByRole('toolbar').getByRole('button', { name: 'Parallel coordinates' }))
+  const drawn = page.getByRole('dialog', { name: 'Parallel coordinates' })
+  await expect(drawn.getByRole('img', { name: /^Parallel coordinates of 2 runs: Criterion, / })).toBeVisible()
+  expect(await faultsInBothThemes(page, shell)).toEqual([])
+  await page.keyboard.press('Escape')
+
   const search = page.getByRole('searchbox')
   await search.fill('tag:both criterion = magnitude ratoi > 0.3')
   await expect(page.getByText('No column is called “ratoi”.')).toBeVisible()
@@ -149,11 +156,13 @@ test('what its runs wrote is folded under it in the library, and shown by keyboa
   const address = page.url()
   await go(page, '#/library')
   const cards = page.getByRole('article')
-  const before = await cards.count()
   const toggle = page.getByRole('button', { name: /checkpoints of Two criteria$/ })
   await expect(cards.filter({ has: toggle })).toContainText('1.21m')
+  const before = await cards.count()
   await pressOn(page, toggle)
   await expect(cards).toHaveCount(before + 2)
+  await expect(toggle).toBeFocused()
+  await expect(toggle).toHaveAttribute('aria-expanded', 'true')
   await page.keyboard.press('Enter')
   await expect(cards).toHaveCount(before)
   await page.goto(address)

@@ -15,6 +15,7 @@ import { History } from '../../../electron/database/history.ts'
 import { migrations } from '../../../electron/database/migrations/index.ts'
 import { emptyRow, type RunRow, RunStore } from '../../../electron/database/runs.ts'
 import type { Context } from '../../../electron/services/context.ts'
+import { coordinateHandlers } from '../../../electron/services/coordinates.ts'
 import { HistoryService } from '../../../electron/services/history.ts'
 import { lineageOf } from '../../../electron/services/lineage.ts'
 import { tagRuns } from '../../../electron/services/run-tags.ts'
@@ -23,13 +24,16 @@ import { joinedScores, putMetrics, putMetricsOfEvaluated } from '../../../electr
 let runs: RunStore
 let checkpoints: CheckpointStore
 let service: HistoryService
+let coordinates: ReturnType<typeof coordinateHandlers>
 
 beforeEach(() => {
   const db = new Database(':memory:')
   for (const migration of migrations) db.exec(migration)
   runs = new RunStore(db)
   checkpoints = new CheckpointStore(db)
-  service = new HistoryService({ runs, checkpoints } as Context, new History(db, runs.unwritten))
+  const history = new History(db, runs.unwritten)
+  service = new HistoryService({ runs, checkpoints } as Context, history)
+  coordinates = coordinateHandlers(history)
 })
 
 const checkpoint = (name: string): number =>
@@ -296,4 +300,27 @@ test('warnings are found in the whole log, however many lines came after them', 
   )
   assert.deepEqual(runs.records.log(id, { level: 'warnings', before: newest[1]!, limit: 1 }), [newest[0]])
   assert.equal(runs.records.log(id, { level: 'all', limit: 200 }).length, 200)
+})
+
+test('of any runs the settings are told in which they differ, and the numbers that two of them have', async () => {
+  const sweep = run({ name: 'all of them', kind: 'sweep' })
+  const ids = [0.2, 0.5, 0.5].map((ratio, at) => {
+    const id = run({ name: `drawn ${at}` })
+    runs.putValues(id, 'setting', { ratio, rank: 8, ...(at > 0 && { criterion: at === 1 ? 'wanda' : 'loraprune' }) })
+    runs.putValues(id, 'metric', { loss: at + 1, ...(at === 0 && { alone: 1 }) })
+    return id
+  })
+  const drawn = await coordinates['coordinates.get']({ ids: [sweep, ...ids] })
+  assert.deepEqual(
+    [drawn.settings, drawn.metrics].map((columns) => columns.map(({ key }) => key)),
+    [['setting.criterion', 'setting.ratio'], ['metric.loss']],
+  )
+  assert.deepEqual(
+    drawn.runs.map(({ name, values }) => [name, ...values]),
+    [
+      ['drawn 0', null, 0.2, 1],
+      ['drawn 1', 'wanda', 0.5, 2],
+      ['drawn 2', 'loraprune', 0.5, 3],
+    ],
+  )
 })

@@ -6,7 +6,8 @@ import { bin, colourAt, heatRows, scaled } from '../../../renderer/src/charts/he
 import { smooth } from '../../../renderer/src/charts/smoothing.ts'
 import { loadLine } from '../../../renderer/src/screens/run/load-line.ts'
 import { paretoFront } from '../../../renderer/src/screens/compare/pareto.ts'
-import { explained, metricAxis, settingAxis } from '../../../renderer/src/screens/run/sweep-coordinates.ts'
+import { coordinateRuns } from '../../../renderer/src/screens/history/coordinate-runs.ts'
+import { explained, importances, metricAxis, settingAxis } from '../../../renderer/src/charts/coordinates.ts'
 
 const close = (actual: (number | null)[], expected: (number | null)[]) => {
   assert.equal(actual.length, expected.length)
@@ -158,6 +159,13 @@ test('settings stand on their axis as far apart as they are, and words evenly', 
     metricAxis('loss', [2, 4, 3]).ticks.map(({ place }) => place),
     [0, 1],
   )
+  // Of more values than there is room for, the ends of numbers and some of the words are named.
+  const many = Array.from({ length: 20 }, (_, at) => at)
+  assert.deepEqual(
+    settingAxis('seed', many).ticks.map(({ value }) => value),
+    [0, 19],
+  )
+  assert.equal(settingAxis('data', many.map(String)).ticks.length, 7)
 })
 
 const sweepRun = (ratio: number, seed: number, loss: number) => ({ varied: { ratio, seed }, metrics: { loss } })
@@ -170,4 +178,27 @@ test('a setting explains the part of the variance that lies between its values',
   assert.equal(explained(runs.slice(0, 2), 'seed', 'loss'), null)
   assert.equal(explained(runs.slice(0, 2), 'ratio', 'loss'), null)
   assert.equal(explained(runs, 'ratio', 'perplexity'), null)
+  const named = runs.map((one, at) => ({ ...one, varied: { ...one.varied, name: String(at) } }))
+  assert.deepEqual(
+    importances(named, ['name', 'seed', 'ratio'], 'loss').map(({ name }) => name),
+    ['ratio', 'seed', 'name'],
+    'what explains most stands first, and what cannot be told last',
+  )
+})
+
+const column = (key: string) => ({ key, label: key, type: 'number' as const })
+
+test('runs of the history are drawn by their settings and metrics, without what a run lacks', () => {
+  const runs = coordinateRuns({
+    settings: [column('setting.ratio'), column('setting.criterion')],
+    metrics: [column('metric.loss')],
+    runs: [
+      { id: 1, name: 'a', values: [0.5, 'wanda', 2] },
+      { id: 2, name: 'b', values: [0.2, null, null] },
+    ],
+  })
+  assert.deepEqual(runs, [
+    { name: 'a', varied: { 'setting.ratio': 0.5, 'setting.criterion': 'wanda' }, metrics: { 'metric.loss': 2 } },
+    { name: 'b', varied: { 'setting.ratio': 0.2, 'setting.criterion': null }, metrics: {} },
+  ])
 })

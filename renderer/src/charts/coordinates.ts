@@ -1,6 +1,13 @@
-import type { Sweep } from '../../../../electron/contract/index.ts'
+/** A run as parallel coordinates see it: settings and metrics by their names. */
+export interface CoordinateRun {
+  readonly name: string
+  readonly varied: Readonly<Record<string, unknown>>
+  readonly metrics: Readonly<Record<string, number | undefined>>
+}
+type Run = Pick<CoordinateRun, 'varied' | 'metrics'>
 
-type Run = Pick<Sweep['runs'][number], 'varied' | 'metrics'>
+/** Ticks that fit beside an axis. */
+const mostTicks = 9
 
 /** An axis of parallel coordinates: where values stand on it, from 0 at the bottom to 1 at the top. */
 export interface Axis {
@@ -29,9 +36,17 @@ export function settingAxis(name: string, values: readonly unknown[]): Axis {
   )
   return {
     name,
-    ticks: ordered.map((value) => ({ value, place: places.get(keyOf(value))! })),
+    ticks: thinned(ordered, isNumeric).map((value) => ({ value, place: places.get(keyOf(value))! })),
     placeOf: (value) => places.get(keyOf(value)) ?? null,
   }
+}
+
+/** Of many values the ends, where those between follow from them, or some. */
+function thinned(values: readonly unknown[], isNumeric: boolean): readonly unknown[] {
+  if (values.length <= mostTicks) return values
+  if (isNumeric) return [values[0], values.at(-1)]
+  const step = Math.ceil(values.length / mostTicks)
+  return values.filter((_, at) => at % step === 0)
 }
 
 /** The axis of a metric, from its smallest value to its largest. */
@@ -58,3 +73,13 @@ export function explained(runs: readonly Run[], setting: string, metric: string)
   const all = sum(known.map(({ value }) => (value - middle) ** 2))
   return all === 0 ? null : sum(groups.map((own) => own.length * (mean(own) - middle) ** 2)) / all
 }
+
+/** Settings with what each explains of a metric, the most first; those of which that cannot be told last, as they come. */
+export const importances = (
+  runs: readonly Run[],
+  settings: readonly string[],
+  metric: string | undefined,
+): { name: string; share: number | null }[] =>
+  settings
+    .map((name) => ({ name, share: metric === undefined ? null : explained(runs, name, metric) }))
+    .toSorted((a, b) => (b.share ?? -1) - (a.share ?? -1))
