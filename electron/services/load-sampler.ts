@@ -1,8 +1,9 @@
 import type { Context } from './context.ts'
 import { SystemLoad } from './system-load.ts'
 
-/** Milliseconds between two looks at how busy the computer is. */
+/** Milliseconds between two looks at how busy the computer is, and until the first one: short runs get a curve too. */
 const period = 5000
+const first = 1000
 
 /** Writes down how busy the computer is while runs go on. */
 export class LoadSampler {
@@ -22,14 +23,19 @@ export class LoadSampler {
   start(): void {
     if (this.#timer !== undefined) return
     this.#load = new SystemLoad()
-    this.#timer = setInterval(() => {
-      if (this.#running().length === 0) this.stop()
-      else if (!this.#looking) this.#context.inBackground(this.#look())
-    }, period)
+    this.#wait(first)
+  }
+
+  #wait(milliseconds: number): void {
+    this.#timer = setTimeout(() => {
+      if (this.#running().length === 0) return this.stop()
+      if (!this.#looking) this.#context.inBackground(this.#look())
+      this.#wait(period)
+    }, milliseconds)
   }
 
   stop(): void {
-    clearInterval(this.#timer)
+    clearTimeout(this.#timer)
     this.#timer = undefined
   }
 

@@ -44,6 +44,10 @@ test.beforeAll(async () => {
     '--steps',
     '1',
     '--evaluate-dense',
+    '--prompts',
+    'The baker',
+    '--max-new-tokens',
+    '6',
   ]
   const tasks = ['piqa/valid.jsonl', 'winogrande/dev.jsonl'].flatMap((file) => [
     '--task',
@@ -58,6 +62,9 @@ test.beforeAll(async () => {
 test('the page of a run lists its rows with choices and log-likelihoods, by what became of them', async ({ app }) => {
   const { page, shell } = app
   ids.push(await importedRun(app, scratch('texts')))
+  const examples = page.getByRole('region', region('Generated examples'))
+  await expect(examples.getByRole('heading', { name: 'The baker' })).toBeVisible()
+  await expect(examples.getByRole('term')).toHaveText(['Dense', 'Result'])
   const { rightToWrong, wrongToRight, bothWrong } = counted('piqa')
   const predictions = page.getByRole('region', region('Predictions'))
   await expect(predictions.getByRole('status').first()).toContainText(
