@@ -8,7 +8,7 @@ import { folderOf, inspectionOf, ownPaths, stemOf } from './checkpoint-files.ts'
 import type { Context } from './context.ts'
 import { requireRoom } from './drives.ts'
 import { fileName } from './export-place.ts'
-import { type FoundFile, filesOf, freeName } from './files.ts'
+import { exists, type FoundFile, filesOf } from './files.ts'
 import { linksIn, realPathOf } from './real-paths.ts'
 
 /** What a move of a checkpoint takes from where to where. */
@@ -62,8 +62,9 @@ export async function planMoves(context: Context, rows: readonly CheckpointRow[]
       throw new ProblemError('bad-setting', `${to} is within ${folder}, which is to be moved.`, { field: 'to' })
     if (whole && dirname(folder) === into)
       throw new ProblemError('conflict', `${row.name} is in ${into} already.`, { field: 'to' })
-    let target = await freeName(join(into, name))
-    for (let number = 2; taken.has(target); number++) target = await freeName(join(into, `${name}-${number}`))
+    let target = join(into, name)
+    for (let number = 2; taken.has(target) || (await isTaken(context, target)); number++)
+      target = join(into, `${name}-${number}`)
     taken.add(target)
     plans.push({ row, ...parts, target, renames: whole && (await stat(folder)).dev === device })
   }
@@ -73,6 +74,12 @@ export async function planMoves(context: Context, rows: readonly CheckpointRow[]
   )
   return plans
 }
+
+/** Whether something is there, or would be as an entry of the library that is missing now. */
+const isTaken = async ({ checkpoints }: Context, target: string): Promise<boolean> =>
+  (await exists(target)) ||
+  (await exists(growingAt(target))) ||
+  checkpoints.all().some(({ path }) => isWithin(path, [target]))
 
 async function requireMovable({ options }: Context, row: CheckpointRow): Promise<void> {
   if (row.status === 'missing' || row.status === 'away')

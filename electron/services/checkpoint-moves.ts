@@ -35,6 +35,7 @@ export class CheckpointMoves {
   readonly #moves: MoveStore
   /** Those that this process is at work on. */
   readonly #running = new Set<number>()
+  #last: Promise<void> = Promise.resolve()
 
   constructor(context: Context, library: MovedLibrary) {
     this.#context = context
@@ -54,22 +55,36 @@ export class CheckpointMoves {
 
   /** Moves checkpoints into a folder, one after the other. @throws ProblemError that says how many were moved before it */
   async move(ids: readonly number[], to: string): Promise<void> {
-    const { runs, tasks } = this.#context
-    const rows = [...new Set(ids)].map((id) => this.#library.row(id))
-    for (const row of rows) {
-      requireUnused(runs, row)
-      this.requireStill([row.path])
-    }
-    const [first] = rows
-    const many = rows.length > 1
-    await tasks.run(
+    const [first, ...others] = this.#movable(ids)
+    await this.#context.tasks.run(
       {
         kind: 'move',
-        title: `Moving ${many ? `${rows.length} checkpoints` : first!.name} to ${to}`,
-        subject: many ? null : { kind: 'checkpoint', id: first!.id },
+        title: `Moving ${others.length > 0 ? `${1 + others.length} checkpoints` : first!.name} to ${to}`,
+        subject: others.length > 0 ? null : { kind: 'checkpoint', id: first!.id },
       },
-      async (control) => this.#moveAll(await planMoves(this.#context, rows, to), control),
+      // Names and room of one are known once the one before it is done.
+      (control) =>
+        this.#inTurn(async () => {
+          control.signal.throwIfAborted()
+          await this.#moveAll(await planMoves(this.#context, this.#movable(ids), to), control)
+        }),
     )
+  }
+
+  /** @throws ProblemError where a run needs one of them, or it is being moved */
+  #movable(ids: readonly number[]): CheckpointRow[] {
+    const rows = [...new Set(ids)].map((id) => this.#library.row(id))
+    for (const row of rows) {
+      requireUnused(this.#context.runs, row)
+      this.requireStill([row.path])
+    }
+    return rows
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#last.then(work)
+    this.#last = turn.catch(() => {})
+    return turn
   }
 
   async #moveAll(plans: readonly MovePlan[], { signal, progress }: WorkControl): Promise<void> {
@@ -200,7 +215,8 @@ export class CheckpointMoves {
     const row = this.#context.checkpoints.get(id)!
     await requireAllowed(this.#context.options.platform, [target, folder])
     const growing = growingAt(target)
-    const isWhole = (await exists(target)) && !(await exists(growing))
+    const isNamed = (await exists(target)) && !(await exists(growing))
+    const isWhole = isNamed && (state === 'copied' || (await isCopied(move)))
     if (state === 'copying' && !isWhole) {
       await rm(growing, { recursive: true, force: true })
       const message = `The move of ${row.name} to ${dirname(target)} was cut short: it is where it was.`
@@ -212,6 +228,16 @@ export class CheckpointMoves {
     }
     this.#moves.remove(move.id)
   }
+}
+
+/** Whether what lies at the target is what was to be moved there, and not what somebody else has put there. */
+async function isCopied({ folder, target, whole }: MoveRow): Promise<boolean> {
+  const files = whole
+    ? (await exists(folder))
+      ? await filesOf(folder, 'leave out')
+      : []
+    : await thoseIn(folder, await filesOf(target, 'leave out'))
+  return (await firstLacking(target, folder, files)) === null
 }
 
 type Origin = Pick<MovePlan, 'folder' | 'files' | 'whole'>

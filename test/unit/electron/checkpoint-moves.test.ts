@@ -156,6 +156,35 @@ test('many are moved at once; files that came meanwhile are left, and said', asy
   context.close()
 })
 
+test('moves wait for each other, and take no name that a missing entry has', async () => {
+  const { here, there, id, context, library } = await start()
+  cpSync(join(sample, 'model'), join(here, 'second', 'model'), { recursive: true })
+  const second = await library.add(join(here, 'second/model'), 'in-place')
+  cpSync(join(sample, 'model'), join(there, 'model'), { recursive: true })
+  const gone = await library.add(join(there, 'model'), 'in-place')
+  rmSync(join(there, 'model'), { recursive: true })
+  await Promise.all([library.moves.move([id], there), library.moves.move([second.id], there)])
+  assert.deepEqual(
+    [gone.id, id, second.id].map((one) => library.row(one).path),
+    ['model', 'model-2', 'model-3'].map((name) => join(there, name)),
+  )
+  context.close()
+})
+
+test('what somebody else has put at the place of a move that was cut short is not taken for its copy', async () => {
+  const { here, there, id, open, context, library } = await start()
+  const [plan] = await planMoves(context, [library.row(id)], there)
+  await library.moves.steps(plan!, control).next()
+  mkdirSync(join(there, 'model'))
+  writeFileSync(join(there, 'model', 'config.json'), 'of another')
+  context.close()
+  const again = open()
+  await again.library.moves.recover()
+  assert.equal(again.library.row(id).path, join(here, 'model'))
+  assert.deepEqual(contents(join(there, 'model')), ['config.json'])
+  again.context.close()
+})
+
 test('a run that is tried again or cloned finds its checkpoint where that was moved', async () => {
   const { there, id, context, library } = await start()
   const run = { checkpoint_id: id }
