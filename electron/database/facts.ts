@@ -8,7 +8,8 @@ export const facts = {
   created: 'r.created',
   started: 'r.started',
   finished: 'r.finished',
-  duration: '(r.finished - r.started) / 1000.0',
+  // What a run says itself is without the time that it was paused.
+  duration: "coalesce(json_extract(r.result, '$.seconds'), (r.finished - r.started) / 1000.0)",
   notes: 'r.notes',
   folder: 'r.folder',
   reason: 'r.reason',

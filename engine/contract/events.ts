@@ -58,6 +58,7 @@ export const resultEventSchema = z.object({
   data: rowCountsSchema.optional(),
   validation: validationSchema.optional(),
   peakMemoryBytes: z.number().optional(),
+  /** That the run took, earlier attempts at it included. */
   seconds: z.number().optional(),
   loss: z.number().nullable().optional(),
 })

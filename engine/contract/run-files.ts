@@ -20,6 +20,13 @@ export const resultFileSchema = z.object({
   outcome: z.discriminatedUnion('type', [resultEventSchema, errorEventSchema]),
 })
 
+/** attempts.json of a run folder: when each attempt at the run was started, and how many seconds it took. */
+export const attemptsFileSchema = z.object({
+  version: z.literal(1),
+  attempts: z.array(z.object({ started: z.string(), seconds: z.number().min(0) })),
+})
+export type AttemptsFile = z.infer<typeof attemptsFileSchema>
+
 /** scores.json of a run folder: what is scored so far, of the checkpoint before pruning and of the result. */
 export const scoresFileSchema = z.object({
   dense: scoresSchema.optional(),

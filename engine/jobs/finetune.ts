@@ -58,7 +58,7 @@ export async function finetune(given: FinetuneJob, context: JobContext): Promise
       ...(validation && { validation }),
       loss,
       ...peakMemory(),
-      seconds: (performance.now() - started) / 1000,
+      seconds: folder.attempts.secondsSince(started),
     }
   })
 }

@@ -101,7 +101,7 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
       ...(validation && { validation }),
       loss,
       ...peakMemory(),
-      seconds: (performance.now() - started) / 1000,
+      seconds: folder.attempts.secondsSince(started),
     }
   })
 }

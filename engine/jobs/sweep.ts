@@ -41,7 +41,7 @@ export async function sweep(job: SweepJob, context: JobContext): Promise<ResultE
       type: 'result',
       report: findings.write(),
       ...(failedRuns > 0 && { failedRuns }),
-      seconds: (performance.now() - started) / 1000,
+      seconds: folder.attempts.secondsSince(started),
     }
   })
 }

@@ -22,6 +22,7 @@ export const runFiles = {
   scores: 'scores.json',
   predictions: 'predictions',
   log: 'log.jsonl',
+  attempts: 'attempts.json',
   result: 'result.json',
   state: join('state', 'state.safetensors'),
 } as const
@@ -51,18 +52,19 @@ export const isBegun = (path: string): boolean =>
   existsSync(path) && statSync(path).isDirectory() && namesIn(path).every((name) => name === lockName)
 
 /** Whether a name is that of a file of a run that a process had begun to write when it was killed. */
-const isLeftover = (name: string): boolean => /^(run|result|lock|scores)\.json\.\d+\.(partial|stale)$/.test(name)
+const isLeftover = (name: string): boolean =>
+  /^(run|result|attempts|lock|scores)\.json\.\d+\.(partial|stale)$/.test(name)
 
 const namesIn = (path: string): string[] => readdirSync(path).filter((name) => !isLeftover(name))
+
+/** Files that a run has before its first step. */
+const beforeSteps = [runFiles.run, runFiles.result, runFiles.log, runFiles.attempts]
 
 /** Whether a run failed here before its first step, of missing data for example: there is nothing to lose or to resume. */
 export const neverStarted = (path: string): boolean => {
   const names = namesIn(path)
   if (!names.includes(runFiles.run)) return isBegun(path)
-  return (
-    names.every((name) => ([runFiles.run, runFiles.result, runFiles.log, lockName] as string[]).includes(name)) &&
-    jobIn(path) !== null
-  )
+  return names.every((name) => ([...beforeSteps, lockName] as string[]).includes(name)) && jobIn(path) !== null
 }
 
 /** An evaluation may be done again over an earlier one: there is little to lose. */

@@ -23,6 +23,7 @@ import { badFile, badSetting, failureOf } from '../shared/errors.ts'
 import { writeJson } from '../shared/files.ts'
 import type { SavedValues } from '../shared/saved-values.ts'
 import { version } from '../shared/version.ts'
+import { Attempts } from './attempts.ts'
 import { Journal } from './journal.ts'
 import {
   identityOf,
@@ -100,9 +101,11 @@ export class RunFolder {
   readonly samples: Journal<Sample>
   readonly #lock: RunLock
   readonly #identity: string | null
+  readonly attempts: Attempts
 
-  private constructor(path: string) {
+  private constructor(path: string, isResumed: boolean) {
     this.path = path
+    this.attempts = new Attempts(path, isResumed)
     this.#lock = RunLock.take(path)
     this.#identity = identityOf(path)
     removeLeftovers(path)
@@ -120,8 +123,8 @@ export class RunFolder {
         `${path} holds something already: name another folder, or continue the run in it with --resume`,
       )
     mkdirSync(path, { recursive: true })
-    const folder = new RunFolder(path)
-    for (const name of [runFiles.scores, runFiles.predictions])
+    const folder = new RunFolder(path, false)
+    for (const name of [runFiles.scores, runFiles.predictions, runFiles.attempts])
       rmSync(join(path, name), { recursive: true, force: true })
     writeJson(join(path, runFiles.run), {
       version: 1,
@@ -149,7 +152,7 @@ export class RunFolder {
         different[0]!,
         `the run in ${path} was started with ${JSON.stringify(earlier[different[0]!])}, not ${JSON.stringify(now[different[0]!])}: a run is continued as it was started`,
       )
-    const folder = new RunFolder(path)
+    const folder = new RunFolder(path, true)
     if ('outputDtype' in job) folder.#changeOutputDtype(run, job.outputDtype)
     return folder
   }
@@ -181,6 +184,7 @@ export class RunFolder {
     this.check()
     for (const journal of this.#journals) journal.sync()
     writeState(this.#stateFile, step, values)
+    this.attempts.keep()
   }
 
   /** The last saved state, or null where the run has none yet. */
@@ -223,6 +227,7 @@ export class RunFolder {
   /** Says how the run, or this attempt at it, ended. */
   finish(outcome: ResultEvent | ErrorEvent): void {
     this.check()
+    this.attempts.keep()
     const finished = new Date().toISOString()
     writeJson(join(this.path, runFiles.result), { finished, outcome } satisfies z.input<typeof resultFileSchema>)
   }
