@@ -1,5 +1,6 @@
 import type {
   EvaluationSettings,
+  ExportJob,
   FinetuneJob,
   JobContext,
   Layer,
@@ -55,11 +56,7 @@ export async function workOf(
   const moved: PhaseWork = { operations: 0, seconds: checkpoint.bytes / diskSpeed }
   switch (job.kind) {
     case 'export':
-      return {
-        phases: { writing: { operations: 0, seconds: exportSeconds(job, checkpoint) } },
-        steps: 0,
-        guessed: false,
-      }
+      return { phases: exportWork(job, checkpoint), steps: 0, guessed: false }
     case 'merge':
       return { phases: { writing: { ...moved, seconds: 2 * moved.seconds } }, steps: 0, guessed: false }
     case 'evaluate': {
@@ -80,6 +77,19 @@ export async function workOf(
       }
       return { phases, steps, guessed: evaluation !== undefined || (steps > 0 && job.steps === undefined) }
     }
+  }
+}
+
+/** Of an export: weights are rounded for a text, where there is one, as they are written. */
+export function exportWork(job: ExportJob, checkpoint: Checkpoint): JobWork['phases'] {
+  const { calibrating, writing, proving } = exportSeconds(job, checkpoint)
+  return {
+    writing: {
+      operations: 0,
+      seconds: calibrating + writing,
+      ...(calibrating > 0 && { items: { calibrating, writing } }),
+    },
+    ...(job.proof && { proving: { operations: 0, seconds: proving } }),
   }
 }
 

@@ -38,6 +38,10 @@ function bytesOf({ config, bytes, parameters }: Checkpoint, compensates: boolean
 /** Operations a second for each thread: of passes over texts, of rounding, and of what is found out beforehand. Rough. */
 const speed = { passes: 25e9, rounding: 0.8e9, factors: 0.6e9 }
 
+/** How long it takes to run a model over texts of so many tokens, about. */
+export const passSeconds = ({ config }: Checkpoint, tokens: number, threads: number): number =>
+  (tokens * 2 * multiplyAdds(config, sequences.length)) / (speed.passes * threads)
+
 /** How long a calibration takes. */
 export function calibrationSeconds(checkpoint: Checkpoint, threads: number): number {
   const { config } = checkpoint

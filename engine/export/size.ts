@@ -6,7 +6,7 @@ import { bytesPerValue } from '../checkpoint/safetensors-header.ts'
 import { familyOf } from '../models/registry.ts'
 import { layerWeights } from '../models/tensors.ts'
 import type { WeightType } from '../tensor/stored-tensor.ts'
-import { calibrationMemory, calibrationSeconds } from './calibration-cost.ts'
+import { calibrationMemory, calibrationSeconds, passSeconds } from './calibration-cost.ts'
 import { calibrates } from './calibrates.ts'
 import { planExport } from './gguf/plan.ts'
 import { isQuantised } from './gguf/tensor-types.ts'
@@ -86,13 +86,23 @@ export const proofFits = (job: ExportJob, checkpoint: Checkpoint): boolean =>
 /** Numbers a second that a thread encodes, and bytes a second at which a disk is read and written: about, as measured. */
 const speed = { plain: 150e6, blocks: 40e6, disk: 400e6 }
 
-/** How long an export takes. */
-export function exportSeconds(job: ExportJob, checkpoint: Checkpoint): number {
+/** Tokens of the texts that a proof runs, about, and seconds in which a model of any size is ready to run. */
+const proof = { tokens: 900, startSeconds: 0.7 }
+
+/** How long the parts of an export take: the proof is none where it is not taken. */
+export function exportSeconds(
+  job: ExportJob,
+  checkpoint: Checkpoint,
+): { calibrating: number; writing: number; proving: number } {
   const { parameters, bytes } = checkpoint
   const encoding =
     parameters /
     ((job.format === 'gguf' && isQuantised(job.type) ? speed.blocks : speed.plain) *
       (job.format === 'gguf' ? threadsOf(job) : 1))
   const calibrating = calibrates(job) ? calibrationSeconds(checkpoint, threadsOf(job)) : 0
-  return encoding + calibrating + (2 * bytes) / speed.disk
+  // The checkpoint and what was written are each read and run.
+  const proving = proofFits(job, checkpoint)
+    ? 2 * (proof.startSeconds + passSeconds(checkpoint, proof.tokens, threadsOf(job)) + bytes / speed.disk)
+    : 0
+  return { calibrating, writing: encoding + (2 * bytes) / speed.disk, proving }
 }

@@ -1,6 +1,7 @@
 import type { Exported, ExportJob, JobContext, ResultEvent } from '../contract/index.ts'
 import { chooseBackend } from '../backends/choose.ts'
 import { announce } from '../estimate/announce.ts'
+import { exportWork } from '../estimate/phase-work.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { Calibration, calibrationTexts } from '../export/calibrate.ts'
 import { type ExportControl, exportGguf } from '../export/gguf/export.ts'
@@ -33,6 +34,7 @@ export async function exportCheckpoint(job: ExportJob, { emit, signal }: JobCont
     emit({ type: 'phase', phase: 'proving' })
     return job.format === 'onnx' ? proveOnnx(file, checkpoint, control, job.threads) : prove(file, checkpoint, control)
   }
+  emit({ type: 'work', phases: exportWork(job, checkpoint) })
   emit({ type: 'phase', phase: 'writing' })
   const written = await write(job, checkpoint, {
     signal,

@@ -88,8 +88,12 @@ export class OverallProgress {
     const isOwn = stage === active?.phase || (active?.phase === 'writing' && stage === 'calibrating')
     if (!active || !isOwn || total <= 0) return false
     if (stage === 'sweeping') active.told = secondsLeft === undefined ? null : { seconds: secondsLeft, at: this.#now() }
+    const items = this.#work[active.phase]?.items ?? {}
+    // Stages of a phase that have sizes follow one another as its items do.
+    const stages = parts ? [] : Object.keys(items)
+    const place = parts ?? (stages.includes(stage) ? { done: stages.indexOf(stage), total: stages.length } : null)
     const within = done / total
-    return this.#report(parts ? shareOf(parts, within, item, this.#work[active.phase]?.items) : within)
+    return this.#report(place ? shareOf(place, within, parts ? item : stage, items) : within)
   }
 
   #report(fraction: number, first = fraction): boolean {

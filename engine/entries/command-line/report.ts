@@ -1,5 +1,5 @@
 import { SingleBar } from 'cli-progress'
-import type { EngineEvent, Removal } from '../../contract/index.ts'
+import type { EngineEvent, Overall, Removal } from '../../contract/index.ts'
 import { exitCodeOf, failureOf } from '../../shared/errors.ts'
 import { numberText } from '../../shared/number-text.ts'
 import { duration, sizesOf, removalText, stepText, validatedText } from './event-text.ts'
@@ -18,9 +18,15 @@ export interface Reporter {
 }
 
 /** JSON lines for programs; otherwise a progress bar on a terminal and plain lines elsewhere. */
-export function makeReporter({ json }: { json: boolean }): Reporter {
+export function makeReporter({
+  json,
+  terminal = process.stderr.isTTY,
+}: {
+  json: boolean
+  terminal?: boolean
+}): Reporter {
   if (json) return new JsonReporter()
-  return new HumanReporter(process.stderr.isTTY)
+  return new HumanReporter(terminal)
 }
 
 class JsonReporter implements Reporter {
@@ -48,6 +54,7 @@ class HumanReporter implements Reporter {
   #lastLine = 0
   #stageStarted = 0
   #removal: Removal | undefined
+  #overall: Overall | null = null
   readonly text = (more: string) => void process.stdout.write(more)
 
   constructor(terminal: boolean) {
@@ -63,6 +70,9 @@ class HumanReporter implements Reporter {
         this.#removal = event.estimate.removal
         if (this.#removal) this.note(removalText(this.#removal))
         return event.estimate.placement && this.note(event.estimate.placement.detail)
+      case 'overall':
+        this.#overall = event.overall
+        return
       case 'progress':
         return this.#progress(event.item ?? event.stage, event.done, event.total, '')
       case 'step':
@@ -99,23 +109,30 @@ class HumanReporter implements Reporter {
     if (this.#terminal && total > 0) {
       this.#bar ??= this.#newBar(total)
       this.#bar.setTotal(total)
-      this.#bar.update(done, { stage, text, left: duration(left) })
+      this.#bar.update(done, { stage, text, left: duration(left), run: this.#run() })
     } else if ((now - this.#lastLine > 2000 && now - this.#stageStarted > 1000) || (text !== '' && done === total)) {
       this.#lastLine = now
-      const share = total > 0 ? `${Math.floor((100 * done) / total)} %` : numberText(done)
-      process.stderr.write(`${stage} ${share} ${text}${total > done ? ` ${duration(left)} left` : ''}\n`)
+      const share = total > 0 ? `${Math.floor((100 * done) / total)}%` : numberText(done)
+      process.stderr.write(`${stage} ${share} ${text}${total > done ? ` ${duration(left)} left` : ''}${this.#run()}\n`)
     }
+  }
+
+  /** How far the run is as a whole, where it has more parts than the one that is shown. */
+  #run(): string {
+    const { phases = [], fraction = null, secondsLeft = null } = this.#overall ?? {}
+    if (phases.length < 2 || fraction === null) return ''
+    return ` (run: ${Math.floor(100 * fraction)}%${secondsLeft === null ? '' : `, ${duration(secondsLeft)} left`})`
   }
 
   #newBar(total: number): SingleBar {
     const bar = new SingleBar({
-      format: '{stage} {bar} {percentage} % {text} {left} left',
+      format: '{stage} {bar} {percentage}% {text} {left} left{run}',
       clearOnComplete: true,
       hideCursor: true,
       gracefulExit: false,
       stream: process.stderr,
     })
-    bar.start(total, 0, { stage: '', text: '', left: '' })
+    bar.start(total, 0, { stage: '', text: '', left: '', run: '' })
     return bar
   }
 

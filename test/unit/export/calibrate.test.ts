@@ -119,7 +119,7 @@ test('what is read through values is what attention makes of their inputs', () =
   disposeModel(model)
 })
 
-test('an estimate counts the time and the memory of a calibration', () => {
+test('an estimate counts the time and the memory of a calibration, and the time of a proof', () => {
   using checkpoint = openCheckpoint(join(sample, 'model'))
   const settings = {
     kind: 'export',
@@ -133,6 +133,8 @@ test('an estimate counts the time and the memory of a calibration', () => {
   const [plain, calibrated] = [{}, { calibrate: 'texts.txt' }].map((more) =>
     exportGgufSchema.parse({ ...settings, ...more }),
   )
-  assert.ok(exportSeconds(calibrated!, checkpoint) > exportSeconds(plain!, checkpoint) + 5)
+  const [short, long] = [plain!, calibrated!].map((each) => exportSeconds(each, checkpoint))
+  assert.ok(short!.calibrating === 0 && long!.calibrating > 5 && long!.writing === short!.writing)
+  assert.ok(short!.proving === 0 && exportSeconds({ ...plain!, proof: true }, checkpoint).proving > 1)
   assert.ok(exportMemory(calibrated!, checkpoint) > exportMemory(plain!, checkpoint) + 100e6)
 })

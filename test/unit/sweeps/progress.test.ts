@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
-import { type EngineEvent, type Overall, type ProgressEvent, pruneSchema } from '../../../engine/contract/index.ts'
+import {
+  type EngineEvent,
+  exportGgufSchema,
+  type Overall,
+  type ProgressEvent,
+  pruneSchema,
+} from '../../../engine/contract/index.ts'
+import { makeReporter } from '../../../engine/entries/command-line/report.ts'
 import { OverallProgress } from '../../../engine/runs/overall.ts'
 import { SweepProgress } from '../../../engine/sweeps/sweep-progress.ts'
 
@@ -122,6 +129,53 @@ test('a run says what is left of it as a whole once it has a pace, by the work o
       ['comparing', 'waiting', null],
     ],
   )
+})
+
+test('an export says what is left of it with its proof, and a calibration is a part of its writing', () => {
+  let now = 0
+  const given = { kind: 'export', format: 'gguf', type: 'q4_0', checkpoint: 'm', out: 'm.gguf', calibrate: 't.txt' }
+  const progress = new OverallProgress(exportGgufSchema.parse(given), () => now)
+  const writing = { operations: 0, seconds: 10, items: { calibrating: 8, writing: 2 } }
+  progress.hear({ type: 'work', phases: { writing, proving: { operations: 0, seconds: 5 } } })
+  progress.hear({ type: 'phase', phase: 'writing' })
+  progress.hear({ type: 'progress', stage: 'calibrating', done: 0, total: 4 })
+  assert.deepEqual(said(progress.overall), { fraction: 0, secondsLeft: 15 })
+  now = 8
+  progress.hear({ type: 'progress', stage: 'calibrating', done: 4, total: 4 })
+  assert.deepEqual(said(progress.overall), { fraction: Number((8 / 15).toFixed(4)), secondsLeft: 7 })
+  now = 9
+  progress.hear({ type: 'progress', stage: 'writing', done: 1, total: 2 })
+  assert.deepEqual(said(progress.overall), { fraction: 0.6, secondsLeft: 6 })
+})
+
+test('the command line says of a part how far it is, and of the run', () => {
+  let now = 0
+  const clock = mock.method(performance, 'now', () => now)
+  const lines: string[] = []
+  const written = mock.method(process.stderr, 'write', (text: string) => lines.push(text) > 0)
+  try {
+    const reporter = makeReporter({ json: false, terminal: false })
+    const tell = (phases: Overall['phases']) =>
+      reporter.event({ type: 'overall', overall: { phases, fraction: 0.25, secondsLeft: 90 } })
+    const progress = (done: number) => reporter.event({ type: 'progress', stage: 'scoring', done, total: 10 })
+    const phase = { state: 'active', seconds: 3 } as const
+    progress(0)
+    tell([{ phase: 'scoring', ...phase }])
+    now = 3000
+    progress(5)
+    tell([
+      { phase: 'reading', ...phase },
+      { phase: 'scoring', ...phase },
+    ])
+    now = 6000
+    progress(6)
+  } finally {
+    written.mock.restore()
+    clock.mock.restore()
+  }
+  assert.equal(lines.length, 2)
+  assert.match(lines[0]!, /^scoring 50%  3 s left\n$/)
+  assert.match(lines[1]!, /^scoring 60%  4 s left \(run: 25%, 1 min 30 s left\)\n$/)
 })
 
 test('a run that goes on counts what an earlier attempt has done, and times only what this one does', () => {
