@@ -73,6 +73,7 @@ export class RunStore extends Table<RunRow> {
   readonly records: RunRecords
   readonly load: SystemLoadStore
   readonly #byFolder
+  readonly #byName
   readonly #inStates
   readonly #nextQueued
   readonly #lastPosition
@@ -97,6 +98,7 @@ export class RunStore extends Table<RunRow> {
     this.metrics = new MetricStore(db)
     this.records = new RunRecords(db)
     this.load = new SystemLoadStore(db)
+    this.#byName = db.prepare<[string], { id: number }>('SELECT id FROM runs WHERE name = ? LIMIT 1')
     this.#byFolder = db.prepare<[string], RunRow>('SELECT * FROM runs WHERE folder = ? ORDER BY id DESC')
     this.#inStates = db.prepare<[string, string], RunRow>(
       'SELECT * FROM runs WHERE removed IS NULL ' +
@@ -142,6 +144,11 @@ export class RunStore extends Table<RunRow> {
   override get(id: number): RunRow | undefined {
     const row = super.get(id)
     return row && this.#asItStands(row)
+  }
+
+  /** Whether a run is called so, or was before it was removed. */
+  isNamed(name: string): boolean {
+    return this.#byName.get(name) !== undefined
   }
 
   /** The newest run of a folder; of the file of exports there may be several. */

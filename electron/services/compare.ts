@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
+import { saidOf } from '../../engine/contract/index.ts'
 import {
   type Answer,
   type Comparison,
@@ -110,7 +111,7 @@ const mean = (values: readonly number[]): number =>
 
 /** Every setting of any of the runs. */
 function settingsOf(runs: readonly RunDetail[]): Comparison['settings'] {
-  const jobs = runs.map(({ job }) => flat(job))
+  const jobs = runs.map(({ job }) => flat(saidOf(job)))
   const names = [...new Set(jobs.flatMap((job) => [...job.keys()]))].filter((name) => name !== 'out')
   return names.map((name) => {
     const values = jobs.map((job) => job.get(name) ?? null)

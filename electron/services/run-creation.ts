@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { type DataCheck, type Job, jobSchema } from '../../engine/contract/index.ts'
+import { type DataCheck, type Job, jobSchema, parseBudget } from '../../engine/contract/index.ts'
 import type { BackgroundTask, ParsedRequest } from '../contract/index.ts'
 import { emptyRow, type RunRow } from '../database/runs.ts'
 import { ProblemError } from '../problems.ts'
@@ -79,8 +79,15 @@ export class RunCreation {
     if (problems[0]) throw ProblemError.of(problems[0])
     const checkpoint = await this.#library.add(job.checkpoint, 'in-place')
     if ('adapter' in job && job.adapter !== undefined) await this.#library.add(job.adapter, 'in-place')
-    const name = input.name ?? nameOfRun(job, checkpoint.name)
+    const name = input.name ?? this.#freeName(nameOfRun(job, checkpoint.name))
     return this.#insert(job, name, checkpoint, input.parentId ?? null)
+  }
+
+  /** A name that was not asked for is one that no other run has. */
+  #freeName(name: string): string {
+    let free = name
+    while (this.#context.runs.isNamed(free)) free = nextName(free)
+    return free
   }
 
   #insert(job: Job, name: string, checkpoint: { id: number; name: string }, parentId: number | null): number {
@@ -124,8 +131,33 @@ export class RunCreation {
   }
 }
 
-const nameOfRun = (job: Job, checkpoint: string): string =>
-  job.kind === 'export' ? `${checkpoint} as ${formOf(job)}` : `${job.kind} ${checkpoint}`
+/** What a run is called that was given no name; its checkpoint is called the same. */
+function nameOfRun(job: Job, checkpoint: string): string {
+  switch (job.kind) {
+    case 'export':
+      return `${checkpoint} as ${formOf(job)}`
+    case 'prune':
+      return `${checkpoint}, pruned${amountOf(job)}`
+    case 'finetune':
+      return `${checkpoint}, fine-tuned`
+    case 'merge':
+      return `${checkpoint}, merged`
+    case 'evaluate':
+      return `Evaluation of ${checkpoint}`
+    case 'sweep':
+      return `Sweep of ${checkpoint}`
+  }
+}
+
+/** How much is pruned, where that is a share. */
+function amountOf({ budget, targetFraction, targetParameters, ratio }: Extract<Job, { kind: 'prune' }>): string {
+  const spent = budget === undefined ? null : parseBudget(budget)
+  if (spent?.unit === 'share') return ` to ${percentOf(spent.value)}`
+  if (targetFraction !== undefined) return ` to ${percentOf(targetFraction)}`
+  return spent || targetParameters !== undefined ? '' : ` ${percentOf(ratio)}`
+}
+
+const percentOf = (fraction: number) => `${Number((100 * fraction).toFixed(1))}%`
 
 /** What is written, in a few words. */
 const formOf = (job: Extract<Job, { kind: 'export' }>): string => {

@@ -1,11 +1,11 @@
-import type { Job, ResultEvent, Scores } from '../../engine/contract/index.ts'
+import { type Job, type ResultEvent, saidOf, type Scores } from '../../engine/contract/index.ts'
 import { runSchema, type RunSummary } from '../contract/index.ts'
 import type { RunRow, RunValue } from '../database/runs.ts'
 
 /** What is no setting to compare runs by: where they write, and what kind they are. */
 const left = new Set(['out', 'kind'])
 
-/** Every setting of a job by name, nested ones as `evaluation.mode`. */
+/** Every setting that a job goes by, by name, nested ones as `evaluation.mode`. */
 export function settingsOf(job: Job): Record<string, RunValue> {
   const found: Record<string, RunValue> = {}
   const visit = (value: unknown, name: string): void => {
@@ -15,7 +15,7 @@ export function settingsOf(job: Job): Record<string, RunValue> {
     else if (Array.isArray(value)) found[name] = value.map((part) => textOf(part)).join(', ')
     else for (const [key, part] of Object.entries(value)) visit(part, `${name}.${key}`)
   }
-  for (const [name, value] of Object.entries(job)) if (!left.has(name)) visit(value, name)
+  for (const [name, value] of Object.entries(saidOf(job))) if (!left.has(name)) visit(value, name)
   return found
 }
 

@@ -7,6 +7,18 @@ export interface Conflict {
   message: string
 }
 
+/**
+ * A job without the settings that say nothing in it: a ratio, where a budget or a number of parameters says how much is
+ * pruned. What tells people of a job tells of the others.
+ */
+export function saidOf<One extends object>(job: One): One {
+  const { ratio: _, ratioOf: __, ...others } = job as One & { ratio?: unknown; ratioOf?: unknown }
+  const isSaidOtherwise = ['budget', 'targetFraction', 'targetParameters'].some(
+    (name) => (job as Record<string, unknown>)[name] !== undefined,
+  )
+  return isSaidOtherwise ? (others as unknown as One) : job
+}
+
 /** What stands in the way of a job's budget; null where nothing does, or where it has none. */
 export function conflictWithBudget(job: Omit<PruneJob, 'out'>): Conflict | null {
   if (job.budget === undefined) return null

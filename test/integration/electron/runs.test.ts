@@ -58,7 +58,7 @@ test('a run goes through the queue to its result, and everything of it is kept',
   const estimate = await app.ask('runs.estimate', { job })
   assert.ok(estimate.fits && estimate.parameters.after < estimate.parameters.before)
   const { id, name, state } = await app.ask('runs.create', { job })
-  assert.deepEqual([name, state], ['prune model', 'queued'])
+  assert.deepEqual([name, state], ['model, pruned 50%', 'queued'])
   first = await app.until(id, (run) => run.state === 'done')
 
   assert.deepEqual((await curve(id)).steps, oneTo(12))
@@ -120,7 +120,7 @@ test('a run goes through the queue to its result, and everything of it is kept',
     { from: `checkpoint-${first.checkpointId}`, to: `run-${id}` },
   ])
   assert.deepEqual(nodes.map(({ detail }) => detail).sort(), ['base', 'prune', 'pruned'])
-  assert.deepEqual(app.platform.notifications, [['prune model is done', 'Its result is in the library.', id]])
+  assert.deepEqual(app.platform.notifications, [['model, pruned 50% is done', 'Its result is in the library.', id]])
   assert.deepEqual([app.platform.awake, app.platform.progress], [false, null])
 })
 
@@ -297,7 +297,7 @@ test('an adapter and what it is merged into go into the library, with both paren
 
 test('a run is tried again under a new name, removed, restored and archived', async () => {
   const again = await app.ask('runs.retry', { id: first.id })
-  assert.equal(again.name, 'prune model (2)')
+  assert.equal(again.name, 'model, pruned 50% (2)')
   assert.notEqual(again.folder, first.folder)
   assert.equal((await app.ask('runs.get', { id: again.id })).parentId, first.id)
   assert.equal((await app.problem('runs.remove', { ids: [again.id], files: 'keep' })).kind, 'in-use')

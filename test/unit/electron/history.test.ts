@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import Database from 'better-sqlite3'
 import { beforeEach, test } from 'node:test'
-import type { Scores } from '../../../engine/contract/index.ts'
+import { pruneSchema, type Scores } from '../../../engine/contract/index.ts'
 import {
   historyQuerySchema,
   type HistoryQuery,
@@ -16,6 +16,7 @@ import { migrations } from '../../../electron/database/migrations/index.ts'
 import { emptyRow, type RunRow, RunStore } from '../../../electron/database/runs.ts'
 import type { Context } from '../../../electron/services/context.ts'
 import { coordinateHandlers } from '../../../electron/services/coordinates.ts'
+import { settingsOf } from '../../../electron/services/run-values.ts'
 import { HistoryService } from '../../../electron/services/history.ts'
 import { lineageOf } from '../../../electron/services/lineage.ts'
 import { tagRuns } from '../../../electron/services/run-tags.ts'
@@ -110,6 +111,30 @@ function evaluatedLater() {
   score(dense, base, { tasks: asked, perplexity: { wiki: text(10) } })
   return { made, later, dense }
 }
+
+test('a run lasts as long as it says itself, and until its end where it does not', async () => {
+  const times = { started: 1000, finished: 100_000 }
+  run({ name: 'paused', ...times, result: JSON.stringify({ seconds: 9 }) })
+  run({ name: 'failed', ...times, state: 'failed' })
+  const { rows } = await query({ columns: ['name', 'duration'], sort: { column: 'duration', descending: true } })
+  assert.deepEqual(
+    rows.map(({ values }) => values),
+    [
+      ['failed', 99],
+      ['paused', 9],
+    ],
+  )
+})
+
+test('a run that spends a budget has no ratio to be compared by', () => {
+  const job = { kind: 'prune', checkpoint: 'model', data: ['a.txt'], out: '/run' }
+  const said = (more: object) => {
+    const settings = settingsOf(pruneSchema.parse({ ...job, ...more }))
+    return [settings['ratio'], settings['ratioOf'], settings['budget']]
+  }
+  assert.deepEqual(said({}), [0.5, 'groups', undefined])
+  assert.deepEqual(said({ budget: 'parameters=0.8' }), [undefined, undefined, 'parameters=0.8'])
+})
 
 test('a run takes up what later evaluations say of its checkpoints, and says where it comes from', async () => {
   const { made, later, dense } = evaluatedLater()
