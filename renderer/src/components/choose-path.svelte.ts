@@ -5,6 +5,8 @@ export type ChooseKind = 'folder' | 'file' | 'archive'
 
 /** What the folder browser of the shell is asked for. */
 class PathRequest {
+  /** The folder that the last path was chosen in: the next one is often near it. */
+  lastFolder: string | undefined
   current = $state.raw<{ title: string; kind: ChooseKind; resolve: (path: string | null) => void }>()
 
   /** Ends it with a path, or with null for none. */

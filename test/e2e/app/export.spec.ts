@@ -32,7 +32,13 @@ test('an empty library shows the way to a run, and fills in a first one with the
   await expect(main.getByRole('checkbox', { name: /^Sample text(?!,)/ }).first()).toBeChecked()
   await expect(main.getByRole('button', { name: /^Quick look/ })).toHaveAttribute('aria-pressed', 'true')
   await expect(main).toContainText('Sample questions, PIQA')
-  await expect(main.getByRole('button', { name: 'Start', exact: true })).toBeEnabled({ timeout: 30_000 })
+  const startRun = main.getByRole('button', { name: 'Start', exact: true })
+  await expect(startRun).toBeEnabled({ timeout: 30_000 })
+  // However much there is to say of the estimate.
+  await page.setViewportSize({ width: 1024, height: 700 })
+  await expect(startRun).toBeInViewport()
+  expect(await seriousFaults(page, shell)).toEqual([])
+  await page.setViewportSize({ width: 1280, height: 900 })
 })
 
 test('the page of a checkpoint says which programs load it, and leads to its export', async ({ app: { page } }) => {
@@ -68,6 +74,12 @@ test('a file is written, proved and entered with its lineage, by the keyboard al
   await pressOn(page, page.getByRole('radio', { name: /^Q8_0/ }), 'Space')
   await pressOn(page, page.getByLabel('File', { exact: true }), 'Control+a')
   await page.keyboard.type(join(folder, 'sample.gguf'))
+  const calibration = page.getByLabel('Calibration text (optional)')
+  await calibration.fill(scratch('nowhere.txt'))
+  await expect(start(page)).toBeEnabled()
+  await pressOn(page, start(page))
+  await expect(calibration).toHaveAccessibleDescription(/nowhere\.txt does not exist/)
+  await calibration.fill('')
   await expect(start(page)).toBeEnabled()
   await expect(size(page)).toContainText(/\d [kM]B/)
   await pressOn(page, start(page))

@@ -97,6 +97,9 @@ class BrowserApp implements App {
     const start = allowed
       .filter((top) => path === top || path.startsWith(`${top}/`))
       .sort((a, b) => b.length - a.length)[0]!
+    // It opens where the last path was chosen.
+    const up = dialog.getByRole('button', { name: 'Up one folder' })
+    while (await up.isEnabled()) await up.click()
     await entry(start).click()
     const steps = path.slice(start.length).split('/').filter(Boolean)
     let at = start

@@ -30,6 +30,7 @@ test('a folder that is no sound checkpoint is refused with what is wrong and whe
   writeFileSync(join(bad, 'model.safetensors'), Buffer.from([255, 255, 255, 255, 255, 255, 255, 127]))
   await openImport(page)
   const dialog = page.getByRole('dialog', { name: 'Import a checkpoint' })
+  await expect(dialog.getByLabel('Folder')).toBeFocused()
   for (const [folder, message] of [
     [bad, /config\.json|model\.safetensors/],
     [scratch('nowhere'), /nowhere/],
@@ -37,6 +38,7 @@ test('a folder that is no sound checkpoint is refused with what is wrong and whe
     await dialog.getByLabel('Folder').fill(folder)
     await dialog.getByRole('button', { name: 'Import', exact: true }).click()
     await expect(dialog.getByRole('alert')).toContainText(message)
+    await expect(dialog.getByRole('button', { name: 'Import', exact: true })).toBeFocused()
   }
   await dialog.getByRole('button', { name: 'Cancel' }).click()
   await expect(page.getByText('No checkpoints yet')).toBeVisible()
@@ -63,6 +65,14 @@ test('a pruning run starts from the form and is watched live', async ({ app }) =
   await page.getByRole('combobox', { name: 'Checkpoint' }).click()
   await page.getByRole('option', { name: /model/ }).first().click()
   const data = page.getByRole('region', { name: 'Checkpoint and data' })
+  // What is missing is gone to, from a control that takes Enter as its own too.
+  await page
+    .getByRole('main')
+    .getByRole('combobox', { name: /^Uniform layers/ })
+    .focus()
+  await page.keyboard.press('Control+Enter')
+  await expect(data.getByRole('button', { name: 'Browse…' })).toBeFocused()
+  await expect(data).toContainText('Choose at least one data set')
   await app.choose(join(sample, 'train.jsonl'), () => data.getByRole('button', { name: 'Browse…' }).click())
   await page.getByRole('button', { name: /^Quick look/ }).click()
   const main = page.getByRole('main')
@@ -117,6 +127,7 @@ test('the run is cancelled with its state saved, and resumed to its end', async 
   await system.getByRole('button', { name: 'Table of Memory of the computer' }).click()
   await expect(system.getByRole('row').nth(1)).toContainText(/[GM]B/)
   const log = page.getByRole('log')
+  await expect(page.getByRole('region', { name: 'State of the run' })).toContainText(/Done .*, after \d+/)
   await expect(log).toContainText(/stopped after step \d+[^]*back end: onnx[^]*selection after step 37[^]*done after/)
 })
 

@@ -54,20 +54,24 @@ test('another budget is planned on a finished run by mouse and by keyboard, and 
   await planner.getByRole('button', { name: 'Cancel timing layers' }).click()
   await expect(planner.getByRole('progressbar')).toBeHidden()
   await slider.fill('0.9')
-  await expect(table.getByRole('columnheader', { name: 'parameters=0.9', exact: true })).toBeVisible()
+  await expect(table.getByRole('columnheader', { name: '90.0% of the parameters', exact: true })).toBeVisible()
   await expect(table.getByRole('row', { name: /^Parameters/ })).toContainText(/\((90|89\.\d)\.?\d?%\)/)
-  await planner.getByRole('button', { name: 'Lay beside: parameters=0.9' }).click()
+  await planner.getByRole('button', { name: 'Keep in the table: 90.0% of the parameters' }).click()
   await tabTo(page, slider)
   await page.keyboard.press('ArrowLeft')
   await page.keyboard.press('ArrowLeft')
-  await expect(planner.getByRole('status')).toHaveText('parameters=0.89')
-  await expect(table.getByRole('columnheader')).toHaveText(['Dense', 'parameters=0.89', 'parameters=0.9'])
+  await expect(planner.getByRole('status')).toHaveText('89.0% of the parameters')
+  await expect(table.getByRole('columnheader')).toHaveText([
+    'Dense',
+    '89.0% of the parameters',
+    '90.0% of the parameters',
+  ])
   await page.keyboard.press('Home')
   await expect(table.getByRole('row', { name: /^Importance kept/ })).toContainText('100.0%')
   await slider.fill('0.8')
   await pressOn(page, planner.getByRole('switch', { name: 'Uniform layers' }), 'Space')
   await expect(planner.getByText(/groups kept \(\d+ of 48 query heads\)/)).toBeVisible()
-  await pressOn(page, planner.getByRole('link', { name: 'Prune to this: parameters=0.8' }))
+  await pressOn(page, planner.getByRole('link', { name: 'Prune to this: 80.0% of the parameters' }))
   await expect(page.getByRole('heading', { level: 1, name: /^Clone of/ })).toBeVisible()
   await page.getByLabel('Find a setting').fill('budget')
   await expect(page.getByRole('main').getByRole('textbox', { name: 'Budget', exact: true })).toHaveValue(
@@ -112,6 +116,8 @@ test('a run is started, cancelled, found again and compared with the keyboard al
   await pressOn(page, page.getByRole('button', { name: 'Cancel', exact: true }))
   await pressOn(page, page.getByRole('alertdialog').getByRole('button', { name: 'Cancel the run' }))
   await expect(main.getByText('Cancelled', { exact: true }).first()).toBeVisible({ timeout: 30_000 })
+  // The button that was pressed is gone, and the keyboard's place is not lost with it.
+  await expect(page.locator(':focus')).toHaveCount(1)
 
   await page.keyboard.press('g')
   await page.keyboard.press('h')

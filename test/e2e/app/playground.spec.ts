@@ -94,6 +94,13 @@ test('a chat is led, stopped and left with the keyboard alone', async ({ app: { 
   await page.keyboard.press('Control+Enter')
   await expect(page.getByRole('article', { name: 'Answer of second' })).toHaveCount(2)
   await expect(answerOf(page, 'second').last()).toContainText(/ tokens · /, over)
+  // The button that sent it keeps the focus while it stops the answer, and sends again afterwards.
+  await tabTo(page, page.getByLabel('Message', { exact: true }))
+  await page.keyboard.type('So?')
+  await pressOn(page, page.getByRole('button', { name: 'Send' }))
+  await expect(answerOf(page, 'second')).toHaveCount(3)
+  await expect(answerOf(page, 'second').last()).toContainText(/ tokens · /, over)
+  await expect(page.locator('button:focus')).toHaveCount(1)
   await pressOn(page, page.getByRole('button', { name: 'New chat' }))
   await expect(answerOf(page, 'second')).toHaveCount(0)
   await page.keyboard.press('g')

@@ -37,8 +37,14 @@ export class ExportForm {
     const isPlace = place && problem.file && (problem.file.startsWith(place) || place.startsWith(problem.file))
     return isPlace || problem === this.#offered.problem ? problem.message : undefined
   })
+  /** What is wrong with the calibration text, as the engine or the start has found: it stands beside its field. */
+  readonly calibrationProblem = $derived(
+    [this.estimate.problem, this.startProblem].find((problem) => problem?.field === 'calibrate')?.message,
+  )
   /** What else the engine finds wrong. */
-  readonly otherProblem = $derived(this.placeProblem ? undefined : this.estimate.problem)
+  readonly otherProblem = $derived(
+    this.placeProblem || this.estimate.problem?.field === 'calibrate' ? undefined : this.estimate.problem,
+  )
   readonly ready = $derived(
     this.job !== null && !this.estimate.refuses && this.estimate.problem === undefined && this.answer !== undefined,
   )

@@ -60,4 +60,4 @@ export const layouts: Readonly<Record<engine.GgufLayout, { title: string; senten
 export const proofText = ({ texts, tokens, worst, mean }: engine.Proof): string =>
   worst === 0
     ? `Log-likelihoods of ${number(tokens)} tokens in ${number(texts)} texts are exactly those of the checkpoint.`
-    : `Log-likelihoods of ${number(tokens)} tokens in ${number(texts)} texts differ from the checkpoint’s by at most ${number(worst, 3)} (mean ${number(mean, 3)}).`
+    : `Log-likelihoods of ${number(tokens)} tokens in ${number(texts)} texts differ from the checkpoint’s by at most ${number(worst, 3)} nats (mean ${number(mean, 3)}).`
