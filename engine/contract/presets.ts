@@ -22,19 +22,19 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
   recommended: {
     title: 'Recommended',
     sentence:
-      'A budget of four fifths of the parameters, the same counts in every layer so that other programs load the result, healed by the dense model as the teacher. docs/experiments.md lays it beside other recipes, on the sample.',
+      'Keeps 80% of the parameters, with the same counts in every layer so that other programs load the result, and distils from the dense model. What to start from for a model to use.',
     prunes: true,
     values: { budget: 'parameters=0.8', uniform: true, distil: 1 },
     ofImages: {
       sentence:
-        'A budget of four fifths of the parameters, healed by the dense model as the teacher, with a tenth of the pictures held out for curves of loss and top-1. It is not tried on pictures beside other recipes.',
+        'Keeps 80% of the parameters and distils from the dense model, with a tenth of the pictures held out for curves of loss and top-1. Not compared with other settings on pictures yet.',
       values: { uniform: false, batchSize: 16, learningRate: 1e-3, validation: 0.1, validationEvery: 50 },
     },
   },
   paper: {
     title: "The paper's settings",
     sentence:
-      "What LoRAPrune's published code is run with: batches of 128 padded sequences of 512 tokens, two epochs of 25,000 documents, loss on everything, 1,000 rows for validation, the first tenth of the layers and the last one left whole. The layers end up with different sizes, so that transformers and what goes by its configurations (PEFT, lm-evaluation-harness, vLLM, llama.cpp's converter) do not load the result; Secateur does.",
+      "As LoRAPrune's published code is run: ratio 0.5, batches of 128 sequences of 512 tokens, two epochs of 25,000 documents. Layers end up with different sizes: transformers, PEFT, vLLM and llama.cpp's converter do not load the result; Secateur does.",
     values: {
       trainOn: 'everything',
       packing: 'pad',
@@ -85,7 +85,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     },
     ofImages: {
       sentence:
-        "What LoRAPrune's published code is run with for language models, as far as it speaks of pictures: batches of 128, two epochs, a tenth of the pictures held out, the first tenth of the layers and the last one left whole. The layers end up with different sizes, so that transformers does not load the result; Secateur does.",
+        "As LoRAPrune's published code is run for language models, as far as that applies to pictures: ratio 0.5, batches of 128, two epochs. Layers end up with different sizes: transformers does not load the result; Secateur does.",
       values: { batchSize: 32, gradientAccumulation: 4, validation: 0.1 },
     },
   },

@@ -64,7 +64,7 @@ export function refuseLoss(counts: RowCounts, loss: string | null, maxLostRows: 
   if (share <= maxLostRows) return
   throw badSetting(
     'maxLostRows',
-    `${Math.round(100 * share)} % of the rows would be lost, and ${100 * maxLostRows} % may be: ${loss}`,
+    `${Math.round(100 * share)}% of the rows would be lost, and ${100 * maxLostRows}% may be: ${loss}`,
   )
 }
 

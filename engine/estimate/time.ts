@@ -43,10 +43,20 @@ export async function timeOf(
     scoring,
     seconds: seconds + secondsOf(operations),
     secondsFrom:
-      `From ${(operations / 1e12).toPrecision(2)} trillion operations at ${Math.round(gigaflops * efficiency)} billion a ` +
-      `second, ${Math.round(100 * efficiency)} % of the measured speed of ${choice.device}.` +
+      `From ${operationsText(operations)} operations at ${Math.round(gigaflops * efficiency)} billion a ` +
+      `second, ${Math.round(100 * efficiency)}% of the measured speed of ${choice.device}.` +
       (guessed ? ' How many tokens there are is told from the first rows of the data.' : ''),
   }
+}
+
+function operationsText(count: number): string {
+  const [size, name] =
+    count >= 1e11
+      ? ([1e12, ' trillion'] as const)
+      : count >= 1e8
+        ? ([1e9, ' billion'] as const)
+        : ([1e6, ' million'] as const)
+  return `${(count / size).toPrecision(2)}${name}`
 }
 
 /** What scoring would cost by each criterion, all else being as the job says. */

@@ -101,7 +101,7 @@ function llamaCppLoads(config: ModelConfig): Compatibility {
     const forms = {
       stock: `as ${gguf.architecture}`,
       deci: 'as deci, which counts heads and channels layer by layer',
-      padded: `as ${gguf.architecture}, with heads and channels of zeros beside those that are left (${more} % more parameters)`,
+      padded: `as ${gguf.architecture}, with heads and channels of zeros beside those that are left (${more}% more parameters)`,
     }
     return {
       program: 'llama.cpp',

@@ -137,7 +137,7 @@ export function ratioForParameters(config: ModelConfig, settings: TargetSettings
   if (after(high) > target)
     throw badSetting(
       'targetParameters',
-      `${target} parameters cannot be reached by removing ${removable}: at 95 % of them ${after(high)} are left${settings.ranking === 'global' ? ', with what --floor keeps in every layer' : ''}`,
+      `${target} parameters cannot be reached by removing ${removable}: at 95% of them ${after(high)} are left${settings.ranking === 'global' ? ', with what --floor keeps in every layer' : ''}`,
     )
   for (let i = 0; i < 40; i++) {
     const middle = (low + high) / 2

@@ -71,7 +71,7 @@ function floorWarning(config: ModelConfig, kind: Kind, target: TargetSettings): 
   return `Of ${wanted} ${kind} that the ratio stands for ${left} leave: every layer keeps ${percent(target.floor)} of its own, and one at least (--floor).`
 }
 
-const percent = (fraction: number) => `${Number((100 * fraction).toFixed(1))} %`
+const percent = (fraction: number) => `${Number((100 * fraction).toFixed(1))}%`
 
 function noneLeaves(job: PruneJob, config: ModelConfig, kind: Kind, target: TargetSettings): string {
   const layer = config.layers.findIndex((_, index) => isPruned(config, index, target))

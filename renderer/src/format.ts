@@ -7,11 +7,11 @@ const locale = typeof navigator === 'undefined' ? undefined : navigator.language
 const formatter = (options: Intl.NumberFormatOptions) => new Intl.NumberFormat(locale, options)
 
 const whole = formatter({ maximumFractionDigits: 0 })
-const compact = formatter({ notation: 'compact', maximumSignificantDigits: 3 })
+const thousands = ['', 'K', 'M', 'B', 'T']
 const significant = [1, 2, 3, 4, 5, 6].map((digits) => formatter({ maximumSignificantDigits: digits }))
 const scientific = formatter({ notation: 'scientific', maximumSignificantDigits: 3 })
 const fixed = [0, 1, 2, 3, 4, 5, 6].map((digits) =>
-  formatter({ minimumFractionDigits: digits, maximumFractionDigits: digits }),
+  formatter({ minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: 'negative' }),
 )
 const percentages = [0, 1, 2].map((digits) =>
   formatter({ style: 'percent', minimumFractionDigits: digits, maximumFractionDigits: digits }),
@@ -44,7 +44,13 @@ export const counted = (value: number, one: string, many = `${one}s`): string =>
   `${whole.format(value)} ${value === 1 ? one : many}`
 
 /** 6.74B, 110M, 512 */
-export const parameters = (value: Maybe): string => (missing(value) ? none : compact.format(value))
+export function parameters(value: Maybe): string {
+  if (missing(value)) return none
+  // The letters of the field, whatever the language has for them.
+  let power = 0
+  while (Number((value / 1000 ** power).toPrecision(3)) >= 1000 && power < thousands.length - 1) power++
+  return `${significant[2]!.format(value / 1000 ** power)}${thousands[power]}`
+}
 
 /** A measured value: 4 significant digits by default, scientific where that would hide it. */
 export function number(value: Maybe, digits = 4): string {
@@ -55,9 +61,9 @@ export function number(value: Maybe, digits = 4): string {
   return significant[Math.min(6, Math.max(1, digits)) - 1]!.format(value)
 }
 
-/** A number with as many decimals as asked for. */
+/** A number with as many decimals as asked for, with the minus that `signed` has; what rounds to zero has none. */
 export const decimals = (value: Maybe, digits: number): string =>
-  missing(value) ? none : fixed[Math.min(6, Math.max(0, digits))]!.format(value)
+  missing(value) ? none : fixed[Math.min(6, Math.max(0, digits))]!.format(value).replace('-', '−')
 
 /** The sign before a change. */
 export const sign = (change: number): string => (change > 0 ? '+' : change < 0 ? '−' : '')
@@ -113,6 +119,15 @@ export function duration(seconds: Maybe): string {
   if (hours > 0) return `${hours} h ${minutes} min`
   if (minutes > 0) return `${minutes} min ${total % 60} s`
   return `${total} s`
+}
+
+const two = (value: number) => String(Math.floor(value)).padStart(2, '0')
+/** Seconds since a start, as a clock has them along an axis: "1:05", "2:00:30". */
+export function elapsed(seconds: number): string {
+  const minutes = seconds / 60
+  return minutes < 60
+    ? `${Math.floor(minutes)}:${two(seconds % 60)}`
+    : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(seconds % 60)}`
 }
 
 /** Time left, rounded as estimates deserve: "about 5 min left", "a few seconds left". */

@@ -10,6 +10,15 @@ const runKinds: Record<string, string> = {
   sweep: 'Sweep',
   export: 'Export',
 }
+/** What a run of a kind is called: "Pruning of Llama". */
+const runNouns: Record<string, string> = {
+  finetune: 'Fine-tuning',
+  prune: 'Pruning',
+  merge: 'Merge',
+  evaluate: 'Evaluation',
+  sweep: 'Sweep',
+  export: 'Export',
+}
 const runStates: Record<string, string> = {
   queued: 'Queued',
   starting: 'Starting',
@@ -88,6 +97,7 @@ const machine: Record<string, string> = {
 const named = (names: Readonly<Record<string, string>>) => (key: string) =>
   Object.hasOwn(names, key) ? names[key]! : key
 export const runKindName = named(runKinds)
+export const runNoun = named(runNouns)
 /** A phase of a run of that kind. */
 export const phaseName = (phase: string, kind: string): string =>
   phase === 'training' && kind === 'prune' ? 'Train and prune' : named(phases)(phase)

@@ -1,7 +1,7 @@
 import { engine } from '../../electron/contract/index.ts'
 import { percent } from './format.ts'
 
-/** How much of each kind leaves, beside what was asked for, and what is kept of a budget. */
+/** How much of each kind is removed, beside what was asked for, and what is kept of a budget. */
 export const removalFacts = (removal: engine.Removal): { name: string; value: string; detail: string }[] => [
   ...sharesOf(removal),
   ...(removal.budget ? [budgetFact(removal.budget)] : []),
@@ -10,7 +10,7 @@ export const removalFacts = (removal: engine.Removal): { name: string; value: st
 const budgetFact = ({ measure, before, planned, actual }: engine.BudgetSpent) => ({
   name: 'Kept of the budget',
   value: engine.amountText(measure, actual),
-  detail: `planned ${engine.amountText(measure, planned)} of ${engine.amountText(measure, before)}`,
+  detail: `at most ${engine.amountText(measure, planned)}, of ${engine.amountText(measure, before)}`,
 })
 
 const sharesOf = (removal: engine.Removal) =>
@@ -21,5 +21,8 @@ const sharesOf = (removal: engine.Removal) =>
   ].map(({ name, share }) => ({
     name,
     value: percent(share.actual, 1),
-    detail: `planned ${percent(share.planned, 1)}`,
+    detail: detailOf(percent(share.actual, 1), percent(share.planned, 1)),
   }))
+
+/** What was planned is worth saying where it came otherwise. */
+const detailOf = (actual: string, planned: string) => (actual === planned ? '' : `planned ${planned}`)

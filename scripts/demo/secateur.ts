@@ -35,7 +35,7 @@ export async function secateur(title: string, args: string[]): Promise<ResultEve
 export const number = (value: number) => value.toLocaleString('en-GB')
 export const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`
 export const percent = (value: number, error: number | null) =>
-  `${(100 * value).toFixed(1)}${error === null ? '' : ` ± ${(100 * error).toFixed(1)}`} %`
+  `${(100 * value).toFixed(1)}${error === null ? '' : ` ± ${(100 * error).toFixed(1)}`}%`
 
 /** Bytes of the weights in a checkpoint folder. */
 export function sizeOf(folder: string): number {

@@ -85,7 +85,7 @@ export function prefetchedBatches(
     },
     [Symbol.dispose]() {
       const share = (100 * waited) / Math.max(1, performance.now() - started)
-      debug('pictures', () => `training waited for ${taken} batches ${share.toFixed(2)} % of its time`)
+      debug('pictures', () => `training waited for ${taken} batches ${share.toFixed(2)}% of its time`)
       others?.[Symbol.dispose]()
       source[Symbol.dispose]()
     },

@@ -32,7 +32,7 @@ export const validatedText = ({ step, loss, top1, best }: Extract<EngineEvent, {
 
 /** How many pictures are told right, where it was measured. */
 export const top1Text = (top1: number | undefined): string =>
-  top1 === undefined ? '' : `; top-1 ${(100 * top1).toFixed(2)} %`
+  top1 === undefined ? '' : `; top-1 ${(100 * top1).toFixed(2)}%`
 
 /** What leaves, of each kind: what does, and what was asked for. */
 export function removalText(removal: Removal): string {
@@ -45,7 +45,7 @@ const budgetSpentText = ({ measure, before, planned, actual }: BudgetSpent): str
   `budget: ${amountText(measure, actual)} kept (planned ${amountText(measure, planned)}) of ${amountText(measure, before)}`
 
 export const sharePart = (name: string, { planned, actual }: { planned: number; actual: number }): string =>
-  `${name} ${(100 * actual).toFixed(1)} % (planned ${(100 * planned).toFixed(1)} %)`
+  `${name} ${(100 * actual).toFixed(1)}% (planned ${(100 * planned).toFixed(1)}%)`
 
 export function stepText(
   { loss, sparsity }: StepMetrics,

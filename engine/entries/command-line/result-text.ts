@@ -53,7 +53,7 @@ function describeEstimate(result: EstimateResult): string {
 }
 
 const trainableText = ({ parameters, fraction }: Trainable): string =>
-  `trainable: ${numberText(parameters)} parameters, ${(100 * fraction).toFixed(2)} % of all`
+  `trainable: ${numberText(parameters)} parameters, ${(100 * fraction).toFixed(2)}% of all`
 
 /** What becomes of the rows of training data. */
 function rowsText({ rows, documents }: RowCounts, loss: string | null): string {
@@ -106,7 +106,7 @@ export function describe(result: Outcome): string {
   }
   if (result.parameters && result.parameters.after !== result.parameters.before) {
     const { before, after } = result.parameters
-    lines.push(`parameters: ${numberText(before)} -> ${numberText(after)} (${((100 * after) / before).toFixed(1)} %)`)
+    lines.push(`parameters: ${numberText(before)} -> ${numberText(after)} (${((100 * after) / before).toFixed(1)}%)`)
   }
   if (result.trainable) lines.push(trainableText(result.trainable))
   if (result.removal) lines.push(removalText(result.removal))
@@ -131,7 +131,7 @@ export function describe(result: Outcome): string {
   if (result.peakMemoryBytes !== undefined) lines.push(`peak memory: ${sizeText(result.peakMemoryBytes)}`)
   if (result.density)
     lines.push(
-      `density: ${(100 * result.density.before).toFixed(1)} % before merging, ${(100 * result.density.after).toFixed(1)} % after`,
+      `density: ${(100 * result.density.before).toFixed(1)}% before merging, ${(100 * result.density.after).toFixed(1)}% after`,
     )
   for (const { prompt, text } of result.examples ?? []) lines.push(`${prompt} >${text}`)
   if (result.export) lines.push(...exportedText(result.export))
@@ -157,14 +157,14 @@ function besideDenseText({ tasks, images, texts }: BesideDense): string[] {
     }),
     ...Object.entries(texts).map(
       ([name, { divergence, agreement, tokens }]) =>
-        `${name}, beside dense: KL ${divergence.toFixed(4)} nats a token, the same token likeliest at ${(100 * agreement).toFixed(1)} % of ${numberText(tokens)}`,
+        `${name}, beside dense: KL ${divergence.toFixed(4)} nats a token, the same token likeliest at ${(100 * agreement).toFixed(1)}% of ${numberText(tokens)}`,
     ),
   ]
 }
 
 function classificationText({ top1, top5, stderr, n, imagesPerSecond }: ClassificationScore): string {
   const speed = imagesPerSecond === null ? '' : `, ${numberText(Math.round(imagesPerSecond))} pictures/s`
-  return `${part('top-1', top1, stderr)}, top-5 ${(100 * top5).toFixed(2)} % (n = ${numberText(n)})${speed}`
+  return `${part('top-1', top1, stderr)}, top-5 ${(100 * top5).toFixed(2)}% (n = ${numberText(n)})${speed}`
 }
 
 const pixelsText = ({ width, height }: { width: number; height: number }) => `${width} x ${height}`
@@ -190,7 +190,7 @@ function quantisedText({ bitsPerWeight, types }: NonNullable<Inspection['quantis
   const all = Object.values(types).reduce((sum, count) => sum + count, 0)
   const shares = Object.entries(types)
     .toSorted(([, one], [, other]) => other - one)
-    .map(([name, count]) => `${name} ${((100 * count) / all).toFixed(1)} %`)
+    .map(([name, count]) => `${name} ${((100 * count) / all).toFixed(1)}%`)
   return `quantised: ${bitsPerWeight.toFixed(2)} bits for a weight (${shares.join(', ')})`
 }
 
@@ -238,7 +238,7 @@ function describeDevices({ chosen, backends }: Devices): string {
     .join('\n')
 }
 
-const wholePercent = (value: number) => `${(100 * value).toFixed(0)} %`
+const wholePercent = (value: number) => `${(100 * value).toFixed(0)}%`
 
 const part = (label: string, value: number, error: number | null | undefined) =>
-  `${label} ${(100 * value).toFixed(2)} %${error == null ? '' : ` ± ${(100 * error).toFixed(2)}`}`
+  `${label} ${(100 * value).toFixed(2)}%${error == null ? '' : ` ± ${(100 * error).toFixed(2)}`}`

@@ -29,7 +29,7 @@ export function prunedCard(job: PruneJob, base: BaseModel, model: PrunedModel): 
   const size =
     criterion.removes === 'weights'
       ? ''
-      : ` to ${((100 * parameters.after) / parameters.before).toFixed(0)} % of its parameters`
+      : ` to ${((100 * parameters.after) / parameters.before).toFixed(0)}% of its parameters`
   return {
     title: `${base.name}, pruned${size}`,
     base,

@@ -10,7 +10,7 @@ export const table = (rows: readonly (readonly string[])[]): string =>
 export const parametersText = ({ before, after }: { before: number; after: number }): string =>
   after === before
     ? `${numberText(after)} parameters, as before.`
-    : `${numberText(after)} parameters of ${numberText(before)} are left (${((100 * after) / before).toFixed(1)} %).`
+    : `${numberText(after)} parameters of ${numberText(before)} are left (${((100 * after) / before).toFixed(1)}%).`
 
 /** Heads and channels of each layer; a line for neighbours that are alike. */
 export function layersTable(layers: readonly LayerShape[]): string {
@@ -26,7 +26,7 @@ export function layersTable(layers: readonly LayerShape[]): string {
 }
 
 const percent = (value: number, error: number | null | undefined) =>
-  `${(100 * value).toFixed(2)} %${error == null ? '' : ` ± ${(100 * error).toFixed(2)}`}`
+  `${(100 * value).toFixed(2)}%${error == null ? '' : ` ± ${(100 * error).toFixed(2)}`}`
 
 const normText = (score: Scores['tasks'][string] | undefined): string | undefined =>
   score?.accNorm === undefined ? undefined : percent(score.accNorm, score.stderrNorm)

@@ -34,7 +34,7 @@ export function fitQuality(points: readonly QualityPoint[], of: 'validation' | '
       const term = lost ** power
       return { rise: coefficients[1]! * term, error: term * Math.sqrt(variance), isBeyond: lost > 1.05 * most }
     },
-    detail: `Fitted to ${points.length} points of ${what} of this run, up to ${(100 * most).toFixed(0)} % of the importance lost, with what training won meanwhile taken out.`,
+    detail: `Fitted to ${points.length} points of ${what} of this run, up to ${(100 * most).toFixed(0)}% of the importance lost, with what training won meanwhile taken out.`,
   }
 }
 

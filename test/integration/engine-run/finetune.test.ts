@@ -66,7 +66,7 @@ test(
       )
       await assert.rejects(
         run({ ...job, maxLostRows: 0.2, out: join(folder, `${kind}-2`) }),
-        /33 % of the rows would be lost/,
+        /33% of the rows would be lost/,
       )
     }
   },

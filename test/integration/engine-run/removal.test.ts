@@ -59,7 +59,7 @@ test('channels that no adapter sees are all there after a run that keeps them, a
 
 test('a run whose heads cannot leave for rounding says so, and counts what does leave', async () => {
   const { result, warnings, sparsity } = await run('rounded', { ratio: 0.2 })
-  assert.match(warnings.join('\n'), /^No heads leave: 20 % of /)
+  assert.match(warnings.join('\n'), /^No heads leave: 20% of /)
   const { heads, channels, parameters } = result.removal!
   assert.deepEqual(heads, { planned: 0.2, actual: 0 })
   assert.ok(channels.actual > 0 && parameters.actual > 0 && parameters.actual < parameters.planned)

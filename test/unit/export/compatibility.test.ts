@@ -70,7 +70,7 @@ test('llama.cpp loads what GGUF has words for, else by filling up with zeros, el
   assert.deepEqual([deci.loads, deci.layout, deci.fields], ['yes', 'deci', ['secateur_layers']])
   const padded = answerOf(ragged('qwen3_norm_headdim', { channels: 7 }), 'llama.cpp')
   assert.deepEqual([padded.loads, padded.layout], ['yes', 'padded'])
-  assert.match(padded.why, /as qwen3, with heads and channels of zeros .*\(\d+ % more parameters\)/)
+  assert.match(padded.why, /as qwen3, with heads and channels of zeros .*\(\d+% more parameters\)/)
   const none = answerOf(configOf('smollm3_nope'), 'llama.cpp')
   assert.deepEqual([none.loads, none.fields], ['no', ['no_rope_layers']])
   assert.match(none.why, /^It cannot be said in GGUF: /)

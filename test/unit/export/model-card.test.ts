@@ -130,11 +130,11 @@ test("a pruned model's card says what was done, under which licence, and nothing
     tags: ['secateur', 'pruned', 'loraprune'],
   })
   for (const text of [
-    /^# tiny, pruned to \d+ % of its parameters$/m,
+    /^# tiny, pruned to \d+% of its parameters$/m,
     /A LoRA adapter of rank 8 was trained for 20 steps/,
     /\| 0 \| 2 \| 1 \| 9 \|/,
-    /\| PIQA, acc \| 50\.00 % ± 10\.00 \|/,
-    /\| PIQA, acc_norm \| 25\.00 % \|/,
+    /\| PIQA, acc \| 50\.00% ± 10\.00 \|/,
+    /\| PIQA, acc_norm \| 25\.00% \|/,
     /\| perplexity of text, windows of 128 tokens \| 12\.346 \|/,
     /licence llama2, as its README\.md says/,
     /\*\*transformers\*\*: no\. Layers have different numbers/,
@@ -161,10 +161,10 @@ test("a pruned model's card says what was done, under which licence, and nothing
 test('a GGUF file says in its keys what its card says, and a card of somebody else is left alone', async (context) => {
   const card = [
     '---\nlicense: llama2\nbase_model: org/ancestor\nbase_model_relation: finetune\nlanguage: en\ntags:\n- secateur\n- pruned\n---',
-    '# tiny, pruned to 60 %',
+    '# tiny, pruned to 60%',
     'tiny, pruned: heads left at once.',
     '## Size\n\nsmall',
-    '## Scores\n\n| PIQA | 50 % |',
+    '## Scores\n\n| PIQA | 50% |',
     '## Licence\n\nllama2\n',
   ].join('\n\n')
   const folder = folderWith(context, { 'README.md': card }, 'output')
@@ -184,7 +184,7 @@ test('a GGUF file says in its keys what its card says, and a card of somebody el
   const written = readFileSync(join(folder, 'small.README.md'), 'utf8')
   for (const text of [
     /^base_model: org\/ancestor\nbase_model_relation: finetune\nlibrary_name: gguf$/m,
-    /^# tiny, pruned to 60 %, as GGUF, its weights in q8_0$/m,
+    /^# tiny, pruned to 60%, as GGUF, its weights in q8_0$/m,
     /## How it was made\n\ntiny, pruned: heads left at once\.\n\n## Scores\n\n\| PIQA/,
     /llama-cli -m small\.gguf/,
     /licence llama2, as its README\.md says/,
@@ -195,7 +195,7 @@ test('a GGUF file says in its keys what its card says, and a card of somebody el
   assert.deepEqual(
     [base.name, base.id, base.license, base.licenseFrom, base.languages, base.isOurs, base.history],
     [
-      'tiny, pruned to 60 %',
+      'tiny, pruned to 60%',
       'org/ancestor',
       { id: 'llama2' },
       'key general.license',

@@ -113,22 +113,22 @@ test('the estimate shows heads, channels and parameters, planned and actual', ()
 test('where rounding makes a request a no-op, a warning names the setting that would do it', () => {
   const [heads, ...others] = warnings({ ratio: 0.3 }, checkpointWith(14, 2))
   assert.deepEqual(others, [])
-  assert.match(heads!, /^No heads leave: 30 % of 2 key\/value heads in a layer/)
-  assert.match(heads!, /--head-groups query-heads, which removes 28\.6 % of the query heads/)
+  assert.match(heads!, /^No heads leave: 30% of 2 key\/value heads in a layer/)
+  assert.match(heads!, /--head-groups query-heads, which removes 28\.6% of the query heads/)
   assert.match(heads!, /or --ratio 0\.5 or more.*--target-fraction/)
   // What it names does it.
   for (const settings of [{ ratio: 0.3, headGroups: 'query-heads' }, { ratio: 0.5 }])
     assert.deepEqual(warnings(settings, checkpointWith(14, 2)), [])
 
   const [single] = warnings({ ratio: 0.5 }, checkpointWith(8, 1))
-  assert.match(single!, /^No heads leave: 50 % of 1 key\/value head in a layer.*--head-groups query-heads/)
+  assert.match(single!, /^No heads leave: 50% of 1 key\/value head in a layer.*--head-groups query-heads/)
   assert.doesNotMatch(single!, /--ratio/)
   const [only] = warnings({ ratio: 0.5 }, checkpointWith(1, 1))
   assert.match(only!, /No setting of this job removes any/)
   assert.match(warnings({ ratio: 0.2 }, checkpointWith(4, 4))[0]!, /--ratio 0\.25 or more/)
   assert.match(
     warnings({ ratio: 0.3, channelMultiple: 64 }, checkpointWith(4, 4)).join('\n'),
-    /No channels leave: 30 % of 96 channels.*--channel-multiple 16, or --ratio 0\.334 or more/,
+    /No channels leave: 30% of 96 channels.*--channel-multiple 16, or --ratio 0\.334 or more/,
   )
   assert.match(
     warnings({ ratio: 0.3, criterion: 'depth' }, checkpointWith(4, 4))[0]!,
@@ -137,7 +137,7 @@ test('where rounding makes a request a no-op, a warning names the setting that w
   assert.match(warnings({ uniform: false, protectLast: 2 }, checkpointWith(4, 4))[0]!, /every layer is protected/)
   assert.match(
     warnings({ ranking: 'global', ratio: 0.75, floor: 0.5, uniform: false, protectFirst: 0, protectLast: 0 }, gqa)[1]!,
-    /^Of 12 heads that the ratio stands for 8 leave: every layer keeps 50 % .*--floor/,
+    /^Of 12 heads that the ratio stands for 8 leave: every layer keeps 50% .*--floor/,
   )
   assert.deepEqual(warnings({}, gqa), [])
 })

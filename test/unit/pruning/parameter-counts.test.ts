@@ -194,6 +194,6 @@ test('protected layers count, whole layers leave as many as it takes, and what c
     assert.throws(() => targetOf(jobWith(settings), checkpoint), { kind: 'bad-setting', field })
   const told = jobWith({ ratio: 0.1 })
   assert.deepEqual(pruningWarnings(told, config, targetOf(told, checkpoint)), [
-    'No heads leave: the number that is nearest to 10 % of them is none. The others make up for them, so that as many parameters leave as were asked for.',
+    'No heads leave: the number that is nearest to 10% of them is none. The others make up for them, so that as many parameters leave as were asked for.',
   ])
 })

@@ -65,7 +65,7 @@ test('every format, type and layout has its words', () => {
   assert.deepEqual(Object.keys(types).sort(), [...engine.ggufType.options].sort())
   assert.deepEqual(Object.keys(layouts).sort(), [...engine.ggufLayout.options].sort())
   const proof = { texts: 8, tokens: 512, worst: 0.01234, mean: 0.001 }
-  assert.match(proofText(proof), /512 tokens in 8 texts differ .* at most 0\.0123 \(mean 0\.001\)/)
+  assert.match(proofText(proof), /512 tokens in 8 texts differ .* at most 0\.0123 nats \(mean 0\.001\)/)
   assert.match(proofText({ ...proof, worst: 0, mean: 0 }), /exactly/)
 })
 

@@ -6,7 +6,9 @@ import {
   bytes,
   count,
   counted,
+  decimals,
   duration,
+  elapsed,
   folderName,
   none,
   number,
@@ -35,6 +37,21 @@ test('durations show their two largest units', () => {
   assert.equal(duration(7500), '2 h 5 min')
   assert.equal(duration(90_000), '1 d 1 h')
   assert.equal(duration(Infinity), none)
+})
+
+test('parameters have the letters of the field, and times along an axis are those of a clock', () => {
+  assert.deepEqual(
+    [512, 207_232, 999_900, 1_205_280, 110e6].map((value) => digits(parameters(value))),
+    ['512', '207K', '1M', '1_21M', '110M'],
+  )
+  assert.deepEqual([5, 70, 3600, 7290.4].map(elapsed), ['0:05', '1:10', '1:00:00', '2:01:30'])
+})
+
+test('what is below zero has a minus, and what rounds to zero none', () => {
+  assert.deepEqual(
+    [-0.69, -0.001, 0].map((value) => digits(decimals(value, 2))),
+    ['−0_69', '0_00', '0_00'],
+  )
 })
 
 test('time left is rounded as an estimate deserves', () => {

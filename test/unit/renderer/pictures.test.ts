@@ -126,6 +126,8 @@ test('two different checkpoints are compared, the results of the first two runs 
   assert.deepEqual(keys('', ''), ['result 1', 'result 2'])
   assert.deepEqual(keys('dense 1', 'result 2'), ['dense 1', 'result 2'])
   assert.deepEqual(keys('result 2', 'result 2'), ['result 2', 'result 1'])
+  const alone = pairOf([source(1, 'result'), source(1, 'dense')], { before: '', after: '' })!
+  assert.deepEqual([alone.before.key, alone.after.key], ['dense 1', 'result 1'])
   assert.equal(pairOf([source(1, 'result')], { before: '', after: '' }), null)
   assert.equal(pairOf([], { before: '', after: '' }), null)
 })

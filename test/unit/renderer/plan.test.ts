@@ -3,7 +3,14 @@ import { test } from 'node:test'
 import type { engine } from '../../../electron/contract/index.ts'
 import { emptyDraft } from '../../../renderer/src/screens/new-run/draft.ts'
 import { spendBudget } from '../../../renderer/src/screens/new-run/spend-budget.ts'
-import { budgetAt, denseCells, leastShare, planCells, planRows } from '../../../renderer/src/screens/run/plan.ts'
+import {
+  budgetAt,
+  budgetText,
+  denseCells,
+  leastShare,
+  planCells,
+  planRows,
+} from '../../../renderer/src/screens/run/plan.ts'
 
 test('a place of the slider is a budget as the command line has it', () => {
   assert.equal(budgetAt('parameters', 0.7), 'parameters=0.7')
@@ -12,6 +19,11 @@ test('a place of the slider is a budget as the command line has it', () => {
   const ranges = { parameters: { least: 177, most: 1000 }, memory: { least: 180, most: 1000 } }
   assert.equal(budgetAt('parameters', leastShare({ ranges }, 'parameters')), 'parameters=0.18')
   assert.equal(budgetAt('memory', leastShare({ ranges }, 'memory')), 'memory=0.18')
+  assert.deepEqual(['parameters=0.7', 'memory=0.305', 'prompt=1.25x'].map(budgetText), [
+    '70.0% of the parameters',
+    '30.5% of the bytes',
+    'prompt 1.25× as fast',
+  ])
 })
 
 test('a plan stands beside the dense model, row by row', () => {

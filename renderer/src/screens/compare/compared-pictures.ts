@@ -53,7 +53,9 @@ export function pairOf<One extends Source>(
 ): { before: One; after: One } | null {
   const results = sources.filter(({ by }) => by.which === 'result')
   const find = (key: string) => sources.find((source) => source.key === key)
-  const before = find(chosen.before) ?? results[0] ?? sources[0]
+  // One run alone is laid beside its own dense checkpoint, and what came of pruning is the second of the two.
+  const first = results.length === 1 ? sources.find(({ by }) => by.which === 'dense') : results[0]
+  const before = find(chosen.before) ?? first ?? results[0] ?? sources[0]
   if (!before) return null
   const after = find(chosen.after)
   const isOther = (source: One | undefined) => source !== undefined && source.key !== before.key

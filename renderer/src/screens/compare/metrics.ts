@@ -107,7 +107,7 @@ export function metricRows(
         plain(result.scores?.perplexity[text]?.value),
       ),
     ),
-    row('loss', 'Training loss at the end', 'loss', 'lower', ({ loss }) => plain(loss)),
+    row('loss', 'Final training loss', 'loss', 'lower', ({ loss }) => plain(loss)),
     row('validationLoss', 'Validation loss', 'loss', 'lower', ({ validation }) =>
       plain(validation?.best?.loss ?? validation?.last),
     ),

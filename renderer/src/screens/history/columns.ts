@@ -31,7 +31,7 @@ const scoreColumns = (columns: readonly Pick<Column, 'key'>[]): string[] =>
 const besideFacts: Readonly<Record<string, string>> = { checkpoint: 'Checkpoint path', device: 'Device asked for' }
 
 const metricLabels: Readonly<Record<string, string>> = {
-  loss: 'Loss at the end',
+  loss: 'Final loss',
   validationLoss: 'Validation loss',
   meanAccuracy: 'Mean accuracy',
   peakMemoryBytes: 'Peak memory',

@@ -28,9 +28,9 @@ export const pruningGroups: readonly SettingGroup[] = [
         label: 'Budget',
         also: 'parameters memory speed in place of a ratio target',
         sentence:
-          'What may be kept at most: parameters=0.7 (a share) or parameters=90M, or memory=4GB (bytes of the written weights), prompt=1.5x or generation=1.5x (how many times as fast, measured on this device). Heads, channels and whole layers leave wherever least importance is lost for it; with uniform layers, equal numbers leave.',
+          'What may be kept at most: parameters=0.7 (a share) or parameters=90M, or memory=4GB (bytes of the written weights), prompt=1.5x or generation=1.5x (how many times as fast, measured on this device). Heads, channels and whole layers are removed where that loses least importance; with uniform layers, equal numbers of them.',
         offers: [
-          { value: 'parameters=0.8', label: '80 % of the parameters' },
+          { value: 'parameters=0.8', label: '80% of the parameters' },
           { value: 'parameters=0.5', label: 'Half of the parameters' },
           { value: 'generation=1.5x', label: '1.5 times as fast' },
         ],
@@ -48,7 +48,7 @@ export const pruningGroups: readonly SettingGroup[] = [
         label: 'Uniform layers',
         also: 'same counts in every layer',
         sentence:
-          'The same counts of heads and channels in every layer, so that transformers, llama.cpp and other programs load the result; left to itself, wherever groups are ranked within a layer.',
+          'The same counts of heads and channels in every layer, so that transformers, llama.cpp and other programs load the result. Chosen automatically: wherever groups are ranked within a layer.',
       },
       protectFirst: { unit: fraction },
       protectLast: { unit: 'layers' },

@@ -38,6 +38,12 @@ const valueNames: Readonly<Record<string, string>> = {
   weights: 'Of the weights themselves',
   original: 'The original weights',
   trained: 'The weights that were trained',
+  refuse: 'Stop the run',
+  skip: 'Skip',
+  nearest: 'To the nearest',
+  down: 'Down',
+  sum: 'Sum',
+  mean: 'Mean',
 }
 
 export function valueName(value: string): string {

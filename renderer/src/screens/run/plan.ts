@@ -12,6 +12,15 @@ export const sliderStep = 0.005
 export const budgetAt = (measure: engine.BudgetMeasure, share: number): string =>
   engine.isTime(measure) ? `${measure}=${Number((1 / share).toFixed(3))}x` : `${measure}=${Number(share.toFixed(4))}`
 
+/** A budget as people read it: "80% of the parameters". */
+export function budgetText(budget: string): string {
+  const { measure, unit, value } = engine.parseBudget(budget)
+  const of = { parameters: 'parameters', memory: 'bytes', prompt: 'prompt', generation: 'generation' }[measure]
+  if (unit === 'share') return `${percent(value, 1)} of the ${of}`
+  if (unit === 'times') return `${of} ${number(value)}× as fast`
+  return `${of} ${engine.amountText(measure, value)}`
+}
+
 /** The least share that a budget may say, on a place of the slider. */
 export function leastShare({ ranges }: Pick<engine.PlanResult, 'ranges'>, measure: engine.BudgetMeasure): number {
   const range = ranges[measure]
@@ -26,8 +35,8 @@ export const planRows = [
   'Time of a prompt',
   'Time of a generated token',
   'Importance kept',
-  'Rise of the loss',
-  'Layers that leave whole',
+  'Loss increase',
+  'Whole layers removed',
 ] as const
 
 export function planCells(plan: engine.BudgetPlan, { dense }: Pick<engine.PlanResult, 'dense'>): string[] {
@@ -35,7 +44,7 @@ export function planCells(plan: engine.BudgetPlan, { dense }: Pick<engine.PlanRe
   return [
     `${count(parameters)} (${percent(parameters / dense.parameters, 1)})`,
     bytes(size),
-    `1/${decimals(speedUp, 2)}`,
+    percent(1 / speedUp, 1),
     timeText(times?.prompt, dense.times?.prompt),
     timeText(times?.generation, dense.times?.generation),
     percent(kept, 1),
@@ -47,7 +56,7 @@ export function planCells(plan: engine.BudgetPlan, { dense }: Pick<engine.PlanRe
 export const denseCells = ({ dense }: Pick<engine.PlanResult, 'dense'>): string[] => [
   count(dense.parameters),
   bytes(dense.bytes),
-  '1',
+  percent(1, 1),
   timeText(dense.times?.prompt),
   timeText(dense.times?.generation),
   percent(1, 1),

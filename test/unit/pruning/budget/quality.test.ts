@@ -20,7 +20,7 @@ test('what removal costs is told from what training wins, and the error says how
     const { rise, error, isBeyond } = exact.rise(0.3)
     assert.ok(Math.abs(rise - law(0.3)) < 1e-6 && error < 1e-6 && !isBeyond)
     assert.ok(exact.rise(0.5).isBeyond)
-    assert.match(exact.detail, /12 points of the validation loss of this run, up to 40 %/)
+    assert.match(exact.detail, /12 points of the validation loss of this run, up to 40%/)
     const noisy = fitQuality(pointsOf(law, 0.02), 'training')
     assert.ok(typeof noisy !== 'string')
     const told = noisy.rise(0.3)
