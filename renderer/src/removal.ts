@@ -1,5 +1,5 @@
 import { engine } from '../../electron/contract/index.ts'
-import { percent } from './format.ts'
+import { count, percent } from './format.ts'
 
 /** How much of each kind is removed, beside what was asked for, and what is kept of a budget. */
 export const removalFacts = (removal: engine.Removal): { name: string; value: string; detail: string }[] => [
@@ -7,11 +7,11 @@ export const removalFacts = (removal: engine.Removal): { name: string; value: st
   ...(removal.budget ? [budgetFact(removal.budget)] : []),
 ]
 
-const budgetFact = ({ measure, before, planned, actual }: engine.BudgetSpent) => ({
-  name: 'Kept of the budget',
-  value: engine.amountText(measure, actual),
-  detail: `at most ${engine.amountText(measure, planned)}, of ${engine.amountText(measure, before)}`,
-})
+function budgetFact({ measure, before, planned, actual }: engine.BudgetSpent) {
+  // That parameters are counted stands above it.
+  const text = (value: number) => (measure === 'parameters' ? count(value) : engine.amountText(measure, value))
+  return { name: 'Kept of the budget', value: text(actual), detail: `at most ${text(planned)} of ${text(before)}` }
+}
 
 const sharesOf = (removal: engine.Removal) =>
   [

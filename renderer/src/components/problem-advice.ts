@@ -2,7 +2,7 @@ import type { Problem } from '../../../electron/contract/index.ts'
 
 const advice: Record<string, string> = {
   'bad-setting': 'Change the setting and try again.',
-  'bad-file': 'Repair or replace the file, then try again.',
+  'bad-file': 'Correct the path or the file, then try again.',
   'does-not-fit': 'Free memory or disk space, or choose settings that need less.',
   unsupported: 'Secateur cannot do this here; the message says what is missing.',
   'not-found': 'It may have been moved or deleted. Look for it in the library or the history.',

@@ -8,6 +8,7 @@ import { draftOfCluster, savedCluster } from '../../../renderer/src/screens/new-
 import { type Draft, emptyDraft } from '../../../renderer/src/screens/new-run/draft.ts'
 import { jobOf } from '../../../renderer/src/screens/new-run/job.ts'
 import { problemsOf } from '../../../renderer/src/screens/new-run/problems.ts'
+import { removalFacts } from '../../../renderer/src/removal.ts'
 import { findSettings, modes, rangeOf, sectionsOf, settingsOf } from '../../../renderer/src/screens/new-run/form.ts'
 import { applyPreset, isPreset, presets, presetsFor, valuesFor } from '../../../renderer/src/screens/new-run/presets.ts'
 import { percent } from '../../../renderer/src/format.ts'
@@ -111,6 +112,24 @@ test('ranges, choices and defaults come from the schema', () => {
   assert.deepEqual(setting('calibrationData')?.input, { kind: 'lines', most: 100, paths: true })
   assert.deepEqual(setting('seed')?.input, { kind: 'number', whole: true, minimum: 0 })
   assert.equal(humanise('evaluation.batchTokens'), 'Batch tokens')
+})
+
+test('tasks stand in the order of the form, however they were chosen, and own ones behind them', () => {
+  const tasks = { capitals: 'c.json', winogrande: 'w.jsonl', piqa: '', arc_easy: 'a.jsonl', boolq: 'b.jsonl' }
+  const { evaluation } = jobOf(filled({ mode: 'pipeline', tasks }))
+  const chosen = (evaluation as { tasks: Record<string, string> }).tasks
+  assert.deepEqual(Object.keys(chosen), ['boolq', 'winogrande', 'arc_easy', 'capitals'])
+})
+
+const share = (actual: number, planned: number) => ({ actual, planned })
+
+test('a budget is told without what stands above it, and what was planned where it came otherwise', () => {
+  const removal = { heads: share(0, 0), channels: share(0.25, 0.3), parameters: share(0.2, 0.2) }
+  const budget = { measure: 'parameters' as const, before: 1000, planned: 800, actual: 790 }
+  assert.deepEqual(
+    removalFacts({ ...removal, budget }).map(({ value, detail }) => `${value} ${detail}`.trim()),
+    ['0.0%', '25.0% planned 30.0%', '20.0%', '790 at most 800 of 1,000'],
+  )
 })
 
 test('a filled form makes a job that the engine takes, with nothing in it that was not said', () => {

@@ -1,3 +1,4 @@
+import { engine } from '../../../../electron/contract/index.ts'
 import { clusterOf } from './cluster-draft.ts'
 import { type Draft, evaluates } from './draft.ts'
 import { isOfSweep, kindOf, settingsOf } from './form.ts'
@@ -59,9 +60,19 @@ function singleOf(draft: Draft, decimal: string, sees: Sees): JobDraft {
   return job
 }
 
+/** Tasks stand everywhere in the order of the form, those of the user's own behind the others. */
+const placeOf = (task: string): number => {
+  const place = engine.taskList.findIndex(({ name }) => name === task)
+  return place < 0 ? engine.taskList.length : place
+}
+
 /** The task files and texts that a language model is scored on. */
 const textsOf = (draft: Draft) => ({
-  tasks: Object.fromEntries(Object.entries(draft.tasks).filter(([, path]) => path !== '')),
+  tasks: Object.fromEntries(
+    Object.entries(draft.tasks)
+      .filter(([, path]) => path !== '')
+      .toSorted(([one], [other]) => placeOf(one) - placeOf(other)),
+  ),
   ...(Object.keys(draft.fewShotFrom).length > 0 && {
     fewShotFrom: Object.fromEntries(Object.entries(draft.fewShotFrom).filter(([task]) => draft.tasks[task])),
   }),
