@@ -6,7 +6,7 @@ import type { RunRow } from '../database/runs.ts'
 import { EngineRun } from '../engine-client.ts'
 import type { Context } from './context.ts'
 import { type Intent, type Outcome, stopped } from './run-outcome.ts'
-import { initialProgress, progressOf, progressOfStep } from './run-progress.ts'
+import { initialProgress, progressOf, progressOfStep, withEarlier } from './run-progress.ts'
 import { RunRecorder } from './run-recorder.ts'
 import { summaryOf } from './run-summary.ts'
 
@@ -20,6 +20,8 @@ export class RunProcess {
   readonly id: number
   readonly outcome: Promise<Outcome>
   progress: RunProgress
+  /** Where earlier attempts at the run have brought it. */
+  readonly #earlier: RunProgress['overall']
   readonly #context: Context
   readonly #engine: EngineRun
   readonly #folder: string
@@ -49,7 +51,9 @@ export class RunProcess {
     this.#changed = options.changed
     this.#folder = row.folder
     this.#recorder = new RunRecorder(context, row.id, row.folder)
-    this.progress = initialProgress(row.last_saved_step ?? 0, summaryOf(row, context.runs).progress?.steps ?? 0)
+    const before = summaryOf(row, context.runs).progress
+    this.#earlier = before?.overall ?? null
+    this.progress = initialProgress(row.last_saved_step ?? 0, before?.steps ?? 0)
     this.#engine = new EngineRun(context.options.engine, job, options.resume, (event) => {
       try {
         this.#handle(event)
@@ -139,7 +143,7 @@ export class RunProcess {
         this.#dirty = true
         break
       case 'overall':
-        progress.overall = event.overall
+        progress.overall = withEarlier(event.overall, this.#earlier)
         this.#dirty = true
         break
       case 'logged':

@@ -1,4 +1,4 @@
-import type { EngineEvent, ProgressEvent } from '../../engine/contract/index.ts'
+import type { EngineEvent, Overall, ProgressEvent } from '../../engine/contract/index.ts'
 import type { RunProgress } from '../contract/index.ts'
 
 /** The progress of a run whose process has just been started. */
@@ -13,6 +13,15 @@ export const initialProgress = (step: number, steps: number): RunProgress => ({
   memoryBytes: null,
   rows: null,
   overall: null,
+})
+
+/** How far a run is as a whole, with the seconds that its phases took in earlier attempts at it. */
+export const withEarlier = (overall: Overall, earlier: Overall | null): Overall => ({
+  ...overall,
+  phases: overall.phases.map((each) => {
+    const before = earlier?.phases.find(({ phase }) => phase === each.phase)?.seconds ?? null
+    return before === null ? each : { ...each, seconds: (each.seconds ?? 0) + before }
+  }),
 })
 
 /** What a step of training says of the progress. */

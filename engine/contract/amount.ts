@@ -28,7 +28,7 @@ export function conflictWithBudget(job: Omit<PruneJob, 'out'>): Conflict | null 
       : (['targetFraction', 'targetParameters'] as const).find((name) => job[name] !== undefined)
   const both = other ?? (job.ratioOf === 'parameters' ? 'ratioOf' : undefined)
   if (both !== undefined)
-    return { field: both, message: 'says how much leaves, as the budget does: leave one of them out' }
+    return { field: both, message: 'says how much is pruned, as the budget does: leave one of them out' }
   const { removes } = criteria[job.criterion]
   if (removes !== 'groups')
     return {

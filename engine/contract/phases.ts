@@ -61,7 +61,7 @@ export const overallSchema = z.object({
     z.object({
       phase: phaseSchema,
       state: z.enum(['waiting', 'active', 'done']),
-      /** Spent on it in this attempt; null before it begins, and of what an earlier attempt did. */
+      /** Spent on it in this attempt, and null before it begins and of what an earlier one did; the app adds those up. */
       seconds: z.number().nullable(),
     }),
   ),

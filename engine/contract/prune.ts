@@ -46,20 +46,20 @@ export const pruneSchema = z.strictObject({
     .max(2)
     .default(['heads', 'channels'])
     .describe(
-      'what may leave; channels alone leave a ViT that every program loads, since a stock one has no size of a head of its own',
+      'what may be removed; channels alone make a ViT that every program loads, since a stock one has no size of a head of its own',
     ),
   ratioOf: z
     .enum(['groups', 'parameters'])
     .default('groups')
     .describe(
-      'what the ratio counts: heads and channels (or layers), each kind by itself, in the layers that are pruned; or the weights of the linear layers of all decoder layers, protected ones included, without embeddings and output head: heads leave to the nearest number and channels make up the difference',
+      'heads and channels (or layers), each kind by itself, in the layers that are pruned; or the weights of the linear layers of all decoder layers, protected ones included, without embeddings and output head: heads are removed to the nearest number, and channels make up the difference',
     ),
   targetFraction: z.number().gt(0).lt(1).optional().describe('fraction of all parameters to keep, in place of ratio'),
   targetParameters: z.int().min(1).max(1e13).optional().describe('parameters to keep at most, in place of ratio'),
   budget: budgetText
     .optional()
     .describe(
-      'what may be kept at most, in place of ratio: parameters=0.7 (a share) or parameters=90M, memory=4GB (bytes of the written weights), prompt=1.5x or generation=1.5x (how many times as fast, measured on this device) or their milliseconds; heads, channels and whole layers leave wherever least importance is lost for it, or equal numbers in all layers with --uniform',
+      'what may be kept at most, in place of ratio: parameters=0.7 (a share) or parameters=90M, memory=4GB (bytes of the written weights), prompt=1.5x or generation=1.5x (how many times as fast, measured on this device) or their milliseconds; heads, channels and whole layers are removed where that loses least importance, or equal numbers in all layers with --uniform',
     ),
   speedPrompt: z
     .int()
@@ -78,7 +78,7 @@ export const pruneSchema = z.strictObject({
     .enum(['nearest', 'down'])
     .default('nearest')
     .describe(
-      'how many groups are gone on the way: to the nearest number, or rounded down as in the published code, where the last of a few heads leaves at the last pruning; the end is the same',
+      'how many groups are removed on the way: to the nearest number, or rounded down as in the published code, where the last of a few heads is removed at the last pruning; the end is the same',
     ),
   pruneWarmup: fraction.default(0.1).describe('fraction of the steps before pruning starts'),
   pruneCooldown: fraction.default(0.1).describe('fraction of the steps after pruning ends'),
@@ -87,12 +87,12 @@ export const pruneSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      'leave heads or channels whole where the criterion cannot score them, since no linear layer of theirs has an adapter; default: refuse',
+      'keep heads or channels whole where the criterion cannot score them, since no linear layer of theirs has an adapter; default: refuse',
     ),
   headGroups: z
     .enum(['key-value-heads', 'query-heads'])
     .default('key-value-heads')
-    .describe('what leaves attention at once'),
+    .describe('what is removed from attention together'),
   ranking: z
     .enum(['auto', 'local', 'global'])
     .default('auto')

@@ -86,7 +86,7 @@ export const trainingSettings = {
     .boolean()
     .default(true)
     .describe(
-      'write the adapter of the step with the least validation loss, of those after the last removal where groups leave, and not that of the last step',
+      'write the adapter of the step with the least validation loss, of those after the last removal where groups are removed, and not that of the last step',
     ),
   distil: fraction
     .default(0)

@@ -3,7 +3,7 @@ import { describeCriterion } from './criterion.ts'
 export const random = describeCriterion({
   name: 'random',
   title: 'Random',
-  sentence: 'Draws what leaves by lot, from the seed: what any criterion must beat.',
+  sentence: 'Draws what is removed by lot, from the seed: what any criterion must beat.',
   needs: 'nothing',
   ranking: 'local',
   removes: 'groups',

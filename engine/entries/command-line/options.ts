@@ -193,7 +193,7 @@ function withOneTarget(
 ): Record<string, unknown> {
   const other = withoutBudget.find((name) => name in flags)
   if (other !== undefined && 'budget' in flags)
-    throw badSetting(`--${flagName(other)}`, 'says how much leaves, as --budget does: leave one of them out')
+    throw badSetting(`--${flagName(other)}`, 'says how much is pruned, as --budget does: leave one of them out')
   if (other !== undefined) return { ...preset, ...without(fromFile, ['budget']) }
   if ('budget' in flags)
     return { ...without(preset, [...withoutBudget, 'ranking']), ...without(fromFile, withoutBudget) }

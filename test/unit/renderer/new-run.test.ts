@@ -89,7 +89,7 @@ test('a search finds settings by their names in other programs, the best answer 
 
 test('what a budget cannot stand beside is said before the run is queued', () => {
   assert.deepEqual(problemsWith({ budget: 'parameters=0.5' }), {})
-  assert.match(problemsWith({ budget: 'parameters=0.5', ratio: '0.3' })['ratio']!, /^Says how much leaves/)
+  assert.match(problemsWith({ budget: 'parameters=0.5', ratio: '0.3' })['ratio']!, /^Says how much is pruned/)
   assert.match(
     problemsWith({ budget: 'parameters=0.5', criterion: 'depth' })['budget']!,
     /^Is spent on heads and channels/,

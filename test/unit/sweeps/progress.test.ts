@@ -9,6 +9,7 @@ import {
 } from '../../../engine/contract/index.ts'
 import { makeReporter } from '../../../engine/entries/command-line/report.ts'
 import { OverallProgress } from '../../../engine/runs/overall.ts'
+import { withEarlier } from '../../../electron/services/run-progress.ts'
 import { SweepProgress } from '../../../engine/sweeps/sweep-progress.ts'
 
 const scoring = (secondsLeft: number): EngineEvent => ({
@@ -129,6 +130,22 @@ test('a run says what is left of it as a whole once it has a pace, by the work o
       ['comparing', 'waiting', null],
     ],
   )
+})
+
+const overallWith = (dense: number | null, training: number): Overall => ({
+  phases: [
+    { phase: 'scoring dense', state: 'done', seconds: dense },
+    { phase: 'training', state: 'active', seconds: training },
+    { phase: 'writing', state: 'waiting', seconds: null },
+  ],
+  fraction: 0.5,
+  secondsLeft: 10,
+})
+const secondsOf = ({ phases }: Overall) => phases.map(({ seconds }) => seconds)
+
+test('the phases of a run that was resumed have the time of all attempts', () => {
+  assert.deepEqual(secondsOf(withEarlier(overallWith(null, 3), null)), [null, 3, null])
+  assert.deepEqual(secondsOf(withEarlier(overallWith(null, 3), overallWith(9, 7))), [9, 10, null])
 })
 
 test('an export says what is left of it with its proof, and a calibration is a part of its writing', () => {

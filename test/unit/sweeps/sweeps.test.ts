@@ -68,7 +68,7 @@ test('what is wrong in a sweep is named, with the run that it is wrong in', () =
   })
   assert.throws(
     () => expandSweep(budgets),
-    /ratioOf: says how much leaves, as the budget does.*\(in the run with budget "parameters=0.5"\)/,
+    /ratioOf: says how much is pruned, as the budget does.*\(in the run with budget "parameters=0.5"\)/,
   )
   assert.throws(() => expandSweep(replaced), /base\.targetFraction: is used in place of the ratio/)
   assert.throws(() => expandSweep(sweepOf({ values: { seed: Array.from({ length: 10_001 }, () => 0) } })), /10001 runs/)
