@@ -139,7 +139,7 @@ describe('rows that are lost', () => {
     const file = write('more.jsonl', rows)
     await assert.rejects(
       textsOf([file], { maxLength: 6, maxLostRows: 0.7 }),
-      /maxLostRows: 71 % of the rows would be lost, and 70 % may be: of 7 rows .*--sequence-length 15/,
+      /maxLostRows: 71% of the rows would be lost, and 70% may be: of 7 rows .*--sequence-length 15/,
     )
     assert.equal((await textsOf([file], { maxLength: 6, maxLostRows: 0.72 })).documents, 2)
     const text = await textsOf([folder.write('lines.txt', 'a\n\n\n\nb')], { maxLostRows: 0 })
@@ -163,7 +163,7 @@ describe('rows that are lost', () => {
       data.loss!,
       /of 6 rows .*left out 4 that could not be read \(the first: .*line 1: has the fields title/,
     )
-    await assert.rejects(textsOf([file], { badRows: 'skip', maxLostRows: 0.5 }), /67 % of the rows would be lost/)
+    await assert.rejects(textsOf([file], { badRows: 'skip', maxLostRows: 0.5 }), /67% of the rows would be lost/)
   })
 })
 

@@ -51,7 +51,7 @@ describe('training data', () => {
     const skipped = await check({ data: [mixed], packing: 'pad', badRows: 'skip' })
     assert.deepEqual([skipped.badRows, skipped.rows!.skipped], [0, 2])
     assert.match(skipped.loss!, /^of 7 rows .*left out 1 longer than 256 tokens.*left out 2 that could not be read/)
-    assert.match(skipped.problems[0]!.message, /57 % of the rows would be lost, and 50 % may be: of 7 rows/)
+    assert.match(skipped.problems[0]!.message, /57% of the rows would be lost, and 50% may be: of 7 rows/)
     assert.deepEqual(await messagesOf({ data: [mixed], packing: 'pad', badRows: 'skip', maxLostRows: 0.6 }), [])
     const whole = await check({ data: [mixed], packing: 'pad', badRows: 'skip', sequenceLength: 400, maxLostRows: 0.6 })
     assert.deepEqual([whole.cutAt, whole.rows!.cut, whole.rows!.documents], [400, 0, 4])

@@ -12,9 +12,8 @@ import {
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { setTimeout } from 'node:timers/promises'
 import { writeSafetensors } from '../../../engine/checkpoint/safetensors-writer.ts'
-import { attemptsFileSchema, finetuneSchema } from '../../../engine/contract/index.ts'
+import { finetuneSchema } from '../../../engine/contract/index.ts'
 import { longestLine } from '../../../engine/runs/journal.ts'
 import { runFiles } from '../../../engine/runs/run-files.ts'
 import { inRunFolder, RunFolder } from '../../../engine/runs/run-folder.ts'
@@ -130,24 +129,6 @@ test('a run that an earlier version began is continued by the settings that it h
     () => RunFolder.open(path, { ...job, batchSize: 9 }),
     /batchSize: the run in .* was started with 4, not 9/,
   )
-})
-
-test('a run that is resumed has taken as long as all attempts at it', async () => {
-  const out = mkdtempSync(join(folder, 'attempts-'))
-  const attempt = (resume: boolean, failing: boolean) =>
-    inRunFolder({ ...job, out }, { resume, signal: new AbortController().signal, emit: () => {} }, async (run) => {
-      const started = performance.now()
-      await setTimeout(60)
-      run.save(1, values())
-      if (failing) throw new Error('the disk is full')
-      return { type: 'result', seconds: run.attempts.secondsSince(started) }
-    })
-  await assert.rejects(attempt(false, true), /disk is full/)
-  const second = await attempt(true, false)
-  assert.ok(second.seconds! > 0.11, `${second.seconds} s`)
-  const { attempts } = attemptsFileSchema.parse(JSON.parse(readFileSync(join(out, 'attempts.json'), 'utf8')))
-  assert.equal(attempts.length, 2)
-  assert.ok(attempts.every(({ seconds }) => seconds > 0.05 && seconds < second.seconds!))
 })
 
 const values = () =>

@@ -3,7 +3,8 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { type EngineEvent, finetuneSchema, logEntrySchema } from '../../../engine/contract/index.ts'
+import { setTimeout } from 'node:timers/promises'
+import { attemptsFileSchema, type EngineEvent, finetuneSchema, logEntrySchema } from '../../../engine/contract/index.ts'
 import { followed } from '../../../engine/runs/followed.ts'
 import { runFiles } from '../../../engine/runs/run-files.ts'
 import { inRunFolder } from '../../../engine/runs/run-folder.ts'
@@ -45,7 +46,7 @@ test('the log tells what was decided, from before the folder was there, and goes
     'the batch is small',
     'back end: onnx on a processor, 2 threads',
     'back end webgpu is not used: no graphics card',
-    'selection after step 40: 50.0 % of the heads and 25.0 % of the channels are removed, 50.0 % planned',
+    'selection after step 40: 50.0% of the heads and 25.0% of the channels are removed, 50.0% planned',
     'the state after step 50 is saved',
     'stopped after step 50',
     '{"time":1,"lev',
@@ -62,4 +63,26 @@ test('the log tells what was decided, from before the folder was there, and goes
     entries,
   )
   assert.ok(entries.every(({ time }) => Math.abs(Date.now() - time) < 60_000))
+})
+
+test('a run that is resumed has taken as long as all attempts at it', async () => {
+  const path = join(out, 'resumed')
+  const attempt = (resume: boolean, failing: boolean) =>
+    inRunFolder(
+      { ...job, out: path },
+      { resume, signal: new AbortController().signal, emit: () => {} },
+      async (run) => {
+        const started = performance.now()
+        await setTimeout(60)
+        run.save(1, new Map([['adapter.0.q.a', { shape: [1], data: Float32Array.of(1) }]]))
+        if (failing) throw new Error('the disk is full')
+        return { type: 'result', seconds: run.attempts.secondsSince(started) }
+      },
+    )
+  await assert.rejects(attempt(false, true), /disk is full/)
+  const second = await attempt(true, false)
+  assert.ok(second.seconds! > 0.11, `${second.seconds} s`)
+  const { attempts } = attemptsFileSchema.parse(JSON.parse(readFileSync(join(path, 'attempts.json'), 'utf8')))
+  assert.equal(attempts.length, 2)
+  assert.ok(attempts.every(({ seconds }) => seconds > 0.05 && seconds < second.seconds!))
 })
