@@ -38,6 +38,8 @@ test('two checkpoints answer a prompt side by side, entered from a page of one',
   const second = answerOf(page, 'second')
   await expect(second).toContainText(/8 tokens · .*tokens\/s · first after/, over)
   await expect(page.getByRole('article').filter({ hasText: 'ended at max new tokens' })).toHaveCount(2, over)
+  // The button stopped the answers meanwhile, and is the same one.
+  await expect(page.getByRole('button', { name: 'Generate' })).toBeFocused()
   await second.getByRole('option').nth(1).hover()
   await expect(second).toContainText(/log-probability −?-?\d/)
   await expect(second.getByRole('listitem')).toHaveCount(5)
@@ -94,13 +96,13 @@ test('a chat is led, stopped and left with the keyboard alone', async ({ app: { 
   await page.keyboard.press('Control+Enter')
   await expect(page.getByRole('article', { name: 'Answer of second' })).toHaveCount(2)
   await expect(answerOf(page, 'second').last()).toContainText(/ tokens · /, over)
-  // The button that sent it keeps the focus while it stops the answer, and sends again afterwards.
+  // The next message is written at once.
   await tabTo(page, page.getByLabel('Message', { exact: true }))
   await page.keyboard.type('So?')
   await pressOn(page, page.getByRole('button', { name: 'Send' }))
   await expect(answerOf(page, 'second')).toHaveCount(3)
   await expect(answerOf(page, 'second').last()).toContainText(/ tokens · /, over)
-  await expect(page.locator('button:focus')).toHaveCount(1)
+  await expect(page.getByLabel('Message', { exact: true })).toBeFocused()
   await pressOn(page, page.getByRole('button', { name: 'New chat' }))
   await expect(answerOf(page, 'second')).toHaveCount(0)
   await page.keyboard.press('g')
