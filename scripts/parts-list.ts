@@ -23,8 +23,8 @@ const packageSchema = z.object({
 })
 
 /**
- * What is shipped: the packages that the app imports, those that the build puts into the renderer, Node of this platform, and
- * Electron. What only builds, tests and what a user may install later are left out.
+ * What is shipped: the packages that the app imports, those that the build puts into the renderer, Node and llama.cpp of this platform,
+ * and Electron. What only builds, tests and what a user may install later are left out.
  *
  * @throws Error where npm is too old to list packages, or lists one not that is needed
  */
@@ -36,7 +36,7 @@ export function shippedParts(): PartsList {
   const direct = new Map(next.get(own)!.map((ref) => [ref.slice(0, ref.lastIndexOf('@')), ref]))
   const refOf = (wanted: string) =>
     direct.get(wanted) ?? fail(`npm lists no package "${wanted}": is it installed as package-lock.json says?`)
-  const node = [...direct.keys()].filter((part) => /^node-(linux|win|bin-darwin)-/.test(part))
+  const node = [...direct.keys()].filter((part) => /^node-(linux|win|bin-darwin)-|^@node-llama-cpp\//.test(part))
   const whole = [...Object.keys(dependencies), ...importedBy('renderer/src'), ...node].map(refOf)
   // Electron's own packages only download it.
   const shipped = new Set([refOf('electron'), ...reached(whole, next)])

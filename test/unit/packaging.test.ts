@@ -96,11 +96,27 @@ test('of native libraries each platform takes its own, outside the archive', () 
   }
 })
 
+const library = (build: string) => join('node_modules/@node-llama-cpp', build, 'bins', build, 'llama-addon.node')
+
+test('llama.cpp of the platform goes in, and not the one that npm installs beside it', () => {
+  for (const [arch, other] of [
+    ['x64', 'arm64'],
+    ['arm64', 'x64'],
+  ] as const) {
+    const takes = selectionOfPackages('linux', arch)
+    assert.ok(takes(library(`linux-${arch}`)) && !takes(library(`linux-${other}`)), arch)
+  }
+  assert.ok(selection(config.asarUnpack, 'linux', 'x64')(library('linux-x64')))
+})
+
 test("every entry of the app's packages goes in", () => {
   const takes = selectionOfPackages('linux', 'x64')
   const needed = Object.entries(packages).filter(
     ([path, { dev, devOptional }]) =>
-      path !== '' && !dev && !devOptional && !/node-(linux|win|darwin|bin)|tfjs-node-gpu/.test(path),
+      path !== '' &&
+      !dev &&
+      !devOptional &&
+      !/node-(linux|win|darwin|bin)|tfjs-node-gpu|@node-llama-cpp\/linux-arm64/.test(path),
   )
   assert.ok(needed.length > 20)
   for (const [path] of needed) {
