@@ -84,6 +84,7 @@ export const parts = {
         'data/images/batch-worker': 'engine/data/images/batch-worker.ts',
         'data/images/decode-worker': 'engine/data/images/decode-worker.ts',
         'export/quantise/encode-worker': 'engine/export/quantise/encode-worker.ts',
+        'llama-cpp/model-process': 'engine/llama-cpp/model-process.ts',
       },
       { external: [/^[^./]/], keep: 'engine' },
     ),

@@ -64,6 +64,24 @@ async function hashInto(
   return read
 }
 
+/**
+ * What tells that the files of `hashFolder` are those of before, without reading them: where they lie, how large they are, and
+ * when they changed.
+ */
+export async function stampOfFolder(checkpoint: string): Promise<unknown> {
+  try {
+    const { folder, files } = await hashedFiles(checkpoint)
+    return await Promise.all(
+      files.map(async ({ name }) => {
+        const { size, mtimeMs, ctimeMs, ino } = await stat(join(folder, name))
+        return [folder, name, size, mtimeMs, ctimeMs, ino]
+      }),
+    )
+  } catch (error) {
+    throw explained(checkpoint, error)
+  }
+}
+
 /** Configs and weights; of a folder without weights the graph that it was exported as. */
 function weightsOf(names: readonly string[]): string[] {
   const ending = names.some((name) => name.endsWith('.safetensors')) ? /\.safetensors$/ : /\.onnx(_data)?$/

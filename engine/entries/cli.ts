@@ -22,7 +22,7 @@ import {
   taskList,
 } from '../contract/index.ts'
 import { exitCodes, SecateurError } from '../shared/errors.ts'
-import { benchSchema, generateSchema, measureSchema } from '../jobs/settings.ts'
+import { benchSchema, generateSchema, keptSchema, measureSchema, speedSchema } from '../jobs/settings.ts'
 import { version } from '../shared/version.ts'
 
 /** Flags of every command that is a job. */
@@ -185,6 +185,17 @@ A first run:
     positional: aCheckpoint,
     run: async (settings, signal) =>
       await (await import('../jobs/generate.ts')).generateText(settings, signal, reporter.text, emit),
+  })
+  addTool(commands, 'speed', {
+    description: 'measures how fast a checkpoint runs, alone or beside another: prompts, generation, memory',
+    schema: speedSchema,
+    positional: aCheckpoint,
+    run: async (settings, signal) => await (await import('../jobs/speed.ts')).measureSpeeds(settings, signal, emit),
+  })
+  addTool(commands, 'kept-files', {
+    description: 'lists the files that checkpoints were written as for llama.cpp, or removes them',
+    schema: keptSchema,
+    run: async (settings) => (await import('../jobs/kept-files.ts')).tellOfKeptFiles(settings),
   })
   addTool(commands, 'bench', {
     description: 'measures products, copies and whole steps of work on Llamas with random weights',

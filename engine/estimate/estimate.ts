@@ -67,7 +67,8 @@ export const keeps = (job: FinetuneJob | PruneJob, config: ModelConfig): boolean
   job.gradientCheckpointing === 'off' ||
   (job.gradientCheckpointing === 'auto' && keepsActivations(config, job.batchSize, job.sequenceLength))
 
-function freeDisk(path: string): number {
+/** Bytes that are free where a path is, or will be. */
+export function freeDisk(path: string): number {
   let folder = resolve(path)
   while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder)
   const { bavail, bsize } = statfsSync(folder)

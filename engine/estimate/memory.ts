@@ -8,6 +8,12 @@ export function peakMemory(): { peakMemoryBytes: number } {
   return { peakMemoryBytes: statusBytes('VmHWM') ?? process.resourceUsage().maxRSS * 1024 }
 }
 
+/** The most that this process has held, and what it holds now, with what it has read of files that lie in memory. */
+export const processMemory = (): { peakBytes: number; heldBytes: number } => ({
+  peakBytes: peakMemory().peakMemoryBytes,
+  heldBytes: statusBytes('VmRSS') ?? process.memoryUsage.rss(),
+})
+
 /** Bytes of a line of what Linux says of this process; only Linux has /proc. */
 function statusBytes(name: string): number | undefined {
   try {

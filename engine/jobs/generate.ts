@@ -1,13 +1,18 @@
-import { chooseBackend } from '../backends/choose.ts'
-import { openCheckpoint } from '../models/checkpoint.ts'
-import type { EngineEvent } from '../contract/index.ts'
+import { type Choice, chooseBackend } from '../backends/choose.ts'
+import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
+import type { EngineEvent, Ran } from '../contract/index.ts'
 import { announceSizes } from '../estimate/announce.ts'
 import { checkpointWarnings } from '../estimate/job-warnings.ts'
 import { generate } from '../evaluation/generation.ts'
-import { encodePrompt } from '../evaluation/prompt.ts'
+import { checkPrompt, encodePrompt } from '../evaluation/prompt.ts'
+import { type ChosenRunner, chooseRunner } from '../llama-cpp/choose.ts'
+import { openOnLlamaCpp } from '../llama-cpp/open.ts'
+import { openControl, orElse } from '../llama-cpp/or-else.ts'
+import { ranText } from '../llama-cpp/ran-text.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
 import { stopIdsOf } from '../models/stop-ids.ts'
+import { TextStream } from '../playground/text-stream.ts'
 import { Random } from '../shared/random.ts'
 import type { GenerateSettings } from './settings.ts'
 
@@ -18,7 +23,25 @@ export interface GenerateResult {
   ids: number[]
   promptTokens: number
   tokensPerSecond: number
+  ran: Ran
 }
+
+/** What is written, and how. */
+interface Writing {
+  checkpoint: Checkpoint
+  settings: GenerateSettings
+  prompt: number[]
+  /** New tokens at most. */
+  tokens: number
+  stop: readonly number[]
+  computes: () => Promise<Choice>
+  emit: (event: EngineEvent) => void
+  signal: AbortSignal
+  onToken: (id: number) => void
+}
+
+/** New ids are told; this is the rest. */
+type Written = { seconds: number; ran: Ran }
 
 /** Continues a prompt; `onText` sees the text as it grows, `emit` hears the estimate and what is odd about the checkpoint. */
 export async function generateText(
@@ -30,33 +53,77 @@ export async function generateText(
   using checkpoint = openCheckpoint(settings.checkpoint)
   for (const message of await checkpointWarnings(checkpoint)) emit({ type: 'warning', message })
   const stop = stopIdsOf(checkpoint)
-  await chooseBackend(settings)
   const tokenizer = await openTokenizer(checkpoint)
   const prompt = encodePrompt(tokenizer, settings.prompt)
-  const { maxNewTokens } = settings
-  announceSizes({ kind: 'generate', prompt: prompt.length, maxNewTokens }, checkpoint, emit)
-  const model = await loadModelInSlices(checkpoint, { signal })
-  const before = tokenizer.decode(prompt)
-  let shown = before.length
-  const all = [...prompt]
-  const { ids, generationSeconds } = await generate(model, prompt, {
-    tokens: maxNewTokens,
-    temperature: settings.greedy ? 0 : settings.temperature,
-    topP: settings.topP,
-    topK: settings.topK,
-    random: new Random(settings.seed),
-    stop,
-    signal,
-    onToken: (id) => {
-      all.push(id)
-      const text = tokenizer.decode(all)
-      // A character whose bytes have not all come yet is held back.
-      if (text.endsWith('�')) return
-      onText?.(text.slice(shown))
-      shown = text.length
-    },
+  checkPrompt(prompt, checkpoint.config.maxPositions)
+  let choice: Promise<Choice> | undefined
+  const computes = () => (choice ??= chooseBackend(settings))
+  const decode = (ids: readonly number[]) => tokenizer.decode(ids)
+  const stream = new TextStream(prompt, { decode, stops: [] }, ({ text }) => onText?.(text))
+  const ids: number[] = []
+  const onToken = (id: number) => {
+    ids.push(id)
+    stream.token(id, {})
+  }
+  const tokens = Math.min(settings.maxNewTokens, checkpoint.config.maxPositions - prompt.length)
+  const writing = { checkpoint, settings, prompt, tokens, stop, computes, emit, signal, onToken }
+  const chosen = await chooseRunner(checkpoint, { ...settings, computes })
+  const { seconds, ran } = await orElse(chosen, settings.runner, {
+    onLlamaCpp: (llama) => onLlamaCpp(llama, writing),
+    onSecateur: (why) => onSecateur(why, writing),
+    begun: () => ids.length > 0,
   })
-  disposeModel(model)
-  const text = tokenizer.decode([...prompt, ...ids]).slice(before.length)
-  return { type: 'result', text, ids, promptTokens: prompt.length, tokensPerSecond: ids.length / generationSeconds }
+  stream.end()
+  const text = decode([...prompt, ...ids]).slice(decode(prompt).length)
+  return { type: 'result', text, ids, promptTokens: prompt.length, tokensPerSecond: ids.length / seconds, ran }
+}
+
+async function onLlamaCpp(
+  chosen: Extract<ChosenRunner, { runner: 'llama.cpp' }>,
+  { checkpoint, settings, prompt, tokens, stop, computes, emit, signal, onToken }: Writing,
+): Promise<Written> {
+  const { type, threads, greedy, topP, topK, seed } = settings
+  const places = prompt.length + tokens
+  using opened = await openOnLlamaCpp(
+    checkpoint,
+    chosen.llama,
+    { type, threads, places, computes },
+    openControl(emit, signal),
+  )
+  const ran = { ...opened.ran, why: chosen.why }
+  emit({ type: 'log', level: 'info', message: ranText(ran) })
+  const sampling = { temperature: greedy ? 0 : settings.temperature, topP, topK, seed }
+  const written = await opened.model.write(
+    { prompt, tokens, threads: ran.threads!, ...sampling, stop: [...stop] },
+    { signal, onToken: ({ id }) => onToken(id) },
+  )
+  signal.throwIfAborted()
+  return { seconds: written.generationSeconds, ran }
+}
+
+async function onSecateur(
+  why: string | null,
+  { checkpoint, settings, prompt, tokens, stop, computes, emit, signal, onToken }: Writing,
+): Promise<Written> {
+  const { name, device, threads } = await computes()
+  announceSizes({ kind: 'generate', prompt: prompt.length, maxNewTokens: tokens }, checkpoint, emit)
+  const named = { runner: 'secateur' as const, name: `Secateur (${name})`, type: checkpoint.dtype }
+  const ran = { ...named, device, threads, why, proof: null }
+  emit({ type: 'log', level: 'info', message: ranText(ran) })
+  const model = await loadModelInSlices(checkpoint, { signal })
+  try {
+    const { generationSeconds } = await generate(model, prompt, {
+      tokens,
+      temperature: settings.greedy ? 0 : settings.temperature,
+      topP: settings.topP,
+      topK: settings.topK,
+      random: new Random(settings.seed),
+      stop,
+      signal,
+      onToken,
+    })
+    return { seconds: generationSeconds, ran }
+  } finally {
+    disposeModel(model)
+  }
 }

@@ -33,19 +33,30 @@ export function endOf(child: ChildProcess): Promise<ProcessEnd> {
 
 const lessMemory = 'Take a smaller batch size or a shorter sequence length, or hold the weights in 8 bits.'
 
-/** In words that lead somewhere, why a process ended that nobody stopped. */
-export function explainEnd({ code, signal, lastWords, memoryRanOut }: ProcessEnd): string {
+/**
+ * In words that lead somewhere, why a process ended that nobody stopped.
+ *
+ * @param program its name at the start of a sentence
+ * @param remedy what needs less memory
+ */
+export function explainEnd(
+  { code, signal, lastWords, memoryRanOut }: ProcessEnd,
+  program = 'The engine',
+  remedy = lessMemory,
+): string {
   const said = lastWords ? ` It said last: ${lastWords.slice(-400)}` : ''
   if (/heap out of memory|std::bad_alloc|Cannot allocate memory/i.test(lastWords))
-    return `The engine ran out of memory. ${lessMemory}${said}`
+    return `${program} ran out of memory. ${remedy}${said}`
   if (signal === 'SIGKILL' || code === 137) {
     if (memoryRanOut === null)
-      return `The engine was killed, most likely by the system because memory ran out. ${lessMemory}`
+      return `${program} was killed, most likely by the system because memory ran out. ${remedy}`
     return memoryRanOut
-      ? `The system killed the engine because memory ran out. ${lessMemory}`
-      : 'The engine was killed by a person or another program; the system had not run out of memory.'
+      ? `The system killed ${inSentence(program)} because memory ran out. ${remedy}`
+      : `${program} was killed by a person or another program; the system had not run out of memory.`
   }
-  if (code === null && signal === null) return `The engine could not be started: ${lastWords}`
-  if (signal !== null) return `The engine crashed (${signal}).${said}`
-  return `The engine ended with code ${code} before it was done.${said}`
+  if (code === null && signal === null) return `${program} could not be started: ${lastWords}`
+  if (signal !== null) return `${program} crashed (${signal}).${said}`
+  return `${program} ended with code ${code} before it was done.${said}`
 }
+
+const inSentence = (program: string): string => program.replace(/^The /, 'the ')

@@ -3,7 +3,8 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { dataCheckSchema, jobEstimateSchema } from '../../engine/contract/index.ts'
+import { dataCheckSchema, jobEstimateSchema, ranSchema } from '../../engine/contract/index.ts'
+import { findLlamaCpp } from '../../engine/llama-cpp/installed.ts'
 import { eventsOf, linesOf, sample, secateur, shared, temporaryFolder } from './secateur.ts'
 
 const folder = temporaryFolder()
@@ -12,6 +13,11 @@ const text = sample('heldout.txt')
 const train = sample('train.jsonl')
 const small = ['--threads', '1', '--sequence-length', '32', '--batch-size', '2']
 const stories = shared('stories260K')
+
+const found = findLlamaCpp()
+const withLlamaCpp = { skip: 'missing' in found ? found.missing : false }
+/** What is kept for llama.cpp here is kept nowhere else. */
+const env = { ...process.env, XDG_CACHE_HOME: join(folder, 'cache') }
 
 const inspection = z.object({
   type: z.literal('result'),
@@ -196,8 +202,8 @@ describe('calls that other programs make', () => {
     // Masked while it was trained, shrunk when it is loaded: the same scores.
     const loaded = await perplexityOf(result.checkpoint!, '--max-windows', '5')
     assert.ok(Math.abs(loaded - result.perplexity!['heldout']!.value) < 1e-9 * loaded)
-    const { result: generated } = await generate(result.checkpoint!, 'The', '4')
-    assert.equal(generated.ids.length, 4)
+    const { ids } = await generate(result.checkpoint!, 'The', '4')
+    assert.equal(ids.length, 4)
   })
 
   test('--estimate tells what a job would leave, need and take, and starts nothing', async () => {
@@ -259,43 +265,77 @@ describe('calls that other programs make', () => {
 
   test('generate continues a prompt, and greedily the same way twice', async () => {
     const [first, second] = [await generate(model, 'In the', '12'), await generate(model, 'In the', '12')]
-    assert.ok(first.result.text.length > 0)
-    assert.ok(first.result.ids.length > 0 && first.result.ids.length <= 12)
-    assert.deepEqual([first.result.text, first.result.ids], [second.result.text, second.result.ids])
+    assert.ok(first.text.length > 0)
+    assert.ok(first.ids.length > 0 && first.ids.length <= 12)
+    assert.deepEqual([first.text, first.ids], [second.text, second.ids])
+    assert.equal(first.ran.runner, 'secateur')
   })
 
   test(
-    'generate writes the story that PyTorch writes',
-    { skip: existsSync(stories) ? false : 'the stories260K checkpoint is not beside this clone' },
+    'llama.cpp writes what Secateur writes, from a file that is kept until it is removed',
+    withLlamaCpp,
     async () => {
-      const [expected] = z
-        .object({ greedy: z.array(z.object({ prompt: z.string(), generated_ids: z.array(z.int()) })).min(1) })
-        .parse(JSON.parse(readFileSync(join(stories, 'oracle.json'), 'utf8'))).greedy
-      const { result } = await generate(stories, expected!.prompt, '64')
-      assert.deepEqual(result.ids, expected!.generated_ids.slice(0, 64))
+      const own = await generate(model, 'The cat', '24')
+      const onLlamaCpp = await generate(model, 'The cat', '24', 'auto')
+      assert.equal(onLlamaCpp.ran.runner, 'llama.cpp')
+      assert.ok(onLlamaCpp.ran.proof!.mean < 0.01, JSON.stringify(onLlamaCpp.ran))
+      assert.deepEqual(onLlamaCpp.ids, own.ids)
+
+      const speeds = [
+        'speed',
+        model,
+        '--beside',
+        model,
+        '--type',
+        'f16,q8_0',
+        '--prompt-tokens',
+        '16',
+        '--repeats',
+        '1',
+      ]
+      const measured = await secateur([...speeds, '--new-tokens', '4', '--threads', '1'], undefined, env)
+      assert.equal(measured.code, 0, measured.stderr)
+      assert.match(measured.stdout, /f16 .*4\.2 MB(.*\n)+.*q8_0 .*2\.2 MB/)
+      assert.doesNotMatch(measured.stderr, /Writing the checkpoint as f16/)
+
+      const removed = await secateur(['kept-files', '--remove'], undefined, env)
+      assert.match(removed.stdout, /2 files, 6\.5 MB in .*: removed/)
+      const kept = await secateur(['kept-files'], undefined, env)
+      assert.match(kept.stdout, /^0 files, 0\.0 MB in .* of 45\.00 GB at most/)
     },
   )
+
+  for (const runner of ['secateur', 'llama.cpp'])
+    test(
+      `generate on ${runner} writes the story that PyTorch writes`,
+      {
+        skip: existsSync(stories)
+          ? runner === 'llama.cpp' && withLlamaCpp.skip
+          : 'the stories260K checkpoint is not beside this clone',
+      },
+      async () => {
+        const [expected] = z
+          .object({ greedy: z.array(z.object({ prompt: z.string(), generated_ids: z.array(z.int()) })).min(1) })
+          .parse(JSON.parse(readFileSync(join(stories, 'oracle.json'), 'utf8'))).greedy
+        const { ids } = await generate(stories, expected!.prompt, '64', runner)
+        assert.deepEqual(ids, expected!.generated_ids.slice(0, 64))
+      },
+    )
 })
 
-async function generate(checkpoint: string, prompt: string, tokens: string) {
-  const args = [
-    'generate',
-    checkpoint,
-    '--prompt',
-    prompt,
-    '--max-new-tokens',
-    tokens,
-    '--greedy',
-    '--threads',
-    '1',
-    '--json',
-  ]
-  const ran = await secateur(args)
+const generated = z.object({
+  type: z.literal('result'),
+  text: z.string(),
+  ids: z.array(z.int()),
+  ran: ranSchema,
+})
+
+async function generate(checkpoint: string, prompt: string, tokens: string, runner = 'secateur') {
+  const args = ['generate', checkpoint, '--prompt', prompt, '--max-new-tokens', tokens, '--greedy', '--threads', '1']
+  const ran = await secateur([...args, '--runner', runner, '--json'], undefined, env)
   assert.equal(ran.code, 0, ran.stdout + ran.stderr)
   // What it needs is told before, as of every job.
   const [estimate, ...lines] = linesOf(ran)
   assert.equal(z.object({ type: z.string() }).parse(estimate).type, 'estimate')
-  assert.equal(lines.length, 1)
-  const schema = z.object({ type: z.literal('result'), text: z.string(), ids: z.array(z.int()) })
-  return { result: schema.parse(lines[0]) }
+  return generated.parse(lines.at(-1))
 }

@@ -1,6 +1,7 @@
 import type { BudgetPlan, Layer, PlanResult } from '../../contract/index.ts'
 import { sizeText } from '../../shared/size-text.ts'
 import { numberText, percentText } from '../../shared/number-text.ts'
+import { aligned } from './aligned.ts'
 
 /** A plan as a table: a column for each budget, the dense model first; what they come to, and every layer. */
 export function describePlan({ dense, plans, quality, ranges }: PlanResult): string {
@@ -32,16 +33,9 @@ export function describePlan({ dense, plans, quality, ranges }: PlanResult): str
       row(`layer ${index}`, shapeText(layer), ({ layers }) => shapeText(layers[index] ?? null)),
     ),
   ]
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)))
-  const table = rows.map((cells) =>
-    cells
-      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
-      .join('  ')
-      .trimEnd(),
-  )
   const { parameters, memory } = ranges
   return [
-    ...table,
+    ...aligned(rows),
     `quality: ${quality.detail}${plans.some(({ loss }) => loss?.isBeyond) ? ' * more importance is lost than in the run.' : ''}`,
     `budgets that can be met: ${numberText(Math.ceil(parameters.least))} to ${numberText(parameters.most)} parameters (${(parameters.least / parameters.most).toFixed(3)} to 1), ${sizeText(memory.least)} to ${sizeText(memory.most)}`,
   ].join('\n')

@@ -19,16 +19,29 @@ import type {
 import type { BenchResult } from '../../jobs/bench.ts'
 import type { GenerateResult } from '../../jobs/generate.ts'
 import type { Inspection } from '../../jobs/inspect.ts'
+import type { KeptResult } from '../../jobs/kept-files.ts'
 import type { Measurement } from '../../jobs/measure.ts'
+import type { SpeedResult } from '../../jobs/speed.ts'
 import { sizeText } from '../../shared/size-text.ts'
 import { numberText } from '../../shared/number-text.ts'
 import { duration, sizesOf, removalText, lossText, top1Text } from './event-text.ts'
+import { aligned } from './aligned.ts'
 import { describePlan } from './plan-text.ts'
+import { describeSpeeds } from './speed-text.ts'
 
 /** What `--estimate` answers; the criterion is that of a pruning job. */
 export type EstimateResult = JobEstimate & { type: 'result'; criterion: CriterionName | null; data: DataCheck }
 export type Outcome =
-  ResultEvent | EstimateResult | Inspection | GenerateResult | Measurement | Devices | BenchResult | PlanResult
+  | ResultEvent
+  | EstimateResult
+  | Inspection
+  | GenerateResult
+  | Measurement
+  | Devices
+  | BenchResult
+  | PlanResult
+  | SpeedResult
+  | KeptResult
 
 function describeEstimate(result: EstimateResult): string {
   const { seconds, secondsFrom, freeMemoryBytes, freeDiskBytes, placement, scoring, criterion, warnings } = result
@@ -83,6 +96,8 @@ export function describe(result: Outcome): string {
       )
     return lines.join('\n')
   }
+  if ('speeds' in result) return describeSpeeds(result)
+  if ('mostBytes' in result) return describeKept(result)
   if ('plans' in result) return describePlan(result)
   if ('backends' in result) return describeDevices(result)
   if ('models' in result) return describeBench(result)
@@ -183,6 +198,21 @@ function imageLines({ size, patch, classes, preprocessing }: ImageFacts): string
     lines.push(`pictures are ${resized}${cut}; mean ${mean.join(', ')}, deviation ${deviation.join(', ')}${from}`)
   }
   return lines
+}
+
+/** Files that are kept for llama.cpp, or were until now. */
+function describeKept({ folder, files, bytes, mostBytes, removed }: KeptResult): string {
+  const each = files.map((file) => [
+    sizeText(file.bytes),
+    file.type,
+    new Date(file.used).toISOString().slice(0, 10),
+    file.checkpoint,
+  ])
+  const count = `${numberText(files.length)} ${files.length === 1 ? 'file' : 'files'}, ${sizeText(bytes)}`
+  return [
+    ...aligned(each.map((cells) => cells.toReversed())),
+    `${count} in ${folder}${removed ? ': removed' : `, of ${sizeText(mostBytes)} at most`}`,
+  ].join('\n')
 }
 
 /** Types by how many weights have them, and how many bits they take. */

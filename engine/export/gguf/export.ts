@@ -5,7 +5,7 @@ import { cardBeside, type Exported, type ExportGgufJob, type Proof } from '../..
 import type { Checkpoint } from '../../models/checkpoint.ts'
 import { configKeys } from '../../models/gguf-keys.ts'
 import { createFileAtomically, readSmallFile, writeFileAtomically } from '../../shared/files.ts'
-import { failureOf } from '../../shared/errors.ts'
+import { failureOf, SecateurError } from '../../shared/errors.ts'
 import { explained } from '../../shared/system-errors.ts'
 import type { WorkControl } from '../../shared/work-control.ts'
 import { nameFor } from '../../tokenizer/gguf-phi3.ts'
@@ -32,8 +32,15 @@ export interface ExportControl extends WorkControl {
   prove: ((file: string) => Promise<Proof>) | null
 }
 
+/** What there is to a GGUF file beside what an export says of it. */
+interface WrittenGguf {
+  exported: Exported
+  said: string | null
+  base: ReturnType<typeof baseModelOf>
+}
+
 /**
- * Writes a checkpoint as a GGUF file. The file appears whole and synced, or not at all.
+ * Writes a checkpoint as a GGUF file, with a model card beside it. The file appears whole and synced, or not at all.
  *
  * @throws SecateurError that names what the format cannot say; where there is a file of that name; where the disk is full
  */
@@ -42,6 +49,18 @@ export async function exportGguf(
   checkpoint: Checkpoint,
   control: ExportControl,
 ): Promise<Exported> {
+  const { exported, base, said } = await writeGgufFile(job, checkpoint, control)
+  const { proof } = exported
+  writeCardBeside(job.out, modelCard(exportedCard(job, base, checkpoint, { type: job.type, proof, said })), control)
+  return exported
+}
+
+/** The same without a card. */
+export async function writeGgufFile(
+  job: ExportGgufJob,
+  checkpoint: Checkpoint,
+  control: ExportControl,
+): Promise<WrittenGguf> {
   const { layout, tensors, bytes, said } = planExport(checkpoint.config, job, checkpoint.folder)
   const architecture = configKeys(layout.config, checkpoint.folder)
   const tokenizer = await tokenizerKeys(checkpoint)
@@ -71,14 +90,34 @@ export async function exportGguf(
     await write(temporary)
     return await control.prove?.(temporary)
   })
-  writeCardBeside(job.out, modelCard(exportedCard(job, base, checkpoint, { type: job.type, proof, said })), control)
   return {
-    file: job.out,
-    bytes: statSync(job.out).size,
-    type: job.type,
-    layout: layout.name,
-    bitsPerWeight: (8 * bytes) / checkpoint.parameters,
-    ...(proof && { proof }),
+    exported: {
+      file: job.out,
+      bytes: statSync(job.out).size,
+      type: job.type,
+      layout: layout.name,
+      bitsPerWeight: (8 * bytes) / checkpoint.parameters,
+      ...(proof && { proof }),
+    },
+    said,
+    base,
+  }
+}
+
+/**
+ * Why a checkpoint cannot be said in GGUF, in words; null where it can.
+ *
+ * @throws whatever is no fault of the checkpoint's
+ */
+export async function whyNotGguf(checkpoint: Checkpoint, type: ExportGgufJob['type']): Promise<string | null> {
+  try {
+    const { layout } = planExport(checkpoint.config, { type, layout: 'auto' }, checkpoint.folder)
+    configKeys(layout.config, checkpoint.folder)
+    await tokenizerKeys(checkpoint)
+    return null
+  } catch (error) {
+    if (error instanceof SecateurError) return error.message
+    throw error
   }
 }
 

@@ -1,0 +1,62 @@
+import { type Addon, loadAddon } from './addon.ts'
+import { LoadedModel } from './loaded-model.ts'
+import {
+  type Request,
+  requestSchema,
+  type Response,
+  type ToldToken,
+  type WriteRequest,
+  type Wrote,
+} from './messages.ts'
+import { processMemory } from '../estimate/memory.ts'
+
+// The process of one model on llama.cpp: native code that goes wrong takes this process with it, and no other.
+
+let model: LoadedModel | undefined
+/** What llama.cpp itself says names the tensor or key; the addon only that something failed. */
+let said = ''
+const cancelled = new Set<number>()
+
+process.on('message', (message) => {
+  const request = requestSchema.parse(message)
+  if (request.do === 'cancel') cancelled.add(request.request)
+  else void answer(request)
+})
+process.on('disconnect', () => process.exit(0))
+
+async function answer(request: Exclude<Request, { do: 'cancel' }>): Promise<void> {
+  said = ''
+  try {
+    send({ request: request.request, result: await resultOf(request) })
+  } catch (error) {
+    const own = said.split('\n').find((line) => /error|fail/i.test(line))
+    send({ request: request.request, error: (own ?? (error as Error).message).trim() })
+  } finally {
+    cancelled.delete(request.request)
+  }
+}
+
+async function resultOf(request: Exclude<Request, { do: 'cancel' }>): Promise<unknown> {
+  if (request.do === 'load') return await load(request)
+  if (!model) throw new Error('no model is loaded')
+  const isOver = () => cancelled.has(request.request)
+  return request.do === 'score'
+    ? await model.score(request.text, request.threads, isOver)
+    : await write(model, request, isOver)
+}
+
+async function load({ request, addon: library, file }: Extract<Request, { do: 'load' }>) {
+  const addon: Addon = await loadAddon(library, (message) => (said += message))
+  model = await LoadedModel.load(addon, file, (share) => send({ request, share }))
+  return { card: addon.getGpuType() || null, bytes: model.bytes }
+}
+
+async function write(loaded: LoadedModel, request: WriteRequest, isOver: () => boolean): Promise<Wrote> {
+  const tell = (token: ToldToken) => request.quiet || send({ request: request.request, token })
+  const written = await loaded.write(request, tell, isOver)
+  return { ...written, ...processMemory() }
+}
+
+function send(response: Response): void {
+  if (process.connected) process.send!(response, undefined, undefined, () => {})
+}

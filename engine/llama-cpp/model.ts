@@ -1,0 +1,168 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { SecateurError } from '../shared/errors.ts'
+import { isDebugging } from '../shared/log.ts'
+import { endOf, explainEnd } from '../shared/process-end.ts'
+import type { LlamaCpp } from './installed.ts'
+import { loadedSchema, type RequestInput, responseSchema, type ToldToken, type Wrote, wroteSchema } from './messages.ts'
+import { z } from 'zod'
+
+/** A request without its number. */
+type Asked<Kind extends RequestInput['do']> = Omit<Extract<RequestInput, { do: Kind }>, 'do' | 'request'>
+
+interface Pending {
+  resolve: (result: unknown) => void
+  reject: (error: Error) => void
+  onToken: ((token: ToldToken) => void) | undefined
+  onShare: ((share: number) => void) | undefined
+}
+
+const remedy = 'Run the model on Secateur itself (--runner secateur).'
+
+/** A GGUF file on llama.cpp, in a process of its own. */
+export class LlamaCppModel implements Disposable {
+  readonly #child: ChildProcess
+  readonly #pending = new Map<number, Pending>()
+  readonly #file: string
+  #last = 0
+  #ended: Error | null = null
+  /** The kind of graphics card that computes; null: the processor. */
+  card: string | null = null
+  /** Of the weights. */
+  bytes = 0
+
+  private constructor(file: string) {
+    this.#file = file
+    this.#child = fork(fileURLToPath(new URL('./model-process.ts', import.meta.url)), [], {
+      execArgv: [],
+      env: plainEnvironment(),
+      serialization: 'advanced',
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    })
+    if (isDebugging) this.#child.stderr?.pipe(process.stderr, { end: false })
+    this.#child.on('message', (message) => this.#hear(message))
+    void endOf(this.#child).then((end) => {
+      this.#ended = new SecateurError(
+        'unsupported',
+        `${explainEnd(end, 'llama.cpp', 'Take a smaller type, a shorter prompt or fewer new tokens.')} ${remedy}`,
+        { file },
+      )
+      for (const id of this.#pending.keys()) this.#settle(id)?.reject(this.#ended)
+    })
+    process.once('exit', this.#kill)
+  }
+
+  /**
+   * Loads a file.
+   *
+   * @param control.onShare hears which part of the weights is loaded
+   * @throws SecateurError with what llama.cpp says, where it cannot
+   */
+  static async load(
+    llama: LlamaCpp,
+    file: string,
+    { signal, onShare }: { signal: AbortSignal; onShare?: (share: number) => void },
+  ): Promise<LlamaCppModel> {
+    using made = new DisposableStack()
+    const model = made.use(new LlamaCppModel(file))
+    const asked = { addon: llama.addon, file }
+    const { card, bytes } = loadedSchema.parse(await model.#ask('load', asked, { signal, onShare, ends: true }))
+    model.card = card
+    model.bytes = bytes
+    made.move()
+    return model
+  }
+
+  /**
+   * Continues a prompt. Once the signal is aborted it ends with what is written.
+   *
+   * @throws SecateurError where llama.cpp fails or its process ends
+   */
+  async write(
+    asked: Asked<'write'>,
+    { signal, onToken }: { signal: AbortSignal; onToken?: (token: ToldToken) => void },
+  ): Promise<Wrote> {
+    return wroteSchema.parse(await this.#ask('write', asked, { signal, onToken }))
+  }
+
+  /** Log-probabilities of all tokens of a text but the first. @throws SecateurError as `write` does */
+  async score(text: number[], threads: number, signal: AbortSignal): Promise<number[]> {
+    const values = z.array(z.number()).parse(await this.#ask('score', { text, threads }, { signal }))
+    signal.throwIfAborted()
+    return values
+  }
+
+  /** @param hearing.ends whether an abort ends the process: loading cannot be told to stop */
+  async #ask<Kind extends 'load' | 'write' | 'score'>(
+    kind: Kind,
+    asked: Asked<Kind>,
+    {
+      signal,
+      onToken,
+      onShare,
+      ends = false,
+    }: {
+      signal: AbortSignal
+      onToken?: Pending['onToken']
+      onShare?: Pending['onShare']
+      ends?: boolean
+    },
+  ): Promise<unknown> {
+    signal.throwIfAborted()
+    if (this.#ended) throw this.#ended
+    const request = ++this.#last
+    const cancel = () => {
+      if (!ends) return void this.#child.send({ do: 'cancel', request }, () => {})
+      this.#settle(request)?.reject(signal.reason as Error)
+      this.#kill()
+    }
+    signal.addEventListener('abort', cancel, { once: true })
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#pending.set(request, { resolve, reject, onToken, onShare })
+        this.#child.send({ do: kind, request, ...asked }, (error) => {
+          if (error && this.#ended === null) this.#settle(request)?.reject(error)
+        })
+      })
+    } finally {
+      signal.removeEventListener('abort', cancel)
+    }
+  }
+
+  #hear(message: unknown): void {
+    const response = responseSchema.parse(message)
+    if ('token' in response) return this.#pending.get(response.request)?.onToken?.(response.token)
+    if ('share' in response) return this.#pending.get(response.request)?.onShare?.(response.share)
+    const pending = this.#settle(response.request)
+    if ('error' in response)
+      pending?.reject(new SecateurError('unsupported', `llama.cpp: ${response.error}`, { file: this.#file }))
+    else pending?.resolve(response.result)
+  }
+
+  #settle(request: number): Pending | undefined {
+    const pending = this.#pending.get(request)
+    this.#pending.delete(request)
+    return pending
+  }
+
+  /** Of its process. */
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
+  readonly #kill = (): void => {
+    this.#child.kill('SIGKILL')
+  };
+
+  /** Ends the process, and with it all that it holds. */
+  [Symbol.dispose](): void {
+    process.off('exit', this.#kill)
+    this.#kill()
+  }
+}
+
+/** What the engine's own memory needs (resources/engine-environment.json) is not what llama.cpp's does. */
+function plainEnvironment(): NodeJS.ProcessEnv {
+  const { NODE_OPTIONS: _, ...rest } = process.env
+  return Object.fromEntries(Object.entries(rest).filter(([name]) => !name.startsWith('MALLOC_')))
+}
