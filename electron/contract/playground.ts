@@ -1,5 +1,11 @@
 import { z } from 'zod'
-import { writingEngine, writingSettingsSchema, writtenPieceSchema, writtenSchema } from '../../engine/contract/index.ts'
+import {
+  ranSchema,
+  runnerSettings,
+  writingSettingsSchema,
+  writtenPieceSchema,
+  writtenSchema,
+} from '../../engine/contract/index.ts'
 import { byId, done, id, type MethodTable, name, nothing, problemSchema, time } from './common.ts'
 
 /** Checkpoints that answer side by side at most. */
@@ -22,11 +28,17 @@ const asked = {
   system: text.default(''),
   settings: writingSettingsSchema,
 }
+/** What runs a checkpoint, and in which type. */
+export const runnerChoiceSchema = z.strictObject(runnerSettings)
+export type RunnerChoice = z.infer<typeof runnerChoiceSchema>
+
 export const askSchema = z.strictObject({
   ...asked,
   /** The prompt, or what is said next in the chat. */
   text,
   checkpoints: columns,
+  /** What runs each of them; of one that is not named whatever runs it best. */
+  runners: z.array(runnerChoiceSchema).max(mostColumns).default([]),
   /** The chat that goes on, of the same checkpoints. */
   follows: id.optional(),
 })
@@ -37,6 +49,8 @@ export const answerState = z.enum(['waiting', 'loading', 'writing', 'done', 'can
 export const answerSchema = z.object({
   checkpointId: id,
   checkpointName: z.string(),
+  /** What was to run it. */
+  runner: runnerChoiceSchema.prefault({}),
   state: answerState,
   /** What it wrote, turn by turn; the last is the answer that is being written. */
   texts: z.array(z.string()).min(1),
@@ -46,8 +60,8 @@ export const answerSchema = z.object({
   /** Of the last answer. */
   facts: writtenSchema
     .extend({
-      engine: writingEngine,
-      backend: z.string(),
+      /** What ran it; left out in questions of versions that had Secateur alone. */
+      ran: ranSchema.optional(),
       /** Until the first piece came, of a model that was loaded. */
       firstSeconds: z.number(),
       /** 0 where it was loaded already. */
@@ -75,8 +89,8 @@ export type QuestionLine = z.infer<typeof questionLineSchema>
 
 export const playgroundStateSchema = z.object({
   /** Models that are loaded. */
-  models: z.array(z.object({ checkpointId: id, name: z.string(), weightBytes: z.number() })),
-  /** Of the process that holds them; null while there is none. */
+  models: z.array(z.object({ checkpointId: id, name: z.string(), weightBytes: z.number(), ran: ranSchema })),
+  /** Of the processes that hold them; null while there is none. */
   memoryBytes: z.number().nullable(),
   /** When they are released, unless something is asked before. */
   releaseAt: time.nullable(),

@@ -42,7 +42,7 @@ export class PlaygroundAnswers {
   /** Null, with the problem in the answer, where the checkpoint cannot write. */
   #modelOf(answer: PlaygroundAnswer): KnownModel | null {
     try {
-      return writingModelOf(this.#context, this.#library.row(answer.checkpointId))
+      return writingModelOf(this.#context, this.#library.row(answer.checkpointId), answer.runner)
     } catch (error) {
       Object.assign(answer, { state: 'failed', problem: toProblem(error) })
       return null
@@ -76,11 +76,11 @@ export class PlaygroundAnswers {
           this.#context.emit('answerText', { question: question.id, column, pieces: [piece] })
         },
       })
-      const { engine, backend } = loaded
+      const { threads, ...facts } = written
+      const ran = threads === undefined ? loaded.ran : { ...loaded.ran, threads }
       const loadSeconds = (asked - started) / 1000
       const firstSeconds = ((first ?? performance.now()) - asked) / 1000
-      const facts = { ...written, engine, backend, loadSeconds, firstSeconds }
-      this.change(question, column, { state: 'done', facts })
+      this.change(question, column, { state: 'done', facts: { ...facts, ran, loadSeconds, firstSeconds } })
     } catch (error) {
       const cancelled = signal.aborted || wasAborted(error)
       const problem = cancelled ? null : toProblem(error)

@@ -1,4 +1,4 @@
-import { mostColumns } from '../contract/index.ts'
+import { mostColumns, type RunnerChoice } from '../contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import { ProblemError } from '../problems.ts'
 import { formatOf, imageFactsOf, inspectionOf } from './checkpoint-files.ts'
@@ -10,9 +10,10 @@ type Stores = Pick<Context, 'checkpoints' | 'runs'>
 /**
  * A checkpoint of the library as a model that writes; an adapter on the checkpoint that it was trained on.
  *
+ * @param runner what is to run it
  * @throws ProblemError that says why it cannot write
  */
-export function writingModelOf(stores: Stores, row: CheckpointRow): KnownModel {
+export function writingModelOf(stores: Stores, row: CheckpointRow, runner: RunnerChoice): KnownModel {
   const { id: checkpointId, name } = row
   const refuse = (text: string) => new ProblemError('unsupported', `${name} ${text}`, { file: row.path })
   if (row.status === 'away')
@@ -25,11 +26,11 @@ export function writingModelOf(stores: Stores, row: CheckpointRow): KnownModel {
   if (imageFactsOf(inspection)) throw refuse('is a model of images, which writes no text.')
   if (formatOf(inspection) === 'onnx')
     throw refuse('is an ONNX graph, which is not run here: take what it was made from.')
-  if (row.kind !== 'adapter') return { checkpointId, name, checkpoint: row.path }
+  if (row.kind !== 'adapter') return { checkpointId, name, checkpoint: row.path, ...runner }
   const base = parentOf(stores, row)
   if (!base)
     throw refuse('is an adapter whose base checkpoint is not in the library: import that, or merge the adapter.')
-  return { checkpointId, name, checkpoint: base.path, adapter: row.path }
+  return { checkpointId, name, checkpoint: base.path, adapter: row.path, ...runner }
 }
 
 /** The checkpoint, no adapter, that another was made of. */

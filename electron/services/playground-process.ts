@@ -22,7 +22,10 @@ export interface KnownModel extends WritingModel {
 }
 
 const isSame = (one: WritingModel, other: WritingModel): boolean =>
-  one.checkpoint === other.checkpoint && one.adapter === other.adapter
+  one.checkpoint === other.checkpoint &&
+  one.adapter === other.adapter &&
+  one.runner === other.runner &&
+  one.type === other.type
 
 /** The process in which models stay loaded between questions. It ends when nothing was asked for a while. */
 export class PlaygroundProcess {
@@ -84,7 +87,7 @@ export class PlaygroundProcess {
     this.#known = [...this.#known.filter((known) => !isSame(known, model)), model]
     const loaded = await this.#service.request(
       'loadModel',
-      { model: pathsOf(model), keep: keep.map(pathsOf), ...machine },
+      { model: modelOf(model), keep: keep.map(modelOf), ...machine },
       control,
     )
     await this.#look()
@@ -97,7 +100,7 @@ export class PlaygroundProcess {
     settings: WritingSettings,
     control: { signal: AbortSignal; part: (piece: WrittenPiece) => void },
   ): Promise<Written> {
-    const written = await this.#service.request('writeText', { model: pathsOf(model), input, settings }, control)
+    const written = await this.#service.request('writeText', { model: modelOf(model), input, settings }, control)
     await this.#look()
     return written
   }
@@ -126,15 +129,12 @@ export class PlaygroundProcess {
   async #look(): Promise<void> {
     const { models, memoryBytes } = await this.#service.request('releaseModels', { paths: [] })
     this.#memoryBytes = memoryBytes
-    this.#held = models.flatMap(({ weightBytes, ...model }) => {
+    this.#held = models.flatMap(({ weightBytes, ran, ...model }) => {
       const known = this.#known.find((each) => isSame(each, model))
-      return known ? [{ checkpointId: known.checkpointId, name: known.name, weightBytes }] : []
+      return known ? [{ checkpointId: known.checkpointId, name: known.name, weightBytes, ran }] : []
     })
     this.#changed()
   }
 }
 
-const pathsOf = ({ checkpoint, adapter }: KnownModel): WritingModel => ({
-  checkpoint,
-  ...(adapter === undefined ? {} : { adapter }),
-})
+const modelOf = ({ checkpointId: _, name: __, ...model }: KnownModel): WritingModel => model

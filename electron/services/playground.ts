@@ -5,6 +5,7 @@ import {
   type PlaygroundAnswer,
   type PlaygroundState,
   type Question,
+  type RunnerChoice,
   type SavedPrompt,
 } from '../contract/index.ts'
 import { PromptStore, QuestionStore } from '../database/playground.ts'
@@ -126,12 +127,14 @@ export class Playground {
   }
 
   /** The question with its place in the history: a new one, or the chat that goes on. */
-  #questionOf({ follows, text, checkpoints, ...rest }: ParsedRequest<'playground.ask'>): Question {
+  #questionOf({ follows, text, checkpoints, runners, ...rest }: ParsedRequest<'playground.ask'>): Question {
     const asked = Date.now()
     if (follows === undefined) {
       if (rest.mode === 'chat' && text.trim() === '')
         throw new ProblemError('bad-setting', 'Say something to the model.', { field: 'text' })
-      const answers = checkpoints.map((id) => emptyAnswer(id, this.#library.row(id).name, []))
+      const answers = checkpoints.map((id, column) =>
+        emptyAnswer(id, this.#library.row(id).name, { runner: runners[column] }),
+      )
       return this.#questions.add({ ...rest, asked, said: [text], answers })
     }
     if (this.#live.has(follows)) throw new ProblemError('conflict', 'The last answers are still being written.')
@@ -144,8 +147,8 @@ export class Playground {
       id: follows,
       asked,
       said: [...earlier.said, text],
-      answers: earlier.answers.map(({ checkpointId, checkpointName, texts }) =>
-        emptyAnswer(checkpointId, checkpointName, texts),
+      answers: earlier.answers.map(({ checkpointId, checkpointName, texts }, column) =>
+        emptyAnswer(checkpointId, checkpointName, { runner: runners[column], before: texts }),
       ),
     }
     this.#questions.put(question)
@@ -217,9 +220,14 @@ export class Playground {
   }
 }
 
-const emptyAnswer = (checkpointId: number, checkpointName: string, before: readonly string[]): PlaygroundAnswer => ({
+const emptyAnswer = (
+  checkpointId: number,
+  checkpointName: string,
+  { runner = { runner: 'auto' }, before = [] }: { runner?: RunnerChoice | undefined; before?: readonly string[] },
+): PlaygroundAnswer => ({
   checkpointId,
   checkpointName,
+  runner,
   state: 'waiting',
   texts: [...before, ''],
   loaded: null,

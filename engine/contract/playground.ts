@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { path, readPath } from './names.ts'
+import { ranSchema, runnerSettings } from './runner.ts'
 import { machineSettings, most } from './settings.ts'
 
 // What the playground asks of a process in which models stay loaded: contract B's half of it.
@@ -45,18 +46,12 @@ export const writingInputSchema = z.union([
 ])
 export type WritingInput = z.infer<typeof writingInputSchema>
 
-/** Which model writes: a checkpoint, or an adapter on one. */
-const modelSchema = z.strictObject({ checkpoint: readPath, adapter: readPath.optional() })
+/** Which model writes: a checkpoint, or an adapter on one, and what runs it. */
+const modelSchema = z.strictObject({ checkpoint: readPath, adapter: readPath.optional(), ...runnerSettings })
 export type WritingModel = z.infer<typeof modelSchema>
 
-/** What runs a model: Secateur's own engine. Another program gets its name here. */
-export const writingEngine = z.enum(['secateur'])
-
 export const loadedModelSchema = z.object({
-  engine: writingEngine,
-  /** The back end, and what it computes on. */
-  backend: z.string(),
-  device: z.string(),
+  ran: ranSchema,
   /** Of the weights as they are held. */
   weightBytes: z.number(),
   /** Whether its tokenizer has a chat template. */
@@ -82,6 +77,8 @@ export const writtenSchema = z.object({
   tokens: z.int(),
   promptSeconds: z.number(),
   generationSeconds: z.number(),
+  /** Of llama.cpp, which takes as many as are free when a text begins. */
+  threads: z.int().optional(),
   /** What ended it: a token of the model, a text of the settings, the limit, or the model's positions. */
   ended: z.enum(['token', 'text', 'limit', 'positions']),
 })
@@ -89,8 +86,8 @@ export type Written = z.infer<typeof writtenSchema>
 
 const heldSchema = z.object({
   /** Models that are loaded. */
-  models: z.array(modelSchema.extend({ weightBytes: z.number() })),
-  /** Of the process that holds them. */
+  models: z.array(modelSchema.extend({ weightBytes: z.number(), ran: ranSchema })),
+  /** Of the process that holds them, and of those that run them for it. */
   memoryBytes: z.number(),
 })
 export type HeldModels = z.infer<typeof heldSchema>

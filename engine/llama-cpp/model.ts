@@ -145,6 +145,11 @@ export class LlamaCppModel implements Disposable {
     return pending
   }
 
+  /** Whether its process has ended: it can be asked nothing more. */
+  get hasEnded(): boolean {
+    return this.#ended !== null
+  }
+
   /** Of its process. */
   get pid(): number | undefined {
     return this.#child.pid

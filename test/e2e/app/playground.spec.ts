@@ -15,7 +15,8 @@ const scratch = scratchFolder('playground')
 test.beforeAll(() => cpSync(join(sample, 'model'), scratch('second'), { recursive: true }))
 const go = (page: Page, hash: string) => page.goto(new URL(hash, page.url()).href)
 const answerOf = (page: Page, name: string) => page.getByRole('article', { name: `Answer of ${name}`, exact: true })
-const over = { timeout: 30_000 }
+// A file for llama.cpp is written and compared before the first answer.
+const over = { timeout: 60_000 }
 
 test('two checkpoints answer a prompt side by side, entered from a page of one', async ({ app: { page, shell } }) => {
   await go(page, '#/library')
@@ -31,6 +32,9 @@ test('two checkpoints answer a prompt side by side, entered from a page of one',
   await expect(page.getByRole('combobox', { name: 'Checkpoint 1: second' })).toBeVisible()
   await page.getByRole('combobox', { name: /^Another checkpoint/ }).click()
   await page.getByRole('option').filter({ hasNotText: 'Adapter' }).first().click()
+  await page.getByRole('combobox', { name: /^Checkpoint 1 runs on/ }).click()
+  await page.getByRole('option', { name: /^Secateur/ }).click()
+  await expect(page.getByRole('combobox', { name: 'Checkpoint 1 runs on: Secateur' })).toBeVisible()
   await page.getByRole('textbox', { name: 'Prompt' }).fill('The weather today')
   await page.getByLabel('Max new tokens').fill('8')
   await page.getByRole('switch', { name: 'Log-probabilities' }).click()
@@ -40,6 +44,11 @@ test('two checkpoints answer a prompt side by side, entered from a page of one',
   await expect(page.getByRole('article').filter({ hasText: 'ended at max new tokens' })).toHaveCount(2, over)
   // The button stopped the answers meanwhile, and is the same one.
   await expect(page.getByRole('button', { name: 'Generate' })).toBeFocused()
+  await expect(second).toContainText(/Secateur \(\w+\), bfloat16/)
+  const other = page.getByRole('article').filter({ hasNot: page.getByRole('link', { name: 'second', exact: true }) })
+  await expect(other.last()).toContainText(
+    /llama\.cpp v.*, F16, 1 thread; log-probabilities within|Not on llama\.cpp: /,
+  )
   await second.getByRole('option').nth(1).hover()
   await expect(second).toContainText(/log-probability −?-?\d/)
   await expect(second.getByRole('listitem')).toHaveCount(5)
@@ -47,7 +56,7 @@ test('two checkpoints answer a prompt side by side, entered from a page of one',
   await page.getByRole('combobox', { name: /^Differences marked against/ }).click()
   await page.getByRole('option', { name: 'second', exact: true }).click()
   await expect(page.getByRole('combobox', { name: 'Differences marked against: second' })).toBeVisible()
-  await expect(page.getByRole('region', { name: 'In memory' })).toContainText('second')
+  await expect(page.getByRole('region', { name: 'In memory' })).toContainText(/second.*Secateur \(/)
   await page.getByRole('button', { name: 'Release now' }).click()
   await expect(page.getByRole('region', { name: 'In memory' })).toBeHidden()
 })

@@ -52,7 +52,8 @@ test('checkpoints answer side by side, streamed; one that cannot does not keep t
     const told = pieces(id, column)
     assert.equal(told.map(({ text }) => text).join(''), texts[0])
     assert.ok(told.length === 8 && told.every(({ alternatives }) => alternatives?.length === 2))
-    assert.deepEqual([facts!.engine, facts!.backend, facts!.tokens, facts!.ended], ['secateur', 'onnx', 8, 'limit'])
+    assert.deepEqual([facts!.ran!.name, facts!.tokens, facts!.ended], ['Secateur (onnx)', 8, 'limit'])
+    assert.match(facts!.ran!.why!, /device onnx is asked for/)
     assert.ok(facts!.loadSeconds > 0)
   }
   assert.equal(answers[0]!.texts[0], answers[2]!.texts[0])

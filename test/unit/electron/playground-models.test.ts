@@ -36,5 +36,5 @@ test('the dense checkpoint that another comes from is laid beside it', () => {
 
 test('what is missing cannot write', () => {
   const missing = { ...rows[0]!, status: 'missing' as const }
-  assert.throws(() => writingModelOf(stores, missing), /files of base 1 are missing: relocate it/)
+  assert.throws(() => writingModelOf(stores, missing, { runner: 'auto' }), /files of base 1 are missing: relocate it/)
 })

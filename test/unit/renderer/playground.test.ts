@@ -11,6 +11,7 @@ import {
   settingsOf,
   tokenName,
 } from '../../../renderer/src/screens/playground/draft.ts'
+import { ranText, runnerOf, runnerOptions, runnerValue } from '../../../renderer/src/screens/playground/runners.ts'
 
 const entry = (query: string) => entryOf(new URLSearchParams(query))
 
@@ -35,8 +36,6 @@ test('an address names a question before all else, and what is shown is found ag
 
 test('what is told of an answer says its speed, and a token what cannot be seen of it', () => {
   const facts = {
-    engine: 'secateur' as const,
-    backend: 'onnx',
     promptTokens: 4,
     tokens: 20,
     promptSeconds: 0.1,
@@ -50,6 +49,24 @@ test('what is told of an answer says its speed, and a token what cannot be seen 
   assert.match(factsText({ ...facts, loadSeconds: 3 }), /loaded in 3/)
   assert.equal(tokenName(' a\n'), '␣a↵')
   assert.equal(probabilityText(Math.log(0.25)), '25%')
+})
+
+test('what ran an answer is said with its type, how near it is, and why not the other', () => {
+  for (const { value, choice } of runnerOptions) {
+    assert.equal(runnerValue(choice), value)
+    assert.deepEqual(runnerOf(value), choice)
+  }
+  const ran = { name: 'llama.cpp v1', runner: 'llama.cpp', type: 'q8_0', device: 'processor', threads: 1 } as const
+  const proof = { texts: 8, tokens: 700, worst: 0.2, mean: 0.01234 }
+  assert.equal(
+    ranText({ ...ran, proof, why: null }),
+    "llama.cpp v1, Q8_0, 1 thread; log-probabilities within 0.012 of Secateur's on average",
+  )
+  const own = { ...ran, name: 'Secateur (onnx)', runner: 'secateur', type: 'bfloat16', proof: null } as const
+  assert.equal(
+    ranText({ ...own, why: 'it is not installed' }),
+    'Secateur (onnx), bfloat16, 1 thread. Not on llama.cpp: it is not installed',
+  )
 })
 
 test('differences are marked where texts share enough for them to be read', () => {

@@ -8,6 +8,7 @@ import { generateText } from '../../../engine/jobs/generate.ts'
 import { merge } from '../../../engine/jobs/merge.ts'
 import { generateSchema } from '../../../engine/jobs/settings.ts'
 import { writeAdapter } from '../../../engine/lora/write-peft.ts'
+import { findLlamaCpp } from '../../../engine/llama-cpp/installed.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import { linearOf } from '../../../engine/models/tensors.ts'
 import { Random } from '../../../engine/shared/random.ts'
@@ -15,8 +16,11 @@ import { sample } from '../../e2e/secateur.ts'
 import { RequestError, startService } from './client.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-playground-'))
+// What is kept for llama.cpp here is kept nowhere else.
+process.env['XDG_CACHE_HOME'] = join(folder, 'cache')
+const found = findLlamaCpp()
 after(() => rmSync(folder, { recursive: true, force: true }))
-const model = { checkpoint: sample('model') }
+const model = { checkpoint: sample('model'), runner: 'secateur' as const }
 const machine = { device: 'onnx' as const, threads: 1 }
 const { request, send } = startService()
 const prompt = 'The weather today'
@@ -37,10 +41,10 @@ const refusal = (pending: Promise<unknown>) =>
 test('a model writes only once it is loaded, and stays loaded', async () => {
   assert.match((await refusal(written({}))).message, /is not loaded/)
   const facts = await request('loadModel', { model, ...machine })
-  assert.deepEqual([facts.engine, facts.backend, facts.chatTemplate], ['secateur', 'onnx', true])
+  assert.deepEqual([facts.ran.name, facts.chatTemplate], ['Secateur (onnx)', true])
   assert.deepEqual(await request('loadModel', { model, ...machine }), facts)
   const held = await request('releaseModels', { paths: [] })
-  assert.deepEqual(held.models, [{ ...model, weightBytes: facts.weightBytes }])
+  assert.deepEqual(held.models, [{ ...model, weightBytes: facts.weightBytes, ran: facts.ran }])
   assert.ok(held.memoryBytes > facts.weightBytes)
 })
 
@@ -60,6 +64,40 @@ test('it writes what the command line writes, piece by piece, with log-probabili
       if (temperature === 0) assert.equal(logProbability, alternatives![0]!.logProbability)
     }
   }
+})
+
+const options = { skip: 'missing' in found ? found.missing : false }
+
+test('on llama.cpp it writes the same, with the same log-probabilities, and ends as well', options, async () => {
+  const writer = { ...model, runner: 'llama.cpp' as const, type: 'f16' as const }
+  const stages: number[] = []
+  const progress = (done: number, total: number) => void stages.push(done / total)
+  const { ran, weightBytes } = await request('loadModel', { model: writer, keep: [model], ...machine }, { progress })
+  assert.deepEqual([ran.runner, ran.type, ran.threads, ran.why], ['llama.cpp', 'f16', 1, null])
+  assert.ok(ran.proof!.mean < 0.01 && stages.at(-1) === 1)
+  assert.deepEqual(
+    stages.toSorted((one, other) => one - other),
+    stages,
+  )
+  const settings = { temperature: 0, maxNewTokens: 12, alternatives: 3 }
+  const [own, theirs] = [await written(settings), await written(settings, { prompt }, writer)]
+  assert.deepEqual([theirs.text, theirs.tokens, theirs.ended], [own.text, own.tokens, own.ended])
+  for (const [at, { logProbability, alternatives }] of theirs.pieces.entries()) {
+    assert.ok(Math.abs(logProbability! - own.pieces[at]!.logProbability!) < 0.05)
+    assert.equal(alternatives![0]!.text, own.pieces[at]!.alternatives![0]!.text)
+    assert.equal(alternatives!.length, 3)
+  }
+  const stop = own.text.slice(6, 10)
+  const cut = await written({ ...settings, stop: [stop] }, { prompt }, writer)
+  assert.deepEqual([cut.text, cut.ended], [own.text.slice(0, own.text.indexOf(stop)), 'text'])
+  const held = await request('releaseModels', { paths: [] })
+  const [, second] = held.models
+  assert.deepEqual([held.models.length, second!.ran.runner, second!.weightBytes], [2, 'llama.cpp', weightBytes])
+  // The process that runs it is counted, and goes with it.
+  const left = await request('releaseModels', { paths: [model.checkpoint] })
+  assert.deepEqual(left.models, [])
+  assert.ok(left.memoryBytes < held.memoryBytes - 50e6, `${held.memoryBytes} and ${left.memoryBytes}`)
+  await request('loadModel', { model, ...machine })
 })
 
 test('it ends before a stop text, and a chat goes by the template', async () => {
@@ -82,7 +120,7 @@ test('without a chat template a chat is refused with what to do', async () => {
   const config = join(plain, 'tokenizer_config.json')
   const { chat_template: _, ...rest } = JSON.parse(readFileSync(config, 'utf8')) as Record<string, unknown>
   writeFileSync(config, JSON.stringify(rest))
-  const other = { checkpoint: plain }
+  const other = { ...model, checkpoint: plain }
   assert.equal((await request('loadModel', { model: other, keep: [model], ...machine })).chatTemplate, false)
   const input = { messages: [{ role: 'user' as const, content: 'Hi' }] }
   const failure = await refusal(request('writeText', { model: other, input, settings: {} }))
@@ -107,11 +145,14 @@ test('an adapter writes on its checkpoint what the merged checkpoint writes', as
   const facts = { rank: 2, alpha: 4, dropout: 0, rankStabilised: false, targetModules: ['down'] }
   await writeAdapter(adapter, { ...facts, matrices, base: model.checkpoint }, config)
   const { signal } = new AbortController()
-  const job = mergeSchema.parse({ kind: 'merge', ...model, adapter, out, outputDtype: 'float32' })
+  const job = mergeSchema.parse({ kind: 'merge', checkpoint: model.checkpoint, adapter, out, outputDtype: 'float32' })
   await merge(job, { emit: () => {}, signal, resume: false })
   const settings = { temperature: 0, maxNewTokens: 8, alternatives: 0 }
   const texts: string[] = []
-  for (const writer of [{ ...model, adapter }, { checkpoint: out }]) {
+  for (const writer of [
+    { ...model, adapter },
+    { ...model, checkpoint: out },
+  ]) {
     await request('loadModel', { model: writer, ...machine })
     texts.push((await written(settings, { prompt }, writer)).text)
   }
@@ -121,7 +162,12 @@ test('an adapter writes on its checkpoint what the merged checkpoint writes', as
 })
 
 test('memory of models that will be released counts as free for a run', async () => {
-  const job = { kind: 'evaluate' as const, ...model, device: 'onnx' as const, evaluation: { latency: true } }
+  const job = {
+    kind: 'evaluate' as const,
+    checkpoint: model.checkpoint,
+    device: 'onnx' as const,
+    evaluation: { latency: true },
+  }
   const [now, then] = await Promise.all(
     [0, 1e12].map((releasableBytes) => request('estimate', { job, releasableBytes } as never)),
   )

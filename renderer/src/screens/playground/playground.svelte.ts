@@ -1,4 +1,10 @@
-import { type Answer, type engine, mostColumns, type Question } from '../../../../electron/contract/index.ts'
+import {
+  type Answer,
+  type engine,
+  mostColumns,
+  type Question,
+  type RunnerChoice,
+} from '../../../../electron/contract/index.ts'
 import { asProblem, call, onEvent, type Problem } from '../../client/index.ts'
 import { router } from '../../router/router.svelte.ts'
 import { attempt } from '../../state/attempt.ts'
@@ -7,6 +13,8 @@ import { type Draft, draftOf, emptyDraft, type Entry, isOver, type Mode, queryOf
 /** What is asked and answered. It stays as it is while other screens are looked at. */
 class Playground {
   columns = $state<number[]>([])
+  /** What runs each checkpoint, where that was chosen. */
+  runners = $state<Record<number, RunnerChoice>>({})
   mode = $state<Mode>('prompt')
   system = $state('')
   text = $state('')
@@ -76,6 +84,7 @@ class Playground {
     this.question = question
     this.pieces = question.answers.map(() => [])
     this.columns = question.answers.map(({ checkpointId }) => checkpointId)
+    for (const { checkpointId, runner } of question.answers) this.runners[checkpointId] = runner
     this.mode = question.mode
     this.system = question.system
     this.draft = draftOf(question.settings)
@@ -88,6 +97,10 @@ class Playground {
   choose(columns: readonly number[]): void {
     this.columns = [...new Set(columns)].slice(0, mostColumns)
     this.clear()
+  }
+
+  runnerOf(checkpoint: number): RunnerChoice {
+    return this.runners[checkpoint] ?? { runner: 'auto' }
   }
 
   setMode(mode: Mode): void {
@@ -111,7 +124,8 @@ class Playground {
     this.problem = undefined
     try {
       const settings = settingsOf(this.draft)
-      const asked = { mode, system: mode === 'chat' ? system : '', text, checkpoints, settings }
+      const runners = checkpoints.map((id) => ({ ...this.runnerOf(id) }))
+      const asked = { mode, system: mode === 'chat' ? system : '', text, checkpoints, runners, settings }
       const question = await call('playground.ask', { ...asked, ...(follows !== undefined && { follows }) })
       this.pieces = question.answers.map(() => [])
       this.question = question

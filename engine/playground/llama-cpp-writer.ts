@@ -1,0 +1,127 @@
+import type { LoadedModel, WritingInput, WritingModel, WritingSettings, Written } from '../contract/index.ts'
+import type { ChosenRunner } from '../llama-cpp/choose.ts'
+import { llamaCppMemory, requireLlamaCppMemory } from '../llama-cpp/memory.ts'
+import type { ToldToken } from '../llama-cpp/messages.ts'
+import { type Opened, openOnLlamaCpp } from '../llama-cpp/open.ts'
+import { threadsFor } from '../llama-cpp/threads.ts'
+import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
+import { openTokenizer } from '../models/model-tokenizer.ts'
+import type { WorkControl } from '../shared/work-control.ts'
+import { ModelText } from './model-text.ts'
+import { usualWork, type Writer, type WritingControl } from './writer.ts'
+
+export interface LlamaCppSettings {
+  chosen: Extract<ChosenRunner, { runner: 'llama.cpp' }>
+  threads: number | undefined
+  /** Makes a back end current, where the proof needs one. */
+  computes: () => Promise<unknown>
+}
+
+/** Which part of the way to a loaded model ends with each stage: what is there already takes no time. */
+const stages = { 'reading weights': [0, 0.1], writing: [0.1, 0.6], proving: [0.6, 1] } as const
+
+/** A checkpoint on llama.cpp. */
+export class LlamaCppWriter implements Writer {
+  readonly facts: LoadedModel
+  readonly #checkpoint: Checkpoint
+  readonly #text: ModelText
+  readonly #opened: Opened
+  readonly #threads: number | undefined
+  #heldBytes: number
+
+  private constructor(
+    checkpoint: Checkpoint,
+    { text, opened }: { text: ModelText; opened: Opened },
+    { chosen, threads }: LlamaCppSettings,
+  ) {
+    this.#checkpoint = checkpoint
+    this.#text = text
+    this.#opened = opened
+    this.#threads = threads
+    this.#heldBytes = opened.model.bytes
+    this.facts = {
+      ran: { ...opened.ran, why: chosen.why },
+      weightBytes: opened.model.bytes,
+      chatTemplate: text.hasTemplate,
+      maxPositions: checkpoint.config.maxPositions,
+    }
+  }
+
+  /** Loads it, if it fits. @throws SecateurError as `openOnLlamaCpp` does */
+  static async open(
+    { checkpoint: path, type }: WritingModel,
+    settings: LlamaCppSettings,
+    { signal, progress }: WorkControl,
+  ): Promise<LlamaCppWriter> {
+    using made = new DisposableStack()
+    const checkpoint = made.use(openCheckpoint(path))
+    const text = new ModelText(checkpoint, await openTokenizer(checkpoint))
+    const { threads, computes } = settings
+    const places = usualWork.prompt + usualWork.maxNewTokens
+    const opened = await openOnLlamaCpp(
+      checkpoint,
+      settings.chosen.llama,
+      { type, threads, places, computes },
+      {
+        signal,
+        say: () => {},
+        estimated: () => {},
+        progress: (stage, done, total) => {
+          const [from, to] = stages[stage]
+          progress(from + (total > 0 ? (to - from) * (done / total) : 0), 1)
+        },
+      },
+    )
+    const writer = new LlamaCppWriter(checkpoint, { text, opened }, settings)
+    made.move()
+    return writer
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes
+  }
+
+  get isOver(): boolean {
+    return this.#opened.model.hasEnded
+  }
+
+  async write(input: WritingInput, settings: WritingSettings, { signal, onPiece }: WritingControl): Promise<Written> {
+    const prompt = this.#text.encode(input)
+    const tokens = this.#text.limit(prompt, settings)
+    const { ran, weightBytes: bytes } = this.facts
+    const needed = llamaCppMemory(this.#checkpoint, { bytes, type: ran.type }, prompt.length + tokens)
+    requireLlamaCppMemory(needed - this.#heldBytes)
+    const threads = await threadsFor(this.#checkpoint.parameters, this.#threads)
+    const stream = this.#text.stream(prompt, settings.stop, onPiece)
+    // A text that ends the answer is seen here, where tokens become text.
+    const stopped = new AbortController()
+    let told = 0
+    const onToken = ({ id, logProbability, likeliest }: ToldToken) => {
+      if (stream.stopped || signal.aborted) return
+      told++
+      const facts =
+        logProbability === undefined ? {} : this.#text.facts({ logProbability, likeliest: likeliest ?? [] }, stream)
+      stream.token(id, facts)
+      if (stream.stopped) stopped.abort()
+    }
+    const { temperature, topP, topK, seed, alternatives } = settings
+    const written = await this.#opened.model.write(
+      {
+        ...{ prompt, tokens, threads, temperature, topP, topK, seed, stop: this.#text.stopIds(input) },
+        ...(alternatives === undefined ? {} : { alternatives }),
+      },
+      { signal: AbortSignal.any([signal, stopped.signal]), onToken },
+    )
+    this.#heldBytes = written.heldBytes
+    signal.throwIfAborted()
+    stream.end()
+    const { promptSeconds, generationSeconds } = written
+    const ended = this.#text.ended(stream, told, prompt, settings)
+    return { promptTokens: prompt.length, tokens: told, promptSeconds, generationSeconds, threads, ended }
+  }
+
+  [Symbol.dispose](): void {
+    this.#opened[Symbol.dispose]()
+    this.#checkpoint.close()
+  }
+}

@@ -1,0 +1,50 @@
+import type { engine, RunnerChoice } from '../../../../electron/contract/index.ts'
+import { counted } from '../../format.ts'
+
+/** What can run a checkpoint, as it is chosen: llama.cpp in each of its types, or Secateur. */
+export const runnerOptions: readonly { value: string; label: string; detail: string; choice: RunnerChoice }[] = [
+  {
+    value: 'auto',
+    label: 'Automatic',
+    detail: 'llama.cpp as F16, a GGUF file as it is; Secateur where that cannot',
+    choice: { runner: 'auto' },
+  },
+  {
+    value: 'f16',
+    label: 'llama.cpp, F16',
+    detail: '16 bits a weight',
+    choice: { runner: 'llama.cpp', type: 'f16' },
+  },
+  {
+    value: 'q8_0',
+    label: 'llama.cpp, Q8_0',
+    detail: '8.5 bits a weight',
+    choice: { runner: 'llama.cpp', type: 'q8_0' },
+  },
+  {
+    value: 'q4_k_m',
+    label: 'llama.cpp, Q4_K_M',
+    detail: 'about 4.8 bits a weight',
+    choice: { runner: 'llama.cpp', type: 'q4_k_m' },
+  },
+  { value: 'secateur', label: 'Secateur', detail: 'as it trains and scores', choice: { runner: 'secateur' } },
+]
+
+export const runnerValue = ({ runner, type }: RunnerChoice): string =>
+  runner === 'llama.cpp' ? (type ?? 'f16') : runner
+
+export const runnerOf = (value: string): RunnerChoice =>
+  runnerOptions.find((option) => option.value === value)?.choice ?? { runner: 'auto' }
+
+/** What runs a model and how it holds the weights. */
+export const heldText = ({ name, runner, type }: engine.Ran): string =>
+  `${name}, ${runner === 'llama.cpp' ? type.toUpperCase() : type}`
+
+/** What ran a model, how near it is to Secateur, and why not the other. */
+export function ranText(ran: engine.Ran): string {
+  const { runner, threads, proof, why } = ran
+  const how = threads === null ? '' : `, ${counted(threads, 'thread')}`
+  const near = proof ? `; log-probabilities within ${proof.mean.toPrecision(2)} of Secateur's on average` : ''
+  const other = why === null ? '' : `. Not on ${runner === 'secateur' ? 'llama.cpp' : 'Secateur'}: ${why}`
+  return `${heldText(ran)}${how}${near}${other}`
+}
