@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { devicesSchema } from '../../engine/contract/index.ts'
+import { devicesSchema, keptFilesSchema } from '../../engine/contract/index.ts'
 import { savedClusterSchema } from './clusters.ts'
 import { byId, done, id, type MethodTable, nothing, path, searched, time } from './common.ts'
 
@@ -106,6 +106,11 @@ export const appMethods = {
     path.nullable(),
   ],
   'folders.open': [z.strictObject({ path }), done],
+
+  /** Files that checkpoints were written as for llama.cpp. */
+  'keptFiles.list': [nothing, keptFilesSchema],
+  /** Removes all of them. */
+  'keptFiles.remove': [nothing, done],
 
   'tasks.list': [nothing, z.array(taskSchema)],
   'tasks.cancel': [byId, done],

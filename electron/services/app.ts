@@ -4,7 +4,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 import type { Context } from './context.ts'
 import type { Handlers } from './handlers.ts'
 
-type AppMethod = 'app.info' | 'devices.list' | 'folders.choose' | 'folders.open'
+type AppMethod = 'app.info' | 'devices.list' | 'folders.choose' | 'folders.open' | 'keptFiles.list' | 'keptFiles.remove'
 
 /** What the app is, and what only its host can do. */
 export function appHandlers(context: Context, databaseKeptAside: string | undefined): Handlers<AppMethod> {
@@ -22,6 +22,11 @@ export function appHandlers(context: Context, databaseKeptAside: string | undefi
       ...(databaseKeptAside === undefined ? {} : { databaseKeptAside }),
     }),
     'devices.list': () => engine.request('devices', {}),
+    'keptFiles.list': () => engine.request('keptFiles', {}),
+    'keptFiles.remove': async () => {
+      await engine.request('keptFiles', { remove: true })
+      return undefined
+    },
     'folders.choose': ({ kind, title }) => platform.choose(kind, title),
     'folders.open': async ({ path }) => {
       const isFile = await stat(path).then(

@@ -16,6 +16,7 @@ import { playgroundMethods } from './playground.ts'
 import { comparedPicturesSchema, pictureFilter, pictureThumbnailSchema, scoredCheckpoint } from './predictions.ts'
 import { runReportSchema } from './run-files.ts'
 import { backendName, machineSettings, trainingSettings } from './settings.ts'
+import { keptFilesSchema } from './runner.ts'
 import { sweepPlanSchema, sweepStateSchema, sweepText } from './sweep.ts'
 
 /** Back ends that compute, and why one cannot be used here. */
@@ -127,6 +128,8 @@ export const serviceMethods = {
   /** Reads all data and task files of a job. Progress in bytes. */
   checkData: { params: z.strictObject({ job: jobSchema }), result: dataCheckSchema },
   devices: { params: z.strictObject({}), result: devicesSchema },
+  /** Files that are kept for llama.cpp, or were until now. */
+  keptFiles: { params: z.strictObject({ remove: z.boolean().default(false) }), result: keptFilesSchema },
   /** What a run folder holds. */
   readRunFolder: { params: z.strictObject({ path }), result: runReportSchema },
   /** What budgets come to by the scores that a run has kept. */

@@ -195,7 +195,7 @@ A first run:
   addTool(commands, 'kept-files', {
     description: 'lists the files that checkpoints were written as for llama.cpp, or removes them',
     schema: keptSchema,
-    run: async (settings) => (await import('../jobs/kept-files.ts')).tellOfKeptFiles(settings),
+    run: async (settings) => (await import('../jobs/kept-files.ts')).listKeptFiles(settings),
   })
   addTool(commands, 'bench', {
     description: 'measures products, copies and whole steps of work on Llamas with random weights',

@@ -1,5 +1,5 @@
 import type { KeptFiles } from '../contract/index.ts'
-import { keptFiles, removeKeptFiles } from '../llama-cpp/kept-files.ts'
+import { tellOfKeptFiles } from '../llama-cpp/kept-files.ts'
 import type { KeptSettings } from './settings.ts'
 
 /** Files that are kept for llama.cpp, or were until now. */
@@ -9,8 +9,8 @@ export interface KeptResult extends KeptFiles {
 }
 
 /** Tells of the files that are kept for llama.cpp, and removes them where that is asked for. */
-export const tellOfKeptFiles = ({ remove }: KeptSettings): KeptResult => ({
+export const listKeptFiles = ({ remove }: KeptSettings): KeptResult => ({
   type: 'result',
-  ...(remove ? removeKeptFiles() : keptFiles()),
+  ...tellOfKeptFiles({ remove }),
   removed: remove,
 })

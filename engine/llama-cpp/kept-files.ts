@@ -75,7 +75,7 @@ export function placeFor(key: string, bytes: number): string {
   let kept = sum(files.map((each) => each.bytes))
   for (const { file, bytes: freed } of files) {
     if (kept + bytes <= mostBytes) break
-    remove(file)
+    removeFile(file)
     kept -= freed
   }
   return fileOf(key)
@@ -110,6 +110,10 @@ export function keptFiles(): KeptFiles {
   }
 }
 
+/** Tells of the files that are kept, and removes them where that is asked for. */
+export const tellOfKeptFiles = ({ remove }: { remove: boolean }): KeptFiles =>
+  remove ? removeKeptFiles() : keptFiles()
+
 /** Removes all files that are kept, with what is known of them; tells what was removed. */
 export function removeKeptFiles(): KeptFiles {
   const kept = keptFiles()
@@ -117,7 +121,7 @@ export function removeKeptFiles(): KeptFiles {
   return kept
 }
 
-function remove(file: string): void {
+function removeFile(file: string): void {
   rmSync(file, { force: true })
   rmSync(join(dirname(file), `${basename(file, '.gguf')}.json`), { force: true })
 }

@@ -36,5 +36,6 @@ export const handlers: { [Method in ServiceMethod]: () => Promise<Handler<Method
   loadModel: async () => (await import('../../playground/held-models.ts')).loadModel,
   writeText: async () => (await import('../../playground/held-models.ts')).writeText,
   releaseModels: async () => (await import('../../playground/held-models.ts')).releaseModels,
+  keptFiles: async () => (await import('../../llama-cpp/kept-files.ts')).tellOfKeptFiles,
   readRunFolder: async () => (await import('../../runs/run-report.ts')).readRunFolder,
 }

@@ -12,7 +12,11 @@ import { scratchFolder } from './scratch.ts'
 test.describe.configure({ mode: 'serial' })
 
 const scratch = scratchFolder('playground')
-test.beforeAll(() => cpSync(join(sample, 'model'), scratch('second'), { recursive: true }))
+test.beforeAll(() => {
+  // What is kept for llama.cpp here is kept nowhere else.
+  process.env['XDG_CACHE_HOME'] = scratch('cache')
+  cpSync(join(sample, 'model'), scratch('second'), { recursive: true })
+})
 const go = (page: Page, hash: string) => page.goto(new URL(hash, page.url()).href)
 const answerOf = (page: Page, name: string) => page.getByRole('article', { name: `Answer of ${name}`, exact: true })
 // A file for llama.cpp is written and compared before the first answer.
@@ -120,4 +124,19 @@ test('a chat is led, stopped and left with the keyboard alone', async ({ app: { 
   await page.keyboard.press('g')
   await page.keyboard.press('p')
   await expect(page.getByRole('heading', { level: 1, name: 'Playground' })).toBeVisible()
+})
+
+test('files that were written for llama.cpp are counted and removed in the settings', async ({
+  app: { page, shell },
+}) => {
+  await go(page, '#/settings')
+  const kept = page.getByRole('region', { name: 'Files for llama.cpp' })
+  await expect(kept.getByRole('status')).toHaveText(/\d files?, .* in .*llama-cpp|None is kept/)
+  const remove = kept.getByRole('button', { name: 'Remove the files' })
+  if (await remove.isEnabled()) {
+    expect(await faultsInBothThemes(page, shell)).toEqual([])
+    await remove.click()
+  }
+  await expect(kept.getByRole('status')).toHaveText('None is kept.')
+  await expect(remove).toBeDisabled()
 })
