@@ -8,8 +8,9 @@ import { parseArgs } from 'node:util'
 import environment from '../../resources/engine-environment.json' with { type: 'json' }
 import { runJob } from '../../engine/jobs/index.ts'
 import { exportSchema } from '../../engine/contract/index.ts'
+import { findLlamaCpp } from '../../engine/llama-cpp/installed.ts'
 import { type SizeName, writeRandomCheckpoint } from './memory/models.ts'
-import { type Answer, median, start, takeTurns, type Worker } from './workers.ts'
+import { type Answer, median, start, takeTurns } from './workers.ts'
 
 const { values } = parseArgs({
   options: {
@@ -28,7 +29,7 @@ const root = join(import.meta.dirname, '../..')
 const folder = mkdtempSync(join(tmpdir(), 'secateur-generation-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 const noLlama = whyNoLlama()
-if (noLlama) console.error(`llama.cpp is left out: ${noLlama}`)
+if (noLlama) console.error(`node-llama-cpp is left out: ${noLlama}`)
 
 console.log(
   `${values.threads} threads, a prompt of ${values.prompt} tokens and ${values.tokens} after it, median of ${values.repeats}\n`,
@@ -56,7 +57,17 @@ async function measure(model: string): Promise<void> {
     )
   const workers = [await engine('Secateur', root), await engine('Secateur, 8 bits', root, ['--int8'])]
   if (values.before) workers.push(await engine('Secateur before', resolve(values.before)))
-  if (!noLlama) workers.push(await llama(checkpoint, model, work))
+  const file = await ggufOf(checkpoint, model)
+  if (!('missing' in findLlamaCpp())) {
+    const args = [join(import.meta.dirname, 'runner-worker.ts'), '--file', file, ...work]
+    workers.push(await start('Secateur on llama.cpp', process.execPath, args, environment))
+  }
+  if (!noLlama) {
+    const args = ['--file', file, '--folder', values['llama-cpp'], ...work]
+    workers.push(
+      await start('node-llama-cpp', process.execPath, [join(import.meta.dirname, 'llama-worker.ts'), ...args], {}),
+    )
+  }
   for (const [name, answers] of await takeTurns(workers, Number(values.repeats))) report(model, name, answers)
 }
 
@@ -66,11 +77,19 @@ function report(model: string, name: string, answers: readonly Answer[]): void {
     model,
     name,
     of(({ tokens, seconds }) => tokens / seconds).toFixed(1),
-    of(({ tokens, cpuSeconds }) => (1000 * (cpuSeconds ?? NaN)) / tokens).toFixed(2),
+    cpuOf(answers),
     of(({ promptSeconds }) => Number(values.prompt) / (promptSeconds ?? NaN)).toFixed(0),
     (of(({ peakBytes }) => peakBytes) / 1e6).toFixed(0),
   ]
   console.log(`| ${cells.join(' | ')} |`)
+}
+
+/** Milliseconds of the processors a token; a process that has another one generate does not tell. */
+function cpuOf(answers: readonly Answer[]): string {
+  const each = answers.flatMap(({ tokens, cpuSeconds }) =>
+    cpuSeconds === undefined ? [] : (1000 * cpuSeconds) / tokens,
+  )
+  return each.length === 0 ? '' : median(each).toFixed(2)
 }
 
 async function checkpointOf(model: string): Promise<string> {
@@ -80,13 +99,12 @@ async function checkpointOf(model: string): Promise<string> {
   return path
 }
 
-/** llama.cpp on the checkpoint as a GGUF file in float16. */
-async function llama(checkpoint: string, model: string, work: string[]): Promise<Worker> {
+/** The checkpoint as a GGUF file in float16. */
+async function ggufOf(checkpoint: string, model: string): Promise<string> {
   const file = join(folder, `${model}.gguf`)
-  const job = exportSchema.parse({ kind: 'export', format: 'gguf', checkpoint, out: file, type: 'f16' })
+  const job = exportSchema.parse({ kind: 'export', format: 'gguf', checkpoint, out: file, type: 'f16', proof: false })
   await runJob(job, { emit: () => {}, signal: new AbortController().signal, resume: false })
-  const args = [join(import.meta.dirname, 'llama-worker.ts'), '--file', file, '--folder', values['llama-cpp'], ...work]
-  return start('llama.cpp', process.execPath, args, {})
+  return file
 }
 
 function whyNoLlama(): string | null {
