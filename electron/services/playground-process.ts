@@ -137,4 +137,9 @@ export class PlaygroundProcess {
   }
 }
 
-const modelOf = ({ checkpointId: _, name: __, ...model }: KnownModel): WritingModel => model
+const modelOf = ({ checkpoint, adapter, runner, type }: KnownModel): WritingModel => ({
+  checkpoint,
+  runner,
+  ...(adapter !== undefined && { adapter }),
+  ...(type !== undefined && { type }),
+})

@@ -4,6 +4,8 @@ import type { ToldToken, WriteRequest } from './messages.ts'
 
 /** Tokens of a prompt that are computed at once: more take memory, and win nothing on a processor. */
 const batchSize = 256
+/** Tokens of a text that is scored: the logits of each are held. */
+const scoredAtOnce = 32
 /** Places by which a context grows: llama.cpp's own step. */
 const contextStep = 256
 const sequence = 0
@@ -65,7 +67,7 @@ export class LoadedModel {
       written++
       onToken({ id, ...(alternatives === undefined ? {} : await this.#likelihood(context, place, id, alternatives)) })
       if (written === tokens) break
-      place = await this.#add(context, prompt.length + written - 1, [id])
+      place = await this.#last(context, prompt.length + written - 1, [id])
     }
     return {
       tokens: written,
@@ -78,10 +80,11 @@ export class LoadedModel {
   async score(text: readonly number[], threads: number, isOver: () => boolean): Promise<number[]> {
     const context = await this.#roomFor(text.length, threads)
     const values: number[] = []
-    // One by one, so that the logits of a single token are held, as when it writes.
-    for (let at = 0; at + 1 < text.length && !isOver(); at++) {
-      const place = await this.#add(context, at, [text[at]!])
-      values.push((await this.#likelihood(context, place, text[at + 1]!, 0)).logProbability)
+    for (let at = 0; at + 1 < text.length && !isOver(); at += scoredAtOnce) {
+      const ids = text.slice(at, Math.min(at + scoredAtOnce, text.length - 1))
+      const places = await this.#add(context, at, ids, [...ids.keys()])
+      for (const [index, place] of places.entries())
+        values.push((await this.#likelihood(context, place, text[at + index + 1]!, 0)).logProbability)
     }
     return values
   }
@@ -102,16 +105,28 @@ export class LoadedModel {
     let place: number | null = null
     for (let at = 0; at < ids.length; at += batchSize) {
       if (isOver()) return null
-      place = await this.#add(context, at, ids.slice(at, at + batchSize))
+      place = await this.#last(context, at, ids.slice(at, at + batchSize))
     }
     return place
   }
 
-  async #add(context: AddonContext, position: number, ids: readonly number[]): Promise<number> {
-    context.initBatch(ids.length)
-    const [place] = context.addToBatch(sequence, position, Uint32Array.from(ids), Uint32Array.of(ids.length - 1))
-    await context.decodeBatch()
+  /** Computes tokens; where in the batch the logits of the last one lie. */
+  async #last(context: AddonContext, position: number, ids: readonly number[]): Promise<number> {
+    const [place] = await this.#add(context, position, ids, [ids.length - 1])
     return place!
+  }
+
+  /** Computes tokens; where in the batch the logits of those lie that are wanted. */
+  async #add(
+    context: AddonContext,
+    position: number,
+    ids: readonly number[],
+    wanted: readonly number[],
+  ): Promise<Uint32Array> {
+    context.initBatch(ids.length)
+    const places = context.addToBatch(sequence, position, Uint32Array.from(ids), Uint32Array.from(wanted))
+    await context.decodeBatch()
+    return places
   }
 
   /** An empty context of so many places at least. */

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { type Addon, loadAddon } from './addon.ts'
 import { LoadedModel } from './loaded-model.ts'
 import {
@@ -11,6 +12,9 @@ import {
 import { processMemory } from '../estimate/memory.ts'
 
 // The process of one model on llama.cpp: native code that goes wrong takes this process with it, and no other.
+
+/** Milliseconds within which a message of llama.cpp arrives. */
+const messageDelay = 50
 
 let model: LoadedModel | undefined
 /** What llama.cpp itself says names the tensor or key; the addon only that something failed. */
@@ -29,6 +33,8 @@ async function answer(request: Exclude<Request, { do: 'cancel' }>): Promise<void
   try {
     send({ request: request.request, result: await resultOf(request) })
   } catch (error) {
+    // What it says comes by another way than that it failed.
+    await setTimeout(messageDelay)
     const own = said.split('\n').find((line) => /error|fail/i.test(line))
     send({ request: request.request, error: (own ?? (error as Error).message).trim() })
   } finally {

@@ -1,6 +1,8 @@
+import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Estimate, exportSchema, type Proof, type Ran, type RunnerType } from '../contract/index.ts'
 import { isGgufFile } from '../checkpoint/gguf/file.ts'
+import { partsOf } from '../checkpoint/gguf/open.ts'
 import { freeDisk } from '../estimate/estimate.ts'
 import { writeGgufFile } from '../export/gguf/export.ts'
 import { proveWith } from '../export/proof.ts'
@@ -9,6 +11,7 @@ import type { Checkpoint } from '../models/checkpoint.ts'
 import { availableMemory } from '../shared/available-memory.ts'
 import { SecateurError } from '../shared/errors.ts'
 import { sizeText } from '../shared/size-text.ts'
+import { sum } from '../shared/sum.ts'
 import { type LlamaCpp, nameOf } from './installed.ts'
 import { keptFile, keptFolder, keyOf, placeFor, readNote, writeNote } from './kept-files.ts'
 import { llamaCppMemory, requireLlamaCppMemory } from './memory.ts'
@@ -58,7 +61,8 @@ export async function openOnLlamaCpp(
 ): Promise<Opened> {
   const type = settings.type ?? (isGgufFile(checkpoint.folder) ? undefined : 'f16')
   const { signal } = control
-  const bytes = type === undefined ? checkpoint.bytes : exportedBytes(jobOf(checkpoint, type, ''), checkpoint)
+  const bytes =
+    type === undefined ? fileBytes(checkpoint.folder) : exportedBytes(jobOf(checkpoint, type, ''), checkpoint)
   const held = llamaCppMemory(checkpoint, { bytes, type: type ?? 'gguf' }, settings.places)
   control.estimated(estimateOf(checkpoint, held))
   requireLlamaCppMemory(held)
@@ -92,6 +96,9 @@ function estimateOf({ parameters }: Checkpoint, memoryBytes: number): Estimate {
   const free = { freeDiskBytes: freeDisk(keptFolder()), freeMemoryBytes: availableMemory() }
   return { parameters: { before: parameters, after: parameters }, diskBytes: 0, memoryBytes, ...free }
 }
+
+/** Of a GGUF file, all parts of a split one. */
+const fileBytes = (file: string): number => sum(partsOf(file).map((part) => statSync(part).size))
 
 /** The type that most weights of a GGUF file have. */
 function typeOfFile({ quantisation, dtype }: Checkpoint): string {

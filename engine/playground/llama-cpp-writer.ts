@@ -105,10 +105,18 @@ export class LlamaCppWriter implements Writer {
       if (stream.stopped) stopped.abort()
     }
     const { temperature, topP, topK, seed, alternatives } = settings
+    const stop = this.#text.stopIds(input)
     const written = await this.#opened.model.write(
       {
-        ...{ prompt, tokens, threads, temperature, topP, topK, seed, stop: this.#text.stopIds(input) },
-        ...(alternatives === undefined ? {} : { alternatives }),
+        prompt,
+        tokens,
+        threads,
+        temperature,
+        topP,
+        topK,
+        seed,
+        stop,
+        ...(alternatives !== undefined && { alternatives }),
       },
       { signal: AbortSignal.any([signal, stopped.signal]), onToken },
     )
