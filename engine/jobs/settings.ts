@@ -46,7 +46,7 @@ export const speedSchema = z.strictObject({
     .optional()
     .describe('how llama.cpp holds the weights: f16, q8_0, q4_k_m; default: f16, and of a GGUF file what it holds'),
   promptTokens: z
-    .array(z.coerce.number().pipe(z.int().min(1).max(most.tokens)))
+    .array(z.coerce.number().int().min(1).max(most.tokens))
     .min(1)
     .default([128, 512])
     .describe('lengths of prompts'),

@@ -41,13 +41,13 @@ async function whyNot(
   { runner, type, device, adapter, computes }: RunnerQuestion,
 ): Promise<string | null> {
   if (adapter) return 'an adapter is applied as it runs: merge it to run the checkpoint on llama.cpp'
+  if (runner === 'auto' && device !== 'auto') return `device ${device} is asked for, which is a back end of Secateur`
   // A GGUF file runs as it is, unless another type is asked for.
   if (!isGgufFile(checkpoint.folder) || type !== undefined) {
     const unsaid = await whyNotGguf(checkpoint, type ?? 'f16')
     if (unsaid !== null) return unsaid
   }
   if (runner !== 'auto') return null
-  if (device !== 'auto') return `device ${device} is asked for, a back end of Secateur\u2019s`
   const { name, device: computing } = await computes()
   return name === 'onnx' || name === 'cpu' ? null : `${computing} computes, and this llama.cpp is for the processor`
 }

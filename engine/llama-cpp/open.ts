@@ -174,7 +174,7 @@ async function proven(
 
   async function measured(): Promise<Proof | null> {
     if (proofMemory(jobOf(checkpoint, 'f16', ''), checkpoint) + held > availableMemory()) {
-      say('Log-likelihoods of llama.cpp are not compared with Secateur\u2019s: both models do not fit into memory.')
+      say('What llama.cpp computes is not compared with Secateur: both models do not fit into memory together.')
       return null
     }
     await computes()

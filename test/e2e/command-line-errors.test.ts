@@ -9,7 +9,7 @@ import {
   mergeSchema,
   pruneSchema,
 } from '../../engine/contract/index.ts'
-import { generateSchema } from '../../engine/jobs/settings.ts'
+import { generateSchema, speedSchema } from '../../engine/jobs/settings.ts'
 import { eventsOf, type Ran, sample, secateur, temporaryFolder } from './secateur.ts'
 
 const folder = temporaryFolder()
@@ -166,6 +166,7 @@ describe('--help lists every setting', together, () => {
     ['export', exportGgufSchema.shape, ['--format', '--job']],
     ['eval', evaluationSchema.shape, ['--task', '--perplexity', '--adapter', '--threads', '--job']],
     ['generate', generateSchema.shape, ['--json']],
+    ['speed', speedSchema.shape, ['--json']],
   ]
   for (const [name, shape, more] of commands)
     test(name, async () => {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { z } from 'zod'
 import { jobSchema, machineSettings } from '../../../engine/contract/index.ts'
 import { schemaOfKind } from '../../../engine/contract/job.ts'
-import { benchSchema, generateSchema } from '../../../engine/jobs/settings.ts'
+import { benchSchema, generateSchema, speedSchema } from '../../../engine/jobs/settings.ts'
 
 interface Json {
   type?: string
@@ -26,6 +26,7 @@ const kinds = ['prune', 'finetune', 'evaluate', 'sweep'] as const
 const schemas: [string, z.ZodType][] = [
   ...kinds.map((kind): [string, z.ZodType] => [kind, schemaOfKind(kind)!]),
   ['generate', generateSchema],
+  ['speed', speedSchema],
   ['bench', benchSchema],
   ['machine', z.object(machineSettings)],
 ]

@@ -14,6 +14,7 @@ import {
   removeKeptFiles,
   writeNote,
 } from '../../../engine/llama-cpp/kept-files.ts'
+import { llamaCppMemory, requireLlamaCppMemory } from '../../../engine/llama-cpp/memory.ts'
 import { logProbabilitiesOf } from '../../../engine/llama-cpp/log-probabilities.ts'
 import { orElse } from '../../../engine/llama-cpp/or-else.ts'
 import { ranText } from '../../../engine/llama-cpp/ran-text.ts'
@@ -158,6 +159,21 @@ test('a line says what ran a model, how close it is, and why not the other', () 
     ranText({ ...own, why: 'it is not installed', proof: null }),
     /1 thread\)\. Not llama\.cpp: it is not installed$/,
   )
+})
+
+test('a model that does not fit is refused with the numbers and what needs less', () => {
+  using checkpoint = openCheckpoint(sample)
+  const needs = (bytes: number, type: string, places: number) => llamaCppMemory(checkpoint, { bytes, type }, places)
+  assert.ok(needs(4e6, 'f16', 512) < 130e6)
+  // Weights in blocks may be laid out anew, and keys and values take 2 bytes each.
+  assert.ok(needs(1e9, 'q4_k_m', 512) > needs(1e9, 'f16', 512) + 5e8)
+  const { layers, headSize } = checkpoint.config
+  const perPlace = layers.reduce((sum, { keyValueHeads }) => sum + 2 * 2 * keyValueHeads * headSize, 0)
+  assert.equal(needs(1e9, 'f16', 1512) - needs(1e9, 'f16', 512), 1000 * perPlace)
+  assert.throws(() => requireLlamaCppMemory(1e15), {
+    kind: 'does-not-fit',
+    message: /llama\.cpp needs about 1000000\.00 GB of memory and .* are free: take another type/,
+  })
 })
 
 test('a platform without a package says so', () => {
