@@ -26,7 +26,8 @@ process.on('message', (message) => {
   if (request.do === 'cancel') cancelled.add(request.request)
   else void answer(request)
 })
-process.on('disconnect', () => process.exit(0))
+// At once, whatever llama.cpp computes: an orderly end would wait for it.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
 
 async function answer(request: Exclude<Request, { do: 'cancel' }>): Promise<void> {
   said = ''

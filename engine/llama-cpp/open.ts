@@ -1,6 +1,13 @@
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { type Estimate, exportSchema, type Proof, type Ran, type RunnerType } from '../contract/index.ts'
+import {
+  type Estimate,
+  type ExportGgufJob,
+  exportGgufSchema,
+  type Proof,
+  type Ran,
+  type RunnerType,
+} from '../contract/index.ts'
 import { isGgufFile } from '../checkpoint/gguf/file.ts'
 import { partsOf } from '../checkpoint/gguf/open.ts'
 import { freeDisk } from '../estimate/estimate.ts'
@@ -61,8 +68,7 @@ export async function openOnLlamaCpp(
 ): Promise<Opened> {
   const type = settings.type ?? (isGgufFile(checkpoint.folder) ? undefined : 'f16')
   const { signal } = control
-  const bytes =
-    type === undefined ? fileBytes(checkpoint.folder) : exportedBytes(jobOf(checkpoint, type, ''), checkpoint)
+  const bytes = type === undefined ? fileBytes(checkpoint.folder) : exportedBytes(jobOf(checkpoint, type), checkpoint)
   const held = llamaCppMemory(checkpoint, { bytes, type: type ?? 'gguf' }, settings.places)
   control.estimated(estimateOf(checkpoint, held))
   requireLlamaCppMemory(held)
@@ -106,19 +112,17 @@ function typeOfFile({ quantisation, dtype }: Checkpoint): string {
   return most?.[0].toLowerCase() ?? dtype
 }
 
-const jobOf = (checkpoint: Checkpoint, type: RunnerType, out: string, threads?: number) => {
-  const job = {
+/** The same as an export. */
+const jobOf = ({ folder }: Checkpoint, type: RunnerType, out = 'model.gguf', threads?: number): ExportGgufJob =>
+  exportGgufSchema.parse({
     kind: 'export',
     format: 'gguf',
-    checkpoint: checkpoint.folder,
+    checkpoint: folder,
     type,
-    out: out || 'model.gguf',
+    out,
     proof: false,
-  }
-  const parsed = exportSchema.parse({ ...job, ...(threads === undefined ? {} : { threads }) })
-  if (parsed.format !== 'gguf') throw new TypeError('an export to GGUF is one to GGUF')
-  return parsed
-}
+    ...(threads !== undefined && { threads }),
+  })
 
 /** The file that is kept of a checkpoint, which is written where there is none. */
 async function written(
@@ -173,7 +177,7 @@ async function proven(
   return proof
 
   async function measured(): Promise<Proof | null> {
-    if (proofMemory(jobOf(checkpoint, 'f16', ''), checkpoint) + held > availableMemory()) {
+    if (proofMemory(jobOf(checkpoint, 'f16'), checkpoint) + held > availableMemory()) {
       say('What llama.cpp computes is not compared with Secateur: both models do not fit into memory together.')
       return null
     }
