@@ -69,12 +69,6 @@ type Parts = Partial<Record<'heads' | 'channels', number>>
 
 /** Mean loss of a token where parts of the groups of some layers are gone, the lowest scores first. */
 async function loss(parts: Parts, scores: readonly LayerScores[], isChosen: (layer: number) => boolean) {
-  const kept = (own: ArrayLike<number>, part: number) => {
-    const order = Array.from(own, (_, group) => group).toSorted((one, other) => own[one]! - own[other]!)
-    const mask = new Uint8Array(own.length).fill(1)
-    for (const group of order.slice(0, Math.round(part * own.length))) mask[group] = 0
-    return mask
-  }
   using masks = new Masks(
     model.config,
     scores.map(({ heads, channels }, layer) => ({
@@ -107,4 +101,12 @@ for (let layer = 0; layer < layers; layer++) {
 
 async function tell(name: string, parts: Parts, scores: readonly LayerScores[]): Promise<void> {
   console.log(`| ${name} | ${await loss(parts, scores, everywhere)} | ${await loss(parts, scores, unprotected)} |`)
+}
+
+/** A mask of groups of which a part is gone, the lowest scores first. */
+function kept(own: ArrayLike<number>, part: number): Uint8Array {
+  const order = Array.from(own, (_, group) => group).toSorted((one, other) => own[one]! - own[other]!)
+  const mask = new Uint8Array(own.length).fill(1)
+  for (const group of order.slice(0, Math.round(part * own.length))) mask[group] = 0
+  return mask
 }
