@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { readPath } from './names.ts'
+import { path, readPath } from './names.ts'
 
 /** What Slurm calls a partition or an account. */
 const word = z
@@ -19,8 +19,22 @@ export function minutesOf(time: string): number {
 export const secondsToSave = 120
 const leastMinutes = 5
 
+/**
+ * Where a login node is reached with ssh; what is left out is for ssh's own settings to say, and the host may be an alias of
+ * theirs. Nothing in it can be taken for an option of ssh.
+ */
+const loginAddress = z
+  .string()
+  .regex(
+    /^ssh:\/\/([A-Za-z0-9_][\w.-]*@)?([A-Za-z0-9_][\w.-]*|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?\/?$/,
+    'is no address like ssh://user@login or ssh://user@login:2222',
+  )
+
+/** A folder of a cluster, which another system may run on than on this computer. */
+const isFolderThere = (folder: string): boolean => /^\/[^\p{Cc}]+$/u.test(folder)
+
 /** Where and how a cluster's scheduler does the runs of a sweep. */
-export const clusterSchema = z.strictObject({
+const settings = z.strictObject({
   scheduler: z.literal('slurm').default('slurm'),
   partition: word.optional().describe('partition that the runs go to'),
   account: word.optional().describe('account that they are charged to'),
@@ -61,6 +75,31 @@ export const clusterSchema = z.strictObject({
     .describe("Secateur's folder as the nodes see it; that of the copy which submits unless given"),
   resubmit: z.boolean().default(true).describe('submit again what failed or was cancelled'),
   watch: z.boolean().default(true).describe('stay until all runs are over'),
+  via: loginAddress
+    .optional()
+    .describe('login node, as ssh://user@login:port, where this computer does not see the shared folder'),
+  remote: path
+    .optional()
+    .describe('with --via, the folder of the sweep on the cluster; --out takes a copy of what is small'),
+  map: z
+    .record(path, path)
+    .optional()
+    .describe('with --via, a folder of this computer and where the cluster has it, for paths that differ'),
+  fetchOutputs: z.boolean().default(false).describe('with --via, fetch the weights of finished runs too'),
+})
+
+export const clusterSchema = settings.superRefine(({ via, remote, secateur, map, fetchOutputs }, context) => {
+  const refuse = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message })
+  if (via === undefined) {
+    if (remote !== undefined) refuse('remote', 'is a folder of a cluster that is reached over ssh: add via')
+    if (map !== undefined) refuse('map', 'is about a cluster that is reached over ssh: add via')
+    if (fetchOutputs) refuse('fetchOutputs', 'is said of a cluster that is reached over ssh: add via')
+    return
+  }
+  const folders = { remote, secateur }
+  for (const [field, folder] of Object.entries(folders))
+    if (folder === undefined || !isFolderThere(folder))
+      refuse(field, 'is needed over ssh: a path of the cluster that begins with /')
 })
 export type ClusterSettings = z.infer<typeof clusterSchema>
 

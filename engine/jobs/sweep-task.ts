@@ -33,7 +33,7 @@ export async function sweepTask(
         resume: isStarted(out),
         dense: job.kind === 'prune' && resultIn(dense) ? dense : undefined,
       }))
-    settle(out, result, sweep)
+    settle({ job: { ...job, out } }, result, sweep)
     return result
   } catch (error) {
     const isStopped = error instanceof SecateurError && error.kind === 'interrupted'

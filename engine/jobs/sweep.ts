@@ -1,28 +1,17 @@
-import { isDeepStrictEqual } from 'node:util'
-import {
-  type EngineEvent,
-  type EvaluateJob,
-  evaluateSchema,
-  type JobContext,
-  type ResultEvent,
-  type SweepJob,
-} from '../contract/index.ts'
+import { mkdirSync } from 'node:fs'
+import type { EngineEvent, JobContext, ResultEvent, SweepJob } from '../contract/index.ts'
 import type { SecateurError } from '../shared/errors.ts'
 import { expandSweep, type SweepRun } from '../sweeps/expand.ts'
 import { writeReport } from '../sweeps/report.ts'
 import { inRunFolder, type RunFolder } from '../runs/run-folder.ts'
 import { localRunner } from '../sweeps/runners/local.ts'
 import { slurmRunner } from '../sweeps/runners/slurm/runner.ts'
-import type { SweepListener, SweepTask, SweepWork } from '../sweeps/runners/runner.ts'
-import {
-  denseFolderOf,
-  keepFailures,
-  outcomeOf,
-  runFolderOf,
-  settle,
-  type SweepFailure,
-} from '../sweeps/sweep-folder.ts'
+import { loginOf } from '../sweeps/runners/ssh/login.ts'
+import { sshRunner } from '../sweeps/runners/ssh/runner.ts'
+import type { SweepListener, SweepRunner, SweepTask, SweepWork } from '../sweeps/runners/runner.ts'
+import { keepFailures, outcomeOf, settle, type SweepFailure } from '../sweeps/sweep-folder.ts'
 import { SweepProgress } from '../sweeps/sweep-progress.ts'
+import { workOf } from '../sweeps/sweep-work.ts'
 
 /**
  * A sweep: a pruning run for every combination of settings, each in a process and a run folder of its own, and one report.
@@ -31,11 +20,13 @@ import { SweepProgress } from '../sweeps/sweep-progress.ts'
 export async function sweep(job: SweepJob, context: JobContext): Promise<ResultEvent> {
   const started = performance.now()
   const runs = expandSweep(job)
+  // What another workstation has begun goes on here with a copy of its own.
+  if (context.resume && job.cluster?.via !== undefined) mkdirSync(job.out, { recursive: true })
   return await inRunFolder(job, context, async (folder) => {
-    const work = workOf(job, folder.path, runs, context)
+    const warn = (message: string) => context.emit({ type: 'log', level: 'warning', message })
+    const work = workOf(job, { folder: folder.path, resume: context.resume }, runs, warn)
     const findings = new Findings(work, folder, runs, context)
-    const runner = job.cluster ? slurmRunner(job.cluster) : localRunner
-    await runner.work(work, findings, context.signal)
+    await runnerOf(job).work(work, findings, context.signal)
     const { failedRuns } = findings
     return {
       type: 'result',
@@ -46,39 +37,10 @@ export async function sweep(job: SweepJob, context: JobContext): Promise<ResultE
   })
 }
 
-function workOf(job: SweepJob, folder: string, runs: readonly SweepRun[], context: JobContext): SweepWork {
-  return {
-    sweep: job,
-    folder,
-    dense: denseTask(job, folder, runs, context),
-    runs: runs.map((run) => ({ name: run.name, job: { ...run.job, out: runFolderOf(folder, run.name) } })),
-  }
-}
-
-/** Scores the checkpoint itself, once for all runs. */
-function denseTask(
-  { dense, checkpoint }: SweepJob,
-  folder: string,
-  runs: readonly SweepRun[],
-  { emit }: JobContext,
-): SweepTask | null {
-  const [first] = runs
-  if (!dense || !first?.job.evaluation) return null
-  if (!runs.every(({ job }) => isDeepStrictEqual(job.evaluation, first.job.evaluation))) {
-    const message = 'the dense checkpoint is not scored: runs differ in what they are scored on'
-    emit({ type: 'log', level: 'warning', message })
-    return null
-  }
-  const out = denseFolderOf(folder)
-  const job: EvaluateJob = evaluateSchema.parse({
-    kind: 'evaluate',
-    checkpoint,
-    out,
-    device: first.job.device,
-    threads: first.job.threads,
-    evaluation: first.job.evaluation,
-  })
-  return { name: 'the dense checkpoint', job: { ...job, out } }
+function runnerOf({ cluster }: SweepJob): SweepRunner {
+  if (!cluster) return localRunner
+  const login = loginOf(cluster)
+  return login ? sshRunner(cluster, login) : slurmRunner(cluster)
 }
 
 /** Runs at a time; a cluster without a limit may do all. */
@@ -145,12 +107,13 @@ class Findings implements SweepListener {
   }
 
   ended(task: SweepTask, result: ResultEvent, isWhole: boolean): void {
+    // Over ssh, the cluster has done so.
+    if (!this.#work.sweep.cluster?.via) settle(task, result, this.#work.sweep)
     if (this.#isDense(task)) {
       this.#dense = result
       return
     }
     this.#results.set(task.name, result)
-    settle(task.job.out, result, this.#work.sweep)
     // The report grows with every run, so that a sweep that is stopped has one too.
     this.write()
     this.#progress.end(task.name, isWhole)

@@ -10,6 +10,7 @@ import { multiplyAdds } from '../models/multiply-adds.ts'
 import type { SweepOutcome } from './report.ts'
 import { type Metrics, metricsOf, type RunResult } from './summary.ts'
 import { jobIn, runFiles } from '../runs/run-files.ts'
+import type { SweepTask } from './runners/runner.ts'
 
 /** What is kept of a run that is over, so that its checkpoint is not needed any more. */
 const summarySchema = z.object({ multiplyAdds: z.number() })
@@ -37,24 +38,37 @@ export function isStarted(folder: string): boolean {
   return job !== null && job.kind !== 'evaluate'
 }
 
-/** Whether all that is done with the result of a run has been done. */
-export const isSettled = (folder: string, { checkpoint }: ResultEvent): boolean =>
-  checkpoint === undefined || existsSync(join(folder, summaryFile))
+type Settled = Pick<SweepTask, 'job'>
 
-/** Keeps what the report needs of a run that is over, and of its weights only what is wanted. */
-export function settle(folder: string, { checkpoint }: ResultEvent, sweep: Pick<SweepJob, 'keepCheckpoints'>): void {
+/** Whether all that is done with the result of a task has been done. */
+export const isSettled = (task: Settled, result: ResultEvent): boolean =>
+  checkpointOf(task, result) === undefined || existsSync(join(task.job.out, summaryFile))
+
+/** Keeps what the report needs of a task that is over, and of a run's weights only what is wanted. */
+export function settle(task: Settled, result: ResultEvent, sweep: Pick<SweepJob, 'keepCheckpoints'>): void {
+  const checkpoint = checkpointOf(task, result)
   if (checkpoint === undefined) return
-  keepSummary(folder, checkpoint)
-  if (sweep.keepCheckpoints) return
-  for (const part of ['output', 'state']) rmSync(join(folder, part), { recursive: true, force: true })
+  keepSummary(task.job.out, checkpoint)
+  if (sweep.keepCheckpoints || task.job.kind === 'evaluate') return
+  for (const part of ['output', 'state']) rmSync(join(task.job.out, part), { recursive: true, force: true })
 }
 
-/** Keeps what the report needs of a run's checkpoint. */
+/** What a task has written, or has scored. */
+const checkpointOf = ({ job }: Settled, { checkpoint }: ResultEvent): string | undefined =>
+  job.kind === 'evaluate' ? job.checkpoint : checkpoint
+
+/** Keeps what the report needs of a checkpoint: it may be gone, or lie on another computer, when the report is written. */
 function keepSummary(folder: string, checkpoint: string): void {
   const file = join(folder, summaryFile)
   if (existsSync(file)) return
-  using pruned = openCheckpoint(checkpoint)
-  writeJson(file, { multiplyAdds: multiplyAdds(pruned.config) } satisfies z.infer<typeof summarySchema>)
+  using opened = openCheckpoint(checkpoint)
+  writeJson(file, { multiplyAdds: multiplyAdds(opened.config) } satisfies z.infer<typeof summarySchema>)
+}
+
+/** Multiply-adds of the checkpoint of a task that is over; null where they were not kept. */
+function keptMultiplyAdds(folder: string): number | null {
+  const file = join(folder, summaryFile)
+  return existsSync(file) ? readJson(file, summarySchema).multiplyAdds : null
 }
 
 export const keepFailures = (sweep: string, failures: readonly SweepFailure[]): void =>
@@ -84,7 +98,7 @@ export function outcomeOf(
     results: runs.flatMap((run) => resultOf(run, folder, results.get(run.name)) ?? []),
     runs: runs.length,
     failures,
-    dense: dense && denseMetrics(sweep.checkpoint, dense),
+    dense: dense && denseMetrics(sweep, folder, dense),
     examples: [
       ...(dense?.examples ? [{ name: 'dense', examples: dense.examples }] : []),
       ...runs.flatMap((run) => {
@@ -97,14 +111,13 @@ export function outcomeOf(
 
 function resultOf({ name, varied }: SweepRun, folder: string, result: ResultEvent | undefined): RunResult | null {
   if (!result) return null
-  const file = join(runFolderOf(folder, name), summaryFile)
-  const work = existsSync(file) ? readJson(file, summarySchema).multiplyAdds : null
-  return { name, varied, metrics: metricsOf(result, work) }
+  return { name, varied, metrics: metricsOf(result, keptMultiplyAdds(runFolderOf(folder, name))) }
 }
 
 /** The time that scoring took is not that of a pruning run. */
-function denseMetrics(checkpoint: string, dense: ResultEvent): Metrics {
-  const { seconds: _, ...metrics } = metricsOf(dense, multiplyAddsOf(checkpoint))
+function denseMetrics({ checkpoint, cluster }: SweepJob, folder: string, dense: ResultEvent): Metrics {
+  const kept = keptMultiplyAdds(denseFolderOf(folder))
+  const { seconds: _, ...metrics } = metricsOf(dense, kept ?? (cluster?.via ? null : multiplyAddsOf(checkpoint)))
   return metrics
 }
 

@@ -12,15 +12,18 @@ import { reportText } from '../../engine/sweeps/report.ts'
 import { readSubmissions } from '../../engine/sweeps/runners/slurm/cluster-folder.ts'
 import { summaryRows } from '../../engine/sweeps/summary.ts'
 import { outcomeOf, readFailures, resultIn } from '../../engine/sweeps/sweep-folder.ts'
-import { Cluster, findSlurm } from '../slurm/cluster.ts'
+import { Cluster, findSlurm, freePorts } from '../slurm/cluster.ts'
+import { findSsh, LoginNode } from '../slurm/login-node.ts'
 import { TestApp } from '../unit/electron/services.ts'
-import { sample, secateur, temporaryFolder } from './secateur.ts'
+import { root, sample, secateur, temporaryFolder } from './secateur.ts'
 
 const slurm = findSlurm()
+const ssh = findSsh()
 const skip = 'missing' in slurm ? `no Slurm here: ${slurm.missing}` : false
 const folder = temporaryFolder()
 /** Paths of sockets are short. */
 const clusterFolder = skip ? '' : mkdtempSync('/tmp/secateur-')
+const loginFolder = skip ? '' : mkdtempSync('/tmp/secateur-')
 let cluster: Cluster
 before(async () => {
   if ('root' in slurm) cluster = await Cluster.start(slurm.root, clusterFolder)
@@ -28,7 +31,7 @@ before(async () => {
 after(async () => {
   if (skip) return
   await cluster[Symbol.asyncDispose]()
-  rmSync(clusterFolder, { recursive: true, force: true })
+  for (const path of [clusterFolder, loginFolder]) rmSync(path, { recursive: true, force: true })
 })
 const on = (args: readonly string[], onLine?: Parameters<typeof secateur>[1]) =>
   secateur(args, onLine, cluster.environment)
@@ -46,12 +49,14 @@ const short = {
   threads: 1,
 }
 
-/** Six short runs, which take the dense checkpoint's scores from the sweep. */
-function sweepFile(name: string): { file: string; out: string } {
+/** Short runs, six unless others are named, which take the dense checkpoint's scores from the sweep. */
+function sweepFile(
+  name: string,
+  values: object = { criterion: ['loraprune', 'magnitude'], seed: [1, 2, 3] },
+): { file: string; out: string } {
   const [file, out] = [join(folder, `${name}.json`), join(folder, name)]
   const evaluation = { perplexity: { heldout: sample('heldout.txt') }, maxWindows: 1 }
   const base = { ...short, evaluateDense: true, evaluation }
-  const values = { criterion: ['loraprune', 'magnitude'], seed: [1, 2, 3] }
   writeFileSync(file, JSON.stringify({ checkpoint: sample('model'), out, base, values }))
   return { file, out }
 }
@@ -192,7 +197,7 @@ suite('on a cluster', { skip, concurrency: true }, () => {
     try {
       const report = await app.ask('clusters.report')
       assert.match(report.version!, /^slurm/)
-      assert.deepEqual(report.partitions.toSorted(), ['app', 'main'])
+      assert.deepEqual(report.partitions.toSorted(), ['app', 'far', 'main'])
       const shared = join(folder, 'shared')
       const job = { kind: 'sweep', checkpoint: sample('model'), base: short, values: { seed: [1, 2] } }
       const create = (name: string, settings: object) =>
@@ -260,4 +265,70 @@ suite('on a cluster', { skip, concurrency: true }, () => {
       await app.remove()
     }
   })
+
+  test(
+    'a workstation that reaches the cluster by ssh alone submits, follows, loses the connection, cancels',
+    {
+      skip: 'missing' in ssh ? `no sshd here: ${ssh.missing}` : false,
+    },
+    async (t) => {
+      await Promise.race([isBack.promise, setTimeout(60_000, undefined, { ref: false })])
+      const [port] = await freePorts(1)
+      await using login = await LoginNode.start((ssh as { root: string }).root, loginFolder, port!, cluster.environment)
+      const from = (args: readonly string[], onLine?: Parameters<typeof secateur>[1]) =>
+        secateur(args, onLine, login.environment)
+      const values = { seed: [1, 2] }
+      const [near, { file, out }] = [sweepFile('near', values), sweepFile('far', values)]
+      const there = join(folder, 'on-the-cluster')
+      const via = ['--via', login.address, '--remote', there, '--secateur', root, '--partition', 'far', '--cpus', '1']
+      const names = runNames(file)
+      const run = (index: number) => join('runs', names[index]!)
+      const taken = (path: string) => existsSync(join(out, path)) && readFileSync(join(out, path), 'utf8')
+      t.after(async () => await cluster.run('scancel', ['--partition=far']))
+
+      const stranger = await from(['sweep', file, ...via])
+      assert.equal(stranger.code, 5)
+      assert.match(stranger.stderr, /the host key of root@127\.0\.0\.1 is not known here\. Type "ssh -p \d+ root@/)
+      assert.ok(!existsSync(there))
+      login.acceptHostKey()
+      const astray = await from(['sweep', file, '--resume', ...via, '--secateur', '/nowhere'])
+      assert.match(astray.stderr, /there is no Secateur in \/nowhere on root@127/)
+
+      let isLost = false
+      const watched = from(['sweep', file, '--resume', ...via, '--json'], (line, kill) => {
+        isLost ||= line.includes('the connection to root@127.0.0.1 was lost')
+        if (line.includes('root@127.0.0.1 answers again')) kill('SIGINT')
+      })
+      const halted = await haltedAfterStep(join(there, run(0)))
+      await until('its curve here', () => taken(join(run(0), 'metrics.jsonl')))
+      assert.ok(login.breakConnections() > 0)
+      await until('the lost connection', () => isLost)
+      const left = await watched
+      assert.equal(left.code, 130, left.stderr)
+      assert.match(left.stdout, /the runs go on in Slurm on root@127\.0\.0\.1 \(\d+, \d+\): --resume/)
+
+      const resumed = from(['sweep', file, '--resume', '--fetch-outputs'])
+      await until('the other connection', () => login.log.match(/Accepted publickey/g)!.length > 3)
+      process.kill(halted, 'SIGCONT')
+      const alone = secateur(['sweep', near.file])
+      const ran = await resumed
+      assert.equal(ran.code, 0, ran.stderr)
+      assert.match(ran.stderr, /\d of \d tasks wait or run on the cluster already/)
+      assert.equal(arraysOf(there).length, 2, 'nothing is submitted twice')
+      assert.equal((await alone).code, 0)
+      assert.equal(reportOf(out), reportOf(near.out))
+      for (const name of names) assert.ok(weightsOf(out, name).equals(weightsOf(near.out, name)), name)
+      for (const name of ['metrics.jsonl', 'pruning.jsonl', 'run.json', 'result.json'])
+        assert.equal(taken(join(run(0), name)), readFileSync(join(there, run(0), name), 'utf8'))
+      assert.ok(!existsSync(join(out, run(0), 'state')))
+
+      const other = sweepFile('far-other', values)
+      const handedOver = await from(['sweep', other.file, ...via, '--remote', `${there}-other`, '--no-watch'])
+      assert.equal(handedOver.code, 0, handedOver.stderr)
+      assert.match(handedOver.stderr, /submitted 3 tasks to Slurm as \d+, \d+\nthe runs go on in Slurm on root@127/)
+      const cancelled = await from(['sweep', other.file, '--cancel'])
+      assert.match(cancelled.stderr, /cancelled \d tasks; what ran has saved its state, and --resume goes on\n/)
+      assert.equal(await cluster.run('squeue', ['--noheader', '--partition=far']), '')
+    },
+  )
 })

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { after } from 'node:test'
 import { type EngineEvent, eventSchema } from '../../engine/contract/index.ts'
 
-const root = resolve(import.meta.dirname, '../..')
+export const root = resolve(import.meta.dirname, '../..')
 /** A file of the sample that the repository ships. */
 export const sample = (path: string): string => join(root, 'resources/sample', path)
 /** A file of the shared test data, which a clone may lack. */

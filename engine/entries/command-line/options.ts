@@ -87,7 +87,7 @@ const negationOf = (name: string, field: z.ZodType): Option[] =>
     : []
 
 /** A switch that is on unless it is turned off. */
-const isOn = (field: z.ZodType) => field instanceof z.ZodDefault && field.def.defaultValue === true
+export const isOn = (field: z.ZodType): boolean => field instanceof z.ZodDefault && field.def.defaultValue === true
 
 const describeDefault = (value: unknown) => (Array.isArray(value) ? value.join(',') : String(value))
 

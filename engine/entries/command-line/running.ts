@@ -1,4 +1,12 @@
-import { type EngineEvent, type Job, type JobContext, jobSchema, type ResultEvent } from '../../contract/index.ts'
+import {
+  type DataCheck,
+  type EngineEvent,
+  type Job,
+  type JobContext,
+  type JobEstimate,
+  jobSchema,
+  type ResultEvent,
+} from '../../contract/index.ts'
 import { runJob } from '../../jobs/index.ts'
 import { SecateurError } from '../../shared/errors.ts'
 import { StopSwitch } from '../process/stop-switch.ts'
@@ -31,19 +39,37 @@ export async function runReported(job: Job, flags: CommonFlags, reporter: Report
 
 /** Says what a job would leave, need and take, and what its files hold. @throws SecateurError where it would be refused */
 async function reportEstimate(job: Job, reporter: Reporter, signal: AbortSignal): Promise<void> {
+  const { estimate: known, data } =
+    (await estimateElsewhere(job, signal)) ?? (await estimateHere(job, reporter, signal))
+  const criterion = job.kind === 'prune' ? job.criterion : null
+  reporter.finish({ type: 'result', criterion, ...known, data })
+  const [first] = data.problems
+  if (first) throw new SecateurError(first.kind, data.problems.map(({ message }) => message).join('\n'))
+}
+
+interface Estimated {
+  estimate: JobEstimate
+  data: DataCheck
+}
+
+/** Null for what is done on this computer or on a cluster that it is part of. */
+async function estimateElsewhere(job: Job, signal: AbortSignal): Promise<Estimated | null> {
+  if (job.kind !== 'sweep' || job.cluster?.via === undefined) return null
+  const { loginOf } = await import('../../sweeps/runners/ssh/login.ts')
+  const { estimateThere } = await import('../../sweeps/runners/ssh/ask.ts')
+  return await estimateThere(job, job.cluster, loginOf(job.cluster)!, signal)
+}
+
+async function estimateHere(job: Job, reporter: Reporter, signal: AbortSignal): Promise<Estimated> {
   const { estimateAnyJob } = await import('../../estimate/any-job.ts')
   const { checkData } = await import('../../estimate/check-data.ts')
   // Of a single job, only budgets of time take long: layers are measured.
   const measuring = (done: number, total: number) =>
     job.kind === 'sweep' ? undefined : reporter.event({ type: 'progress', stage: 'measuring speed', done, total })
-  const known = await estimateAnyJob({ job }, { signal, progress: measuring })
+  const estimate = await estimateAnyJob({ job }, { signal, progress: measuring })
   const progress = (done: number, total: number) =>
     reporter.event({ type: 'progress', stage: 'checking data', done, total })
-  const data = await checkData({ job }, { signal, progress })
-  const criterion = job.kind === 'prune' ? job.criterion : null
-  reporter.finish({ type: 'result', criterion, ...known, data })
-  const [first] = data.problems
-  if (first) throw new SecateurError(first.kind, data.problems.map(({ message }) => message).join('\n'))
+  return { estimate, data: await checkData({ job }, { signal, progress }) }
 }
 
 /** Runs with a signal that the first Ctrl-C raises; the second one ends the process at once. */

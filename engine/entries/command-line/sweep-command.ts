@@ -1,7 +1,9 @@
 import { Option } from 'commander'
+import type { z } from 'zod'
 import { type ClusterSettings, clusterSchema, type SweepJob, sweepSchema } from '../../contract/index.ts'
 import { badSetting, SecateurError } from '../../shared/errors.ts'
-import { jobFrom, optionFor, schemaOptions, settingsFrom } from './options.ts'
+import { isOn, jobFrom, optionFor, schemaOptions, settingsFrom } from './options.ts'
+import { StopSwitch } from '../process/stop-switch.ts'
 import { type CommonFlags, estimateFlag, runReported, stoppable } from './running.ts'
 import type { Commands } from './tool-command.ts'
 
@@ -24,6 +26,10 @@ const clusterFlags = [
   'secateur',
   'resubmit',
   'watch',
+  'via',
+  'remote',
+  'map',
+  'fetchOutputs',
 ] as const
 
 const isForCluster = (name: string) => (clusterFlags as readonly string[]).includes(name)
@@ -70,6 +76,16 @@ export function addSweepCommand({ program, action, reporter }: Commands): void {
       }),
     )
 
+  program
+    .command('sweep-relay', { hidden: true })
+    .description('serves a workstation at the other end of ssh with the sweeps of a cluster')
+    .action(
+      action(async () => {
+        const { relayOverPipes } = await import('../process/relay-pipes.ts')
+        await relayOverPipes()
+      }),
+    )
+
   /** A sweep that is not to be watched has been handed over, which is no failure. */
   async function runOrLeave(job: SweepJob, flags: CommonFlags): Promise<void> {
     try {
@@ -81,20 +97,25 @@ export function addSweepCommand({ program, action, reporter }: Commands): void {
     }
   }
 
-  async function cancel({ out }: SweepJob): Promise<void> {
-    const { cancelOnCluster } = await import('../../sweeps/runners/slurm/cancel.ts')
-    reporter.note(await cancelOnCluster(out, (text) => reporter.note(text)))
+  async function cancel({ out, cluster }: SweepJob): Promise<void> {
+    const { endSweep } = await import('../../sweeps/runners/slurm/cancel.ts')
+    using stop = new StopSwitch()
+    const { signal } = stop
+    reporter.note(await endSweep(out, (text) => reporter.note(text), { given: cluster, signal }))
   }
 }
 
 /** The sweep that a file and flags describe. @throws SecateurError that names the flag or setting that is wrong */
 async function sweepFrom(file: string, flags: SweepFlags): Promise<SweepJob> {
-  const { on } = flags
+  const on = flags.on ?? (flags['via'] === undefined ? undefined : 'slurm')
   const given = Object.entries(flags)
   const own = Object.fromEntries(given.filter(([name]) => !isForCluster(name) && name !== 'on' && name !== 'cancel'))
   const onCluster = Object.fromEntries(
     // Switches that are on unless they are turned off stand among the flags in any case.
-    given.filter(([name, value]) => isForCluster(name) && value !== true),
+    given.filter(
+      ([name, value]) =>
+        isForCluster(name) && !(value === true && isOn((clusterSchema.shape as Record<string, z.ZodType>)[name]!)),
+    ),
   )
   const from = (settings: object) => jobFrom('sweep', sweepSchema, {}, { ...settings, job: file }) as SweepJob
   const { parallel, ...rest } = own

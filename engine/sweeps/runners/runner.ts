@@ -13,6 +13,8 @@ export interface SweepWork {
   sweep: SweepJob
   /** Folder of the sweep. */
   folder: string
+  /** Whether it goes on with what an earlier attempt has left. */
+  resume: boolean
   /** Scores the checkpoint itself, which runs with `evaluateDense` take their dense scores from; null where it is not wanted. */
   dense: SweepTask | null
   runs: readonly SweepTask[]
@@ -36,7 +38,10 @@ export interface SweepListener {
   note(message: string, level: 'info' | 'warning' | 'error'): void
 }
 
-/** Where the runs of a sweep are done: in processes of this computer, or by the scheduler of a cluster. */
+/**
+ * Where the runs of a sweep are done: in processes of this computer, by the scheduler of a cluster, or by that of one which
+ * is reached over ssh.
+ */
 export interface SweepRunner {
   /**
    * Does what is not done yet, and resolves once every task has ended or failed. A task whose folder holds a result is not

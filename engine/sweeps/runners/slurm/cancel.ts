@@ -1,7 +1,9 @@
 import { setTimeout } from 'node:timers/promises'
-import type { ParsedServiceParams } from '../../../contract/index.ts'
+import type { ClusterSettings, ParsedServiceParams } from '../../../contract/index.ts'
 import { badSetting } from '../../../shared/errors.ts'
-import { forgetQueue, readSubmissions } from './cluster-folder.ts'
+import { cancelThere } from '../ssh/ask.ts'
+import { loginOf } from '../ssh/login.ts'
+import { clusterOf, forgetQueue, readSubmissions } from './cluster-folder.ts'
 import { slurm } from './commands.ts'
 import { readQueue } from './queue.ts'
 import { recover } from './recover.ts'
@@ -10,7 +12,23 @@ import { recover } from './recover.ts'
 const looks = 45
 
 /**
- * Ends what waits or runs of a sweep on its cluster; what runs saves its state first. Returns in words what came of it.
+ * Ends what waits or runs of a sweep, wherever its cluster is. Returns in words what came of it.
+ *
+ * @param given cluster of a sweep of which nothing is known here
+ * @throws SecateurError where the sweep was never on a cluster, and where that does not answer or refuses
+ */
+export async function endSweep(
+  sweep: string,
+  note: (text: string) => void,
+  { given, signal }: { given?: ClusterSettings | undefined; signal: AbortSignal },
+): Promise<string> {
+  const cluster = clusterOf(sweep) ?? given
+  const login = cluster && loginOf(cluster)
+  return await (login ? cancelThere(login, note, signal) : cancelOnCluster(sweep, note, signal))
+}
+
+/**
+ * Ends what waits or runs of a sweep on this computer's cluster; what runs saves its state first. Returns in words what came of it.
  *
  * @throws SecateurError where the sweep was never on a cluster, and where the scheduler does not answer or refuses
  */
@@ -42,4 +60,4 @@ export async function cancelOnCluster(
 export const cancelSweep = (
   { path }: ParsedServiceParams<'cancelSweep'>,
   { signal }: { signal: AbortSignal },
-): Promise<string> => cancelOnCluster(path, () => {}, signal)
+): Promise<string> => endSweep(path, () => {}, { signal })

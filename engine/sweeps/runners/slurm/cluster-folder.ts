@@ -12,7 +12,7 @@ import {
 import type { Failure } from '../../../shared/errors.ts'
 import { readJson, writeJson } from '../../../shared/files.ts'
 
-const submissionSchema = z.object({
+export const submissionSchema = z.object({
   /** Its name in the queue, by which it is found again where sbatch's answer was lost. */
   name: z.string().regex(/^[\w-]+$/),
   /** Number of the array; null until sbatch has answered. */
@@ -30,7 +30,7 @@ const submissionsSchema = z.object({
 })
 export type Submissions = z.infer<typeof submissionsSchema>
 
-const queueSchema = z.object({
+export const queueSchema = z.object({
   /** When the scheduler answered last. */
   answered: z.string().nullable(),
   /** Why it does not answer any more. */

@@ -69,5 +69,6 @@ function isQueued(
   return id !== undefined && queued.has(id) ? id.split('_')[0]! : null
 }
 
-const leftAlone = ({ submissions }: Submissions): string =>
-  `the runs go on in Slurm (${submissions.map(({ array }) => array).join(', ')}): --resume watches them and submits what is missing, --cancel ends them`
+/** @param where of Slurm, where it is on another computer */
+export const leftAlone = ({ submissions }: Pick<Submissions, 'submissions'>, where = ''): string =>
+  `the runs go on in Slurm${where} (${submissions.map(({ array }) => array).join(', ')}): --resume watches them and submits what is missing, --cancel ends them`

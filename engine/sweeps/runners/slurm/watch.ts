@@ -88,7 +88,7 @@ function endedWith(
   queued: QueuedTask | undefined,
   listener: SweepListener,
 ): boolean {
-  if (queued && !isSettled(task.job.out, result)) return false
+  if (queued && !isSettled(task, result)) return false
   listener.ended(task, result, !wasOver)
   return true
 }

@@ -1,0 +1,161 @@
+import { existsSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
+import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import type { z } from 'zod'
+import type { SweepJob } from '../contract/index.ts'
+import { readRunFile, runFiles } from '../runs/run-files.ts'
+import { badSetting, failureOf, SecateurError } from '../shared/errors.ts'
+import { parseAs, parseJson } from '../shared/files.ts'
+import { version } from '../shared/version.ts'
+import { expandSweep } from '../sweeps/expand.ts'
+import type { SweepListener } from '../sweeps/runners/runner.ts'
+import { cancelOnCluster } from '../sweeps/runners/slurm/cancel.ts'
+import { readQueueFile, readSubmissions, taskIdsOf } from '../sweeps/runners/slurm/cluster-folder.ts'
+import { clusterHere } from '../sweeps/runners/slurm/here.ts'
+import { keyOf } from '../sweeps/runners/slurm/submit.ts'
+import { watch } from '../sweeps/runners/slurm/watch.ts'
+import { FrameWriter } from '../sweeps/runners/ssh/frames.ts'
+import { type RelayMessage, requestSchema } from '../sweeps/runners/ssh/messages.ts'
+import { Outbox } from '../sweeps/runners/ssh/outbox.ts'
+import { Requests } from '../sweeps/runners/ssh/requests.ts'
+import { tasksOf } from '../sweeps/runners/runner.ts'
+import { settle } from '../sweeps/sweep-folder.ts'
+import { workOf } from '../sweeps/sweep-work.ts'
+import { runJob } from './index.ts'
+
+type Request = z.output<typeof requestSchema>
+type Asked<Ask extends Request['ask']> = Extract<Request, { ask: Ask }>
+
+/** Milliseconds between two looks at the files of a sweep that is followed. */
+const period = 2000
+
+/**
+ * Serves a workstation that has this computer, a login node, at the other end of ssh: submits a sweep, tells how it stands
+ * and sends what is new of it, cancels, estimates. Takes no lock and holds nothing: a connection may break at any time.
+ * Resolves when nobody is there any more.
+ */
+export async function relaySweeps(
+  input: NodeJS.ReadableStream,
+  frames: FrameWriter,
+  stopped: AbortSignal,
+): Promise<void> {
+  using requests = new Requests(input, stopped)
+  await frames.greet(version)
+  for (let line = await requests.next(); line !== null; line = await requests.next())
+    await answer(line, frames, requests.gone)
+}
+
+async function answer(line: string, frames: FrameWriter, signal: AbortSignal): Promise<void> {
+  try {
+    const request = parseAs(requestSchema, parseJson(line, 'the request'), 'the request')
+    await frames.send({ type: 'done', text: await perform(request, frames, signal) })
+  } catch (error) {
+    await frames.send({ type: 'refused', error: failureOf(error) })
+  }
+}
+
+async function perform(request: Request, frames: FrameWriter, signal: AbortSignal): Promise<string | null> {
+  const note = (message: string) => void frames.send({ type: 'note', level: 'info', message })
+  switch (request.ask) {
+    case 'submit':
+      return await submit(request, frames)
+    case 'follow':
+      return await follow(request, frames, signal)
+    case 'cancel':
+      return await cancelOnCluster(request.sweep, note, signal)
+    case 'estimate':
+      return await estimate(request, frames, signal)
+    case 'cluster':
+      await frames.send({ type: 'cluster', report: await clusterHere() })
+      return null
+  }
+}
+
+/** Submits what is missing. Once begun it is brought to its end: half an answer of sbatch would be worth nothing. */
+async function submit({ job, resume }: Asked<'submit'>, frames: FrameWriter): Promise<null> {
+  if (!job.cluster || job.cluster.via !== undefined || job.cluster.watch)
+    throw badSetting('cluster', 'is not that of a sweep which is handed over')
+  const goesOn = resume && existsSync(join(job.out, runFiles.run))
+  try {
+    await runJob(job, {
+      emit: (event) => {
+        if (event.type === 'log') void frames.send({ type: 'note', level: event.level, message: event.message })
+      },
+      signal: new AbortController().signal,
+      resume: goesOn,
+    })
+  } catch (error) {
+    const isHandedOver = error instanceof SecateurError && error.kind === 'interrupted'
+    if (!isHandedOver) throw error
+  }
+  await frames.send({ type: 'submissions', submissions: readSubmissions(job.out)?.submissions ?? [] })
+  return null
+}
+
+/** Watches a sweep, and sends what the workstation does not have, until all its tasks have ended or failed. */
+async function follow(
+  { sweep: folder, held, fetchOutputs }: Asked<'follow'>,
+  frames: FrameWriter,
+  signal: AbortSignal,
+) {
+  const sweep = sweepIn(folder)
+  const known = readSubmissions(folder)
+  if (!known) throw badSetting('remote', `the sweep in ${folder} was never on a cluster`)
+  const work = workOf(sweep, { folder, resume: true }, expandSweep(sweep), () => {})
+  const ids = taskIdsOf(known)
+  const open = new Set(tasksOf(work).map(keyOf))
+  const outbox = new Outbox(folder, { keys: [...open], held, fetchOutputs }, frames)
+  const told: RelayMessage[] = []
+  const listener: SweepListener = {
+    handedOver: () => {},
+    heard: () => {},
+    note: (message, level) => void told.push({ type: 'note', level, message }),
+    began: (task) => void told.push({ type: 'began', name: keyOf(task) }),
+    ended: (task, result, worked) => {
+      settle(task, result, sweep)
+      told.push({ type: 'ended', name: keyOf(task), worked })
+    },
+    failed: (task, error) => void told.push({ type: 'failed', name: keyOf(task), error: failureOf(error) }),
+  }
+  await frames.send({ type: 'submissions', submissions: known.submissions })
+  let isOver = false
+  const watched = watch(work, known, listener, signal).finally(() => (isOver = true))
+  // It is waited for below.
+  watched.catch(() => {})
+  let queue: unknown
+  for (;;) {
+    const wasOver = isOver
+    const messages = told.splice(0)
+    const over = new Set(messages.flatMap((one) => (one.type === 'ended' || one.type === 'failed' ? [one.name] : [])))
+    for (const key of open) {
+      signal.throwIfAborted()
+      await outbox.send({ key, id: ids.get(key), isOver: over.has(key) })
+      if (over.has(key)) open.delete(key)
+    }
+    const now = readQueueFile(folder)
+    if (now && !isDeepStrictEqual(now, queue)) await frames.send({ type: 'queue', queue: now })
+    queue = now
+    for (const message of messages) await frames.send(message)
+    if (wasOver && told.length === 0) break
+    if (!wasOver) await Promise.race([setTimeout(period, undefined, { signal }), watched.catch(() => {})])
+  }
+  await watched
+  return null
+}
+
+function sweepIn(folder: string): SweepJob {
+  const { job } = readRunFile(folder)
+  if (job.kind !== 'sweep') throw badSetting('remote', `${folder} holds a run of kind ${job.kind}, not a sweep`)
+  return job
+}
+
+/** What the sweep would need on this computer, and what its files hold. */
+async function estimate({ job }: Asked<'estimate'>, frames: FrameWriter, signal: AbortSignal): Promise<null> {
+  const { estimateAnyJob } = await import('../estimate/any-job.ts')
+  const { checkData } = await import('../estimate/check-data.ts')
+  const control = { signal, progress: () => {} }
+  const known = await estimateAnyJob({ job }, control)
+  await frames.send({ type: 'estimated', estimate: known, data: await checkData({ job }, control) })
+  return null
+}
