@@ -5,7 +5,7 @@ import { byId, type MethodTable, name, nothing, path } from './common.ts'
 /** How a cluster is asked for runs, under a name. */
 export const savedClusterSchema = z.strictObject({
   name,
-  /** Folder on shared storage in which sweeps get theirs. */
+  /** Folder on shared storage in which sweeps get theirs; by its path on the cluster, where that is reached over ssh. */
   folder: path,
   settings: clusterSchema,
 })
@@ -15,6 +15,8 @@ export type SavedCluster = z.infer<typeof savedClusterSchema>
 export const clusterMethods = {
   /** Whether sweeps can be submitted from this computer. */
   'clusters.report': [nothing, clusterReportSchema],
+  /** The same of a login node that is reached over ssh. */
+  'clusters.try': [z.strictObject({ cluster: clusterSchema }), clusterReportSchema],
   /** How a run of a sweep stands on its cluster; null for a run that is on none. */
   'clusters.task': [byId, taskReportSchema.nullable()],
 } as const satisfies MethodTable

@@ -10,8 +10,9 @@ import { leftReasons, type Outcome } from './run-outcome.ts'
 import { clusterOf, rowOf, sweepAbove } from './run-summary.ts'
 
 /** What is asked of clusters, beside the sweeps on them. */
-export const clusterHandlers = (context: Context): Handlers<'clusters.report' | 'clusters.task'> => ({
+export const clusterHandlers = (context: Context): Handlers<'clusters.report' | 'clusters.try' | 'clusters.task'> => ({
   'clusters.report': () => context.engine.request('cluster', {}),
+  'clusters.try': ({ cluster }) => context.engine.request('cluster', { cluster }),
   'clusters.task': async ({ id }) => {
     const row = rowOf(context, id)
     const above = sweepAbove(row, context.runs)

@@ -19,9 +19,12 @@ export function pathsOfJob(job: object): JobPath[] {
   const { kind, format } = job as { kind?: unknown; format?: unknown }
   const schema = schemaOfKind(kind, format)
   if (!schema) return []
-  const { base, values, variants, ...own } = renameJob({ ...job }, schema.shape, () => {}) as Record<string, unknown>
+  const { base, values, variants, ...rest } = renameJob({ ...job }, schema.shape, () => {}) as Record<string, unknown>
+  const { cluster, ...others } = rest
+  // Over ssh, its paths are those of another computer.
+  const isFar = typeof cluster === 'object' && cluster !== null && 'via' in cluster && cluster.via !== undefined
   return [
-    ...pathsIn(schema, own, ''),
+    ...pathsIn(schema, isFar ? others : rest, ''),
     ...pathsIn(pruneSchema, base, 'base'),
     ...pathsIn(listsOfRuns, values, 'values'),
     ...pathsIn(z.array(pruneSchema), variants, 'variants'),

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
-import { type DataCheck, type Job, jobSchema, parseBudget } from '../../engine/contract/index.ts'
+import { basename, join, posix, resolve } from 'node:path'
+import { clusterSchema, type DataCheck, type Job, jobSchema, parseBudget } from '../../engine/contract/index.ts'
 import type { BackgroundTask, ParsedRequest } from '../contract/index.ts'
 import { emptyRow, type RunRow } from '../database/runs.ts'
 import { ProblemError } from '../problems.ts'
@@ -38,6 +38,9 @@ export class RunCreation {
     const parsed = jobSchema.parse(asked)
     // Nodes of a cluster are other machines than this one.
     if (parsed.kind === 'sweep' && !parsed.cluster) parsed.base = { ...machine, ...parsed.base }
+    if (parsed.kind === 'sweep' && parsed.cluster?.remote !== undefined && out !== undefined)
+      // A folder of the same name in that of the cluster.
+      parsed.cluster.remote = posix.join(parsed.cluster.remote, basename(out))
     await requireJobAllowed(this.#context.options.platform, parsed)
     return parsed
   }
@@ -126,9 +129,17 @@ export class RunCreation {
     const { out, ...stored } = JSON.parse(row.job) as Record<string, unknown>
     const settings = { ...stored, checkpoint: checkpointPathOf(this.#context, row) ?? stored['checkpoint'] }
     const again = row.kind === 'export' && typeof out === 'string' && !(await exists(out))
-    const job = again ? { ...settings, out } : settings
+    const job = again ? { ...settings, out } : withoutPlace(settings)
     return await this.create({ name: nextName(row.name), job, parentId: row.id })
   }
+}
+
+/** A job whose sweep gets a new folder on a cluster beside its last one. */
+function withoutPlace(job: Record<string, unknown>): Record<string, unknown> {
+  const cluster = clusterSchema.safeParse(job['cluster']).data
+  return cluster?.remote === undefined
+    ? job
+    : { ...job, cluster: { ...cluster, remote: posix.dirname(cluster.remote) } }
 }
 
 /** What a run is called that was given no name; its checkpoint is called the same. */

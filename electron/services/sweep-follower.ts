@@ -98,9 +98,14 @@ export class SweepFollower {
     return entered
   }
 
-  #insert(name: string, report: Parameters<typeof enterFolder>[3], folder: string): Promise<number> {
+  async #insert(name: string, report: Parameters<typeof enterFolder>[3], folder: string): Promise<number> {
     const about = { name: `${this.#sweep.name}: ${name}`, parentId: this.#sweep.id }
-    return enterFolder(this.#context, this.#library, folder, report, about)
+    const id = await enterFolder(this.#context, this.#library, folder, report, about)
+    const { checkpoint_id, checkpoint_name } = this.#sweep
+    // A run that was copied from a cluster names the checkpoint by its path there.
+    if (this.#context.runs.get(id)!.checkpoint_id === null)
+      this.#context.runs.update(id, { checkpoint_id, checkpoint_name })
+    return id
   }
 
   /** Brings a run in line with its folder. */

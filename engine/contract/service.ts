@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { folderHashSchema, inspectionSchema } from './checkpoint.ts'
-import { clusterReportSchema, taskReportSchema } from './cluster.ts'
+import { clusterReportSchema, clusterSchema, taskReportSchema } from './cluster.ts'
 import { choiceFilter, comparedChoicesSchema } from './compared-choices.ts'
 import { copiedSchema, copySchema } from './copy.ts'
 import { dataCheckSchema } from './data-check.ts'
@@ -160,8 +160,8 @@ export const serviceMethods = {
   readSweep: { params: z.strictObject({ path }), result: sweepStateSchema },
   /** The same as a text to keep elsewhere. */
   reportSweep: { params: z.strictObject({ path, as: sweepText }), result: z.string() },
-  /** Whether sweeps can be submitted to a cluster from this computer. */
-  cluster: { params: z.strictObject({}), result: clusterReportSchema },
+  /** Whether sweeps can be submitted to a cluster from this computer, or from a login node that it reaches over ssh. */
+  cluster: { params: z.strictObject({ cluster: clusterSchema.optional() }), result: clusterReportSchema },
   /** Ends what waits or runs of a sweep on its cluster, and says in words what came of it. */
   cancelSweep: { params: z.strictObject({ path }), result: z.string() },
   /** What the scheduler has of a run of a sweep, and what it prints. */

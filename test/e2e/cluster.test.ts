@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { z } from 'zod'
-import { sweepSchema } from '../../engine/contract/index.ts'
+import { clusterSchema, sweepSchema } from '../../engine/contract/index.ts'
 import { readRunFile } from '../../engine/runs/run-files.ts'
 import { readJson } from '../../engine/shared/files.ts'
 import { expandSweep } from '../../engine/sweeps/expand.ts'
@@ -329,6 +329,34 @@ suite('on a cluster', { skip, concurrency: true }, () => {
       const cancelled = await from(['sweep', other.file, '--cancel'])
       assert.match(cancelled.stderr, /cancelled \d tasks; what ran has saved its state, and --resume goes on\n/)
       assert.equal(await cluster.run('squeue', ['--noheader', '--partition=far']), '')
+
+      const app = await TestApp.open(undefined, login.environment)
+      try {
+        const remote = join(folder, 'of-the-app')
+        const settings = { via: login.address, remote, secateur: root, partition: 'far', cpus: 1 }
+        const report = await app.ask('clusters.try', { cluster: clusterSchema.parse(settings) })
+        assert.deepEqual(report.partitions.toSorted(), ['app', 'far', 'main'])
+        // What is chosen here has another path there.
+        const map = { [join(root, 'resources')]: `${root}/resources/../resources` }
+        const job = { kind: 'sweep', checkpoint: sample('model'), base: short, values, cluster: { ...settings, map } }
+        const { id, folder: copy } = await app.ask('runs.create', { name: 'From afar', job })
+        const begun = await haltedAfterStep(join(remote, 'from-afar', run(0)))
+        const first = await until('the first run, with its node', async () => {
+          const [one] = existsSync(join(copy, 'run.json')) ? (await app.ask('runs.sweep', { id })).runs : []
+          return one?.task?.node === 'n4' && one.runId
+        })
+        await until('its curve', async () => (await app.ask('runs.series', { id: first, names: ['loss'] })).length > 0)
+        const entered = await app.ask('runs.get', { id: first })
+        assert.equal(entered.state, 'running')
+        assert.equal(entered.checkpointId, (await app.ask('runs.get', { id })).checkpointId)
+        assert.ok('checkpoint' in entered.job && entered.job.checkpoint.includes('resources/../resources'))
+        await app.ask('runs.cancel', { id })
+        process.kill(begun, 'SIGCONT')
+        await app.until(id, ({ state }) => state === 'cancelled')
+        assert.equal(await cluster.run('squeue', ['--noheader', '--partition=far']), '')
+      } finally {
+        await app.remove()
+      }
     },
   )
 })

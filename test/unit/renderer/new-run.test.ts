@@ -287,6 +287,25 @@ test('a sweep on a cluster says what it asks of it, and where its folder is', ()
   assert.equal(Object.hasOwn(jobOf({ ...draft, where: { ...where, on: 'here' } }), 'cluster'), false)
 })
 
+test('a cluster over ssh says how it is reached, and where it has what is chosen here', () => {
+  const values = { via: 'ssh://me@lab', secateur: '/shared/secateur', here: '/home/me', there: '/shared/me' }
+  const where = { on: 'ssh' as const, folder: '/shared/sweeps', name: '', values: { ...values, fetchOutputs: true } }
+  const draft = ofSweep({ lists: { seed: '1; 2' } }, { where, evaluate: false, tasks: {} })
+  const cluster = jobOf(draft)['cluster']
+  const { here, there, ...plain } = values
+  assert.deepEqual(cluster, { ...plain, map: { [here]: there }, remote: '/shared/sweeps', fetchOutputs: true })
+  assert.deepEqual(problemsOf(draft).size, 0)
+  const saved = savedCluster(where, 'Lab', '.')!
+  assert.deepEqual(draftOfCluster(saved.settings, saved), { ...where, name: 'Lab' })
+  const problemOf = (key: string, changes: object) =>
+    problemsOf({ ...draft, where: { ...where, ...changes } }).get(key) ?? ''
+  assert.match(problemOf('cluster.via', { values: {} }), /address of a login node/)
+  assert.match(problemOf('cluster.via', { values: { ...values, via: 'lab' } }), /^Is no address like ssh/)
+  assert.match(problemOf('cluster.secateur', { values: { ...values, secateur: '' } }), /begins with \//)
+  assert.match(problemOf('cluster.folder', { folder: 'sweeps' }), /begins with \//)
+  assert.match(problemOf('cluster.map', { values: { ...values, there: '' } }), /both folders, or neither/)
+})
+
 test('a preset sets what it is about, leaves what it is not, and is noticed to be changed', () => {
   for (const preset of presets) {
     const draft = applyPreset(filled({ values: { samplePrompts: ['Once'], ratio: '0.3' } }), preset)

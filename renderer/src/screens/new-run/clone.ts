@@ -25,7 +25,7 @@ function sweepDraftOf(job: engine.SweepJob, run: { id: number }): Draft {
     data: texts.success ? texts.data : [],
     ...(evaluation.success ? filesOf(evaluation.data) : {}),
     evaluate: evaluation.success,
-    where: job.cluster ? draftOfCluster(job.cluster, { folder: dirname(job.out) }) : here(),
+    where: job.cluster ? draftOfCluster(job.cluster, { folder: dirname(job.cluster.remote ?? job.out) }) : here(),
     sweep: { preset: job.preset ?? null, lists: typedLists(job.values), variants: job.variants },
     parentId: run.id,
   }

@@ -6,20 +6,20 @@ import { messageOf, valueOf } from './typed.ts'
 
 /** Where the runs of a sweep are done, as the user has put it into the form. */
 export const clusterDraftSchema = z.object({
-  on: z.enum(['here', 'slurm']),
-  /** Folder on shared storage in which the sweep gets its own. */
+  on: z.enum(['here', 'slurm', 'ssh']),
+  /** Folder on shared storage in which the sweep gets its own; over ssh, by its path on the cluster. */
   folder: z.string(),
   /** Name that the settings were saved under; '' for settings of their own. */
   name: z.string(),
-  /** By the name of the setting. */
+  /** By the name of the setting; over ssh, a folder `here` and where the cluster has it, `there`. */
   values: z.record(z.string(), z.union([z.string(), z.boolean(), z.array(z.string())])),
 })
 export type ClusterDraft = z.infer<typeof clusterDraftSchema>
 
 export const here = (): ClusterDraft => ({ on: 'here', folder: '', name: '', values: {} })
 
-/** What the app says itself. */
-const own = ['scheduler', 'watch', 'resubmit']
+/** What the app says itself, or asks for in fields of their own. */
+const own = ['scheduler', 'watch', 'resubmit', 'via', 'remote', 'map', 'fetchOutputs']
 
 /** Words of the command line's help that would be strange in a form, and units. */
 const shown: Record<string, Partial<Setting>> = {
@@ -36,32 +36,59 @@ const shown: Record<string, Partial<Setting>> = {
     label: "Secateur's folder",
     sentence: 'On shared storage, as the nodes see it; left empty, the one that this app was started from.',
   },
+  fetchOutputs: {
+    label: 'Fetch the weights',
+    sentence: 'Of finished runs too, once they are done. Scores, curves and logs are fetched in any case.',
+  },
 }
 
 /** Settings of a cluster, as the form shows them. */
-export const clusterSettings: readonly Setting[] = fieldsOf(z.toJSONSchema(engine.clusterSchema, { io: 'input' }), '')
-  .filter(({ key }) => !own.includes(key))
-  .map((setting) => ({ ...setting, ...shown[setting.key] }))
+const allSettings: readonly Setting[] = fieldsOf(z.toJSONSchema(engine.clusterSchema, { io: 'input' }), '').map(
+  (setting) => ({ ...setting, ...shown[setting.key] }),
+)
+export const clusterSettings: readonly Setting[] = allSettings.filter(({ key }) => !own.includes(key))
+/** What is asked of one over ssh too. */
+export const fetchSetting: Setting = allSettings.find(({ key }) => key === 'fetchOutputs')!
+
+/** Text of a field without spaces around it; undefined where it is empty. */
+const textOf = ({ values }: ClusterDraft, key: string): string | undefined =>
+  String(values[key] ?? '').trim() || undefined
 
 /** The cluster of a draft as a job has it. */
-export const clusterOf = ({ values }: Pick<ClusterDraft, 'values'>, decimal: string): Record<string, unknown> =>
-  Object.fromEntries(
-    clusterSettings.flatMap((setting) => {
-      const value = valueOf(setting, values[setting.key], decimal)
+export function clusterOf(draft: ClusterDraft, decimal: string): Record<string, unknown> {
+  const taken = draft.on === 'ssh' ? [...clusterSettings, fetchSetting] : clusterSettings
+  const settings = Object.fromEntries(
+    taken.flatMap((setting) => {
+      const value = valueOf(setting, draft.values[setting.key], decimal)
       return value === undefined ? [] : [[setting.key, value] as const]
     }),
   )
+  if (draft.on !== 'ssh') return settings
+  const [via, here, there] = ['via', 'here', 'there'].map((key) => textOf(draft, key))
+  const map = here !== undefined && there !== undefined ? { map: { [here]: there } } : {}
+  return { ...settings, ...map, via: via ?? '', remote: draft.folder.trim() }
+}
 
 /** A cluster as it is saved under a name, or stands in a job, to be changed in the form. */
 export function draftOfCluster(
   settings: engine.ClusterSettings,
   { folder, name }: Partial<SavedCluster>,
 ): ClusterDraft {
-  const values = clusterSettings.flatMap(({ key, standard }) => {
+  const values = [...clusterSettings, fetchSetting].flatMap(({ key, standard }) => {
     const value = (settings as Record<string, unknown>)[key]
-    return value === undefined || value === standard ? [] : [[key, String(value)] as const]
+    return value === undefined || value === standard
+      ? []
+      : [[key, typeof value === 'boolean' ? value : String(value)] as const]
   })
-  return { on: 'slurm', folder: folder ?? '', name: name ?? '', values: Object.fromEntries(values) }
+  const { via, map = {} } = settings
+  const [[here, there] = []] = Object.entries(map)
+  const overSsh = { ...(via && { via }), ...(here && there && { here, there }) }
+  return {
+    on: via === undefined ? 'slurm' : 'ssh',
+    folder: folder ?? '',
+    name: name ?? '',
+    values: { ...Object.fromEntries(values), ...overSsh },
+  }
 }
 
 /** The draft under its name, to be kept; null where something in it is wrong. */
@@ -75,9 +102,22 @@ export function savedCluster(draft: ClusterDraft, name: string, decimal: string)
 
 /** What is wrong with a cluster, by `cluster.` and the setting. */
 export function addClusterProblems(draft: ClusterDraft, decimal: string, problems: Map<string, string>): void {
-  if (draft.on !== 'slurm') return
-  if (draft.folder.trim() === '')
-    problems.set('cluster.folder', 'Choose a folder on storage that this computer and the nodes of the cluster share.')
+  if (draft.on === 'here') return
+  const isThere = draft.on === 'ssh'
   for (const issue of engine.clusterSchema.safeParse(clusterOf(draft, decimal)).error?.issues ?? [])
     problems.set(`cluster.${issue.path.join('.')}`, capital(messageOf(issue)))
+  const folder = problems.get('cluster.remote')
+  problems.delete('cluster.remote')
+  if (folder !== undefined) problems.set('cluster.folder', folder)
+  if (draft.folder.trim() === '')
+    problems.set(
+      'cluster.folder',
+      isThere
+        ? 'Type the folder of the cluster in which sweeps get theirs.'
+        : 'Choose a folder on storage that this computer and the nodes of the cluster share.',
+    )
+  if (isThere && textOf(draft, 'via') === undefined)
+    problems.set('cluster.via', 'Type the address of a login node, as ssh://user@login.')
+  if (isThere && (textOf(draft, 'here') === undefined) !== (textOf(draft, 'there') === undefined))
+    problems.set('cluster.map', 'Type both folders, or neither.')
 }

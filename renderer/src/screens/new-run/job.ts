@@ -33,7 +33,7 @@ function sweepOf(draft: Draft, decimal: string, sees: Sees): JobDraft {
     base: Object.fromEntries(entries.filter(([key]) => !isOfSweep(key) && !Object.hasOwn(lists, key))),
     values: listsOf(lists, decimal),
     ...(variants.length > 0 ? { variants } : {}),
-    ...(draft.where.on === 'slurm' ? { cluster: clusterOf(draft.where, decimal) } : {}),
+    ...(draft.where.on === 'here' ? {} : { cluster: clusterOf(draft.where, decimal) }),
   }
 }
 

@@ -64,11 +64,18 @@ export class NewRun {
   readonly problems = $derived(problemsOf(this.draft, decimalSeparator, this.sees))
   /** What has to be done before anything can be estimated or started; null where nothing has. */
   readonly missing = $derived.by(() => {
-    const messages = ['checkpoint', 'adapter', 'compareWith', 'data', 'evaluation', 'sweep', 'cluster.folder'].flatMap(
-      (key) => this.problems.get(key) ?? [],
-    )
+    const messages = [
+      'checkpoint',
+      'adapter',
+      'compareWith',
+      'data',
+      'evaluation',
+      'sweep',
+      'cluster.via',
+      'cluster.folder',
+    ].flatMap((key) => this.problems.get(key) ?? [])
     const { problem, data } = this.cluster
-    const noCluster = this.onCluster ? (problem ?? (data?.version === null ? data : null)) : null
+    const noCluster = this.sharesFolder ? (problem ?? (data?.version === null ? data : null)) : null
     if (noCluster?.message) messages.push(`${capital(noCluster.message)}.`)
     if (messages.length > 0) return messages.join(' ')
     return this.problems.size > 0 ? 'Correct the settings that are marked first.' : null
@@ -84,11 +91,12 @@ export class NewRun {
     ),
   )
   /** Whether the runs are done on a cluster, and what this computer has of one. */
-  readonly onCluster = $derived(this.isSweep && this.draft.where.on === 'slurm')
-  readonly cluster = resource('clusters.report', () => (this.onCluster ? undefined : null), { keep: true })
+  readonly onCluster = $derived(this.isSweep && this.draft.where.on !== 'here')
+  readonly sharesFolder = $derived(this.isSweep && this.draft.where.on === 'slurm')
+  readonly cluster = resource('clusters.report', () => (this.sharesFolder ? undefined : null), { keep: true })
   readonly plan = new SweepPlan(() => this)
   /** Where the run's folder is made; empty: in the folder of the settings. */
-  readonly folder = $derived(this.onCluster ? this.draft.where.folder.trim() : this.draft.folder)
+  readonly folder = $derived(this.sharesFolder ? this.draft.where.folder.trim() : this.draft.folder)
   readonly estimate = new LiveEstimate(
     () => (this.opened && this.missing === null ? this.job : null),
     () => this.draft.folder,
