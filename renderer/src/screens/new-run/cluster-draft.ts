@@ -64,8 +64,8 @@ export function clusterOf(draft: ClusterDraft, decimal: string): Record<string, 
     }),
   )
   if (draft.on !== 'ssh') return settings
-  const [via, here, there] = ['via', 'here', 'there'].map((key) => textOf(draft, key))
-  const map = here !== undefined && there !== undefined ? { map: { [here]: there } } : {}
+  const [via, from, to] = ['via', 'here', 'there'].map((key) => textOf(draft, key))
+  const map = from !== undefined && to !== undefined ? { map: { [from]: to } } : {}
   return { ...settings, ...map, via: via ?? '', remote: draft.folder.trim() }
 }
 
@@ -81,8 +81,8 @@ export function draftOfCluster(
       : [[key, typeof value === 'boolean' ? value : String(value)] as const]
   })
   const { via, map = {} } = settings
-  const [[here, there] = []] = Object.entries(map)
-  const overSsh = { ...(via && { via }), ...(here && there && { here, there }) }
+  const [from] = Object.entries(map)
+  const overSsh = { ...(via && { via }), ...(from && { here: from[0], there: from[1] }) }
   return {
     on: via === undefined ? 'slurm' : 'ssh',
     folder: folder ?? '',
