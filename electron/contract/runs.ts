@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import {
+  clusterSchema,
   dataCheckSchema,
   estimateSchema,
   exportedSchema,
@@ -206,7 +207,12 @@ export const runMethods = {
    * may be named.
    */
   'runs.resume': [
-    z.strictObject({ id, outputDtype: z.enum(['float32', 'float16', 'bfloat16']).optional() }),
+    z.strictObject({
+      id,
+      outputDtype: z.enum(['float32', 'float16', 'bfloat16']).optional(),
+      /** Of a sweep on a cluster: what is asked of that from now on. */
+      cluster: clusterSchema.optional(),
+    }),
     runSchema,
   ],
   'runs.cancel': [byId, runSchema],

@@ -14,6 +14,7 @@ import type { Library } from './library.ts'
 import { RunCreation } from './run-creation.ts'
 import type { RunQueue } from './run-queue.ts'
 import { removeFiles } from './run-removal.ts'
+import { changedJob, type ResumeChanges } from './resume-changes.ts'
 import { tagRuns } from './run-tags.ts'
 import {
   busyStates,
@@ -65,7 +66,7 @@ export class Runs {
       if (row.state === 'interrupted' && clusterOf(row)) await cancelOnCluster(this.#context, row)
       return this.#stop(rowOf(this.#context, id), 'cancel')
     },
-    'runs.resume': ({ id, outputDtype }) => this.#resume(rowOf(this.#context, id), outputDtype),
+    'runs.resume': ({ id, ...changes }) => this.#resume(rowOf(this.#context, id), changes),
     'runs.retry': async ({ id }) => this.announce(await this.#creation.retry(rowOf(this.#context, id))),
     'runs.move': ({ id, position }) => {
       rowOf(this.#context, id)
@@ -230,7 +231,7 @@ export class Runs {
     throw new ProblemError('conflict', `${row.name} is a run of a sweep on a cluster: say it to ${above.name}.`)
   }
 
-  #resume(row: RunRow, outputDtype: string | undefined): RunSummary {
+  async #resume(row: RunRow, changes: ResumeChanges): Promise<RunSummary> {
     const { runs } = this.#context
     this.#refuseAlone(row)
     if (runs.unwritten.has(row.id))
@@ -242,17 +243,10 @@ export class Runs {
           ? `${row.name} has no saved state to go on from: try it again instead.`
           : `${row.name} cannot be resumed: it is ${row.state}.`,
       )
-    const job = outputDtype === undefined ? row.job : withOutputDtype(row, outputDtype)
+    const job = await changedJob(this.#context, row, changes)
     this.#queue.noteAsked(row.id)
     runs.update(row.id, { job, state: 'queued', reason: null, queue_position: runs.endOfQueue() })
     this.#queue.schedule()
     return this.announce(row.id)
   }
-}
-
-/** A run's job, as JSON, with another type of the weights that it will write. */
-function withOutputDtype({ job, name }: RunRow, outputDtype: string): string {
-  const settings = JSON.parse(job) as Record<string, unknown>
-  if (!('outputDtype' in settings)) throw new ProblemError('conflict', `${name} writes no weights.`)
-  return JSON.stringify({ ...settings, outputDtype })
 }

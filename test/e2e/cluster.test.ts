@@ -257,9 +257,13 @@ suite('on a cluster', { skip, concurrency: true }, () => {
       assert.ok(cancelled.resumable)
       assert.equal(await cluster.run('squeue', ['--noheader', '--partition=app']), '')
 
-      await app.ask('runs.resume', { id })
+      const changed = clusterSchema.parse({ partition: 'app', cpus: 1, time: '00:20:00' })
+      const moved = { ...changed, via: 'ssh://elsewhere', remote: '/x', secateur: '/y' }
+      assert.equal((await app.problem('runs.resume', { id, cluster: moved })).kind, 'conflict')
+      await app.ask('runs.resume', { id, cluster: changed })
       const done = await app.until(id, ({ state }) => state === 'done')
       assert.equal(done.result?.failedRuns, undefined)
+      assert.equal(readSubmissions(sweep)!.cluster.time, '00:20:00')
       for (const { runId } of await stateOf()) assert.equal((await app.ask('runs.get', { id: runId! })).state, 'done')
     } finally {
       await app.remove()

@@ -91,6 +91,19 @@ export function draftOfCluster(
   }
 }
 
+/** A cluster with what a draft of it says, in the same place. */
+export const changedCluster = (
+  { via, remote, map, watch, resubmit }: engine.ClusterSettings,
+  draft: ClusterDraft,
+  decimal: string,
+): Record<string, unknown> => ({
+  ...clusterOf(draft, decimal),
+  watch,
+  resubmit,
+  ...(via !== undefined && { via, remote }),
+  ...(map && { map }),
+})
+
 /** The draft under its name, to be kept; null where something in it is wrong. */
 export function savedCluster(draft: ClusterDraft, name: string, decimal: string): SavedCluster | null {
   const settings = engine.clusterSchema.safeParse(clusterOf(draft, decimal))
