@@ -66,7 +66,7 @@ export class Runs {
       if (row.state === 'interrupted' && clusterOf(row)) await cancelOnCluster(this.#context, row)
       return this.#stop(rowOf(this.#context, id), 'cancel')
     },
-    'runs.resume': ({ id, ...changes }) => this.#resume(rowOf(this.#context, id), changes),
+    'runs.resume': ({ id, ...changes }) => this.#resume(id, changes),
     'runs.retry': async ({ id }) => this.announce(await this.#creation.retry(rowOf(this.#context, id))),
     'runs.move': ({ id, position }) => {
       rowOf(this.#context, id)
@@ -231,8 +231,11 @@ export class Runs {
     throw new ProblemError('conflict', `${row.name} is a run of a sweep on a cluster: say it to ${above.name}.`)
   }
 
-  async #resume(row: RunRow, changes: ResumeChanges): Promise<RunSummary> {
+  async #resume(id: number, changes: ResumeChanges): Promise<RunSummary> {
     const { runs } = this.#context
+    // What comes after is done at once: another request may have begun it by then.
+    const job = await changedJob(this.#context, rowOf(this.#context, id), changes)
+    const row = rowOf(this.#context, id)
     this.#refuseAlone(row)
     if (runs.unwritten.has(row.id))
       throw new ProblemError('conflict', `${row.name} is ${row.state} and cannot be resumed yet. ${row.reason ?? ''}`)
@@ -243,7 +246,6 @@ export class Runs {
           ? `${row.name} has no saved state to go on from: try it again instead.`
           : `${row.name} cannot be resumed: it is ${row.state}.`,
       )
-    const job = await changedJob(this.#context, row, changes)
     this.#queue.noteAsked(row.id)
     runs.update(row.id, { job, state: 'queued', reason: null, queue_position: runs.endOfQueue() })
     this.#queue.schedule()

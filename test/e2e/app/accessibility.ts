@@ -27,7 +27,14 @@ export async function seriousFaults(
     )
 }
 
-/** The same in both themes. */
+/** What lies in no part of the page, as menus that are open may. */
+export async function faultsOfParts(page: Page, shell: AppOptions['shell']): Promise<string[]> {
+  const axe = new AxeBuilder({ page }).setLegacyMode(shell === 'electron').withRules('region')
+  const { violations } = await axe.analyze()
+  return violations.flatMap(({ nodes }) => nodes.map(({ html }) => html.slice(0, 200)))
+}
+
+/** What `seriousFaults` finds in both themes. */
 export async function faultsInBothThemes(page: Page, shell: AppOptions['shell']): Promise<string[]> {
   const found: string[] = []
   for (const [colorScheme, rules] of [

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Page } from '@playwright/test'
-import { faultsInBothThemes } from './accessibility.ts'
+import { faultsInBothThemes, faultsOfParts } from './accessibility.ts'
 import { expect, test } from './fixtures.ts'
 import { sample } from '../../../scripts/headless-host.ts'
 import { importSample } from './import-sample.ts'
@@ -179,4 +179,52 @@ test('a clone opens the form with the same lists', async ({ app: { page } }) => 
   await expect(main(page).getByLabel('Steps', { exact: true })).toHaveValue('3')
   await differ.getByRole('checkbox', { name: 'Random', exact: true }).check()
   await expect(page.getByRole('button', { name: 'Start 3 runs' })).toBeEnabled({ timeout: 20_000 })
+})
+
+test('it is sent to a cluster over SSH; where that does not answer, other settings are asked for', async ({ app }) => {
+  const { page, shell } = app
+  await page.getByRole('radio', { name: /^A cluster over SSH/ }).check()
+  const where = page.getByRole('region', { name: 'Where' })
+  const field = (name: string) => where.getByRole('textbox', { name, exact: true })
+  for (const [name, value] of [
+    ['Login node', 'lab'],
+    ['Folder on the cluster', '/shared/sweeps'],
+    ["Secateur's folder", '/shared/secateur'],
+    ['Name to save these settings under', 'Lab'],
+  ] as const)
+    await field(name).fill(value)
+  await page.getByLabel('Run name').fill('Far away')
+  const start = page.getByRole('button', { name: 'Start 3 runs' })
+  await start.click()
+  await expect(where).toContainText('Is no address like ssh://user@login')
+  await field('Login node').fill('ssh://nobody@127.0.0.1:9')
+  await where.getByRole('button', { name: 'Save for the next sweep' }).click()
+  await where.getByLabel('Saved cluster', { exact: true }).click()
+  await expect(page.getByRole('option', { name: 'Lab' })).toBeVisible()
+  expect(await faultsOfParts(page, shell)).toEqual([])
+  await page.keyboard.press('Escape')
+  await where.getByRole('button', { name: 'Try the connection' }).click()
+  await expect(where.getByText(/127\.0\.0\.1 cannot be reached|no ssh on this computer/)).toBeVisible({
+    timeout: 20_000,
+  })
+  expect(await faultsInBothThemes(page, shell)).toEqual([])
+  await start.click()
+  await expect(page.getByRole('heading', { level: 1, name: 'Far away' })).toBeVisible({ timeout: 20_000 })
+  await expect(main(page).getByText('Failed', { exact: true }).first()).toBeVisible({ timeout: 20_000 })
+  const dialog = page.getByRole('dialog', { name: 'Resume with other cluster settings' })
+  const ask = async () => {
+    await page.getByRole('button', { name: 'More actions' }).click()
+    await page.getByRole('menuitem', { name: 'Resume with other cluster settings…' }).click()
+  }
+  await ask()
+  await expect(dialog.getByRole('textbox', { name: "Secateur's folder" })).toHaveValue('/shared/secateur')
+  await dialog.getByRole('textbox', { name: 'Time limit' }).fill('3')
+  await expect(dialog).toContainText('Must be 5 minutes or more')
+  await dialog.getByRole('textbox', { name: 'Time limit' }).fill('12:00:00')
+  expect(await faultsInBothThemes(page, shell)).toEqual([])
+  await dialog.getByRole('button', { name: 'Resume' }).click()
+  await expect(dialog).toBeHidden()
+  await expect(main(page).getByText('Failed', { exact: true }).first()).toBeVisible({ timeout: 20_000 })
+  await ask()
+  await expect(dialog.getByRole('textbox', { name: 'Time limit' })).toHaveValue('12:00:00')
 })

@@ -78,3 +78,16 @@ test('so are those of a sweep, whatever its runs share or vary', () => {
     'read variants.calibrationData /d.txt',
   ])
 })
+
+test('paths of a cluster that is reached over ssh are no paths of this computer', () => {
+  const cluster = { setup: '/setup.sh', secateur: '/secateur' }
+  const sweep = { kind: 'sweep', checkpoint: '/model', out: '/sweep', cluster }
+  assert.deepEqual(told(sweep), [
+    'read checkpoint /model',
+    'written out /sweep',
+    'read cluster.setup /setup.sh',
+    'read cluster.secateur /secateur',
+  ])
+  const far = { ...sweep, cluster: { ...cluster, via: 'ssh://lab', remote: '/there' } }
+  assert.deepEqual(told(far), ['read checkpoint /model', 'written out /sweep'])
+})
