@@ -42,13 +42,26 @@ const shown: Record<string, Partial<Setting>> = {
   },
 }
 
-/** Settings of a cluster, as the form shows them. */
 const allSettings: readonly Setting[] = fieldsOf(z.toJSONSchema(engine.clusterSchema, { io: 'input' }), '').map(
   (setting) => ({ ...setting, ...shown[setting.key] }),
 )
-export const clusterSettings: readonly Setting[] = allSettings.filter(({ key }) => !own.includes(key))
+const clusterSettings: readonly Setting[] = allSettings.filter(({ key }) => !own.includes(key))
 /** What is asked of one over ssh too. */
-export const fetchSetting: Setting = allSettings.find(({ key }) => key === 'fetchOutputs')!
+const fetchSetting: Setting = allSettings.find(({ key }) => key === 'fetchOutputs')!
+
+/** What other words are said of over ssh. */
+const overSsh: Record<string, string> = {
+  secateur: 'By its path on the cluster, as the login node and all nodes see it.',
+  setup: 'Shell file on the cluster that a node reads before each run: modules, Node, a container.',
+}
+const sshSettings: readonly Setting[] = [...clusterSettings, fetchSetting].map((setting) => ({
+  ...setting,
+  sentence: overSsh[setting.key] ?? setting.sentence,
+}))
+
+/** Settings of the cluster that a draft is about, as a form shows them. */
+export const settingsOfCluster = ({ on }: Pick<ClusterDraft, 'on'>): readonly Setting[] =>
+  on === 'ssh' ? sshSettings : clusterSettings
 
 /** Text of a field without spaces around it; undefined where it is empty. */
 const textOf = ({ values }: ClusterDraft, key: string): string | undefined =>
@@ -56,9 +69,8 @@ const textOf = ({ values }: ClusterDraft, key: string): string | undefined =>
 
 /** The cluster of a draft as a job has it. */
 export function clusterOf(draft: ClusterDraft, decimal: string): Record<string, unknown> {
-  const taken = draft.on === 'ssh' ? [...clusterSettings, fetchSetting] : clusterSettings
   const settings = Object.fromEntries(
-    taken.flatMap((setting) => {
+    settingsOfCluster(draft).flatMap((setting) => {
       const value = valueOf(setting, draft.values[setting.key], decimal)
       return value === undefined ? [] : [[setting.key, value] as const]
     }),
@@ -74,7 +86,7 @@ export function draftOfCluster(
   settings: engine.ClusterSettings,
   { folder, name }: Partial<SavedCluster>,
 ): ClusterDraft {
-  const values = [...clusterSettings, fetchSetting].flatMap(({ key, standard }) => {
+  const values = sshSettings.flatMap(({ key, standard }) => {
     const value = (settings as Record<string, unknown>)[key]
     return value === undefined || value === standard
       ? []
@@ -82,12 +94,12 @@ export function draftOfCluster(
   })
   const { via, map = {} } = settings
   const [from] = Object.entries(map)
-  const overSsh = { ...(via && { via }), ...(from && { here: from[0], there: from[1] }) }
+  const far = { ...(via && { via }), ...(from && { here: from[0], there: from[1] }) }
   return {
     on: via === undefined ? 'slurm' : 'ssh',
     folder: folder ?? '',
     name: name ?? '',
-    values: { ...Object.fromEntries(values), ...overSsh },
+    values: { ...Object.fromEntries(values), ...far },
   }
 }
 
