@@ -104,7 +104,7 @@ export const pruneSchema = z.strictObject({
     .boolean()
     .optional()
     .describe(
-      'same counts in every layer, so that other programs load the result; default: wherever groups are ranked within a layer',
+      'same counts in every layer, so that other programs load the result; the first and the last layers, which real models need most, then lose as much as the others; default: wherever groups are ranked within a layer',
     ),
   protectFirst: fraction.default(0.1).describe('not uniform: fraction of the first layers that stay whole'),
   protectLast: z.int().min(0).max(10_000).default(1).describe('not uniform: number of last layers that stay whole'),

@@ -48,7 +48,7 @@ export const pruningGroups: readonly SettingGroup[] = [
         label: 'Uniform layers',
         also: 'same counts in every layer',
         sentence:
-          'The same counts of heads and channels in every layer, so that transformers, llama.cpp and other programs load the result. Chosen automatically: wherever groups are ranked within a layer.',
+          'The same counts of heads and channels in every layer, so that transformers, llama.cpp and other programs load the result. The first and the last layers, which real models need most, then lose as much as the others; without it they stay whole, and GGUF files hold the result all the same. Chosen automatically: wherever groups are ranked within a layer.',
       },
       protectFirst: { unit: fraction },
       protectLast: { unit: 'layers' },
