@@ -350,8 +350,11 @@ suite('on a cluster', { skip, concurrency: true }, () => {
           return one?.task?.node === 'n4' && one.runId
         })
         await until('its curve', async () => (await app.ask('runs.series', { id: first, names: ['loss'] })).length > 0)
-        const entered = await app.ask('runs.get', { id: first })
-        assert.equal(entered.state, 'running')
+        // The queue's words may come a moment before the run's own.
+        const entered = await until('the run under way', async () => {
+          const one = await app.ask('runs.get', { id: first })
+          return one.state === 'running' && one
+        })
         assert.equal(entered.checkpointId, (await app.ask('runs.get', { id })).checkpointId)
         assert.ok('checkpoint' in entered.job && entered.job.checkpoint.includes('resources/../resources'))
         await app.ask('runs.cancel', { id })

@@ -157,7 +157,7 @@ test('what its runs wrote is folded under it in the library, and shown by keyboa
   await go(page, '#/library')
   const cards = page.getByRole('article')
   const toggle = page.getByRole('button', { name: /checkpoints of Two criteria$/ })
-  await expect(cards.filter({ has: toggle })).toContainText('1.21m')
+  await expect(cards.filter({ has: toggle })).toContainText('1.21M')
   const before = await cards.count()
   await pressOn(page, toggle)
   await expect(cards).toHaveCount(before + 2)
