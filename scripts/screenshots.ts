@@ -48,7 +48,7 @@ try {
   await shoot(page, 'playground', await askInPlayground(page, first.id))
   await shoot(page, 'predictions', `runs/${first.id}`, 'Predictions')
   await shoot(page, 'planner', `runs/${first.id}`, 'Plan another budget')
-  const output = (await app.call('library.list', undefined)).find(({ kind }) => kind === 'pruned')!
+  const output = (await app.call('library.list', undefined)).find(({ name }) => name === 'LoRAPrune, half')!
   await shoot(page, 'export', `runs/${(await exportAs('q8_0', output.path)).id}`)
   await shoot(page, 'pictures', `runs/${(await prunePictures()).id}`, 'Pictures that changed')
   if (values.all) {

@@ -49,6 +49,7 @@ test('what is told of an answer says its speed, and a token what cannot be seen 
   assert.match(factsText({ ...facts, loadSeconds: 3 }), /loaded in 3/)
   assert.equal(tokenName(' a\n'), '␣a↵')
   assert.equal(probabilityText(Math.log(0.25)), '25%')
+  assert.equal(probabilityText(-12), '<0.001%')
 })
 
 test('what ran an answer is said with its type, how near it is, and why not the other', () => {

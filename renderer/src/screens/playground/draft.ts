@@ -106,5 +106,8 @@ export function factsText(facts: NonNullable<PlaygroundAnswer['facts']>): string
 export const tokenName = (text: string): string =>
   text === '' ? '(nothing yet)' : text.replaceAll('\n', '↵').replaceAll(' ', '␣').replaceAll('\t', '⇥')
 
-/** A probability by its logarithm, in percent. */
-export const probabilityText = (logProbability: number): string => `${number(100 * Math.exp(logProbability), 3)}%`
+/** A probability by its logarithm, in percent; what is next to nothing is not spelt out. */
+export function probabilityText(logProbability: number): string {
+  const percent = 100 * Math.exp(logProbability)
+  return percent < 0.001 ? '<0.001%' : `${number(percent, 3)}%`
+}
