@@ -49,7 +49,7 @@ try {
   await shoot(page, 'predictions', `runs/${first.id}`, 'Predictions')
   await shoot(page, 'planner', `runs/${first.id}`, 'Plan another budget')
   const output = (await app.call('library.list', undefined)).find(({ name }) => name === 'LoRAPrune, half')!
-  await shoot(page, 'export', `runs/${(await exportAs('q8_0', output.path)).id}`)
+  await shoot(page, 'export', `runs/${(await exportToGguf(output.path)).id}`)
   await shoot(page, 'pictures', `runs/${(await prunePictures()).id}`, 'Pictures that changed')
   if (values.all) {
     await shoot(page, 'checkpoint', `library/${output.id}`)
@@ -111,8 +111,8 @@ function jobWith(settings: Record<string, unknown>) {
 }
 
 /** Writes a checkpoint as GGUF, and waits for its proof. */
-async function exportAs(type: 'q8_0', checkpoint: string) {
-  const job = { kind: 'export', checkpoint, format: 'gguf', type, out: join(host.data, `sample-${type}.gguf`) }
+async function exportToGguf(checkpoint: string) {
+  const job = { kind: 'export', checkpoint, format: 'gguf', type: 'q8_0', out: join(host.data, 'sample-q8_0.gguf') }
   const run = await app.call('runs.create', { name: 'LoRAPrune, half, for llama.cpp', job })
   await finished(run.id)
   return run

@@ -112,9 +112,9 @@ async function follow(
     heard: () => {},
     note: (message, level) => void told.push({ type: 'note', level, message }),
     began: (task) => void told.push({ type: 'began', name: keyOf(task) }),
-    ended: (task, result, worked) => {
+    ended: (task, result, isWhole) => {
       settle(task, result, sweep)
-      told.push({ type: 'ended', name: keyOf(task), worked })
+      told.push({ type: 'ended', name: keyOf(task), isWhole })
     },
     failed: (task, error) => void told.push({ type: 'failed', name: keyOf(task), error: failureOf(error) }),
   }

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import { type Command, type EngineEvent, eventSchema, type Job, type ResultEvent } from '../contract/index.ts'
-import { type ErrorKind, exitCodes, SecateurError } from '../shared/errors.ts'
+import { errorOf, SecateurError } from '../shared/errors.ts'
 import { endOf, explainEnd } from '../shared/process-end.ts'
 
 /**
@@ -32,10 +32,7 @@ export function runInChild(
       const event = eventSchema.parse(message)
       hear(event)
       if (event.type === 'result') result = event
-      if (event.type === 'error') {
-        const kind = Object.hasOwn(exitCodes, event.kind) ? (event.kind as ErrorKind) : 'unsupported'
-        failure = new SecateurError(kind, event.message)
-      }
+      if (event.type === 'error') failure = errorOf(event)
     })
     void endOf(child).then((end) => {
       signal.removeEventListener('abort', stop)

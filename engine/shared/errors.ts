@@ -54,6 +54,10 @@ export interface Failure {
   field?: string | undefined
 }
 
+/** The error that another process, or a file that it left, told of. @param message where more is to be said than it did */
+export const errorOf = ({ kind, message: told }: Pick<Failure, 'kind' | 'message'>, message = told): SecateurError =>
+  new SecateurError(Object.hasOwn(exitCodes, kind) ? (kind as ErrorKind) : 'unsupported', message)
+
 /** An error as contract B and the files of a run tell of it. What is no fault of the user's keeps its stack. */
 export function failureOf(caught: unknown): Failure {
   const error = readable(caught)

@@ -7,7 +7,7 @@ import environment from '../../resources/engine-environment.json' with { type: '
 import { sample } from '../e2e/secateur.ts'
 import { cutRows, officialFiles, sampleFiles } from '../judges/lm-eval.ts'
 import { pythonOfJudges } from './python-of-judges.ts'
-import { median, start, takeTurns } from './workers.ts'
+import { flagsOf, median, start, takeTurns } from './workers.ts'
 
 const { values } = parseArgs({
   options: {
@@ -35,14 +35,15 @@ const files = Object.fromEntries(
 const rows = String(Number(values.rows) * Object.keys(files).length)
 const { checkpoint, threads, batch } = values
 const at = (file: string) => join(import.meta.dirname, file)
-const flags = (all: Record<string, string>) => Object.entries(all).flatMap(([name, value]) => [`--${name}`, value])
 const common = { checkpoint, files: JSON.stringify(files), rows, threads }
 
-const workers = [await start('Secateur', process.execPath, [at('evaluation-worker.ts'), ...flags(common)], environment)]
+const workers = [
+  await start('Secateur', process.execPath, [at('evaluation-worker.ts'), ...flagsOf(common)], environment),
+]
 const python = pythonOfJudges(values.python, 'lm-evaluation-harness')
 if (python)
   workers.push(
-    await start('lm-evaluation-harness', python, [at('lm_eval_score.py'), ...flags({ ...common, batch })], {
+    await start('lm-evaluation-harness', python, [at('lm_eval_score.py'), ...flagsOf({ ...common, batch })], {
       // Waiting threads of one worker must not take the cores of the one whose turn it is.
       OMP_WAIT_POLICY: 'passive',
     }),

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util'
 import environment from '../../resources/engine-environment.json' with { type: 'json' }
 import { sizeNames, writeRandomCheckpoint } from './memory/models.ts'
 import { pythonOfJudges } from './python-of-judges.ts'
-import { type Answer, median, start, takeTurns } from './workers.ts'
+import { type Answer, flagsOf, median, start, takeTurns } from './workers.ts'
 
 const { values } = parseArgs({
   options: {
@@ -41,10 +41,7 @@ for (const model of sizeNames.filter((name) => values.models.split(',').includes
 
 async function measure(model: string, checkpoint: string, mode: string): Promise<void> {
   const { rows, length, threads } = values
-  const args = Object.entries({ checkpoint, rows, length, threads, mode }).flatMap(([name, value]) => [
-    `--${name}`,
-    value,
-  ])
+  const args = flagsOf({ checkpoint, rows, length, threads, mode })
   const workers = [await start('ours', process.execPath, [at('peft-worker.ts'), ...args], environment)]
   // Waiting threads of one worker must not take the cores of the one whose turn it is.
   if (python) workers.push(await start('theirs', python, [at('peft_step.py'), ...args], { OMP_WAIT_POLICY: 'passive' }))

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import environment from '../../resources/engine-environment.json' with { type: 'json' }
-import { median, start, takeTurns, whyNoPyTorch } from './workers.ts'
+import { flagsOf, median, start, takeTurns, whyNoPyTorch } from './workers.ts'
 
 const { values } = parseArgs({
   options: {
@@ -34,7 +34,7 @@ const ours = (mode: string) => {
   return start(`Secateur ${mode}`, process.execPath, [at('vit-worker.ts'), ...args], environment)
 }
 const theirs = (mode: string) => {
-  const args = Object.entries({ ...shape, mode, threads }).flatMap(([name, value]) => [`--${name}`, String(value)])
+  const args = flagsOf({ ...shape, mode, threads })
   // Waiting threads of one worker must not take the cores of the one whose turn it is.
   return start(`PyTorch ${mode}`, python, [at('torch_vit.py'), ...args], { OMP_WAIT_POLICY: 'passive' })
 }

@@ -55,12 +55,16 @@ export const ours = (shape: Shape, mode: string, threads: string): Promise<Worke
 export function theirs(shape: Shape, mode: string, threads: string, python: string): Promise<Worker> {
   const { keyValueHeads, vocabulary, ...rest } = shape
   const flags = { ...rest, 'kv-heads': keyValueHeads, vocab: vocabulary, mode, threads }
-  const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)])
+  const args = flagsOf(flags)
   // Waiting threads of one worker must not take the cores of the one whose turn it is.
   return start(`PyTorch ${mode}`, python, [join(import.meta.dirname, 'torch_step.py'), ...args], {
     OMP_WAIT_POLICY: 'passive',
   })
 }
+
+/** The words of a command line that give a worker its settings. */
+export const flagsOf = (settings: Readonly<Record<string, string | number>>): string[] =>
+  Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])
 
 /** Why there is no PyTorch to compare with, or null where there is. */
 export function whyNoPyTorch(python: string): string | null {

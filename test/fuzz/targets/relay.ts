@@ -22,7 +22,7 @@ const file = {
 const messages: RelayMessage[] = [
   { type: 'submissions', submissions: [{ name: 'secateur-1', array: '17', tasks: ['1-a'], submitted: 'now' }] },
   { type: 'began', name: '1-a' },
-  { type: 'ended', name: '1-a', worked: true },
+  { type: 'ended', name: '1-a', isWhole: true },
   { type: 'failed', name: '2-b', error: { kind: 'bad-file', message: 'there is no such file' } },
   { type: 'gone', path: 'runs/1-a/result.json' },
   { type: 'done', text: null },

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
-import { type ErrorKind, exitCodes, SecateurError } from '../../../shared/errors.ts'
+import { errorOf, exitCodes, SecateurError } from '../../../shared/errors.ts'
 import { endOfFile } from '../../../shared/files.ts'
 import { logFileOf, readFailure } from './cluster-folder.ts'
 import { type EndedTask, readEnd } from './queue.ts'
@@ -22,10 +22,7 @@ export async function failureOfTask(
   gone: number,
 ): Promise<SecateurError | null> {
   const own = readFailure(sweep, task)
-  if (own) {
-    const kind = Object.hasOwn(exitCodes, own.kind) ? (own.kind as ErrorKind) : 'unsupported'
-    return new SecateurError(kind, own.message)
-  }
+  if (own) return errorOf(own)
   if (id === undefined)
     return new SecateurError('unsupported', 'it was not submitted: resuming the sweep (--resume) does that')
   const end = await endOrNull(id)

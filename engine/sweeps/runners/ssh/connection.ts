@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { type ErrorKind, exitCodes, SecateurError } from '../../../shared/errors.ts'
+import { errorOf, SecateurError } from '../../../shared/errors.ts'
 import { parseAs } from '../../../shared/files.ts'
 import { version } from '../../../shared/version.ts'
 import { explainRefusal, lostWords, otherVersion, type SshEnd } from './explain.ts'
@@ -75,8 +75,7 @@ export class Relay implements Disposable {
   }
 
   #refusal({ error }: Extract<RelayMessage, { type: 'refused' }>): SecateurError {
-    const kind = Object.hasOwn(exitCodes, error.kind) ? (error.kind as ErrorKind) : 'unsupported'
-    return new SecateurError(kind, `on ${this.#login.destination}: ${error.message}`)
+    return errorOf(error, `on ${this.#login.destination}: ${error.message}`)
   }
 
   readonly #close = (): void => void this.#child.kill('SIGTERM');

@@ -60,8 +60,8 @@ export const messageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('submissions'), submissions: z.array(submissionSchema) }),
   z.object({ type: z.literal('queue'), queue: queueSchema }),
   z.object({ type: z.literal('began'), name }),
-  /** All files of the task have been sent. `worked` as a runner's listener has it. */
-  z.object({ type: z.literal('ended'), name, worked: z.boolean() }),
+  /** All files of the task have been sent. `isWhole` as a runner's listener has it. */
+  z.object({ type: z.literal('ended'), name, isWhole: z.boolean() }),
   z.object({ type: z.literal('failed'), name, error: failureSchema }),
   z.object({
     type: z.literal('file'),

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import type { ClusterSettings } from '../../../contract/index.ts'
-import { type ErrorKind, exitCodes, SecateurError } from '../../../shared/errors.ts'
+import { errorOf, SecateurError } from '../../../shared/errors.ts'
 import { resultIn } from '../../sweep-folder.ts'
 import { type SweepListener, type SweepRunner, type SweepTask, type SweepWork, tasksOf } from '../runner.ts'
 import { forgetQueue, keepQueue, readSubmissions, type Submission, writeSubmissions } from '../slurm/cluster-folder.ts'
@@ -169,19 +169,15 @@ class Follower {
       )
     this.#begin(task)
     this.#over.add(task.name)
-    this.#listener.ended(task, result, message.worked)
+    this.#listener.ended(task, result, message.isWhole)
   }
 
   #fail(message: Extract<RelayMessage, { type: 'failed' }>): void {
     const task = this.#taskOf(message)
     if (this.#over.has(task.name)) return
-    const { kind, message: words } = message.error
     this.#begin(task)
     this.#over.add(task.name)
-    this.#listener.failed(
-      task,
-      new SecateurError(Object.hasOwn(exitCodes, kind) ? (kind as ErrorKind) : 'unsupported', words),
-    )
+    this.#listener.failed(task, errorOf(message.error))
   }
 
   #taskOf({ name }: { name: string }): SweepTask {
