@@ -21,8 +21,12 @@ const failuresSchema = z.array(z.object({ name: z.string(), message: z.string() 
 const failuresFile = 'failures.json'
 export type SweepFailure = z.infer<typeof failuresSchema>[number]
 
-export const runFolderOf = (sweep: string, name: string): string => join(sweep, 'runs', name)
-export const denseFolderOf = (sweep: string): string => join(sweep, 'dense')
+const [runsFolder, denseFolder] = ['runs', 'dense']
+export const runFolderOf = (sweep: string, name: string): string => join(sweep, runsFolder, name)
+export const denseFolderOf = (sweep: string): string => join(sweep, denseFolder)
+
+/** Folder of a task in that of its sweep, with a slash. @param key names the task in the queue */
+export const taskFolderOf = (key: string): string => (key === denseFolder ? key : `${runsFolder}/${key}`)
 
 /** The result of a run that is over; null for one that failed, was stopped or never began. */
 export function resultIn(folder: string): ResultEvent | null {

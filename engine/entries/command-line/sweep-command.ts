@@ -98,7 +98,7 @@ export function addSweepCommand({ program, action, reporter }: Commands): void {
   }
 
   async function cancel({ out, cluster }: SweepJob): Promise<void> {
-    const { endSweep } = await import('../../sweeps/runners/slurm/cancel.ts')
+    const { endSweep } = await import('../../sweeps/runners/wherever.ts')
     using stop = new StopSwitch()
     const { signal } = stop
     reporter.note(await endSweep(out, (text) => reporter.note(text), { given: cluster, signal }))

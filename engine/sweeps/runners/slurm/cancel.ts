@@ -1,31 +1,12 @@
 import { setTimeout } from 'node:timers/promises'
-import type { ClusterSettings, ParsedServiceParams } from '../../../contract/index.ts'
 import { badSetting } from '../../../shared/errors.ts'
-import { cancelThere } from '../ssh/ask.ts'
-import { loginOf } from '../ssh/login.ts'
-import { clusterOf, forgetQueue, readSubmissions } from './cluster-folder.ts'
+import { forgetQueue, readSubmissions } from './cluster-folder.ts'
 import { slurm } from './commands.ts'
 import { readQueue } from './queue.ts'
 import { recover } from './recover.ts'
 
 /** Milliseconds that tasks have to leave the queue, in looks a second apart: Slurm kills what still runs after half a minute. */
 const looks = 45
-
-/**
- * Ends what waits or runs of a sweep, wherever its cluster is. Returns in words what came of it.
- *
- * @param given cluster of a sweep of which nothing is known here
- * @throws SecateurError where the sweep was never on a cluster, and where that does not answer or refuses
- */
-export async function endSweep(
-  sweep: string,
-  note: (text: string) => void,
-  { given, signal }: { given?: ClusterSettings | undefined; signal: AbortSignal },
-): Promise<string> {
-  const cluster = clusterOf(sweep) ?? given
-  const login = cluster && loginOf(cluster)
-  return await (login ? cancelThere(login, note, signal) : cancelOnCluster(sweep, note, signal))
-}
 
 /**
  * Ends what waits or runs of a sweep on this computer's cluster; what runs saves its state first. Returns in words what came of it.
@@ -55,9 +36,3 @@ export async function cancelOnCluster(
   const rest = left === 0 ? '' : `; ${left} of them still end: squeue shows them`
   return `cancelled ${before.size} ${before.size === 1 ? 'task' : 'tasks'}; what ran has saved its state, and --resume goes on${rest}`
 }
-
-/** The same, asked by the app. */
-export const cancelSweep = (
-  { path }: ParsedServiceParams<'cancelSweep'>,
-  { signal }: { signal: AbortSignal },
-): Promise<string> => endSweep(path, () => {}, { signal })

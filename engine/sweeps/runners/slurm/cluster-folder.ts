@@ -43,14 +43,17 @@ export type QueueFile = z.infer<typeof queueSchema>
 
 const clusterFolderOf = (sweep: string) => join(sweep, 'cluster')
 const submissionsFileOf = (sweep: string) => join(clusterFolderOf(sweep), 'submissions.json')
-const failureFileOf = (sweep: string, task: string) => join(clusterFolderOf(sweep), 'failures', `${task}.json`)
+/** In the sweep's folder, with slashes. @param task its name in the queue */
+export const failurePathOf = (task: string): string => `cluster/failures/${task}.json`
+const failureFileOf = (sweep: string, task: string) => join(sweep, failurePathOf(task))
 
 export const jobFileOf = (sweep: string, task: string): string => join(clusterFolderOf(sweep), 'jobs', `${task}.json`)
 export const scriptFileOf = (sweep: string, submission: string): string =>
   join(clusterFolderOf(sweep), `${submission}.sh`)
 export const logFolderOf = (sweep: string): string => join(clusterFolderOf(sweep), 'logs')
-/** @param id of a task, as `17_3` */
-export const logFileOf = (sweep: string, id: string): string => join(logFolderOf(sweep), `${id}.log`)
+/** In the sweep's folder, with slashes. @param id of a task, as `17_3` */
+export const logPathOf = (id: string): string => `cluster/logs/${id}.log`
+export const logFileOf = (sweep: string, id: string): string => join(sweep, logPathOf(id))
 
 /** What was submitted so far; null where the sweep was never on a cluster. */
 export function readSubmissions(sweep: string): Submissions | null {

@@ -1,17 +1,6 @@
-import type { ClusterReport, ParsedServiceParams } from '../../../contract/index.ts'
+import type { ClusterReport } from '../../../contract/index.ts'
 import { SecateurError } from '../../../shared/errors.ts'
-import { clusterThere } from '../ssh/ask.ts'
-import { loginOf } from '../ssh/login.ts'
 import { isMissing, slurm } from './commands.ts'
-
-/** What this computer, or a login node that it reaches over ssh, has of Slurm. @throws SecateurError where that does not answer */
-export async function clusterReport(
-  { cluster }: ParsedServiceParams<'cluster'>,
-  { signal }: { signal: AbortSignal },
-): Promise<ClusterReport> {
-  const login = cluster ? loginOf(cluster) : null
-  return await (login ? clusterThere(login, signal) : clusterHere())
-}
 
 /** What this computer has of Slurm: whether sweeps can be submitted from it, and the partitions that they may go to. */
 export async function clusterHere(): Promise<ClusterReport> {

@@ -2,9 +2,11 @@ import { closeSync, existsSync, fstatSync, readdirSync, readSync } from 'node:fs
 import { join } from 'node:path'
 import { runFiles } from '../../../runs/run-files.ts'
 import { openFile } from '../../../shared/open-file.ts'
+import { taskFolderOf } from '../../sweep-folder.ts'
+import { failurePathOf, logPathOf } from '../slurm/cluster-folder.ts'
 import type { FrameWriter } from './frames.ts'
 import { type HeldFile, mostBytes, mostFileBytes } from './messages.ts'
-import { endHash, failurePathOf, type FileKind, logPathOf, sweepFileAt, taskFolderOf } from './sweep-files.ts'
+import { endHash, type FileKind, sweepFileAt } from './sweep-files.ts'
 
 /** A task whose files are sent. */
 export interface SentTask {

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { ClusterSettings } from '../../../contract/index.ts'
 import { errorOf, SecateurError } from '../../../shared/errors.ts'
-import { resultIn } from '../../sweep-folder.ts'
+import { resultIn, taskFolderOf } from '../../sweep-folder.ts'
 import { type SweepListener, type SweepRunner, type SweepTask, type SweepWork, tasksOf } from '../runner.ts'
 import { forgetQueue, keepQueue, readSubmissions, type Submission, writeSubmissions } from '../slurm/cluster-folder.ts'
 import { leftAlone } from '../slurm/runner.ts'
@@ -11,7 +11,6 @@ import type { Frame } from './frames.ts'
 import type { Login } from './login.ts'
 import type { RelayMessage } from './messages.ts'
 import { Mirror } from './mirror.ts'
-import { taskFolderOf } from './sweep-files.ts'
 import { sweepThere } from './sweep-there.ts'
 
 /** Milliseconds until a connection that was lost is tried again: twice as many after each failure, up to a minute. */

@@ -4,6 +4,7 @@ import { closeSync, readSync } from 'node:fs'
 import { lockName } from '../../../runs/run-lock.ts'
 import { runFiles } from '../../../runs/run-files.ts'
 import { openFile } from '../../../shared/open-file.ts'
+import { taskFolderOf } from '../../sweep-folder.ts'
 
 /** `grows`: lines are only ever added, unless a run goes back to its saved state; `whole`: replaced as a whole. */
 export type FileKind = 'grows' | 'whole' | 'weights'
@@ -18,12 +19,6 @@ export interface SweepFile {
 
 /** A name that every file system takes, and that leads nowhere else. */
 const isPlain = (part: string): boolean => /^[^./\\:*?"<>|\p{Cc}][^/\\:*?"<>|\p{Cc}]{0,199}$/u.test(part)
-
-/** Folder of a task in that of its sweep. @param key names the task in the queue */
-export const taskFolderOf = (key: string): string => (key === 'dense' ? key : `runs/${key}`)
-
-export const logPathOf = (id: string): string => `cluster/logs/${id}.log`
-export const failurePathOf = (key: string): string => `cluster/failures/${key}.json`
 
 /** What a path in a sweep's folder is; null for what is not copied. @param tasks folders of its tasks */
 export function sweepFileAt(path: string, tasks: ReadonlySet<string>): SweepFile | null {
