@@ -4,21 +4,14 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { chooseBackend } from '../../engine/backends/choose.ts'
-import { pruneSchema } from '../../engine/contract/index.ts'
-import { calibrationBatches } from '../../engine/data/calibration.ts'
 import { CausalScoring } from '../../engine/evaluation/causal-scoring.ts'
 import { mean } from '../../engine/evaluation/statistics.ts'
-import { createAdapter, disposeMatrices } from '../../engine/lora/adapter.ts'
-import { openCheckpoint } from '../../engine/models/checkpoint.ts'
-import { loadModelInSlices } from '../../engine/models/load.ts'
-import { openTokenizer } from '../../engine/models/model-tokenizer.ts'
+import { disposeMatrices } from '../../engine/lora/adapter.ts'
 import { loraPruneScores } from '../../engine/pruning/criteria/loraprune.ts'
 import { Masks } from '../../engine/pruning/masks.ts'
 import type { LayerScores } from '../../engine/pruning/scores.ts'
-import { adapterGradients } from '../../engine/pruning/statistics/calibration-gradients.ts'
 import { isPruned } from '../../engine/pruning/target-settings.ts'
-import { Random } from '../../engine/shared/random.ts'
+import { scoredModel, withoutLowest } from './scored-model.ts'
 
 const sample = join(import.meta.dirname, '../../resources/sample')
 const { values } = parseArgs({
@@ -34,26 +27,16 @@ const { values } = parseArgs({
   },
 })
 const [length, windows] = [Number(values.length), Number(values.windows)]
-const { signal } = new AbortController()
-const settings = pruneSchema.parse({
-  kind: 'prune',
-  checkpoint: values.checkpoint,
-  data: [values.data],
-  out: 'nowhere',
-  calibrationSamples: Number(values.samples),
-  batchSize: 8,
-  sequenceLength: length,
-  rank: 16,
-  alpha: 32,
-  dropout: 0,
-})
-using checkpoint = openCheckpoint(settings.checkpoint)
-await chooseBackend({ device: 'onnx', threads: Number(values.threads) })
-const tokenizer = await openTokenizer(checkpoint)
-const batches = await calibrationBatches(settings, tokenizer, { signal })
-const model = await loadModelInSlices(checkpoint, { signal })
-const adapter = createAdapter(model.config, settings, new Random(0).fork('adapter'))
-const gradients = adapterGradients(model, adapter, batches)
+const { settings, tokenizer, model, adapter, gradients } = await scoredModel(
+  {
+    checkpoint: values.checkpoint,
+    data: [values.data],
+    calibrationSamples: Number(values.samples),
+    batchSize: 8,
+    sequenceLength: length,
+  },
+  Number(values.threads),
+)
 const scoresOf = (headGroups: typeof settings.headGroups) =>
   loraPruneScores(model, adapter, gradients, { headGroups, normalise: 'module', reduction: 'sum', power: 1 })
 const ofGroups = scoresOf('key-value-heads')
@@ -65,6 +48,8 @@ const items = Array.from({ length: windows }, (_, at) => ids.slice(at * length, 
   ([first, ...rest]) => ({ prefix: [first!], suffixes: [rest] }),
 )
 
+const gone = (scores: ArrayLike<number>, part = 0) => withoutLowest(scores, Math.round(part * scores.length))
+
 type Parts = Partial<Record<'heads' | 'channels', number>>
 
 /** Mean loss of a token where parts of the groups of some layers are gone, the lowest scores first. */
@@ -72,8 +57,8 @@ async function loss(parts: Parts, scores: readonly LayerScores[], isChosen: (lay
   using masks = new Masks(
     model.config,
     scores.map(({ heads, channels }, layer) => ({
-      heads: kept(heads, isChosen(layer) ? (parts.heads ?? 0) : 0),
-      channels: kept(channels, isChosen(layer) ? (parts.channels ?? 0) : 0),
+      heads: gone(heads, isChosen(layer) ? parts.heads : 0),
+      channels: gone(channels, isChosen(layer) ? parts.channels : 0),
     })),
   )
   const found = await new CausalScoring(model, { masks: masks.tensors }).logLikelihoods(items)
@@ -101,12 +86,4 @@ for (let layer = 0; layer < layers; layer++) {
 
 async function tell(name: string, parts: Parts, scores: readonly LayerScores[]): Promise<void> {
   console.log(`| ${name} | ${await loss(parts, scores, everywhere)} | ${await loss(parts, scores, unprotected)} |`)
-}
-
-/** A mask of groups of which a part is gone, the lowest scores first. */
-function kept(own: ArrayLike<number>, part: number): Uint8Array {
-  const order = Array.from(own, (_, group) => group).toSorted((one, other) => own[one]! - own[other]!)
-  const mask = new Uint8Array(own.length).fill(1)
-  for (const group of order.slice(0, Math.round(part * own.length))) mask[group] = 0
-  return mask
 }

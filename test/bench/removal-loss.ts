@@ -1,16 +1,10 @@
 // node test/bench/removal-loss.ts: the loss that is left when a fraction of the sample's channels goes at once, chosen by
 // scores of several kinds and by their negatives, and how each goes with LoRAPrune's (rank correlation, a layer each).
 import { join } from 'node:path'
-import { chooseBackend } from '../../engine/backends/choose.ts'
-import { openCheckpoint } from '../../engine/models/checkpoint.ts'
-import { loadTokenizer } from '../../engine/tokenizer/tokenizer.ts'
-import { pruneSchema } from '../../engine/contract/index.ts'
-import { calibrationBatches } from '../../engine/data/calibration.ts'
 import { rankCorrelation } from '../../engine/jobs/measure.ts'
-import { createAdapter, disposeMatrices } from '../../engine/lora/adapter.ts'
+import { disposeMatrices } from '../../engine/lora/adapter.ts'
 import type { LayerMask } from '../../engine/models/family.ts'
-import { loadModelInSlices } from '../../engine/models/load.ts'
-import { adapterGradients, targetsOf } from '../../engine/pruning/statistics/calibration-gradients.ts'
+import { targetsOf } from '../../engine/pruning/statistics/calibration-gradients.ts'
 import type { LayerScores } from '../../engine/pruning/scores.ts'
 import { gradientScores } from '../../engine/pruning/criteria/gradient.ts'
 import { loraPruneScores } from '../../engine/pruning/criteria/loraprune.ts'
@@ -19,31 +13,19 @@ import { maskTensors } from '../../engine/pruning/masks.ts'
 import { Random } from '../../engine/shared/random.ts'
 import { tf } from '../../engine/tensor/tf.ts'
 import { lossAndGradients } from '../../engine/training/gradients.ts'
+import { scoredModel, withoutLowest } from './scored-model.ts'
 
 const sample = join(import.meta.dirname, '../../resources/sample')
-const { signal } = new AbortController()
-const settings = pruneSchema.parse({
-  kind: 'prune',
+const { settings, batches, model, adapter, gradients } = await scoredModel({
   checkpoint: join(sample, 'model'),
   data: [join(sample, 'train.jsonl')],
-  out: 'nowhere',
   calibrationSamples: 128,
   batchSize: 32,
   sequenceLength: 64,
-  rank: 16,
-  alpha: 32,
-  dropout: 0,
 })
-using checkpoint = openCheckpoint(settings.checkpoint)
-await chooseBackend({ device: 'onnx' })
-const tokenizer = await loadTokenizer(checkpoint.folder)
-const batches = await calibrationBatches(settings, tokenizer, { signal })
-const model = await loadModelInSlices(checkpoint, { signal })
-const adapter = createAdapter(model.config, settings, new Random(0).fork('adapter'))
 const view = { model, adapter, masks: () => undefined, calibration: async () => batches }
 const scoring = { headGroups: settings.headGroups, normalise: 'module', reduction: 'sum' } as const
 
-const gradients = adapterGradients(model, adapter, batches)
 const estimated = movementScores(model, adapter, gradients, scoring)
 const exact = trueMovementScores(view, batches, scoring)
 const lots = new Random(3)
@@ -75,13 +57,11 @@ function loss(masks?: LayerMask[]): number {
 }
 
 /** Masks without the lowest channels of each layer; heads all stay. */
-function withoutLowest(scores: readonly LayerScores[], ratio: number): LayerMask[] {
-  const masks = scores.map(({ heads, channels }) => {
-    const order = [...channels.keys()].sort((one, other) => channels[one]! - channels[other]!)
-    const kept = new Uint8Array(channels.length).fill(1)
-    for (const channel of order.slice(0, Math.floor(ratio * channels.length))) kept[channel] = 0
-    return { heads: new Uint8Array(heads.length).fill(1), channels: kept }
-  })
+function maskedBy(scores: readonly LayerScores[], ratio: number): LayerMask[] {
+  const masks = scores.map(({ heads, channels }) => ({
+    heads: new Uint8Array(heads.length).fill(1),
+    channels: withoutLowest(channels, Math.floor(ratio * channels.length)),
+  }))
   return maskTensors(model.config, masks)
 }
 
@@ -90,7 +70,7 @@ console.log(`loss of the dense model: ${loss().toFixed(3)}\n`)
 console.log(`| channels chosen by | ${ratios.map((ratio) => `${100 * ratio} % gone`).join(' | ')} | with loraprune |`)
 console.log(`| --- | ${ratios.map(() => '---:').join(' | ')} | --- |`)
 for (const [name, scores] of Object.entries(kinds)) {
-  const losses = ratios.map((ratio) => loss(withoutLowest(scores, ratio)).toFixed(3))
+  const losses = ratios.map((ratio) => loss(maskedBy(scores, ratio)).toFixed(3))
   const alike = scores.map(({ channels }, i) => rankCorrelation(channels, loraPrune[i]!.channels).toFixed(2))
   console.log(`| ${name.trim()} | ${losses.join(' | ')} | ${alike.join(' ')} |`)
 }
