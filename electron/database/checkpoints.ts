@@ -1,5 +1,5 @@
 import type { Connection } from './open.ts'
-import { Table } from './table.ts'
+import { PathTable } from './table.ts'
 import { TagStore } from './tags.ts'
 
 export interface CheckpointRow {
@@ -30,12 +30,11 @@ export interface CheckpointRow {
 }
 
 /** Checkpoints and adapters of the library, with where they came from. */
-export class CheckpointStore extends Table<CheckpointRow> {
+export class CheckpointStore extends PathTable<CheckpointRow> {
   readonly tags: TagStore
   readonly #all
   readonly #mounts
   readonly #sweepOf
-  readonly #byPath
   readonly #byHash
   readonly #parents
   readonly #children
@@ -55,7 +54,6 @@ export class CheckpointStore extends Table<CheckpointRow> {
       `SELECT s.id, s.name FROM runs r JOIN runs s ON s.id = r.parent_id
        WHERE r.id = ? AND s.kind = 'sweep' AND s.removed IS NULL`,
     )
-    this.#byPath = db.prepare<[string], CheckpointRow>('SELECT * FROM checkpoints WHERE path = ?')
     this.#byHash = db.prepare<[string], number>(
       'SELECT id FROM checkpoints WHERE content_hash = ? AND removed IS NULL ORDER BY id',
     )
@@ -82,10 +80,6 @@ export class CheckpointStore extends Table<CheckpointRow> {
   /** The sweep that a run belongs to. */
   sweepOf(runId: number): { id: number; name: string } | null {
     return this.#sweepOf.get(runId) ?? null
-  }
-
-  byPath(path: string): CheckpointRow | undefined {
-    return this.#byPath.get(path)
   }
 
   withHash(hash: string): number[] {

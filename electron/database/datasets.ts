@@ -1,6 +1,6 @@
 import type { Dataset } from '../contract/index.ts'
 import type { Connection } from './open.ts'
-import { Table } from './table.ts'
+import { PathTable } from './table.ts'
 import { TagStore } from './tags.ts'
 
 export interface DatasetRow {
@@ -24,23 +24,17 @@ export interface DatasetRow {
   removed: number | null
 }
 
-export class DatasetStore extends Table<DatasetRow> {
+export class DatasetStore extends PathTable<DatasetRow> {
   readonly tags: TagStore
   readonly #all
-  readonly #byPath
 
   constructor(db: Connection) {
     super(db, 'datasets')
     this.tags = new TagStore(db, 'dataset')
     this.#all = db.prepare<[], DatasetRow>('SELECT * FROM datasets WHERE removed IS NULL ORDER BY added DESC, id DESC')
-    this.#byPath = db.prepare<[string], DatasetRow>('SELECT * FROM datasets WHERE path = ?')
   }
 
   all(): DatasetRow[] {
     return this.#all.all()
-  }
-
-  byPath(path: string): DatasetRow | undefined {
-    return this.#byPath.get(path)
   }
 }

@@ -48,6 +48,29 @@ export class Table<Row extends { id: number }> {
   }
 }
 
+/** A table of files and folders, no two of which have one path. */
+export class PathTable<Row extends { id: number; path: string }> extends Table<Row> {
+  readonly #byPath
+  readonly #freePath
+
+  constructor(db: Connection, name: string) {
+    super(db, name)
+    this.#byPath = db.prepare<[string], Row>(`SELECT * FROM ${name} WHERE path = ?`)
+    this.#freePath = db.prepare<[string, number]>(
+      `UPDATE ${name} SET path = path || ' (removed ' || id || ')' WHERE path = ? AND id <> ?`,
+    )
+  }
+
+  byPath(path: string): Row | undefined {
+    return this.#byPath.get(path)
+  }
+
+  /** Has an entry that was removed give up its path, where it is the one that an entry is to get. */
+  freePath(path: string, forId: number): void {
+    this.#freePath.run(path, forId)
+  }
+}
+
 const assigned = (changes: object): string =>
   Object.keys(changes)
     .map((column) => `${column} = @${column}`)

@@ -159,10 +159,8 @@ export class CheckpointMoves {
     const mount = await mountOf(path)
     await this.#library.release(before)
     requireUnused(runs, before)
-    const other = checkpoints.byPath(inspection.folder)
     db.transaction(() => {
-      // An entry that was removed gives up its path, which must be unique.
-      if (other && other.id !== before.id) checkpoints.update(other.id, { path: `${other.path} (removed ${other.id})` })
+      checkpoints.freePath(inspection.folder, before.id)
       checkpoints.update(before.id, {
         path: inspection.folder,
         inspection: JSON.stringify(inspection),

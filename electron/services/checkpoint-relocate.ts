@@ -39,8 +39,7 @@ export async function relocate(context: Context, row: CheckpointRow, path: strin
       { file: folder },
     )
   const mount = await mountOf(folder)
-  // A removed entry of the same folder gives up its path, which must be unique.
-  if (other && other.id !== row.id) checkpoints.update(other.id, { path: `${other.path} (removed ${other.id})` })
+  checkpoints.freePath(folder, row.id)
   checkpoints.update(row.id, {
     path: folder,
     mount,

@@ -150,13 +150,9 @@ export class Datasets {
         },
       )
     const other = datasets.byPath(facts.path)
-    if (other && other.id !== row.id) {
-      if (other.removed === null)
-        throw new ProblemError('conflict', `${facts.path} is registered already, as ${other.name}.`, {
-          file: facts.path,
-        })
-      datasets.update(other.id, { path: `${other.path} (removed ${other.id})` })
-    }
+    if (other && other.id !== row.id && other.removed === null)
+      throw new ProblemError('conflict', `${facts.path} is registered already, as ${other.name}.`, { file: facts.path })
+    datasets.freePath(facts.path, row.id)
     // What was corrected by hand stays.
     datasets.update(row.id, { ...facts, kind: row.kind, field: row.field })
     return this.#changed(row.id)
