@@ -27,11 +27,9 @@ export interface MovePlan {
 
 /** The folder in which a copy grows before it gets its name. */
 export const growingAt = (target: string): string => join(dirname(target), `.${basename(target)}.partial-move`)
-/** What a folder is called from when its copy counts until it is gone. */
-export const goingFrom = (folder: string): string => join(dirname(folder), `.${basename(folder)}.secateur-moved`)
 
 /** The files that make up a checkpoint as it lies: those of its folder, or the parts of its GGUF file. */
-export async function filesToMove(row: CheckpointRow): Promise<Pick<MovePlan, 'folder' | 'files' | 'whole'>> {
+async function filesToMove(row: CheckpointRow): Promise<Pick<MovePlan, 'folder' | 'files' | 'whole'>> {
   const folder = folderOf(inspectionOf(row), row.path)
   const own = ownPaths(row)
   const whole = own.length === 1 && own[0] === folder

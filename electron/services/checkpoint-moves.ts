@@ -1,19 +1,18 @@
-import { rename, rm, stat, unlink } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isWithin } from '../../engine/shared/allowed-folders.ts'
-import { syncFolder } from '../../engine/shared/files.ts'
 import { sum } from '../../engine/shared/sum.ts'
-import { codeOf } from '../../engine/shared/system-errors.ts'
 import type { WorkControl } from '../../engine/shared/work-control.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import { type MoveRow, MoveStore } from '../database/checkpoint-moves.ts'
 import { ProblemError, toProblem, wasAborted } from '../problems.ts'
 import { requireAllowed } from './allowed-paths.ts'
-import { goingFrom, growingAt, type MovePlan, planMoves } from './checkpoint-move-plan.ts'
+import { isCopied, isRenamed, type Origin, removeOrigin } from './checkpoint-move-files.ts'
+import { growingAt, type MovePlan, planMoves } from './checkpoint-move-plan.ts'
 import { requireUnused } from './checkpoint-users.ts'
 import type { Context } from './context.ts'
 import { isThere, mountOf } from './drives.ts'
-import { exists, type FoundFile, filesOf } from './files.ts'
+import { exists, filesOf } from './files.ts'
 
 /** What the library does for a move. */
 export interface MovedLibrary {
@@ -173,23 +172,11 @@ export class CheckpointMoves {
     this.#library.changed(before.id)
   }
 
-  /** Removes what was copied, unless the copy lacks something of it. */
-  async #removeOrigin(target: string, { folder, whole, files }: Origin): Promise<void> {
-    const going = goingFrom(folder)
-    if (whole && (await exists(folder))) {
-      const lacking = await firstLacking(target, folder, await filesOf(folder, 'leave out'))
-      if (lacking !== null) return this.#tellLeft(folder, lacking)
-      await rm(going, { recursive: true, force: true })
-      await rename(folder, going)
-    }
-    if (whole) return await rm(going, { recursive: true, force: true })
-    const lacking = await firstLacking(target, folder, files)
-    if (lacking !== null) return this.#tellLeft(folder, lacking)
-    for (const { name } of files) await unlink(join(folder, name)).catch(() => {})
-  }
-
-  #tellLeft(folder: string, lacking: string): void {
-    const message = `${join(folder, lacking)} came or changed while its checkpoint was moved: the old files were left there.`
+  /** Removes what was copied, or says why it is left. */
+  async #removeOrigin(target: string, origin: Origin): Promise<void> {
+    const lacking = await removeOrigin(target, origin)
+    if (lacking === null) return
+    const message = `${join(origin.folder, lacking)} came or changed while its checkpoint was moved: the old files were left there.`
     this.#context.emit('notice', { level: 'warning', message })
   }
 
@@ -220,55 +207,10 @@ export class CheckpointMoves {
       const message = `The move of ${row.name} to ${dirname(target)} was cut short: it is where it was.`
       this.#context.emit('notice', { level: 'warning', message })
     } else {
-      const files = move.whole ? [] : await thoseIn(folder, await filesOf(target, 'leave out'))
+      const files = move.whole ? [] : await filesOf(target, 'leave out')
       if (state === 'copying') await this.#enter(move)
       await this.#removeOrigin(target, { folder, whole: move.whole === 1, files })
     }
     this.#moves.remove(move.id)
   }
-}
-
-/** Whether what lies at the target is what was to be moved there, and not what somebody else has put there. */
-async function isCopied({ folder, target, whole }: MoveRow): Promise<boolean> {
-  const files = whole
-    ? (await exists(folder))
-      ? await filesOf(folder, 'leave out')
-      : []
-    : await thoseIn(folder, await filesOf(target, 'leave out'))
-  return (await firstLacking(target, folder, files)) === null
-}
-
-type Origin = Pick<MovePlan, 'folder' | 'files' | 'whole'>
-
-/** Gives a folder another name, on its drive. False where what looks like one drive is several. */
-async function isRenamed(folder: string, target: string): Promise<boolean> {
-  try {
-    await rename(folder, target)
-  } catch (error) {
-    if (codeOf(error) === 'EXDEV') return false
-    throw error
-  }
-  for (const parent of [dirname(target), dirname(folder)]) syncFolder(parent)
-  return true
-}
-
-async function thoseIn(folder: string, files: readonly FoundFile[]): Promise<FoundFile[]> {
-  const found: FoundFile[] = []
-  for (const { name } of files) {
-    const state = await stat(join(folder, name)).catch(() => null)
-    if (state?.isFile()) found.push({ name, bytes: state.size })
-  }
-  return found
-}
-
-/** Milliseconds by which the time of a copy may be another: some file systems count in twos of seconds. */
-const timeSlack = 2001
-
-/** The first file of which the copy is not the same, by size and time; null where there is none. */
-async function firstLacking(target: string, folder: string, files: readonly FoundFile[]): Promise<string | null> {
-  for (const { name } of files) {
-    const [own, copy] = await Promise.all([folder, target].map((at) => stat(join(at, name)).catch(() => null)))
-    if (own && (own.size !== copy?.size || Math.abs(own.mtimeMs - copy.mtimeMs) > timeSlack)) return name
-  }
-  return null
 }
