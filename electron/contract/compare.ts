@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { id, type MethodTable } from './common.ts'
 import { historyFilterSchema } from './history.ts'
-import { runDetailSchema, seriesSchema } from './runs.ts'
+import { seriesSchema } from './run-records.ts'
+import { runDetailSchema } from './runs.ts'
 
 export const comparisonSchema = z.object({
   /** Runs that were asked for and are no longer there; the others are compared. */

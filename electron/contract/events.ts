@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { settingsSchema, taskSchema } from './app.ts'
 import { id } from './common.ts'
 import { playgroundEvents } from './playground.ts'
-import { loadPointSchema, logLineSchema } from './run-records.ts'
-import { pruningSnapshotSchema, runSchema, sampleSchema } from './runs.ts'
+import { loadPointSchema, logLineSchema, pruningSnapshotSchema, sampleSchema } from './run-records.ts'
+import { runSchema } from './runs.ts'
 
 /** What the main side tells every renderer as it happens. After a lost connection the renderer asks anew. */
 export const events = {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { logEntrySchema } from '../../engine/contract/index.ts'
+import { logEntrySchema, pruningSnapshotSchema, sampleSchema } from '../../engine/contract/index.ts'
 import { id, time } from './common.ts'
 
 /** A line of a run's log. */
@@ -18,3 +18,26 @@ export const loadPointSchema = z.object({
   cardMemoryBytes: z.number().nullable(),
 })
 export type LoadPoint = z.infer<typeof loadPointSchema>
+
+/** A piece of a curve: bucket means with their range. Raw points where they are few enough. */
+export const seriesSchema = z.object({
+  name: z.string(),
+  steps: z.array(z.number()),
+  mean: z.array(z.number().nullable()),
+  min: z.array(z.number().nullable()),
+  max: z.array(z.number().nullable()),
+  /** Points in the whole curve. */
+  points: z.int(),
+})
+export type Series = z.infer<typeof seriesSchema>
+export const seriesQuerySchema = z.strictObject({
+  id,
+  names: z.array(z.string().max(100)).max(40).optional(),
+  from: z.number().optional(),
+  to: z.number().optional(),
+  /** Buckets wanted at most. */
+  points: z.int().min(2).max(5000).default(1000),
+})
+
+export { pruningSnapshotSchema, sampleSchema }
+export type PruningSnapshot = z.infer<typeof pruningSnapshotSchema>

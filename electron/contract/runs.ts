@@ -6,13 +6,11 @@ import {
   exportedSchema,
   jobEstimateSchema,
   jobSchema,
-  pruningSnapshotSchema,
   planResultSchema,
   overallSchema,
   planSchema,
   removalSchema,
   rowCountsSchema,
-  sampleSchema,
   besideDenseSchema,
   scoresSchema,
   sweepListsSchema,
@@ -23,7 +21,14 @@ import {
 } from '../../engine/contract/index.ts'
 import { byId, done, id, type MethodTable, name, notes, nothing, path, tags, time } from './common.ts'
 import { previewResultSchema } from './datasets.ts'
-import { loadPointSchema, logLineSchema } from './run-records.ts'
+import {
+  loadPointSchema,
+  logLineSchema,
+  pruningSnapshotSchema,
+  sampleSchema,
+  seriesQuerySchema,
+  seriesSchema,
+} from './run-records.ts'
 import { layerShapeSchema } from './library.ts'
 
 /**
@@ -140,29 +145,6 @@ export const runDetailSchema = runSchema.extend({
   hardware: z.record(z.string(), z.union([z.string(), z.number()])),
 })
 export type RunDetail = z.infer<typeof runDetailSchema>
-
-/** A piece of a curve: bucket means with their range. Raw points where they are few enough. */
-export const seriesSchema = z.object({
-  name: z.string(),
-  steps: z.array(z.number()),
-  mean: z.array(z.number().nullable()),
-  min: z.array(z.number().nullable()),
-  max: z.array(z.number().nullable()),
-  /** Points in the whole curve. */
-  points: z.int(),
-})
-export type Series = z.infer<typeof seriesSchema>
-export const seriesQuerySchema = z.strictObject({
-  id,
-  names: z.array(z.string().max(100)).max(40).optional(),
-  from: z.number().optional(),
-  to: z.number().optional(),
-  /** Buckets wanted at most. */
-  points: z.int().min(2).max(5000).default(1000),
-})
-
-export { pruningSnapshotSchema, sampleSchema }
-export type PruningSnapshot = z.infer<typeof pruningSnapshotSchema>
 
 export const runChangesSchema = z.strictObject({
   id,
