@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { saidOf } from '../../engine/contract/index.ts'
 import {
@@ -13,7 +12,7 @@ import { notFound } from '../problems.ts'
 import { inspectionOf } from './checkpoint-files.ts'
 import type { Context } from './context.ts'
 import type { Handlers } from './handlers.ts'
-import { slice } from './history.ts'
+import { inSlices } from './history.ts'
 import { detailOf, rowOf } from './run-summary.ts'
 
 type ScatterPoint = Answer<'compare.scatter'>[number]
@@ -38,13 +37,12 @@ export class Compare {
     const everything = historyFilterSchema.parse({})
     const wanted = ids ?? this.#history.ids(filter ?? everything, { limit: -1, offset: 0 })
     const points: ScatterPoint[] = []
-    for (let start = 0; start < wanted.length; start += slice) {
-      for (const { run, values } of this.#history.rows(wanted.slice(start, start + slice), [x, y])) {
+    for await (const part of inSlices(wanted)) {
+      for (const { run, values } of this.#history.rows(part, [x, y])) {
         const [atX, atY] = values
         if (typeof atX === 'number' && typeof atY === 'number')
           points.push({ id: run.id, name: run.name, x: atX, y: atY })
       }
-      await setImmediate()
     }
     return points
   }

@@ -1,8 +1,7 @@
-import { setImmediate } from 'node:timers/promises'
-import type { Column, Coordinates } from '../contract/index.ts'
+import type { Coordinates } from '../contract/index.ts'
 import type { History } from '../database/history.ts'
 import type { Handlers } from './handlers.ts'
-import { slice, typeOf } from './history.ts'
+import { inSlices, valueColumns } from './history.ts'
 
 /** What parallel coordinates of any runs are drawn from. */
 export const coordinateHandlers = (history: History): Handlers<'coordinates.get'> => ({
@@ -10,22 +9,14 @@ export const coordinateHandlers = (history: History): Handlers<'coordinates.get'
 })
 
 async function coordinatesOf(history: History, ids: readonly number[]): Promise<Coordinates> {
-  const all = history.valueNames().map(({ name, isText }): Column => {
-    const label = name.slice(name.indexOf('.') + 1)
-    return { key: name, label, type: isText ? 'text' : typeOf(name) }
-  })
+  const all = valueColumns(history)
   const keys = all.map(({ key }) => key)
   const runs: Coordinates['runs'] = []
-  for (let start = 0; start < ids.length; start += slice) {
-    for (const { run, values } of history.rows(ids.slice(start, start + slice), keys))
+  for await (const part of inSlices(ids))
+    for (const { run, values } of history.rows(part, keys))
       if (run.kind !== 'sweep') runs.push({ id: run.id, name: run.name, values })
-    // Other requests are answered in between.
-    await setImmediate()
-  }
-  const valuesAt = (at: number) => runs.map(({ values }) => values[at] ?? null)
   const kept = all.flatMap((column, at) => {
-    const values = valuesAt(at)
-    const known = values.filter((value) => value !== null)
+    const known = runs.map(({ values }) => values[at] ?? null).filter((value) => value !== null)
     const isKept = column.key.startsWith('setting.')
       ? new Set(known).size > 1
       : known.filter((value) => typeof value === 'number').length > 1

@@ -26,7 +26,22 @@ const factColumns: Record<keyof typeof facts, Omit<Column, 'key'>> = {
 }
 
 /** Runs that are read at once where all are wanted. */
-export const slice = 200
+const slice = 200
+
+/** The ids of many runs in parts; other requests are answered after each of them. */
+export async function* inSlices(ids: readonly number[]): AsyncGenerator<readonly number[]> {
+  for (let start = 0; start < ids.length; start += slice) {
+    yield ids.slice(start, start + slice)
+    await setImmediate()
+  }
+}
+
+/** A column of each setting and metric that any run has. */
+export const valueColumns = (history: History): Column[] =>
+  history.valueNames().map(({ name, isText }) => {
+    const label = name.slice(name.indexOf('.') + 1)
+    return { key: name, label, type: isText ? 'text' : typeOf(name) }
+  })
 
 export class HistoryService {
   readonly #context: Context
@@ -49,11 +64,8 @@ export class HistoryService {
   }
 
   #columns(): Column[] {
-    const values = this.#history.valueNames().map(({ name, isText }): Column => {
-      const label = name.slice(name.indexOf('.') + 1)
-      return { key: name, label, type: isText ? 'text' : typeOf(name) }
-    })
-    return [...Object.entries(factColumns).map(([key, column]) => ({ key, ...column })), ...values]
+    const known = Object.entries(factColumns).map(([key, column]) => ({ key, ...column }))
+    return [...known, ...valueColumns(this.#history)]
   }
 
   #rows(ids: readonly number[], columns: readonly string[]): HistoryRow[] {
@@ -146,15 +158,14 @@ export class HistoryService {
     const parts: string[] = []
     if (format === 'csv')
       parts.push(csvRow(['id', ...columns.map((key) => (key in factColumns ? (labels.get(key) ?? key) : key))]))
-    for (let start = 0; start < ids.length; start += slice) {
-      for (const row of this.#rows(ids.slice(start, start + slice), columns)) {
+    for await (const part of inSlices(ids)) {
+      for (const row of this.#rows(part, columns)) {
         if (format === 'csv') parts.push(csvRow([row.id, ...row.values.map((value, at) => cell(value, columns[at]!))]))
         else
           parts.push(
             JSON.stringify({ id: row.id, ...Object.fromEntries(columns.map((key, at) => [key, row.values[at]])) }),
           )
       }
-      await setImmediate()
     }
     return format === 'csv' ? parts.join('') : `[\n${parts.join(',\n')}\n]\n`
   }
@@ -168,7 +179,7 @@ function cell(value: HistoryRow['values'][number], column: string): string | num
 }
 
 /** What kind of number a setting or metric is, by its name. */
-export function typeOf(name: string): Column['type'] {
+function typeOf(name: string): Column['type'] {
   if (name.endsWith('Bytes')) return 'bytes'
   if (/\.(acc|accNorm|top1|top5|meanAccuracy)$|parametersKept$|setting\.(ratio|targetFraction)$/.test(name))
     return 'fraction'

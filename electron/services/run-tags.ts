@@ -1,7 +1,6 @@
-import { setImmediate } from 'node:timers/promises'
 import type { ParsedRequest } from '../contract/index.ts'
 import type { Context } from './context.ts'
-import { slice } from './history.ts'
+import { inSlices } from './history.ts'
 import { outlinesOf } from './run-summary.ts'
 
 /** Gives tags to many runs and takes tags from them; the search learns of it in slices, so that requests are answered in between. */
@@ -12,12 +11,10 @@ export async function tagRuns(context: Context, { ids, add, remove }: ParsedRequ
     for (const tag of add) runs.tags.addTo(ids, tag)
     for (const tag of remove) runs.tags.takeFrom(ids, tag)
   })()
-  for (let start = 0; start < ids.length; start += slice) {
+  for await (const part of inSlices(ids))
     db.transaction(() => {
-      for (const id of ids.slice(start, start + slice)) runs.index(id)
+      for (const id of part) runs.index(id)
     })()
-    await setImmediate()
-  }
   emit('runsChanged', { ids: [...ids] })
   return undefined
 }
