@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { foundModelSchema } from '../../engine/contract/index.ts'
 import { done, id, type MethodTable, nothing, path, time } from './common.ts'
 
 export const driveSchema = z.object({
@@ -20,13 +21,8 @@ const keptFolderSchema = z.object({
 })
 export type KeptFolder = z.infer<typeof keptFolderSchema>
 
-/** A folder in which models are looked for. */
-const watchedFolderSchema = z.object({
-  id,
-  path: z.string(),
-  isHere: z.boolean(),
-  /** When it was looked through last; null where it was not yet. */
-  scanned: time.nullable(),
+/** What a look through a folder came to. */
+export const scanReportSchema = z.object({
   /** Models in it, in the library or not. */
   models: z.int(),
   /** What looks like a model and cannot be imported: how many, and the first of them. */
@@ -36,6 +32,16 @@ const watchedFolderSchema = z.object({
   truncated: z.boolean(),
   /** Why it could not be looked through. */
   problem: z.string().nullable(),
+})
+export type ScanReport = z.infer<typeof scanReportSchema>
+
+/** A folder in which models are looked for. */
+const watchedFolderSchema = scanReportSchema.extend({
+  id,
+  path: z.string(),
+  isHere: z.boolean(),
+  /** When it was looked through last; null where it was not yet. */
+  scanned: time.nullable(),
 })
 export type WatchedFolder = z.infer<typeof watchedFolderSchema>
 
@@ -56,17 +62,7 @@ const libraryFoldersSchema = z.object({
 export type LibraryFolders = z.infer<typeof libraryFoldersSchema>
 
 /** A model in a watched folder that is not in the library. */
-export const offerSchema = z.object({
-  id,
-  name: z.string(),
-  path: z.string(),
-  kind: z.enum(['checkpoint', 'adapter']),
-  format: z.enum(['safetensors', 'gguf']),
-  family: z.string(),
-  parameters: z.number(),
-  bytes: z.number(),
-  dismissed: z.boolean(),
-})
+export const offerSchema = foundModelSchema.extend({ id, dismissed: z.boolean() })
 export type Offer = z.infer<typeof offerSchema>
 
 /** Requests about the places of the library. */

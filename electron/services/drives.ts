@@ -3,14 +3,8 @@ import { dirname, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sizeText } from '../../engine/shared/size-text.ts'
 import { sum } from '../../engine/shared/sum.ts'
+import type { Drive } from '../contract/index.ts'
 import { ProblemError } from '../problems.ts'
-
-export interface Drive {
-  /** Where it is mounted: "/", "/media/me/models", "D:\". */
-  mount: string
-  freeBytes: number
-  totalBytes: number
-}
 
 /** Milliseconds after which a drive that does not answer counts as one that is not here: of a network it may never. */
 const patience = 3000

@@ -1,9 +1,8 @@
 import { mkdir, realpath, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { z } from 'zod'
-import { type FoundModel, foundModelSchema, foundModelsSchema } from '../../engine/contract/index.ts'
+import { type FoundModels, foundModelSchema } from '../../engine/contract/index.ts'
 import { isWithin } from '../../engine/shared/allowed-folders.ts'
-import type { LibraryFolders as Folders, Offer } from '../contract/index.ts'
+import { type LibraryFolders as Folders, type Offer, type ScanReport, scanReportSchema } from '../contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import { FoundModelStore, type LibraryFolderRow, LibraryFolderStore } from '../database/library-folders.ts'
 import { notFound, ProblemError, toProblem, wasAborted } from '../problems.ts'
@@ -13,18 +12,9 @@ import { driveOf, isHere, isMounted, mountOf } from './drives.ts'
 import type { Handlers } from './handlers.ts'
 import { librarySpace } from './library-space.ts'
 
-/** What a look through a folder came to, as it is kept. */
-const reportSchema = z.object({
-  models: z.int(),
-  unusableCount: z.int(),
-  unusable: z.array(z.object({ path: z.string(), reason: z.string() })),
-  truncated: z.boolean(),
-  problem: z.string().nullable(),
-})
-type Report = z.infer<typeof reportSchema>
-const noReport: Report = { models: 0, unusableCount: 0, unusable: [], truncated: false, problem: null }
+const noReport: ScanReport = { models: 0, unusableCount: 0, unusable: [], truncated: false, problem: null }
 
-type Seen = z.infer<typeof foundModelsSchema>['folders']
+type Seen = FoundModels['folders']
 
 /** Folders of the library on any number of drives, and models that are found in those that are watched. */
 export class LibraryFolders {
@@ -181,7 +171,7 @@ export class LibraryFolders {
     emit('libraryFolders', {})
   }
 
-  #note(id: number, report: Report): void {
+  #note(id: number, report: ScanReport): void {
     this.#folders.update(id, { scanned: Date.now(), report: JSON.stringify(report) })
   }
 
@@ -206,13 +196,12 @@ export class LibraryFolders {
     for (const { id, path, mount } of this.#folders.all('watched')) if (await isHere(path, mount)) here.add(id)
     return this.#found.outsideLibrary().flatMap(({ id, folder_id, facts, dismissed }) => {
       if (!here.has(folder_id)) return []
-      const model: FoundModel = foundModelSchema.parse(JSON.parse(facts))
-      return [{ ...model, id, dismissed: dismissed === 1 }]
+      return [{ ...foundModelSchema.parse(JSON.parse(facts)), id, dismissed: dismissed === 1 }]
     })
   }
 }
 
 async function watchedOf({ id, path, mount, scanned, report }: LibraryFolderRow): Promise<Folders['watched'][number]> {
-  const known = report === null ? null : reportSchema.safeParse(JSON.parse(report))
+  const known = report === null ? null : scanReportSchema.safeParse(JSON.parse(report))
   return { id, path, isHere: await isHere(path, mount), scanned, ...(known?.data ?? noReport) }
 }

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
-import type { LibraryDrive } from '../contract/index.ts'
+import type { Drive, LibraryDrive } from '../contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
-import { type Drive, driveOf } from './drives.ts'
+import { driveOf } from './drives.ts'
 
 /** The drives of checkpoints and of folders of the library, the one with most checkpoints first. Those that are away are left out. */
 export async function librarySpace(
