@@ -6,6 +6,7 @@ import { wasAborted } from '../problems.ts'
 import { requireAllowedWithin } from './allowed-paths.ts'
 import { formatOf, imageFactsOf, inspectionOf, tokenizerOf } from './checkpoint-files.ts'
 import type { Context } from './context.ts'
+import { machineOf } from './machine.ts'
 import { parsedOnce } from './parsed-once.ts'
 
 const readStored = parsedOnce(z.object({ for: z.string(), fits: fitsSchema.nullable() }))
@@ -73,11 +74,9 @@ export class CheckpointFits {
     const inspection = inspectionOf(row)
     if (inspection.kind === 'adapter' || formatOf(inspection) === 'onnx') return null
     const { engine, options, settings } = this.#context
-    const { device, threads } = settings()
     try {
       await requireAllowedWithin(options.platform, [row.path])
-      const machine = { device: device as 'auto', ...(threads === undefined ? {} : { threads }) }
-      const fits = await engine.request('fits', { checkpoint: row.path, ...machine })
+      const fits = await engine.request('fits', { checkpoint: row.path, ...machineOf(settings()) })
       return tokenizerOf(inspection) === null && imageFactsOf(inspection) === null ? withoutTokenizer(fits) : fits
     } catch (error) {
       if (!wasAborted(error)) console.error(`what fits of ${row.path} could not be told`, error)

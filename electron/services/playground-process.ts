@@ -1,6 +1,5 @@
 import type {
   LoadedModel,
-  ServiceParams,
   Written,
   WrittenPiece,
   WritingInput,
@@ -11,6 +10,7 @@ import type { WorkControl } from '../../engine/shared/work-control.ts'
 import type { PlaygroundState } from '../contract/index.ts'
 import { EngineService } from '../engine-client.ts'
 import type { Context } from './context.ts'
+import { machineOf } from './machine.ts'
 
 /** Milliseconds without a question after which the models are released. */
 const idleFor = 10 * 60_000
@@ -76,11 +76,7 @@ export class PlaygroundProcess {
 
   /** @param keep models that are asked for too, and are not released for this one */
   async load(model: KnownModel, keep: readonly KnownModel[], control: WorkControl): Promise<LoadedModel> {
-    const { device, threads } = this.#context.settings()
-    const machine = {
-      device: device as ServiceParams<'loadModel'>['device'],
-      ...(threads === undefined ? {} : { threads }),
-    }
+    const machine = machineOf(this.#context.settings())
     // A process has one back end.
     if (this.#machine !== JSON.stringify(machine)) await this.#service.end()
     this.#machine = JSON.stringify(machine)

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { basename, join, posix, resolve } from 'node:path'
-import { clusterSchema, type DataCheck, type Job, jobSchema, parseBudget } from '../../engine/contract/index.ts'
+import { type ClusterSettings, type DataCheck, type Job, jobSchema, parseBudget } from '../../engine/contract/index.ts'
 import type { BackgroundTask, ParsedRequest } from '../contract/index.ts'
 import { emptyRow, type RunRow } from '../database/runs.ts'
 import { ProblemError } from '../problems.ts'
@@ -10,9 +10,10 @@ import { pathsOfJob, requireJobAllowed } from './job-paths.ts'
 import { placeOfExport } from './export-place.ts'
 import { exists } from './files.ts'
 import type { Library } from './library.ts'
+import { machineOf } from './machine.ts'
 import { freeRunFolder, nextName, slug } from './run-names.ts'
 import type { RunQueue } from './run-queue.ts'
-import { checkpointPathOf, restingStates, rowOf } from './run-summary.ts'
+import { checkpointPathOf, clusterOf, restingStates, rowOf } from './run-summary.ts'
 import { settingsOf } from './run-values.ts'
 
 /** Makes runs of what is asked: checks the job, enters it into the database and queues it. */
@@ -29,11 +30,10 @@ export class RunCreation {
 
   /** The job with what the settings say and, where it names none, the folder that the run would get. */
   async jobOf({ job, name, folder }: ParsedRequest<'runs.create'>): Promise<Job> {
-    const { device, threads } = this.#context.settings()
     const kind = typeof job['kind'] === 'string' ? job['kind'] : 'run'
     const empty = job['out'] === undefined || job['out'] === ''
     const out = empty ? await this.#freePlace(kind, name, job, folder) : undefined
-    const machine = { device, ...(threads === undefined ? {} : { threads }) }
+    const machine = machineOf(this.#context.settings())
     const asked = { ...(kind === 'merge' || kind === 'sweep' ? {} : machine), ...job, ...(out && { out }) }
     const parsed = jobSchema.parse(asked)
     // Nodes of a cluster are other machines than this one.
@@ -129,17 +129,15 @@ export class RunCreation {
     const { out, ...stored } = JSON.parse(row.job) as Record<string, unknown>
     const settings = { ...stored, checkpoint: checkpointPathOf(this.#context, row) ?? stored['checkpoint'] }
     const again = row.kind === 'export' && typeof out === 'string' && !(await exists(out))
-    const job = again ? { ...settings, out } : withoutPlace(settings)
+    const job = { ...settings, ...(again ? { out } : clusterOfRetry(row)) }
     return await this.create({ name: nextName(row.name), job, parentId: row.id })
   }
 }
 
-/** A job whose sweep gets a new folder on a cluster beside its last one. */
-function withoutPlace(job: Record<string, unknown>): Record<string, unknown> {
-  const cluster = clusterSchema.safeParse(job['cluster']).data
-  return cluster?.remote === undefined
-    ? job
-    : { ...job, cluster: { ...cluster, remote: posix.dirname(cluster.remote) } }
+/** A sweep that is tried again gets a new folder on its cluster, beside its last one. */
+function clusterOfRetry(row: RunRow): { cluster?: ClusterSettings } {
+  const cluster = clusterOf(row)
+  return cluster?.remote === undefined ? {} : { cluster: { ...cluster, remote: posix.dirname(cluster.remote) } }
 }
 
 /** What a run is called that was given no name; its checkpoint is called the same. */

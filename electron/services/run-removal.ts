@@ -20,8 +20,8 @@ export async function removeFiles(
 ): Promise<void> {
   const { runs, checkpoints, options, emit } = context
   for (const { id, name, state } of outlines) {
-    const above = sweepAbove(runs.get(id)!, runs)
-    if (above && files === 'trash' && ['queued', ...busyStates].includes(above.state))
+    const above = files === 'trash' ? sweepAbove(runs.get(id)!, runs) : null
+    if (above && ['queued', ...busyStates].includes(above.state))
       throw new ProblemError('in-use', `${name} belongs to ${above.name}, which is ${above.state} on a cluster.`)
     if (state === 'queued' || busyStates.includes(state))
       throw new ProblemError('in-use', `${name} is ${state}: cancel it first.`)

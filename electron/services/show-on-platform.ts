@@ -1,3 +1,4 @@
+import { sum } from '../../engine/shared/sum.ts'
 import type { Context } from './context.ts'
 import type { RunProcess } from './run-process.ts'
 import { clusterOf } from './run-summary.ts'
@@ -9,6 +10,5 @@ export function showOnPlatform({ options, runs, settings }: Context, processes: 
   const here = [...processes.keys()].some((id) => !clusterOf(runs.get(id)!))
   platform.keepAwake(here && settings().keepAwake)
   const fractions = [...processes.values()].map(({ progress: { overall } }) => overall?.fraction ?? 0)
-  const sum = fractions.reduce((total, fraction) => total + fraction, 0)
-  platform.showProgress(fractions.length === 0 ? null : sum / fractions.length)
+  platform.showProgress(fractions.length === 0 ? null : sum(fractions) / fractions.length)
 }
