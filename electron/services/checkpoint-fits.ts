@@ -8,6 +8,7 @@ import { formatOf, imageFactsOf, inspectionOf, tokenizerOf } from './checkpoint-
 import type { Context } from './context.ts'
 import { machineOf } from './machine.ts'
 import { parsedOnce } from './parsed-once.ts'
+import { Passes } from './passes.ts'
 
 const readStored = parsedOnce(z.object({ for: z.string(), fits: fitsSchema.nullable() }))
 /** Milliseconds between two messages of what was found out. */
@@ -17,8 +18,7 @@ const period = 1000
 export class CheckpointFits {
   readonly #context: Context
   readonly #onKnown: (id: number) => void
-  #last: Promise<void> = Promise.resolve()
-  #again = false
+  readonly #passes = new Passes(() => this.#all())
 
   /** @param onKnown is called for one of those that were found out, and says that the list is another one */
   constructor(context: Context, onKnown: (id: number) => void) {
@@ -28,15 +28,10 @@ export class CheckpointFits {
 
   /** Finds out what is missing, one checkpoint at a time. */
   start(): void {
-    // One waiting pass is enough, however many ask.
-    if (this.#again) return
-    this.#again = true
-    this.#last = this.#last.then(() => this.#all())
-    this.#context.inBackground(this.#last)
+    if (!this.#passes.isWaiting) this.#context.inBackground(this.#passes.ask())
   }
 
   async #all(): Promise<void> {
-    this.#again = false
     const { checkpoints } = this.#context
     let told = performance.now()
     let untold: number | null = null

@@ -1,12 +1,13 @@
 import { wasAborted } from '../problems.ts'
 import { requireAllowedWithin } from './allowed-paths.ts'
 import type { Context } from './context.ts'
+import { Passes } from './passes.ts'
 
 /** Hashes the checkpoints of the library in the background, so that duplicates are found. */
 export class CheckpointHashing {
   readonly #context: Context
   readonly #onHashed: (id: number) => void
-  #last: Promise<void> = Promise.resolve()
+  readonly #passes = new Passes(() => this.#hashAll())
 
   /** @param onHashed is called for a checkpoint that has its hash now, and for each one with the same hash */
   constructor(context: Context, onHashed: (id: number) => void) {
@@ -16,8 +17,7 @@ export class CheckpointHashing {
 
   /** Computes the hashes that are missing, one checkpoint at a time. */
   start(): void {
-    this.#last = this.#last.then(() => this.#hashAll())
-    this.#context.inBackground(this.#last)
+    if (!this.#passes.isWaiting) this.#context.inBackground(this.#passes.ask())
   }
 
   async #hashAll(): Promise<void> {

@@ -11,6 +11,7 @@ import type { Context } from './context.ts'
 import { driveOf, isHere, isMounted, mountOf } from './drives.ts'
 import type { Handlers } from './handlers.ts'
 import { librarySpace } from './library-space.ts'
+import { Passes } from './passes.ts'
 
 const noReport: ScanReport = { models: 0, unusableCount: 0, unusable: [], truncated: false, problem: null }
 
@@ -24,8 +25,7 @@ export class LibraryFolders {
   /** Folders that were looked through, by the watched folder that they are in; none where a look is due. */
   readonly #seen = new Map<number, Seen>()
   readonly #wasHere = new Map<string, boolean>()
-  #last: Promise<void> = Promise.resolve()
-  #waits = false
+  readonly #passes = new Passes(() => this.#scanDue())
 
   constructor(context: Context) {
     this.#context = context
@@ -45,7 +45,7 @@ export class LibraryFolders {
     },
     'libraryFolders.scan': async () => {
       this.#seen.clear()
-      await this.#scanDue()
+      await this.#passes.ask()
       return undefined
     },
     'libraryFolders.offers': () => this.#offers(),
@@ -76,7 +76,7 @@ export class LibraryFolders {
     for (const other of others) if (use === 'watched' && isWithin(other.path, [path])) this.#folders.remove(other.id)
     this.#folders.insert({ path, use, mount: await mountOf(path), scanned: null, report: null })
     this.#context.emit('libraryFolders', {})
-    if (use === 'watched') this.#context.inBackground(this.#scanDue())
+    if (use === 'watched') this.#context.inBackground(this.#passes.ask())
     return undefined
   }
 
@@ -121,7 +121,7 @@ export class LibraryFolders {
       if (row.use === 'watched' && (!here || (await this.#hasChanged(row)))) this.#seen.delete(row.id)
     }
     if (moved) this.#context.emit('libraryFolders', {})
-    await this.#scanDue()
+    await this.#passes.ask()
     return moved
   }
 
@@ -134,16 +134,8 @@ export class LibraryFolders {
   }
 
   /** Looks through the watched folders that it has not looked through since they changed. */
-  #scanDue(): Promise<void> {
-    if (this.#waits) return this.#last
-    this.#waits = true
-    this.#last = this.#last
-      .catch(() => {})
-      .then(async () => {
-        this.#waits = false
-        for (const row of this.#folders.all('watched')) if (!this.#seen.has(row.id)) await this.#scan(row)
-      })
-    return this.#last
+  async #scanDue(): Promise<void> {
+    for (const row of this.#folders.all('watched')) if (!this.#seen.has(row.id)) await this.#scan(row)
   }
 
   async #scan(row: LibraryFolderRow): Promise<void> {

@@ -6,6 +6,7 @@ import { after, test } from 'node:test'
 import { z } from 'zod'
 import { driveOf, isHere, isMounted, mountOf, requireRoom } from '../../../electron/services/drives.ts'
 import { parsedOnce } from '../../../electron/services/parsed-once.ts'
+import { Passes } from '../../../electron/services/passes.ts'
 import { Library } from '../../../electron/services/library.ts'
 import { contextOn } from './context.ts'
 import { sample } from './services.ts'
@@ -157,4 +158,16 @@ test('what is kept of a checkpoint is read once, however often lists ask for it'
   for (let number = 3; number < 5000; number++) read(`{"a":${number}}`)
   read('{"a":1}')
   assert.equal(readings, 5000, 'what was not asked for in a long time is read again')
+})
+
+test('one pass that waits is enough for all who ask, and one that failed stops none after it', async () => {
+  let begun = 0
+  const passes = new Passes(async () => {
+    if (++begun === 1) throw new Error('one bad entry')
+  })
+  const asked = [passes.ask(), passes.ask()]
+  for (const pass of asked) await assert.rejects(pass, /one bad entry/)
+  assert.equal(begun, 1)
+  await passes.ask()
+  assert.deepEqual([begun, passes.isWaiting], [2, false])
 })
