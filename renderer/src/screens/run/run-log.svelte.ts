@@ -2,7 +2,7 @@ import type { LogLine } from '../../../../electron/contract/index.ts'
 import { call } from '../../client/index.ts'
 import { merged } from './merged.ts'
 
-export type LogLevel = 'all' | 'warnings'
+type LogLevel = 'all' | 'warnings'
 
 /** Log lines that are read at once, and kept on the page while new ones come; older ones are read again when asked for. */
 const page = 200
@@ -15,8 +15,8 @@ export class RunLog {
   begins = $state(true)
   level = $state<LogLevel>('all')
   readonly #id: number
-  /** Lines that came while others were being read. */
-  #came: LogLine[] = []
+  /** Lines that come while others are being read; null while none are. */
+  #came: LogLine[] | null = null
   /** Counts the readings: what an older one answers is dropped. */
   #latest = 0
 
@@ -27,13 +27,18 @@ export class RunLog {
   /** Reads the newest lines. */
   async read(level = this.level): Promise<void> {
     const mine = ++this.#latest
-    this.#came = []
-    const lines = await call('runs.log', { id: this.#id, level, limit: page })
-    if (mine !== this.#latest) return
-    this.level = level
-    this.lines = lines
-    this.begins = lines.length < page
-    this.add(this.#came)
+    const came: LogLine[] = []
+    this.#came = came
+    try {
+      const lines = await call('runs.log', { id: this.#id, level, limit: page })
+      if (mine !== this.#latest) return
+      this.level = level
+      this.lines = lines
+      this.begins = lines.length < page
+    } finally {
+      if (this.#came === came) this.#came = null
+    }
+    this.add(came)
   }
 
   /** Reads the page before what is there. */
@@ -51,7 +56,7 @@ export class RunLog {
 
   /** Takes in lines that were just told. */
   add(lines: readonly LogLine[]): void {
-    this.#came.push(...lines)
+    this.#came?.push(...lines)
     const fitting = this.level === 'all' ? lines : lines.filter(({ level }) => level !== 'info')
     const all = merged(this.lines, fitting, ({ id }) => id)
     if (all.length > longest) this.begins = false
