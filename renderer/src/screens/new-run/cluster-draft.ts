@@ -31,10 +31,15 @@ const shown: Record<string, Partial<Setting>> = {
     sentence: 'Of each start of a run, as 12:00:00. A run that is not done by then goes on in another start.',
   },
   parallel: { label: 'Runs at a time', sentence: 'At most; left empty, as many as the cluster has room for.' },
-  setup: { label: 'Setup file', sentence: 'Shell file that a node reads before each run: modules, Node, a container.' },
+  setup: {
+    label: 'Setup file',
+    sentence: 'Shell file that a node reads before each run: modules, Node, a container.',
+    browse: 'file',
+  },
   secateur: {
     label: "Secateur's folder",
     sentence: 'On shared storage, as the nodes see it; left empty, the one that this app was started from.',
+    browse: 'folder',
   },
   fetchOutputs: {
     label: 'Fetch the weights',
@@ -56,6 +61,7 @@ const overSsh: Record<string, string> = {
 }
 const sshSettings: readonly Setting[] = [...clusterSettings, fetchSetting].map((setting) => ({
   ...setting,
+  browse: undefined,
   sentence: overSsh[setting.key] ?? setting.sentence,
 }))
 
