@@ -36,7 +36,9 @@ const optionOf = (checkpoint: CheckpointSummary): CheckpointOption => ({
     familyName(checkpoint.family),
     `${parameters(checkpoint.parameters)} parameters`,
     bytes(checkpoint.bytes),
-    ...[absenceOf(checkpoint) ?? []].flat(),
-  ].join(' · '),
+    absenceOf(checkpoint),
+  ]
+    .filter((part) => part !== null)
+    .join(' · '),
   disabled: !isHere(checkpoint),
 })
