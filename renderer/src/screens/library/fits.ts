@@ -12,7 +12,7 @@ const places: Record<Fit['placement'], string> = {
   streamed: 'GPU, weights streamed',
 }
 
-export interface FitRow {
+interface FitRow {
   work: string
   fits: boolean
   /** "bf16", "8-bit"; the type itself where it has no short name. */
