@@ -10,12 +10,10 @@ const [command, ...rest] = process.argv.slice(2)
 const node = setUp()
 const bin = (path) => [node, join(root, 'node_modules', path)]
 const script = (path) => [node, join(root, path), ...rest]
-const prettier = bin('prettier/bin/prettier.cjs')
+const oxfmt = bin('oxfmt/bin/oxfmt')
 const svelteCheck = [...bin('svelte-check/bin/svelte-check'), '--workspace', 'renderer', '--tsconfig', 'tsconfig.json']
-/** Files that are as they were when they were checked last are not checked again. */
-const seen = ['--cache', '--cache-strategy', 'content', '--cache-location', join(root, 'node_modules/.cache/prettier')]
 const checks = [
-  ['formatting', [...prettier, ...seen, '--check', '.']],
+  ['formatting', [...oxfmt, '--check', '.']],
   ['types', [...bin('typescript/bin/tsc'), '--noEmit']],
   ['types of the renderer', [...svelteCheck, '--fail-on-warnings', '--output', 'human']],
   ['lint', [...bin('oxlint/bin/oxlint'), '--deny-warnings']],
@@ -79,7 +77,7 @@ const commands = {
   test: () => testSteps(chooseTests(rest), rest.length ? [] : checks),
   'test:unit': () => testSteps(chooseTests(rest, { unit: true })),
   'test:watch': () => watchSteps(chooseTests(rest, { unit: true })),
-  format: () => [['format', [...prettier, ...seen, '--write', '.']]],
+  format: () => [['format', [...oxfmt, '.']]],
 }
 if (!Object.hasOwn(commands, command ?? ''))
   fail(`unknown command "${command}"; use one of ${Object.keys(commands).join(', ')}`)

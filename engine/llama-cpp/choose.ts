@@ -8,7 +8,8 @@ import { findLlamaCpp, type LlamaCpp } from './installed.ts'
 
 /** What runs a model, and why the other does not; null where this one was asked for. */
 export type ChosenRunner =
-  { runner: 'llama.cpp'; llama: LlamaCpp; why: string | null } | { runner: 'secateur'; why: string | null }
+  | { runner: 'llama.cpp'; llama: LlamaCpp; why: string | null }
+  | { runner: 'secateur'; why: string | null }
 
 export interface RunnerQuestion extends RunnerSettings {
   device: string

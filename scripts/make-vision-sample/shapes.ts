@@ -93,12 +93,12 @@ export const shapes: readonly Shape[] = [
   {
     name: 'two-dots',
     turn: 0.5,
-    make: (random) => discs([[-0.6, 0], [0.6, 0]], between(random, 0.3, 0.45)), // prettier-ignore
+    make: (random) => discs([[-0.6, 0], [0.6, 0]], between(random, 0.3, 0.45)), // oxfmt-ignore
   },
   {
     name: 'three-dots',
     turn: 0.5,
-    make: (random) => discs([[-0.6, 0.4], [0.6, 0.4], [0, -0.6]], between(random, 0.3, 0.45)), // prettier-ignore
+    make: (random) => discs([[-0.6, 0.4], [0.6, 0.4], [0, -0.6]], between(random, 0.3, 0.45)), // oxfmt-ignore
   },
   {
     name: 'stripes',

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { format, resolveConfig } from 'prettier'
+import { format } from 'oxfmt'
 import type { Finding } from './judge.ts'
 
 export const page = join(import.meta.dirname, '../../docs/compatibility.md')
@@ -33,8 +33,9 @@ const judged = /^_(?:Not judged when this page was last written \([^\n]*\)\. )?(
 export async function writePage(outcomes: readonly Outcome[], today: string): Promise<void> {
   const before = sectionsOf(readFileSync(page, 'utf8'))
   const sections = outcomes.map(({ title, found }) => sectionOf(title, found, before.get(title), today))
-  const options = await resolveConfig(page)
-  writeFileSync(page, await format([head, ...sections, tail].join('\n'), { ...options, filepath: page }))
+  const { code, errors } = await format(page, [head, ...sections, tail].join('\n'), { printWidth: 120 })
+  if (errors.length) throw new Error(`the page cannot be formatted: ${errors.map(({ message }) => message).join('; ')}`)
+  writeFileSync(page, code)
 }
 
 /** Sections of a page by their heading: the line below it, and the text. */

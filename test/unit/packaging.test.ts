@@ -153,7 +153,7 @@ test('the list of parts names what is shipped, and no tool', () => {
   const names = components.map(({ name }) => name)
   for (const name of ['onnxruntime-node', 'better-sqlite3', 'svelte', 'uplot', 'electron', 'zod'])
     assert.ok(names.includes(name), name)
-  for (const name of ['prettier', 'typescript', 'vite', 'playwright', 'electron-builder', '@tensorflow/tfjs-node-gpu'])
+  for (const name of ['oxfmt', 'typescript', 'vite', 'playwright', 'electron-builder', '@tensorflow/tfjs-node-gpu'])
     assert.ok(!names.includes(name), name)
   assert.equal(metadata.component.name, 'secateur')
   const known = new Set([metadata.component, ...components].map((part) => part['bom-ref']))

@@ -43,11 +43,7 @@ interface Control extends WorkControl {
 }
 
 /** The times that a job's budget needs; null where it needs none. */
-export const timesForBudget = async (
-  job: TimesJob,
-  model: TargetModel,
-  control: Control,
-): Promise<LayerTimes | null> =>
+export const timesForBudget = async (job: TimesJob, model: TargetModel, control: Control): Promise<LayerTimes | null> =>
   job.budget !== undefined && isTime(parseBudget(job.budget).measure) ? await layerTimes(job, model, control) : null
 
 /**

@@ -43,7 +43,11 @@ export function meaning(
   key: string,
   after: string | null,
 ):
-  { go: 'library' | 'datasets' | 'new' | 'history' | 'playground' | 'settings' } | 'help' | 'search' | 'prefix' | null {
+  | { go: 'library' | 'datasets' | 'new' | 'history' | 'playground' | 'settings' }
+  | 'help'
+  | 'search'
+  | 'prefix'
+  | null {
   if (after === 'g') {
     const go = { l: 'library', d: 'datasets', n: 'new', h: 'history', p: 'playground', s: 'settings' } as const
     const screen = go[key.toLowerCase() as keyof typeof go]

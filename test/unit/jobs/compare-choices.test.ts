@@ -77,7 +77,7 @@ test('rows of a task are laid beside each other with their texts, found by what 
   assert.deepEqual(await rows({ order: 'change' }), [3, 1, 0, 2])
   assert.deepEqual(await rows({ order: 'change', offset: 1, limit: 2 }), [1, 0])
   const alone = (await compare({ after, outcome: 'wrong' }))!
-  assert.deepEqual([alone.paired, alone.rows.map((one) => [one.row, one.before])], [null, [[1, null], [3, null]]]) // prettier-ignore
+  assert.deepEqual([alone.paired, alone.rows.map((one) => [one.row, one.before])], [null, [[1, null], [3, null]]]) // oxfmt-ignore
 })
 
 test('acc_norm counts by the choice that is likeliest for its length', async () => {
@@ -86,7 +86,7 @@ test('acc_norm counts by the choice that is likeliest for its length', async () 
   const after = await scored(file, [-1, -1, -1, -9], [0, 0, 1, 0])
   const found = (await compare({ before, after, metric: 'accNorm', outcome: 'changed' }))!
   assert.equal(found.normalised, true)
-  assert.deepEqual(found.rows.map(({ row: at, after: { predicted } }) => [at, predicted]), [[1, 0]]) // prettier-ignore
+  assert.deepEqual(found.rows.map(({ row: at, after: { predicted } }) => [at, predicted]), [[1, 0]]) // oxfmt-ignore
 })
 
 test('runs on files with other rows are paired by their texts, two of the same text in turn', async () => {
@@ -94,7 +94,7 @@ test('runs on files with other rows are paired by their texts, two of the same t
   const after = await scored(taskFile(['Open a jar', 'Peel an egg', 'Open a jar']), [-3, -1, -1])
   const found = (await compare({ before, after }))!
   assert.deepEqual([found.n, found.unmatched], [2, { before: 1, after: 1 }])
-  assert.deepEqual(found.rows.map(({ before: was, after: is }) => [was!.right, is.right]), [[true, false], [false, true]]) // prettier-ignore
+  assert.deepEqual(found.rows.map(({ before: was, after: is }) => [was!.right, is.right]), [[true, false], [false, true]]) // oxfmt-ignore
 })
 
 test('a task file that is gone or was changed since is named, and what was kept is shown without it', async () => {

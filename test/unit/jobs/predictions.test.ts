@@ -55,7 +55,7 @@ test('an evaluation keeps what both checkpoints said of each picture, and repeat
   assert.deepEqual(both.paired, besideDense!.images)
   const rightOf = (which: 'before' | 'after') => both.pictures.filter((one) => one[which]!.rank === 0).length
   assert.deepEqual([rightOf('before'), rightOf('after')], [7 * dense!.classification!.top1, 7 * classification!.top1])
-  assert.deepEqual(both.classes.map(({ name, n }) => [name, n]), [['class 0', 3], ['class 1', 2], ['class 2', 2]]) // prettier-ignore
+  assert.deepEqual(both.classes.map(({ name, n }) => [name, n]), [['class 0', 3], ['class 1', 2], ['class 2', 2]]) // oxfmt-ignore
   assert.equal(both.pictures[0]!.name, '0/0.png')
 })
 

@@ -32,7 +32,7 @@ test('pairs are counted off the diagonal, the most confused first, with what the
     assert.equal(before, dense.confusion[label]![predicted])
     assert.ok(at === 0 || count <= pairs[at - 1]!.count)
   }
-  assert.deepEqual(confusedPairs([[3, 1], [0, 0]], null), [{ label: 0, predicted: 1, count: 1, share: 0.25, before: null }]) // prettier-ignore
+  assert.deepEqual(confusedPairs([[3, 1], [0, 0]], null), [{ label: 0, predicted: 1, count: 1, share: 0.25, before: null }]) // oxfmt-ignore
 })
 
 test('the error of a share is that of its zeros and ones', () => {
@@ -55,8 +55,8 @@ test('classes are ordered by accuracy, or so that those stand together that are 
   const order = ordered([0, 1, 2, 3, 4, 5], confusion, 'confused')
   assert.deepEqual(order.toSorted(), [0, 1, 2, 3, 4, 5])
   const apart = (one: number, other: number) => Math.abs(order.indexOf(one) - order.indexOf(other))
-  for (const [one, other] of [[0, 3], [1, 4], [2, 5], [3, 1]] as const) assert.equal(apart(one, other), 1, `${order}`) // prettier-ignore
-  assert.deepEqual(seenClasses([[1, 0, 0], [0, 0, 0], [0, 0, 0]], [[0, 0, 0], [0, 0, 0], [0, 1, 0]]), [0, 1, 2]) // prettier-ignore
+  for (const [one, other] of [[0, 3], [1, 4], [2, 5], [3, 1]] as const) assert.equal(apart(one, other), 1, `${order}`) // oxfmt-ignore
+  assert.deepEqual(seenClasses([[1, 0, 0], [0, 0, 0], [0, 0, 0]], [[0, 0, 0], [0, 0, 0], [0, 1, 0]]), [0, 1, 2]) // oxfmt-ignore
 })
 
 test('two hundred classes are ordered in the time of a click', () => {
@@ -106,7 +106,7 @@ test('classes are laid beside each other by name, and sorted with those without 
     { key: 'a', label: 'A', score: score(['x', 4, 0.5], ['y', 2, 1], ['z', 0, null]) },
     { key: 'b', label: 'B', score: score(['y', 2, 0.5], ['x', 4, 0.75], ['w', 1, 0]) },
   ])
-  assert.deepEqual(rows.map(({ name, change }) => [name, change]), [['x', 0.25], ['y', -0.5], ['w', null]]) // prettier-ignore
+  assert.deepEqual(rows.map(({ name, change }) => [name, change]), [['x', 0.25], ['y', -0.5], ['w', null]]) // oxfmt-ignore
   const names = (by: string, descending: boolean) => sortedRows(rows, { by, descending }).map(({ name }) => name)
   assert.deepEqual(names('change', false), ['y', 'x', 'w'])
   assert.deepEqual(names('change', true), ['x', 'y', 'w'])

@@ -143,7 +143,7 @@ describe('a byte-level tokenizer.json', () => {
 
   test('starts a word at each blank of a Metaspace that splits, and not of one that does not', async () => {
     const vocab = { '\u2581': 0, a: 1, '\u2581a': 2, '\u2581\u2581': 3 }
-    const merges = [['\u2581', '\u2581'], ['\u2581', 'a']] // prettier-ignore
+    const merges = [['\u2581', '\u2581'], ['\u2581', 'a']] // oxfmt-ignore
     const json = { model: { type: 'BPE', vocab, merges }, decoder: { type: 'Metaspace' } }
     const metaspace = { type: 'Metaspace', replacement: '\u2581', prepend_scheme: 'never' }
     const splits = await open({ ...json, pre_tokenizer: metaspace }, {})

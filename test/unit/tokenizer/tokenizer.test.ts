@@ -48,7 +48,7 @@ describe('the 32k Llama tokenizer.model', needs('tokenizer', 'wikitext-2', 'ptb'
     assert.deepEqual(ids.slice(0, 8), [1, 29871, 13, 13, 353, 4755, 350, 5059])
     assert.equal(llama.decode(ids), wikitext)
 
-    const sentences = (name: string) => text(name).trimEnd().split('\n').map((line) => line.trim()) // prettier-ignore
+    const sentences = (name: string) => text(name).trimEnd().split('\n').map((line) => line.trim()) // oxfmt-ignore
     assert.equal(llama.encode(sentences('ptb/ptb.valid.txt').join('\n\n')).length, 101988)
     assert.equal(llama.encode(sentences('ptb/ptb.test.txt').join('\n\n')).length, 115047)
   })
@@ -61,7 +61,7 @@ describe('the 32k Llama tokenizer.model', needs('tokenizer', 'wikitext-2', 'ptb'
     assert.deepEqual(llama.encode(' a marsh', withoutSpecial), [29871, 263, 1766, 845])
     assert.deepEqual(
       llama.encode('Question: dresser\nAnswer: finish, woodgrain with  bobby pin '),
-      [1, 894, 29901, 10714, 261, 13, 22550, 29901, 8341, 29892, 8112, 3874, 262, 411, 29871, 289, 711, 1609, 12534, 29871], // prettier-ignore
+      [1, 894, 29901, 10714, 261, 13, 22550, 29901, 8341, 29892, 8112, 3874, 262, 411, 29871, 289, 711, 1609, 12534, 29871], // oxfmt-ignore
     )
   })
 

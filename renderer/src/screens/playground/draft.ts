@@ -48,7 +48,10 @@ export const draftOf = ({ stop, alternatives: told, ...settings }: engine.Writin
 
 /** What an address asks for: a question of the history, checkpoints, or what goes with a checkpoint or a run. */
 export type Entry =
-  { question: number } | { checkpoints: number[] } | { beside: { checkpoint: number } | { run: number } } | null
+  | { question: number }
+  | { checkpoints: number[] }
+  | { beside: { checkpoint: number } | { run: number } }
+  | null
 
 export function entryOf(query: URLSearchParams): Entry {
   const [question] = idList(query.get('question'))

@@ -52,7 +52,7 @@ const padded = (row: number[]) => [...row, ...Array.from({ length: (4 - (row.len
 
 /** A BMP file of two rows, the lower one first: blue and green over red and white. */
 export function bmp(bits: 8 | 24 | 32): Buffer {
-  const colours = [[0, 0, 255], [255, 255, 255], [255, 0, 0], [0, 255, 0]] // prettier-ignore
+  const colours = [[0, 0, 255], [255, 255, 255], [255, 0, 0], [0, 255, 0]] // oxfmt-ignore
   const palette = bits === 8 ? colours.flatMap((colour) => [...colour, 0]) : []
   const cells = (first: number) =>
     [first, first + 1].flatMap((i) => (bits === 8 ? [i] : [...colours[i]!, ...(bits === 32 ? [255] : [])]))
