@@ -44,6 +44,32 @@ function testSteps({ flags, tests, specs }, before = []) {
 /** Runs tests again when they or what they import changes, until Ctrl-C. */
 const watchSteps = ({ flags, tests }) => [['tests', [node, '--test', '--watch', ...flags, ...tests]]]
 
+/** Benchmarks that take turns with other programs, or measure one thing, by the word that `npm run bench` takes. */
+const benchmarks = {
+  training: 'training.ts',
+  models: 'peft.ts',
+  generation: 'generation.ts',
+  tasks: 'evaluation.ts',
+  vit: 'vit.ts',
+  pictures: 'pictures.ts',
+  distillation: 'distillation.ts',
+  'scoring-memory': 'scoring-memory.ts',
+  'protected-layers': 'protected-layers.ts',
+  'removal-loss': 'removal-loss.ts',
+}
+/** What `npm run bench` measures by itself: what users wait for on a processor. */
+const usualBenchmarks = ['training', 'models', 'generation']
+
+/** The benchmark that the first word names, with the flags after it; flags alone are those of `training`. */
+function benchSteps([first, ...flags]) {
+  const step = (name, words = []) => [`bench ${name}`, [node, join(root, 'test/bench', benchmarks[name]), ...words]]
+  if (first === undefined) return usualBenchmarks.map((name) => step(name))
+  if (first.startsWith('-')) return [step('training', [first, ...flags])]
+  if (!Object.hasOwn(benchmarks, first))
+    throw new Error(`unknown benchmark "${first}"; use one of ${Object.keys(benchmarks).join(', ')}`)
+  return [step(first, flags)]
+}
+
 const commands = {
   start: () => [['start', script('scripts/start.ts')]],
   dev: () => [['dev', script('scripts/dev.ts')]],
@@ -62,7 +88,7 @@ const commands = {
   'make-vision-sample': () => [['make-vision-sample', script('scripts/make-vision-sample/main.ts')]],
   'train-vit': () => [['train-vit', script('scripts/vision/main.ts')]],
   record: () => [['record', script('test/record/main.ts')]],
-  bench: () => [['bench', script('test/bench/training.ts')]],
+  bench: () => benchSteps(rest),
   'bench:app': () => [['bench:app', script('test/bench/app.ts')]],
   'bench:export': () => [['bench:export', script('test/bench/export.ts')]],
   'bench:memory': () => [['bench:memory', script('test/bench/memory/main.ts')]],

@@ -1,4 +1,4 @@
-// node test/bench/distillation.ts: what the dense model costs as the teacher. A training step without it, with it, and with
+// npm run bench -- distillation: what the dense model costs as the teacher. A training step without it, with it, and with
 // what is kept of it, turn by turn on the same threads, and the peak memory of each. Times are those of the processor, so that
 // other programs change little; more than one thread would count their waiting for each other.
 import { parseArgs } from 'node:util'

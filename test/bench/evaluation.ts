@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import environment from '../../resources/engine-environment.json' with { type: 'json' }
 import { sample } from '../e2e/secateur.ts'
 import { cutRows, officialFiles, sampleFiles } from '../judges/lm-eval.ts'
-import { pythonOfJudges } from './python-of-judges.ts'
+import { pythonOfJudges } from './peers.ts'
 import { flagsOf, median, start, takeTurns } from './workers.ts'
 
 const { values } = parseArgs({

@@ -1,7 +1,6 @@
 // Tokens that are generated in a second, and tokens of a prompt that are read, beside llama.cpp on the same file, turn by turn on
 // the same threads.
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -10,6 +9,7 @@ import { runJob } from '../../engine/jobs/index.ts'
 import { exportSchema } from '../../engine/contract/index.ts'
 import { findLlamaCpp } from '../../engine/llama-cpp/installed.ts'
 import { type SizeName, writeRandomCheckpoint } from './memory/models.ts'
+import { llamaCppOfJudges } from './peers.ts'
 import { type Answer, median, start, takeTurns } from './workers.ts'
 
 const { values } = parseArgs({
@@ -19,8 +19,8 @@ const { values } = parseArgs({
     prompt: { type: 'string', default: '128' },
     tokens: { type: 'string', default: '32' },
     threads: { type: 'string', default: String(availableParallelism()) },
-    /** A folder in which node-llama-cpp is installed; it is no dependency of Secateur's. */
-    'llama-cpp': { type: 'string', default: join(import.meta.dirname, '../..') },
+    /** A folder in which node-llama-cpp is installed, which is no dependency of Secateur's; that of the judges unless given. */
+    'llama-cpp': { type: 'string' },
     /** Another checkout of Secateur, to compare with. */
     before: { type: 'string' },
   },
@@ -28,8 +28,7 @@ const { values } = parseArgs({
 const root = join(import.meta.dirname, '../..')
 const folder = mkdtempSync(join(tmpdir(), 'secateur-generation-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
-const noLlama = whyNoLlama()
-if (noLlama) console.error(`node-llama-cpp is left out: ${noLlama}`)
+const llamaCpp = llamaCppOfJudges(values['llama-cpp'])
 
 console.log(
   `${values.threads} threads, a prompt of ${values.prompt} tokens and ${values.tokens} after it, median of ${values.repeats}\n`,
@@ -62,8 +61,8 @@ async function measure(model: string): Promise<void> {
     const args = [join(import.meta.dirname, 'runner-worker.ts'), '--file', file, ...work]
     workers.push(await start('Secateur on llama.cpp', process.execPath, args, environment))
   }
-  if (!noLlama) {
-    const args = ['--file', file, '--folder', values['llama-cpp'], ...work]
+  if (llamaCpp) {
+    const args = ['--file', file, '--folder', llamaCpp, ...work]
     workers.push(
       await start('node-llama-cpp', process.execPath, [join(import.meta.dirname, 'llama-worker.ts'), ...args], {}),
     )
@@ -105,13 +104,4 @@ async function ggufOf(checkpoint: string, model: string): Promise<string> {
   const job = exportSchema.parse({ kind: 'export', format: 'gguf', checkpoint, out: file, type: 'f16', proof: false })
   await runJob(job, { emit: () => {}, signal: new AbortController().signal, resume: false })
   return file
-}
-
-function whyNoLlama(): string | null {
-  try {
-    createRequire(join(resolve(values['llama-cpp']), 'package.json')).resolve('node-llama-cpp')
-    return null
-  } catch (error) {
-    return (error as Error).message.split('\n')[0]!
-  }
 }

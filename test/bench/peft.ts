@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import environment from '../../resources/engine-environment.json' with { type: 'json' }
 import { sizeNames, writeRandomCheckpoint } from './memory/models.ts'
-import { pythonOfJudges } from './python-of-judges.ts'
+import { pythonOfJudges } from './peers.ts'
 import { type Answer, flagsOf, median, start, takeTurns } from './workers.ts'
 
 const { values } = parseArgs({

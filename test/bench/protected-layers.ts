@@ -1,4 +1,4 @@
-// node_modules/.bin/node test/bench/protected-layers.ts: the loss on a text when the groups that LoRAPrune scores lowest go at
+// npm run bench -- protected-layers: the loss on a text when the groups that LoRAPrune scores lowest go at
 // once, nothing trained: in all layers, in those alone that the paper's code does not protect, and in one layer at a time.
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'

@@ -1,4 +1,4 @@
-// node test/bench/removal-loss.ts: the loss that is left when a fraction of the sample's channels goes at once, chosen by
+// npm run bench -- removal-loss: the loss that is left when a fraction of the sample's channels goes at once, chosen by
 // scores of several kinds and by their negatives, and how each goes with LoRAPrune's (rank correlation, a layer each).
 import { join } from 'node:path'
 import { rankCorrelation } from '../../engine/jobs/measure.ts'

@@ -1,4 +1,4 @@
-// node test/bench/scoring-memory.ts: peak memory of scoring every group of a model 2048 wide, by the adapter's gradients
+// npm run bench -- scoring-memory: peak memory of scoring every group of a model 2048 wide, by the adapter's gradients
 // and by those of the weights, each in a process of its own.
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'

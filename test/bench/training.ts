@@ -2,7 +2,8 @@
 // and peak memory against the number of layers.
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { median, ours, type Shape, takeTurns, theirs, whyNoPyTorch } from './workers.ts'
+import { pythonOfJudges } from './peers.ts'
+import { median, ours, type Shape, takeTurns, theirs } from './workers.ts'
 
 const { values } = parseArgs({
   options: {
@@ -11,7 +12,8 @@ const { values } = parseArgs({
     repeats: { type: 'string', default: '5' },
     steps: { type: 'string', default: '12' },
     threads: { type: 'string', default: String(availableParallelism()) },
-    python: { type: 'string', default: '/usr/bin/python3' },
+    /** One with torch; that of the judges unless given. */
+    python: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 })
@@ -25,11 +27,11 @@ const shapes: Record<string, Shape> = Object.fromEntries(
 const ourModes = ['step-keep', 'step-recompute', 'forward', 'score', 'linear-layers']
 const theirModes = ['step', 'step-checkpointing', 'forward', 'score', 'linear-layers']
 
-const noPyTorch = whyNoPyTorch(values.python)
-if (noPyTorch) console.error(`PyTorch is left out, there are no ratios: ${noPyTorch}`)
 const list = (text: string) => text.split(',').filter((each) => each !== '')
+const widths = list(values.widths)
+const python = widths.length > 0 ? pythonOfJudges(values.python, 'PyTorch') : null
 const speed = []
-for (const width of list(values.widths)) speed.push(...(await measureSpeed(width)))
+for (const width of widths) speed.push(...(await measureSpeed(width)))
 const memory = []
 for (const layers of list(values.layers)) memory.push(await measureMemory(Number(layers)))
 if (values.json) console.log(JSON.stringify({ threads: values.threads, speed, memory }))
@@ -47,7 +49,7 @@ async function measureSpeed(width: string): Promise<Measured[]> {
   if (!shape) throw new Error(`no shape of width ${width}; there are ${Object.keys(shapes).join(', ')}`)
   const workers = await Promise.all([
     ...ourModes.map((mode) => ours(shape, mode, values.threads)),
-    ...(noPyTorch ? [] : theirModes.map((mode) => theirs(shape, mode, values.threads, values.python))),
+    ...(python ? theirModes.map((mode) => theirs(shape, mode, values.threads, python)) : []),
   ])
   const turns = await takeTurns(workers, Number(values.repeats))
   const results = workers.map(({ name }): Measured => {
@@ -72,7 +74,7 @@ function report(width: string, results: readonly Measured[]): void {
     results.reduce((least, { name, seconds }) => (names.includes(name) ? Math.min(least, seconds) : least), Infinity)
   const step = secondsOf('Secateur step-keep', 'Secateur step-recompute')
   console.log(`\nscoring every group: ${((100 * secondsOf('Secateur score')) / step).toFixed(1)} % of a step`)
-  if (noPyTorch) return
+  if (!python) return
   const bound = ratio(secondsOf('PyTorch step'), secondsOf('Secateur linear-layers', 'PyTorch linear-layers'))
   console.log(`a step of nothing but its linear layers would be ${bound} times as fast as PyTorch's whole step`)
   console.log(`step: ${ratio(secondsOf('PyTorch step', 'PyTorch step-checkpointing'), step)} times PyTorch's speed`)

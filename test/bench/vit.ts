@@ -3,7 +3,8 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import environment from '../../resources/engine-environment.json' with { type: 'json' }
-import { flagsOf, median, start, takeTurns, whyNoPyTorch } from './workers.ts'
+import { pythonOfJudges } from './peers.ts'
+import { flagsOf, median, start, takeTurns } from './workers.ts'
 
 const { values } = parseArgs({
   options: {
@@ -12,7 +13,8 @@ const { values } = parseArgs({
     size: { type: 'string', default: '224' },
     repeats: { type: 'string', default: '5' },
     threads: { type: 'string', default: String(availableParallelism()) },
-    python: { type: 'string', default: '/usr/bin/python3' },
+    /** One with torch; that of the judges unless given. */
+    python: { type: 'string' },
   },
 })
 const shape = {
@@ -25,23 +27,22 @@ const shape = {
   rows: Number(values.rows),
   classes: 100,
 }
-const { threads, python } = values
-const noPyTorch = whyNoPyTorch(python)
-if (noPyTorch) console.error(`PyTorch is left out, there are no ratios: ${noPyTorch}`)
+const { threads } = values
+const python = pythonOfJudges(values.python, 'PyTorch')
 const at = (file: string) => join(import.meta.dirname, file)
 const ours = (mode: string) => {
   const args = ['--shape', Object.values(shape).join(','), '--mode', mode, '--threads', threads]
   return start(`Secateur ${mode}`, process.execPath, [at('vit-worker.ts'), ...args], environment)
 }
-const theirs = (mode: string) => {
+const theirs = (command: string, mode: string) => {
   const args = flagsOf({ ...shape, mode, threads })
   // Waiting threads of one worker must not take the cores of the one whose turn it is.
-  return start(`PyTorch ${mode}`, python, [at('torch_vit.py'), ...args], { OMP_WAIT_POLICY: 'passive' })
+  return start(`PyTorch ${mode}`, command, [at('torch_vit.py'), ...args], { OMP_WAIT_POLICY: 'passive' })
 }
 
 const workers = await Promise.all([
   ...['step-keep', 'step-recompute', 'forward'].map(ours),
-  ...(noPyTorch ? [] : ['step', 'step-checkpointing', 'forward'].map(theirs)),
+  ...(python ? ['step', 'step-checkpointing', 'forward'].map((mode) => theirs(python, mode)) : []),
 ])
 const answers = await takeTurns(workers, Number(values.repeats))
 const medians = new Map([...answers].map(([name, all]) => [name, median(all.map(({ seconds }) => seconds))]))
@@ -53,7 +54,7 @@ for (const [name, taken] of medians)
   console.log(
     `| ${name} | ${(1000 * taken).toFixed(0)} | ${(shape.rows / taken).toFixed(2)} | ${(answers.get(name)!.at(-1)!.peakBytes / 1e6).toFixed(0)} |`,
   )
-if (!noPyTorch) tellRatios()
+if (python) tellRatios()
 
 function tellRatios(): void {
   const step = least('Secateur step-keep', 'Secateur step-recompute')

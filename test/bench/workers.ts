@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { z } from 'zod'
@@ -65,13 +65,6 @@ export function theirs(shape: Shape, mode: string, threads: string, python: stri
 /** The words of a command line that give a worker its settings. */
 export const flagsOf = (settings: Readonly<Record<string, string | number>>): string[] =>
   Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)])
-
-/** Why there is no PyTorch to compare with, or null where there is. */
-export function whyNoPyTorch(python: string): string | null {
-  const { error, status, stderr } = spawnSync(python, ['-c', 'import torch'], { encoding: 'utf8' })
-  if (error) return `${python} could not be started: ${error.message}`
-  return status === 0 ? null : (stderr.trim().split('\n').at(-1) ?? `${python} ended with ${status}`)
-}
 
 /** @throws Error with what the process printed where it does not start or ends before its work is done. */
 export async function start(

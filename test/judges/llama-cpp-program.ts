@@ -47,7 +47,7 @@ export type LlamaCppAnswers = z.infer<typeof answers>
  *
  * @throws NotHere where there is no build for this machine, or no way to the npm registry.
  */
-function llamaCppFolder(say: (what: string) => void): string {
+export function llamaCppFolder(say: (what: string) => void): string {
   const build = buildHere()
   const wanted = JSON.stringify({
     private: true,

@@ -41,3 +41,14 @@ test('pages name commands that exist', () => {
     [],
   )
 })
+
+test('pages name benchmarks that exist, and so does their command', () => {
+  const known = [...readFileSync('scripts/run.mjs', 'utf8').matchAll(/^ {2}'?([\w-]+)'?: '([\w-]+\.ts)',$/gm)]
+  assert(known.length > 5)
+  for (const [, name, file] of known) assert(existsSync(join('test/bench', file!)), name)
+  const names = known.map(([, name]) => name)
+  assert.deepEqual(
+    found(/npm run bench -- ([a-z][\w-]*)/g).filter(({ what }) => !names.includes(what)),
+    [],
+  )
+})
