@@ -30,8 +30,27 @@ export function pruningWarnings(job: PruneJob, config: ModelConfig, target: Targ
           `No ${kind} leave: the number that is nearest to ${percent(target.ratio)} of them is none. The others make up for them, so that as many parameters leave as were asked for.`,
         )
     } else if (!leaves(config, kind, target)) warnings.push(noneLeaves(job, config, kind, target))
+    const atOnce = fewGroupsWarning(config, kind, target)
+    if (atOnce !== null) warnings.push(atOnce)
   }
   return warnings
+}
+
+/** With so few groups in a layer, one of them is a large part of it. */
+const fewGroups = 4
+
+/**
+ * Said where all layers lose a large part of a kind at the same step, since a ratio gives each of them the same whole number of
+ * few groups; null otherwise. docs/experiments.md has what that did to a real language model.
+ */
+function fewGroupsWarning(config: ModelConfig, kind: Kind, target: TargetSettings): string | null {
+  if (target.ranking === 'global' || target.keeps?.includes(kind)) return null
+  const counts = finalCounts(config, kind, target)
+  const groups = config.layers.map((_, layer) => groupCount(config, layer, kind, target.headGroups))
+  const losing = groups.filter((_, layer) => counts[layer]! > 0)
+  const most = Math.max(...losing)
+  if (losing.length < 2 || most > fewGroups) return null
+  return `All layers lose ${percent(1 / most)} of their ${kind} at the same step, since each has only ${most} groups of them. A real language model may not recover from that: --budget removes ${kind} only where that loses least.`
 }
 
 /** How groups are ranked where the job leaves that to the criterion, and who loads a result whose layers differ. */

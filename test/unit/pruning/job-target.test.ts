@@ -110,6 +110,20 @@ test('the estimate shows heads, channels and parameters, planned and actual', ()
   assert.equal(plannedParameters(removableParameters(checkpoint.config, target), 0), 0)
 })
 
+test('where all layers lose one of few groups of heads at the same step, a warning says so and names the budget', () => {
+  const [told, ...others] = warnings({ ratio: 0.5 }, checkpointWith(9, 3))
+  assert.deepEqual(others, [])
+  assert.match(told!, /^All layers lose 33\.3% of their heads at the same step.*only 3 groups.*--budget/)
+  // Where there are many, where layers may differ, and where the heads stay, there is nothing to say.
+  for (const [settings, checkpoint] of [
+    [{ ratio: 0.5 }, checkpointWith(8, 8)],
+    [{ ratio: 0.5, ranking: 'global', uniform: false }, checkpointWith(9, 3)],
+    [{ ratio: 0.5, prune: ['channels'] }, checkpointWith(9, 3)],
+    [{ budget: 'parameters=0.8' }, checkpointWith(9, 3)],
+  ] as const)
+    assert.doesNotMatch(warnings(settings, checkpoint).join('\n'), /at the same step/)
+})
+
 test('where rounding makes a request a no-op, a warning names the setting that would do it', () => {
   const [heads, ...others] = warnings({ ratio: 0.3 }, checkpointWith(14, 2))
   assert.deepEqual(others, [])
@@ -118,7 +132,7 @@ test('where rounding makes a request a no-op, a warning names the setting that w
   assert.match(heads!, /or --ratio 0\.5 or more.*--target-fraction/)
   // What it names does it.
   for (const settings of [{ ratio: 0.3, headGroups: 'query-heads' }, { ratio: 0.5 }])
-    assert.deepEqual(warnings(settings, checkpointWith(14, 2)), [])
+    assert.doesNotMatch(warnings(settings, checkpointWith(14, 2)).join('\n'), /leave:/)
 
   const [single] = warnings({ ratio: 0.5 }, checkpointWith(8, 1))
   assert.match(single!, /^No heads leave: 50% of 1 key\/value head in a layer.*--head-groups query-heads/)
