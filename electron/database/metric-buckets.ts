@@ -12,6 +12,7 @@ export const metricNames = [
   'sparsity.parametersPlanned',
   'validationLoss',
   'validationTop1',
+  'imagesPerSecond',
 ] as const
 export type MetricName = (typeof metricNames)[number]
 

@@ -10,6 +10,7 @@ export const initialProgress = (step: number, steps: number): RunProgress => ({
   steps,
   secondsLeft: null,
   tokensPerSecond: null,
+  imagesPerSecond: null,
   memoryBytes: null,
   rows: null,
   overall: null,
@@ -33,6 +34,7 @@ export const progressOfStep = (event: Extract<EngineEvent, { type: 'step' }>): P
   steps: event.steps,
   secondsLeft: event.secondsLeft,
   tokensPerSecond: event.tokensPerSecond,
+  imagesPerSecond: event.imagesPerSecond ?? null,
   memoryBytes: event.memoryBytes,
 })
 

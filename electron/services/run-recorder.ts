@@ -16,6 +16,8 @@ import { JsonLines } from './json-lines.ts'
 /** What only the events say of a step. */
 interface Speed {
   tokensPerSecond: number
+  /** Of a model that sees pictures. */
+  imagesPerSecond?: number | undefined
   memoryBytes: number
 }
 
@@ -131,7 +133,8 @@ export class RunRecorder {
   }
 }
 
-function valuesOf(
+/** What the store keeps of a step. */
+export function valuesOf(
   { loss, validationLoss, validationTop1, learningRate, gradientNorm, sparsity }: StepMetrics,
   speed: Speed | undefined,
 ): Float64Array {
@@ -141,7 +144,8 @@ function valuesOf(
     validationTop1,
     learningRate,
     gradientNorm,
-    tokensPerSecond: speed?.tokensPerSecond,
+    tokensPerSecond: speed?.imagesPerSecond === undefined ? speed?.tokensPerSecond : undefined,
+    imagesPerSecond: speed?.imagesPerSecond,
     memoryBytes: speed?.memoryBytes,
     'sparsity.planned': sparsity?.planned,
     'sparsity.heads': sparsity?.heads,

@@ -104,6 +104,8 @@ export const eventSchema = z.discriminatedUnion('type', [
     type: z.literal('step'),
     steps: z.int(),
     tokensPerSecond: z.number(),
+    /** Of a model that sees pictures. */
+    imagesPerSecond: z.number().optional(),
     secondsLeft: z.number(),
     /** Resident memory of the process. */
     memoryBytes: z.number(),

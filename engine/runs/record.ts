@@ -95,6 +95,9 @@ async function writeDown(
   const isWhole = await validator?.resume(run.lastLine, folder)
   await sampler.start(run.done)
   stopIfAsked(isWhole)
+  const { family, config } = trainer.model
+  /** Positions that a picture has in the model. */
+  const ofPicture = family.task === 'image-classification' ? config.maxPositions : undefined
   const pace = new Pace()
   let loss: number | null = null
   for await (const event of events) {
@@ -123,6 +126,7 @@ async function writeDown(
       type: 'step',
       steps,
       tokensPerSecond: pace.tokensPerSecond,
+      ...(ofPicture !== undefined && { imagesPerSecond: pace.tokensPerSecond / ofPicture }),
       secondsLeft: pace.secondsAStep * (steps - last),
       memoryBytes: process.memoryUsage.rss(),
       metrics,

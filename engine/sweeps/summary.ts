@@ -41,7 +41,7 @@ export function metricsOf(result: ResultEvent, multiplyAdds: number | null): Met
   if (result.classification) {
     metrics['top-1'] = result.classification.top1
     metrics['top-5'] = result.classification.top5
-    if (result.classification.imagesPerSecond !== null) metrics['pictures/s'] = result.classification.imagesPerSecond
+    if (result.classification.imagesPerSecond !== null) metrics['images/s'] = result.classification.imagesPerSecond
   }
   if (result.density) {
     metrics['density before merging'] = result.density.before

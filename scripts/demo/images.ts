@@ -39,7 +39,7 @@ export async function demo(): Promise<void> {
     ['size on disk', ...sizes],
     ['top-1', ...all(({ classification }) => percent(classification!.top1, classification!.stderr))],
     ['top-5', ...all(({ classification }) => percent(classification!.top5, null))],
-    ['pictures/s', ...all(({ classification }) => number(Math.round(classification!.imagesPerSecond ?? 0)))],
+    ['images/s', ...all(({ classification }) => number(Math.round(classification!.imagesPerSecond ?? 0)))],
     ['peak memory, scoring', ...all(({ peakMemoryBytes }) => megabytes(peakMemoryBytes!))],
   ])
   console.log(`\npeak memory of the pruning run: ${megabytes(pruned.peakMemoryBytes!)}`)

@@ -193,6 +193,7 @@ function addCurve(
         learningRate: 1e-4 * (1 - done),
         gradientNorm: 1 + random(),
         tokensPerSecond: 3000 + 100 * random(),
+        imagesPerSecond: NaN,
         memoryBytes: 9e9 + 1e8 * random(),
         'sparsity.planned': sparsity,
         'sparsity.heads': sparsity,

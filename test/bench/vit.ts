@@ -49,7 +49,7 @@ const medians = new Map([...answers].map(([name, all]) => [name, median(all.map(
 console.log(
   `ViT-B/16 with ${shape.layers} layers, ${shape.rows} pictures of ${shape.size}, ${threads} threads, median of ${values.repeats}\n`,
 )
-console.log('| work | ms | pictures/s | peak memory, MB |\n| --- | --- | --- | --- |')
+console.log('| work | ms | images/s | peak memory, MB |\n| --- | --- | --- | --- |')
 for (const [name, taken] of medians)
   console.log(
     `| ${name} | ${(1000 * taken).toFixed(0)} | ${(shape.rows / taken).toFixed(2)} | ${(answers.get(name)!.at(-1)!.peakBytes / 1e6).toFixed(0)} |`,

@@ -12,6 +12,7 @@ const volatile = new Set([
   'secondsLeft',
   'latency',
   'tokensPerSecond',
+  'imagesPerSecond',
   'peakMemoryBytes',
   'freeMemoryBytes',
   'freeDiskBytes',

@@ -47,13 +47,18 @@ const budgetSpentText = ({ measure, before, planned, actual }: BudgetSpent): str
 export const sharePart = (name: string, { planned, actual }: { planned: number; actual: number }): string =>
   `${name} ${(100 * actual).toFixed(1)}% (planned ${(100 * planned).toFixed(1)}%)`
 
+/** A picture of a large model takes seconds: there are digits behind the point where there are few a second. */
+export const imagesText = (rate: number): string =>
+  `${numberText(rate < 100 ? Number(rate.toPrecision(3)) : Math.round(rate))} images/s`
+
 export function stepText(
-  { loss, sparsity }: StepMetrics,
-  tokensPerSecond: number,
+  { metrics: { loss, sparsity }, tokensPerSecond, imagesPerSecond }: Extract<EngineEvent, { type: 'step' }>,
   removal: Removal | undefined,
 ): string {
   const pruned = sparsity ? ` ${sparsityText(sparsity, removal)}` : ''
-  return `loss ${lossText(loss)}${pruned} ${numberText(Math.round(tokensPerSecond))} tokens/s`
+  const speed =
+    imagesPerSecond === undefined ? `${numberText(Math.round(tokensPerSecond))} tokens/s` : imagesText(imagesPerSecond)
+  return `loss ${lossText(loss)}${pruned} ${speed}`
 }
 
 function sparsityText(sparsity: NonNullable<StepMetrics['sparsity']>, removal: Removal | undefined): string {

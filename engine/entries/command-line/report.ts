@@ -80,7 +80,7 @@ class HumanReporter implements Reporter {
           'training',
           event.metrics.step,
           event.steps,
-          stepText(event.metrics, event.tokensPerSecond, this.#removal),
+          stepText(event, this.#removal),
           event.secondsLeft,
         )
       case 'warning':

@@ -24,7 +24,7 @@ import type { Measurement } from '../../jobs/measure.ts'
 import type { SpeedResult } from '../../jobs/speed.ts'
 import { sizeText } from '../../shared/size-text.ts'
 import { numberText } from '../../shared/number-text.ts'
-import { duration, sizesOf, removalText, lossText, top1Text } from './event-text.ts'
+import { duration, imagesText, sizesOf, removalText, lossText, top1Text } from './event-text.ts'
 import { aligned } from './aligned.ts'
 import { describePlan } from './plan-text.ts'
 import { describeSpeeds } from './speed-text.ts'
@@ -178,7 +178,7 @@ function besideDenseText({ tasks, images, texts }: BesideDense): string[] {
 }
 
 function classificationText({ top1, top5, stderr, n, imagesPerSecond }: ClassificationScore): string {
-  const speed = imagesPerSecond === null ? '' : `, ${numberText(Math.round(imagesPerSecond))} pictures/s`
+  const speed = imagesPerSecond === null ? '' : `, ${imagesText(imagesPerSecond)}`
   return `${part('top-1', top1, stderr)}, top-5 ${(100 * top5).toFixed(2)}% (n = ${numberText(n)})${speed}`
 }
 

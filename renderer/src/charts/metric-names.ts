@@ -8,6 +8,7 @@ const labels: Readonly<Record<string, string>> = {
   learningRate: 'Learning rate',
   gradientNorm: 'Gradient norm',
   tokensPerSecond: 'Tokens per second',
+  imagesPerSecond: 'Images per second',
   memoryBytes: 'Memory',
   'sparsity.planned': 'Planned',
   'sparsity.heads': 'Heads',
@@ -26,6 +27,7 @@ const units: Readonly<Record<string, string>> = {
   loss: 'nats per token',
   validationLoss: 'nats per token',
   tokensPerSecond: 'tokens/s',
+  imagesPerSecond: 'images/s',
   memoryBytes: 'resident',
 }
 /** @param ofImages whether a run's model looks at pictures: its loss is of these, and not of tokens */
@@ -35,8 +37,9 @@ export const metricUnit = (name: string, ofImages = false): string =>
 export function metricFormat(name: string): (value: number) => string {
   if (name.startsWith('sparsity.') || name === 'validationTop1') return (value) => percent(value, 1)
   if (name === 'memoryBytes') return bytes
-  return name === 'tokensPerSecond' ? (value) => number(value, 3) : number
+  return name.endsWith('PerSecond') ? (value) => number(value, 3) : number
 }
 
 /** Whether a curve has the noise that smoothing is for. */
-export const isNoisy = (name: string): boolean => ['loss', 'gradientNorm', 'tokensPerSecond'].includes(name)
+export const isNoisy = (name: string): boolean =>
+  ['loss', 'gradientNorm', 'tokensPerSecond', 'imagesPerSecond'].includes(name)

@@ -88,5 +88,6 @@ test('a run on the sample of images draws the curve of its top-1', async ({ app:
   await page.getByRole('button', { name: 'Table of Validation top-1' }).click()
   const curve = page.getByRole('table').filter({ hasText: 'Validation top-1' })
   await expect(curve.getByRole('row')).toContainText(['Step', '2', '4', '6'])
+  await expect(page.getByText('images/s')).toBeVisible()
   await expect(page.getByRole('region', { name: 'Result' })).toContainText('100 pictures held out')
 })

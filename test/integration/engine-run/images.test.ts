@@ -71,6 +71,9 @@ test('new classes are learnt, and told the same by the adapter and by what it is
     // Rank 2 on q, k, v, o, fc1 and fc2 of two layers, and a classifier of three classes.
     const trained = 2 * 2 * (4 * 48 + 2 * 64) + 3 * 25
     assert.equal(result.trainable!.parameters, trained)
+    using dense = openCheckpoint(checkpoint)
+    for (const event of events)
+      if (event.type === 'step') assert.equal(event.imagesPerSecond, event.tokensPerSecond / dense.config.maxPositions)
     assert.deepEqual([result.data!.rows, result.validation!.rows, result.validation!.lastTop1], [12, 6, 1])
     const validated = events.filter((event) => event.type === 'validated')
     assert.deepEqual(

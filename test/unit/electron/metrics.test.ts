@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import Database from 'better-sqlite3'
 import { test } from 'node:test'
-import { metricNames } from '../../../electron/database/metric-buckets.ts'
+import { metricNames, perMetric } from '../../../electron/database/metric-buckets.ts'
 import { type MetricRow, MetricStore } from '../../../electron/database/metrics.ts'
 import { migrations } from '../../../electron/database/migrations/index.ts'
 import { SystemLoadStore } from '../../../electron/database/system-load.ts'
+import { valuesOf } from '../../../electron/services/run-recorder.ts'
 import { nvidiaLoad, SystemLoad } from '../../../electron/services/system-load.ts'
 
 function open(): { db: Database.Database; store: MetricStore } {
@@ -28,6 +29,24 @@ const row = (step: number): MetricRow => ({
 const rows = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => row(from + at))
 const everything = (db: Database.Database, id: number) =>
   db.prepare('SELECT level, bucket, data FROM metrics WHERE run_id = ? ORDER BY level, bucket').all(id)
+
+test('the throughput of a run on pictures is kept in images, and added to what an earlier version stored', async () => {
+  const { db, store } = open()
+  const older = metricNames.length - 1
+  const short = rows(1, 5).map(({ step, values }) => ({ step, values: values.slice(0, older) }))
+  store.append(1, short)
+  for (const bucket of db.prepare<[], { level: number; bucket: number; data: Buffer }>('SELECT * FROM metrics').all())
+    if (bucket.level > 0)
+      db.prepare('UPDATE metrics SET data = ? WHERE level = ? AND bucket = ?').run(
+        bucket.data.subarray(0, older * perMetric * 8),
+        bucket.level,
+        bucket.bucket,
+      )
+  const line = { step: 6, loss: 1, learningRate: 1, gradientNorm: 1, tokens: 34 }
+  store.append(1, [{ step: 6, values: valuesOf(line, { tokensPerSecond: 170, imagesPerSecond: 10, memoryBytes: 1 }) }])
+  const speeds = store.series(1, { points: 10 }).filter(({ name }) => name.endsWith('PerSecond'))
+  assert.deepEqual(speeds, [{ name: 'imagesPerSecond', steps: [6], mean: [10], min: [10], max: [10], points: 1 }])
+})
 
 test('few points come back as they went in, and only those that are known', () => {
   const { store } = open()
