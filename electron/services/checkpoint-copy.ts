@@ -1,7 +1,8 @@
 import { basename, join, resolve } from 'node:path'
+import { modelName } from '../../engine/shared/model-name.ts'
 import type { ParsedRequest } from '../contract/index.ts'
 import { requireAllowed, requireAllowedWithin } from './allowed-paths.ts'
-import { copyCheckpoint, folderOf, stemOf } from './checkpoint-files.ts'
+import { copyCheckpoint, folderOf } from './checkpoint-files.ts'
 import { refuseTwin } from './checkpoint-twins.ts'
 import type { Context } from './context.ts'
 import { requireRoom } from './drives.ts'
@@ -24,11 +25,11 @@ export async function copyIn(
   const inspection = await engine.request('inspect', { checkpoint: resolve(path) })
   if (twins === 'refuse') await refuseTwin({ checkpoints, engine, tasks }, inspection)
   const { folder: from, files } = inspection
-  const called = name === undefined ? stemOf(from) : fileName(name)
+  const called = name === undefined ? modelName(from) : fileName(name)
   const to = await freeName(join(place ?? settings().checkpointsFolder, called))
   await requireAllowed(platform, [to])
   await requireRoom(to, files)
-  await tasks.run({ kind: 'copy', title: `Copying ${name ?? basename(path)}`, subject: null }, (control) =>
+  await tasks.run({ kind: 'copy', title: `Copying ${name ?? modelName(path)}`, subject: null }, (control) =>
     copyCheckpoint(inspection, from, to, control),
   )
   return from === folderOf(inspection, from) ? to : join(to, basename(from))

@@ -39,9 +39,6 @@ export function ownPaths({
   return storage === 'run-output' ? [...parts, ...writtenCard(path)] : parts
 }
 
-/** What a checkpoint is called: its folder, or its file without the ending. */
-export const stemOf = (path: string): string => basename(path).replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '')
-
 /** The model card that an export wrote beside its GGUF file. */
 export const writtenCard = (path: string): string[] =>
   /\.gguf$/i.test(path) ? [cardBeside(path)].filter((card) => existsSync(card)) : []

@@ -1,10 +1,11 @@
 import { mkdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { isWithin } from '../../engine/shared/allowed-folders.ts'
+import { modelName } from '../../engine/shared/model-name.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import { ProblemError } from '../problems.ts'
 import { requireAllowed, requireAllowedWithin } from './allowed-paths.ts'
-import { folderOf, inspectionOf, ownPaths, stemOf } from './checkpoint-files.ts'
+import { folderOf, inspectionOf, ownPaths } from './checkpoint-files.ts'
 import type { Context } from './context.ts'
 import { requireRoom } from './drives.ts'
 import { fileName } from './export-place.ts'
@@ -55,7 +56,7 @@ export async function planMoves(context: Context, rows: readonly CheckpointRow[]
     await requireMovable(context, row)
     const parts = await filesToMove(row)
     const { folder, whole } = parts
-    const name = row.storage === 'run-output' ? fileName(row.name) : whole ? basename(folder) : stemOf(row.path)
+    const name = row.storage === 'run-output' ? fileName(row.name) : modelName(whole ? folder : row.path)
     if (whole && isWithin(into, [folder]))
       throw new ProblemError('bad-setting', `${to} is within ${folder}, which is to be moved.`, { field: 'to' })
     if (whole && dirname(folder) === into)

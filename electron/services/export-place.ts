@@ -1,4 +1,5 @@
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
+import { modelName } from '../../engine/shared/model-name.ts'
 import type { ParsedRequest } from '../contract/index.ts'
 import type { Context } from './context.ts'
 import { exists } from './files.ts'
@@ -28,7 +29,7 @@ export async function freeExportPlace(
 export async function placeOfExport(context: Context, job: Record<string, unknown>): Promise<string> {
   const text = (name: string, otherwise: string) => (typeof job[name] === 'string' ? job[name] : otherwise)
   const path = text('checkpoint', '')
-  const name = context.checkpoints.byPath(path)?.name ?? basename(path).replace(/\.gguf$/i, '')
+  const name = context.checkpoints.byPath(path)?.name ?? modelName(path)
   const format = text('format', 'gguf') as Wanted['format']
   return await freeExportPlace(context, name, {
     format,

@@ -1,4 +1,5 @@
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
+import { modelName } from '../../engine/shared/model-name.ts'
 import type { CheckpointSummary, ParsedRequest } from '../contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import type { RunRow } from '../database/runs.ts'
@@ -13,7 +14,6 @@ import {
   placeOf,
   sameFiles,
   statusOf,
-  stemOf,
   tokenizerOf,
 } from './checkpoint-files.ts'
 import { copyIn } from './checkpoint-copy.ts'
@@ -28,6 +28,9 @@ import { freeExportPlace } from './export-place.ts'
 import type { Handlers } from './handlers.ts'
 import { LibraryFolders } from './library-folders.ts'
 import { lineageOf } from './lineage.ts'
+
+/** Whether a checkpoint is called after its folder; earlier versions called what runs wrote "output". */
+const isNameOfPlace = (name: string, path: string): boolean => name === modelName(path) || name === basename(path)
 
 type LibraryMethod = keyof Handlers & `library.${string}`
 
@@ -144,11 +147,13 @@ export class Library {
       checkpoints.update(id, {
         ...facts,
         ...run,
+        // Whoever called it otherwise chose that name.
+        ...(from.name !== undefined && isNameOfPlace(known.name, folder) && { name: from.name }),
         ...(sameFiles(known.inspection, inspection) ? {} : { content_hash: null, fits: null }),
       })
     } else {
       id = checkpoints.insert({
-        name: from.name ?? stemOf(folder),
+        name: from.name ?? this.#nameAt(folder),
         path: folder,
         storage,
         kind: from.kind ?? (inspection.kind === 'adapter' ? 'adapter' : 'base'),
@@ -165,6 +170,12 @@ export class Library {
     for (const parent of from.parents ?? []) checkpoints.addParent(id, parent)
     this.startLooking()
     return this.#changed(id)
+  }
+
+  /** What a run wrote is called as the run is, also where it is met before the run is. */
+  #nameAt(folder: string): string {
+    const run = basename(folder) === 'output' ? this.#context.runs.byFolder(dirname(folder)) : undefined
+    return run?.name ?? modelName(folder)
   }
 
   /** Computes hashes that are missing and what fits this computer, in the background. */

@@ -3,6 +3,7 @@ import { readdir, realpath, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { ResultEvent, RunReport } from '../../engine/contract/index.ts'
 import { isWithin } from '../../engine/shared/allowed-folders.ts'
+import { modelName } from '../../engine/shared/model-name.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import { emptyRow, type RunRow } from '../database/runs.ts'
 import { isStorageTrouble, toProblem } from '../problems.ts'
@@ -173,7 +174,7 @@ export async function enterFolder(
       folder,
       device: 'device' in job ? job.device : null,
       checkpoint_id: checkpoint?.id ?? null,
-      checkpoint_name: checkpoint?.name ?? job.checkpoint.split(/[\\/]/).at(-1) ?? '',
+      checkpoint_name: checkpoint?.name ?? modelName(job.checkpoint),
       parent_id: parentId,
       created: started,
       started,

@@ -84,7 +84,7 @@ export class RunTransfer {
       { kind: 'import', title: `Unpacking ${basename(archive)}`, subject: null },
       (control) => unpackRun(archive, folder, control),
     )
-    const { id } = await this.#importFolder(folder).catch(async (error: unknown) => {
+    const { id } = await this.#importFolder(folder, manifest.name).catch(async (error: unknown) => {
       await rm(folder, { recursive: true, force: true })
       throw error
     })
@@ -103,8 +103,12 @@ export class RunTransfer {
     return this.#runs.announce(id)
   }
 
-  /** Takes a run folder into the history that the command line, or another computer, wrote. */
-  async #importFolder(path: string): Promise<RunSummary> {
+  /**
+   * Takes a run folder into the history that the command line, or another computer, wrote.
+   *
+   * @param name of the run, and of the checkpoint that it wrote; that of the folder unless it is given
+   */
+  async #importFolder(path: string, name?: string): Promise<RunSummary> {
     const { engine, runs } = this.#context
     const folder = await realpath(resolve(path))
     await requireAllowedWithin(this.#context.options.platform, [folder])
@@ -121,6 +125,8 @@ export class RunTransfer {
       }
       return this.#runs.announce(known.id)
     }
-    return this.#runs.announce(await enterFolder(this.#context, this.#library, folder, report))
+    return this.#runs.announce(
+      await enterFolder(this.#context, this.#library, folder, report, { ...(name !== undefined && { name }) }),
+    )
   }
 }

@@ -1,6 +1,6 @@
 import { constants, type Dirent, type Stats } from 'node:fs'
 import { access, opendir, realpath, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { partsOf } from '../checkpoint/gguf/open.ts'
 import type { FoundModel, FoundModels } from '../contract/index.ts'
@@ -8,6 +8,7 @@ import { inspectAdapter } from '../lora/read-peft.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
 import { mayRead } from '../shared/allowed-folders.ts'
 import { badFile, failureOf } from '../shared/errors.ts'
+import { modelName } from '../shared/model-name.ts'
 import { sum } from '../shared/sum.ts'
 import { explained } from '../shared/system-errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
@@ -144,17 +145,16 @@ class Finds {
   }
 
   async gguf(path: string): Promise<void> {
-    const name = basename(path).replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '')
     await this.#take(
       path,
       () => partsOf(path),
-      (bytes) => ({ ...checkpointFacts(path), path, name, format: 'gguf', bytes }),
+      (bytes) => ({ ...checkpointFacts(path), path, name: modelName(path), format: 'gguf', bytes }),
     )
   }
 
   async folder(path: string, names: readonly string[], isAdapter: boolean): Promise<void> {
     const files = () => names.map((name) => join(path, name))
-    const facts = { path, name: nameOfFolder(path), format: 'safetensors' } as const
+    const facts = { path, name: modelName(path), format: 'safetensors' } as const
     await this.#take(path, files, (bytes) =>
       isAdapter
         ? { ...facts, kind: 'adapter', family: 'adapter', parameters: inspectAdapter(path).parameters, bytes }
@@ -208,11 +208,4 @@ async function statesOf(paths: readonly string[]): Promise<Stats[]> {
     if (state?.isFile()) states.push(state)
   }
   return states
-}
-
-/** The name of its folder; in the Hub's cache, where that is the name of a revision, the one of its repository. */
-function nameOfFolder(path: string): string {
-  const repository = basename(dirname(dirname(path)))
-  const [, name] = basename(dirname(path)) === 'snapshots' ? (/^models--(?:.*--)?(.+)$/.exec(repository) ?? []) : []
-  return name ?? basename(path)
 }

@@ -378,13 +378,14 @@ test('runs are compared: what differs, curves, layers, samples and a scatter', a
 })
 
 test('a run goes into an archive and comes back, and a folder of the command line is taken in', async () => {
-  const archive = await app.ask('runs.export', { id: first.id, to: app.dataFolder })
+  const archive = await app.ask('runs.export', { id: first.id, to: app.dataFolder, includeOutput: true })
   assert.ok(existsSync(archive))
   const imported = await app.ask('runs.importArchive', { path: archive })
   assert.notEqual(imported.folder, first.folder)
   assert.deepEqual([imported.state, imported.name, imported.tags], ['done', '=SUM(A1), "quoted"', ['paper']])
   assert.deepEqual((await curve(imported.id)).mean, (await curve(first.id)).mean)
   assert.equal((await app.ask('runs.get', { id: imported.id })).result?.loss, first.result?.loss)
+  assert.equal((await app.ask('library.get', { id: imported.outputId! })).name, imported.name)
   const logOf = async (id: number) => (await app.ask('runs.log', { id, limit: 1000 })).map(withoutId)
   assert.deepEqual(await logOf(imported.id), await logOf(first.id))
 
@@ -406,7 +407,11 @@ test('a run goes into an archive and comes back, and a folder of the command lin
     [join(root, 'engine/entries/main.ts'), 'prune', join(sample, 'model'), '--out', folder, ...flags],
     { stdio: 'ignore' },
   )
+  // What it wrote, met before the run is, is called after it nevertheless.
+  const met = await app.ask('library.import', { path: join(folder, 'output') })
+  assert.equal(met.name, 'by-hand')
   const taken = await app.ask('runs.importFolder', { path: folder })
+  assert.equal(taken.outputId, met.id)
   assert.deepEqual([taken.state, taken.name, taken.kind], ['done', 'by-hand', 'prune'])
   assert.deepEqual((await curve(taken.id)).steps, oneTo(4))
   assert.ok((await logOf(taken.id)).some(({ message }) => message.startsWith('back end: ')))

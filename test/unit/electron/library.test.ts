@@ -87,6 +87,15 @@ test('a copy goes to the folder of the settings, through links as the hub lays t
   )
 })
 
+test('what a run wrote, and what lies in the cache of the Hub, is not called after its folder', async () => {
+  const name = async (path: string, changes = {}) =>
+    (await app.ask('library.import', { path: copyOfSample(path), ...changes })).name
+  assert.equal(await name('runs/half-of-it/output'), 'half-of-it')
+  assert.equal(await name('runs/third-of-it/output', { mode: 'copy' }), 'third-of-it')
+  assert.ok(existsSync(join(app.dataFolder, 'checkpoints/third-of-it/config.json')))
+  assert.equal(await name('cached/models--org--small/snapshots/0123'), 'small')
+})
+
 test('a copy that is cancelled leaves nothing', async () => {
   const cancel = (async () => {
     for (;;) {
