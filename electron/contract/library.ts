@@ -71,6 +71,8 @@ export const checkpointDetailSchema = checkpointSchema.extend({
   layers: z.array(layerShapeSchema),
   /** Shapes of the dense checkpoint that it was pruned from, where that is known. */
   originalLayers: z.array(layerShapeSchema).nullable(),
+  /** The dense checkpoint of the library that it came from in the end; null where it came from none. */
+  dense: id.nullable(),
   /** What is odd about it: config, weights and tokenizer that contradict each other. */
   warnings: z.array(z.string()),
   /** What its weights were rounded to; null where they are stored as numbers of their own. */

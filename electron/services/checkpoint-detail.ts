@@ -4,6 +4,7 @@ import type { CheckpointRow } from '../database/checkpoints.ts'
 import { fitsOf } from './checkpoint-fits.ts'
 import { formatOf, imageFactsOf, inspectionOf } from './checkpoint-files.ts'
 import type { Context } from './context.ts'
+import { denseOf } from './lineage.ts'
 import { resultOf } from './run-values.ts'
 
 /** A checkpoint as lists show it. */
@@ -63,6 +64,7 @@ export function detailOf(
     imageFacts: imageFactsOf(inspection),
     layers: shared?.layers.map(({ heads, keyValueHeads, channels }) => ({ heads, keyValueHeads, channels })) ?? [],
     originalLayers: shared && base?.kind === 'checkpoint' && row.kind !== 'exported' ? base.layers : null,
+    dense: denseOf({ checkpoints }, row)?.id ?? null,
     warnings: shared?.warnings ?? [],
     quantisation: shared?.quantisation ?? null,
     compatibility: shared?.compatibility ?? [],

@@ -2,6 +2,31 @@ import type { Lineage } from '../contract/index.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import type { Context } from './context.ts'
 
+/** The checkpoint of the library, no adapter, that another was made of. */
+export const parentOf = (
+  { checkpoints }: Pick<Context, 'checkpoints'>,
+  { id }: Pick<CheckpointRow, 'id'>,
+): CheckpointRow | undefined =>
+  checkpoints
+    .parents(id)
+    .flatMap((parent) => checkpoints.get(parent) ?? [])
+    .find(({ kind, removed }) => kind !== 'adapter' && removed === null)
+
+/** The dense checkpoint of the library that another came from in the end; undefined where it came from none. */
+export function denseOf(
+  stores: Pick<Context, 'checkpoints'>,
+  row: Pick<CheckpointRow, 'id'>,
+): CheckpointRow | undefined {
+  const seen = new Set([row.id])
+  let dense: CheckpointRow | undefined
+  for (let at = parentOf(stores, row); at && !seen.has(at.id); at = parentOf(stores, at)) {
+    seen.add(at.id)
+    dense = at
+    if (at.kind === 'base') break
+  }
+  return dense
+}
+
 /** Everything that a checkpoint came from and that was made of it. */
 export function lineageOf({ checkpoints, runs }: Pick<Context, 'checkpoints' | 'runs'>, row: CheckpointRow): Lineage {
   const lineage: Lineage = { nodes: [], edges: [] }

@@ -3,6 +3,7 @@ import type { CheckpointRow } from '../database/checkpoints.ts'
 import { ProblemError } from '../problems.ts'
 import { formatOf, imageFactsOf, inspectionOf } from './checkpoint-files.ts'
 import type { Context } from './context.ts'
+import { denseOf, parentOf } from './lineage.ts'
 import type { KnownModel } from './playground-process.ts'
 
 type Stores = Pick<Context, 'checkpoints' | 'runs'>
@@ -33,22 +34,9 @@ export function writingModelOf(stores: Stores, row: CheckpointRow, runner: Runne
   return { checkpointId, name, checkpoint: base.path, adapter: row.path, ...runner }
 }
 
-/** The checkpoint, no adapter, that another was made of. */
-const parentOf = ({ checkpoints }: Stores, { id }: CheckpointRow): CheckpointRow | undefined =>
-  checkpoints
-    .parents(id)
-    .flatMap((parent) => checkpoints.get(parent) ?? [])
-    .find(({ kind, removed }) => kind !== 'adapter' && removed === null)
-
 /** What is laid side by side of a checkpoint: the dense one that it comes from, and itself; of one that comes from none, it alone. */
 export function besideOf(stores: Stores, row: CheckpointRow): number[] {
-  const seen = new Set([row.id])
-  let dense: CheckpointRow | undefined
-  for (let at = parentOf(stores, row); at && !seen.has(at.id); at = parentOf(stores, at)) {
-    seen.add(at.id)
-    dense = at
-    if (at.kind === 'base') break
-  }
+  const dense = denseOf(stores, row)
   return dense ? [dense.id, row.id] : [row.id]
 }
 

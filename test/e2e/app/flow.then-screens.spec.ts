@@ -185,3 +185,27 @@ test('the order of the queue is changed by mouse and by keyboard, and stays', as
     await expect(main.getByText('Cancelled', { exact: true }).first()).toBeVisible({ timeout: 30_000 })
   }
 })
+
+test('an evaluation of a pruned checkpoint is compared with the dense one that it came from, unless told otherwise', async ({
+  app: { page },
+}) => {
+  await go(page, '#/new?kind=evaluate')
+  await page.getByRole('button', { name: 'Start over' }).click()
+  await page.getByRole('radio', { name: /^Evaluate/ }).check()
+  const checkpoint = page.getByRole('combobox', { name: 'Checkpoint' })
+  const dense = page.getByRole('combobox', { name: 'Compare with (optional)' })
+  await checkpoint.click()
+  await page.getByRole('option', { name: /^First run/ }).click()
+  await expect(dense).toHaveValue('model')
+  await expect(page.getByText(/^“model”, which it came from: it is scored too/)).toBeVisible()
+  await page.getByRole('button', { name: 'None', exact: true }).click()
+  await expect(dense).toHaveValue('')
+  await page.reload()
+  await expect(checkpoint).toHaveValue('First run')
+  await expect(page.getByText(/^“model”, which it came from/)).toBeVisible()
+  await expect(dense).toHaveValue('')
+  await checkpoint.click()
+  await page.getByRole('option', { name: /^model/ }).click()
+  await expect(page.getByText(/^The dense checkpoint that it came from/)).toBeVisible()
+  await expect(dense).toHaveValue('')
+})

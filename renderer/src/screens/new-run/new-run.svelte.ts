@@ -8,6 +8,7 @@ import { toasts } from '../../state/toasts.svelte.ts'
 import { changesBetween } from './changes.ts'
 import { draftOf } from './clone.ts'
 import { type Draft, type DraftValue, emptyDraft, evaluates } from './draft.ts'
+import { DenseOrigin } from './dense-origin.svelte.ts'
 import { type Mode, modes, sectionsOf } from './form.ts'
 import { jobOf } from './job.ts'
 import { LiveCheck } from './job-check.svelte.ts'
@@ -52,6 +53,8 @@ export class NewRun {
 
   readonly checkpoints = resource('library.list', () => undefined, { keep: true, staleOn: { checkpoint: () => true } })
   readonly datasets = resource('datasets.list', () => undefined, { keep: true, staleOn: { dataset: () => true } })
+
+  readonly origin = new DenseOrigin(() => this)
 
   readonly isSweep = $derived(this.draft.mode === 'sweep')
   readonly takesAdapter = $derived(this.draft.mode === 'merge' || this.draft.mode === 'evaluate')
@@ -141,6 +144,7 @@ export class NewRun {
       const stored = readDraft(sessionStorage, from)
       this.parent = from === null ? undefined : await call('runs.get', { id: from })
       const draft = stored ?? this.#first()
+      this.origin.keep(draft)
       if (from === null) await fillIn(draft, query)
       else if (stored === null) spendBudget(draft, query.get('budget'), query.has('uniform'))
       const preset = stored === null && presets.find(({ name }) => name === query.get('preset'))
@@ -180,8 +184,8 @@ export class NewRun {
   }
   startOver(): void {
     const before = this.#snapshot()
-    this.draft = this.#first()
-    toasts.undoable('The form is as it was at first', async () => void (this.draft = before))
+    this.#replace(this.#first())
+    toasts.undoable('The form is as it was at first', async () => this.#replace(before))
   }
 
   /** Creates the run and goes to its page. Tells whether the form was ready for it. */
@@ -219,6 +223,10 @@ export class NewRun {
     const draft = draftOf(this.parent.job, this.parent)
     // It may have been moved since.
     return { ...draft, checkpoint: this.parent.checkpointPath ?? draft.checkpoint }
+  }
+  #replace(draft: Draft): void {
+    this.origin.keep(draft)
+    this.draft = draft
   }
   #snapshot(): Draft {
     return $state.snapshot(this.draft) as Draft
