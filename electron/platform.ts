@@ -12,6 +12,8 @@ export interface Platform {
   readonly canOpenFolders: boolean
   /** Real paths that may be browsed and read; null where the system's dialogs decide. */
   readonly allowedFolders: readonly string[] | null
+  /** Real paths that may be read once they are there: their drive is not, or nobody has made them yet. */
+  readonly absentFolders: readonly string[]
   /** The system's own dialog; null where it was closed. */
   choose(kind: 'folder' | 'file' | 'archive', title: string): Promise<string | null>
   openFolder(path: string): Promise<void>

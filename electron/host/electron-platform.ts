@@ -15,6 +15,7 @@ export function electronPlatform(
     nativeDialogs: true,
     canOpenFolders: true,
     allowedFolders: null,
+    absentFolders: [],
     async choose(kind, title) {
       const options = {
         title,

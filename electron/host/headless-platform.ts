@@ -1,19 +1,26 @@
 import { realpathSync } from 'node:fs'
 import { homedir } from 'node:os'
+import { isWithin } from '../../engine/shared/allowed-folders.ts'
 import type { Platform } from '../platform.ts'
 import { ProblemError } from '../problems.ts'
+import { realPathOf } from '../services/real-paths.ts'
 import type { SampleFolders } from '../services/types.ts'
 import { hasDisplay, notifyWithSystem, openWithSystem, startKeepingAwake, trashWithSystem } from './desktop.ts'
 import type { Log } from './log.ts'
 
 /** What the headless host gives: the folder browser in place of dialogs, and the programs of the system where it has them. */
-export function headlessPlatform(allowedFolders: readonly string[], log: Log): Platform {
+export function headlessPlatform({ found, awaited }: AllowedFolders, log: Log): Platform {
   let letSleep: (() => void) | null = null
   return {
     host: 'headless',
     nativeDialogs: false,
     canOpenFolders: hasDisplay(),
-    allowedFolders,
+    get allowedFolders() {
+      return [...found, ...awaited.filter(isThere)]
+    },
+    get absentFolders() {
+      return awaited.filter((folder) => !isThere(folder))
+    },
     async choose() {
       throw new ProblemError('unsupported', 'There are no dialogs of the system here: use the folder browser.')
     },
@@ -49,22 +56,40 @@ export function headlessPlatform(allowedFolders: readonly string[], log: Log): P
   }
 }
 
+/** The folders that may be browsed, without links. */
+export interface AllowedFolders {
+  /** Those that were there at the start. */
+  found: readonly string[]
+  /** Those that were not, such as on a drive that is not plugged in: they may be browsed while they are. */
+  awaited: readonly string[]
+}
+
 /**
- * The folders that may be browsed, without links: home, the data folder, the samples, and those that were named.
+ * Home, the data folder, the samples, and the folders that were named. Where a name leads is settled at the start also where
+ * nothing is there yet, so that a link which appears later lets nobody further.
  *
- * @throws ProblemError where one of them does not exist
+ * @throws ProblemError where links lead round in a circle
  */
-export function foldersToAllow(
+export async function foldersToAllow(
   dataFolder: string,
   { text, images }: SampleFolders,
   named: readonly string[],
-): string[] {
-  const found = [homedir(), dataFolder, text, images, ...named].map((folder) => {
-    try {
-      return realpathSync(folder)
-    } catch (error) {
-      throw new ProblemError('bad-setting', `--allow ${folder}: there is no such folder.`, { cause: error })
-    }
-  })
-  return [...new Set(found)]
+): Promise<AllowedFolders> {
+  const found = new Set<string>()
+  const awaited = new Set<string>()
+  for (const folder of [homedir(), dataFolder, text, images, ...named]) {
+    const real = await realPathOf(folder)
+    if (isThere(real)) found.add(real)
+    else awaited.add(real)
+  }
+  return { found: [...found], awaited: [...awaited] }
+}
+
+/** Whether a folder is where its real path says. */
+function isThere(folder: string): boolean {
+  try {
+    return isWithin(realpathSync(folder), [folder])
+  } catch {
+    return false
+  }
 }

@@ -39,11 +39,12 @@ export async function startHeadless(root: string, options: HeadlessOptions): Pro
   const data = prepareDataFolder(options.data)
   const log = openLog(join(data, 'headless.log'))
   const samples = samplesIn(join(root, 'resources'), false)
-  const allowed = foldersToAllow(data, samples, options.allow)
+  const allowed = await foldersToAllow(data, samples, options.allow)
   const platform = headlessPlatform(allowed, log)
   // Of its own files the engine reads others too, and it keeps what it measured.
   mkdirSync(cacheFolder(), { recursive: true })
-  allowOnly([...allowed, ...[root, cacheFolder()].map((folder) => realpathSync(folder))])
+  const { found, awaited } = allowed
+  allowOnly([...found, ...awaited, ...[root, cacheFolder()].map((folder) => realpathSync(folder))])
   const services = await openUnlessRunning({ dataFolder: data, platform, engine: engineOfRepository(root), samples })
   let server: Server
   try {
@@ -55,6 +56,8 @@ export async function startHeadless(root: string, options: HeadlessOptions): Pro
     throw new ProblemError('in-use', `Port ${options.port} is taken: give another one with --port.`, { cause: error })
   }
   writeAddress(data, server.address)
+  for (const folder of awaited)
+    log(`${folder} is not here now: connect its drive, or make it, and it can be read without a new start`)
   log(`started ${packageJson.version} on port ${server.port} with ${data}`)
   return {
     server,

@@ -9,13 +9,20 @@ import { linksIn, realPathOf } from './real-paths.ts'
  * Refuses paths that the host may not touch, after all links are followed as the system follows them. What is kept, in the
  * database or in a run folder, is asked for again whenever it is used: it may have become a link since.
  *
- * @throws ProblemError of kind `refused` which names the first such path
+ * @throws ProblemError of kind `refused` which names the first such path; of kind `bad-file` where it is in a folder that is
+ *   allowed and not here
  */
-export async function requireAllowed({ allowedFolders }: Platform, paths: readonly string[]): Promise<void> {
+export async function requireAllowed(platform: Platform, paths: readonly string[]): Promise<void> {
+  const { allowedFolders } = platform
   if (allowedFolders === null) return
   for (const path of paths) {
     const real = await realPathOf(path)
     if (isWithin(real, allowedFolders)) continue
+    const absent = platform.absentFolders.find((folder) => isWithin(real, [folder]))
+    if (absent !== undefined)
+      throw new ProblemError('bad-file', `${absent} is not here now: connect its drive, then try again.`, {
+        file: path,
+      })
     const named = real === resolve(path) ? path : `${path} leads to ${real}, which`
     throw new ProblemError(
       'refused',

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { folderListingSchema } from '../../../electron/contract/index.ts'
-import { headlessPlatform } from '../../../electron/host/headless-platform.ts'
+import { foldersToAllow, headlessPlatform } from '../../../electron/host/headless-platform.ts'
+import { isWithin } from '../../../engine/shared/allowed-folders.ts'
 import { pathsOfRequest, requireAllowed } from '../../../electron/services/allowed-paths.ts'
 import { folderHandlers } from '../../../electron/services/folders.ts'
 
@@ -27,7 +28,7 @@ symlinkSync(outside, join(home, 'way-out'))
 symlinkSync(join(home, 'models'), join(home, 'way-in'))
 symlinkSync(join(home, 'nowhere'), join(home, 'broken'))
 
-const platform = headlessPlatform([home], () => {})
+const platform = headlessPlatform({ found: [home], awaited: [] }, () => {})
 const list = async (path?: string, showFiles = true, filter = '') =>
   folderListingSchema.parse(
     await folderHandlers({
@@ -42,6 +43,36 @@ const list = async (path?: string, showFiles = true, filter = '') =>
 
 const namesListed = async (path: string | undefined, filter: string) =>
   (await list(path, true, filter)).entries.map(({ name }) => name)
+
+test('a folder that is not there at the start is said to be missing, and may be read once it is there', async () => {
+  const drive = join(base, 'drive')
+  const models = join(drive, 'models')
+  symlinkSync(models, join(base, 'named'))
+  const folders = await foldersToAllow(home, { text: home, images: home, mayMove: false }, [
+    models,
+    join(base, 'named'),
+  ])
+  assert.deepEqual(
+    folders.awaited.filter((folder) => isWithin(folder, [base])),
+    [models],
+  )
+  const host = headlessPlatform(folders, () => {})
+  const allows = () => requireAllowed(host, [join(models, 'llama')])
+  const isAbsent = { message: `${models} is not here now: connect its drive, then try again.` }
+  await assert.rejects(allows(), isAbsent)
+  await assert.rejects(requireAllowed(host, [drive]), /is outside the folders/)
+  // A link in its place leads elsewhere, where nobody was let.
+  symlinkSync(outside, drive)
+  file(join(outside, 'models/llama/config.json'))
+  await assert.rejects(allows(), /outside\/models\/llama, which is outside the folders/)
+  assert.deepEqual(host.absentFolders, folders.awaited)
+  rmSync(drive)
+  file(join(models, 'llama/config.json'))
+  await allows()
+  assert.ok(host.allowedFolders!.includes(models))
+  rmSync(drive, { recursive: true })
+  await assert.rejects(allows(), isAbsent)
+})
 
 test('without a path the allowed folders are listed', async () => {
   const { path, parent, entries } = await list()

@@ -28,6 +28,7 @@ export class TestPlatform implements Platform {
   readonly nativeDialogs = false
   readonly canOpenFolders = false
   allowedFolders: string[] | null = null
+  absentFolders: string[] = []
   readonly notifications: [title: string, body: string, runId: number][] = []
   readonly trashed: string[] = []
   awake = false
