@@ -7,6 +7,7 @@ import { logTimes } from './0006-log-times.ts'
 import { runsTable } from './0007-runs-table.ts'
 import { systemLoad } from './0008-system-load.ts'
 import { libraryFolders } from './0009-library-folders.ts'
+import { amountInForce } from './0011-amount-in-force.ts'
 
 /** In order; the schema's version is the number of those that were applied. What has been released is never edited. */
 export const migrations: readonly string[] = [
@@ -19,4 +20,5 @@ export const migrations: readonly string[] = [
   runsTable,
   systemLoad,
   libraryFolders,
+  amountInForce,
 ]

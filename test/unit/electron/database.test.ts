@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { amountInForce } from '../../../electron/database/migrations/0011-amount-in-force.ts'
 import { migrations } from '../../../electron/database/migrations/index.ts'
 import { databaseName, openDatabase } from '../../../electron/database/open.ts'
 
@@ -121,6 +122,38 @@ test('settings of earlier runs get the names that they have now', () => {
   const found = db.prepare('SELECT rowid FROM run_search WHERE run_search MATCH ?').pluck()
   assert.deepEqual([found.all('batchSize'), found.all('rows')], [[7], [7]])
   assert.deepEqual(found.all('documents'), [])
+  db.close()
+})
+
+test('earlier runs show the amount that was in force alone', () => {
+  const folder = newFolder()
+  const before = migrations.indexOf(amountInForce)
+  const old = new Database(join(folder, databaseName))
+  for (const migration of migrations.slice(0, before)) old.exec(migration)
+  old.pragma(`user_version = ${before}`)
+  old.exec(`
+    INSERT INTO runs (id, name, kind, state, folder, checkpoint_name, created, job) VALUES
+      (1, 'a', 'prune', 'done', '/1', 'c', 1, '{}'), (2, 'b', 'prune', 'done', '/2', 'c', 1, '{}'), (3, 'c', 'prune', 'done', '/3', 'c', 1, '{}');
+    INSERT INTO value_names VALUES (101, 'setting.ratio'), (102, 'setting.ratioOf'), (103, 'setting.budget'), (104, 'setting.targetParameters'), (105, 'setting.steps');
+    INSERT INTO run_values VALUES (1, 101, 0.5), (1, 102, 'groups'), (1, 103, 'memory=4GB'), (1, 105, 9), (2, 101, 0.3), (2, 102, 'groups'), (3, 101, 0.5), (3, 104, 7000);
+    INSERT INTO run_search (rowid, name, notes, tags, settings) VALUES
+      (1, 'a', '', '', 'ratio 0.5\nbudget memory=4GB\nsteps 9'), (2, 'b', '', '', 'ratio 0.3'), (3, 'c', '', '', 'ratio 0.5');`)
+  old.close()
+
+  const { db } = openDatabase(folder)
+  const settings = db
+    .prepare('SELECT run_id, substr(name, 9) FROM run_values JOIN value_names ON id = name_id ORDER BY run_id, name')
+    .raw()
+    .all()
+  assert.deepEqual(settings, [
+    [1, 'budget'],
+    [1, 'steps'],
+    [2, 'ratio'],
+    [2, 'ratioOf'],
+    [3, 'targetParameters'],
+  ])
+  const found = db.prepare('SELECT rowid FROM run_search WHERE run_search MATCH ? ORDER BY rowid').pluck()
+  assert.deepEqual([found.all('ratio'), found.all('steps'), found.all('targetParameters')], [[2], [1], [3]])
   db.close()
 })
 

@@ -199,6 +199,10 @@ test('a clone makes the same job again, and says what was changed', () => {
   assert.deepEqual(clone.values, { ratio: '0.3', uniform: false, samplePrompts: ['Once'], 'evaluation.limit': '20' })
   assert.deepEqual(changesBetween(job, again(clone)), [])
   const changed = again({ ...clone, values: { ...clone.values, ratio: '0.5', 'evaluation.limit': '' } })
+  assert.deepEqual(changesBetween({ ratio: 0.3, steps: 1 }, { ratio: 0.5, budget: 'memory=4GB', steps: 1 }), [
+    { key: 'ratio', before: 0.3, after: undefined },
+    { key: 'budget', before: undefined, after: 'memory=4GB' },
+  ])
   assert.deepEqual(changesBetween(job, changed), [
     { key: 'ratio', before: 0.3, after: 0.5 },
     { key: 'evaluation.limit', before: 20, after: undefined },

@@ -1,3 +1,5 @@
+import { engine } from '../../../../electron/contract/index.ts'
+
 export const sameValue = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
 
 /** The value at a dotted path. */
@@ -29,9 +31,10 @@ export interface SettingChange {
   readonly after: unknown
 }
 
-/** Settings that differ between two jobs, in the order of their names in either; run folders always differ. */
+/** Settings in force that differ between two jobs, in the order of their names in either; run folders always differ. */
 export function changesBetween(before: object, after: object): SettingChange[] {
-  const [old, fresh] = [flatten(before), flatten(after)]
+  const old = flatten(engine.saidOf(before))
+  const fresh = flatten(engine.saidOf(after))
   return [...new Set([...old.keys(), ...fresh.keys()])]
     .filter((key) => key !== 'out' && !sameValue(old.get(key), fresh.get(key)))
     .map((key) => ({ key, before: old.get(key), after: fresh.get(key) }))
