@@ -40,9 +40,13 @@ export function readScores(path: string): ScoresFile {
   return existsSync(file) ? readJson(file, scoresFileSchema) : {}
 }
 
-/** The job of the run in a folder that is to be continued; null where there is none to continue. */
-export const startedJob = (path: string, { resume }: Pick<JobContext, 'resume'>): Job | null =>
-  resume && existsSync(join(path, runFiles.run)) ? readRunFile(path).job : null
+/** The run in a folder that is to be continued; null where there is none to continue. */
+export const startedRun = (path: string, { resume }: Pick<JobContext, 'resume'>): RunFile | null =>
+  resume && existsSync(join(path, runFiles.run)) ? readRunFile(path) : null
+
+/** The job of that run. */
+export const startedJob = (path: string, context: Pick<JobContext, 'resume'>): Job | null =>
+  startedRun(path, context)?.job ?? null
 
 /**
  * Whether a process was killed here between making the folder and writing the job: it left its lock at most, and what it had

@@ -23,6 +23,7 @@ import { badFile, badSetting, failureOf } from '../shared/errors.ts'
 import { writeJson } from '../shared/files.ts'
 import type { SavedValues } from '../shared/saved-values.ts'
 import { version } from '../shared/version.ts'
+import { effectiveSettings } from './as-started.ts'
 import { Attempts } from './attempts.ts'
 import { Journal } from './journal.ts'
 import {
@@ -37,24 +38,6 @@ import {
 } from './run-files.ts'
 import { RunLock } from './run-lock.ts'
 import { readState, writeState } from './state-file.ts'
-
-/**
- * Settings that may differ between a run and its continuation: they do not change what is trained. The output dtype is among
- * them for weights that turn out too large for it.
- */
-const mayDiffer = new Set([
-  'out',
-  'maxLostRows',
-  'saveEvery',
-  'sampleEvery',
-  'samplePrompts',
-  'sampleTokens',
-  'outputDtype',
-  'cluster',
-])
-
-/** The settings that a continued run must share with the run that was started. */
-const fixedSettings = (job: Job) => Object.fromEntries(Object.entries(job).filter(([name]) => !mayDiffer.has(name)))
 
 type RunJob = Job & { out: string }
 
@@ -144,8 +127,8 @@ export class RunFolder {
   /** @throws SecateurError where the folder holds a run of another job. */
   static open(path: string, job: RunJob): RunFolder {
     const run = readRunFile(path)
-    const earlier = fixedSettings(run.job)
-    const now = fixedSettings(job)
+    const earlier = effectiveSettings(run.job)
+    const now = effectiveSettings(job)
     const different = Object.keys({ ...earlier, ...now }).filter((name) => !isDeepStrictEqual(earlier[name], now[name]))
     if (different.length > 0)
       throw badSetting(

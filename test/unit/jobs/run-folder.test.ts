@@ -13,7 +13,8 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { writeSafetensors } from '../../../engine/checkpoint/safetensors-writer.ts'
-import { finetuneSchema } from '../../../engine/contract/index.ts'
+import { finetuneSchema, type PruneJob, pruneSchema } from '../../../engine/contract/index.ts'
+import { asStarted } from '../../../engine/runs/as-started.ts'
 import { longestLine } from '../../../engine/runs/journal.ts'
 import { runFiles } from '../../../engine/runs/run-files.ts'
 import { inRunFolder, RunFolder } from '../../../engine/runs/run-folder.ts'
@@ -29,6 +30,44 @@ function folderWith(name: string, content: string): string {
   writeFileSync(join(path, name), content)
   return path
 }
+
+const scored = (evaluation: object, changes: object = {}) =>
+  pruneSchema.parse({ kind: 'prune', checkpoint: 'model', data: ['text.txt'], out: folder, evaluation, ...changes })
+
+const reopens = (first: PruneJob, second: PruneJob) => {
+  const path = mkdtempSync(join(folder, 'spelt-'))
+  RunFolder.create(path, first).close()
+  RunFolder.open(path, second).close()
+}
+
+test('a run is continued by what its settings come to, and not by how they are spelt', () => {
+  const tasks = { boolq: 'boolq.jsonl', mmlu: 'mmlu' }
+  const { boolq } = tasks
+  reopens(scored({ tasks: { boolq }, fewShot: 0 }), scored({ tasks: { boolq } }))
+  reopens(scored({ tasks: { boolq } }), scored({ tasks: { boolq }, fewShot: 0 }))
+  reopens(scored({ tasks: { mmlu: 'mmlu' } }), scored({ tasks: { mmlu: 'mmlu' }, fewShot: 5 }))
+  reopens(scored({ tasks: {} }, { budget: 'memory=1GB', ratio: 0.3 }), scored({ tasks: {} }, { budget: 'memory=1GB' }))
+  assert.throws(() => reopens(scored({ tasks, fewShot: 0 }), scored({ tasks })), /as it was started/)
+  assert.throws(() => reopens(scored({ tasks: { own: 'a.json' } }), scored({ tasks: { own: 'a.json' }, fewShot: 0 })))
+})
+
+test('a run of an earlier version goes on with its own settings where a job leaves them to defaults', () => {
+  const path = mkdtempSync(join(folder, 'earlier-'))
+  const tasks = { mmlu: 'mmlu' }
+  RunFolder.create(path, scored({ tasks, fewShot: 0 }, { dropout: 0.1, seed: 3, out: path })).close()
+  const now = scored({ tasks }, { seed: 3, out: path })
+  const file = join(path, runFiles.run)
+  const run = JSON.parse(readFileSync(file, 'utf8')) as { software: object }
+  assert.deepEqual(asStarted(now, { resume: true }), { job: now, kept: [] }, 'of this version')
+  writeFileSync(file, JSON.stringify({ ...run, software: { ...run.software, secateur: '0.0.1' } }))
+  const { job: going, kept } = asStarted(now, { resume: true })
+  assert.deepEqual(kept, ['dropout', 'fewShot'])
+  assert.deepEqual(going, { ...now, dropout: 0.1, evaluation: { ...now.evaluation, fewShot: 0 } })
+  RunFolder.open(path, { ...going, out: path } as PruneJob).close()
+  assert.deepEqual(asStarted(now, { resume: false }), { job: now, kept: [] })
+  const other = asStarted(scored({ tasks }, { seed: 4, dropout: 0.2, out: path }), { resume: true }).job as PruneJob
+  assert.throws(() => RunFolder.open(path, other), /started with 0\.1, not 0\.2/)
+})
 
 test('a folder with nothing but the lock of a process that is gone takes a run', () => {
   RunFolder.create(folderWith(lockName, ''), job).close()
