@@ -28,6 +28,7 @@ import { freeExportPlace } from './export-place.ts'
 import type { Handlers } from './handlers.ts'
 import { LibraryFolders } from './library-folders.ts'
 import { lineageOf } from './lineage.ts'
+import { Passes } from './passes.ts'
 
 /** Whether a checkpoint is called after its folder; earlier versions called what runs wrote "output". */
 const isNameOfPlace = (name: string, path: string): boolean => name === modelName(path) || name === basename(path)
@@ -44,6 +45,9 @@ export class Library {
   readonly #fits: CheckpointFits
   readonly folders: LibraryFolders
   readonly moves: CheckpointMoves
+  /** One after the other: moves are put right by one of them alone. */
+  readonly #looks = new Passes(() => this.#look())
+  #hasRecovered = false
   #timer: NodeJS.Timeout | undefined
   /** Lets go of files that are about to leave their place, or refuses. */
   beforeLeaving: (row: CheckpointRow) => Promise<void> = async () => {}
@@ -79,7 +83,7 @@ export class Library {
       return this.#changed(id)
     },
     'library.check': () => {
-      this.#context.inBackground(this.folders.look())
+      this.#context.inBackground(this.#looks.ask())
       return this.check()
     },
     'library.move': async ({ ids, to }) => {
@@ -186,14 +190,8 @@ export class Library {
 
   /** Puts right moves that were cut short, and looks from now on whether drives come and go and watched folders change. */
   start(): void {
-    this.#context.inBackground(
-      this.moves
-        .recover()
-        .then(() => this.check())
-        .then(() => this.startLooking())
-        .then(() => this.folders.look()),
-    )
-    this.#timer = setInterval(() => this.#context.inBackground(this.#look()), lookEvery).unref()
+    this.#context.inBackground(this.#looks.ask())
+    this.#timer = setInterval(() => this.#context.inBackground(this.#looks.ask()), lookEvery).unref()
   }
 
   close(): void {
@@ -201,11 +199,15 @@ export class Library {
   }
 
   async #look(): Promise<void> {
-    if (await this.folders.look()) {
+    const isFirst = !this.#hasRecovered
+    this.#hasRecovered = true
+    if (isFirst || (await this.folders.look())) {
       await this.moves.recover()
       await this.check()
       this.startLooking()
     }
+    // What is known is put right before watched folders are looked through for the first time, which may take long.
+    if (isFirst) await this.folders.look()
   }
 
   async #import({ mode, ...asked }: ParsedRequest<'library.import'>): Promise<CheckpointSummary> {

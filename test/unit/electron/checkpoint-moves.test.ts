@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -182,6 +183,30 @@ test('what somebody else has put at the place of a move that was cut short is no
   await again.library.moves.recover()
   assert.equal(again.library.row(id).path, join(here, 'model'))
   assert.deepEqual(contents(join(there, 'model')), ['config.json'])
+  again.context.close()
+})
+
+test('a move to a drive that was away is put right once the library is asked to look', async () => {
+  const { there, id, open, context, library } = await start()
+  await library.folders.add(there, 'kept')
+  const [plan] = await planMoves(context, [library.row(id)], there)
+  await library.moves.steps(plan!, control).next()
+  context.close()
+  const away = `${there}-unplugged`
+  renameSync(there, away)
+  const again = open()
+  const works: Promise<unknown>[] = []
+  const inBackground = (work: Promise<unknown>) => void works.push(work)
+  const asked = new Library({ ...again.context, inBackground })
+  const look = async () => {
+    await asked.handlers['library.check'](undefined)
+    for (let work = works.shift(); work; work = works.shift()) await work
+    return again.context.db.prepare('SELECT count(*) FROM checkpoint_moves').pluck().get()
+  }
+  assert.equal(await look(), 1)
+  assert.equal(await look(), 1, 'it waits for its drive')
+  renameSync(away, there)
+  assert.equal(await look(), 0)
   again.context.close()
 })
 
