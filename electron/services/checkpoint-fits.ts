@@ -38,9 +38,15 @@ export class CheckpointFits {
     for (const { id } of checkpoints.all()) {
       const row = checkpoints.get(id)
       if (!row || row.removed !== null || row.status !== 'present' || this.#isKnown(row)) continue
+      // Settings and files that change meanwhile make it an answer to another question.
+      const computer = this.#computer()
       const fits = await this.#fitsOf(row)
       if (fits === undefined) continue
-      checkpoints.update(id, { fits: JSON.stringify({ for: this.#computer(), fits }) })
+      if (checkpoints.get(id)?.inspection !== row.inspection) {
+        this.start()
+        continue
+      }
+      checkpoints.update(id, { fits: JSON.stringify({ for: computer, fits }) })
       untold = id
       if (performance.now() - told < period) continue
       told = performance.now()

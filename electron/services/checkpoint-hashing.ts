@@ -22,18 +22,24 @@ export class CheckpointHashing {
 
   async #hashAll(): Promise<void> {
     const { checkpoints, engine, options, tasks } = this.#context
-    for (const row of checkpoints.all()) {
-      if (row.content_hash !== null || row.status !== 'present') continue
+    for (const { id } of checkpoints.all()) {
+      const row = checkpoints.get(id)
+      if (!row || row.removed !== null || row.content_hash !== null || row.status !== 'present') continue
       try {
         await requireAllowedWithin(options.platform, [row.path])
         const { hash } = await tasks.run(
           { kind: 'hash', title: `Looking for duplicates of ${row.name}`, subject: { kind: 'checkpoint', id: row.id } },
           ({ signal, progress }) => engine.request('hash', { folder: row.path }, { signal, progress }),
         )
+        // Files that were replaced meanwhile have another one.
+        if (checkpoints.get(id)?.inspection !== row.inspection) {
+          this.start()
+          continue
+        }
         const others = checkpoints.withHash(hash)
-        checkpoints.update(row.id, { content_hash: hash })
+        checkpoints.update(id, { content_hash: hash })
         // The checkpoint may have been removed meanwhile.
-        for (const id of new Set([row.id, ...others])) if (checkpoints.get(id)?.removed === null) this.#onHashed(id)
+        for (const one of new Set([id, ...others])) if (checkpoints.get(one)?.removed === null) this.#onHashed(one)
       } catch (error) {
         // The task says what went wrong; the next start tries again.
         if (!wasAborted(error)) console.error(`${row.path} could not be hashed`, error)
