@@ -28,30 +28,53 @@ function linkCommand() {
   symlinkSync('../../scripts/secateur.mjs', link)
 }
 
+/**
+ * Whether the packages are there that package.json names. npm empties node_modules first, so that one that was killed, here or
+ * by hand, leaves it without them; what npm writes last is its own list.
+ */
+function isWhole() {
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const wanted = Object.keys({ ...dependencies, ...devDependencies }).map((name) => join(name, 'package.json'))
+  return ['.package-lock.json', ...wanted].every((name) => existsSync(join(root, 'node_modules', name)))
+}
+
+/** Installs; ends the process with a message where that fails. */
+function install() {
+  // Until the end nothing says that all is there, whatever an npm that is killed leaves.
+  rmSync(stamp, { force: true })
+  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
+  const { status, signal, error } = spawnSync(
+    npm,
+    ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'],
+    {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+      shell: process.platform === 'win32',
+    },
+  )
+  if (status === 0) return
+  console.error(
+    signal
+      ? `secateur: "npm ci" was ended by ${signal}, and node_modules is not whole: the next command installs again.`
+      : `secateur: "npm ci" failed${error ? `: ${error.message}` : ''}. Check the network or the npm registry and run the command again.`,
+  )
+  process.exit(1)
+}
+
 /** Brings node_modules in line with the lockfile; says what it does on standard error. */
 export function setUp() {
   const wanted = createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
     .update(`${process.platform}-${process.arch}`)
     .digest('hex')
-  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
-    console.error('secateur: installing the packages that package-lock.json names (about a minute the first time)')
-    const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
-    const { status, error } = spawnSync(
-      npm,
-      ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'],
-      {
-        cwd: root,
-        stdio: ['ignore', 2, 2],
-        shell: process.platform === 'win32',
-      },
+  const installed = existsSync(stamp) ? readFileSync(stamp, 'utf8') : null
+  if (installed !== wanted || !isWhole()) {
+    console.error(
+      installed === wanted
+        ? 'secateur: packages are missing from node_modules, as after an installation that was cut short: installing them again (about a minute)'
+        : 'secateur: installing the packages that package-lock.json names (about a minute the first time)',
     )
-    if (status !== 0) {
-      console.error(
-        `secateur: "npm ci" failed${error ? `: ${error.message}` : ''}. Check the network or the npm registry and run the command again.`,
-      )
-      process.exit(1)
-    }
+    install()
     linkCommand()
     writeFileSync(stamp, wanted)
   }
