@@ -16,8 +16,8 @@ const builds: Partial<Record<string, string>> = {
 export interface LlamaCpp {
   /** Its library for Node. */
   addon: string
-  /** The release of llama.cpp. */
-  release: string
+  /** What it is a version of: the release of llama.cpp as the package names it, or the package where it names none. */
+  version: string
 }
 
 const metadata = z.looseObject({ buildOptions: z.looseObject({ llamaCpp: z.looseObject({ release: z.string() }) }) })
@@ -36,8 +36,26 @@ export function findLlamaCpp(platform = `${process.platform}-${process.arch}`): 
   const addon = join(folder, 'llama-addon.node')
   if (!existsSync(addon)) return { missing: `the package @node-llama-cpp/${build} holds no llama-addon.node` }
   const built = metadata.safeParse(JSON.parse(readFileSync(join(folder, '_nlcBuildMetadata.json'), 'utf8')))
-  return { addon, release: built.success ? built.data.buildOptions.llamaCpp.release : '' }
+  return { addon, version: built.success ? built.data.buildOptions.llamaCpp.release : `of @node-llama-cpp/${build}` }
 }
 
-/** What is written about it: its name and release. */
-export const nameOf = ({ release }: LlamaCpp): string => `llama.cpp ${release}`.trim()
+/** What is written about it: its version, and the commit that its library says that it was built from. */
+export function nameOf({ addon, version }: LlamaCpp): string {
+  const commit = commitOf(dirname(addon))
+  return `llama.cpp ${version}${commit === null ? '' : `, commit ${commit}`}`
+}
+
+/**
+ * The commit of llama.cpp that stands beside ggml's version among the texts of its base library. Nothing that the addon
+ * offers tells it, and the build number of these packages is 1.
+ *
+ * @returns null where the library is another one, or has more than one such text
+ */
+export function commitOf(folder: string): string | null {
+  const names = ['libggml-base.so', 'libggml-base.dylib', 'ggml-base.dll']
+  const file = names.map((name) => join(folder, name)).find((path) => existsSync(path))
+  if (file === undefined) return null
+  const texts = readFileSync(file).toString('latin1')
+  const found = [...texts.matchAll(/\0\d+\.\d+\.\d+[\w.-]*\0+([0-9a-f]{7,40})(?:-dirty)?(?=\0)/g)]
+  return found.length === 1 ? found[0]![1]! : null
+}

@@ -28,7 +28,7 @@ const folder = mkdtempSync(join(tmpdir(), 'secateur-llama-cpp-'))
 process.env['XDG_CACHE_HOME'] = folder
 after(() => rmSync(folder, { recursive: true, force: true }))
 
-const installed = { addon: '/llama-addon.node', release: 'v1' }
+const installed = { addon: '/llama-addon.node', version: 'v1' }
 const missing = { missing: 'the optional package is not installed' }
 const processor = async () => ({ name: 'onnx', device: 'a processor' }) as Choice
 const card = async () => ({ name: 'webgpu', device: 'a card' }) as Choice
