@@ -39,15 +39,20 @@ function groupsOf(job: Job): FileGroup[] {
 /**
  * Checks files that a job will read hours after its start.
  *
+ * @returns tokens that a model reads of each task and text that is scored
  * @throws SecateurError with all that is wrong with them
  */
-export async function refuseBadFiles(groups: readonly FileGroup[], { emit, signal }: JobContext): Promise<void> {
+export async function refuseBadFiles(
+  groups: readonly FileGroup[],
+  { emit, signal }: JobContext,
+): Promise<CheckedFiles['scored']> {
   const stage = new StageProgress('checking data', emit)
   const found = await checkGroups(groups, { signal, progress: (done, total) => stage.report(done, total) })
   const problems = found.flatMap((files) => files.problems)
   const [first] = problems
   if (problems.length === 1) throw first!
   if (first) throw new SecateurError(first.kind, problems.map(({ message }) => message).join('\n'))
+  return Object.assign({}, ...found.map(({ scored }) => scored)) as CheckedFiles['scored']
 }
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false

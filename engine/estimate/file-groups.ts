@@ -28,10 +28,12 @@ export interface CheckedFiles {
   loss: string | null
   /** Rows for which the job is refused, and which it could skip. */
   badRows: number
+  /** Tokens that a model reads of each task and text that is scored. */
+  scored: Readonly<Record<string, number>>
   problems: readonly SecateurError[]
 }
 
-const nothingFound: Omit<CheckedFiles, 'problems'> = { rows: null, cutAt: null, loss: null, badRows: 0 }
+const nothingFound: Omit<CheckedFiles, 'problems'> = { rows: null, cutAt: null, loss: null, badRows: 0, scored: {} }
 
 /** Files that are checked together. */
 export interface FileGroup {
@@ -221,9 +223,11 @@ export function evaluationFiles(job: ReadingJob): FileGroup[] {
           })
           return { ...nothingFound, problems }
         }
-        const scored = { tokenizer: await openTokenizer(model), maxLength: model.config.maxPositions }
-        const problems = await evaluationProblems(evaluation, scored, { signal, onFile })
-        return { ...nothingFound, problems }
+        const read = { tokenizer: await openTokenizer(model), maxLength: model.config.maxPositions }
+        const scored: Record<string, number> = {}
+        const onTokens = (name: string, tokens: number) => void (scored[name] = tokens)
+        const problems = await evaluationProblems(evaluation, read, { signal, onFile, onTokens })
+        return { ...nothingFound, scored, problems }
       },
     },
   ]

@@ -40,6 +40,8 @@ interface Facts {
   layers: readonly Layer[]
   /** Seconds that weights which do not stay on a card take in every pass. */
   secondsPerPass: number
+  /** Tokens of tasks and texts that are known already, by their names; of all others they are told from first rows. */
+  scored?: Readonly<Record<string, number>> | undefined
 }
 
 /**
@@ -133,10 +135,10 @@ async function trainingWork(
 async function scoringWork(
   evaluation: EvaluationSettings,
   config: ModelConfig,
-  { layers, secondsPerPass, dense }: Facts & { dense: ModelConfig | null },
+  { layers, secondsPerPass, dense, scored }: Facts & { dense: ModelConfig | null },
   control: WorkControl,
 ): Promise<JobWork['phases']> {
-  const items = await scoredTokens(evaluation, config.maxPositions, control)
+  const items = await scoredTokens(evaluation, config.maxPositions, control, scored)
   const tokens = Object.values(items).reduce((sum, each) => sum + each, 0)
   const window = config.patchValues === undefined ? evaluation.window : config.maxPositions
   const workOn = (model: ModelConfig): PhaseWork => ({
@@ -158,16 +160,21 @@ async function scoringWork(
   }
 }
 
-/** Tells the work of a job's phases, by which the run as a whole is timed. What cannot be told yet is left out. */
+/**
+ * Tells the work of a job's phases, by which the run as a whole is timed. What cannot be told yet is left out.
+ *
+ * @param scored tokens of the tasks and texts that were read when they were checked
+ */
 export async function announceWork(
   job: FinetuneJob | PruneJob | (SingleJob & { kind: 'evaluate' }),
   checkpoint: Checkpoint,
   layers: readonly Layer[],
   { emit, signal }: JobContext,
+  scored?: Facts['scored'],
 ): Promise<void> {
   const secondsPerPass = placementOf(job, checkpoint)?.secondsPerPass ?? 0
   try {
-    const { phases } = await workOf(job, checkpoint, { layers, secondsPerPass }, { signal, progress: () => {} })
+    const { phases } = await workOf(job, checkpoint, { layers, secondsPerPass, scored }, { signal, progress: () => {} })
     emit({ type: 'work', phases })
   } catch (error) {
     if (signal.aborted || !(error instanceof SecateurError)) throw error

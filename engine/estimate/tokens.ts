@@ -87,13 +87,15 @@ async function tokensOf(
  * About how many tokens an evaluation reads of each task and text: the bytes of its file, or of the part that is scored.
  *
  * @param pictureTokens of a picture
+ * @param known tokens of those that were read already
  */
 export async function scoredTokens(
   settings: EvaluationSettings,
   pictureTokens: number,
   control: WorkControl,
+  known: Readonly<Record<string, number>> = {},
 ): Promise<Record<string, number>> {
-  const tokens: Record<string, number> = {}
+  const tokens: Record<string, number> = { ...known }
   if (settings.images !== undefined) {
     const { images } = await openImageSet(settings.images, 'test', control.signal)
     tokens['images'] = Math.min(images.length, settings.limit ?? Infinity) * pictureTokens
@@ -101,11 +103,13 @@ export async function scoredTokens(
   const examplesOf = (name: string) =>
     settings.fewShot ?? (isTaskName(name) ? (taskDescriptions[name].examples ?? 0) : 0)
   for (const [name, path] of Object.entries(settings.tasks)) {
+    if (name in known) continue
     const { rows, bytes } = await detectDataset({ path }, control)
     const share = settings.limit === undefined || rows === null ? 1 : Math.min(1, settings.limit / rows)
     tokens[name] = (share * (1 + examplesOf(name)) * bytes) / bytesPerToken
   }
   for (const [name, path] of Object.entries(settings.perplexity)) {
+    if (name in known) continue
     const { bytes } = await detectDataset({ path }, control)
     tokens[name] = Math.min((settings.maxWindows ?? Infinity) * settings.window, bytes / bytesPerToken)
   }

@@ -19,10 +19,10 @@ export async function evaluate(job: EvaluateJob, context: JobContext): Promise<R
   using checkpoint = openCheckpoint(job.checkpoint, job.imageSize)
   const choice = await chooseBackend(job)
   await announce(job, checkpoint, context.emit)
-  await refuseBadFiles(evaluationFiles(job), context)
+  const scored = await refuseBadFiles(evaluationFiles(job), context)
   const run = async (folder: RunFolder | null): Promise<ResultEvent> => {
     context.emit(startedOf(job, choice))
-    await announceWork(job, checkpoint, checkpoint.config.layers, context)
+    await announceWork(job, checkpoint, checkpoint.config.layers, context, scored)
     if (job.compareWith !== undefined) context.emit({ type: 'phase', phase: 'scoring dense' })
     using teacher = job.compareWith === undefined ? null : openCheckpoint(job.compareWith, job.imageSize)
     const dense = teacher && (await scoresOfDense(teacher, job, folder, context))

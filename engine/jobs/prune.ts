@@ -61,11 +61,11 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
   if (job.evaluateDense && !job.evaluation) throw badSetting('evaluateDense', 'say on what: give tasks or perplexity')
   // Training data is read next, unless scoring the dense checkpoint comes first.
   const later = [...calibrationFiles(job), ...evaluationFiles(job)]
-  await refuseBadFiles(job.evaluateDense ? fileGroupsOf(job) : later, context)
+  const scored = await refuseBadFiles(job.evaluateDense ? fileGroupsOf(job) : later, context)
   return await inRunFolder(job, context, async (folder) => {
     if (times) writeJson(join(folder.path, timesFile), times)
     context.emit(startedOf(job, choice))
-    await announceWork(job, checkpoint, layersAfter(config, target), context)
+    await announceWork(job, checkpoint, layersAfter(config, target), context, scored)
     if (job.evaluateDense) context.emit({ type: 'phase', phase: 'scoring dense' })
     if (job.evaluateDense && context.dense !== undefined) takeDense(context.dense, folder)
     const dense = job.evaluateDense ? await evaluateInRun(checkpoint, job.evaluation!, 'dense', folder, context) : null

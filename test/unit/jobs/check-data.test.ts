@@ -3,8 +3,12 @@ import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { type EngineEvent, type Job, jobSchema } from '../../../engine/contract/index.ts'
-import { checkData } from '../../../engine/estimate/check-data.ts'
+import { type EngineEvent, type EvaluateJob, type Job, jobSchema } from '../../../engine/contract/index.ts'
+import { checkData, refuseBadFiles } from '../../../engine/estimate/check-data.ts'
+import { evaluationFiles } from '../../../engine/estimate/file-groups.ts'
+import { announceWork } from '../../../engine/estimate/phase-work.ts'
+import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
+import { openTokenizer } from '../../../engine/models/model-tokenizer.ts'
 import { runJob } from '../../../engine/jobs/index.ts'
 import { sample } from '../../e2e/secateur.ts'
 
@@ -128,6 +132,30 @@ describe('what is scored', () => {
       )
       assert.ok(!events.some(({ type }) => type === 'started' || type === 'step'))
     }
+  })
+
+  test('once: the work of a run is told from what the check has read', async () => {
+    const words = 'Once upon a time there was a dog. '.repeat(60)
+    const scored = {
+      tasks: { piqa: file('asked.jsonl', piqa, piqa) },
+      perplexity: { text: file('read.txt', words) },
+      window: 64,
+    }
+    const asked = evaluateJob(scored) as EvaluateJob
+    const events: EngineEvent[] = []
+    const emit = (event: EngineEvent) => void events.push(event)
+    const context = { emit, signal: new AbortController().signal, resume: false }
+    using checkpoint = openCheckpoint(sample('model'))
+    const found = await refuseBadFiles(evaluationFiles(asked), context)
+    for (const path of [scored.tasks.piqa, scored.perplexity.text]) rmSync(path)
+    await announceWork(asked, checkpoint, checkpoint.config.layers, context, found)
+    const told = events.find(({ type }) => type === 'work')
+    assert.ok(told?.type === 'work')
+    const { piqa: questions, text } = told.phases.scoring!.items!
+    const tokenizer = await openTokenizer({ folder: checkpoint.folder, config: checkpoint.config })
+    assert.equal(text, 64 * Math.floor(tokenizer.encode(words, { specialTokens: true }).length / 64))
+    // Two rows of two short choices after a short question.
+    assert.ok(questions! > 20 && questions! < 80 && questions! % 2 === 0, `${questions} tokens`)
   })
 
   test('training data too, where the dense checkpoint is scored first', async () => {
