@@ -53,6 +53,7 @@ const textOf = (tokens: readonly { text: string; target: boolean }[], target?: b
     .map(({ text }) => text)
     .join('')
 
+const countsReads = existsSync('/proc/self/io') ? false : 'only Linux counts what a process reads'
 /** Bytes that a process has read from files so far. */
 const bytesRead = (pid: number): number => Number(/^rchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))![1])
 
@@ -110,7 +111,6 @@ describe('inspect', () => {
     assert.equal(found.tokenizer.vocabulary, found.vocabularySize)
   })
 
-  const countsReads = existsSync('/proc/self/io') ? false : 'only Linux counts what a process reads'
   test('reads no weights of a sharded checkpoint of 13 GB', { skip: countsReads }, async () => {
     const config = {
       model_type: 'llama',
@@ -198,12 +198,23 @@ describe('hash', () => {
     mkdirSync(made('huge'))
     writeFileSync(made('huge', 'model.safetensors'), '')
     truncateSync(made('huge', 'model.safetensors'), 20e9)
-    const started = performance.now()
+    let asked: number | undefined
+    const told: number[] = []
     const failure = await failureOf(
-      request('hash', { folder: made('huge') }, { sent: (id) => void setTimeout(() => send({ cancel: id }), 200) }),
+      request(
+        'hash',
+        { folder: made('huge') },
+        {
+          sent: (id) => void (asked = id),
+          progress(done) {
+            told.push(done)
+            if (asked !== undefined) send({ cancel: asked })
+          },
+        },
+      ),
     )
     assert.equal(failure.kind, 'interrupted')
-    assert.ok(performance.now() - started < 5000)
+    assert.ok(told[0]! < 20e9 && told.at(-1)! < 20e9, `it read on to ${told.at(-1)} of 20e9 bytes`)
     rmSync(made('huge'), { recursive: true })
   })
 })
@@ -248,13 +259,14 @@ describe('detectDataset', () => {
     assert.match(failure.message, /fields n; none of them holds text/)
   })
 
-  test('reads no more of a big file than its first rows', async () => {
+  test('reads no more of a big file than its first rows', { skip: countsReads }, async () => {
     const path = file('big.jsonl', '{"text": "once"}\n'.repeat(100))
     truncateSync(path, 40e9)
-    const started = performance.now()
+    const earlier = bytesRead(child.pid!)
     const { kind, rows, bytes } = await request('detectDataset', { path })
+    const read = bytesRead(child.pid!) - earlier
     assert.deepEqual([kind, rows, bytes], ['text', null, 40e9])
-    assert.ok(performance.now() - started < 3000)
+    assert.ok(read < 100e6, `${read} bytes were read`)
     rmSync(path)
   })
 
@@ -389,11 +401,8 @@ describe('estimate', () => {
     assert.match(passes.secondsFrom, /first rows/)
   })
 
-  test('answers at once for the most steps that a job may have, and refuses more', async () => {
-    await request('estimate', { job: job() })
-    const started = performance.now()
+  test('is told for the most steps that a job may have, and more are refused', async () => {
     const long = await request('estimate', { job: job({ steps: most.steps, frequency: 1 }) })
-    assert.ok(performance.now() - started < 2000)
     assert.ok(long.seconds! > 1e5)
     const tooLong = await failureOf(request('estimate', { job: { ...job(), steps: 2 ** 31 } }))
     assert.equal(tooLong.field, 'job.steps')
