@@ -54,3 +54,17 @@ test('a copied address opens in another tab, and an address with a wrong key is 
   await expect(second.getByRole('heading', { name: 'Open the address that Secateur printed' })).toBeVisible()
   await second.close()
 })
+
+test('fields with nothing to choose from say so', async ({ app: { page } }) => {
+  await page.goto(new URL('#/new', page.url()).href)
+  await page.getByRole('radio', { name: /^Evaluate/ }).check()
+  for (const [name, text] of [
+    ['Checkpoint', 'The library has no checkpoint yet.'],
+    ['Adapter (optional)', 'The library has no adapter yet.'],
+  ] as const) {
+    await page.getByRole('combobox', { name, exact: true }).click()
+    await expect(page.getByText(text)).toBeVisible()
+    await page.keyboard.press('Escape')
+  }
+  await expect(page.getByText('None is chosen. Perplexity is measured on any text')).toBeVisible()
+})

@@ -26,6 +26,8 @@ test('the sample of images is imported in one click, and its page says what it l
   await expect(page.getByRole('region', { name: 'Facts' })).toContainText('To 32 × 32 px, bilinear')
   await page.getByRole('searchbox', { name: 'Find a class' }).fill('star')
   await expect(page.getByText('2 of 20 classes')).toBeVisible()
+  await page.getByRole('searchbox', { name: 'Find a class' }).fill('dodecahedron')
+  await expect(page.getByText('No class is called that.')).toBeVisible()
 })
 
 test('its pictures are shown by class and split, and as the model sees them', async ({ app: { page, shell } }) => {
