@@ -61,7 +61,7 @@ const overSsh: Record<string, string> = {
 }
 const sshSettings: readonly Setting[] = [...clusterSettings, fetchSetting].map((setting) => ({
   ...setting,
-  browse: undefined,
+  browse: setting.browse && null,
   sentence: overSsh[setting.key] ?? setting.sentence,
 }))
 

@@ -33,8 +33,8 @@ export interface Setting {
   readonly unit: string | undefined
   readonly group: string
   readonly input: Input
-  /** What a text that is one path of this computer is browsed for as. */
-  readonly browse?: 'file' | 'folder' | undefined
+  /** What a text that is one path is browsed for as; null for a path of another computer. */
+  readonly browse?: 'file' | 'folder' | null | undefined
   /** Other names that the field has for it, which a search finds it by. */
   readonly also: string
   /** Values worth choosing, with what each is for. */
