@@ -17,6 +17,7 @@ import { comparedPicturesSchema, pictureFilter, pictureThumbnailSchema, scoredCh
 import { runReportSchema } from './run-files.ts'
 import { backendName, machineSettings, trainingSettings } from './settings.ts'
 import { keptFilesSchema } from './runner.ts'
+import { modelSpeedSchema, speedSchema } from './speed.ts'
 import { sweepPlanSchema, sweepStateSchema, sweepText } from './sweep.ts'
 
 /** Back ends that compute, and why one cannot be used here. */
@@ -130,6 +131,8 @@ export const serviceMethods = {
   devices: { params: z.strictObject({}), result: devicesSchema },
   /** Files that are kept for llama.cpp, or were until now. */
   keptFiles: { params: z.strictObject({ remove: z.boolean().default(false) }), result: keptFilesSchema },
+  /** How fast a checkpoint runs, alone or beside another, in each of some types. Progress in parts of the whole. */
+  measureSpeeds: { params: speedSchema, result: z.array(modelSpeedSchema) },
   /** What a run folder holds. */
   readRunFolder: { params: z.strictObject({ path }), result: runReportSchema },
   /** What budgets come to by the scores that a run has kept. */

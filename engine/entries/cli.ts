@@ -19,10 +19,11 @@ import {
   presetsOf,
   presets,
   pruneSchema,
+  speedSchema,
   taskList,
 } from '../contract/index.ts'
 import { exitCodes, SecateurError } from '../shared/errors.ts'
-import { benchSchema, generateSchema, keptSchema, measureSchema, speedSchema } from '../jobs/settings.ts'
+import { benchSchema, generateSchema, keptSchema, measureSchema } from '../jobs/settings.ts'
 import { version } from '../shared/version.ts'
 
 /** Flags of every command that is a job. */
@@ -190,7 +191,7 @@ A first run:
     description: 'measures how fast a checkpoint runs, alone or beside another: prompts, generation, memory',
     schema: speedSchema,
     positional: aCheckpoint,
-    run: async (settings, signal) => await (await import('../jobs/speed.ts')).measureSpeeds(settings, signal, emit),
+    run: async (settings, signal) => await (await import('../jobs/speed.ts')).measureSpeeds(settings, { signal, emit }),
   })
   addTool(commands, 'kept-files', {
     description: 'lists the files that checkpoints were written as for llama.cpp, or removes them',

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { shapeNames } from '../bench/shapes.ts'
-import { machineSettings, most, pruneSchema, runnerSettings, runnerType, samplingSettings } from '../contract/index.ts'
+import { machineSettings, most, pruneSchema, runnerSettings, samplingSettings } from '../contract/index.ts'
 
 // Settings of the commands that leave no run. They stand apart from the commands' code, so that what only lists the flags
 // need not load the engine.
@@ -35,26 +35,6 @@ export const generateSchema = z.strictObject({
   ...machineSettings,
 })
 export type GenerateSettings = z.infer<typeof generateSchema>
-
-export const speedSchema = z.strictObject({
-  checkpoint: z.string().min(1),
-  beside: z.string().min(1).optional().describe('checkpoint to lay beside it: the dense one'),
-  runner: runnerSettings.runner,
-  type: z
-    .array(runnerType)
-    .min(1)
-    .optional()
-    .describe('how llama.cpp holds the weights: f16, q8_0, q4_k_m; default: f16, and of a GGUF file what it holds'),
-  promptTokens: z
-    .array(z.coerce.number().int().min(1).max(most.tokens))
-    .min(1)
-    .default([128, 512])
-    .describe('lengths of prompts'),
-  newTokens: z.int().min(2).max(most.tokens).default(32).describe('tokens that are generated after a prompt'),
-  repeats: z.int().min(1).max(10_000).default(3).describe('times that each length is measured'),
-  ...machineSettings,
-})
-export type SpeedSettings = z.infer<typeof speedSchema>
 
 export const keptSchema = z.strictObject({
   remove: z.boolean().default(false).describe('remove them'),

@@ -1,17 +1,16 @@
-import { median } from 'simple-statistics'
 import { type Choice, chooseBackend } from '../backends/choose.ts'
-import type { EngineEvent, Ran, RunnerType } from '../contract/index.ts'
+import type { EngineEvent, ModelSpeed, RunnerType, SpeedSettings } from '../contract/index.ts'
 import { announceSizes } from '../estimate/announce.ts'
 import { ownMemory } from '../estimate/memory.ts'
 import { measureLatency } from '../evaluation/latency.ts'
 import { type ChosenRunner, chooseRunner } from '../llama-cpp/choose.ts'
-import { type Opened, openOnLlamaCpp } from '../llama-cpp/open.ts'
+import { measureOnLlamaCpp } from '../llama-cpp/measure-speed.ts'
+import { type Opened, openOnLlamaCpp, shareOpened } from '../llama-cpp/open.ts'
 import { openControl, orElse } from '../llama-cpp/or-else.ts'
 import { ranText } from '../llama-cpp/ran-text.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
-import { Random } from '../shared/random.ts'
-import type { SpeedSettings } from './settings.ts'
+import type { WorkControl } from '../shared/work-control.ts'
 
 export interface SpeedResult {
   type: 'result'
@@ -19,16 +18,9 @@ export interface SpeedResult {
   speeds: ModelSpeed[]
 }
 
-export interface ModelSpeed {
-  checkpoint: string
-  parameters: number
-  ran: Ran
-  /** Of the weights as they are held. */
-  weightBytes: number
-  /** That the process holds which runs the model. */
-  memoryBytes: number
-  /** Tokens a second, by the length of the prompt. */
-  lengths: { prompt: number; promptTokensPerSecond: number; generatedTokensPerSecond: number }[]
+interface SpeedControl extends Partial<WorkControl> {
+  signal: AbortSignal
+  emit?: (event: EngineEvent) => void
 }
 
 interface Work {
@@ -39,7 +31,16 @@ interface Work {
   computes: () => Promise<Choice>
   emit: (event: EngineEvent) => void
   signal: AbortSignal
+  /** Takes which part of what one type needs is done. */
+  share: (share: number) => void
 }
+
+/** Which part of the time models take to be opened, where a file has to be written and compared; the rest is measuring. */
+const opening = 0.4
+
+/** The same, as the service answers it. Progress in thousandths of the whole. */
+export const measuredSpeeds = async (settings: SpeedSettings, control: WorkControl): Promise<ModelSpeed[]> =>
+  (await measureSpeeds(settings, control)).speeds
 
 /**
  * How fast a checkpoint runs, alone or beside another: prompts of several lengths and what is generated after them. On
@@ -47,8 +48,7 @@ interface Work {
  */
 export async function measureSpeeds(
   settings: SpeedSettings,
-  signal: AbortSignal,
-  emit: (event: EngineEvent) => void = () => {},
+  { signal, emit = () => {}, progress = () => {} }: SpeedControl,
 ): Promise<SpeedResult> {
   using made = new DisposableStack()
   const paths = [...(settings.beside === undefined ? [] : [settings.beside]), settings.checkpoint]
@@ -58,21 +58,24 @@ export async function measureSpeeds(
   let choice: Promise<Choice> | undefined
   const computes = () => (choice ??= chooseBackend(settings))
   const work = { settings, checkpoints, lengths: [...new Set(fitting)], computes, emit, signal }
+  const types = settings.type ?? [undefined]
   const speeds: ModelSpeed[] = []
-  const measured = new Set<string>()
-  for (const type of settings.type ?? [undefined]) {
-    for (const speed of await speedsOf(type, work)) {
-      // Secateur has one form of the weights, whatever type llama.cpp was to hold them in.
-      const key = JSON.stringify([speed.checkpoint, speed.ran.runner, speed.ran.type])
-      if (!measured.has(key)) speeds.push(speed)
-      measured.add(key)
-    }
+  let own: ModelSpeed[] | undefined
+  for (const [at, type] of types.entries()) {
+    const share = (of: number) => progress(Math.round((1000 * (at + of)) / types.length), 1000)
+    share(0)
+    const found = await speedsOf(type, { ...work, share }, own)
+    if (found === own) continue
+    // Secateur has one form of the weights, whatever type llama.cpp was to hold them in: it is measured once.
+    if (found[0]!.ran.runner === 'secateur') own = found
+    speeds.push(...found)
   }
+  progress(1000, 1000)
   return { type: 'result', speeds }
 }
 
 /** All checkpoints run on the same: a table of two programs would compare these, and not the checkpoints. */
-async function speedsOf(type: RunnerType | undefined, work: Work): Promise<ModelSpeed[]> {
+async function speedsOf(type: RunnerType | undefined, work: Work, own?: ModelSpeed[]): Promise<ModelSpeed[]> {
   const { settings, checkpoints, computes } = work
   let chosen: ChosenRunner | undefined
   for (const checkpoint of checkpoints) {
@@ -81,7 +84,7 @@ async function speedsOf(type: RunnerType | undefined, work: Work): Promise<Model
   }
   return await orElse(chosen!, settings.runner, {
     onLlamaCpp: (on) => onLlamaCpp(on, type, work),
-    onSecateur: (why) => onSecateur(why, work),
+    onSecateur: async (why) => own ?? (await onSecateur(why, work)),
     begun: () => false,
   })
 }
@@ -89,69 +92,60 @@ async function speedsOf(type: RunnerType | undefined, work: Work): Promise<Model
 async function onLlamaCpp(
   { llama, why }: Extract<ChosenRunner, { runner: 'llama.cpp' }>,
   type: RunnerType | undefined,
-  { settings, checkpoints, lengths, computes, emit, signal }: Work,
+  { settings, checkpoints, lengths, computes, emit, signal, share }: Work,
 ): Promise<ModelSpeed[]> {
   using made = new DisposableStack()
-  const models: { checkpoint: Checkpoint; opened: Opened; speed: ModelSpeed }[] = []
-  const places = Math.max(...lengths) + settings.newTokens
+  const models: { checkpoint: Checkpoint; opened: Opened }[] = []
+  const { newTokens, repeats } = settings
+  const places = Math.max(...lengths) + newTokens
   // Threads are those of the first: what is laid side by side has as many.
   let { threads } = settings
-  for (const checkpoint of checkpoints) {
-    const control = openControl(emit, signal)
+  for (const [at, checkpoint] of checkpoints.entries()) {
+    const told = openControl(emit, signal)
+    const control = {
+      ...told,
+      progress: (...[stage, done, total]: Parameters<typeof told.progress>) => {
+        told.progress(stage, done, total)
+        share((opening * (at + shareOpened(stage, done, total))) / checkpoints.length)
+      },
+    }
     const opened = made.use(await openOnLlamaCpp(checkpoint, llama, { type, threads, places, computes }, control))
     threads = opened.ran.threads ?? undefined
-    const ran = { ...opened.ran, why }
-    emit({ type: 'log', level: 'info', message: ranText(ran) })
-    const { folder, parameters } = checkpoint
-    const speed = { checkpoint: folder, parameters, ran, weightBytes: opened.model.bytes, memoryBytes: 0, lengths: [] }
-    models.push({ checkpoint, opened, speed })
+    emit({ type: 'log', level: 'info', message: ranText({ ...opened.ran, why }) })
+    models.push({ checkpoint, opened })
   }
-  const total = lengths.length * (settings.repeats + 1)
-  for (const [index, prompt] of lengths.entries()) {
-    const runs: { prompt: number; generated: number }[][] = models.map(() => [])
-    // The first warms up.
-    for (let run = 0; run <= settings.repeats; run++) {
-      emit({ type: 'progress', stage: 'measuring speed', done: index * (settings.repeats + 1) + run, total })
-      for (const [at, { checkpoint, opened, speed }] of models.entries()) {
-        const ids = idsOf(prompt, checkpoint.config.vocabularySize)
-        const written = await opened.model.write(
-          { ...plainly, prompt: ids, tokens: settings.newTokens, threads: threads! },
-          { signal },
-        )
-        signal.throwIfAborted()
-        speed.memoryBytes = Math.max(speed.memoryBytes, written.heldBytes)
-        // The first new token comes out of the prompt.
-        const generated = (written.tokens - 1) / written.generationSeconds
-        if (run > 0) runs[at]!.push({ prompt: prompt / written.promptSeconds, generated })
-      }
-    }
-    for (const [at, { speed }] of models.entries())
-      speed.lengths.push({
-        prompt,
-        promptTokensPerSecond: median(runs[at]!.map((run) => run.prompt)),
-        generatedTokensPerSecond: median(runs[at]!.map((run) => run.generated)),
-      })
-  }
-  return models.map(({ speed }) => speed)
-}
-
-/** Greedily, to the last token that is asked for. */
-const plainly = { temperature: 0, topP: 1, topK: 0, seed: 0, stop: [], quiet: true }
-
-/** Random ids: speed does not depend on them. */
-function idsOf(length: number, vocabulary: number): number[] {
-  const random = new Random(0)
-  return Array.from({ length }, () => random.integer(vocabulary))
+  const measured = await measureOnLlamaCpp(
+    models.map(({ checkpoint: { config }, opened: { model } }) => ({
+      model,
+      vocabularySize: config.vocabularySize,
+      threads: threads!,
+    })),
+    { lengths, newTokens, repeats },
+    {
+      signal,
+      onRun: (done, total) => {
+        emit({ type: 'progress', stage: 'measuring speed', done, total })
+        share(opening + (1 - opening) * (done / total))
+      },
+    },
+  )
+  return models.map(({ checkpoint: { folder, parameters }, opened: { model, ran } }, at) => ({
+    checkpoint: folder,
+    parameters,
+    ran: { ...ran, why },
+    weightBytes: model.bytes,
+    ...measured[at]!,
+  }))
 }
 
 async function onSecateur(
   why: string | null,
-  { settings, checkpoints, lengths, computes, emit, signal }: Work,
+  { settings, checkpoints, lengths, computes, emit, signal, share }: Work,
 ): Promise<ModelSpeed[]> {
   const { name, device, threads } = await computes()
   const { newTokens: tokens, repeats } = settings
   const speeds: ModelSpeed[] = []
-  for (const checkpoint of checkpoints) {
+  for (const [at, checkpoint] of checkpoints.entries()) {
     announceSizes({ kind: 'generate', prompt: Math.max(...lengths), maxNewTokens: tokens }, checkpoint, emit)
     const { folder, parameters, dtype, bytes } = checkpoint
     const ran = {
@@ -169,6 +163,7 @@ async function onSecateur(
       const measured = []
       for (const [index, prompt] of lengths.entries()) {
         emit({ type: 'progress', stage: 'measuring speed', done: index, total: lengths.length })
+        share((at + index / lengths.length) / checkpoints.length)
         measured.push({ prompt, ...(await measureLatency(model, { prompt, tokens, repeats, signal })) })
       }
       const held = { weightBytes: bytes, memoryBytes: ownMemory() }

@@ -43,6 +43,15 @@ export interface OpenControl {
   progress: (stage: 'reading weights' | 'writing' | 'proving', done: number, total: number) => void
 }
 
+/** Which part of the way to a loaded model ends with each stage: what is there already takes no time. */
+const stages = { 'reading weights': [0, 0.1], writing: [0.1, 0.6], proving: [0.6, 1] } as const
+
+/** Which part of opening a model is over. */
+export function shareOpened(stage: keyof typeof stages, done: number, total: number): number {
+  const [from, to] = stages[stage]
+  return from + (total > 0 ? (to - from) * (done / total) : 0)
+}
+
 export interface Opened extends Disposable {
   model: LlamaCppModel
   ran: Omit<Ran, 'why'>

@@ -2,7 +2,7 @@ import type { LoadedModel, WritingInput, WritingModel, WritingSettings, Written 
 import type { ChosenRunner } from '../llama-cpp/choose.ts'
 import { llamaCppMemory, requireLlamaCppMemory } from '../llama-cpp/memory.ts'
 import type { ToldToken } from '../llama-cpp/messages.ts'
-import { type Opened, openOnLlamaCpp } from '../llama-cpp/open.ts'
+import { type Opened, openOnLlamaCpp, shareOpened } from '../llama-cpp/open.ts'
 import { threadsFor } from '../llama-cpp/threads.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
@@ -16,9 +16,6 @@ export interface LlamaCppSettings {
   /** Makes a back end current, where the proof needs one. */
   computes: () => Promise<unknown>
 }
-
-/** Which part of the way to a loaded model ends with each stage: what is there already takes no time. */
-const stages = { 'reading weights': [0, 0.1], writing: [0.1, 0.6], proving: [0.6, 1] } as const
 
 /** A checkpoint on llama.cpp. */
 export class LlamaCppWriter implements Writer {
@@ -66,10 +63,7 @@ export class LlamaCppWriter implements Writer {
         signal,
         say: () => {},
         estimated: () => {},
-        progress: (stage, done, total) => {
-          const [from, to] = stages[stage]
-          progress(from + (total > 0 ? (to - from) * (done / total) : 0), 1)
-        },
+        progress: (stage, done, total) => progress(shareOpened(stage, done, total), 1),
       },
     )
     const writer = new LlamaCppWriter(checkpoint, { text, opened }, settings)

@@ -8,8 +8,9 @@ import {
   finetuneSchema,
   mergeSchema,
   pruneSchema,
+  speedSchema,
 } from '../../engine/contract/index.ts'
-import { generateSchema, speedSchema } from '../../engine/jobs/settings.ts'
+import { generateSchema } from '../../engine/jobs/settings.ts'
 import { eventsOf, type Ran, sample, secateur, temporaryFolder } from './secateur.ts'
 
 const folder = temporaryFolder()

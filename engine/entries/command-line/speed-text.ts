@@ -1,4 +1,5 @@
-import type { ModelSpeed, SpeedResult } from '../../jobs/speed.ts'
+import type { ModelSpeed } from '../../contract/index.ts'
+import type { SpeedResult } from '../../jobs/speed.ts'
 import { numberText } from '../../shared/number-text.ts'
 import { sizeText } from '../../shared/size-text.ts'
 import { aligned } from './aligned.ts'

@@ -37,5 +37,6 @@ export const handlers: { [Method in ServiceMethod]: () => Promise<Handler<Method
   writeText: async () => (await import('../../playground/held-models.ts')).writeText,
   releaseModels: async () => (await import('../../playground/held-models.ts')).releaseModels,
   keptFiles: async () => (await import('../../llama-cpp/kept-files.ts')).tellOfKeptFiles,
+  measureSpeeds: async () => (await import('../../jobs/speed.ts')).measuredSpeeds,
   readRunFolder: async () => (await import('../../runs/run-report.ts')).readRunFolder,
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { z } from 'zod'
-import { jobSchema, machineSettings } from '../../../engine/contract/index.ts'
+import { jobSchema, machineSettings, speedSchema } from '../../../engine/contract/index.ts'
 import { schemaOfKind } from '../../../engine/contract/job.ts'
-import { benchSchema, generateSchema, speedSchema } from '../../../engine/jobs/settings.ts'
+import { benchSchema, generateSchema } from '../../../engine/jobs/settings.ts'
 
 interface Json {
   type?: string
