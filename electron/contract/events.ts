@@ -25,6 +25,8 @@ export const events = {
   dataset: z.object({ id, removed: z.boolean() }),
   /** Folders of the library, what was found in them, or the drives that they are on have changed. */
   libraryFolders: z.object({}),
+  /** What is known of a checkpoint's speed, or how its measurement stands, has changed. */
+  speeds: z.object({ id }),
   task: taskSchema,
   settings: settingsSchema,
   ...playgroundEvents,

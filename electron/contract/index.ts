@@ -13,6 +13,7 @@ import { playgroundMethods } from './playground.ts'
 import { predictionMethods } from './predictions.ts'
 import { runMethods } from './runs.ts'
 import { sampleMethods } from './samples.ts'
+import { speedMethods } from './speeds.ts'
 
 /**
  * Contract A: what the renderer may ask of the main side, and what the main side tells it. Both hosts carry exactly these
@@ -37,6 +38,7 @@ export * from './predictions.ts'
 export * from './run-records.ts'
 export * from './runs.ts'
 export * from './samples.ts'
+export * from './speeds.ts'
 /** What jobs are made of: the renderer builds its forms from these. */
 export * as engine from '../../engine/contract/index.ts'
 
@@ -55,6 +57,7 @@ export const methods = {
   ...pictureMethods,
   ...predictionMethods,
   ...playgroundMethods,
+  ...speedMethods,
 } as const satisfies MethodTable
 
 export type Methods = typeof methods

@@ -32,6 +32,7 @@ import { RunTransfer } from './run-transfer.ts'
 import { Runs } from './runs.ts'
 import { sampleHandlers } from './samples.ts'
 import { AppSettings } from './settings.ts'
+import { Speeds } from './speeds.ts'
 import { Tasks } from './tasks.ts'
 import type { ServiceOptions, Services } from './types.ts'
 
@@ -67,6 +68,7 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
   const queue = new RunQueue(context, library, turns)
   const runs = new Runs(context, library, queue)
   const playground = new Playground(context, library, turns)
+  const speeds = new Speeds(context, library, turns)
   const history = new History(db, context.runs.unwritten)
   const handlers: Handlers = {
     ...folderHandlers(context),
@@ -88,6 +90,7 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
     ...pictureHandlers(context),
     ...predictionHandlers(context),
     ...playground.handlers,
+    ...speeds.handlers,
   }
 
   queue.recover()

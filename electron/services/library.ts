@@ -49,8 +49,8 @@ export class Library {
   readonly #looks = new Passes(() => this.#look())
   #hasRecovered = false
   #timer: NodeJS.Timeout | undefined
-  /** Lets go of files that are about to leave their place, or refuses. */
-  beforeLeaving: (row: CheckpointRow) => Promise<void> = async () => {}
+  /** Each lets go of files that are about to leave their place, or refuses. */
+  readonly beforeLeaving: ((row: CheckpointRow) => Promise<void>)[] = []
 
   constructor(context: Context) {
     this.#context = context
@@ -60,7 +60,7 @@ export class Library {
     this.moves = new CheckpointMoves(context, {
       row: (id) => this.row(id),
       changed: (id) => void this.#changed(id),
-      release: (row) => this.beforeLeaving(row),
+      release: (row) => this.#release(row),
     })
   }
 
@@ -241,7 +241,7 @@ export class Library {
     this.moves.requireStill([row.path])
     if (files === 'trash') {
       await requireAllowed(options.platform, [dirname(row.path)])
-      await this.beforeLeaving(row)
+      await this.#release(row)
     }
     if (files === 'trash' && !['missing', 'away'].includes(await statusOf(row, await this.folders.awayness()(row))))
       for (const path of ownPaths(row)) await options.platform.trash(path)
@@ -249,6 +249,10 @@ export class Library {
     this.folders.dismissAt(row.path)
     this.#context.emit('checkpoint', { id: row.id, removed: true })
     return undefined
+  }
+
+  async #release(row: CheckpointRow): Promise<void> {
+    for (const letGo of this.beforeLeaving) await letGo(row)
   }
 
   #changed(id: number): CheckpointSummary {

@@ -55,12 +55,12 @@ export class Playground {
     turns.beforeRun = async () => {
       if (!this.#process.isBusy) await this.#process.end()
     }
-    library.beforeLeaving = async ({ id, name, path }) => {
+    library.beforeLeaving.push(async ({ id, name, path }) => {
       for (const { question } of this.#live.values())
         if (question.answers.some(({ checkpointId }) => checkpointId === id))
           throw new ProblemError('in-use', `${name} answers a question in the playground: stop that first.`)
       await this.#process.release(path)
-    }
+    })
     turns.releasableBytes = () => (this.#process.isBusy ? 0 : (this.#process.state.memoryBytes ?? 0))
   }
 

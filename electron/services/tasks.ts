@@ -41,10 +41,12 @@ export class Tasks {
     this.#tasks.set(id, { task, abort })
     const emitTask = () => this.#emit('task', { ...task })
     emitTask()
-    const started = performance.now()
+    let started = performance.now()
     let lastEmitted = started
     const progress = (done: number, total: number) => {
       const now = performance.now()
+      // Whatever was waited for before the first part says nothing of the pace.
+      if (done === 0) started = now
       task.done = done
       task.total = total
       task.secondsLeft = done > 0 && total > 0 ? (((now - started) / 1000) * (total - done)) / done : null

@@ -7,6 +7,7 @@ import { logTimes } from './0006-log-times.ts'
 import { runsTable } from './0007-runs-table.ts'
 import { systemLoad } from './0008-system-load.ts'
 import { libraryFolders } from './0009-library-folders.ts'
+import { speeds } from './0010-speeds.ts'
 import { amountInForce } from './0011-amount-in-force.ts'
 
 /** In order; the schema's version is the number of those that were applied. What has been released is never edited. */
@@ -20,5 +21,6 @@ export const migrations: readonly string[] = [
   runsTable,
   systemLoad,
   libraryFolders,
+  speeds,
   amountInForce,
 ]
