@@ -36,9 +36,12 @@ export const runnerValue = ({ runner, type }: RunnerChoice): string =>
 export const runnerOf = (value: string): RunnerChoice =>
   runnerOptions.find((option) => option.value === value)?.choice ?? { runner: 'auto' }
 
+/** How the weights are held. */
+export const typeName = ({ runner, type }: Pick<engine.Ran, 'runner' | 'type'>): string =>
+  runner === 'llama.cpp' ? type.toUpperCase() : type
+
 /** What runs a model and how it holds the weights. */
-export const heldText = ({ name, runner, type }: engine.Ran): string =>
-  `${name}, ${runner === 'llama.cpp' ? type.toUpperCase() : type}`
+export const heldText = (ran: engine.Ran): string => `${ran.name}, ${typeName(ran)}`
 
 /** What ran a model, how near it is to Secateur, and why not the other. */
 export function ranText(ran: engine.Ran): string {
