@@ -22,7 +22,14 @@ export function settingsOf(job: Job): Record<string, RunValue> {
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
 
 /** Scores of a result, as they stand in the contract. */
-export function scoresOf({ tasks, perplexity, classification, latency, examples }: ResultEvent): Scores | null {
+export function scoresOf({
+  tasks,
+  perplexity,
+  classification,
+  latency,
+  examples,
+  examplesRan,
+}: ResultEvent): Scores | null {
   if ([tasks, perplexity, classification, latency, examples].every((scores) => scores === undefined)) return null
   return {
     tasks: tasks ?? {},
@@ -30,6 +37,7 @@ export function scoresOf({ tasks, perplexity, classification, latency, examples 
     ...(classification && { classification }),
     ...(latency && { latency }),
     ...(examples && { examples }),
+    ...(examplesRan && { examplesRan }),
   }
 }
 

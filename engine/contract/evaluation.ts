@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { readPath, writtenPath } from './names.ts'
+import { ranSchema, runnerSettings, runnerType } from './runner.ts'
 import { most } from './settings.ts'
 import { byTask } from './tasks.ts'
 
@@ -57,6 +58,15 @@ export const evaluationSchema = z.strictObject({
     .default([])
     .describe('prompts to continue greedily, as examples (repeat)'),
   maxNewTokens: z.int().min(1).max(2048).default(48).describe('new tokens of an example at most'),
+  runner: z
+    .enum(runnerSettings.runner.unwrap().options)
+    .default('secateur')
+    .describe(
+      'what speed is measured on and what continues prompts; auto: llama.cpp where it is installed and can say the checkpoint, or else Secateur',
+    ),
+  runnerType: runnerType
+    .optional()
+    .describe('how llama.cpp holds the weights then; default: f16, and of a GGUF file what it holds'),
 })
 
 export type EvaluationSettings = z.infer<typeof evaluationSchema>
@@ -155,9 +165,13 @@ export const scoresSchema = z.object({
     .extend({
       /** At each length of the prompt that was asked for. */
       byLength: z.array(speed.extend({ prompt: z.int() })).optional(),
+      /** What ran it; scores of versions that had Secateur alone are without. */
+      ran: ranSchema.optional(),
     })
     .optional(),
   /** What was written after each prompt. */
   examples: z.array(z.object({ prompt: z.string(), text: z.string() })).optional(),
+  /** What wrote them; scores of versions that had Secateur alone are without. */
+  examplesRan: ranSchema.optional(),
 })
 export type Scores = z.infer<typeof scoresSchema>

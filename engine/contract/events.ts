@@ -43,6 +43,7 @@ export const resultEventSchema = z.object({
   classification: scoresSchema.shape.classification,
   latency: scoresSchema.shape.latency,
   examples: scoresSchema.shape.examples,
+  examplesRan: scoresSchema.shape.examplesRan,
   export: exportedSchema.optional(),
   /** Of a sweep: report.md with its table and figures. */
   report: z.string().optional(),

@@ -11,13 +11,21 @@ export interface LatencyOptions {
   signal?: AbortSignal
 }
 
+/** What is measured where nothing else is asked for. */
+export const usualLatency = { prompt: 128, tokens: 32, repeats: 3 }
+
 /**
  * Tokens per second of one sequence: reading a prompt, and generating after it, each the median of `repeats` runs after
  * one that warms up. The prompt is random ids: speed does not depend on them.
  */
 export async function measureLatency(
   model: Model,
-  { prompt = 128, tokens = 32, repeats = 3, signal }: LatencyOptions = {},
+  {
+    prompt = usualLatency.prompt,
+    tokens = usualLatency.tokens,
+    repeats = usualLatency.repeats,
+    signal,
+  }: LatencyOptions = {},
 ): Promise<{ promptTokensPerSecond: number; generatedTokensPerSecond: number }> {
   const { maxPositions, vocabularySize } = model.config
   const promptLength = Math.max(1, Math.min(prompt, maxPositions - tokens))

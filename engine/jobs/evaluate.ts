@@ -5,10 +5,12 @@ import { announceWork } from '../estimate/phase-work.ts'
 import { refuseBadFiles } from '../estimate/check-data.ts'
 import { evaluationFiles } from '../estimate/file-groups.ts'
 import { peakMemory } from '../estimate/memory.ts'
+import { finishedRunner, refuseUnrunnable } from '../llama-cpp/finished-runner.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { besideDense, besideInRun } from '../runs/beside-dense.ts'
 import { evaluateInRun, score } from '../runs/evaluation.ts'
 import { inRunFolder, type RunFolder } from '../runs/run-folder.ts'
+import type { FinishedRunner } from '../runs/speed-and-examples.ts'
 import { startedOf } from '../runs/started.ts'
 import { badSetting } from '../shared/errors.ts'
 
@@ -18,18 +20,20 @@ export async function evaluate(job: EvaluateJob, context: JobContext): Promise<R
   const { out, adapter, evaluation } = job
   using checkpoint = openCheckpoint(job.checkpoint, job.imageSize)
   const choice = await chooseBackend(job)
+  await refuseUnrunnable(job, checkpoint, choice)
   await announce(job, checkpoint, context.emit)
   const scored = await refuseBadFiles(evaluationFiles(job), context)
+  const finished = finishedRunner(job, choice)
   const run = async (folder: RunFolder | null): Promise<ResultEvent> => {
     context.emit(startedOf(job, choice))
     await announceWork(job, checkpoint, checkpoint.config.layers, context, scored)
     if (job.compareWith !== undefined) context.emit({ type: 'phase', phase: 'scoring dense' })
     using teacher = job.compareWith === undefined ? null : openCheckpoint(job.compareWith, job.imageSize)
-    const dense = teacher && (await scoresOfDense(teacher, job, folder, context))
+    const dense = teacher && (await scoresOfDense(teacher, job, { folder, finished }, context))
     context.emit({ type: 'phase', phase: 'scoring' })
     const scores = folder
-      ? await evaluateInRun(checkpoint, evaluation, 'result', folder, context, adapter)
-      : await score(checkpoint, evaluation, context, { adapter })
+      ? await evaluateInRun(checkpoint, evaluation, 'result', folder, context, { finished, adapter })
+      : await score(checkpoint, evaluation, context, { finished, adapter })
     const model = { checkpoint, adapter }
     if (teacher) context.emit({ type: 'phase', phase: 'comparing' })
     const beside =
@@ -57,11 +61,11 @@ export async function evaluate(job: EvaluateJob, context: JobContext): Promise<R
 async function scoresOfDense(
   dense: Checkpoint,
   { evaluation }: EvaluateJob,
-  folder: RunFolder | null,
+  { folder, finished }: { folder: RunFolder | null; finished: FinishedRunner },
   context: JobContext,
 ): Promise<Scores> {
   const { predictions: _, lmEvalJson: __, ...settings } = evaluation
   return folder
-    ? await evaluateInRun(dense, settings, 'dense', folder, context)
-    : await score(dense, settings, context, { stage: 'scoring dense' })
+    ? await evaluateInRun(dense, settings, 'dense', folder, context, { finished })
+    : await score(dense, settings, context, { finished, stage: 'scoring dense' })
 }

@@ -6,6 +6,7 @@ import { checkpointWarnings } from '../estimate/job-warnings.ts'
 import { generate } from '../evaluation/generation.ts'
 import { checkPrompt, encodePrompt } from '../evaluation/prompt.ts'
 import { type ChosenRunner, chooseRunner } from '../llama-cpp/choose.ts'
+import { ranOnBackend } from '../llama-cpp/finished-runner.ts'
 import { openOnLlamaCpp } from '../llama-cpp/open.ts'
 import { openControl, orElse } from '../llama-cpp/or-else.ts'
 import { ranText } from '../llama-cpp/ran-text.ts'
@@ -105,10 +106,9 @@ async function onSecateur(
   why: string | null,
   { checkpoint, settings, prompt, tokens, stop, computes, emit, signal, onToken }: Writing,
 ): Promise<Written> {
-  const { name, device, threads } = await computes()
+  const choice = await computes()
   announceSizes({ kind: 'generate', prompt: prompt.length, maxNewTokens: tokens }, checkpoint, emit)
-  const named = { runner: 'secateur' as const, name: `Secateur (${name})`, type: checkpoint.dtype }
-  const ran = { ...named, device, threads, why, proof: null }
+  const ran = ranOnBackend(choice, checkpoint, why)
   emit({ type: 'log', level: 'info', message: ranText(ran) })
   const model = await loadModelInSlices(checkpoint, { signal })
   try {

@@ -14,6 +14,7 @@ import { type BaseModel, baseModelOf, cardName, copyLicenses } from '../export/c
 import { modelCard, writeCard } from '../export/card/model-card.ts'
 import { prunedCard } from '../export/card/pruned.ts'
 import { compatibilityOf } from '../export/compatibility.ts'
+import { finishedRunner, refuseUnrunnable } from '../llama-cpp/finished-runner.ts'
 import type { AdapterValues } from '../lora/adapter.ts'
 import { readerOf8Bits } from '../lora/merge.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
@@ -50,6 +51,7 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
   const times = await timesOfRun(job, checkpoint, context)
   const target = targetOf(job, checkpoint, times)
   const choice = await chooseBackend(job)
+  await refuseUnrunnable(job, checkpoint, choice)
   await announce(job, checkpoint, context.emit, target)
   const { config } = checkpoint
   const base = baseModelOf(checkpoint.folder, config.source)
@@ -62,20 +64,25 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
   // Training data is read next, unless scoring the dense checkpoint comes first.
   const later = [...calibrationFiles(job), ...evaluationFiles(job)]
   const scored = await refuseBadFiles(job.evaluateDense ? fileGroupsOf(job) : later, context)
+  const finished = finishedRunner(job, choice)
   return await inRunFolder(job, context, async (folder) => {
     if (times) writeJson(join(folder.path, timesFile), times)
     context.emit(startedOf(job, choice))
     await announceWork(job, checkpoint, layersAfter(config, target), context, scored)
     if (job.evaluateDense) context.emit({ type: 'phase', phase: 'scoring dense' })
     if (job.evaluateDense && context.dense !== undefined) takeDense(context.dense, folder)
-    const dense = job.evaluateDense ? await evaluateInRun(checkpoint, job.evaluation!, 'dense', folder, context) : null
+    const dense = job.evaluateDense
+      ? await evaluateInRun(checkpoint, job.evaluation!, 'dense', folder, context, { finished })
+      : null
     const recorded = await trainAndWrite(job, target, checkpoint, base, folder, context)
     const { loss, validation, rows, steps, trainable, density: before } = recorded
     using pruned = openCheckpoint(folder.output)
     if (job.evaluation) context.emit({ type: 'phase', phase: 'scoring' })
     const density =
       before === null ? null : { before, after: densityOf(pruned.config, (tensor) => pruned.read(tensor)) }
-    const scores = job.evaluation ? await evaluateInRun(pruned, job.evaluation, 'result', folder, context) : null
+    const scores = job.evaluation
+      ? await evaluateInRun(pruned, job.evaluation, 'result', folder, context, { finished })
+      : null
     if (dense && scores) context.emit({ type: 'phase', phase: 'comparing' })
     const beside =
       dense && scores ? await besideInRun({ checkpoint: pruned }, checkpoint, job.evaluation!, folder, context) : null

@@ -4,6 +4,7 @@ import { announceSizes } from '../estimate/announce.ts'
 import { ownMemory } from '../estimate/memory.ts'
 import { measureLatency } from '../evaluation/latency.ts'
 import { type ChosenRunner, chooseRunner } from '../llama-cpp/choose.ts'
+import { ranOnBackend } from '../llama-cpp/finished-runner.ts'
 import { measureOnLlamaCpp } from '../llama-cpp/measure-speed.ts'
 import { type Opened, openOnLlamaCpp, shareOpened } from '../llama-cpp/open.ts'
 import { openControl, orElse } from '../llama-cpp/or-else.ts'
@@ -142,21 +143,13 @@ async function onSecateur(
   why: string | null,
   { settings, checkpoints, lengths, computes, emit, signal, share }: Work,
 ): Promise<ModelSpeed[]> {
-  const { name, device, threads } = await computes()
+  const choice = await computes()
   const { newTokens: tokens, repeats } = settings
   const speeds: ModelSpeed[] = []
   for (const [at, checkpoint] of checkpoints.entries()) {
     announceSizes({ kind: 'generate', prompt: Math.max(...lengths), maxNewTokens: tokens }, checkpoint, emit)
-    const { folder, parameters, dtype, bytes } = checkpoint
-    const ran = {
-      runner: 'secateur' as const,
-      name: `Secateur (${name})`,
-      type: dtype,
-      device,
-      threads,
-      why,
-      proof: null,
-    }
+    const { folder, parameters, bytes } = checkpoint
+    const ran = ranOnBackend(choice, checkpoint, why)
     emit({ type: 'log', level: 'info', message: ranText(ran) })
     const model = await loadModelInSlices(checkpoint, { signal })
     try {

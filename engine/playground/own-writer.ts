@@ -2,6 +2,7 @@ import type { Choice } from '../backends/choose.ts'
 import type { LoadedModel, WritingInput, WritingModel, WritingSettings, Written } from '../contract/index.ts'
 import { weightBytes } from '../estimate/held-memory.ts'
 import { generate } from '../evaluation/generation.ts'
+import { ranOnBackend } from '../llama-cpp/finished-runner.ts'
 import { loadAdapter } from '../lora/load-adapter.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import type { Model } from '../models/family.ts'
@@ -46,15 +47,7 @@ export class OwnWriter implements Writer {
     this.#opened = opened
     this.#othersBytes = othersBytes
     this.facts = {
-      ran: {
-        runner: 'secateur',
-        name: `Secateur (${choice.name})`,
-        type: checkpoint.dtype,
-        device: choice.device,
-        threads: choice.threads,
-        why,
-        proof: null,
-      },
+      ran: ranOnBackend(choice, checkpoint, why),
       weightBytes: weightBytes(usualWork, checkpoint),
       chatTemplate: text.hasTemplate,
       maxPositions: checkpoint.config.maxPositions,

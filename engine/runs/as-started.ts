@@ -80,7 +80,8 @@ export function effectiveSettings(job: Job): Settings {
   const settings: Settings = fixedSettings(saidOf(job))
   const evaluation = 'evaluation' in job ? job.evaluation : undefined
   if (evaluation === undefined) return settings
-  const { fewShot, ...others } = evaluation
+  // What one program cannot run in the end another may: nothing that was trained depends on it.
+  const { fewShot, runner: _, runnerType: __, ...others } = evaluation
   const shots = Object.keys(evaluation.tasks).map((name) => [
     name,
     // What a file of the user's own says is known once it is read.

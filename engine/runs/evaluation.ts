@@ -3,28 +3,22 @@ import type { EvaluationSettings, JobContext, Predictions, ScoredCheckpoint, Sco
 import { CausalScoring } from '../evaluation/causal-scoring.ts'
 import { checkKindOfEvaluation } from '../evaluation/check-images.ts'
 import { corpusCalled } from '../evaluation/corpus.ts'
-import { generate } from '../evaluation/generation.ts'
-import { measureLatency } from '../evaluation/latency.ts'
 import { scoreTask } from '../evaluation/likelihood.ts'
 import { measurePerplexity } from '../evaluation/perplexity.ts'
-import { encodePrompt } from '../evaluation/prompt.ts'
 import { openTask } from '../evaluation/open-task.ts'
 import { checkShots } from '../evaluation/shots.ts'
 import { loadAdapter } from '../lora/load-adapter.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
-import type { Model } from '../models/family.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
 import { familyOf } from '../models/registry.ts'
-import { stopIdsOf } from '../models/stop-ids.ts'
 import { openToWrite, refuseSpecial } from '../shared/open-file.ts'
-import { Random } from '../shared/random.ts'
-import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { linesOf, scoreImages } from './image-evaluation.ts'
 import { writeLmEvalResults, writeLmEvalSamples } from './lm-eval-files.ts'
-import { loadWeights } from './load-weights.ts'
+import { OwnModel } from './own-model.ts'
 import { keepPredictions, ofPictures, ofRows, readAllPredictions } from './predictions.ts'
 import { readScores } from './run-files.ts'
 import type { RunFolder } from './run-folder.ts'
+import { type FinishedRunner, speedAndExamples } from './speed-and-examples.ts'
 import { StageProgress } from './stage-progress.ts'
 
 /**
@@ -37,13 +31,14 @@ export async function evaluateInRun(
   which: ScoredCheckpoint,
   folder: RunFolder,
   context: JobContext,
-  adapter?: string,
+  { finished, adapter }: Pick<ScoreOptions, 'finished' | 'adapter'>,
 ): Promise<Scores> {
   const stage = which === 'dense' ? 'scoring dense' : 'scoring'
   // A file of predictions is written whole or not at all, and it is that of the result.
   const { predictions, lmEvalJson: _, ...rest } = settings
   const earlier = which === 'dense' || predictions === undefined ? folder.readScores()[which] : undefined
   return score(checkpoint, which === 'dense' ? rest : settings, context, {
+    finished,
     adapter,
     stage,
     earlier,
@@ -64,6 +59,8 @@ export function takeDense(from: string, folder: RunFolder): void {
 }
 
 interface ScoreOptions {
+  /** Measures speed and writes examples where the settings want them from another program. */
+  finished: FinishedRunner
   /** PEFT folder to apply. */
   adapter?: string | undefined
   stage?: Stage
@@ -95,7 +92,7 @@ async function scoreMissing(
   checkpoint: Checkpoint,
   settings: EvaluationSettings,
   context: JobContext,
-  { adapter, stage = 'scoring', earlier, onPredictions, onScore }: ScoreOptions,
+  { finished, adapter, stage = 'scoring', earlier, onPredictions, onScore }: ScoreOptions,
 ): Promise<Scores> {
   checkShots(settings)
   const ofImages = familyOf(checkpoint.config).task === 'image-classification'
@@ -109,26 +106,30 @@ async function scoreMissing(
   if (tasks.length + texts.length === 0 && !latency && !examples && !images) return scores
 
   const { emit, signal } = context
-  const stop = examples ? stopIdsOf(checkpoint) : []
   const tokenizer = ofImages ? null : await openTokenizer(checkpoint)
-  using made = new DisposableStack()
-  const model = await loadWeights(checkpoint, context, made)
+  using own = new OwnModel(checkpoint, context)
   using adapted = adapter === undefined ? undefined : loadAdapter(adapter, checkpoint)
   if (tokenizer === null) {
     using rows = new RowsFile(settings.predictions)
     const { config } = adapted ?? checkpoint
-    scores.classification = await scoreImages(model, { folder: checkpoint.folder, config }, settings, context, {
-      adapter: adapted,
-      stage,
-      onPredictions(found) {
-        rows.write(linesOf(found))
-        onPredictions?.(ofPictures(found))
+    scores.classification = await scoreImages(
+      await own.get(),
+      { folder: checkpoint.folder, config },
+      settings,
+      context,
+      {
+        adapter: adapted,
+        stage,
+        onPredictions(found) {
+          rows.write(linesOf(found))
+          onPredictions?.(ofPictures(found))
+        },
       },
-    })
+    )
     onScore?.(scores)
     return scores
   }
-  const scoring = new CausalScoring(model, { adapter: adapted })
+  const scoring = tasks.length + texts.length > 0 ? new CausalScoring(await own.get(), { adapter: adapted }) : null
   const progress = new StageProgress(stage, emit, [...Object.keys(settings.tasks), ...Object.keys(settings.perplexity)])
   const options = (name: string) => ({
     batchTokens: settings.batchTokens,
@@ -143,7 +144,7 @@ async function scoreMissing(
   const samples = settings.predictions === undefined ? undefined : settings.lmEvalJson
   for (const name of tasks) {
     const opened = await openTask(name, settings, signal)
-    const { rows, warnings, ...result } = await scoreTask(scoring, tokenizer, opened.task, opened.rows, {
+    const { rows, warnings, ...result } = await scoreTask(scoring!, tokenizer, opened.task, opened.rows, {
       mode: settings.mode,
       ...(settings.limit === undefined ? {} : { limit: settings.limit }),
       shots: opened.shots,
@@ -158,7 +159,7 @@ async function scoreMissing(
     onScore?.(scores)
   }
   for (const [name, file] of texts) {
-    const result = await measurePerplexity(scoring, tokenizer, file, {
+    const result = await measurePerplexity(scoring!, tokenizer, file, {
       ...corpusCalled(name),
       window: settings.window,
       ...(settings.maxWindows === undefined ? {} : { limit: settings.maxWindows }),
@@ -169,49 +170,12 @@ async function scoreMissing(
     scores.perplexity[name] = { value, tokens, scored, windows, window: settings.window, protocol }
     onScore?.(scores)
   }
-  if (latency) {
-    emit({ type: 'progress', stage: 'measuring speed', done: 0, total: 0 })
-    scores.latency = await measureSpeed(model, settings.latencyLengths, signal)
-    onScore?.(scores)
-  }
-  if (examples) {
-    emit({ type: 'progress', stage: 'generating samples', done: 0, total: 0 })
-    scores.examples = await writeExamples(model, tokenizer, settings, stop, signal)
+  if (latency || examples) {
+    const asked = { checkpoint, tokenizer, settings, missing: { latency, examples }, adapter: adapted !== undefined }
+    Object.assign(scores, await speedAndExamples(asked, { own, finished, context }))
     onScore?.(scores)
   }
   return scores
-}
-
-/** Speed at 128 tokens, or at each length that is asked for. */
-async function measureSpeed(
-  model: Model,
-  lengths: readonly number[],
-  signal: AbortSignal,
-): Promise<NonNullable<Scores['latency']>> {
-  if (lengths.length === 0) return await measureLatency(model, { signal })
-  const byLength = []
-  for (const prompt of lengths) byLength.push({ prompt, ...(await measureLatency(model, { prompt, signal })) })
-  const { prompt: _, ...first } = byLength[0]!
-  return { ...first, byLength }
-}
-
-/** Greedy continuations of the prompts. */
-async function writeExamples(
-  model: Model,
-  tokenizer: Tokenizer,
-  { prompts, maxNewTokens }: EvaluationSettings,
-  stop: readonly number[],
-  signal: AbortSignal,
-): Promise<NonNullable<Scores['examples']>> {
-  const examples = []
-  for (const prompt of prompts) {
-    const ids = encodePrompt(tokenizer, prompt)
-    const settings = { temperature: 0, topP: 1, random: new Random(0), stop }
-    const written = await generate(model, ids, { tokens: maxNewTokens, ...settings, signal })
-    const before = tokenizer.decode(ids)
-    examples.push({ prompt, text: tokenizer.decode([...ids, ...written.ids]).slice(before.length) })
-  }
-  return examples
 }
 
 /** JSON lines of scored rows, where they are wanted. */

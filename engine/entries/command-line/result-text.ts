@@ -27,6 +27,7 @@ import { numberText } from '../../shared/number-text.ts'
 import { duration, imagesText, sizesOf, removalText, lossText, top1Text } from './event-text.ts'
 import { aligned } from './aligned.ts'
 import { describePlan } from './plan-text.ts'
+import { examplesText, latencyText } from './finished-text.ts'
 import { describeSpeeds } from './speed-text.ts'
 
 /** What `--estimate` answers; the criterion is that of a pruning job. */
@@ -139,16 +140,13 @@ export function describe(result: Outcome): string {
   if (result.classification) lines.push(`images: ${classificationText(result.classification)}`)
   if (result.dense?.classification) lines.push(`images, dense: ${classificationText(result.dense.classification)}`)
   if (result.besideDense) lines.push(...besideDenseText(result.besideDense))
-  if (result.latency)
-    lines.push(
-      `prompt ${numberText(Math.round(result.latency.promptTokensPerSecond))} tokens/s, generation ${numberText(Math.round(result.latency.generatedTokensPerSecond))} tokens/s`,
-    )
+  if (result.latency) lines.push(latencyText(result.latency))
   if (result.peakMemoryBytes !== undefined) lines.push(`peak memory: ${sizeText(result.peakMemoryBytes)}`)
   if (result.density)
     lines.push(
       `density: ${(100 * result.density.before).toFixed(1)}% before merging, ${(100 * result.density.after).toFixed(1)}% after`,
     )
-  for (const { prompt, text } of result.examples ?? []) lines.push(`${prompt} >${text}`)
+  lines.push(...examplesText(result))
   if (result.export) lines.push(...exportedText(result.export))
   if (result.compatibility) lines.push(...compatibilityLines(result.compatibility))
   if (result.report !== undefined) lines.push(`report: ${result.report}`)

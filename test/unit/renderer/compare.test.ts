@@ -35,6 +35,28 @@ test('the best of each metric is the best in its own direction', () => {
   assert.equal(row('mean')?.values[2], null)
 })
 
+test('speeds on other programs, or in other types, are not ranked together', () => {
+  const ran = { runner: 'llama.cpp', name: 'llama.cpp v1', device: 'a', threads: 1, why: null, proof: null } as const
+  const speed = { promptTokensPerSecond: 9, generatedTokensPerSecond: 3 }
+  const measured = (more: object) => ({
+    result: { scores: { tasks: {}, perplexity: {}, latency: { ...speed, ...more } } },
+  })
+  const of = (type: string) => measured({ ran: { ...ran, type } })
+  const own = measured({ ran: { ...ran, runner: 'secateur', type: 'bfloat16' } })
+  const rows = metricRows([measured({}), own, of('f16'), of('q4_k_m')], (name) => name)
+  assert.deepEqual(
+    rows.map(({ label, values }) => [label, ...values.map((found) => found?.value ?? null)]),
+    [
+      ['Speed, prompt', 9, 9, null, null],
+      ['Speed, generation', 3, 3, null, null],
+      ['Speed, prompt, llama.cpp as F16', null, null, 9, null],
+      ['Speed, generation, llama.cpp as F16', null, null, 3, null],
+      ['Speed, prompt, llama.cpp as Q4_K_M', null, null, null, 9],
+      ['Speed, generation, llama.cpp as Q4_K_M', null, null, null, 3],
+    ],
+  )
+})
+
 const value = (of: number, error: number | null) => ({ value: of, error })
 
 test('a tie marks both, and a difference within its standard error is called close', () => {

@@ -1,5 +1,6 @@
 import type { RunDetail } from '../../../../electron/contract/index.ts'
 import { categoryName } from '../../names.ts'
+import { typeName } from '../playground/runners.ts'
 import type { Better } from './pareto.ts'
 
 /** What the value of a metric is, so that it can be written with its unit. */
@@ -111,11 +112,12 @@ export function metricRows(
     row('validationLoss', 'Validation loss', 'loss', 'lower', ({ validation }) =>
       plain(validation?.best?.loss ?? validation?.last),
     ),
-    row('promptSpeed', 'Speed, prompt', 'speed', 'higher', ({ scores }) =>
-      plain(scores?.latency?.promptTokensPerSecond),
-    ),
-    row('generationSpeed', 'Speed, generation', 'speed', 'higher', ({ scores }) =>
-      plain(scores?.latency?.generatedTokensPerSecond),
+    ...speedRunners(results).flatMap((runner) =>
+      (['prompt', 'generation'] as const).map((what) =>
+        row(`${what}Speed${runner}`, `Speed, ${what}${runner && `, ${runner}`}`, 'speed', 'higher', ({ scores }) =>
+          speedRunner(scores?.latency) === runner ? plain(scores?.latency?.[speedFields[what]]) : null,
+        ),
+      ),
     ),
     row('imageSpeed', 'Speed, images', 'imageSpeed', 'higher', ({ scores }) =>
       plain(scores?.classification?.imagesPerSecond),
@@ -124,6 +126,20 @@ export function metricRows(
     row('memory', 'Peak memory', 'bytes', 'lower', ({ peakMemoryBytes }) => plain(peakMemoryBytes)),
   ].filter(({ values }) => values.some((value) => value !== null))
 }
+
+const speedFields = { prompt: 'promptTokensPerSecond', generation: 'generatedTokensPerSecond' } as const
+
+/** What speed was measured on, as a row of it says: nothing of Secateur's own engine. */
+const speedRunner = (latency: Latency): string | null => {
+  if (!latency) return null
+  return latency.ran?.runner === 'llama.cpp' ? `llama.cpp as ${typeName(latency.ran)}` : ''
+}
+type Latency = NonNullable<Result['scores']>['latency']
+
+/** Speeds on different programs, or in different types, say nothing of the checkpoints: each has rows of its own. */
+const speedRunners = (results: readonly (Result | null)[]): string[] => [
+  ...new Set(results.flatMap((result) => speedRunner(result?.scores?.latency) ?? [])),
+]
 
 /** Standard error of a share of n things that are or are not, with the sample deviation (n - 1), as accuracies have it. */
 export const errorOfShare = (share: number, n: number): number | null =>

@@ -31,6 +31,8 @@ const only: Readonly<Record<'text' | 'images', readonly string[]>> = {
     'evaluation.latencyLengths',
     'evaluation.prompts',
     'evaluation.maxNewTokens',
+    'evaluation.runner',
+    'evaluation.runnerType',
   ],
   images: ['augmentation', 'imageSize', 'trainClassifier', 'evaluation.images', 'evaluation.badImages'],
 }

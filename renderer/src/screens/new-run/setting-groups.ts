@@ -162,6 +162,17 @@ export const groups: readonly SettingGroup[] = [
         sentence: 'Prompts that the scored checkpoint continues, as examples, one a line.',
       },
       'evaluation.maxNewTokens': { label: 'Max new tokens', unit: 'tokens', also: 'max_new_tokens generation length' },
+      'evaluation.runner': {
+        label: 'Speed and examples on',
+        also: 'runner engine llama.cpp',
+        sentence:
+          'What speed is measured on and what continues prompts. Automatic: llama.cpp where it can run the checkpoint, or else Secateur.',
+      },
+      'evaluation.runnerType': {
+        label: 'Type on llama.cpp',
+        also: 'gguf quantisation f16 q8_0 q4_k_m',
+        sentence: 'How llama.cpp holds the weights then; left empty, F16, and of a GGUF file what it holds.',
+      },
       'evaluation.batchTokens': { label: 'Evaluation batch size', unit: 'tokens' },
       'evaluation.predictions': { label: 'Per-example predictions', also: 'log_samples file' },
       'evaluation.lmEvalJson': { label: 'Results file for lm-evaluation-harness' },

@@ -5,6 +5,10 @@ import { deviceNames, taskTitle } from '../../names.ts'
 const valueNames: Readonly<Record<string, string>> = {
   auto: 'Chosen automatically',
   ...deviceNames,
+  secateur: 'Secateur',
+  f16: 'F16',
+  q8_0: 'Q8_0',
+  q4_k_m: 'Q4_K_M',
   same: 'As in the checkpoint',
   'key-value-heads': 'Key/value heads with their query heads',
   'query-heads': 'Query heads',
