@@ -16,11 +16,6 @@ export const mostKept = { questions: 200, prompts: 200 }
 const text = z.string().max(200_000)
 /** A text that is continued, or a chat by the checkpoint's own template. */
 export const questionMode = z.enum(['prompt', 'chat'])
-const columns = z
-  .array(id)
-  .min(1)
-  .max(mostColumns)
-  .refine((ids) => new Set(ids).size === ids.length, 'names a checkpoint twice')
 
 const asked = {
   mode: questionMode,
@@ -32,16 +27,27 @@ const asked = {
 export const runnerChoiceSchema = z.strictObject(runnerSettings)
 export type RunnerChoice = z.infer<typeof runnerChoiceSchema>
 
-export const askSchema = z.strictObject({
-  ...asked,
-  /** The prompt, or what is said next in the chat. */
-  text,
-  checkpoints: columns,
-  /** What runs each of them; of one that is not named whatever runs it best. */
-  runners: z.array(runnerChoiceSchema).max(mostColumns).default([]),
-  /** The chat that goes on, of the same checkpoints. */
-  follows: id.optional(),
-})
+export const askSchema = z
+  .strictObject({
+    ...asked,
+    /** The prompt, or what is said next in the chat. */
+    text,
+    checkpoints: z.array(id).min(1).max(mostColumns),
+    /** What runs each of them; of one that is not named whatever runs it best. */
+    runners: z.array(runnerChoiceSchema).max(mostColumns).default([]),
+    /** The chat that goes on, of the same checkpoints. */
+    follows: id.optional(),
+  })
+  .refine(
+    ({ checkpoints, runners }) =>
+      new Set(checkpoints.map((each, at) => columnOf(each, runners[at]))).size === checkpoints.length,
+    {
+      path: ['checkpoints'],
+      message: 'names a checkpoint twice to be run in the same way',
+    },
+  )
+const columnOf = (checkpoint: number, { runner, type }: RunnerChoice = { runner: 'auto' }): string =>
+  JSON.stringify([checkpoint, runner, type])
 export type Ask = z.input<typeof askSchema>
 
 /** waiting -> loading -> writing -> done | cancelled | failed. One checkpoint answers after the other. */

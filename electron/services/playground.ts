@@ -92,7 +92,7 @@ export class Playground {
         asked,
         mode,
         text: said.at(-1)!.slice(0, 300),
-        checkpoints: answers.map(({ checkpointName }) => checkpointName),
+        checkpoints: [...new Set(answers.map(({ checkpointName }) => checkpointName))],
       })),
     'playground.forget': ({ ids }) => {
       for (const [id, { abort }] of this.#live) if (!ids || ids.includes(id)) abort.abort()

@@ -126,6 +126,35 @@ test('a chat is led, stopped and left with the keyboard alone', async ({ app: { 
   await expect(page.getByRole('heading', { level: 1, name: 'Playground' })).toBeVisible()
 })
 
+test('one checkpoint answers as F16 and as Q4_K_M beside each other, found again by their address', async ({
+  app: { page, shell },
+}) => {
+  await go(page, '#/playground?checkpoints=1.f16')
+  await expect(page.getByRole('combobox', { name: 'Checkpoint 1 runs on: llama.cpp, F16' })).toBeVisible()
+  await page.getByRole('combobox', { name: /^Another checkpoint/ }).click()
+  await page.getByRole('option', { name: /once more, in another type/ }).click()
+  await expect(page.getByRole('combobox', { name: 'Checkpoint 2 runs on: Automatic' })).toBeVisible()
+  await page.getByRole('combobox', { name: /^Checkpoint 2 runs on/ }).click()
+  await expect(page.getByRole('option', { name: /^llama.cpp, F16.*it answers so already/ })).toHaveAttribute(
+    'data-disabled',
+  )
+  await page.getByRole('option', { name: /^llama.cpp, Q4_K_M/ }).click()
+  await expect(page).toHaveURL(/checkpoints=1\.f16,1\.q4_k_m$/)
+  await page.reload()
+  await page.getByRole('radio', { name: 'Prompt' }).check()
+  await page.getByRole('textbox', { name: 'Prompt' }).fill('The weather today')
+  await page.getByLabel('Max new tokens').fill('8')
+  await page.getByRole('button', { name: 'Generate' }).click()
+  for (const type of ['F16', 'Q4_K_M']) {
+    const answer = page.getByRole('article', { name: new RegExp(`^Answer of .*, ${type}$`) })
+    // Where llama.cpp is missing, it is insisted on all the same.
+    await expect(answer).toContainText(new RegExp(`llama\\.cpp v.*, ${type}|there is no llama`), over)
+  }
+  await page.getByRole('combobox', { name: /^Differences marked against/ }).click()
+  await page.getByRole('option', { name: /, F16$/ }).click()
+  expect(await faultsInBothThemes(page, shell)).toEqual([])
+})
+
 test('files that were written for llama.cpp are counted and removed in the settings', async ({
   app: { page, shell },
 }) => {

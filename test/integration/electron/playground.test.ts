@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict'
-import { cpSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type { Ask, Question } from '../../../electron/contract/index.ts'
+import { findLlamaCpp } from '../../../engine/llama-cpp/installed.ts'
 import { root, sample, TestApp } from '../../unit/electron/services.ts'
 
+const cache = mkdtempSync(join(tmpdir(), 'secateur-playground-'))
 let app: TestApp
 let dense: number
 let copy: number
 let images: number
 before(async () => {
-  app = await TestApp.open()
+  app = await TestApp.open(undefined, { XDG_CACHE_HOME: cache })
   await app.ask('settings.set', { device: 'onnx', threads: 1 })
   cpSync(join(sample, 'model'), join(app.dataFolder, 'copy'), { recursive: true })
   const add = async (path: string) => (await app.ask('library.import', { path })).id
@@ -18,7 +21,10 @@ before(async () => {
   copy = await add(join(app.dataFolder, 'copy'))
   images = await add(join(root, 'resources/sample-vit/model'))
 })
-after(() => app.remove())
+after(async () => {
+  await app.remove()
+  rmSync(cache, { recursive: true, force: true })
+})
 
 const settings = { maxNewTokens: 8, temperature: 0 }
 const ask = (more: Partial<Ask>) =>
@@ -82,7 +88,35 @@ test('a chat goes on with what each checkpoint said, and only with the same ones
   const other = { ...chat, checkpoints: [copy], text: 'Hm?', settings, follows }
   assert.match((await app.problem('playground.ask', other)).message, /same checkpoints/)
   const twice = { mode: 'prompt', text: 'a', checkpoints: [dense, dense], settings }
-  assert.match((await app.problem('playground.ask', twice)).message, /twice/)
+  assert.match((await app.problem('playground.ask', twice)).message, /twice to be run in the same way/)
+})
+
+test('a checkpoint answers in two types side by side', async (t) => {
+  if ('missing' in findLlamaCpp()) return t.skip('there is no llama.cpp for this platform')
+  const runners = (['f16', 'q4_k_m'] as const).map((type) => ({ runner: 'llama.cpp' as const, type }))
+  const { id } = await ask({ checkpoints: [dense, dense], runners })
+  const { answers } = await settled(id)
+  assert.deepEqual(
+    answers.map(({ facts }) => [facts?.ran?.runner, facts?.ran?.type]),
+    runners.map(({ runner, type }) => [runner, type]),
+  )
+  for (const column of [0, 1])
+    assert.equal(
+      pieces(id, column)
+        .map(({ text }) => text)
+        .join(''),
+      answers[column]!.texts[0],
+    )
+  const { models } = await app.ask('playground.state')
+  assert.deepEqual(
+    models.filter(({ ran }) => ran.runner === 'llama.cpp').map(({ checkpointId, ran }) => [checkpointId, ran.type]),
+    [
+      [dense, 'f16'],
+      [dense, 'q4_k_m'],
+    ],
+  )
+  assert.deepEqual((await app.ask('playground.history'))[0]!.checkpoints, ['model'])
+  await app.ask('playground.release')
 })
 
 test('a cancelled answer keeps what was written, and the history what was asked until it is forgotten', async () => {

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { PlaygroundAnswer } from '../../../electron/contract/index.ts'
 import { differences, isReadable } from '../../../renderer/src/components/differences.ts'
+import {
+  answerName,
+  columnsOf,
+  columnsText,
+  distinct,
+  runnersFor,
+} from '../../../renderer/src/screens/playground/columns.ts'
 import {
   draftOf,
   emptyDraft,
@@ -13,6 +21,17 @@ import {
 } from '../../../renderer/src/screens/playground/draft.ts'
 import { ranText, runnerOf, runnerOptions, runnerValue } from '../../../renderer/src/screens/playground/runners.ts'
 
+const auto = (checkpoint: number) => ({ checkpoint, runner: { runner: 'auto' as const } })
+const answer = (checkpointId: number, checkpointName: string, value: string): PlaygroundAnswer => ({
+  checkpointId,
+  checkpointName,
+  runner: runnerOf(value),
+  state: 'done',
+  texts: [''],
+  loaded: null,
+  problem: null,
+  facts: null,
+})
 const entry = (query: string) => entryOf(new URLSearchParams(query))
 
 test('settings come out of the form as they went in', () => {
@@ -28,10 +47,37 @@ test('an address names a question before all else, and what is shown is found ag
   assert.deepEqual(entry('question=4&checkpoints=1,2'), { question: 4 })
   assert.deepEqual(entry('checkpoint=3'), { beside: { checkpoint: 3 } })
   assert.deepEqual(entry('run=3'), { beside: { run: 3 } })
-  assert.deepEqual(entry('checkpoints=1,2,3,4,5'), { checkpoints: [1, 2, 3, 4] })
+  assert.deepEqual(entry('checkpoints=1,2,3,4,5'), { columns: [1, 2, 3, 4].map(auto) })
   assert.equal(entry('checkpoints=x'), null)
-  assert.deepEqual(queryOf([1, 2], undefined), { question: null, checkpoints: '1,2', checkpoint: null, run: null })
-  assert.equal(queryOf([1], 7)['question'], 7)
+  assert.deepEqual(queryOf([auto(1), auto(2)], undefined), {
+    question: null,
+    checkpoints: '1,2',
+    checkpoint: null,
+    run: null,
+  })
+  assert.equal(queryOf([auto(1)], 7)['question'], 7)
+})
+
+test('a checkpoint answers in several types, each once, and its columns are found again', () => {
+  const columns = columnsOf('3.f16,3.q4_k_m,4,x,5.secateur')
+  assert.equal(columnsText(columns), '3.f16,3.q4_k_m,4,5.secateur')
+  assert.deepEqual(columns[1], { checkpoint: 3, runner: { runner: 'llama.cpp', type: 'q4_k_m' } })
+  // What repeats another column is given another way, until there is none left.
+  assert.equal(columnsText(distinct(columnsOf('3').flatMap((one) => [one, one, one]))), '3,3.q4_k_m,3.q8_0')
+  const all = distinct(Array.from({ length: 9 }, () => columns[0]!))
+  assert.equal(columnsText(all), '3.f16,3,3.q4_k_m,3.q8_0,3.secateur')
+  assert.deepEqual(
+    runnersFor(columns, 0).flatMap((option) => ('disabled' in option ? [option.value] : [])),
+    ['q4_k_m'],
+  )
+})
+
+test('answers of one checkpoint are called by what was to run them', () => {
+  const answers = [answer(1, 'a', 'f16'), answer(1, 'a', 'q4_k_m'), answer(2, 'b', 'auto')]
+  assert.deepEqual(
+    answers.map((each) => answerName(answers, each)),
+    ['a, F16', 'a, Q4_K_M', 'b'],
+  )
 })
 
 test('what is told of an answer says its speed, and a token what cannot be seen of it', () => {

@@ -1,12 +1,12 @@
 import {
   type CheckpointSummary,
   engine,
-  mostColumns,
   type PlaygroundAnswer,
   type Question,
 } from '../../../../electron/contract/index.ts'
 import { count, duration, number, perSecond } from '../../format.ts'
 import { idList, type Query } from '../../router/routes.ts'
+import { type Column, columnsOf, columnsText } from './columns.ts'
 
 export type Mode = Question['mode']
 
@@ -49,7 +49,7 @@ export const draftOf = ({ stop, alternatives: told, ...settings }: engine.Writin
 /** What an address asks for: a question of the history, checkpoints, or what goes with a checkpoint or a run. */
 export type Entry =
   | { question: number }
-  | { checkpoints: number[] }
+  | { columns: Column[] }
   | { beside: { checkpoint: number } | { run: number } }
   | null
 
@@ -60,14 +60,14 @@ export function entryOf(query: URLSearchParams): Entry {
   if (checkpoint !== undefined) return { beside: { checkpoint } }
   const [run] = idList(query.get('run'))
   if (run !== undefined) return { beside: { run } }
-  const checkpoints = idList(query.get('checkpoints')).slice(0, mostColumns)
-  return checkpoints.length > 0 ? { checkpoints } : null
+  const columns = columnsOf(query.get('checkpoints'))
+  return columns.length > 0 ? { columns } : null
 }
 
 /** The query under which what is shown is found again. */
-export const queryOf = (columns: readonly number[], question: number | undefined): Query => ({
+export const queryOf = (columns: readonly Column[], question: number | undefined): Query => ({
   question: question ?? null,
-  checkpoints: question === undefined && columns.length > 0 ? columns.join(',') : null,
+  checkpoints: question === undefined && columns.length > 0 ? columnsText(columns) : null,
   checkpoint: null,
   run: null,
 })

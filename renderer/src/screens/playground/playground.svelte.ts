@@ -8,13 +8,12 @@ import {
 import { asProblem, call, onEvent, type Problem } from '../../client/index.ts'
 import { router } from '../../router/router.svelte.ts'
 import { attempt } from '../../state/attempt.ts'
+import { type Column, columnOf, columnsText, distinct } from './columns.ts'
 import { type Draft, draftOf, emptyDraft, type Entry, isOver, type Mode, queryOf, settingsOf } from './draft.ts'
 
 /** What is asked and answered. It stays as it is while other screens are looked at. */
 class Playground {
-  columns = $state<number[]>([])
-  /** What runs each checkpoint, where that was chosen. */
-  runners = $state<Record<number, RunnerChoice>>({})
+  columns = $state<Column[]>([])
   mode = $state<Mode>('prompt')
   system = $state('')
   text = $state('')
@@ -32,7 +31,7 @@ class Playground {
   readonly goesOn = $derived(
     this.mode === 'chat' &&
       this.question?.mode === 'chat' &&
-      this.question.answers.map(({ checkpointId }) => checkpointId).join() === this.columns.join(),
+      this.question.answers.map(({ checkpointId }) => checkpointId).join() === idsOf(this.columns).join(),
   )
   readonly waitsFor = $derived(this.state?.waiting.find(({ question }) => question === this.question?.id))
   #listens = false
@@ -69,8 +68,12 @@ class Playground {
       if ('question' in entry) {
         if (entry.question !== this.question?.id) await this.open(entry.question)
       } else {
-        const columns = 'beside' in entry ? await call('playground.beside', entry.beside) : entry.checkpoints
-        if (columns.join() !== this.columns.join()) this.choose(columns)
+        if ('columns' in entry) {
+          if (columnsText(entry.columns) !== columnsText(this.columns)) this.choose(entry.columns)
+        } else {
+          const ids = await call('playground.beside', entry.beside)
+          if (ids.join() !== idsOf(this.columns).join()) this.choose(ids.map((id) => this.#columnOf(id)))
+        }
       }
     } catch (error) {
       this.problem = asProblem(error)
@@ -83,8 +86,7 @@ class Playground {
     const question = await call('playground.get', { id })
     this.question = question
     this.pieces = question.answers.map(() => [])
-    this.columns = question.answers.map(({ checkpointId }) => checkpointId)
-    for (const { checkpointId, runner } of question.answers) this.runners[checkpointId] = runner
+    this.columns = question.answers.map(columnOf)
     this.mode = question.mode
     this.system = question.system
     this.draft = draftOf(question.settings)
@@ -94,13 +96,29 @@ class Playground {
   }
 
   /** Answers that are shown belong to other checkpoints then. */
-  choose(columns: readonly number[]): void {
-    this.columns = [...new Set(columns)].slice(0, mostColumns)
+  choose(columns: readonly Column[]): void {
+    this.columns = distinct(columns).slice(0, mostColumns)
     this.clear()
   }
 
-  runnerOf(checkpoint: number): RunnerChoice {
-    return this.runners[checkpoint] ?? { runner: 'auto' }
+  /** Has another checkpoint answer in a column, or beside all; what runs it stays where it answers already. */
+  chooseAt(at: number, checkpoint: number): void {
+    this.choose(this.columns.toSpliced(at, 1, this.#columnOf(checkpoint)))
+  }
+
+  leaveOut(at: number): void {
+    this.choose(this.columns.toSpliced(at, 1))
+  }
+
+  /** What was answered stays: the next answer comes from what is chosen now. */
+  runOn(at: number, runner: RunnerChoice): void {
+    this.columns[at]!.runner = runner
+    this.#address()
+  }
+
+  #columnOf(checkpoint: number): Column {
+    const known = this.columns.find((column) => column.checkpoint === checkpoint)
+    return { checkpoint, runner: known?.runner ?? { runner: 'auto' } }
   }
 
   setMode(mode: Mode): void {
@@ -118,13 +136,14 @@ class Playground {
 
   async ask(): Promise<void> {
     if (this.busy || this.columns.length === 0) return
-    const { columns: checkpoints, mode, system, text } = this
+    const { columns, mode, system, text } = this
     const follows = this.goesOn ? this.question?.id : undefined
     this.asking = true
     this.problem = undefined
     try {
       const settings = settingsOf(this.draft)
-      const runners = checkpoints.map((id) => ({ ...this.runnerOf(id) }))
+      const checkpoints = idsOf(columns)
+      const runners = columns.map(({ runner }) => ({ ...runner }))
       const asked = { mode, system: mode === 'chat' ? system : '', text, checkpoints, runners, settings }
       const question = await call('playground.ask', { ...asked, ...(follows !== undefined && { follows }) })
       this.pieces = question.answers.map(() => [])
@@ -159,5 +178,7 @@ class Playground {
     if (differs) router.setQuery(wanted)
   }
 }
+
+const idsOf = (columns: readonly Column[]): number[] => columns.map(({ checkpoint }) => checkpoint)
 
 export const playground = new Playground()

@@ -2,32 +2,49 @@ import type { engine, RunnerChoice } from '../../../../electron/contract/index.t
 import { counted } from '../../format.ts'
 
 /** What can run a checkpoint, as it is chosen: llama.cpp in each of its types, or Secateur. */
-export const runnerOptions: readonly { value: string; label: string; detail: string; choice: RunnerChoice }[] = [
+export const runnerOptions: readonly {
+  value: string
+  label: string
+  /** The same beside the name of a checkpoint. */
+  short: string
+  detail: string
+  choice: RunnerChoice
+}[] = [
   {
     value: 'auto',
     label: 'Automatic',
+    short: 'Automatic',
     detail: 'llama.cpp as F16, a GGUF file as it is; Secateur where that cannot',
     choice: { runner: 'auto' },
   },
   {
     value: 'f16',
     label: 'llama.cpp, F16',
+    short: 'F16',
     detail: '16 bits a weight',
     choice: { runner: 'llama.cpp', type: 'f16' },
   },
   {
     value: 'q8_0',
     label: 'llama.cpp, Q8_0',
+    short: 'Q8_0',
     detail: '8.5 bits a weight',
     choice: { runner: 'llama.cpp', type: 'q8_0' },
   },
   {
     value: 'q4_k_m',
     label: 'llama.cpp, Q4_K_M',
+    short: 'Q4_K_M',
     detail: 'about 4.8 bits a weight',
     choice: { runner: 'llama.cpp', type: 'q4_k_m' },
   },
-  { value: 'secateur', label: 'Secateur', detail: 'as it trains and scores', choice: { runner: 'secateur' } },
+  {
+    value: 'secateur',
+    label: 'Secateur',
+    short: 'Secateur',
+    detail: 'as it trains and scores',
+    choice: { runner: 'secateur' },
+  },
 ]
 
 export const runnerValue = ({ runner, type }: RunnerChoice): string =>
