@@ -1,4 +1,5 @@
 import { median } from 'simple-statistics'
+import type { Adapter } from '../lora/adapter.ts'
 import type { Model } from '../models/family.ts'
 import { Random } from '../shared/random.ts'
 import { generate } from './generation.ts'
@@ -9,6 +10,8 @@ export interface LatencyOptions {
   tokens?: number
   repeats?: number
   signal?: AbortSignal
+  /** Applied as the model runs. */
+  adapter?: Adapter | undefined
 }
 
 /** What is measured where nothing else is asked for. */
@@ -25,6 +28,7 @@ export async function measureLatency(
     tokens = usualLatency.tokens,
     repeats = usualLatency.repeats,
     signal,
+    adapter,
   }: LatencyOptions = {},
 ): Promise<{ promptTokensPerSecond: number; generatedTokensPerSecond: number }> {
   const { maxPositions, vocabularySize } = model.config
@@ -33,7 +37,12 @@ export async function measureLatency(
   const ids = Array.from({ length: promptLength }, () => random.integer(vocabularySize))
   const runs: { prompt: number; generation: number }[] = []
   for (let run = 0; run <= repeats; run++) {
-    const result = await generate(model, ids, { tokens, temperature: 0, topP: 1, random, stop: [], signal })
+    const result = await generate(
+      model,
+      ids,
+      { tokens, temperature: 0, topP: 1, random, stop: [], signal },
+      { adapter },
+    )
     // The first new token comes out of the prompt.
     const steps = result.ids.length - 1
     if (run > 0)

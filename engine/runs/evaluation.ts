@@ -171,7 +171,7 @@ async function scoreMissing(
     onScore?.(scores)
   }
   if (latency || examples) {
-    const asked = { checkpoint, tokenizer, settings, missing: { latency, examples }, adapter: adapted !== undefined }
+    const asked = { checkpoint, tokenizer, settings, missing: { latency, examples }, adapter: adapted }
     Object.assign(scores, await speedAndExamples(asked, { own, finished, context }))
     onScore?.(scores)
   }

@@ -2,6 +2,7 @@ import type { EvaluationSettings, JobContext, Ran, Scores } from '../contract/in
 import { generate } from '../evaluation/generation.ts'
 import { measureLatency, usualLatency } from '../evaluation/latency.ts'
 import { checkPrompt, encodePrompt } from '../evaluation/prompt.ts'
+import type { Adapter } from '../lora/adapter.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { stopIdsOf } from '../models/stop-ids.ts'
 import { Random } from '../shared/random.ts'
@@ -49,7 +50,7 @@ interface Asked {
   settings: EvaluationSettings
   /** What is not there yet of an earlier attempt. */
   missing: { latency: boolean; examples: boolean }
-  adapter: boolean
+  adapter: Adapter | undefined
 }
 
 /** Speed of a checkpoint and its examples, on what the settings name. */
@@ -65,10 +66,10 @@ export async function speedAndExamples(
   const stop = prompts.length > 0 ? stopIdsOf(checkpoint) : []
   const work = { lengths, prompts, maxNewTokens: settings.maxNewTokens, stop }
   const begins = () => own.release()
-  const elsewhere = await finished.run(checkpoint, settings, { work, adapter, begins }, context)
+  const elsewhere = await finished.run(checkpoint, settings, { work, adapter: adapter !== undefined, begins }, context)
   const { ran, speeds, written } =
     'why' in elsewhere
-      ? { ran: finished.own(checkpoint, elsewhere.why), ...(await onBackend(own, work, context)) }
+      ? { ran: finished.own(checkpoint, elsewhere.why), ...(await onBackend(own, work, adapter, context)) }
       : elsewhere
   const byLength = speeds.map((speed, at) => ({ prompt: lengths[at]!, ...speed }))
   return {
@@ -93,17 +94,18 @@ const textOf = (tokenizer: Tokenizer, prompt: readonly number[], ids: readonly n
 async function onBackend(
   own: OwnModel,
   { lengths, prompts, maxNewTokens: tokens, stop }: FinishedWork,
+  adapter: Adapter | undefined,
   { emit, signal }: JobContext,
 ): Promise<Omit<FinishedAnswers, 'ran'>> {
   const model = await own.get()
   const speeds = []
   const written = []
   if (lengths.length > 0) emit({ type: 'progress', stage: 'measuring speed', done: 0, total: 0 })
-  for (const prompt of lengths) speeds.push(await measureLatency(model, { prompt, signal }))
+  for (const prompt of lengths) speeds.push(await measureLatency(model, { prompt, signal, adapter }))
   if (prompts.length > 0) emit({ type: 'progress', stage: 'generating samples', done: 0, total: 0 })
   for (const prompt of prompts) {
     const greedy = { temperature: 0, topP: 1, random: new Random(0), stop }
-    written.push((await generate(model, [...prompt], { tokens, ...greedy, signal })).ids)
+    written.push((await generate(model, [...prompt], { tokens, ...greedy, signal }, { adapter })).ids)
   }
   return { speeds, written }
 }

@@ -16,6 +16,7 @@ process.env['XDG_CACHE_HOME'] = join(folder, 'cache')
 after(() => rmSync(folder, { recursive: true, force: true }))
 
 const evaluation = { prompts: ['The weather today', 'The baker'], maxNewTokens: 16, latency: true }
+const short = { threads: 1, steps: 1, sequenceLength: 16, batchSize: 1 }
 const withLlamaCpp = { skip: 'missing' in findLlamaCpp() && 'there is no llama.cpp for this platform' }
 
 async function run(job: object, { resume = false } = {}) {
@@ -23,12 +24,18 @@ async function run(job: object, { resume = false } = {}) {
   const emit = (event: EngineEvent) => {
     if (event.type === 'log') logged.push(event.message)
   }
-  const parsed = jobSchema.parse({ threads: 1, ...job })
+  const parsed = jobSchema.parse(job)
   const result = await runJob(parsed, { emit, signal: new AbortController().signal, resume })
   return { ...resultEventSchema.parse(result), logged }
 }
 const evaluate = (settings: object, more: object = {}) =>
-  run({ kind: 'evaluate', checkpoint: sample('model'), evaluation: { ...evaluation, ...settings }, ...more })
+  run({
+    kind: 'evaluate',
+    checkpoint: sample('model'),
+    evaluation: { ...evaluation, ...settings },
+    threads: 1,
+    ...more,
+  })
 
 test('examples of llama.cpp in F16 are those of Secateur, and both say what wrote them', withLlamaCpp, async () => {
   const own = await evaluate({})
@@ -66,7 +73,17 @@ test('Secateur answers where llama.cpp cannot, and says why; insisted on, it is 
   await assert.rejects(insisted, withLlamaCpp.skip ? /llama\.cpp/ : /an adapter is applied as it runs: merge it/)
 })
 
-const short = { steps: 1, sequenceLength: 16, batchSize: 1 }
+test('an adapter is applied to what is written as it is to what is scored', async () => {
+  const out = join(folder, 'trained')
+  const data = [sample('heldout.txt')]
+  await run({ kind: 'finetune', checkpoint: sample('model'), data, out, ...short, steps: 8, learningRate: 0.01 })
+  const adapter = join(out, 'output')
+  const merged = join(folder, 'merged')
+  await run({ kind: 'merge', adapter, checkpoint: sample('model'), out: merged, outputDtype: 'float32' })
+  const applied = await evaluate({ latency: false }, { adapter })
+  assert.deepEqual(applied.examples, (await evaluate({ latency: false }, { checkpoint: merged })).examples)
+  assert.notDeepEqual(applied.examples, (await evaluate({ latency: false })).examples)
+})
 
 test('a pruning run measures both checkpoints there, and goes on with another runner', withLlamaCpp, async () => {
   const out = join(folder, 'pruned')
