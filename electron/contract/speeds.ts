@@ -58,6 +58,7 @@ export const speedMethods = {
   ],
   /** Measures what waits for a run beside that run. */
   'speeds.now': [byId, done],
-  /** Forgets a measurement, by its own id. */
+  /** Forgets a measurement, by its own id, and brings it back until the checkpoint is measured again. */
   'speeds.remove': [byId, done],
+  'speeds.restore': [byId, done],
 } as const satisfies MethodTable

@@ -8,6 +8,8 @@ interface SpeedTableRow {
   measured: number
   /** What was measured, as JSON. */
   report: string
+  /** Whether it was forgotten: it can be brought back until the next measurement. */
+  removed: number
 }
 
 /** How fast checkpoints ran, the newest so many measurements of each. */
@@ -18,7 +20,7 @@ export class SpeedStore {
 
   constructor(db: Connection) {
     this.#table = new Table(db, 'speeds')
-    const newest = 'FROM speeds WHERE checkpoint_id = ? ORDER BY measured DESC, id DESC'
+    const newest = 'FROM speeds WHERE checkpoint_id = ? AND removed = 0 ORDER BY measured DESC, id DESC'
     this.#of = db.prepare<[number], SpeedTableRow>(`SELECT * ${newest}`)
     this.#cut = db.prepare<[number, number, number]>(
       `DELETE FROM speeds WHERE checkpoint_id = ? AND id NOT IN (SELECT id ${newest} LIMIT ?)`,
@@ -33,16 +35,15 @@ export class SpeedStore {
   /** @returns the report with its id */
   add(checkpoint: number, report: Omit<SpeedReport, 'id'>): SpeedReport {
     const { measured } = report
-    const id = this.#table.insert({ checkpoint_id: checkpoint, measured, report: JSON.stringify(report) })
+    const id = this.#table.insert({ checkpoint_id: checkpoint, measured, report: JSON.stringify(report), removed: 0 })
     this.#cut.run(checkpoint, checkpoint, mostSpeeds.kept)
     return { ...report, id }
   }
 
-  /** @returns the checkpoint that it was of; undefined where there is none such */
-  remove(id: number): number | undefined {
-    const row = this.#table.get(id)
-    if (row) this.#table.remove(id)
-    return row?.checkpoint_id
+  /** @returns the checkpoint that it is of; undefined where there is none such */
+  setRemoved(id: number, removed: boolean): number | undefined {
+    this.#table.update(id, { removed: Number(removed) })
+    return this.#table.get(id)?.checkpoint_id
   }
 }
 

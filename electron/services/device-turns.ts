@@ -16,6 +16,7 @@ export interface Turn {
 /**
  * Gives each device to one run or one question at a time. Neither kind starves: when a run ends, the questions that wait then
  * are answered, and after these the next run of the queue starts before questions that came meanwhile.
+ * A measurement of speed takes its turn as a question does.
  */
 export class DeviceTurns {
   /** Which run has a device, by the device; null for a question. */

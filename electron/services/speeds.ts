@@ -50,12 +50,15 @@ export class Speeds {
       this.#live.get(id)?.turn?.now()
       return undefined
     },
-    'speeds.remove': ({ id }) => {
-      const checkpoint = this.#store.remove(id)
-      if (checkpoint === undefined) throw notFound('measurement', id)
-      this.#context.emit('speeds', { id: checkpoint })
-      return undefined
-    },
+    'speeds.remove': ({ id }) => this.#setRemoved(id, true),
+    'speeds.restore': ({ id }) => this.#setRemoved(id, false),
+  }
+
+  #setRemoved(id: number, removed: boolean): undefined {
+    const checkpoint = this.#store.setRemoved(id, removed)
+    if (checkpoint === undefined) throw notFound('measurement', id)
+    this.#context.emit('speeds', { id: checkpoint })
+    return undefined
   }
 
   #of(row: CheckpointRow): CheckpointSpeeds {

@@ -112,4 +112,9 @@ test('a measurement is cancelled, measured again and forgotten with the keyboard
   await expect(section.getByRole('columnheader')).toHaveCount(7)
   await pressOn(page, section.getByRole('button', { name: /^Forget the measurement/ }))
   await expect(section.getByRole('columnheader')).toHaveCount(9)
+  await page
+    .getByRole('group', { name: /^Measurement forgotten/ })
+    .getByRole('button', { name: 'Undo' })
+    .click()
+  await expect(section.getByRole('columnheader')).toHaveCount(7)
 })

@@ -97,7 +97,12 @@ test('what waits for a run says so, goes on beside it if it is told to, and is f
   assert.equal((await app.ask('speeds.of', { id: pruned })).waitsFor, undefined)
   await app.ask('runs.cancel', { id: run.id })
   await app.ask('speeds.remove', { id })
-  assert.ok(!(await app.ask('speeds.of', { id: dense })).reports.some((report) => report.id === id))
+  const isKept = async () => (await app.ask('speeds.of', { id: dense })).reports.some((report) => report.id === id)
+  assert.equal(await isKept(), false)
+  await app.ask('speeds.restore', { id })
+  assert.equal(await isKept(), true)
+  await app.ask('speeds.remove', { id })
+  await app.ask('speeds.measure', { id: dense, ...short })
   assert.equal((await app.problem('speeds.remove', { id })).kind, 'not-found')
 })
 
