@@ -194,6 +194,8 @@ export const runMethods = {
     z.strictObject({
       id,
       outputDtype: z.enum(['float32', 'float16', 'bfloat16']).optional(),
+      /** What speed and examples come from, where llama.cpp was insisted on and cannot run what was written. */
+      runner: z.enum(['auto', 'secateur']).optional(),
       /** Of a sweep on a cluster: what is asked of that from now on. */
       cluster: clusterSchema.optional(),
     }),

@@ -167,6 +167,19 @@ test('a run whose weights are too large for float16 is resumed with another type
   assert.ok(done.job.kind === 'prune' && done.job.outputDtype === 'bfloat16')
 })
 
+test('a run goes on with something else for its examples than it was started with', async () => {
+  const evaluation = { prompts: ['Once'], maxNewTokens: 4, runner: 'auto', runnerType: 'q8_0' }
+  const { id } = await app.ask('runs.create', { job: tiny({ steps: 24, evaluation }), name: 'elsewhere' })
+  await app.until(id, (run) => (run.progress?.step ?? 0) >= 5)
+  await app.ask('runs.pause', { id })
+  await app.until(id, (run) => run.state === 'paused')
+  await app.ask('runs.resume', { id, runner: 'secateur' })
+  const { job, result } = await app.until(id, (run) => run.state === 'done')
+  assert.ok(job.kind === 'prune' && job.evaluation?.runner === 'secateur')
+  assert.deepEqual([result!.scores!.examplesRan!.runner, result!.scores!.examplesRan!.why], ['secateur', null])
+  assert.match((await app.problem('runs.resume', { id: first.id + 1, runner: 'auto' })).message, /scores nothing/)
+})
+
 test('one run at a time has the device; the queue can be put in another order, and cancelled', async () => {
   const [a, b, c] = [
     await app.ask('runs.create', { job: long(), name: 'a' }),
