@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Proof } from '../contract/index.ts'
+import { scoringBatches } from '../evaluation/batching.ts'
 import { CausalScoring } from '../evaluation/causal-scoring.ts'
 import type { LikelihoodItem } from '../evaluation/scoring-model.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
@@ -10,7 +11,7 @@ import { Random } from '../shared/random.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import { proofTexts } from './proof-texts.ts'
 
-/** Tokens of a text that are read at most. */
+/** Tokens of a text that are read at most, and of those that are read at once. */
 const longest = 256
 /** Of texts made of random ids, where there is no tokenizer. */
 const randomTokens = 64
@@ -101,14 +102,16 @@ async function likelihoodsOf(
   const model = await loadModelInSlices(checkpoint, { signal })
   try {
     const scoring = new CausalScoring(model)
-    const values: number[] = []
-    for (const [index, item] of items.entries()) {
-      values.push(...(await scoring.logLikelihoods([item])).flat(2))
-      onText(index + 1)
+    const values: number[][] = []
+    let done = 0
+    for (const batch of scoringBatches([...items.entries()], ([, item]) => item, longest)) {
+      const found = await scoring.logLikelihoods(batch.map(([, item]) => item))
+      for (const [at, [index]] of batch.entries()) values[index] = found[at]!.flat()
+      onText((done += batch.length))
       await setImmediate()
       signal.throwIfAborted()
     }
-    return values
+    return values.flat()
   } finally {
     disposeModel(model)
   }

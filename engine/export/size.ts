@@ -11,6 +11,7 @@ import { calibrates } from './calibrates.ts'
 import { planExport } from './gguf/plan.ts'
 import { isQuantised } from './gguf/tensor-types.ts'
 import { pieceNumbers } from './gguf/write.ts'
+import { encodingThreads } from './quantise/encoder-pool.ts'
 import { weightTypeFor } from './weight-type.ts'
 
 /** Bytes of the tensors that an export writes. @throws SecateurError as the export itself would */
@@ -38,32 +39,37 @@ export function exportChoices(job: ExportJob, checkpoint: Checkpoint): NonNullab
 }
 
 const threadsOf = ({ threads }: ExportJob) => threads ?? availableParallelism()
-/** What a thread takes by itself. */
-const threadBytes = 60e6
+/** What a thread takes by itself and leaves behind, which no other part of the program can use: less of a small model. */
+const threadBytes = (parameters: number): number => Math.min(65e6, 2 * parameters)
 
-/** Bytes that an export holds at most: pieces in 32 bits and as they are stored, for every thread, or a model that is run. */
+/** Bytes that an export holds at most: pieces in 32 bits and as they are stored, for every thread, and a model that is run. */
 export function exportMemory(job: ExportJob, checkpoint: Checkpoint): number {
   const { vocabularySize, hiddenSize } = checkpoint.config
   const writing =
     job.format === 'gguf'
-      ? threadsOf(job) * (threadBytes + 2 * 12 * pieceNumbers)
+      ? encodingThreads(checkpoint.parameters, threadsOf(job)) *
+        (threadBytes(checkpoint.parameters) + 2 * 12 * pieceNumbers)
       : // One tensor as it is stored, in 32 bits and as it is written; the embedding is the largest.
         12 * Math.max(vocabularySize * hiddenSize, ...layerWeights(checkpoint.config))
-  const known = calibrates(job) ? passBytes + slack * calibrationMemory(checkpoint) : 0
+  const known = calibrates(job) ? calibrationPassBytes + slack * calibrationMemory(checkpoint) : 0
   const proving = proofFits(job, checkpoint) ? proofMemory(job, checkpoint) : 0
-  return Math.max(writing + known, proving)
+  return writing + Math.max(known, proving)
 }
 
 /** What a pass over one text takes beside the weights, and of those what the allocator cannot use. */
-const passBytes = 200e6
-const slack = 1.2
+const [passBytes, calibrationPassBytes] = [80e6, 200e6]
+const slack = 1.25
+/** Of one model, what still lies there when the next is read: a part of its weights, up to so much. */
+const leftBehind = { share: 0.65, most: 300e6 }
 
 /** Bytes that reading a file back and running it takes: blocks become numbers of 32 bits. */
-export const proofMemory = (job: ExportJob, { bytes, parameters, dtype }: Checkpoint): number =>
-  runMemory(Math.max(bytes, parameters * provedBytes(job, dtype)))
-
-/** Bytes that a model takes that is run over a text. */
-const runMemory = (weights: number) => passBytes + slack * weights
+export function proofMemory(job: ExportJob, { bytes, parameters, dtype, config }: Checkpoint): number {
+  const weights = Math.max(bytes, parameters * provedBytes(job, dtype))
+  const { share, most } = leftBehind
+  // Numbers of 16 bits are widened, those of a block at once and those of the head.
+  const widest = Math.max(...layerWeights(config)) + config.vocabularySize * config.hiddenSize
+  return passBytes + slack * (weights + 4 * widest) + Math.min(share * weights, most)
+}
 
 /** Bytes that a number takes in the model that is read back. */
 function provedBytes(job: ExportJob, dtype: WeightType): number {

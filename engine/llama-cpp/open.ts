@@ -13,7 +13,7 @@ import { partsOf } from '../checkpoint/gguf/open.ts'
 import { freeDisk } from '../estimate/estimate.ts'
 import { writeGgufFile } from '../export/gguf/export.ts'
 import { proveWith } from '../export/proof.ts'
-import { exportedBytes, proofMemory } from '../export/size.ts'
+import { exportedBytes, exportMemory, proofMemory } from '../export/size.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { availableMemory } from '../shared/available-memory.ts'
 import { SecateurError } from '../shared/errors.ts'
@@ -79,12 +79,12 @@ export async function openOnLlamaCpp(
   const { signal } = control
   const bytes = type === undefined ? fileBytes(checkpoint.folder) : exportedBytes(jobOf(checkpoint, type), checkpoint)
   const held = llamaCppMemory(checkpoint, { bytes, type: type ?? 'gguf' }, settings.places)
-  control.estimated(estimateOf(checkpoint, held))
   requireLlamaCppMemory(held)
   const key = await keyOf(checkpoint.folder, type ?? 'gguf', {
     signal,
     progress: (done, total) => control.progress('reading weights', done, total),
   })
+  control.estimated(estimateOf(checkpoint, held + onceMemory(key, checkpoint, type, settings.threads, held)))
   const file =
     type === undefined ? checkpoint.folder : await written(key, checkpoint, type, { ...settings, bytes }, control)
   const threads = await threadsFor(checkpoint.parameters, settings.threads)
@@ -106,7 +106,28 @@ export async function openOnLlamaCpp(
   }
 }
 
-/** The file that may have to be written is no part of it: that is told where it is written. */
+/** Node with the command line, beside the process of the model. */
+const commandBytes = 160e6
+
+/** Bytes that this process holds beside that of the model: most of it where the file is written and compared, once for each. */
+function onceMemory(
+  key: string,
+  checkpoint: Checkpoint,
+  type: RunnerType | undefined,
+  threads: number | undefined,
+  held: number,
+): number {
+  const job = jobOf(checkpoint, type ?? 'f16', undefined, threads)
+  const writing = type === undefined || keptFile(key) !== null ? 0 : exportMemory(job, checkpoint)
+  const comparing = readNote(key)?.proof || !comparisonFits(checkpoint, held) ? 0 : proofMemory(job, checkpoint)
+  return commandBytes + writing + comparing
+}
+
+/** Whether Secateur's model fits beside that of llama.cpp. */
+const comparisonFits = (checkpoint: Checkpoint, held: number): boolean =>
+  proofMemory(jobOf(checkpoint, 'f16'), checkpoint) + held <= availableMemory()
+
+/** The file that may have to be written is no part of what is said of the disk: that is told where it is written. */
 function estimateOf({ parameters }: Checkpoint, memoryBytes: number): Estimate {
   const free = { freeDiskBytes: freeDisk(keptFolder()), freeMemoryBytes: availableMemory() }
   return { parameters: { before: parameters, after: parameters }, diskBytes: 0, memoryBytes, ...free }
@@ -186,7 +207,7 @@ async function proven(
   return proof
 
   async function measured(): Promise<Proof | null> {
-    if (proofMemory(jobOf(checkpoint, 'f16'), checkpoint) + held > availableMemory()) {
+    if (!comparisonFits(checkpoint, held)) {
       say('What llama.cpp computes is not compared with Secateur: both models do not fit into memory together.')
       return null
     }

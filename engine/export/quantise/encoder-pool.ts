@@ -5,6 +5,9 @@ import { encode, type Encoded, type EncodeTask } from './encode.ts'
 /** Numbers below which threads cost more than they save. */
 const fewNumbers = 4_000_000
 
+/** Threads that so many numbers are encoded on; 0 where that is done without any. */
+export const encodingThreads = (numbers: number, threads: number): number => (numbers < fewNumbers ? 0 : threads)
+
 /** Encodes rows on threads, as many at once as there are; the order of the answers is that of the tasks. */
 export class EncoderPool {
   readonly #threads: ThreadPool<EncodeTask, Encoded>
@@ -14,7 +17,7 @@ export class EncoderPool {
    * @param threads as many as there are cores where not given
    */
   constructor(numbers: number, threads = availableParallelism()) {
-    const count = numbers < fewNumbers ? 0 : threads
+    const count = encodingThreads(numbers, threads)
     this.#threads = new ThreadPool(new URL('./encode-worker.ts', import.meta.url), count)
   }
 

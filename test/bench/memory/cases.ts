@@ -95,8 +95,10 @@ const jobs = {
   },
 } satisfies Record<string, Job>
 
-/** Merging has no batch: it is measured once. */
-export const jobNames = [...Object.keys(jobs), 'merge'] as (keyof typeof jobs | 'merge')[]
+/** What has no batch is measured once. */
+const withoutBatch = ['merge', 'export'] as const
+const hasNoBatch = (job: JobName): job is (typeof withoutBatch)[number] => withoutBatch.some((name) => name === job)
+export const jobNames = [...Object.keys(jobs), ...withoutBatch] as (keyof typeof jobs | (typeof withoutBatch)[number])[]
 export type JobName = (typeof jobNames)[number]
 
 /** One run of the engine. */
@@ -112,7 +114,7 @@ export function casesOf(model: Case['model'], precision: Precision, wanted: read
   // The sample is stored in bfloat16.
   if (model === 'sample' && precision !== 'bfloat16' && precision !== 'int8') return []
   return wanted.flatMap((job): Case[] => {
-    if (job === 'merge') return precisions[precision].int8 ? [] : [{ model, precision, job, batch: null }]
+    if (hasNoBatch(job)) return precisions[precision].int8 ? [] : [{ model, precision, job, batch: null }]
     if (precisions[precision].int8 && !jobs[job].takesInt8) return []
     if (job.includes(',') && precision !== 'float16') return []
     return batchNames.map((batch) => ({ model, precision, job, batch }))
@@ -129,6 +131,7 @@ export interface Folders {
 /** The command line of a case. */
 export function argumentsOf({ precision, job, batch }: Case, { checkpoint, adapter, out }: Folders): string[] {
   if (job === 'merge') return ['merge', checkpoint, adapter, '--out', out]
+  if (job === 'export') return ['export', checkpoint, '--format', 'gguf', '--out', join(out, 'model.gguf')]
   const { writes, args } = jobs[job]
   const [command, ...rest] = args(batches[batch ?? '1 x 64'])
   const int8 = precisions[precision].int8 ? ['--int8'] : []

@@ -1,5 +1,5 @@
 // npm run bench:memory: the peak memory of real runs, each in a process of its own, beside what the engine said it would be.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -59,10 +59,12 @@ async function measureAll(model: Case['model'], precision: Precision, cases: rea
     await peakOf(argumentsOf(tuning, { ...folders, out: join(folder, 'tuned') }))
   }
   for (const each of cases) {
-    report(each, await peakOf(argumentsOf(each, folders)))
+    // The file for llama.cpp is written where it is wanted first, and is there for what comes after.
+    if (each.job === 'export') mkdirSync(folders.out)
+    report(each, await peakOf(argumentsOf(each, folders), { XDG_CACHE_HOME: join(folder, 'cache') }))
     rmSync(folders.out, { recursive: true, force: true })
   }
-  for (const used of ['model', 'tuned']) rmSync(join(folder, used), { recursive: true, force: true })
+  for (const used of ['model', 'tuned', 'cache']) rmSync(join(folder, used), { recursive: true, force: true })
 }
 
 function report({ model, precision, job, batch }: Case, { said, measured }: Peak): void {

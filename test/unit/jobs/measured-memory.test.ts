@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { chooseBackend } from '../../../engine/backends/choose.ts'
 import { layOut } from '../../../engine/checkpoint/safetensors-header.ts'
-import { evaluateSchema, pruneSchema } from '../../../engine/contract/index.ts'
+import { evaluateSchema, exportSchema, pruneSchema } from '../../../engine/contract/index.ts'
 import { heldMemory } from '../../../engine/estimate/held-memory.ts'
 import type { Work } from '../../../engine/estimate/work.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
@@ -51,6 +51,14 @@ const measure = (batchSize: number, sequenceLength: number): Work => ({
   rank: 8,
 })
 
+const gguf: Work = exportSchema.parse({
+  kind: 'export',
+  format: 'gguf',
+  checkpoint: 'model',
+  out: 'model.gguf',
+  threads: 2,
+})
+
 /** Peaks in MB of runs of two steps that `npm run bench:memory` measured on 2 cores of an AMD EPYC. */
 const peaks: [SizeName, 'float16' | 'float32', Work, number][] = [
   ['4M', 'float16', prune(4, 256), 463],
@@ -76,6 +84,9 @@ const peaks: [SizeName, 'float16' | 'float32', Work, number][] = [
   ['135M deep', 'float16', prune(1, 64), 1133],
   ['135M deep', 'float16', evaluate(64, 64), 670],
   ['135M deep', 'float16', generate(62), 549],
+  ['4M', 'float16', gguf, 312],
+  ['30M', 'float16', gguf, 559],
+  ['100M wide', 'float16', gguf, 1000],
 ]
 
 test('estimates are what was measured, or up to a quarter more', () => {
