@@ -5,7 +5,8 @@ import { runInChild } from '../engine/runs/child-run.ts'
 import { markdownTable } from '../engine/sweeps/table.ts'
 import { expandSweep } from '../engine/sweeps/expand.ts'
 import { metricsOf, summaryRows } from '../engine/sweeps/summary.ts'
-import { denseFolderOf, resultIn, runFolderOf } from '../engine/sweeps/sweep-folder.ts'
+import { resultIn } from '../engine/runs/run-files.ts'
+import { denseFolderOf, runFolderOf } from '../engine/sweeps/sweep-folder.ts'
 
 /** Tokens of a window: what the model has read before a token counts for more than at the sweep's own length. */
 const window = 1024

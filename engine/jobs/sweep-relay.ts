@@ -9,17 +9,15 @@ import { badSetting, failureOf, SecateurError } from '../shared/errors.ts'
 import { parseAs, parseJson } from '../shared/files.ts'
 import { version } from '../shared/version.ts'
 import { expandSweep } from '../sweeps/expand.ts'
-import type { SweepListener } from '../sweeps/runners/runner.ts'
-import { cancelOnCluster } from '../sweeps/runners/slurm/cancel.ts'
-import { readQueueFile, readSubmissions, taskIdsOf } from '../sweeps/runners/slurm/cluster-folder.ts'
-import { clusterHere } from '../sweeps/runners/slurm/here.ts'
-import { keyOf } from '../sweeps/runners/slurm/submit.ts'
-import { watch } from '../sweeps/runners/slurm/watch.ts'
-import { FrameWriter } from '../sweeps/runners/ssh/frames.ts'
-import { type RelayMessage, requestSchema } from '../sweeps/runners/ssh/messages.ts'
-import { Outbox } from '../sweeps/runners/ssh/outbox.ts'
-import { Requests } from '../sweeps/runners/ssh/requests.ts'
-import { tasksOf } from '../sweeps/runners/runner.ts'
+import { cancelOnCluster } from '../runners/slurm/cancel.ts'
+import { readQueueFile, readSubmissions, taskIdsOf } from '../runners/slurm/cluster-folder.ts'
+import { clusterHere } from '../runners/slurm/here.ts'
+import { watch } from '../runners/slurm/watch.ts'
+import { FrameWriter } from '../runners/ssh/frames.ts'
+import { type RelayMessage, requestSchema } from '../runners/ssh/messages.ts'
+import { Outbox } from '../runners/ssh/outbox.ts'
+import { Requests } from '../runners/ssh/requests.ts'
+import { keyOf, placeOf, type RunnerListener, tasksOf } from '../runners/runner.ts'
 import { settle } from '../sweeps/sweep-folder.ts'
 import { workOf } from '../sweeps/sweep-work.ts'
 import { runJob } from './index.ts'
@@ -27,12 +25,12 @@ import { runJob } from './index.ts'
 type Request = z.output<typeof requestSchema>
 type Asked<Ask extends Request['ask']> = Extract<Request, { ask: Ask }>
 
-/** Milliseconds between two looks at the files of a sweep that is followed. */
+/** Milliseconds between two looks at the files of tasks that are followed. */
 const period = 2000
 
 /**
- * Serves a workstation that has this computer, a login node, at the other end of ssh: submits a sweep, tells how it stands
- * and sends what is new of it, cancels, estimates. Takes no lock and holds nothing: a connection may break at any time.
+ * Serves a workstation that has this computer, a login node, at the other end of ssh: submits tasks, tells how they stand
+ * and sends what is new of them, cancels, estimates. Takes no lock and holds nothing: a connection may break at any time.
  * Resolves when nobody is there any more.
  */
 export async function relaySweeps(
@@ -63,7 +61,7 @@ async function perform(request: Request, frames: FrameWriter, signal: AbortSigna
     case 'follow':
       return await follow(request, frames, signal)
     case 'cancel':
-      return await cancelOnCluster(request.sweep, note, signal)
+      return await cancelOnCluster(request.folder, note, signal)
     case 'estimate':
       return await estimate(request, frames, signal)
     case 'cluster':
@@ -74,9 +72,10 @@ async function perform(request: Request, frames: FrameWriter, signal: AbortSigna
 
 /** Submits what is missing. Once begun it is brought to its end: half an answer of sbatch would be worth nothing. */
 async function submit({ job, resume }: Asked<'submit'>, frames: FrameWriter): Promise<null> {
+  const { out } = job
   if (!job.cluster || job.cluster.via !== undefined || job.cluster.watch)
-    throw badSetting('cluster', 'is not that of a sweep which is handed over')
-  const goesOn = resume && existsSync(join(job.out, runFiles.run))
+    throw badSetting('cluster', 'is not that of a job which is handed over')
+  const goesOn = resume && existsSync(join(out, runFiles.run))
   try {
     await runJob(job, {
       emit: (event) => {
@@ -89,25 +88,21 @@ async function submit({ job, resume }: Asked<'submit'>, frames: FrameWriter): Pr
     const isHandedOver = error instanceof SecateurError && error.kind === 'interrupted'
     if (!isHandedOver) throw error
   }
-  await frames.send({ type: 'submissions', submissions: readSubmissions(job.out)?.submissions ?? [] })
+  await frames.send({ type: 'submissions', submissions: readSubmissions(out)?.submissions ?? [] })
   return null
 }
 
-/** Watches a sweep, and sends what the workstation does not have, until all its tasks have ended or failed. */
-async function follow(
-  { sweep: folder, held, fetchOutputs }: Asked<'follow'>,
-  frames: FrameWriter,
-  signal: AbortSignal,
-) {
+/** Watches tasks, and sends what the workstation does not have, until all its tasks have ended or failed. */
+async function follow({ folder, held, fetchOutputs }: Asked<'follow'>, frames: FrameWriter, signal: AbortSignal) {
   const sweep = sweepIn(folder)
   const known = readSubmissions(folder)
-  if (!known) throw badSetting('remote', `the sweep in ${folder} was never on a cluster`)
+  if (!known) throw badSetting('remote', `what is in ${folder} was never on a cluster`)
   const work = workOf(sweep, { folder, resume: true }, expandSweep(sweep), () => {})
   const ids = taskIdsOf(known)
-  const open = new Set(tasksOf(work).map(keyOf))
-  const outbox = new Outbox(folder, { keys: [...open], held, fetchOutputs }, frames)
+  const open = new Map(tasksOf(work).map((task) => [keyOf(task), placeOf(work, task)]))
+  const outbox = new Outbox(folder, { places: [...open.values()], held, fetchOutputs }, frames)
   const told: RelayMessage[] = []
-  const listener: SweepListener = {
+  const listener: RunnerListener = {
     handedOver: () => {},
     heard: () => {},
     note: (message, level) => void told.push({ type: 'note', level, message }),
@@ -128,9 +123,9 @@ async function follow(
     const wasOver = isOver
     const messages = told.splice(0)
     const over = new Set(messages.flatMap((one) => (one.type === 'ended' || one.type === 'failed' ? [one.name] : [])))
-    for (const key of open) {
+    for (const [key, place] of open) {
       signal.throwIfAborted()
-      await outbox.send({ key, id: ids.get(key), isOver: over.has(key) })
+      await outbox.send({ key, place, id: ids.get(key), isOver: over.has(key) })
       if (over.has(key)) open.delete(key)
     }
     const now = readQueueFile(folder)
@@ -146,11 +141,11 @@ async function follow(
 
 function sweepIn(folder: string): SweepJob {
   const { job } = readRunFile(folder)
-  if (job.kind !== 'sweep') throw badSetting('remote', `${folder} holds a run of kind ${job.kind}, not a sweep`)
+  if (job.kind !== 'sweep') throw badSetting('remote', `${folder} holds ${job.kind}, which is not made of tasks`)
   return job
 }
 
-/** What the sweep would need on this computer, and what its files hold. */
+/** What the job would need on this computer, and what its files hold. */
 async function estimate({ job }: Asked<'estimate'>, frames: FrameWriter, signal: AbortSignal): Promise<null> {
   const { estimateAnyJob } = await import('../estimate/any-job.ts')
   const { checkData } = await import('../estimate/check-data.ts')

@@ -1,28 +1,28 @@
 import { jobSchema, type JobContext, type ResultEvent } from '../contract/index.ts'
-import { readRunFile } from '../runs/run-files.ts'
+import { isStarted, readRunFile, resultIn } from '../runs/run-files.ts'
 import { badSetting, failureOf, SecateurError } from '../shared/errors.ts'
 import { readJson } from '../shared/files.ts'
-import { jobFileOf, keepFailure } from '../sweeps/runners/slurm/cluster-folder.ts'
-import { denseFolderOf, isStarted, resultIn, settle } from '../sweeps/sweep-folder.ts'
+import { jobFileOf, keepFailure } from '../runners/slurm/cluster-folder.ts'
+import { denseFolderOf, settle } from '../sweeps/sweep-folder.ts'
 import { runJob } from './index.ts'
 
 /**
- * One run of a sweep, on a node of a cluster: begins it or goes on with it, and does nothing where it is over.
+ * One task of a sweep, on a node of a cluster: begins it or goes on with it, and does nothing
+ * where it is over.
  *
- * @param folder of the sweep
- * @param name of the run's folder, or `dense`
+ * @param folder of the whole
+ * @param name of the task's folder
  */
 export async function sweepTask(
   { folder, name }: { folder: string; name: string },
   context: Omit<JobContext, 'resume' | 'dense'>,
 ): Promise<ResultEvent> {
-  if (!/^[\w.-]+$/.test(name)) throw badSetting('<name>', 'is not the name of a run')
-  const { job: sweep } = readRunFile(folder)
-  if (sweep.kind !== 'sweep') throw badSetting('<folder>', `${folder} holds a run of kind ${sweep.kind}, not a sweep`)
+  if (!/^[\w.-]+$/.test(name)) throw badSetting('<name>', 'is not the name of a task')
+  const { job: whole } = readRunFile(folder)
+  if (whole.kind !== 'sweep') throw badSetting('<folder>', `${folder} holds ${whole.kind}, which is not made of tasks`)
   try {
     const job = readJson(jobFileOf(folder, name), jobSchema)
-    if (job.kind !== 'prune' && job.kind !== 'evaluate')
-      throw badSetting('kind', `${job.kind} is not what a sweep is made of`)
+    if (job.kind !== 'prune' && job.kind !== 'evaluate') throw badSetting('kind', `${job.kind} is not what a task does`)
     const out = job.out
     if (out === undefined) throw badSetting('out', 'the job names no folder')
     const dense = denseFolderOf(folder)
@@ -33,7 +33,7 @@ export async function sweepTask(
         resume: isStarted(out),
         dense: job.kind === 'prune' && resultIn(dense) ? dense : undefined,
       }))
-    settle({ job: { ...job, out } }, result, sweep)
+    settle({ job: { ...job, out } }, result, whole)
     return result
   } catch (error) {
     const isStopped = error instanceof SecateurError && error.kind === 'interrupted'

@@ -4,14 +4,11 @@ import type { SecateurError } from '../shared/errors.ts'
 import { expandSweep, type SweepRun } from '../sweeps/expand.ts'
 import { writeReport } from '../sweeps/report.ts'
 import { inRunFolder, type RunFolder } from '../runs/run-folder.ts'
-import { localRunner } from '../sweeps/runners/local.ts'
-import { slurmRunner } from '../sweeps/runners/slurm/runner.ts'
-import { loginOf } from '../sweeps/runners/ssh/login.ts'
-import { sshRunner } from '../sweeps/runners/ssh/runner.ts'
-import type { SweepListener, SweepRunner, SweepTask, SweepWork } from '../sweeps/runners/runner.ts'
+import type { RunnerListener, RunnerTask } from '../runners/runner.ts'
+import { runnerOf } from '../runners/runner-of.ts'
+import { type TasksState, TasksProgress } from '../runners/tasks-progress.ts'
 import { keepFailures, outcomeOf, settle, type SweepFailure } from '../sweeps/sweep-folder.ts'
-import { SweepProgress } from '../sweeps/sweep-progress.ts'
-import { workOf } from '../sweeps/sweep-work.ts'
+import { type SweepWork, workOf } from '../sweeps/sweep-work.ts'
 
 /**
  * A sweep: a pruning run for every combination of settings, each in a process and a run folder of its own, and one report.
@@ -26,7 +23,7 @@ export async function sweep(job: SweepJob, context: JobContext): Promise<ResultE
     const warn = (message: string) => context.emit({ type: 'log', level: 'warning', message })
     const work = workOf(job, { folder: folder.path, resume: context.resume }, runs, warn)
     const findings = new Findings(work, folder, runs, context)
-    await runnerOf(job).work(work, findings, context.signal)
+    await runnerOf(job.cluster).work(work, findings, context.signal)
     const { failedRuns } = findings
     return {
       type: 'result',
@@ -37,23 +34,17 @@ export async function sweep(job: SweepJob, context: JobContext): Promise<ResultE
   })
 }
 
-function runnerOf({ cluster }: SweepJob): SweepRunner {
-  if (!cluster) return localRunner
-  const login = loginOf(cluster)
-  return login ? sshRunner(cluster, login) : slurmRunner(cluster)
-}
-
 /** Runs at a time; a cluster without a limit may do all. */
-const atOnce = ({ sweep: { cluster, parallel }, runs }: SweepWork): number =>
+const atOnce = ({ job: { cluster, parallel }, runs }: SweepWork): number =>
   cluster ? (cluster.parallel ?? runs.length) : parallel
 
 /** What a sweep comes to while it runs: tells of it, and keeps it in the sweep's folder. */
-class Findings implements SweepListener {
+class Findings implements RunnerListener {
   readonly #work: SweepWork
   readonly #folder: RunFolder
   readonly #runs: readonly SweepRun[]
   readonly #emit: JobContext['emit']
-  readonly #progress: SweepProgress
+  readonly #progress: TasksProgress
   readonly #results = new Map<string, ResultEvent>()
   readonly #failures: SweepFailure[] = []
   #dense: ResultEvent | null = null
@@ -65,7 +56,10 @@ class Findings implements SweepListener {
     this.#folder = folder
     this.#runs = runs
     this.#emit = emit
-    this.#progress = new SweepProgress(runs.length, atOnce(work), emit)
+    const sizes = new Map(runs.map(({ name }) => [name, 1]))
+    this.#progress = new TasksProgress({ sizes, parallel: atOnce(work) }, (state) =>
+      emit(progressOf(state, runs.length)),
+    )
     keepFailures(folder.path, this.#failures)
   }
 
@@ -73,11 +67,11 @@ class Findings implements SweepListener {
     return this.#failures.length
   }
 
-  #isDense(task: SweepTask): boolean {
+  #isDense(task: RunnerTask): boolean {
     return task === this.#work.dense
   }
 
-  began(task: SweepTask): void {
+  began(task: RunnerTask): void {
     if (this.#isDense(task)) return
     this.#tellPhase()
     this.#progress.begin(task.name)
@@ -93,7 +87,7 @@ class Findings implements SweepListener {
     this.#hasBegun = true
   }
 
-  heard(task: SweepTask, event: EngineEvent): void {
+  heard(task: RunnerTask, event: EngineEvent): void {
     if (event.type === 'started') this.#tellStarted(event)
     if (!this.#isDense(task)) this.#progress.hear(task.name, event)
     else if (event.type === 'progress') this.#emit(event)
@@ -103,12 +97,12 @@ class Findings implements SweepListener {
   #tellStarted(event: Extract<EngineEvent, { type: 'started' }>): void {
     if (this.#hasStarted) return
     this.#hasStarted = true
-    this.#emit({ ...event, job: this.#work.sweep })
+    this.#emit({ ...event, job: this.#work.job })
   }
 
-  ended(task: SweepTask, result: ResultEvent, isWhole: boolean): void {
+  ended(task: RunnerTask, result: ResultEvent, isWhole: boolean): void {
     // Over ssh, the cluster has done so.
-    if (!this.#work.sweep.cluster?.via) settle(task, result, this.#work.sweep)
+    if (!this.#work.job.cluster?.via) settle(task, result, this.#work.job)
     if (this.#isDense(task)) {
       this.#dense = result
       return
@@ -119,7 +113,7 @@ class Findings implements SweepListener {
     this.#progress.end(task.name, isWhole)
   }
 
-  failed(task: SweepTask, error: SecateurError): void {
+  failed(task: RunnerTask, error: SecateurError): void {
     this.#folder.check()
     this.#failures.push({ name: task.name, message: error.message })
     keepFailures(this.#folder.path, this.#failures)
@@ -135,6 +129,17 @@ class Findings implements SweepListener {
   /** Writes the report on what is known so far; returns its path. */
   write(): string {
     const findings = { results: this.#results, dense: this.#dense, failures: this.#failures }
-    return writeReport(this.#folder.path, outcomeOf(this.#work.sweep, this.#folder.path, this.#runs, findings))
+    return writeReport(this.#folder.path, outcomeOf(this.#work.job, this.#folder.path, this.#runs, findings))
   }
 }
+
+/** How far a sweep is: runs that are over, and what is done of those that are at work. */
+const progressOf = ({ active, done, underWay, secondsLeft }: TasksState, runs: number): EngineEvent => ({
+  type: 'progress',
+  stage: 'sweeping',
+  done: underWay,
+  total: 1,
+  ...(active.length > 0 ? { item: active.join(', ') } : {}),
+  parts: { done, total: runs },
+  ...(secondsLeft === null ? {} : { secondsLeft }),
+})

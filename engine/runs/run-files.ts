@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import {
   type Job,
   type JobContext,
+  type ResultEvent,
+  resultFileSchema,
   type RunFile,
   runFileSchema,
   type ScoresFile,
@@ -82,6 +84,20 @@ export function jobIn(path: string): Job | null {
   } catch {
     return null
   }
+}
+
+/** The result of a run that is over; null for one that failed, was stopped or never began. @throws SecateurError where it is damaged */
+export function resultIn(path: string): ResultEvent | null {
+  const file = join(path, runFiles.result)
+  if (!existsSync(file)) return null
+  const { outcome } = readJson(file, resultFileSchema)
+  return outcome.type === 'result' ? outcome : null
+}
+
+/** Whether a run in the folder can be continued: an evaluation that was stopped is done again. */
+export function isStarted(path: string): boolean {
+  const job = jobIn(path)
+  return job !== null && job.kind !== 'evaluate'
 }
 
 /** What a process that was killed had begun to write under a temporary name. */

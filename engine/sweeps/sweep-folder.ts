@@ -2,15 +2,14 @@ import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { openCheckpoint } from '../models/checkpoint.ts'
-import { type ResultEvent, resultFileSchema, type SweepJob } from '../contract/index.ts'
+import type { ResultEvent, SweepJob } from '../contract/index.ts'
 import { SecateurError } from '../shared/errors.ts'
 import { readJson, writeJson } from '../shared/files.ts'
 import type { SweepRun } from './expand.ts'
 import { multiplyAdds } from '../models/multiply-adds.ts'
 import type { SweepOutcome } from './report.ts'
 import { type Metrics, metricsOf, type RunResult } from './summary.ts'
-import { jobIn, runFiles } from '../runs/run-files.ts'
-import type { SweepTask } from './runners/runner.ts'
+import type { RunnerTask } from '../runners/runner.ts'
 
 /** What is kept of a run that is over, so that its checkpoint is not needed any more. */
 const summarySchema = z.object({ multiplyAdds: z.number() })
@@ -25,24 +24,7 @@ const [runsFolder, denseFolder] = ['runs', 'dense']
 export const runFolderOf = (sweep: string, name: string): string => join(sweep, runsFolder, name)
 export const denseFolderOf = (sweep: string): string => join(sweep, denseFolder)
 
-/** Folder of a task in that of its sweep, with a slash. @param key names the task in the queue */
-export const taskFolderOf = (key: string): string => (key === denseFolder ? key : `${runsFolder}/${key}`)
-
-/** The result of a run that is over; null for one that failed, was stopped or never began. */
-export function resultIn(folder: string): ResultEvent | null {
-  const file = join(folder, runFiles.result)
-  if (!existsSync(file)) return null
-  const { outcome } = readJson(file, resultFileSchema)
-  return outcome.type === 'result' ? outcome : null
-}
-
-/** Whether a run in the folder can be continued. */
-export function isStarted(folder: string): boolean {
-  const job = jobIn(folder)
-  return job !== null && job.kind !== 'evaluate'
-}
-
-type Settled = Pick<SweepTask, 'job'>
+type Settled = Pick<RunnerTask, 'job'>
 
 /** Whether all that is done with the result of a task has been done. */
 export const isSettled = (task: Settled, result: ResultEvent): boolean =>

@@ -1,8 +1,16 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type EvaluateJob, evaluateSchema, type SweepJob } from '../contract/index.ts'
+import type { RunnerTask, RunnerWork } from '../runners/runner.ts'
 import type { SweepRun } from './expand.ts'
-import type { SweepTask, SweepWork } from './runners/runner.ts'
-import { denseFolderOf, runFolderOf } from './sweep-folder.ts'
+import { denseFolderOf, isSettled, runFolderOf } from './sweep-folder.ts'
+
+/** What there is to do for a sweep. */
+export interface SweepWork extends RunnerWork {
+  job: SweepJob
+  /** Scores the checkpoint itself, which runs with `evaluateDense` take their dense scores from; null where it is not wanted. */
+  dense: RunnerTask | null
+  runs: readonly RunnerTask[]
+}
 
 /**
  * What there is to do for a sweep, with the folders that it is written to.
@@ -11,16 +19,28 @@ import { denseFolderOf, runFolderOf } from './sweep-folder.ts'
  */
 export function workOf(
   sweep: SweepJob,
-  { folder, resume }: Pick<SweepWork, 'folder' | 'resume'>,
-  runs: readonly SweepRun[],
+  { folder, resume }: Pick<RunnerWork, 'folder' | 'resume'>,
+  expanded: readonly SweepRun[],
   warn: (message: string) => void,
 ): SweepWork {
+  const dense = denseTask(sweep, folder, expanded, warn)
+  const runs = expanded.map(({ name, job }): RunnerTask => ({
+    name,
+    job: { ...job, out: runFolderOf(folder, name) },
+    ...(dense && { dense: dense.job.out }),
+  }))
   return {
-    sweep,
+    job: sweep,
     folder,
     resume,
-    dense: denseTask(sweep, folder, runs, warn),
-    runs: runs.map((run) => ({ name: run.name, job: { ...run.job, out: runFolderOf(folder, run.name) } })),
+    parallel: sweep.parallel,
+    dense,
+    runs,
+    stages: [
+      { tasks: dense ? [dense] : [], waits: false, isNeeded: true },
+      { tasks: runs, waits: expanded.some(({ job }) => job.evaluateDense), isNeeded: false },
+    ],
+    isSettled,
   }
 }
 
@@ -30,7 +50,7 @@ function denseTask(
   folder: string,
   runs: readonly SweepRun[],
   warn: (message: string) => void,
-): SweepTask | null {
+): RunnerTask | null {
   const [first] = runs
   if (!dense || !first?.job.evaluation) return null
   if (!runs.every(({ job }) => isDeepStrictEqual(job.evaluation, first.job.evaluation))) {

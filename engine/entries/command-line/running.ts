@@ -55,8 +55,8 @@ interface Estimated {
 /** Null for what is done on this computer or on a cluster that it is part of. */
 async function estimateElsewhere(job: Job, signal: AbortSignal): Promise<Estimated | null> {
   if (job.kind !== 'sweep' || job.cluster?.via === undefined) return null
-  const { loginOf } = await import('../../sweeps/runners/ssh/login.ts')
-  const { estimateThere } = await import('../../sweeps/runners/ssh/ask.ts')
+  const { loginOf } = await import('../../runners/ssh/login.ts')
+  const { estimateThere } = await import('../../runners/ssh/ask.ts')
   return await estimateThere(job, job.cluster, loginOf(job.cluster)!, signal)
 }
 

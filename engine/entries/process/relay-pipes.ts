@@ -1,5 +1,5 @@
 import { relaySweeps } from '../../jobs/sweep-relay.ts'
-import { FrameWriter } from '../../sweeps/runners/ssh/frames.ts'
+import { FrameWriter } from '../../runners/ssh/frames.ts'
 import { StopSwitch } from './stop-switch.ts'
 
 /** Serves whoever is at the other end of standard input and output, until that is not there any more. */

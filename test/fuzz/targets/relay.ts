@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { FrameReader, FrameWriter } from '../../../engine/sweeps/runners/ssh/frames.ts'
-import type { RelayMessage } from '../../../engine/sweeps/runners/ssh/messages.ts'
+import { FrameReader, FrameWriter } from '../../../engine/runners/ssh/frames.ts'
+import type { RelayMessage } from '../../../engine/runners/ssh/messages.ts'
 import type { Target } from '../target.ts'
 
 const name = 'said.bin'

@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
-import {
-  type EngineEvent,
-  exportGgufSchema,
-  type Overall,
-  type ProgressEvent,
-  pruneSchema,
-} from '../../../engine/contract/index.ts'
+import { type EngineEvent, exportGgufSchema, type Overall, pruneSchema } from '../../../engine/contract/index.ts'
 import { makeReporter } from '../../../engine/entries/command-line/report.ts'
 import { OverallProgress } from '../../../engine/runs/overall.ts'
 import { withEarlier } from '../../../electron/services/run-progress.ts'
-import { SweepProgress } from '../../../engine/sweeps/sweep-progress.ts'
+import { TasksProgress, type TasksState } from '../../../engine/runners/tasks-progress.ts'
 
 const scoring = (secondsLeft: number): EngineEvent => ({
   type: 'overall',
@@ -21,32 +15,52 @@ test('a sweep tells how many runs are over, and what is left by the pace of thos
   let now = 0
   const clock = mock.method(performance, 'now', () => now)
   try {
-    const told: ProgressEvent[] = []
-    const progress = new SweepProgress(4, 1, (event) => void (event.type === 'progress' && told.push(event)))
+    const told: TasksState[] = []
+    const sizes = new Map(['1-a', '2-b', '3-c', '4-d'].map((name) => [name, 1]))
+    const progress = new TasksProgress({ sizes, parallel: 1 }, (state) => void told.push(state))
     // Over from an earlier attempt: its time says nothing.
     progress.begin('1-a')
     progress.end('1-a', false)
-    assert.deepEqual([told.at(-1)!.parts, told.at(-1)!.secondsLeft], [{ done: 1, total: 4 }, undefined])
+    assert.deepEqual([told.at(-1)!.done, told.at(-1)!.secondsLeft], [1, null])
     progress.begin('2-b')
     now = 4000
     progress.hear('2-b', scoring(6))
     // It says that it takes 10 s in all, and two wait that are taken to be like it.
-    assert.deepEqual([told.at(-1)!.done, told.at(-1)!.item, told.at(-1)!.secondsLeft], [0.4, '2-b', 26])
+    assert.deepEqual([told.at(-1)!.underWay, told.at(-1)!.active, told.at(-1)!.secondsLeft], [0.4, ['2-b'], 26])
     now = 8000
     progress.end('2-b', true)
     progress.begin('3-c')
     now = 10_000
     progress.hear('3-c', { type: 'overall', overall: { phases: [], fraction: null, secondsLeft: null } })
     // Runs took 8 s, and this one says nothing of itself yet.
-    assert.deepEqual([told.at(-1)!.done, told.at(-1)!.parts!.done, told.at(-1)!.secondsLeft], [0.25, 2, 14])
+    assert.deepEqual([told.at(-1)!.underWay, told.at(-1)!.done, told.at(-1)!.secondsLeft], [0.25, 2, 14])
     now = 12_000
     progress.hear('3-c', scoring(36))
     // It takes longer than those before it: that counts for it, and the one that waits is taken to be like the others.
-    assert.deepEqual([told.at(-1)!.done, told.at(-1)!.secondsLeft], [0.1, 44])
+    assert.deepEqual([told.at(-1)!.underWay, told.at(-1)!.secondsLeft], [0.1, 44])
     // It went on from where an earlier attempt had left it: its four seconds are not those of a whole run.
     progress.end('3-c', false)
     progress.begin('4-d')
     assert.equal(told.at(-1)!.secondsLeft, 8)
+  } finally {
+    clock.mock.restore()
+  }
+})
+
+test('tasks of several sizes take as long as those that are over, for their size', () => {
+  let now = 0
+  const clock = mock.method(performance, 'now', () => now)
+  try {
+    const told: TasksState[] = []
+    const sizes = new Map(Object.entries({ small: 10, large: 30, other: 20 }))
+    const progress = new TasksProgress({ sizes, parallel: 2 }, (state) => void told.push(state))
+    progress.begin('small')
+    progress.begin('large')
+    now = 5000
+    progress.end('small', true)
+    // Half a second for each: 10 s of 15 are left of the large one, and 10 of the other; two are done at a time.
+    const { over, underWay, all, secondsLeft } = told.at(-1)!
+    assert.deepEqual([over, underWay, all, secondsLeft], [10, 10, 60, 10])
   } finally {
     clock.mock.restore()
   }

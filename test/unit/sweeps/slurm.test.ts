@@ -7,13 +7,13 @@ import { after, test } from 'node:test'
 import { clusterSchema, sweepSchema } from '../../../engine/contract/index.ts'
 import { RunFolder } from '../../../engine/runs/run-folder.ts'
 import { readSweep } from '../../../engine/sweeps/read-sweep.ts'
-import { keepFailure, keepQueue } from '../../../engine/sweeps/runners/slurm/cluster-folder.ts'
-import { endText } from '../../../engine/sweeps/runners/slurm/failure.ts'
-import { clusterHere } from '../../../engine/sweeps/runners/slurm/here.ts'
-import { parseAccounting, parseJob, parseQueue } from '../../../engine/sweeps/runners/slurm/queue.ts'
-import { batchScript } from '../../../engine/sweeps/runners/slurm/script.ts'
-import { sbatchOptions } from '../../../engine/sweeps/runners/slurm/submit.ts'
-import { queueText } from '../../../engine/sweeps/runners/slurm/watch.ts'
+import { keepFailure, keepQueue } from '../../../engine/runners/slurm/cluster-folder.ts'
+import { endText } from '../../../engine/runners/slurm/failure.ts'
+import { clusterHere } from '../../../engine/runners/slurm/here.ts'
+import { parseAccounting, parseJob, parseQueue } from '../../../engine/runners/slurm/queue.ts'
+import { batchScript } from '../../../engine/runners/slurm/script.ts'
+import { sbatchOptions } from '../../../engine/runners/slurm/submit.ts'
+import { queueText } from '../../../engine/runners/slurm/watch.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-slurm-unit-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -50,8 +50,8 @@ test('how a task ended is said in words', () => {
   assert.equal(parseAccounting(''), null)
 })
 
-const options = (given: object) =>
-  sbatchOptions('/shared/50% of all', 120, 'secateur-1', clusterSchema.parse(given), null)
+const options = (given: object, others: readonly string[] = []) =>
+  sbatchOptions('/shared/50% of all', 120, 'secateur-1', clusterSchema.parse(given), others)
 
 test('what is asked of sbatch follows from the settings of a cluster', () => {
   const plain = options({})
@@ -62,6 +62,8 @@ test('what is asked of sbatch follows from the settings of a cluster', () => {
   const all = options({ partition: 'gpu', account: 'lab', gpus: 2, cpus: 8, memory: 0.5, time: '1-12', parallel: 6 })
   const wanted = ['--partition=gpu', '--account=lab', '--gres=gpu:2', '--cpus-per-task=8', '--mem=512M', '--time=1-12']
   for (const option of [...wanted, '--array=0-119%6']) assert.ok(all.includes(option), option)
+  assert.ok(!plain.some((option) => option.startsWith('--dependency')))
+  assert.ok(options({}, ['17', '18']).includes('--dependency=afterany:17:18'))
 })
 
 const isTaken = (time: string) => clusterSchema.safeParse({ time }).success
@@ -107,7 +109,7 @@ function runScript(program: string, { sweep = folder, setup }: { sweep?: string;
   chmodSync(node, 0o755)
   const script = join(folder, 'array.sh')
   const text = batchScript({
-    sweep,
+    folder: sweep,
     names: ['1-a', '2-b'],
     folders: [join(sweep, '1-a'), join(sweep, '2-b')],
     setup,

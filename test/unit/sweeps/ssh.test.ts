@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { clusterSchema, sweepSchema } from '../../../engine/contract/index.ts'
-import { explainRefusal } from '../../../engine/sweeps/runners/ssh/explain.ts'
-import { FrameReader, FrameWriter } from '../../../engine/sweeps/runners/ssh/frames.ts'
-import { loginOf, relayCommand, sshArguments } from '../../../engine/sweeps/runners/ssh/login.ts'
-import type { FileMessage, RelayMessage } from '../../../engine/sweeps/runners/ssh/messages.ts'
-import { Mirror } from '../../../engine/sweeps/runners/ssh/mirror.ts'
-import { Outbox } from '../../../engine/sweeps/runners/ssh/outbox.ts'
-import { pathThere, sweepThere } from '../../../engine/sweeps/runners/ssh/sweep-there.ts'
+import { explainRefusal } from '../../../engine/runners/ssh/explain.ts'
+import { FrameReader, FrameWriter } from '../../../engine/runners/ssh/frames.ts'
+import { loginOf, relayCommand, sshArguments } from '../../../engine/runners/ssh/login.ts'
+import type { FileMessage, RelayMessage } from '../../../engine/runners/ssh/messages.ts'
+import { Mirror } from '../../../engine/runners/ssh/mirror.ts'
+import { Outbox } from '../../../engine/runners/ssh/outbox.ts'
+import { jobThere, pathThere } from '../../../engine/runners/ssh/job-there.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-ssh-unit-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -64,7 +64,7 @@ test('paths lead to where the cluster has them', () => {
   const cluster = clusterVia('ssh://lab', { map }).data!
   const base = { data: ['/home/me/a.jsonl'], evaluation: { perplexity: { held: '/home/me/b.txt' } } }
   const sweep = sweepSchema.parse({ kind: 'sweep', checkpoint: '/home/me/model', out: 'here', base, cluster })
-  const there = sweepThere(sweep, cluster, loginOf(cluster)!)
+  const there = jobThere(sweep, cluster, loginOf(cluster)!)
   assert.deepEqual([there.checkpoint, there.out], ['/shared/me/model', '/shared/sweep'])
   assert.deepEqual(there.base, {
     data: ['/shared/me/a.jsonl'],
@@ -137,8 +137,8 @@ async function copy(from: string, mirror: Mirror, isOver: boolean, fetchOutputs 
     if (frame!.message.type === 'file') mirror.take(frame!.message, frame!.bytes)
     if (frame!.message.type === 'gone') mirror.drop(frame!.message.path)
   })
-  const outbox = new Outbox(from, { keys: ['1-a'], held: mirror.held(), fetchOutputs }, writer)
-  await outbox.send({ key: '1-a', id: '17_0', isOver })
+  const outbox = new Outbox(from, { places: ['runs/1-a'], held: mirror.held(), fetchOutputs }, writer)
+  await outbox.send({ key: '1-a', place: 'runs/1-a', id: '17_0', isOver })
   return sent
 }
 
@@ -198,7 +198,7 @@ const piece = (path: string, others: Partial<FileMessage> = {}): FileMessage => 
   ...others,
 })
 
-test('a cluster cannot write what no sweep has', () => {
+test('a cluster cannot write what no task has', () => {
   const here = join(folder, 'guarded')
   const mirror = new Mirror(here, ['dense', 'runs/1-a'], false)
   const take = (message: FileMessage) => mirror.take(message, Buffer.from('x'))
@@ -220,10 +220,10 @@ test('a cluster cannot write what no sweep has', () => {
     'cluster/failures/2-b.json',
     'cluster/logs/../x.log',
   ])
-    assert.throws(() => take(piece(path)), /sent what no sweep has/, path)
-  assert.throws(() => take(piece('dense/run.json', { size: 1 << 30 })), /sent what no sweep has/)
-  assert.throws(() => take(piece('dense/log.jsonl', { offset: 5, size: 6 })), /sent what no sweep has/)
-  assert.throws(() => take(piece('dense/log.jsonl', { grows: false })), /sent what no sweep has/)
-  assert.throws(() => mirror.drop('../x.json'), /sent what no sweep has/)
+    assert.throws(() => take(piece(path)), /sent what no task has/, path)
+  assert.throws(() => take(piece('dense/run.json', { size: 1 << 30 })), /sent what no task has/)
+  assert.throws(() => take(piece('dense/log.jsonl', { offset: 5, size: 6 })), /sent what no task has/)
+  assert.throws(() => take(piece('dense/log.jsonl', { grows: false })), /sent what no task has/)
+  assert.throws(() => mirror.drop('../x.json'), /sent what no task has/)
   assert.ok(!existsSync(here))
 })
