@@ -50,16 +50,19 @@ before=$(progress)
 
 child=
 asked=
+told=
 ask() {
   asked=\${asked:-$1}
   echo "secateur: $1 came for $name at $(date '+%F %T'): it saves its state and ends"
   # SIGTERM whatever came: a Node that has only just started takes SIGUSR1 for the call of a debugger.
-  [ -z "$child" ] || kill -s TERM "$child" 2>/dev/null
+  [ -z "$child" ] || { told=yes; kill -s TERM "$child" 2>/dev/null; }
 }
 for signal in USR1 TERM INT HUP; do trap "ask $signal" $signal; done
 
 "\${launch[@]}" "$SECATEUR_NODE" "$SECATEUR_APP/engine/entries/main.ts" sweep-task "$whole" "$name" &
 child=$!
+# A signal may come as the child starts, before it is known here.
+[ -z "$asked" ] || [ -n "$told" ] || kill -s TERM "$child" 2>/dev/null
 code=0
 # A signal ends the waiting, not the child.
 while kill -0 "$child" 2>/dev/null; do

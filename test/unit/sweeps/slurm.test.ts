@@ -153,7 +153,7 @@ test('a run that its time stopped is sent again only where it got on', { skip: i
   const setup = join(folder, 'path.sh')
   writeFileSync(setup, `${scontrol}\n`)
   const stopped = (work: string) =>
-    runScript(`kill -USR1 $PPID; trap '${work} exit 130' TERM; while :; do sleep 0.05; done`, { setup })
+    runScript(`trap '${work} exit 130' TERM; kill -USR1 $PPID; while :; do sleep 0.05; done`, { setup })
   const idle = stopped('')
   assert.equal(idle.code, 76)
   assert.match(idle.text, /USR1 came for 2-b[^]*did no step within its time limit/)
