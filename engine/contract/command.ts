@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { flagName } from '../shared/flag-name.ts'
 import { shellQuoted } from '../shared/shell-quote.ts'
+import { clusterSchema } from './cluster.ts'
 import { evaluationSchema } from './evaluation.ts'
 import { type Job, schemaOfKind } from './job.ts'
 
@@ -21,7 +22,8 @@ export function argumentsOf(job: Job): string[] | null {
   const command = commands[job.kind]
   if (!command) return null
   const { shape } = schemaOfKind(job.kind) as z.ZodObject
-  const { kind: _, evaluation, ...settings } = job as Record<string, unknown>
+  const { kind: _, evaluation, ...all } = job as Record<string, unknown>
+  const { cluster, ...settings } = withOnePlace(all)
   const flags = [
     ...Object.entries(settings)
       .filter(([name]) => !command.positional.includes(name))
@@ -32,11 +34,25 @@ export function argumentsOf(job: Job): string[] | null {
         ? null
         : flagsOf(name === 'tasks' ? 'task' : name, evaluationShape[name]!, value),
     ),
+    ...(cluster ? clusterFlags(cluster) : []),
   ]
   if (flags.includes(null)) return null
   return [command.name, ...command.positional.map((name) => String(settings[name])), ...flags.flatMap((flag) => flag!)]
 }
 
+/** On a cluster, what is said of this computer means nothing. */
+const withOnePlace = ({ parallel, ...settings }: Record<string, unknown>): Record<string, unknown> =>
+  settings['cluster'] !== undefined || parallel === undefined ? settings : { ...settings, parallel }
+
+/** What says where an evaluation is done in parts; their weights are none that could be fetched. */
+const clusterFlags = (cluster: object): (string[] | null)[] => [
+  ['--on', 'slurm'],
+  ...Object.entries(cluster)
+    .filter(([name]) => name !== 'scheduler' && name !== 'fetchOutputs')
+    .map(([name, value]) => flagsOf(name, clusterShape[name]!, value)),
+]
+
+const clusterShape: Readonly<Record<string, z.ZodType>> = clusterSchema.shape
 const evaluationShape: Readonly<Record<string, z.ZodType>> = evaluationSchema.shape
 
 /** Arguments as one line of a POSIX shell. */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { clusterSchema } from './cluster.ts'
 import { evaluationSchema } from './evaluation.ts'
 import { exportSchema, schemaOfFormat } from './export.ts'
 import { readPath, writtenPath } from './names.ts'
@@ -35,6 +36,13 @@ export const evaluateSchema = z.strictObject({
     .optional()
     .describe('the dense checkpoint that it came from: scored too, with what changed from one to the other'),
   ...machineSettings,
+  parallel: z
+    .int()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe('parts at a time: each task, text and so on in a process of its own, with its share of the threads'),
+  cluster: clusterSchema.optional().describe('do the parts on a cluster with Slurm, in place of this computer'),
   evaluation: evaluationSchema,
 })
 
@@ -102,3 +110,13 @@ export type Job = z.infer<typeof jobSchema>
 export type FinetuneJob = z.infer<typeof finetuneSchema>
 export type MergeJob = z.infer<typeof mergeSchema>
 export type EvaluateJob = z.infer<typeof evaluateSchema>
+
+/** Whether an evaluation is done in parts, each by a process of its own, and not by one process. */
+export const isInParts = ({ parallel, cluster }: Pick<EvaluateJob, 'parallel' | 'cluster'>): boolean =>
+  parallel !== undefined || cluster !== undefined
+
+/** A job that is made of tasks, each with a process and a run folder of its own. */
+export type JobOfTasks = z.infer<typeof sweepSchema> | EvaluateJob
+
+export const isOfTasks = (job: Job): job is JobOfTasks =>
+  job.kind === 'sweep' || (job.kind === 'evaluate' && isInParts(job))

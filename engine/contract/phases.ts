@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Job } from './job.ts'
+import { isInParts, type Job } from './job.ts'
 
 /** What a run goes through, one after the other. */
 export const phaseSchema = z.enum([
@@ -31,7 +31,8 @@ export function phasesOf(job: Job): Phase[] {
     case 'finetune':
       return ['reading', ...ifSo(job.selfData > 0, 'writing self-data'), 'training', 'writing']
     case 'evaluate': {
-      const isCompared = job.compareWith !== undefined
+      // Parts are compared one by one, side by side with others that are scored.
+      const isCompared = job.compareWith !== undefined && !isInParts(job)
       return [...ifSo(isCompared, 'scoring dense'), 'scoring', ...ifSo(isCompared, 'comparing')]
     }
     case 'merge':

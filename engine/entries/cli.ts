@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander'
 import { z } from 'zod'
+import { addParts } from './command-line/evaluate-command.ts'
 import { exportJobFrom, exportOptions } from './command-line/export-options.ts'
 import { collectAssignments, jobFrom, schemaOptions } from './command-line/options.ts'
 import { addPlanCommand } from './command-line/plan-command.ts'
@@ -113,6 +114,8 @@ A first run:
       'kind',
       'checkpoint',
       'evaluation',
+      'parallel',
+      'cluster',
       ...(name === 'merge' ? ['adapter'] : []),
     ]))
       command.addOption(option)
@@ -153,10 +156,9 @@ A first run:
       runReported(jobFrom('merge', mergeSchema, { checkpoint, adapter }, flags), flags, reporter),
     ),
   )
-  jobCommand('eval', 'scores a checkpoint: zero-shot tasks, perplexity, speed', evaluateSchema, true).action(
-    action(async (checkpoint: string | undefined, flags: CommonFlags) =>
-      runReported(jobFrom('evaluate', evaluateSchema, { checkpoint }, flags), flags, reporter),
-    ),
+  addParts(
+    jobCommand('eval', 'scores a checkpoint: zero-shot tasks, perplexity, speed', evaluateSchema, true),
+    commands,
   )
   const exporting = program
     .command('export')

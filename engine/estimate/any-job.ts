@@ -1,17 +1,28 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Estimate, Job, JobEstimate, ParsedServiceParams, SweepJob } from '../contract/index.ts'
+import type { Estimate, EvaluateJob, Job, JobEstimate, ParsedServiceParams, SweepJob } from '../contract/index.ts'
 import { openCheckpoint } from '../models/checkpoint.ts'
+import { splitEvaluation } from '../parts/split.ts'
 import { SecateurError } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import { expandSweep, type SweepRun } from '../sweeps/expand.ts'
 import { estimateSingleJob, fitOf } from './single-job.ts'
 
 /** What a job leaves, needs and takes on this computer. @throws SecateurError as the job itself would */
-export const estimateAnyJob = (
+export async function estimateAnyJob(
   { job, releasableBytes = 0 }: Partial<ParsedServiceParams<'estimate'>> & { job: Job },
   control: WorkControl,
-): Promise<JobEstimate> =>
-  job.kind === 'sweep' ? estimateSweep(job, releasableBytes, control) : estimateSingleJob(job, control, releasableBytes)
+): Promise<JobEstimate> {
+  if (job.kind === 'sweep') return await estimateSweep(job, releasableBytes, control)
+  const known = await estimateSingleJob(job, control, releasableBytes)
+  return job.kind === 'evaluate' && job.parallel !== undefined ? estimateParts(job, known) : known
+}
+
+/** Parts that run at once hold a model each; together they are no faster than one process. */
+function estimateParts(job: EvaluateJob, known: JobEstimate): JobEstimate {
+  const parts = splitEvaluation(job, '').length
+  const together = { ...known, memoryBytes: known.memoryBytes * Math.max(1, Math.min(job.parallel ?? 1, parts)) }
+  return { ...together, ...fitOf(together, known.warnings, 'parts') }
+}
 
 /** The runs of a sweep together: the time of all, and the memory of as many as run at once. */
 async function estimateSweep(job: SweepJob, releasableBytes: number, control: WorkControl): Promise<JobEstimate> {

@@ -76,10 +76,11 @@ export function freeDisk(path: string): number {
 }
 
 /** What makes work smaller. */
-const remedies: Record<Work['kind'] | 'sweep', string> = {
+const remedies: Record<Work['kind'] | 'sweep' | 'parts', string> = {
   prune: 'take a smaller batch size or a shorter sequence length, or hold the weights in 8 bits with --int8',
   finetune: 'take a smaller batch size or a shorter sequence length, or hold the weights in 8 bits with --int8',
   sweep: 'run fewer at a time (--parallel), or take a smaller batch size or a shorter sequence length in its base',
+  parts: 'score fewer parts at a time (--parallel), or take fewer tokens in a scoring batch with --batch-tokens',
   evaluate: 'take fewer tokens in a scoring batch with --batch-tokens',
   generate: 'take a shorter prompt or fewer new tokens, or a checkpoint in 16 bits',
   measure: 'take a smaller batch size, a shorter sequence length or fewer calibration samples',

@@ -57,7 +57,7 @@ export async function estimateSingleJob(
 export function fitOf(
   known: Estimate,
   warnings: readonly string[],
-  kind: Job['kind'],
+  kind: Job['kind'] | 'parts',
 ): Pick<JobEstimate, 'fits' | 'warnings'> {
   try {
     refuseIfTooLarge(known, kind)

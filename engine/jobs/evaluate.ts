@@ -1,5 +1,5 @@
 import { chooseBackend } from '../backends/choose.ts'
-import type { EvaluateJob, JobContext, ResultEvent, Scores } from '../contract/index.ts'
+import { type EvaluateJob, isInParts, type JobContext, type ResultEvent, type Scores } from '../contract/index.ts'
 import { announce } from '../estimate/announce.ts'
 import { announceWork } from '../estimate/phase-work.ts'
 import { refuseBadFiles } from '../estimate/check-data.ts'
@@ -16,6 +16,7 @@ import { badSetting } from '../shared/errors.ts'
 
 /** Scores a checkpoint, with an adapter or without, on task files and texts, and beside the dense one where that is given. */
 export async function evaluate(job: EvaluateJob, context: JobContext): Promise<ResultEvent> {
+  if (isInParts(job)) return (await import('./evaluate-in-parts.ts')).evaluateInParts(job, context)
   const started = performance.now()
   const { out, adapter, evaluation } = job
   using checkpoint = openCheckpoint(job.checkpoint, job.imageSize)

@@ -3,7 +3,8 @@ import { setTimeout } from 'node:timers/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { z } from 'zod'
-import type { SweepJob } from '../contract/index.ts'
+import { isOfTasks, type JobOfTasks } from '../contract/index.ts'
+import { splitEvaluation, workOfParts } from '../parts/split.ts'
 import { readRunFile, runFiles } from '../runs/run-files.ts'
 import { badSetting, failureOf, SecateurError } from '../shared/errors.ts'
 import { parseAs, parseJson } from '../shared/files.ts'
@@ -17,7 +18,7 @@ import { FrameWriter } from '../runners/ssh/frames.ts'
 import { type RelayMessage, requestSchema } from '../runners/ssh/messages.ts'
 import { Outbox } from '../runners/ssh/outbox.ts'
 import { Requests } from '../runners/ssh/requests.ts'
-import { keyOf, placeOf, type RunnerListener, tasksOf } from '../runners/runner.ts'
+import { keyOf, placeOf, type RunnerListener, type RunnerWork, tasksOf } from '../runners/runner.ts'
 import { settle } from '../sweeps/sweep-folder.ts'
 import { workOf } from '../sweeps/sweep-work.ts'
 import { runJob } from './index.ts'
@@ -73,6 +74,7 @@ async function perform(request: Request, frames: FrameWriter, signal: AbortSigna
 /** Submits what is missing. Once begun it is brought to its end: half an answer of sbatch would be worth nothing. */
 async function submit({ job, resume }: Asked<'submit'>, frames: FrameWriter): Promise<null> {
   const { out } = job
+  if (out === undefined) throw badSetting('out', 'the job names no folder')
   if (!job.cluster || job.cluster.via !== undefined || job.cluster.watch)
     throw badSetting('cluster', 'is not that of a job which is handed over')
   const goesOn = resume && existsSync(join(out, runFiles.run))
@@ -94,10 +96,10 @@ async function submit({ job, resume }: Asked<'submit'>, frames: FrameWriter): Pr
 
 /** Watches tasks, and sends what the workstation does not have, until all its tasks have ended or failed. */
 async function follow({ folder, held, fetchOutputs }: Asked<'follow'>, frames: FrameWriter, signal: AbortSignal) {
-  const sweep = sweepIn(folder)
+  const whole = wholeIn(folder)
   const known = readSubmissions(folder)
   if (!known) throw badSetting('remote', `what is in ${folder} was never on a cluster`)
-  const work = workOf(sweep, { folder, resume: true }, expandSweep(sweep), () => {})
+  const work = workIn(folder, whole)
   const ids = taskIdsOf(known)
   const open = new Map(tasksOf(work).map((task) => [keyOf(task), placeOf(work, task)]))
   const outbox = new Outbox(folder, { places: [...open.values()], held, fetchOutputs }, frames)
@@ -108,7 +110,7 @@ async function follow({ folder, held, fetchOutputs }: Asked<'follow'>, frames: F
     note: (message, level) => void told.push({ type: 'note', level, message }),
     began: (task) => void told.push({ type: 'began', name: keyOf(task) }),
     ended: (task, result, isWhole) => {
-      settle(task, result, sweep)
+      if (whole.kind === 'sweep') settle(task, result, whole)
       told.push({ type: 'ended', name: keyOf(task), isWhole })
     },
     failed: (task, error) => void told.push({ type: 'failed', name: keyOf(task), error: failureOf(error) }),
@@ -139,10 +141,18 @@ async function follow({ folder, held, fetchOutputs }: Asked<'follow'>, frames: F
   return null
 }
 
-function sweepIn(folder: string): SweepJob {
+function wholeIn(folder: string): JobOfTasks {
   const { job } = readRunFile(folder)
-  if (job.kind !== 'sweep') throw badSetting('remote', `${folder} holds ${job.kind}, which is not made of tasks`)
+  if (!isOfTasks(job)) throw badSetting('remote', `${folder} holds ${job.kind}, which is not made of tasks`)
   return job
+}
+
+/** What there was to do in a folder. */
+function workIn(folder: string, whole: JobOfTasks): RunnerWork {
+  const goesOn = { folder, resume: true }
+  if (whole.kind === 'sweep') return workOf(whole, goesOn, expandSweep(whole), () => {})
+  const job = { ...whole, out: folder }
+  return workOfParts(job, splitEvaluation(job, folder), goesOn)
 }
 
 /** What the job would need on this computer, and what its files hold. */

@@ -1,4 +1,4 @@
-import { jobSchema, type JobContext, type ResultEvent } from '../contract/index.ts'
+import { isOfTasks, jobSchema, type JobContext, type ResultEvent } from '../contract/index.ts'
 import { isStarted, readRunFile, resultIn } from '../runs/run-files.ts'
 import { badSetting, failureOf, SecateurError } from '../shared/errors.ts'
 import { readJson } from '../shared/files.ts'
@@ -7,7 +7,7 @@ import { denseFolderOf, settle } from '../sweeps/sweep-folder.ts'
 import { runJob } from './index.ts'
 
 /**
- * One task of a sweep, on a node of a cluster: begins it or goes on with it, and does nothing
+ * One task of a sweep or of an evaluation in parts, on a node of a cluster: begins it or goes on with it, and does nothing
  * where it is over.
  *
  * @param folder of the whole
@@ -19,7 +19,7 @@ export async function sweepTask(
 ): Promise<ResultEvent> {
   if (!/^[\w.-]+$/.test(name)) throw badSetting('<name>', 'is not the name of a task')
   const { job: whole } = readRunFile(folder)
-  if (whole.kind !== 'sweep') throw badSetting('<folder>', `${folder} holds ${whole.kind}, which is not made of tasks`)
+  if (!isOfTasks(whole)) throw badSetting('<folder>', `${folder} holds ${whole.kind}, which is not made of tasks`)
   try {
     const job = readJson(jobFileOf(folder, name), jobSchema)
     if (job.kind !== 'prune' && job.kind !== 'evaluate') throw badSetting('kind', `${job.kind} is not what a task does`)
@@ -33,7 +33,7 @@ export async function sweepTask(
         resume: isStarted(out),
         dense: job.kind === 'prune' && resultIn(dense) ? dense : undefined,
       }))
-    settle({ job: { ...job, out } }, result, whole)
+    if (whole.kind === 'sweep') settle({ job: { ...job, out } }, result, whole)
     return result
   } catch (error) {
     const isStopped = error instanceof SecateurError && error.kind === 'interrupted'

@@ -2,7 +2,7 @@ import { basename, relative, sep } from 'node:path'
 import type { EngineEvent, EvaluateJob, PruneJob, ResultEvent, SweepJob } from '../contract/index.ts'
 import type { SecateurError } from '../shared/errors.ts'
 
-/** A run of a sweep, or the scoring of its dense checkpoint, with the folder that it is written to. */
+/** A run of a sweep, the scoring of its dense checkpoint, or a part of an evaluation, with the folder that it is written to. */
 export interface RunnerTask {
   /** Names it in messages. */
   name: string
@@ -20,10 +20,10 @@ export interface RunnerStage {
   isNeeded: boolean
 }
 
-/** What there is to do for a sweep. */
+/** What there is to do for a sweep, or for an evaluation in parts. */
 export interface RunnerWork {
   /** All of it as one job, which a cluster that is reached over ssh is handed. */
-  job: SweepJob
+  job: SweepJob | (EvaluateJob & { out: string })
   /** Folder of the whole, which the folders of its tasks lie in. */
   folder: string
   /** Whether it goes on with what an earlier attempt has left. */

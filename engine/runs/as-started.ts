@@ -30,9 +30,14 @@ const mayDiffer = new Set([
   'cluster',
 ])
 
+/** The same of an evaluation, whose parts that are interrupted begin anew with their share of the threads. */
+const mayDifferInParts = new Set([...mayDiffer, 'parallel'])
+
 /** The settings that a continued run must share with the run that was started. */
-const fixedSettings = (job: Job): Settings =>
-  Object.fromEntries(Object.entries(job).filter(([name]) => !mayDiffer.has(name)))
+function fixedSettings(job: Job): Settings {
+  const free = job.kind === 'evaluate' ? mayDifferInParts : mayDiffer
+  return Object.fromEntries(Object.entries(job).filter(([name]) => !free.has(name)))
+}
 
 /** What a job that continues a run goes by, and which settings it has from the run in place of today's default. */
 interface AsStarted {

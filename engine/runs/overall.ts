@@ -1,4 +1,12 @@
-import { type EngineEvent, type Job, type Overall, type Phase, phasesOf, type PhaseWork } from '../contract/index.ts'
+import {
+  type EngineEvent,
+  isOfTasks,
+  type Job,
+  type Overall,
+  type Phase,
+  phasesOf,
+  type PhaseWork,
+} from '../contract/index.ts'
 
 /** Seconds of a phase before its pace counts: the first moments compile graphs and read weights. */
 const settling = 0.5
@@ -26,12 +34,15 @@ interface Tracked {
 export class OverallProgress {
   readonly #phases: Tracked[]
   readonly #now: () => number
+  /** Whether it is made of tasks that tell how long they take. */
+  readonly #isOfTasks: boolean
   #work: Partial<Record<Phase, PhaseWork>> = {}
   #fraction = 0
 
   /** @param now seconds, of a clock that only goes on */
   constructor(job: Job, now: () => number = () => performance.now() / 1000) {
     this.#now = now
+    this.#isOfTasks = isOfTasks(job)
     this.#phases = phasesOf(job).map((phase) => ({
       phase,
       state: 'waiting',
@@ -87,7 +98,7 @@ export class OverallProgress {
     // What else happens within a phase, such as reading weights, is part of its time.
     const isOwn = stage === active?.phase || (active?.phase === 'writing' && stage === 'calibrating')
     if (!active || !isOwn || total <= 0) return false
-    if (stage === 'sweeping') active.told = secondsLeft === undefined ? null : { seconds: secondsLeft, at: this.#now() }
+    if (this.#isOfTasks) active.told = secondsLeft === undefined ? null : { seconds: secondsLeft, at: this.#now() }
     const items = this.#work[active.phase]?.items ?? {}
     // Stages of a phase that have sizes follow one another as its items do.
     const stages = parts ? [] : Object.keys(items)

@@ -25,6 +25,7 @@ export const runFiles = {
   predictions: 'predictions',
   log: 'log.jsonl',
   attempts: 'attempts.json',
+  parts: 'parts',
   result: 'result.json',
   state: join('state', 'state.safetensors'),
 } as const
@@ -73,9 +74,12 @@ export const neverStarted = (path: string): boolean => {
   return names.every((name) => ([...beforeSteps, lockName] as string[]).includes(name)) && jobIn(path) !== null
 }
 
-/** An evaluation may be done again over an earlier one: there is little to lose. */
+/**
+ * An evaluation may be done again over an earlier one: there is little to lose. Parts of one could be taken for those of
+ * another.
+ */
 export const isRepeated = (path: string, job: Job): boolean =>
-  job.kind === 'evaluate' && jobIn(path)?.kind === 'evaluate'
+  job.kind === 'evaluate' && jobIn(path)?.kind === 'evaluate' && !existsSync(join(path, runFiles.parts))
 
 /** The job of the run in a folder; null where there is none that can be read. */
 export function jobIn(path: string): Job | null {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
@@ -79,6 +79,23 @@ function reportOf(out: string): string {
   })
   return reportText(outcome, summaryRows(outcome.results), [])
 }
+
+/** Arguments of an evaluation of three parts, or of two. */
+const evaluation = (out: string, ...more: string[]) =>
+  ['eval', sample('model'), '--out', out, '--threads', '1', '--limit', '3', '--max-windows', '1'].concat(
+    ['--task', `piqa=${sample('tasks/piqa/valid.jsonl')}`, '--perplexity', `heldout=${sample('heldout.txt')}`],
+    ['--predictions', `${out}.rows.jsonl`, '--lm-eval-json', `${out}.json`],
+    more,
+  )
+
+/** All that an evaluation has left of its scores. */
+const scoredIn = (out: string) => [
+  unmeasured(out),
+  readFileSync(join(out, 'scores.json'), 'utf8'),
+  readFileSync(join(out, 'predictions/result.piqa.json'), 'utf8'),
+  readFileSync(`${out}.rows.jsonl`, 'utf8'),
+  readJson(`${out}.json`, z.object({ results: z.unknown(), configs: z.unknown(), config: z.unknown() })),
+]
 
 /** Names of the runs of a sweep. */
 const runNames = (file: string) =>
@@ -190,6 +207,29 @@ suite('on a cluster', { skip, concurrency: true }, () => {
     assert.equal(result(), earlier, 'a finished run is not done again')
   })
 
+  test('an evaluation in parts on Slurm is cancelled, goes on, and comes to what one process does', async () => {
+    await Promise.race([isBack.promise, setTimeout(60_000, undefined, { ref: false })])
+    const [alone, spread] = [join(folder, 'alone'), join(folder, 'spread')]
+    const boolq = ['--task', `boolq=${sample('tasks/boolq/dev.jsonl')}`]
+    const single = secateur(evaluation(alone, ...boolq))
+    const place = ['--on', 'slurm', '--partition', 'parts', '--cpus', '1', '--no-watch']
+    const handedOver = await on(evaluation(spread, ...boolq, ...place))
+    assert.equal(handedOver.code, 0, handedOver.stderr)
+    assert.match(handedOver.stderr, /submitted 3 tasks to Slurm as \d+\nthe runs go on in Slurm/)
+    const cancelled = await on(['eval', '--out', spread, '--cancel'])
+    assert.match(cancelled.stderr, /cancelled \d tasks?; what ran has saved its state, and --resume goes on\n/)
+    const joined = await on(evaluation(spread, ...boolq, '--resume', '--json'))
+    assert.equal(joined.code, 0, joined.stderr)
+    assert.match(joined.stdout, /submitted [123] tasks? to Slurm as \d+/)
+    assert.equal((await single).code, 0)
+    assert.deepEqual(scoredIn(spread), scoredIn(alone))
+    const tasks = readdirSync(join(spread, 'parts')).toSorted()
+    assert.deepEqual(tasks, ['1-piqa', '2-boolq', '3-heldout'])
+    const again = await on(evaluation(spread, ...boolq, '--resume'))
+    assert.doesNotMatch(again.stderr, /submitted/)
+    assert.match((await on(['eval', '--out', spread, '--cancel'])).stderr, /nothing of it waits or runs/)
+  })
+
   test('the app follows a sweep on a cluster through its folder, also after it was closed, and cancels it', async () => {
     await Promise.race([isBack.promise, setTimeout(60_000, undefined, { ref: false })])
     let app = await TestApp.open(undefined, cluster.environment)
@@ -197,7 +237,7 @@ suite('on a cluster', { skip, concurrency: true }, () => {
     try {
       const report = await app.ask('clusters.report')
       assert.match(report.version!, /^slurm/)
-      assert.deepEqual(report.partitions.toSorted(), ['app', 'far', 'main'])
+      assert.deepEqual(report.partitions.toSorted(), ['app', 'far', 'main', 'parts'])
       const shared = join(folder, 'shared')
       const job = { kind: 'sweep', checkpoint: sample('model'), base: short, values: { seed: [1, 2] } }
       const create = (name: string, settings: object) =>
@@ -334,12 +374,20 @@ suite('on a cluster', { skip, concurrency: true }, () => {
       assert.match(cancelled.stderr, /cancelled \d tasks; what ran has saved its state, and --resume goes on\n/)
       assert.equal(await cluster.run('squeue', ['--noheader', '--partition=far']), '')
 
+      const [distant, plain] = [join(folder, 'distant'), join(folder, 'plain')]
+      const scored = secateur(evaluation(plain))
+      const followed = await from(evaluation(distant, ...via, '--remote', `${there}-eval`))
+      assert.equal(followed.code, 0, followed.stderr)
+      assert.equal((await scored).code, 0)
+      assert.deepEqual(scoredIn(distant), scoredIn(plain))
+      assert.ok(!existsSync(join(`${there}-eval`, 'scores.json')), 'parts are joined here')
+
       const app = await TestApp.open(undefined, login.environment)
       try {
         const remote = join(folder, 'of-the-app')
         const settings = { via: login.address, remote, secateur: root, partition: 'far', cpus: 1 }
         const report = await app.ask('clusters.try', { cluster: clusterSchema.parse(settings) })
-        assert.deepEqual(report.partitions.toSorted(), ['app', 'far', 'main'])
+        assert.deepEqual(report.partitions.toSorted(), ['app', 'far', 'main', 'parts'])
         // What is chosen here has another path there.
         const map = { [join(root, 'resources')]: `${root}/resources/../resources` }
         const job = { kind: 'sweep', checkpoint: sample('model'), base: short, values, cluster: { ...settings, map } }

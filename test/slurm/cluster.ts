@@ -1,4 +1,4 @@
-// A cluster of Slurm on this computer, for tests: a controller and four nodes, with a munge of their own and no accounting.
+// A cluster of Slurm on this computer, for tests: a controller and five nodes, with a munge of their own and no accounting.
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, globSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 
 const unpacked = resolve(import.meta.dirname, '../../out/slurm')
 /** Partitions with their nodes; the first one is the default. */
-const partitions = { main: ['n1', 'n2'], app: ['n3'], far: ['n4'] }
+const partitions = { main: ['n1', 'n2'], app: ['n3'], far: ['n4'], parts: ['n5'] }
 const nodes = Object.values(partitions).flat()
 
 /** Where Slurm's programs lie: '' where they are installed; a reason where there are none. */

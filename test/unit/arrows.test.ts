@@ -20,7 +20,7 @@ const programs: Record<string, readonly string[]> = {
 const engineFloors = [
   ['entries'],
   ['jobs'],
-  ['runs', 'estimate', 'sweeps', 'runners', 'bench', 'datasets', 'llama-cpp', 'playground'],
+  ['runs', 'estimate', 'sweeps', 'parts', 'runners', 'bench', 'datasets', 'llama-cpp', 'playground'],
   ['pruning', 'training', 'evaluation', 'export'],
   ['models', 'lora', 'data'],
   ['ops', 'checkpoint', 'tokenizer'],

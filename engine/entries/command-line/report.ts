@@ -74,7 +74,10 @@ class HumanReporter implements Reporter {
         this.#overall = event.overall
         return
       case 'progress':
-        return this.#progress(event.item ?? event.stage, event.done, event.total, '')
+        // What is left is that of the stage, and not of the item that is shown.
+        return event.item === undefined
+          ? this.#progress(event.stage, event.done, event.total, '', event.secondsLeft)
+          : this.#progress(event.item, event.done, event.total, '')
       case 'step':
         return this.#progress(
           'training',

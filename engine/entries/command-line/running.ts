@@ -1,6 +1,7 @@
 import {
   type DataCheck,
   type EngineEvent,
+  isOfTasks,
   type Job,
   type JobContext,
   type JobEstimate,
@@ -54,7 +55,7 @@ interface Estimated {
 
 /** Null for what is done on this computer or on a cluster that it is part of. */
 async function estimateElsewhere(job: Job, signal: AbortSignal): Promise<Estimated | null> {
-  if (job.kind !== 'sweep' || job.cluster?.via === undefined) return null
+  if (!isOfTasks(job) || job.cluster?.via === undefined) return null
   const { loginOf } = await import('../../runners/ssh/login.ts')
   const { estimateThere } = await import('../../runners/ssh/ask.ts')
   return await estimateThere(job, job.cluster, loginOf(job.cluster)!, signal)

@@ -41,7 +41,7 @@ export const queueSchema = z.object({
 /** What the scheduler said last to whoever follows the tasks. */
 export type QueueFile = z.infer<typeof queueSchema>
 
-const clusterFolderOf = (folder: string) => join(folder, 'cluster')
+export const clusterFolderOf = (folder: string) => join(folder, 'cluster')
 const submissionsFileOf = (folder: string) => join(clusterFolderOf(folder), 'submissions.json')
 /** In the folder of the whole, with slashes. @param task its name in the queue */
 export const failurePathOf = (task: string): string => `cluster/failures/${task}.json`

@@ -1,4 +1,4 @@
-import type { ClusterReport, ClusterSettings, DataCheck, JobEstimate, SweepJob } from '../../contract/index.ts'
+import type { ClusterReport, ClusterSettings, DataCheck, JobEstimate, JobOfTasks } from '../../contract/index.ts'
 import { SecateurError } from '../../shared/errors.ts'
 import { ConnectionLost, Relay } from './connection.ts'
 import type { Frame } from './frames.ts'
@@ -36,7 +36,7 @@ export async function cancelThere(login: Login, note: (text: string) => void, si
 
 /** What a job would need on a login node, and what its files hold there. @throws SecateurError as `cancelThere` does */
 export async function estimateThere(
-  job: SweepJob,
+  job: JobOfTasks,
   cluster: ClusterSettings,
   login: Login,
   signal: AbortSignal,

@@ -1,13 +1,30 @@
-import { win32 } from 'node:path'
-import type { ClusterSettings, SweepJob } from '../../contract/index.ts'
+import { posix, win32 } from 'node:path'
+import type { ClusterSettings, EvaluateJob, JobOfTasks } from '../../contract/index.ts'
 import type { Login } from './login.ts'
 
 /** A job as the cluster has it: in its own folder there, with the paths of the cluster. */
-export function jobThere(job: SweepJob, settings: ClusterSettings, { remote }: Login): SweepJob {
+export function jobThere(job: JobOfTasks, settings: ClusterSettings, { remote }: Login): JobOfTasks {
   const { via: _, remote: __, map = {}, ...there } = settings
-  const { checkpoint, base, values, variants } = job
   const cluster = { ...there, fetchOutputs: false, watch: false }
+  if (job.kind === 'evaluate') return { ...evaluationThere(job, map, remote), out: remote, cluster }
+  const { checkpoint, base, values, variants } = job
   return { ...job, ...pathsThere({ checkpoint, base, values, variants }, map), out: remote, cluster }
+}
+
+/** Files of single rows are written there beside the result; those that were asked for are made of the parts' here. */
+function evaluationThere(job: EvaluateJob, map: Record<string, string>, remote: string): EvaluateJob {
+  const { checkpoint, adapter, compareWith, evaluation } = job
+  const { prompts, predictions, lmEvalJson, ...read } = evaluation
+  return {
+    ...job,
+    ...pathsThere({ checkpoint, adapter, compareWith }, map),
+    evaluation: {
+      ...pathsThere(read, map),
+      prompts,
+      ...(predictions !== undefined && { predictions: `${remote}/${posix.basename(predictions)}` }),
+      ...(lmEvalJson !== undefined && { lmEvalJson: `${remote}/${posix.basename(lmEvalJson)}` }),
+    },
+  }
 }
 
 /** A value with every text in it that is a path in one of some folders leading to where the cluster has that folder. */

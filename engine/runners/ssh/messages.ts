@@ -3,6 +3,7 @@ import { z } from 'zod'
 import {
   clusterReportSchema,
   dataCheckSchema,
+  evaluateSchema,
   failureSchema,
   jobEstimateSchema,
   sweepSchema,
@@ -34,9 +35,12 @@ const heldFile = z.object({
 /** A file as the workstation has it. */
 export type HeldFile = z.infer<typeof heldFile>
 
+/** What is done on a cluster as a whole. */
+const wholeSchema = z.discriminatedUnion('kind', [sweepSchema, evaluateSchema])
+
 /** What a relay is asked, one line each; an empty line is a sign of life. */
 export const requestSchema = z.discriminatedUnion('ask', [
-  z.strictObject({ ask: z.literal('submit'), job: sweepSchema, resume: z.boolean() }),
+  z.strictObject({ ask: z.literal('submit'), job: wholeSchema, resume: z.boolean() }),
   z.strictObject({
     ask: z.literal('follow'),
     folder: z.string(),
@@ -45,7 +49,7 @@ export const requestSchema = z.discriminatedUnion('ask', [
     held: z.record(z.string(), heldFile),
   }),
   z.strictObject({ ask: z.literal('cancel'), folder: z.string() }),
-  z.strictObject({ ask: z.literal('estimate'), job: sweepSchema }),
+  z.strictObject({ ask: z.literal('estimate'), job: wholeSchema }),
   z.strictObject({ ask: z.literal('cluster') }),
 ])
 export type RelayRequest = z.input<typeof requestSchema>

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { mock, test } from 'node:test'
-import { type EngineEvent, exportGgufSchema, type Overall, pruneSchema } from '../../../engine/contract/index.ts'
+import {
+  type EngineEvent,
+  evaluateSchema,
+  exportGgufSchema,
+  type Overall,
+  pruneSchema,
+} from '../../../engine/contract/index.ts'
 import { makeReporter } from '../../../engine/entries/command-line/report.ts'
 import { OverallProgress } from '../../../engine/runs/overall.ts'
 import { withEarlier } from '../../../electron/services/run-progress.ts'
@@ -64,6 +70,18 @@ test('tasks of several sizes take as long as those that are over, for their size
   } finally {
     clock.mock.restore()
   }
+})
+
+test('an evaluation in parts says what is left of it as its parts do', () => {
+  let now = 0
+  const facts = { kind: 'evaluate', checkpoint: 'm', compareWith: 'd', parallel: 2 }
+  const progress = new OverallProgress(evaluateSchema.parse({ ...facts, evaluation: {} }), () => now)
+  progress.hear({ type: 'phase', phase: 'scoring' })
+  now = 1
+  progress.hear({ type: 'progress', stage: 'scoring', done: 15, total: 60, secondsLeft: 30 })
+  assert.deepEqual(said(progress.overall), { fraction: 0.25, secondsLeft: 30 })
+  const { phases } = progress.overall
+  assert.deepEqual([phases.length, phases[0]!.phase], [1, 'scoring'])
 })
 
 const job = pruneSchema.parse({

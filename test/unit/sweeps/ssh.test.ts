@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { clusterSchema, sweepSchema } from '../../../engine/contract/index.ts'
+import { clusterSchema, evaluateSchema, sweepSchema } from '../../../engine/contract/index.ts'
 import { explainRefusal } from '../../../engine/runners/ssh/explain.ts'
 import { FrameReader, FrameWriter } from '../../../engine/runners/ssh/frames.ts'
 import { loginOf, relayCommand, sshArguments } from '../../../engine/runners/ssh/login.ts'
@@ -65,12 +65,40 @@ test('paths lead to where the cluster has them', () => {
   const base = { data: ['/home/me/a.jsonl'], evaluation: { perplexity: { held: '/home/me/b.txt' } } }
   const sweep = sweepSchema.parse({ kind: 'sweep', checkpoint: '/home/me/model', out: 'here', base, cluster })
   const there = jobThere(sweep, cluster, loginOf(cluster)!)
+  assert.ok(there.kind === 'sweep')
   assert.deepEqual([there.checkpoint, there.out], ['/shared/me/model', '/shared/sweep'])
   assert.deepEqual(there.base, {
     data: ['/shared/me/a.jsonl'],
     evaluation: { perplexity: { held: '/shared/me/b.txt' } },
   })
   assert.deepEqual([there.cluster?.via, there.cluster?.map, there.cluster?.watch], [undefined, undefined, false])
+})
+
+test('paths of an evaluation lead there too, texts stay as they are, and files are written beside its folder there', () => {
+  const cluster = clusterVia('ssh://lab', { map: { '/home/me': '/shared/me' } }).data!
+  const job = evaluateSchema.parse({
+    kind: 'evaluate',
+    checkpoint: '/home/me/model',
+    compareWith: '/home/me/dense',
+    out: 'here',
+    cluster,
+    evaluation: {
+      tasks: { piqa: '/home/me/piqa' },
+      prompts: ['/home/me is my home'],
+      predictions: '/home/me/out/rows.jsonl',
+    },
+  })
+  const there = jobThere(job, cluster, loginOf(cluster)!)
+  assert.ok(there.kind === 'evaluate')
+  const { tasks, prompts, predictions, lmEvalJson } = there.evaluation
+  assert.deepEqual(
+    [there.checkpoint, there.compareWith, there.out],
+    ['/shared/me/model', '/shared/me/dense', '/shared/sweep'],
+  )
+  assert.deepEqual([tasks, prompts], [{ piqa: '/shared/me/piqa' }, ['/home/me is my home']])
+  assert.deepEqual([predictions, lmEvalJson], ['/shared/sweep/rows.jsonl', undefined])
+  assert.deepEqual([there.cluster?.via, there.cluster?.watch], [undefined, false])
+  assert.deepEqual(evaluateSchema.parse(there), there)
 })
 
 const refused = (code: number | null, words: string, error?: NodeJS.ErrnoException) =>

@@ -70,13 +70,19 @@ function allSettingsOf(mode: Mode): readonly Setting[] {
   const own = fieldsOf(z.toJSONSchema(schemaOf(mode), { io: 'input' }), '').filter(
     ({ key }) => !picked.includes(key) && !picked.includes(key.split('.')[0]!),
   )
-  // The dense checkpoint is scored by the pipeline itself, and once for all runs of a sweep.
   const settings = [...(mode === 'sweep' ? allSettingsOf('prune') : []), ...own].filter(
-    ({ key }) => !((mode === 'pipeline' || mode === 'sweep') && key === 'evaluateDense'),
+    ({ key }) => !saidElsewhere(mode, key),
   )
   settingsByMode.set(mode, settings)
   return settings
 }
+
+/**
+ * The dense checkpoint is scored by the pipeline itself, and once for all runs of a sweep; parts of an evaluation are a matter
+ * of the command line.
+ */
+const saidElsewhere = (mode: Mode, key: string): boolean =>
+  key === 'evaluateDense' ? mode === 'pipeline' || mode === 'sweep' : key === 'parallel' && mode === 'evaluate'
 
 /** Whether a setting is one of the sweep itself, rather than of its runs. */
 export const isOfSweep = (key: string): boolean => Object.hasOwn(engine.sweepSchema.shape, key)

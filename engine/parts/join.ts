@@ -1,0 +1,93 @@
+import type { BesideDense, EvaluateJob, JobContext, ResultEvent, Scores } from '../contract/index.ts'
+import type { RunFolder } from '../runs/run-folder.ts'
+import { badFile } from '../shared/errors.ts'
+import { joinLmEval, joinPredictions, joinRows } from './joined-files.ts'
+import { warningsOf } from './part-log.ts'
+import { finishedResult, type PartResult } from './part-results.ts'
+import type { Part } from './split.ts'
+
+/**
+ * Makes one evaluation of its parts, all of which are over: what it returns and leaves in its folder is what one process
+ * would, but that it took the most memory of any part, and the seconds of all of them.
+ *
+ * @param told warnings that have been told already
+ * @throws SecateurError that names the file of a part that is missing or damaged, with what to do
+ */
+export function joinParts(
+  { evaluation }: EvaluateJob,
+  parts: readonly Part[],
+  folder: RunFolder,
+  { emit }: Pick<JobContext, 'emit'>,
+  told: ReadonlySet<string> = new Set(),
+): ResultEvent {
+  const results = parts.map(finishedResult)
+  const result = joinResults(results)
+  const warnings = new Set(parts.flatMap(({ job }) => warningsOf(job.out)))
+  for (const message of warnings) if (!told.has(message)) emit({ type: 'warning', message })
+  folder.check()
+  joinPredictions(folder.path, results)
+  if (evaluation.predictions !== undefined) joinRows(evaluation.predictions, results)
+  if (evaluation.lmEvalJson !== undefined)
+    joinLmEval(evaluation.lmEvalJson, results, evaluation.predictions !== undefined)
+  keepScores(folder, result)
+  return result
+}
+
+/** @throws SecateurError where the parts are not of one checkpoint */
+export function joinResults(results: readonly PartResult[]): ResultEvent {
+  const { parameters } = results[0]!
+  for (const { part, parameters: other } of results)
+    if (other.before !== parameters.before || other.after !== parameters.after)
+      throw badFile(
+        part.job.out,
+        undefined,
+        `has scored a model of ${other.after} parameters, and other parts one of ${parameters.after}: the checkpoint was changed meanwhile; evaluate it in another folder`,
+      )
+  const compared = results.flatMap((each) => each.compared ?? [])
+  const peaks = results.flatMap(({ peakMemoryBytes }) => peakMemoryBytes ?? [])
+  return {
+    type: 'result',
+    parameters,
+    ...joinScores(results.map(({ scores }) => scores)),
+    ...(compared.length > 0 && {
+      dense: joinScores(compared.map(({ dense }) => dense)),
+      besideDense: joinBeside(compared.map(({ besideDense }) => besideDense)),
+    }),
+    ...(peaks.length > 0 && { peakMemoryBytes: Math.max(...peaks) }),
+    seconds: results.reduce((sum, { seconds }) => sum + seconds, 0),
+  }
+}
+
+/** Scores of one checkpoint: parts have tasks and texts of their own, and the rest is that of one of them. */
+const joinScores = (scores: readonly Scores[]): Scores =>
+  scores.reduce((all, { tasks, perplexity, ...rest }) => ({
+    ...all,
+    tasks: { ...all.tasks, ...tasks },
+    perplexity: { ...all.perplexity, ...perplexity },
+    ...rest,
+  }))
+
+const joinBeside = (found: readonly BesideDense[]): BesideDense =>
+  found.reduce((all, { tasks, images, texts }) => {
+    const pictures = all.images ?? images
+    return {
+      tasks: { ...all.tasks, ...tasks },
+      ...(pictures && { images: pictures }),
+      texts: { ...all.texts, ...texts },
+    }
+  })
+
+/** Keeps scores in the order in which one process comes to them. */
+function keepScores(folder: RunFolder, { tasks, perplexity, classification, latency, examples, ...rest }: ResultEvent) {
+  const result = {
+    tasks: tasks!,
+    perplexity: perplexity!,
+    ...(classification && { classification }),
+    ...(latency && { latency }),
+    ...(examples && { examples }),
+  }
+  const { dense, besideDense } = rest
+  folder.writeScores({ ...(dense && { dense }) })
+  folder.writeScores({ ...folder.readScores(), result })
+  if (besideDense) folder.writeScores({ ...folder.readScores(), besideDense })
+}
