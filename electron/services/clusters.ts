@@ -23,7 +23,7 @@ export const clusterHandlers = (context: Context): Handlers<'clusters.report' | 
 })
 
 /**
- * Ends what a sweep has in the queue of its cluster, where it was left there.
+ * Ends what a run has in the queue of its cluster, where it was left there.
  *
  * @throws ProblemError where the scheduler does not answer or refuses: its runs go on then
  */
@@ -32,7 +32,7 @@ export async function cancelOnCluster(context: Context, { id, folder }: RunRow):
   noteInLog(context, id, 'info', await context.engine.request('cancelSweep', { path: folder }))
 }
 
-/** How an attempt ended: a sweep on a cluster is cancelled only once its scheduler has been told. */
+/** How an attempt ended: what is on a cluster is cancelled only once its scheduler has been told. */
 export async function endOnCluster(context: Context, row: RunRow, outcome: Outcome): Promise<Outcome> {
   if (outcome.state !== 'cancelled' || !clusterOf(row)) return outcome
   try {
@@ -44,7 +44,7 @@ export async function endOnCluster(context: Context, row: RunRow, outcome: Outco
   }
 }
 
-/** Whether the app left a sweep on its cluster when it ended. One that was imported is followed only where that is asked. */
+/** Whether the app left a run on its cluster when it ended. One that was imported is followed only where that is asked. */
 export const isLeftOnCluster = (row: RunRow): boolean =>
   row.state === 'interrupted' &&
   (row.reason === leftReasons.closed || row.reason === leftReasons.ended) &&

@@ -10,7 +10,7 @@ import { clusterOf } from './run-summary.ts'
 export type ResumeChanges = Omit<ParsedRequest<'runs.resume'>, 'id'>
 
 /**
- * A run's job, as JSON, with changes. A sweep stays on its cluster, in its folder there.
+ * A run's job, as JSON, with changes. A run stays on its cluster, in its folder there.
  *
  * @throws ProblemError where the run has no such setting
  */

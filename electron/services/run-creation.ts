@@ -34,11 +34,11 @@ export class RunCreation {
     const empty = job['out'] === undefined || job['out'] === ''
     const out = empty ? await this.#freePlace(kind, name, job, folder) : undefined
     const machine = machineOf(this.#context.settings())
-    const asked = { ...(kind === 'merge' || kind === 'sweep' ? {} : machine), ...job, ...(out && { out }) }
-    const parsed = jobSchema.parse(asked)
     // Nodes of a cluster are other machines than this one.
+    const isElsewhere = kind === 'merge' || kind === 'sweep' || job['cluster'] !== undefined
+    const parsed = jobSchema.parse({ ...(isElsewhere ? {} : machine), ...job, ...(out && { out }) })
     if (parsed.kind === 'sweep' && !parsed.cluster) parsed.base = { ...machine, ...parsed.base }
-    if (parsed.kind === 'sweep' && parsed.cluster?.remote !== undefined && out !== undefined)
+    if ('cluster' in parsed && parsed.cluster?.remote !== undefined && out !== undefined)
       // A folder of the same name in that of the cluster.
       parsed.cluster.remote = posix.join(parsed.cluster.remote, basename(out))
     await requireJobAllowed(this.#context.options.platform, parsed)
@@ -134,7 +134,7 @@ export class RunCreation {
   }
 }
 
-/** A sweep that is tried again gets a new folder on its cluster, beside its last one. */
+/** What is tried again gets a new folder on its cluster, beside its last one. */
 function clusterOfRetry(row: RunRow): { cluster?: ClusterSettings } {
   const cluster = clusterOf(row)
   return cluster?.remote === undefined ? {} : { cluster: { ...cluster, remote: posix.dirname(cluster.remote) } }

@@ -137,12 +137,15 @@ export class RunQueue {
     const current = runs.get(row.id)!
     // Paused, cancelled or closed while the folder was read.
     if (this.#closing || current.state !== 'starting') return this.#giveUp(current)
-    // What failed on a cluster while nobody followed the sweep is told of, and submitted again only where that is wanted.
-    if (cluster && job.kind === 'sweep') job.cluster = { ...cluster, resubmit: !resume || this.#asked.delete(row.id) }
+    // What failed on a cluster while nobody followed it is told of, and submitted again only where that is wanted.
+    if (cluster && 'cluster' in job) job.cluster = { ...cluster, resubmit: !resume || this.#asked.delete(row.id) }
     const process = new RunProcess(this.#context, current, job, { resume, changed: () => this.announce(row.id) })
     this.#processes.set(row.id, process)
     if (!cluster) this.#sampler.start()
-    const follower = cluster && new SweepFollower(this.#context, this.#library, current, (id) => this.announce(id))
+    const follower =
+      cluster && job.kind === 'sweep'
+        ? new SweepFollower(this.#context, this.#library, current, (id) => this.announce(id))
+        : null
     const outcome = await endOnCluster(this.#context, current, await process.outcome)
     this.#processes.delete(row.id)
     await follower?.close(this.#closing ? leftReasons.closed : `Its sweep is ${outcome.state}.`)
@@ -210,7 +213,7 @@ export class RunQueue {
     }
   }
 
-  /** A sweep that the app left on its cluster is followed on; what is in the queue there stays as it is. */
+  /** What the app left on its cluster is followed on; what is in the queue there stays as it is. */
   #followOn(row: RunRow): void {
     const { runs } = this.#context
     if (this.#closing || !isLeftOnCluster(row)) return

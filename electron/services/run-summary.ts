@@ -38,10 +38,9 @@ const isResumable = (row: RunRow): boolean => {
 
 const onCluster = z.object({ cluster: clusterSchema })
 
-/** The cluster that a sweep is done on; null for what this computer does. */
-export function clusterOf({ kind, job }: Pick<RunRow, 'kind' | 'job'>): ClusterSettings | null {
-  return kind === 'sweep' ? (parsed(onCluster, job)?.cluster ?? null) : null
-}
+/** The cluster that a sweep, or an evaluation in parts, is done on; null for what this computer does. */
+export const clusterOf = ({ job }: Pick<RunRow, 'job'>): ClusterSettings | null =>
+  parsed(onCluster, job)?.cluster ?? null
 
 /** The sweep on a cluster that a run belongs to: it is begun, ended and gone on with there. */
 export function sweepAbove(row: Pick<RunRow, 'parent_id' | 'folder'>, store: RunStore): RunRow | null {

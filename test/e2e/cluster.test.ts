@@ -305,6 +305,30 @@ suite('on a cluster', { skip, concurrency: true }, () => {
       assert.equal(done.result?.failedRuns, undefined)
       assert.equal(readSubmissions(sweep)!.cluster.time, '00:20:00')
       for (const { runId } of await stateOf()) assert.equal((await app.ask('runs.get', { id: runId! })).state, 'done')
+
+      const perplexity = { heldout: sample('heldout.txt'), same: sample('heldout.txt') }
+      const scores = { kind: 'evaluate', checkpoint: sample('model'), evaluation: { perplexity, maxWindows: 1 } }
+      const place = { partition: 'app', cpus: 1 }
+      const begun = await app.ask('runs.create', { name: 'Scores', folder: shared, job: { ...scores, cluster: place } })
+      assert.equal(begun.folder, join(shared, 'scores'))
+      const submitted = (arrays: number) =>
+        until(
+          'its parts',
+          () => existsSync(join(begun.folder, 'cluster')) && arraysOf(begun.folder).at(arrays - 1)?.array,
+        )
+      await submitted(1)
+      await app.ask('runs.cancel', { id: begun.id })
+      const ended = await app.until(begun.id, ({ state }) => state === 'cancelled')
+      assert.ok(ended.resumable)
+      assert.equal(await cluster.run('squeue', ['--noheader', '--partition=app']), '')
+      await app.ask('runs.resume', { id: begun.id })
+      await submitted(2)
+      await app.close()
+      app = await TestApp.open(dataFolder, cluster.environment)
+      const scored = await app.until(begun.id, ({ state }) => state === 'done' || state === 'failed')
+      assert.equal(arraysOf(begun.folder).length, 2, 'nothing is submitted again')
+      assert.deepEqual(Object.keys(scored.result?.scores?.perplexity ?? {}), ['heldout', 'same'], scored.reason ?? '')
+      assert.deepEqual(arraysOf(begun.folder)[0]!.tasks, ['1-heldout', '2-same'])
     } finally {
       await app.remove()
     }

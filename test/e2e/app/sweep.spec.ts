@@ -228,3 +228,23 @@ test('it is sent to a cluster over SSH; where that does not answer, other settin
   await ask()
   await expect(dialog.getByRole('textbox', { name: 'Time limit' })).toHaveValue('12:00:00')
 })
+
+test('an evaluation is asked where it is done too, and by an app without Slurm sent nowhere', async ({ app }) => {
+  const { page, shell } = app
+  await go(page, '#/new')
+  await page.getByRole('button', { name: 'Start over' }).click()
+  const where = page.getByRole('region', { name: 'Where' })
+  await expect(where).toBeHidden()
+  await page.getByRole('radio', { name: /^Evaluate/ }).check()
+  await expect(where.getByRole('radio', { name: /^This computer One process/ })).toBeChecked()
+  await where.getByRole('radio', { name: /^A cluster over SSH/ }).check()
+  await expect(where).toContainText('what the evaluation reads must lie there')
+  await expect(where.getByText('Fetch the weights')).toBeHidden()
+  await where.getByRole('radio', { name: /^A cluster with Slurm/ }).check()
+  await expect(where).toContainText('The evaluation gets a folder of its own in it')
+  await expect(where.getByRole('textbox', { name: 'Parts at a time' })).toBeVisible()
+  await where.getByRole('textbox', { name: 'Shared folder' }).fill('/shared/scores')
+  await where.getByRole('textbox', { name: 'Time limit' }).fill('2')
+  await expect(where).toContainText('Must be 5 minutes or more')
+  expect(await faultsInBothThemes(page, shell)).toEqual([])
+})

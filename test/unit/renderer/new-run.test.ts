@@ -291,6 +291,20 @@ test('a sweep on a cluster says what it asks of it, and where its folder is', ()
   assert.equal(Object.hasOwn(jobOf({ ...draft, where: { ...where, on: 'here' } }), 'cluster'), false)
 })
 
+test('an evaluation may be done on a cluster too, and a clone of it is', () => {
+  const where = { on: 'slurm' as const, folder: '/shared/scores', name: '', values: { gpus: '1' } }
+  const tasks = { piqa: '/data/piqa.jsonl' }
+  const draft: Draft = { ...emptyDraft(), mode: 'evaluate', checkpoint: '/m', tasks, where }
+  assert.deepEqual(jobOf(draft)['cluster'], { gpus: 1 })
+  assert.match(problemsOf({ ...draft, where: { ...where, folder: '' } }).get('cluster.folder') ?? '', /share/)
+  const job = engine.jobSchema.parse({ ...jobOf(draft), out: '/shared/scores/first' })
+  assert.ok(job.kind === 'evaluate' && engine.isInParts(job))
+  assert.deepEqual(draftOf(job, { id: 1 }).where, where)
+  assert.equal(Object.hasOwn(jobOf({ ...draft, where: { ...where, on: 'here' } }), 'cluster'), false)
+  assert.equal(Object.hasOwn(jobOf({ ...draft, mode: 'merge' }), 'cluster'), false)
+  assert.ok(!settingsOf('evaluate').some(({ key }) => key === 'parallel'))
+})
+
 test('a cluster over ssh says how it is reached, and where it has what is chosen here', () => {
   const values = { via: 'ssh://me@lab', secateur: '/shared/secateur', here: '/home/me', there: '/shared/me' }
   const where = { on: 'ssh' as const, folder: '/shared/sweeps', name: '', values: { ...values, fetchOutputs: true } }

@@ -25,7 +25,7 @@ function sweepDraftOf(job: engine.SweepJob, run: { id: number }): Draft {
     data: texts.success ? texts.data : [],
     ...(evaluation.success ? filesOf(evaluation.data) : {}),
     evaluate: evaluation.success,
-    where: job.cluster ? draftOfCluster(job.cluster, { folder: dirname(job.cluster.remote ?? job.out) }) : here(),
+    where: whereOf(job),
     sweep: { preset: job.preset ?? null, lists: typedLists(job.values), variants: job.variants },
     parentId: run.id,
   }
@@ -36,6 +36,10 @@ function sweepDraftOf(job: engine.SweepJob, run: { id: number }): Draft {
   }
   return draft
 }
+
+/** Where it is done, in a folder beside its own. */
+const whereOf = ({ cluster, out = '' }: engine.SweepJob | engine.EvaluateJob) =>
+  cluster ? draftOfCluster(cluster, { folder: dirname(cluster.remote ?? out) }) : here()
 
 /** The folder that a path is in. */
 const dirname = (path: string) => path.replace(/[\\/][^\\/]*$/, '')
@@ -60,6 +64,7 @@ function singleDraftOf(job: Exclude<engine.Job, engine.SweepJob | engine.ExportJ
     data: 'data' in job ? job.data : [],
     evaluate: evaluation !== undefined,
     ...(evaluation ? filesOf(evaluation) : {}),
+    where: job.kind === 'evaluate' ? whereOf(job) : here(),
     parentId: run.id,
   }
   for (const setting of settingsOf(mode)) {

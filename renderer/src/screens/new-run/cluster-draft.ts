@@ -65,9 +65,25 @@ const sshSettings: readonly Setting[] = [...clusterSettings, fetchSetting].map((
   sentence: overSsh[setting.key] ?? setting.sentence,
 }))
 
+/** What other words are said of where the parts of an evaluation are done. */
+const ofParts: Record<string, Partial<Setting>> = {
+  partition: { sentence: 'Partition that the parts go to.' },
+  gpus: { sentence: 'Graphics cards of each part: a task, a text and so on.' },
+  cpus: { sentence: 'Processors of each part, and its threads where its settings do not say.' },
+  memory: { sentence: "Of each part; the partition's default where it is left empty." },
+  time: { sentence: 'Of each start of a part, as 12:00:00. One that is not done by then begins anew: give it enough.' },
+  parallel: { label: 'Parts at a time', unit: 'parts' },
+  setup: { sentence: 'Shell file that a node reads before each part: modules, Node, a container.' },
+}
+
 /** Settings of the cluster that a draft is about, as a form shows them. */
-export const settingsOfCluster = ({ on }: Pick<ClusterDraft, 'on'>): readonly Setting[] =>
-  on === 'ssh' ? sshSettings : clusterSettings
+export function settingsOfCluster({ on }: Pick<ClusterDraft, 'on'>, of: 'runs' | 'parts' = 'runs'): readonly Setting[] {
+  const settings = on === 'ssh' ? sshSettings : clusterSettings
+  // Parts write no weights that could be fetched.
+  return of === 'runs'
+    ? settings
+    : settings.filter(({ key }) => key !== 'fetchOutputs').map((setting) => ({ ...setting, ...ofParts[setting.key] }))
+}
 
 /** Text of a field without spaces around it; undefined where it is empty. */
 const textOf = ({ values }: ClusterDraft, key: string): string | undefined =>

@@ -77,9 +77,12 @@ function allSettingsOf(mode: Mode): readonly Setting[] {
   return settings
 }
 
+/** Whether a job may be done on a cluster, in tasks of their own. */
+export const isOfTasks = (mode: Mode): boolean => mode === 'sweep' || mode === 'evaluate'
+
 /**
- * The dense checkpoint is scored by the pipeline itself, and once for all runs of a sweep; parts of an evaluation are a matter
- * of the command line.
+ * The dense checkpoint is scored by the pipeline itself, and once for all runs of a sweep; parts of an evaluation on one
+ * computer are a matter of the command line.
  */
 const saidElsewhere = (mode: Mode, key: string): boolean =>
   key === 'evaluateDense' ? mode === 'pipeline' || mode === 'sweep' : key === 'parallel' && mode === 'evaluate'

@@ -1,7 +1,7 @@
 import { engine } from '../../../../electron/contract/index.ts'
 import { clusterOf } from './cluster-draft.ts'
 import { type Draft, evaluates } from './draft.ts'
-import { isOfSweep, kindOf, settingsOf } from './form.ts'
+import { isOfSweep, isOfTasks, kindOf, settingsOf } from './form.ts'
 import type { Sees } from './sees.ts'
 import { listsOf } from './sweep-draft.ts'
 import { valueOf } from './typed.ts'
@@ -33,13 +33,17 @@ function sweepOf(draft: Draft, decimal: string, sees: Sees): JobDraft {
     base: Object.fromEntries(entries.filter(([key]) => !isOfSweep(key) && !Object.hasOwn(lists, key))),
     values: listsOf(lists, decimal),
     ...(variants.length > 0 ? { variants } : {}),
-    ...(draft.where.on === 'here' ? {} : { cluster: clusterOf(draft.where, decimal) }),
+    ...placeOf(draft, decimal),
   }
 }
 
+/** Where what is made of tasks is done. */
+const placeOf = ({ mode, where }: Draft, decimal: string): { cluster?: Record<string, unknown> } =>
+  isOfTasks(mode) && where.on !== 'here' ? { cluster: clusterOf(where, decimal) } : {}
+
 function singleOf(draft: Draft, decimal: string, sees: Sees): JobDraft {
   const kind = kindOf(draft.mode)
-  const job: JobDraft = { kind }
+  const job: JobDraft = { kind, ...(kind === 'evaluate' && placeOf(draft, decimal)) }
   if (draft.checkpoint) job['checkpoint'] = draft.checkpoint
   if (draft.adapter && (kind === 'merge' || kind === 'evaluate')) job['adapter'] = draft.adapter
   if (draft.compareWith && kind === 'evaluate') job['compareWith'] = draft.compareWith
@@ -61,7 +65,7 @@ function singleOf(draft: Draft, decimal: string, sees: Sees): JobDraft {
 }
 
 /** Tasks stand everywhere in the order of the form, those of the user's own behind the others. */
-const placeOf = (task: string): number => {
+const rankOf = (task: string): number => {
   const place = engine.taskList.findIndex(({ name }) => name === task)
   return place < 0 ? engine.taskList.length : place
 }
@@ -71,7 +75,7 @@ const textsOf = (draft: Draft) => ({
   tasks: Object.fromEntries(
     Object.entries(draft.tasks)
       .filter(([, path]) => path !== '')
-      .toSorted(([one], [other]) => placeOf(one) - placeOf(other)),
+      .toSorted(([one], [other]) => rankOf(one) - rankOf(other)),
   ),
   ...(Object.keys(draft.fewShotFrom).length > 0 && {
     fewShotFrom: Object.fromEntries(Object.entries(draft.fewShotFrom).filter(([task]) => draft.tasks[task])),

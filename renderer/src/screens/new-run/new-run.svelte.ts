@@ -9,7 +9,7 @@ import { changesBetween } from './changes.ts'
 import { draftOf } from './clone.ts'
 import { type Draft, type DraftValue, emptyDraft, evaluates } from './draft.ts'
 import { DenseOrigin } from './dense-origin.svelte.ts'
-import { type Mode, modes, sectionsOf } from './form.ts'
+import { isOfTasks, type Mode, modes, sectionsOf } from './form.ts'
 import { jobOf } from './job.ts'
 import { LiveCheck } from './job-check.svelte.ts'
 import { LiveEstimate } from './job-estimate.svelte.ts'
@@ -93,9 +93,9 @@ export class NewRun {
         !key.startsWith('cluster.'),
     ),
   )
-  /** Whether the runs are done on a cluster, and what this computer has of one. */
-  readonly onCluster = $derived(this.isSweep && this.draft.where.on !== 'here')
-  readonly sharesFolder = $derived(this.isSweep && this.draft.where.on === 'slurm')
+  /** Whether runs or parts are done on a cluster, and what this computer has of one. */
+  readonly onCluster = $derived(isOfTasks(this.draft.mode) && this.draft.where.on !== 'here')
+  readonly sharesFolder = $derived(this.onCluster && this.draft.where.on === 'slurm')
   readonly cluster = resource('clusters.report', () => (this.sharesFolder ? undefined : null), { keep: true })
   readonly plan = new SweepPlan(() => this)
   /** Where the run's folder is made; empty: in the folder of the settings. */

@@ -3,7 +3,7 @@ import { engine } from '../../../../electron/contract/index.ts'
 import { capital } from '../../format.ts'
 import { addClusterProblems } from './cluster-draft.ts'
 import { type Draft, evaluates } from './draft.ts'
-import { schemaOf, settingsOf } from './form.ts'
+import { isOfTasks, schemaOf, settingsOf } from './form.ts'
 import { type JobDraft, jobOf } from './job.ts'
 import type { Sees } from './sees.ts'
 import { addSweepProblems, type SweepDraft } from './sweep-draft.ts'
@@ -26,8 +26,8 @@ export function problemsOf(draft: Draft, decimal = '.', sees: Sees = null): Map<
   if (draft.mode === 'sweep') {
     check(engine.pruneSchema, run)
     addSweepProblems(draft.sweep, decimal, problems)
-    addClusterProblems(draft.where, decimal, problems)
   }
+  if (isOfTasks(draft.mode)) addClusterProblems(draft.where, decimal, problems)
   if (run.kind === 'prune') addBudgetProblem(run, problems)
   if (evaluates(draft)) addEvaluationProblems(draft, sees, problems)
   if (sees === 'images' && draft.data.length > 1)
