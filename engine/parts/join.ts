@@ -24,11 +24,14 @@ export function joinParts(
   const result = joinResults(results)
   const warnings = new Set(parts.flatMap(({ job }) => warningsOf(job.out)))
   for (const message of warnings) if (!told.has(message)) emit({ type: 'warning', message })
+  const { predictions, lmEvalJson } = evaluation
+  const writes = [
+    ...joinPredictions(folder.path, results),
+    ...(predictions === undefined ? [] : [joinRows(predictions, results)]),
+    ...(lmEvalJson === undefined ? [] : joinLmEval(lmEvalJson, results, predictions !== undefined)),
+  ]
   folder.check()
-  joinPredictions(folder.path, results)
-  if (evaluation.predictions !== undefined) joinRows(evaluation.predictions, results)
-  if (evaluation.lmEvalJson !== undefined)
-    joinLmEval(evaluation.lmEvalJson, results, evaluation.predictions !== undefined)
+  for (const write of writes) write()
   keepScores(folder, result)
   return result
 }

@@ -20,25 +20,27 @@ const mostLmEvalBytes = 64 << 20
 const rowsOf = ({ scores }: Part): string | null =>
   scores.kind === 'task' ? scores.name : scores.kind === 'images' ? 'images' : null
 
+/** Writes a file once all files have been read: of parts that are not whole nothing is joined. */
+export type Write = () => void
+
 /** Copies the predictions that run folders keep. @throws SecateurError where some are missing or damaged */
-export function joinPredictions(folder: string, results: readonly PartResult[]): void {
-  for (const { part, compared } of results) {
+export const joinPredictions = (folder: string, results: readonly PartResult[]): Write[] =>
+  results.flatMap(({ part, compared }) => {
     const task = rowsOf(part)
-    if (task === null) continue
+    if (task === null) return []
     const kept: ScoredCheckpoint[] = compared ? ['dense', 'result'] : ['result']
-    for (const which of kept) {
+    return kept.map((which) => {
       const file = predictionsFileOf(part.job.out, which, task)
       if (!existsSync(file)) throw damagedPart(part, file, 'is missing')
       readOfPart(part, () => readJson(file, predictionsSchema, { maxBytes: mostPredictionBytes }))
-      writeFileAtomically(predictionsFileOf(folder, which, task), readFileSync(file))
-    }
-  }
-}
+      return () => writeFileAtomically(predictionsFileOf(folder, which, task), readFileSync(file))
+    })
+  })
 
 /** Writes the rows of all parts into one file. @throws SecateurError where a part has more or fewer than it has scored */
-export function joinRows(path: string, results: readonly PartResult[]): void {
+export function joinRows(path: string, results: readonly PartResult[]): Write {
   refuseSpecial(path)
-  writeRows(
+  return rowsInto(
     path,
     results.flatMap(({ part, scores }) => {
       const task = rowsOf(part)
@@ -56,35 +58,39 @@ interface RowsOfPart {
   scored: number
 }
 
-function writeRows(path: string, sources: readonly RowsOfPart[]): void {
-  replaceFile(path, (temporary) => {
-    const descriptor = openToWrite(temporary, 'w')
-    try {
-      for (const { part, file, scored } of sources) {
-        if (!existsSync(file)) throw damagedPart(part, file, 'is missing')
-        const rows = appendFile(descriptor, file)
-        if (rows !== scored) throw damagedPart(part, file, `has ${rows} rows, and ${scored} were scored`)
+function rowsInto(path: string, sources: readonly RowsOfPart[]): Write {
+  for (const { part, file, scored } of sources) {
+    if (!existsSync(file)) throw damagedPart(part, file, 'is missing')
+    let rows = 0
+    for (const bytes of slicesOf(file))
+      for (let at = bytes.indexOf(newline); at >= 0; at = bytes.indexOf(newline, at + 1)) rows++
+    if (rows !== scored) throw damagedPart(part, file, `has ${rows} rows, and ${scored} were scored`)
+  }
+  return () =>
+    replaceFile(path, (temporary) => {
+      const descriptor = openToWrite(temporary, 'w')
+      try {
+        for (const { file } of sources)
+          for (const bytes of slicesOf(file))
+            for (let at = 0; at < bytes.length;) at += writeSync(descriptor, bytes, at)
+      } finally {
+        closeSync(descriptor)
       }
-    } finally {
-      closeSync(descriptor)
-    }
-  })
+    })
 }
 
-/** Returns how many lines the file has. */
-function appendFile(to: number, file: string): number {
-  const from = openFile(file)
-  let lines = 0
+/** The bytes of a file, of which as many as a slice has are in memory at a time. */
+function* slicesOf(file: string): Generator<Buffer> {
+  const descriptor = openFile(file)
   try {
     const buffer = Buffer.alloc(slice)
     for (;;) {
-      const bytes = buffer.subarray(0, readSync(from, buffer, 0, slice, null))
-      if (bytes.length === 0) return lines
-      for (let at = bytes.indexOf(newline); at >= 0; at = bytes.indexOf(newline, at + 1)) lines++
-      for (let at = 0; at < bytes.length;) at += writeSync(to, bytes, at)
+      const bytes = buffer.subarray(0, readSync(descriptor, buffer, 0, slice, null))
+      if (bytes.length === 0) return
+      yield bytes
     }
   } finally {
-    closeSync(from)
+    closeSync(descriptor)
   }
 }
 
@@ -113,7 +119,7 @@ type LmEval = z.infer<typeof lmEvalSchema>
  * @param withRows whether parts have kept single rows, which are written beside them
  * @throws SecateurError where a part's file is missing or damaged
  */
-export function joinLmEval(path: string, results: readonly PartResult[], withRows: boolean): void {
+export function joinLmEval(path: string, results: readonly PartResult[], withRows: boolean): Write[] {
   const files = results.map(({ part }) => lmEvalOf(part))
   const { groups: _, date: __, total_evaluation_time_seconds: ___, ...rest } = files[0]!
   const joined = (name: keyof typeof told | 'groups') =>
@@ -122,7 +128,7 @@ export function joinLmEval(path: string, results: readonly PartResult[], withRow
   const parts = Object.fromEntries((Object.keys(told) as (keyof typeof told)[]).map((name) => [name, joined(name)]))
   const config = Object.fromEntries(Object.entries(rest).filter(([name]) => !Object.hasOwn(told, name)))
   const { config: settings, ...facts } = config
-  writeJson(path, {
+  const whole = {
     ...parts,
     ...(Object.keys(groups).length > 0 && { groups }),
     config: settings,
@@ -131,8 +137,9 @@ export function joinLmEval(path: string, results: readonly PartResult[], withRow
     total_evaluation_time_seconds: String(
       files.reduce((sum, file) => sum + Number(file.total_evaluation_time_seconds), 0),
     ),
-  })
-  for (const [at, { part }] of results.entries()) if (withRows) copySamples(path, part, files[at]!)
+  }
+  const rows = withRows ? results.flatMap(({ part }, at) => joinSamples(path, part, files[at]!)) : []
+  return [() => writeJson(path, whole), ...rows]
 }
 
 function lmEvalOf(part: Part): LmEval {
@@ -142,9 +149,8 @@ function lmEvalOf(part: Part): LmEval {
 }
 
 /** Copies the single rows of a part, of which a task of subjects has a file for each, to where the evaluation wants them. */
-function copySamples(path: string, part: Part, { 'n-samples': samples }: LmEval): void {
-  for (const [task, { effective }] of Object.entries(samples)) {
+const joinSamples = (path: string, part: Part, { 'n-samples': samples }: LmEval): Write[] =>
+  Object.entries(samples).map(([task, { effective }]) => {
     const file = samplesFile(join(part.job.out, partFiles.lmEval), task)
-    writeRows(samplesFile(path, task), [{ part, file, scored: effective }])
-  }
-}
+    return rowsInto(samplesFile(path, task), [{ part, file, scored: effective }])
+  })

@@ -21,6 +21,7 @@ export const targets = {
   'run-folder': async () => (await import('./folders.ts')).runFolder,
   'planned-run': async () => (await import('./folders.ts')).plannedRun,
   'sweep-folder': async () => (await import('./folders.ts')).sweepFolder,
+  parts: async () => (await import('./parts.ts')).parts,
   relay: async () => (await import('./relay.ts')).relay,
   archive: async () => (await import('./folders.ts')).archive,
   jobs: async () => (await import('./requests.ts')).jobs,
