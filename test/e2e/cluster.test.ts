@@ -312,10 +312,7 @@ suite('on a cluster', { skip, concurrency: true }, () => {
       const begun = await app.ask('runs.create', { name: 'Scores', folder: shared, job: { ...scores, cluster: place } })
       assert.equal(begun.folder, join(shared, 'scores'))
       const submitted = (arrays: number) =>
-        until(
-          'its parts',
-          () => existsSync(join(begun.folder, 'cluster')) && arraysOf(begun.folder).at(arrays - 1)?.array,
-        )
+        until('its parts', () => readSubmissions(begun.folder)?.submissions[arrays - 1]?.array)
       await submitted(1)
       await app.ask('runs.cancel', { id: begun.id })
       const ended = await app.until(begun.id, ({ state }) => state === 'cancelled')
