@@ -22,7 +22,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
   recommended: {
     title: 'Recommended',
     sentence:
-      'Keeps 80% of the parameters, with the same counts in every layer so that other programs load the result, and distils from the dense model. What to start from for a model to use.',
+      'Keeps 80% of the parameters, with the same counts in every layer so that other programs load the result, and distils from the dense model. What to start from for a model to use. Where Secateur or llama.cpp will run it, leave uniform layers off: a real model then loses less.',
     prunes: true,
     values: { budget: 'parameters=0.8', uniform: true, distil: 1 },
     ofImages: {
