@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { isGgufFile } from '../checkpoint/gguf/file.ts'
 import { hashFile, hashFolder, stampOfFolder } from '../checkpoint/hash.ts'
@@ -88,6 +88,22 @@ export function readNote(key: string): Note | null {
     // There is none yet, or it is damaged: what it says is measured again.
     return null
   }
+}
+
+/**
+ * What is known of what was last run of a checkpoint in this place, and whether its file is kept: without reading the
+ * checkpoint, which may have changed since.
+ */
+export function lastKnown(checkpoint: string, type: string): (Note & { isKept: boolean }) | null {
+  const names = existsSync(keptFolder()) ? readdirSync(keptFolder()) : []
+  for (const name of names) {
+    if (!name.endsWith('.json')) continue
+    const key = basename(name, '.json')
+    const note = readNote(key)
+    if (note?.checkpoint === resolve(checkpoint) && note.type === type)
+      return { ...note, isKept: existsSync(fileOf(key)) }
+  }
+  return null
 }
 
 export const writeNote = (key: string, note: Note): void => writeJson(noteOf(key), note)

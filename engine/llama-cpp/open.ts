@@ -20,7 +20,7 @@ import { SecateurError } from '../shared/errors.ts'
 import { sizeText } from '../shared/size-text.ts'
 import { sum } from '../shared/sum.ts'
 import { type LlamaCpp, nameOf } from './installed.ts'
-import { keptFile, keptFolder, keyOf, placeFor, readNote, writeNote } from './kept-files.ts'
+import { keptFile, keptFolder, keyOf, lastKnown, placeFor, readNote, writeNote } from './kept-files.ts'
 import { llamaCppMemory, requireLlamaCppMemory } from './memory.ts'
 import { LlamaCppModel } from './model.ts'
 import { threadsFor } from './threads.ts'
@@ -79,12 +79,12 @@ export async function openOnLlamaCpp(
   const { signal } = control
   const bytes = type === undefined ? fileBytes(checkpoint.folder) : exportedBytes(jobOf(checkpoint, type), checkpoint)
   const held = llamaCppMemory(checkpoint, { bytes, type: type ?? 'gguf' }, settings.places)
+  control.estimated(estimateOf(checkpoint, held + ownMemory(checkpoint, type, settings.threads, held)))
   requireLlamaCppMemory(held)
   const key = await keyOf(checkpoint.folder, type ?? 'gguf', {
     signal,
     progress: (done, total) => control.progress('reading weights', done, total),
   })
-  control.estimated(estimateOf(checkpoint, held + onceMemory(key, checkpoint, type, settings.threads, held)))
   const file =
     type === undefined ? checkpoint.folder : await written(key, checkpoint, type, { ...settings, bytes }, control)
   const threads = await threadsFor(checkpoint.parameters, settings.threads)
@@ -110,16 +110,16 @@ export async function openOnLlamaCpp(
 const commandBytes = 160e6
 
 /** Bytes that this process holds beside that of the model: most of it where the file is written and compared, once for each. */
-function onceMemory(
-  key: string,
+function ownMemory(
   checkpoint: Checkpoint,
   type: RunnerType | undefined,
   threads: number | undefined,
   held: number,
 ): number {
   const job = jobOf(checkpoint, type ?? 'f16', undefined, threads)
-  const writing = type === undefined || keptFile(key) !== null ? 0 : exportMemory(job, checkpoint)
-  const comparing = readNote(key)?.proof || !comparisonFits(checkpoint, held) ? 0 : proofMemory(job, checkpoint)
+  const known = lastKnown(checkpoint.folder, type ?? 'gguf')
+  const writing = type === undefined || known?.isKept ? 0 : exportMemory(job, checkpoint)
+  const comparing = known?.proof || !comparisonFits(checkpoint, held) ? 0 : proofMemory(job, checkpoint)
   return commandBytes + writing + comparing
 }
 

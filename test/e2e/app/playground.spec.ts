@@ -95,6 +95,8 @@ test('a chat is led, stopped and left with the keyboard alone', async ({ app: { 
   await page.keyboard.press('Control+k')
   await page.keyboard.type('playground: second')
   await page.keyboard.press('Enter')
+  // The question before was answered by two.
+  await expect(page.getByRole('combobox', { name: /^Checkpoint 2: / })).toHaveCount(0)
   await expect(page.getByRole('combobox', { name: 'Checkpoint 1: second' })).toBeVisible()
   await pressOn(page, page.getByRole('radio', { name: 'Prompt' }), 'ArrowRight')
   await pressOn(page, page.getByLabel('Max new tokens'), 'Control+a')

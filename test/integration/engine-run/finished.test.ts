@@ -50,7 +50,7 @@ test('examples of llama.cpp in F16 are those of Secateur, and both say what wrot
     [4, 100_000],
   )
   assert.ok(other.latency!.byLength!.every((at) => at.promptTokensPerSecond > 0 && at.generatedTokensPerSecond > 0))
-  assert.match(describe(other), /generation [\d,]+ tokens\/s, on llama\.cpp \S+ \(f16\)\n[^]*examples, on llama\.cpp/)
+  assert.match(describe(other), /generation [\d,]+ tokens\/s, on llama\.cpp [^(]+ \(f16\)\n[^]*examples, on llama\.cpp/)
   assert.match(describe(own), /tokens\/s, on Secateur \(\w+\) \(bfloat16\)/)
 })
 
