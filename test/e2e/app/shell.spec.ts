@@ -1,5 +1,8 @@
 import { expect, test } from './fixtures.ts'
 
+// Of its own: the library is empty.
+test.use({ appOf: 'empty' })
+
 test('the app opens without an error and says that it is connected', async ({ app }) => {
   const errors: string[] = []
   app.page.on('pageerror', (error) => errors.push(error.message))
