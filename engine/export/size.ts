@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { type ExportGgufJob, type ExportJob, ggufType, type JobEstimate } from '../contract/index.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { availableMemory } from '../shared/available-memory.ts'
+import { sum } from '../shared/sum.ts'
 import { bytesPerValue } from '../checkpoint/safetensors-header.ts'
 import { familyOf } from '../models/registry.ts'
 import { layerWeights } from '../models/tensors.ts'
@@ -61,14 +62,18 @@ const [passBytes, calibrationPassBytes] = [80e6, 200e6]
 const slack = 1.25
 /** Of one model, what still lies there when the next is read: a part of its weights, up to so much. */
 const leftBehind = { share: 0.65, most: 300e6 }
+/** Bfloat16 becomes another type by way of 32 bits, some of which wait to be collected. */
+const converted = { share: 0.5, most: 100e6 }
 
 /** Bytes that reading a file back and running it takes: blocks become numbers of 32 bits. */
 export function proofMemory(job: ExportJob, { bytes, parameters, dtype, config }: Checkpoint): number {
   const weights = Math.max(bytes, parameters * provedBytes(job, dtype))
-  const { share, most } = leftBehind
   // Numbers of 16 bits are widened, those of a block at once and those of the head.
   const widest = Math.max(...layerWeights(config)) + config.vocabularySize * config.hiddenSize
-  return passBytes + slack * (weights + 4 * widest) + Math.min(share * weights, most)
+  const waiting = [leftBehind, ...(dtype === 'bfloat16' ? [converted] : [])].map(({ share, most }) =>
+    Math.min(share * weights, most),
+  )
+  return passBytes + slack * (weights + 4 * widest) + sum(waiting)
 }
 
 /** Bytes that a number takes in the model that is read back. */

@@ -107,7 +107,7 @@ export async function openOnLlamaCpp(
 }
 
 /** Node with the command line, beside the process of the model. */
-const commandBytes = 160e6
+const commandBytes = 175e6
 
 /** Bytes that this process holds beside that of the model: most of it where the file is written and compared, once for each. */
 function ownMemory(
