@@ -153,6 +153,8 @@ test('models in a watched folder are offered, by keyboard; one is added, misses 
   for (const name of ['drive', 'second drive'])
     await folders.getByRole('button', { name: `Forget ${scratch(name)}`, exact: true }).click()
   await page.keyboard.press('Escape')
+  // A dialog that goes takes focus with it, and closes what has opened meanwhile.
+  await expect(folders).toBeHidden()
   await page.getByRole('button', { name: 'Actions for Oak' }).click()
   await page.getByRole('menuitem', { name: 'Remove…' }).click()
   await page.getByRole('alertdialog').getByRole('button', { name: 'Remove' }).click()
