@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readdir, realpath, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import type { ResultEvent, RunReport } from '../../engine/contract/index.ts'
+import { type ResultEvent, type RunReport, scoresOf } from '../../engine/contract/index.ts'
 import { isWithin } from '../../engine/shared/allowed-folders.ts'
 import { modelName } from '../../engine/shared/model-name.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
@@ -15,7 +15,7 @@ import { putMetrics, putMetricsOfEvaluated } from './joined-scores.ts'
 import type { Library } from './library.ts'
 import { enterLog } from './run-log.ts'
 import { RunRecorder } from './run-recorder.ts'
-import { scoresOf, settingsOf } from './run-values.ts'
+import { settingsOf } from './run-values.ts'
 
 const kindOfOutput: Record<string, CheckpointRow['kind']> = {
   prune: 'pruned',

@@ -1,4 +1,4 @@
-import { type Job, type ResultEvent, saidOf, type Scores } from '../../engine/contract/index.ts'
+import { type Job, saidOf, type Scores } from '../../engine/contract/index.ts'
 import { runSchema, type RunSummary } from '../contract/index.ts'
 import type { RunRow, RunValue } from '../database/runs.ts'
 
@@ -20,26 +20,6 @@ export function settingsOf(job: Job): Record<string, RunValue> {
 }
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
-
-/** Scores of a result, as they stand in the contract. */
-export function scoresOf({
-  tasks,
-  perplexity,
-  classification,
-  latency,
-  examples,
-  examplesRan,
-}: ResultEvent): Scores | null {
-  if ([tasks, perplexity, classification, latency, examples].every((scores) => scores === undefined)) return null
-  return {
-    tasks: tasks ?? {},
-    perplexity: perplexity ?? {},
-    ...(classification && { classification }),
-    ...(latency && { latency }),
-    ...(examples && { examples }),
-    ...(examplesRan && { examplesRan }),
-  }
-}
 
 /** What a run came to; null where it has not, and where an earlier version wrote it in another way. */
 export function resultOf({ result }: Pick<RunRow, 'result'>): RunSummary['result'] {

@@ -1,6 +1,14 @@
-import type { BesideDense, EvaluateJob, JobContext, ResultEvent, Scores } from '../contract/index.ts'
+import {
+  type BesideDense,
+  type EvaluateJob,
+  type JobContext,
+  type ResultEvent,
+  type Scores,
+  scoresOf,
+} from '../contract/index.ts'
 import type { RunFolder } from '../runs/run-folder.ts'
 import { badFile } from '../shared/errors.ts'
+import { sum } from '../shared/sum.ts'
 import { joinLmEval, joinPredictions, joinRows } from './joined-files.ts'
 import { warningsOf } from './part-log.ts'
 import { finishedResult, type PartResult } from './part-results.ts'
@@ -57,7 +65,7 @@ export function joinResults(results: readonly PartResult[]): ResultEvent {
       besideDense: joinBeside(compared.map(({ besideDense }) => besideDense)),
     }),
     ...(peaks.length > 0 && { peakMemoryBytes: Math.max(...peaks) }),
-    seconds: results.reduce((sum, { seconds }) => sum + seconds, 0),
+    seconds: sum(results.map(({ seconds }) => seconds)),
   }
 }
 
@@ -81,16 +89,9 @@ const joinBeside = (found: readonly BesideDense[]): BesideDense =>
   })
 
 /** Keeps scores in the order in which one process comes to them. */
-function keepScores(folder: RunFolder, { tasks, perplexity, classification, latency, examples, ...rest }: ResultEvent) {
-  const result = {
-    tasks: tasks!,
-    perplexity: perplexity!,
-    ...(classification && { classification }),
-    ...(latency && { latency }),
-    ...(examples && { examples }),
-  }
-  const { dense, besideDense } = rest
+function keepScores(folder: RunFolder, joined: ResultEvent) {
+  const { dense, besideDense } = joined
   folder.writeScores({ ...(dense && { dense }) })
-  folder.writeScores({ ...folder.readScores(), result })
+  folder.writeScores({ ...folder.readScores(), result: scoresOf(joined)! })
   if (besideDense) folder.writeScores({ ...folder.readScores(), besideDense })
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type BesideDense, type ResultEvent, resultFileSchema, type Scores } from '../contract/index.ts'
+import { type BesideDense, type ResultEvent, resultFileSchema, type Scores, scoresOf } from '../contract/index.ts'
 import { runFiles } from '../runs/run-files.ts'
 import { badFile, SecateurError } from '../shared/errors.ts'
 import { parseAs, readJson } from '../shared/files.ts'
@@ -57,15 +57,9 @@ function resultOf(part: Part): PartResult | null {
   if (!existsSync(file)) return null
   const result = readOfPart(part, () => outcomeIn(file))
   if (!result) return null
-  const { tasks, perplexity, classification, latency, examples, dense, besideDense, parameters } = result
-  if (!parameters || !tasks || !perplexity) throw damagedPart(part, file, 'is no result of an evaluation')
-  const scores: Scores = {
-    tasks,
-    perplexity,
-    ...(classification && { classification }),
-    ...(latency && { latency }),
-    ...(examples && { examples }),
-  }
+  const { tasks, perplexity, dense, besideDense, parameters } = result
+  const scores = scoresOf(result)
+  if (!parameters || !tasks || !perplexity || !scores) throw damagedPart(part, file, 'is no result of an evaluation')
   const isCompared = part.job.compareWith !== undefined
   if (!holds(scores, part) || (isCompared && !(dense && besideDense && holds(dense, part))))
     throw damagedPart(part, file, `lacks scores of the part ${part.name}`)

@@ -1,12 +1,12 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Job, jobSchema, type ResultEvent } from '../../engine/contract/index.ts'
+import { type Job, jobSchema, type ResultEvent, scoresOf } from '../../engine/contract/index.ts'
 import { CheckpointStore } from '../../electron/database/checkpoints.ts'
 import { metricNames } from '../../electron/database/metric-buckets.ts'
 import type { MetricRow } from '../../electron/database/metrics.ts'
 import { openDatabase } from '../../electron/database/open.ts'
 import { emptyRow, type RunRow, RunStore } from '../../electron/database/runs.ts'
-import { metricsOf, scoresOf, settingsOf } from '../../electron/services/run-values.ts'
+import { metricsOf, settingsOf } from '../../electron/services/run-values.ts'
 
 export interface ManyRuns {
   /** Runs in all; the long ones are the newest. */
