@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { cardBeside, type ImageFacts, type Inspection, inspectionSchema } from '../../engine/contract/index.ts'
+import { modelName } from '../../engine/shared/model-name.ts'
 import type { WorkControl } from '../../engine/shared/work-control.ts'
 import type { CheckpointRow } from '../database/checkpoints.ts'
 import { isThere } from './drives.ts'
@@ -99,3 +100,7 @@ export async function placeOf(path: string): Promise<string> {
   const isFile = (await stat(given).catch(() => null))?.isFile() ?? false
   return isFile ? join(await realpath(dirname(given)), basename(given)) : await realpath(given)
 }
+
+/** Whether a checkpoint is called after its folder; earlier versions called what runs wrote "output". */
+export const isNameOfPlace = (name: string, path: string): boolean =>
+  name === modelName(path) || name === basename(path)

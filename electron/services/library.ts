@@ -10,6 +10,7 @@ import {
   copyCheckpoint,
   dtypeOf,
   inspectionOf,
+  isNameOfPlace,
   ownPaths,
   placeOf,
   sameFiles,
@@ -29,9 +30,6 @@ import type { Handlers } from './handlers.ts'
 import { LibraryFolders } from './library-folders.ts'
 import { lineageOf } from './lineage.ts'
 import { Passes } from './passes.ts'
-
-/** Whether a checkpoint is called after its folder; earlier versions called what runs wrote "output". */
-const isNameOfPlace = (name: string, path: string): boolean => name === modelName(path) || name === basename(path)
 
 type LibraryMethod = keyof Handlers & `library.${string}`
 

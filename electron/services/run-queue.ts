@@ -18,7 +18,7 @@ import { RunProcess, stillRuns } from './run-process.ts'
 import { busyStates, clusterOf, summaryOf, sweepAbove } from './run-summary.ts'
 import { awaitsValidation } from './run-validation.ts'
 import { showOnPlatform } from './show-on-platform.ts'
-import { SweepFollower } from './sweep-follower.ts'
+import { followerOf } from './sweep-follower.ts'
 
 /** Queues runs, and gives each device one run at a time. */
 export class RunQueue {
@@ -142,10 +142,7 @@ export class RunQueue {
     const process = new RunProcess(this.#context, current, job, { resume, changed: () => this.announce(row.id) })
     this.#processes.set(row.id, process)
     if (!cluster) this.#sampler.start()
-    const follower =
-      cluster && job.kind === 'sweep'
-        ? new SweepFollower(this.#context, this.#library, current, (id) => this.announce(id))
-        : null
+    const follower = cluster && followerOf(job, this.#context, this.#library, current, (id) => this.announce(id))
     const outcome = await endOnCluster(this.#context, current, await process.outcome)
     this.#processes.delete(row.id)
     await follower?.close(this.#closing ? leftReasons.closed : `Its sweep is ${outcome.state}.`)

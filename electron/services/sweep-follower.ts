@@ -1,5 +1,5 @@
 import { realpath } from 'node:fs/promises'
-import type { SweepState } from '../../engine/contract/index.ts'
+import type { Job, SweepState } from '../../engine/contract/index.ts'
 import type { RunRow } from '../database/runs.ts'
 import { toProblem, wasAborted } from '../problems.ts'
 import type { Context } from './context.ts'
@@ -26,7 +26,7 @@ interface Entered {
  * Follows a sweep on a cluster through its folder: its runs enter the history as they are made there, and their curves and
  * states follow what nodes write.
  */
-export class SweepFollower {
+class SweepFollower {
   readonly #context: Context
   readonly #library: Library
   readonly #sweep: RunRow
@@ -153,3 +153,7 @@ function progressAt({ job }: RunRow, step: number) {
   const { steps } = JSON.parse(job) as { steps?: number }
   return { ...initialProgress(step, steps ?? 0), stage: 'training', done: step, total: steps ?? 0 }
 }
+
+/** What follows a job that runs on a cluster; null for one that is no sweep, and enters no runs in the history. */
+export const followerOf = (job: Job, ...of: ConstructorParameters<typeof SweepFollower>): SweepFollower | null =>
+  job.kind === 'sweep' ? new SweepFollower(...of) : null
