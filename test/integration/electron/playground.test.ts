@@ -161,16 +161,7 @@ test('a checkpoint whose files are thrown away is released, unless it answers', 
 
 test('a run takes the memory of idle models, and a question waits for it unless it is to be answered beside it', async () => {
   await settled((await ask({})).id)
-  const job = {
-    kind: 'finetune',
-    checkpoint: join(sample, 'model'),
-    data: [join(sample, 'train.jsonl')],
-    steps: 5000,
-    threads: 1,
-    device: 'onnx',
-  }
-  const run = await app.ask('runs.create', { job })
-  await app.until(run.id, ({ state }) => state === 'running')
+  const run = await app.startLongRun()
   assert.deepEqual((await app.ask('playground.state')).models, [])
   const { id } = await ask({})
   const waits = async () => (await app.ask('playground.state')).waiting

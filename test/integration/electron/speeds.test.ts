@@ -67,16 +67,7 @@ test('where a back end is asked for Secateur answers, once for all types, and sa
 })
 
 test('what waits for a run says so, goes on beside it if it is told to, and is forgotten when it is cancelled', async () => {
-  const job = {
-    kind: 'finetune',
-    checkpoint: join(sample, 'model'),
-    data: [join(sample, 'train.jsonl')],
-    steps: 5000,
-    threads: 1,
-    device: 'onnx',
-  }
-  const run = await app.ask('runs.create', { job })
-  await app.until(run.id, ({ state }) => state === 'running')
+  const run = await app.startLongRun()
   const waits = async (id: number) => {
     for (;;) {
       const { waitsFor } = await app.ask('speeds.of', { id })

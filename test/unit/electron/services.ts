@@ -12,6 +12,7 @@ import {
   type Problem,
   type Request,
   type RunDetail,
+  type RunSummary,
   type RunState,
 } from '../../../electron/contract/index.ts'
 import { samplesIn } from '../../../electron/host/samples.ts'
@@ -111,6 +112,22 @@ export class TestApp {
 
   told<E extends EventName>(name: E): Events[E][] {
     return this.events.flatMap((event) => (event.name === name ? [event.payload as Events[E]] : []))
+  }
+
+  /** A run that has the processor for as long as a test wants, and is cancelled in the end. */
+  async startLongRun(): Promise<RunSummary> {
+    const run = await this.ask('runs.create', {
+      job: {
+        kind: 'finetune',
+        checkpoint: join(sample, 'model'),
+        data: [join(sample, 'train.jsonl')],
+        steps: 5000,
+        threads: 1,
+        device: 'onnx',
+      },
+    })
+    await this.until(run.id, ({ state }) => state === 'running')
+    return run
   }
 
   /** Waits until a run is as is wanted; fails where it has come to rest otherwise. */
