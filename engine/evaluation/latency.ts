@@ -1,7 +1,7 @@
 import { median } from 'simple-statistics'
 import type { Adapter } from '../lora/adapter.ts'
 import type { Model } from '../models/family.ts'
-import { Random } from '../shared/random.ts'
+import { Random, randomIds } from '../shared/random.ts'
 import { generate } from './generation.ts'
 
 export interface LatencyOptions {
@@ -34,7 +34,7 @@ export async function measureLatency(
   const { maxPositions, vocabularySize } = model.config
   const promptLength = Math.max(1, Math.min(prompt, maxPositions - tokens))
   const random = new Random(0)
-  const ids = Array.from({ length: promptLength }, () => random.integer(vocabularySize))
+  const ids = randomIds(random, promptLength, vocabularySize)
   const runs: { prompt: number; generation: number }[] = []
   for (let run = 0; run <= repeats; run++) {
     const result = await generate(

@@ -7,7 +7,8 @@ import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
 import { SecateurError } from '../shared/errors.ts'
-import { Random } from '../shared/random.ts'
+import { Random, randomIds } from '../shared/random.ts'
+import { sum } from '../shared/sum.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import { proofTexts } from './proof-texts.ts'
 
@@ -57,7 +58,7 @@ export async function proveWith(
     texts: items.length,
     tokens: differences.length,
     worst: differences.reduce((most, value) => Math.max(most, value), 0),
-    mean: differences.reduce((sum, value) => sum + value, 0) / differences.length,
+    mean: sum(differences) / differences.length,
   }
 }
 
@@ -65,7 +66,7 @@ export async function proveWith(
 async function itemsOf(checkpoint: Checkpoint, tokens: number): Promise<LikelihoodItem[]> {
   const ids = (await hasTokenizer(checkpoint))
     ? await encodedTexts(checkpoint)
-    : proofTexts.map((_, index) => randomIds(index, checkpoint.config.vocabularySize))
+    : proofTexts.map((_, index) => randomIds(new Random(index), randomTokens, checkpoint.config.vocabularySize))
   return ids
     .map((each) => each.slice(0, tokens))
     .filter((each) => each.length > 1)
@@ -86,11 +87,6 @@ async function hasTokenizer(checkpoint: Checkpoint): Promise<boolean> {
 async function encodedTexts(checkpoint: Checkpoint): Promise<number[][]> {
   const tokenizer = await openTokenizer(checkpoint)
   return proofTexts.map((text) => tokenizer.encode(text))
-}
-
-function randomIds(seed: number, vocabulary: number): number[] {
-  const random = new Random(seed)
-  return Array.from({ length: randomTokens }, () => random.integer(vocabulary))
 }
 
 async function likelihoodsOf(

@@ -5,6 +5,7 @@ import type { Checkpoint } from '../models/checkpoint.ts'
 import type { FinishedAnswers, FinishedRunner, FinishedWork } from '../runs/speed-and-examples.ts'
 import { type ChosenRunner, chooseRunner } from './choose.ts'
 import { measureOnLlamaCpp } from './measure-speed.ts'
+import { greedily } from './messages.ts'
 import { openOnLlamaCpp } from './open.ts'
 import { openControl, orElse } from './or-else.ts'
 import { ranText } from './ran-text.ts'
@@ -114,5 +115,3 @@ async function onLlamaCpp(
   }
   return { ran, speeds: measured!.lengths.map(({ prompt: __, ...speed }) => speed), written }
 }
-
-const greedily = { temperature: 0, topP: 1, topK: 0, seed: 0 }

@@ -1,6 +1,7 @@
 import { median } from 'simple-statistics'
 import type { LengthSpeed } from '../contract/index.ts'
-import { Random } from '../shared/random.ts'
+import { Random, randomIds } from '../shared/random.ts'
+import { greedily } from './messages.ts'
 import type { LlamaCppModel } from './model.ts'
 
 /** A model that is loaded, with what its prompts are drawn from. */
@@ -16,8 +17,8 @@ export interface SpeedOfModel {
   memoryBytes: number
 }
 
-/** Greedily, to the last token that is asked for. */
-const plainly = { temperature: 0, topP: 1, topK: 0, seed: 0, stop: [], quiet: true }
+/** To the last token that is asked for. */
+const plainly = { ...greedily, stop: [], quiet: true }
 
 /**
  * Tokens per second of prompts and of what is generated after them, each the median of `repeats` runs after one that warms
@@ -38,7 +39,7 @@ export async function measureOnLlamaCpp(
     for (let run = 0; run <= repeats; run++)
       for (const [at, { model, vocabularySize, threads }] of models.entries()) {
         onRun(done++, total)
-        const ids = idsOf(prompt, vocabularySize)
+        const ids = randomIds(new Random(0), prompt, vocabularySize)
         const written = await model.write({ ...plainly, prompt: ids, tokens: newTokens, threads }, { signal })
         signal.throwIfAborted()
         const own = measured[at]!
@@ -56,10 +57,4 @@ export async function measureOnLlamaCpp(
   }
   onRun(total, total)
   return measured
-}
-
-/** Random ids: speed does not depend on them. */
-function idsOf(length: number, vocabulary: number): number[] {
-  const random = new Random(0)
-  return Array.from({ length }, () => random.integer(vocabulary))
 }

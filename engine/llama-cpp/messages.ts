@@ -71,3 +71,6 @@ export const responseSchema = z.union([
   z.object({ request: id, error: z.string() }),
 ])
 export type Response = z.infer<typeof responseSchema>
+
+/** Settings of a request with which the likeliest token is taken each time. */
+export const greedily = { temperature: 0, topP: 1, topK: 0, seed: 0 } as const

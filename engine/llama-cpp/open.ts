@@ -79,7 +79,7 @@ export async function openOnLlamaCpp(
   const { signal } = control
   const bytes = type === undefined ? fileBytes(checkpoint.folder) : exportedBytes(jobOf(checkpoint, type), checkpoint)
   const held = llamaCppMemory(checkpoint, { bytes, type: type ?? 'gguf' }, settings.places)
-  control.estimated(estimateOf(checkpoint, held + ownMemory(checkpoint, type, settings.threads, held)))
+  control.estimated(estimateOf(checkpoint, held + memoryBeside(checkpoint, type, settings.threads, held)))
   requireLlamaCppMemory(held)
   const key = await keyOf(checkpoint.folder, type ?? 'gguf', {
     signal,
@@ -110,7 +110,7 @@ export async function openOnLlamaCpp(
 const commandBytes = 175e6
 
 /** Bytes that this process holds beside that of the model: most of it where the file is written and compared, once for each. */
-function ownMemory(
+function memoryBeside(
   checkpoint: Checkpoint,
   type: RunnerType | undefined,
   threads: number | undefined,

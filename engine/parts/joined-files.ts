@@ -7,6 +7,7 @@ import { samplesFile } from '../evaluation/lm-eval/samples.ts'
 import { predictionsFileOf } from '../runs/predictions.ts'
 import { readJson, replaceFile, writeFileAtomically, writeJson } from '../shared/files.ts'
 import { openFile, openToWrite, refuseSpecial } from '../shared/open-file.ts'
+import { sum } from '../shared/sum.ts'
 import { damagedPart, type PartResult, readOfPart } from './part-results.ts'
 import { type Part, partFiles } from './split.ts'
 
@@ -134,9 +135,7 @@ export function joinLmEval(path: string, results: readonly PartResult[], withRow
     config: settings,
     date: Date.now() / 1000,
     ...facts,
-    total_evaluation_time_seconds: String(
-      files.reduce((sum, file) => sum + Number(file.total_evaluation_time_seconds), 0),
-    ),
+    total_evaluation_time_seconds: String(sum(files.map((file) => Number(file.total_evaluation_time_seconds)))),
   }
   const rows = withRows ? results.flatMap(({ part }, at) => joinSamples(path, part, files[at]!)) : []
   return [() => writeJson(path, whole), ...rows]

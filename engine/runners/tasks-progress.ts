@@ -1,5 +1,6 @@
 import type { EngineEvent } from '../contract/index.ts'
 import { mean } from '../evaluation/statistics.ts'
+import { sum } from '../shared/sum.ts'
 
 /** Milliseconds between two reports that only say that time has passed. */
 const period = 500
@@ -47,7 +48,7 @@ export class TasksProgress {
     tell: (state: TasksState) => void,
   ) {
     this.#sizes = sizes
-    this.#all = [...sizes.values()].reduce((sum, size) => sum + size, 0)
+    this.#all = sum([...sizes.values()])
     this.#parallel = parallel
     this.#tell = tell
   }
@@ -100,7 +101,7 @@ export class TasksProgress {
       done: this.#done,
       over: this.#over,
       all: this.#all,
-      underWay: underWay.reduce((sum, each) => sum + each, 0),
+      underWay: sum(underWay),
       secondsLeft: this.#secondsLeft(now),
     })
   }
@@ -120,12 +121,12 @@ export class TasksProgress {
     })
     const usual = this.#durations.length > 0 ? mean(this.#durations) : wholes.length > 0 ? mean(wholes) : null
     if (usual === null) return null
-    const begun = active.reduce((sum, name) => sum + this.#sizeOf(name), this.#over)
+    const begun = this.#over + sum(active.map((name) => this.#sizeOf(name)))
     const running = [...this.#active].map(([name, { started }]) =>
       Math.max(0, (this.#durationOf(name) ?? usual * this.#sizeOf(name)) - (now - started) / 1000),
     )
-    const sum = running.reduce((total, seconds) => total + seconds, Math.max(0, this.#all - begun) * usual)
+    const left = sum(running) + Math.max(0, this.#all - begun) * usual
     const waiting = this.#sizes.size - this.#done - active.length
-    return sum / Math.max(1, Math.min(this.#parallel, waiting + running.length))
+    return left / Math.max(1, Math.min(this.#parallel, waiting + running.length))
   }
 }

@@ -102,6 +102,10 @@ const isWord = (word: number) => Number.isInteger(word) && word >= 0 && word < 2
 
 const rotateLeft = (word: number, by: number) => (word << by) | (word >>> (32 - by))
 
+/** Ids of random tokens, for what does not depend on which they are. */
+export const randomIds = (random: Random, length: number, vocabularySize: number): number[] =>
+  Array.from({ length }, () => random.integer(vocabularySize))
+
 /** Well-mixed 32-bit words from two words of seed. */
 function splitmix32(low: number, high: number): () => number {
   let counter = mix32(high ^ 0x9e3779b9) ^ low

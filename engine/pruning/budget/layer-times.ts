@@ -12,7 +12,7 @@ import { groupCount } from '../groups.ts'
 import type { TargetModel } from '../job-target.ts'
 import { badSetting, SecateurError } from '../../shared/errors.ts'
 import { keyOfMeasurement, measuredOnce } from '../../shared/measured.ts'
-import { Random } from '../../shared/random.ts'
+import { Random, randomIds } from '../../shared/random.ts'
 import { version } from '../../shared/version.ts'
 import type { WorkControl } from '../../shared/work-control.ts'
 import { frozenWeight } from '../../tensor/frozen-weight.ts'
@@ -164,7 +164,7 @@ async function timeModel(
   const model = modelOf(config, (rows, columns) => filled(rows, columns, dtype))
   try {
     const random = new Random(0)
-    const ids = Array.from({ length: prompt }, () => random.integer(config.vocabularySize))
+    const ids = randomIds(random, prompt, config.vocabularySize)
     const best: Times = { prompt: Infinity, generation: Infinity }
     let started = Infinity
     for (let run = 0; run < mostRuns && (run <= fewestRuns || performance.now() - started < 1000 * seconds); run++) {
