@@ -55,6 +55,8 @@ class HumanReporter implements Reporter {
   #stageStarted = 0
   #removal: Removal | undefined
   #overall: Overall | null = null
+  /** Whether what is shown is one of several items of its stage. */
+  #hasParts = false
   readonly text = (more: string) => void process.stdout.write(more)
 
   constructor(terminal: boolean) {
@@ -74,11 +76,13 @@ class HumanReporter implements Reporter {
         this.#overall = event.overall
         return
       case 'progress':
+        this.#hasParts = (event.parts?.total ?? 1) > 1
         // What is left is that of the stage, and not of the item that is shown.
         return event.item === undefined
           ? this.#progress(event.stage, event.done, event.total, '', event.secondsLeft)
           : this.#progress(event.item, event.done, event.total, '')
       case 'step':
+        this.#hasParts = false
         return this.#progress(
           'training',
           event.metrics.step,
@@ -107,29 +111,30 @@ class HumanReporter implements Reporter {
       this.#stageStarted = now
       this.#lastLine = 0
     }
-    const left =
-      secondsLeft ?? (done > 0 && total > done ? ((now - this.#stageStarted) / 1000 / done) * (total - done) : 0)
+    // Until something is done, nothing tells how long the rest takes.
+    const seconds = secondsLeft ?? (done > 0 ? ((now - this.#stageStarted) / 1000 / done) * (total - done) : null)
+    const left = total > done && seconds !== null ? ` ${duration(seconds)} left` : ''
     if (this.#terminal && total > 0) {
       this.#bar ??= this.#newBar(total)
       this.#bar.setTotal(total)
-      this.#bar.update(done, { stage, text, left: duration(left), run: this.#run() })
+      this.#bar.update(done, { stage, text, left, run: this.#run() })
     } else if ((now - this.#lastLine > 2000 && now - this.#stageStarted > 1000) || (text !== '' && done === total)) {
       this.#lastLine = now
       const share = total > 0 ? `${Math.floor((100 * done) / total)}%` : numberText(done)
-      process.stderr.write(`${stage} ${share} ${text}${total > done ? ` ${duration(left)} left` : ''}${this.#run()}\n`)
+      process.stderr.write(`${stage} ${share}${text === '' ? '' : ` ${text}`}${left}${this.#run()}\n`)
     }
   }
 
-  /** How far the run is as a whole, where it has more parts than the one that is shown. */
+  /** How far the run is as a whole, where it has more phases or items than the one that is shown. */
   #run(): string {
     const { phases = [], fraction = null, secondsLeft = null } = this.#overall ?? {}
-    if (phases.length < 2 || fraction === null) return ''
+    if ((phases.length < 2 && !this.#hasParts) || fraction === null) return ''
     return ` (run: ${Math.floor(100 * fraction)}%${secondsLeft === null ? '' : `, ${duration(secondsLeft)} left`})`
   }
 
   #newBar(total: number): SingleBar {
     const bar = new SingleBar({
-      format: '{stage} {bar} {percentage}% {text} {left} left{run}',
+      format: '{stage} {bar} {percentage}% {text}{left}{run}',
       clearOnComplete: true,
       hideCursor: true,
       gracefulExit: false,

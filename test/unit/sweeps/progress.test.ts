@@ -197,7 +197,7 @@ test('an export says what is left of it with its proof, and a calibration is a p
   assert.deepEqual(said(progress.overall), { fraction: 0.6, secondsLeft: 6 })
 })
 
-test('the command line says of a part how far it is, and of the run', () => {
+test('the command line says of a part how far it is, and of the run where that has more of them', () => {
   let now = 0
   const clock = mock.method(performance, 'now', () => now)
   const lines: string[] = []
@@ -218,13 +218,23 @@ test('the command line says of a part how far it is, and of the run', () => {
     ])
     now = 6000
     progress(6)
+    tell([{ phase: 'sweeping', ...phase }])
+    for (const done of [0, 0.5]) {
+      reporter.event({ type: 'progress', stage: 'sweeping', item: 'one', done, total: 1, parts: { done: 0, total: 3 } })
+      now += 3000
+      reporter.event({ type: 'progress', stage: 'sweeping', item: 'one', done, total: 1, parts: { done: 0, total: 3 } })
+    }
   } finally {
     written.mock.restore()
     clock.mock.restore()
   }
-  assert.equal(lines.length, 2)
-  assert.match(lines[0]!, /^scoring 50%  3 s left\n$/)
-  assert.match(lines[1]!, /^scoring 60%  4 s left \(run: 25%, 1 min 30 s left\)\n$/)
+  assert.deepEqual(lines, [
+    'scoring 50% 3 s left\n',
+    'scoring 60% 4 s left (run: 25%, 1 min 30 s left)\n',
+    // Nothing is done of it yet.
+    'one 0% (run: 25%, 1 min 30 s left)\n',
+    'one 50% 6 s left (run: 25%, 1 min 30 s left)\n',
+  ])
 })
 
 test('a run that goes on counts what an earlier attempt has done, and times only what this one does', () => {
