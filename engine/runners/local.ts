@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import type { ResultEvent } from '../contract/index.ts'
 import { runInChild } from '../runs/child-run.ts'
-import { isStarted, resultIn } from '../runs/run-files.ts'
+import { isStarted, resultIn, startedJob } from '../runs/run-files.ts'
 import { SecateurError } from '../shared/errors.ts'
 import type { Runner, RunnerListener, RunnerStage, RunnerTask, RunnerWork } from './runner.ts'
 
@@ -28,11 +28,17 @@ async function finishStage(
   for (const one of workers) if (one.status === 'rejected') throw one.reason
 }
 
-/** Tasks beside others have a share of the threads, unless their settings say how many they take. */
-function withThreads(task: RunnerTask, atOnce: number): RunnerTask {
-  if (atOnce === 1 || task.job.threads !== undefined) return task
-  const threads = Math.max(1, Math.floor(availableParallelism() / atOnce))
-  return { ...task, job: { ...task.job, threads } }
+/**
+ * Tasks beside others have a share of the threads, unless their settings say how many they take. One that goes on keeps those
+ * that it was started with: what it computes depends on them.
+ */
+export function withThreads(task: RunnerTask, atOnce: number): RunnerTask {
+  const { job } = task
+  if (job.threads !== undefined) return task
+  const earlier = startedJob(job.out, { resume: isStarted(job.out) })
+  if (earlier?.kind === job.kind) return { ...task, job: { ...job, threads: earlier.threads } }
+  if (atOnce === 1) return task
+  return { ...task, job: { ...job, threads: Math.max(1, Math.floor(availableParallelism() / atOnce)) } }
 }
 
 async function tryToFinish(task: RunnerTask, listener: RunnerListener, signal: AbortSignal): Promise<void> {

@@ -30,12 +30,12 @@ const mayDiffer = new Set([
   'cluster',
 ])
 
-/** The same of an evaluation, whose parts that are interrupted begin anew with their share of the threads. */
-const mayDifferInParts = new Set([...mayDiffer, 'parallel'])
+/** The same of tasks: how many of them are worked on at once changes none. */
+const mayDifferOfTasks = new Set([...mayDiffer, 'parallel'])
 
 /** The settings that a continued run must share with the run that was started. */
 function fixedSettings(job: Job): Settings {
-  const free = job.kind === 'evaluate' ? mayDifferInParts : mayDiffer
+  const free = job.kind === 'evaluate' || job.kind === 'sweep' ? mayDifferOfTasks : mayDiffer
   return Object.fromEntries(Object.entries(job).filter(([name]) => !free.has(name)))
 }
 

@@ -93,6 +93,9 @@ test('a sweep killed in the middle of a run goes on with it, and with what was n
 
   const again = await secateur(['sweep', killed.file, '--json'])
   assert.equal(again.code, 2, 'a sweep that began is not begun again unasked')
+  // How many at a time is no setting of a run.
+  const job = JSON.parse(readFileSync(killed.file, 'utf8')) as object
+  writeFileSync(killed.file, JSON.stringify({ ...job, parallel: 2 }))
   const resumed = await secateur(['sweep', killed.file, '--resume', '--json'])
   assert.equal(resumed.code, 0, resumed.stderr)
   const notes = eventsOf(resumed).flatMap((event) => (event.type === 'log' ? [event.message] : []))
