@@ -55,6 +55,14 @@ test('the form names no setting that the schemas do not have', () => {
   for (const { values } of presets) for (const key of Object.keys(values)) assert.ok(known.has(key), key)
 })
 
+test('what is the path of something to read can be browsed for', () => {
+  const browsed = new Map(modes.flatMap((mode) => settingsOf(mode).map(({ key, browse }) => [key, browse])))
+  assert.equal(browsed.get('teacher'), 'folder')
+  assert.equal(browsed.get('evaluation.images'), 'folder')
+  // A file that is written is not there yet.
+  assert.equal(browsed.get('evaluation.predictions'), undefined)
+})
+
 const firstFound = (search: string) => findSettings(sectionsOf('pipeline'), search)[0]?.settings[0]?.key
 const problemsWith = (values: Draft['values']) => Object.fromEntries(problemsOf(filled({ values })))
 

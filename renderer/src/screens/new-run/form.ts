@@ -137,6 +137,7 @@ export function fieldsOf(schema: JsonSchema, prefix: string): Setting[] {
         unit: shown.unit,
         group: shown.group.name,
         input: inputOf(field),
+        ...(isOnePath(field) && { browse: shown.browse ?? 'file' }),
         also: shown.also ?? '',
         offers: shown.offers ?? [],
         standard: field.default,
@@ -144,6 +145,9 @@ export function fieldsOf(schema: JsonSchema, prefix: string): Setting[] {
     ]
   })
 }
+
+/** Whether a setting is the path of something to read, and nothing else. */
+const isOnePath = (field: JsonSchema): boolean => field.type === 'string' && field['path'] === 'read'
 
 function inputOf(field: JsonSchema): Input {
   if (field.type === 'boolean') return { kind: 'switch' }

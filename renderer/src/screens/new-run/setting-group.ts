@@ -6,6 +6,8 @@ export interface Presentation {
   readonly sentence?: string
   /** Other names that the field has for it, which a search finds it by. */
   readonly also?: string
+  /** What a path of something to read is browsed for as; a file unless said. */
+  readonly browse?: 'file' | 'folder'
   /** Values worth choosing, with what each is for. */
   readonly offers?: readonly { readonly value: string; readonly label: string }[]
 }

@@ -72,6 +72,7 @@ export const groups: readonly SettingGroup[] = [
         also: 'knowledge distillation KD teacher share mu loss',
       },
       teacher: {
+        browse: 'folder',
         label: 'Teacher checkpoint',
         sentence:
           'Folder or file of a checkpoint with the same tokenizer, or the same classes; left empty, the dense model.',
@@ -138,6 +139,7 @@ export const groups: readonly SettingGroup[] = [
     settings: {
       evaluateDense: { label: 'Score the dense checkpoint first' },
       'evaluation.images': {
+        browse: 'folder',
         label: 'Labelled images',
         sentence:
           'For a model of images: a folder with a folder of pictures for each class, CUB-200-2011, or a list of VTAB.',
