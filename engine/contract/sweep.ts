@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { clusterSchema, queuedTaskSchema } from './cluster.ts'
 import { readPath, writtenPath } from './names.ts'
+import { ranSchema } from './runner.ts'
 
 /** Settings of a pruning job by name, checked when the runs are made of them. */
 const settings = z.record(z.string(), z.unknown())
@@ -152,8 +153,8 @@ export const sweepStateSchema = z.object({
     }),
   ),
   figures: z.array(z.object({ name: z.string(), title: z.string(), svg: z.string() })),
-  /** What the dense checkpoint and the runs wrote after the same prompts. */
-  examples: z.array(z.object({ name: z.string(), examples })),
+  /** What the dense checkpoint and the runs wrote after the same prompts, and on what. */
+  examples: z.array(z.object({ name: z.string(), examples, ran: ranSchema.optional() })),
 })
 export type SweepState = z.infer<typeof sweepStateSchema>
 

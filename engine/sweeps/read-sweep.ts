@@ -46,7 +46,7 @@ export function readSweep({ path }: ParsedServiceParams<'readSweep'>): SweepStat
     dense,
     rows,
     figures: figuresOf(rows, dense),
-    examples: examples.map(({ name, examples: texts }) => ({ name, examples: texts })),
+    examples: [...examples],
   }
 }
 

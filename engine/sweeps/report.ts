@@ -1,6 +1,6 @@
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Scores, SweepJob } from '../contract/index.ts'
+import type { Ran, Scores, SweepJob } from '../contract/index.ts'
 import { writeFileAtomically } from '../shared/files.ts'
 import { changedSettings, settingsTable } from './changed-settings.ts'
 import { expandSweep } from './expand.ts'
@@ -15,8 +15,8 @@ export interface SweepOutcome {
   runs: number
   failures: readonly { name: string; message: string }[]
   dense: Metrics | null
-  /** Texts that the dense checkpoint and the runs wrote for the same prompts. */
-  examples: readonly { name: string; examples: NonNullable<Scores['examples']> }[]
+  /** Texts that the dense checkpoint and the runs wrote for the same prompts, and what ran them. */
+  examples: readonly { name: string; examples: NonNullable<Scores['examples']>; ran?: Ran | undefined }[]
 }
 
 /** Files of a sweep's report. */
@@ -75,5 +75,15 @@ function examplesText(all: SweepOutcome['examples']): string[] {
           .map(({ text }) => `**${name}:** ${text.replaceAll('\n', ' ')}`),
       ),
     ]),
+    ...writersOf(all),
   ]
+}
+
+/** A sentence for each program that wrote examples: one for all of them where there is one. */
+function writersOf(all: SweepOutcome['examples']): string[] {
+  const named = all.flatMap(({ name, ran }) => (ran ? [{ name, by: `${ran.name} (${ran.type})` }] : []))
+  const groups = [...Map.groupBy(named, ({ by }) => by)]
+  return groups.map(([by, of]) =>
+    of.length === all.length ? `Written by ${by}.` : `Written by ${by}: ${of.map(({ name }) => name).join('; ')}.`,
+  )
 }

@@ -86,10 +86,10 @@ export function outcomeOf(
     failures,
     dense: dense && denseMetrics(sweep, folder, dense),
     examples: [
-      ...(dense?.examples ? [{ name: 'dense', examples: dense.examples }] : []),
+      ...(dense?.examples ? [{ name: 'dense', examples: dense.examples, ran: dense.examplesRan }] : []),
       ...runs.flatMap((run) => {
-        const examples = results.get(run.name)?.examples
-        return examples ? [{ name: titleOf(run), examples }] : []
+        const { examples, examplesRan: ran } = results.get(run.name) ?? {}
+        return examples ? [{ name: titleOf(run), examples, ran }] : []
       }),
     ],
   }

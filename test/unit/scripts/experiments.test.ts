@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { sweepSchema } from '../../../engine/contract/index.ts'
+import { type Ran, sweepSchema } from '../../../engine/contract/index.ts'
 import { changedSettings } from '../../../engine/sweeps/changed-settings.ts'
 import { expandSweep } from '../../../engine/sweeps/expand.ts'
 import { reportText } from '../../../engine/sweeps/report.ts'
@@ -54,4 +54,22 @@ test('the report of a sweep has what all runs share that is not the default, and
   ])
   const outcome = { sweep, results: [], runs: 4, failures: [], dense: null, examples: [] }
   assert.match(reportText(outcome, [], []), /## Settings\n\n.*\n\n\| setting[^#]*\| `rank` \| `4` \| `8` \|/)
+})
+
+test('the report of a sweep says what wrote its examples, once for all that it wrote', () => {
+  const sweep = sweepSchema.parse({ kind: 'sweep', checkpoint: 'model', out: 'sweep', base: { data: ['text.txt'] } })
+  const ran = (name: string, type: string): Ran => ({
+    ...{ runner: name === 'Secateur' ? 'secateur' : 'llama.cpp', name, type },
+    ...{ device: 'processor', threads: 1, proof: null, why: null },
+  })
+  const examples = ['dense', 'loraprune', 'magnitude'].map((name) => ({
+    ...{ name, examples: [{ prompt: 'The baker', text: ` of ${name}` }], ran: ran('llama.cpp', 'f16') },
+  }))
+  const text = (all: typeof examples) =>
+    reportText({ sweep, results: [], runs: 2, failures: [], dense: null, examples: all }, [], [])
+  assert.match(text(examples), /\*\*magnitude:\*\*  of magnitude\n\nWritten by llama\.cpp \(f16\)\.\n$/)
+  assert.match(
+    text(examples.with(2, { ...examples[2]!, ran: ran('Secateur', 'bfloat16') })),
+    /\n\nWritten by llama\.cpp \(f16\): dense; loraprune\.\n\nWritten by Secateur \(bfloat16\): magnitude\.\n$/,
+  )
 })
