@@ -151,19 +151,29 @@ async function onSecateur(
     const { folder, parameters, bytes } = checkpoint
     const ran = ranOnBackend(choice, checkpoint, why)
     emit({ type: 'log', level: 'info', message: ranText(ran) })
-    const model = await loadModelInSlices(checkpoint, { signal })
-    try {
-      const measured = []
-      for (const [index, prompt] of lengths.entries()) {
-        emit({ type: 'progress', stage: 'measuring speed', done: index, total: lengths.length })
-        share((at + index / lengths.length) / checkpoints.length)
-        measured.push({ prompt, ...(await measureLatency(model, { prompt, tokens, repeats, signal })) })
-      }
-      const held = { weightBytes: bytes, memoryBytes: ownMemory() }
-      speeds.push({ checkpoint: folder, parameters, ran, ...held, lengths: measured })
-    } finally {
-      disposeModel(model)
-    }
+    const told = (fraction: number) => share((at + fraction) / checkpoints.length)
+    const held = await measuredOn(checkpoint, { tokens, repeats, lengths }, { emit, signal, share: told })
+    speeds.push({ checkpoint: folder, parameters, ran, weightBytes: bytes, ...held })
   }
   return speeds
+}
+
+/** Loads a checkpoint and measures it. A function of its own: what a waiting one names is not collected. */
+async function measuredOn(
+  checkpoint: Checkpoint,
+  { tokens, repeats, lengths }: { tokens: number; repeats: number; lengths: readonly number[] },
+  { emit, signal, share }: Pick<Work, 'emit' | 'signal' | 'share'>,
+): Promise<Pick<ModelSpeed, 'memoryBytes' | 'lengths'>> {
+  const model = await loadModelInSlices(checkpoint, { signal })
+  try {
+    const measured = []
+    for (const [index, prompt] of lengths.entries()) {
+      emit({ type: 'progress', stage: 'measuring speed', done: index, total: lengths.length })
+      share(index / lengths.length)
+      measured.push({ prompt, ...(await measureLatency(model, { prompt, tokens, repeats, signal })) })
+    }
+    return { memoryBytes: ownMemory(), lengths: measured }
+  } finally {
+    disposeModel(model)
+  }
 }

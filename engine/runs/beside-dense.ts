@@ -87,14 +87,7 @@ async function closenessOf(
     signal,
     onProgress: (done: number, total: number) => progress.report(done, total, item),
   })
-  const outputs = new Map<string, Float32Array[]>()
-  const model = await loadModelInSlices(checkpoint, { signal })
-  try {
-    using adapted = adapter === undefined ? undefined : loadAdapter(adapter, checkpoint)
-    for (const [name, windows] of texts) outputs.set(name, await readWindows(model, adapted, windows, work(name)))
-  } finally {
-    disposeModel(model)
-  }
+  const outputs = await outputsOf({ checkpoint, adapter }, texts, work, signal)
   const teacher = await loadModelInSlices(dense, { signal })
   const head = loadHead(checkpoint)
   try {
@@ -105,6 +98,24 @@ async function closenessOf(
   } finally {
     disposeModel(head)
     disposeModel(teacher)
+  }
+}
+
+/** What the last block of a model makes of each text. A function of its own: what a waiting one names is not collected. */
+async function outputsOf(
+  { checkpoint, adapter }: Compared,
+  texts: ReadonlyMap<string, ComparedWindows>,
+  work: (item: string) => { signal: AbortSignal; onProgress: (done: number, total: number) => void },
+  signal: AbortSignal,
+): Promise<Map<string, Float32Array[]>> {
+  const outputs = new Map<string, Float32Array[]>()
+  const model = await loadModelInSlices(checkpoint, { signal })
+  try {
+    using adapted = adapter === undefined ? undefined : loadAdapter(adapter, checkpoint)
+    for (const [name, windows] of texts) outputs.set(name, await readWindows(model, adapted, windows, work(name)))
+    return outputs
+  } finally {
+    disposeModel(model)
   }
 }
 
