@@ -83,7 +83,7 @@ export const eventSchema = z.discriminatedUnion('type', [
     /** 0 where the total is not known. */
     total: z.number(),
     done: z.number(),
-    /** The task or text that is being scored. */
+    /** The task or text that is being scored; the runs of a sweep that are at work. */
     item: z.string().optional(),
     /** How many such items are over, of how many: the stage as a whole is (parts.done + done / total) / parts.total. */
     parts: z.object({ done: z.int(), total: z.int() }).optional(),

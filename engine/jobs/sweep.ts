@@ -137,9 +137,8 @@ class Findings implements RunnerListener {
 const progressOf = ({ active, done, underWay, secondsLeft }: TasksState, runs: number): EngineEvent => ({
   type: 'progress',
   stage: 'sweeping',
-  done: underWay,
-  total: 1,
+  done: done + underWay,
+  total: runs,
   ...(active.length > 0 ? { item: active.join(', ') } : {}),
-  parts: { done, total: runs },
   ...(secondsLeft === null ? {} : { secondsLeft }),
 })

@@ -77,10 +77,10 @@ class HumanReporter implements Reporter {
         return
       case 'progress':
         this.#hasParts = (event.parts?.total ?? 1) > 1
-        // What is left is that of the stage, and not of the item that is shown.
-        return event.item === undefined
-          ? this.#progress(event.stage, event.done, event.total, '', event.secondsLeft)
-          : this.#progress(event.item, event.done, event.total, '')
+        // What is left is that of the stage, and where that has parts not of the one that is shown.
+        return event.parts
+          ? this.#progress(event.item ?? event.stage, event.done, event.total, '')
+          : this.#progress(event.item ?? event.stage, event.done, event.total, '', event.secondsLeft)
       case 'step':
         this.#hasParts = false
         return this.#progress(

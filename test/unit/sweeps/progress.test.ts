@@ -218,12 +218,32 @@ test('the command line says of a part how far it is, and of the run where that h
     ])
     now = 6000
     progress(6)
-    tell([{ phase: 'sweeping', ...phase }])
+    tell([{ phase: 'scoring', ...phase }])
     for (const done of [0, 0.5]) {
-      reporter.event({ type: 'progress', stage: 'sweeping', item: 'one', done, total: 1, parts: { done: 0, total: 3 } })
+      const task = {
+        type: 'progress',
+        stage: 'scoring',
+        item: 'piqa',
+        done,
+        total: 1,
+        parts: { done: 0, total: 3 },
+      } as const
+      reporter.event(task)
       now += 3000
-      reporter.event({ type: 'progress', stage: 'sweeping', item: 'one', done, total: 1, parts: { done: 0, total: 3 } })
+      reporter.event(task)
     }
+    tell([{ phase: 'sweeping', ...phase }])
+    const runs = {
+      type: 'progress',
+      stage: 'sweeping',
+      item: 'one, two',
+      done: 1.5,
+      total: 6,
+      secondsLeft: 40,
+    } as const
+    reporter.event(runs)
+    now += 3000
+    reporter.event(runs)
   } finally {
     written.mock.restore()
     clock.mock.restore()
@@ -232,8 +252,9 @@ test('the command line says of a part how far it is, and of the run where that h
     'scoring 50% 3 s left\n',
     'scoring 60% 4 s left (run: 25%, 1 min 30 s left)\n',
     // Nothing is done of it yet.
-    'one 0% (run: 25%, 1 min 30 s left)\n',
-    'one 50% 6 s left (run: 25%, 1 min 30 s left)\n',
+    'piqa 0% (run: 25%, 1 min 30 s left)\n',
+    'piqa 50% 6 s left (run: 25%, 1 min 30 s left)\n',
+    'one, two 25% 40 s left\n',
   ])
 })
 
