@@ -1,8 +1,9 @@
 import { backendExtras } from '../backends/extras.ts'
 import type { EvaluationSettings } from '../contract/index.ts'
 import { comparedTokens } from '../evaluation/closeness.ts'
-import type { ModelConfig } from '../models/model-config.ts'
+import type { LayerShape, ModelConfig } from '../models/model-config.ts'
 import {
+  besideWidened,
   type HeldModel,
   largestBlock,
   logitArrays,
@@ -14,27 +15,29 @@ import {
 import { sum } from '../shared/sum.ts'
 
 /**
- * Floats of a pass of `rows` x `length` tokens through one block, as if nothing were freed within it.
+ * Floats of a pass of `rows` x `length` tokens through one block, as if nothing were freed within attention or within the
+ * feed-forward network.
  *
  * @param scores arrays of attention's scores
  */
-function blockFloats({ config, widensLinears }: HeldModel, rows: number, length: number, scores = 1): number {
-  const { hiddenSize, headSize, layers, patchValues } = config
+function blockFloats(model: HeldModel, rows: number, length: number, scores = 1): number {
+  const { config, widensLinears } = model
+  const tokens = rows * length
+  const most = (values: (layer: LayerShape) => number) => tokens * Math.max(...config.layers.map(values))
+  const attention = attentionValues(config, scores * length)
   // Biases are added apart.
-  const wide = patchValues === undefined ? 4 : 6
-  const values = layers.map(
-    ({ heads, keyValueHeads, channels }) =>
-      4 * hiddenSize +
-      4 * heads * headSize +
-      5 * keyValueHeads * headSize +
-      wide * channels +
-      scores * seenScores(config) * length * heads,
-  )
-  const block = rows * length * Math.max(...values)
+  const wide = config.patchValues === undefined ? 4 : 6
+  const block = most((layer) => attention(layer) + wide * layer.channels)
   if (!widensLinears) return block
   // All weights of a block are widened before the first of them is used.
-  return Math.max(largestBlock(config) + 2 * rows * length * hiddenSize, block + widestOf(config))
+  return Math.max(largestBlock(config) + most(attention), block + widestOf(config)) + besideWidened(model)
 }
+
+/** Values of a token that attention makes, and the residual stream beside it. */
+const attentionValues =
+  (config: ModelConfig, scores: number) =>
+  ({ heads, keyValueHeads }: LayerShape): number =>
+    4 * config.hiddenSize + (4 * heads + 5 * keyValueHeads) * config.headSize + scores * seenScores(config) * heads
 
 /** Floats of a token's patch, as it is read and as a tensor; none of text. */
 export const patchFloats = ({ patchValues = 0 }: ModelConfig): number => 2 * patchValues
@@ -79,7 +82,7 @@ export function comparedFloats({ config, widensTables }: HeldModel, settings: Ev
 }
 
 /** Arrays of a piece's logits: of both models, and what the divergence is made of. */
-const comparedLogits = 8
+const comparedLogits = 10
 
 /**
  * Floats that a prompt and its continuation hold at most beside the weights.

@@ -17,12 +17,12 @@ import type { MeasureWork, Work } from './work.ts'
 /** Node and the code; with a back end, TensorFlow.js and ONNX Runtime; and compiled graphs, by what there are graphs of. */
 const programBytes = 182e6
 /** Of what computes nothing, and loads less. */
-const smallProgramBytes = 160e6
+const smallProgramBytes = 168e6
 /** Arrays that were read or written, of which so much waits before they are collected. */
 const uncollectedBytes = 70e6
 const backendBytes = 22e6
-const graphBytes = { prune: 42e6, finetune: 42e6, measure: 37e6, evaluate: 18e6, generate: 10e6 }
-/** And of the graphs of a teacher's pass and of its loss. */
+const graphBytes = { prune: 42e6, finetune: 42e6, measure: 60e6, evaluate: 35e6, generate: 10e6 }
+/** And of the graphs of a teacher's pass and of its loss, or of a comparison with the dense model. */
 const teacherGraphBytes = 20e6
 /** The program that decodes pictures and its threads; a thread that makes batches of them ahead, with two that lie ready. */
 const pictureBytes = 75e6
@@ -54,7 +54,7 @@ export function heldMemory(work: Work, checkpoint: Checkpoint, placement?: Place
     // One after the other is scored, and both with the same settings.
     const { compareWith: _, ...alone } = work
     const both = [checkpoint, dense].map((model) => heldMemory(alone, model, placement))
-    return Math.max(...both) + slack * 4 * comparedFloats(heldModel(work, dense), work.evaluation)
+    return Math.max(...both) + teacherGraphBytes + slack * 4 * comparedFloats(heldModel(work, dense), work.evaluation)
   }
   const taught = 'distil' in work && work.distil > 0 ? teacherGraphBytes : 0
   const program = programBytes + backendBytes + graphBytes[work.kind] + taught + bytesOfPictures(work, checkpoint)
@@ -104,7 +104,14 @@ const teacherSize = (job: FinetuneJob | PruneJob, { config }: Checkpoint): numbe
 
 function heldModel(work: Work, { config, dtype }: Checkpoint): HeldModel {
   const int8 = holdsInt8(work)
-  return { config, int8, widensLinears: int8 || dtype !== 'float32', widensTables: dtype !== 'float32' }
+  const widens = dtype !== 'float32'
+  return {
+    config,
+    int8,
+    widensLinears: int8 || widens,
+    widensTables: widens,
+    copiesBits: !int8 && dtype === 'bfloat16',
+  }
 }
 
 function workBytes(work: Computing, checkpoint: Checkpoint): number {
@@ -157,7 +164,7 @@ function measureBytes(model: HeldModel, { batchSize, sequenceLength, calibration
   const inputs =
     Math.max(0, calibrationSamples - batchSize) * sequenceLength * config.hiddenSize * (config.layers.length + 1)
   const moments = 8 * 2 * config.hiddenSize ** 2 * (config.layers.length + 1)
-  return oneAfterTheOther(4 * gradients, 4 * (3.5 * largestBlock(config) + inputs), moments)
+  return oneAfterTheOther(4 * gradients, 4 * (4.5 * largestBlock(config) + inputs), moments)
 }
 
 /** The largest tensor on its way into the file, and those before it that are not collected yet. */

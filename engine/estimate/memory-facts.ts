@@ -12,6 +12,8 @@ export interface HeldModel {
   /** Weights of linear layers; the embedding and the head of the model. */
   widensLinears: boolean
   widensTables: boolean
+  /** Whether the bits of what is widened are copied first: no input of a graph can be bfloat16. */
+  copiesBits: boolean
 }
 
 /**
@@ -26,7 +28,7 @@ export const logitArrays = 3
  * leaves is not always found again. Large ones are mapped (`resources/engine-environment.json`) and leave none.
  */
 const headCopies = { once: 1.7, pieces: 3, mapped: 1.1 }
-const mappedFloats = 2 ** 23
+const mappedFloats = 3 * 2 ** 20
 /** What pieces of work leave of the room of those before them. */
 const leftOver = 0.6
 
@@ -35,6 +37,18 @@ export function widenedHead({ config, widensTables }: HeldModel, how: 'once' | '
   if (!widensTables) return 0
   const head = config.vocabularySize * config.hiddenSize
   return headCopies[head >= mappedFloats ? 'mapped' : how] * head
+}
+
+/**
+ * Floats beside the weights of a block that are widened: small ones lie among others, not mapped on their own, and those of the
+ * next block do not always find their room again; and the bits of one weight, where they are copied.
+ */
+export function besideWidened({ config, copiesBits }: HeldModel): number {
+  const small = (layer: number) =>
+    sum(linearsOf(config, layer).map(({ outputs, inputs }) => (outputs * inputs < mappedFloats ? outputs * inputs : 0)))
+  const layers = [...config.layers.keys()]
+  const times = Math.min(4, 1 + layers.length / 10)
+  return times * Math.max(...layers.map(small)) + (copiesBits ? widestOf(config) / 2 : 0)
 }
 
 /** What is held by pieces of work that follow each other: what one frees does not always fit the next. */

@@ -5,6 +5,7 @@ import { patchFloats } from './forward-memory.ts'
 import {
   adapterFloats,
   type AdapterSize,
+  besideWidened,
   type HeldModel,
   largestBlock,
   logitArrays,
@@ -72,10 +73,15 @@ const adapterArrays = 5
 const tileArrays = 5
 const tileElements = 2 ** 20
 
+/** What one block's widened weights leave unused of the room of those before them comes on top. */
+const unreused = 1.15
+
 /** ONNX Runtime widens 16 bits once in a graph, and 8 bits anew for every product, some of them ahead of it. */
-function widenedFloats({ config, widensLinears, int8 }: HeldModel, keeps: boolean): number {
+function widenedFloats(model: HeldModel, keeps: boolean): number {
+  const { config, widensLinears, int8 } = model
   if (!widensLinears) return 0
-  if (!keeps) return largestBlock(config) + (int8 ? widestOf(config) : 0)
+  if (!keeps)
+    return int8 ? largestBlock(config) + widestOf(config) : unreused * largestBlock(config) + besideWidened(model)
   return int8 ? largestBlock(config) + 0.2 * sum(layerWeights(config)) : sum(layerWeights(config))
 }
 

@@ -60,20 +60,21 @@ export function exportMemory(job: ExportJob, checkpoint: Checkpoint): number {
 /** What a pass over one text takes beside the weights, and of those what the allocator cannot use. */
 const [passBytes, calibrationPassBytes] = [80e6, 200e6]
 const slack = 1.25
-/** Of one model, what still lies there when the next is read: a part of its weights, up to so much. */
-const leftBehind = { share: 0.65, most: 300e6 }
+/** Of weights of 16 bits, what still lies there when the next model is read: a part of them, up to so much. */
+const leftBehind = { share: 0.3, most: 300e6 }
 /** Bfloat16 becomes another type by way of 32 bits, some of which wait to be collected. */
-const converted = { share: 0.5, most: 100e6 }
+const converted = { share: 0.35, most: 100e6 }
 
-/** Bytes that reading a file back and running it takes: blocks become numbers of 32 bits. */
+/** Bytes that reading a file back and running it takes, and the checkpoint itself before: blocks become numbers of 32 bits. */
 export function proofMemory(job: ExportJob, { bytes, parameters, dtype, config }: Checkpoint): number {
-  const weights = Math.max(bytes, parameters * provedBytes(job, dtype))
+  const proved = provedBytes(job, dtype)
   // Numbers of 16 bits are widened, those of a block at once and those of the head.
-  const widest = Math.max(...layerWeights(config)) + config.vocabularySize * config.hiddenSize
-  const waiting = [leftBehind, ...(dtype === 'bfloat16' ? [converted] : [])].map(({ share, most }) =>
-    Math.min(share * weights, most),
-  )
-  return passBytes + slack * (weights + 4 * widest) + sum(waiting)
+  const widest = 4 * (Math.max(...layerWeights(config)) + config.vocabularySize * config.hiddenSize)
+  const own = bytes + (dtype === 'float32' ? 0 : widest)
+  const written = parameters * proved + (proved === 2 ? widest : 0)
+  const parts = dtype === 'float32' ? [] : [leftBehind, ...(dtype === 'bfloat16' ? [converted] : [])]
+  const waiting = parts.map(({ share, most }) => Math.min(share * Math.max(bytes, parameters * proved), most))
+  return passBytes + slack * Math.max(own, written) + sum(waiting)
 }
 
 /** Bytes that a number takes in the model that is read back. */

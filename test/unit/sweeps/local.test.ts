@@ -15,7 +15,8 @@ const task = (name: string, threads?: number) => {
   const job = pruneSchema.parse({ kind: 'prune', checkpoint: 'model', data: ['text.txt'], out, threads })
   return { name, job: { ...job, out } }
 }
-const threadsOf = (name: string, atOnce: number, threads?: number) => withThreads(task(name, threads), atOnce).job.threads
+const threadsOf = (name: string, atOnce: number, threads?: number) =>
+  withThreads(task(name, threads), atOnce).job.threads
 
 test('tasks share the threads, unless they say how many they take', () => {
   const all = availableParallelism()
