@@ -1,5 +1,6 @@
-// Runs files of node:test, as many at a time as there are cores, in the order of its arguments: `node --test` sorts them, and
-// leaves a core idle. Words that begin with a dash go to every file's process.
+// Runs files of node:test in the order of its arguments, one more at a time than there are cores, since some of them wait for
+// other programs most of the time: `node --test` sorts them, and leaves a core idle. Words that begin with a dash go to every
+// file's process.
 import { createWriteStream } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { run } from 'node:test'
@@ -11,7 +12,7 @@ const stop = new AbortController()
 const tests = run({
   files: words.filter((word) => !word.startsWith('-')),
   execArgv: words.filter((word) => word.startsWith('-')),
-  concurrency: Math.max(2, availableParallelism()),
+  concurrency: 1 + Math.max(2, availableParallelism()),
   signal: stop.signal,
 })
 tests.on('test:fail', () => (process.exitCode = 1))

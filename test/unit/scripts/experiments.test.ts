@@ -56,20 +56,28 @@ test('the report of a sweep has what all runs share that is not the default, and
   assert.match(reportText(outcome, [], []), /## Settings\n\n.*\n\n\| setting[^#]*\| `rank` \| `4` \| `8` \|/)
 })
 
+const ranBy = (name: string, type: string): Ran => ({
+  runner: name === 'Secateur' ? 'secateur' : 'llama.cpp',
+  name,
+  type,
+  device: 'processor',
+  threads: 1,
+  proof: null,
+  why: null,
+})
+
 test('the report of a sweep says what wrote its examples, once for all that it wrote', () => {
   const sweep = sweepSchema.parse({ kind: 'sweep', checkpoint: 'model', out: 'sweep', base: { data: ['text.txt'] } })
-  const ran = (name: string, type: string): Ran => ({
-    ...{ runner: name === 'Secateur' ? 'secateur' : 'llama.cpp', name, type },
-    ...{ device: 'processor', threads: 1, proof: null, why: null },
-  })
   const examples = ['dense', 'loraprune', 'magnitude'].map((name) => ({
-    ...{ name, examples: [{ prompt: 'The baker', text: ` of ${name}` }], ran: ran('llama.cpp', 'f16') },
+    name,
+    examples: [{ prompt: 'The baker', text: ` of ${name}` }],
+    ran: ranBy('llama.cpp', 'f16'),
   }))
   const text = (all: typeof examples) =>
     reportText({ sweep, results: [], runs: 2, failures: [], dense: null, examples: all }, [], [])
   assert.match(text(examples), /\*\*magnitude:\*\*  of magnitude\n\nWritten by llama\.cpp \(f16\)\.\n$/)
   assert.match(
-    text(examples.with(2, { ...examples[2]!, ran: ran('Secateur', 'bfloat16') })),
+    text(examples.with(2, { ...examples[2]!, ran: ranBy('Secateur', 'bfloat16') })),
     /\n\nWritten by llama\.cpp \(f16\): dense; loraprune\.\n\nWritten by Secateur \(bfloat16\): magnitude\.\n$/,
   )
 })
