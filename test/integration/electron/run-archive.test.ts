@@ -122,7 +122,7 @@ for (const [what, entries, message] of hostile)
     assert.deepEqual(readdirSync(folder).sort(), before)
   })
 
-test('wherever an archive is cut, it is called damaged and nothing is left behind', async () => {
+test('wherever an archive is cut or damaged, it is refused and nothing is left behind', async () => {
   const run = makeRun('many')
   for (let at = 0; at < 400; at++) {
     const noise = Array.from({ length: 60 }, (_, i) => Math.imul(i * 400 + at, 2654435761) >>> 8).join('')
@@ -141,7 +141,9 @@ test('wherever an archive is cut, it is called damaged and nothing is left behin
     const damaged = at % 2 === 0 ? bytes.subarray(0, Math.floor((bytes.length * at) / 20)) : bytes
     if (at % 2 === 1) damaged.fill(0xa5, Math.floor((bytes.length * at) / 20), Math.floor((bytes.length * at) / 20) + 8)
     writeFileSync(cut, damaged)
-    await assert.rejects(unpackRun(cut, join(folder, 'cut'), control), /is damaged/)
+    // What is damaged may unpack to another path before its end says that it is damaged.
+    const refusal = at % 2 === 0 ? /is damaged/ : /cut-anywhere\.tar\.gz: (is damaged|holds .*, which )/
+    await assert.rejects(unpackRun(cut, join(folder, 'cut'), control), refusal)
     assert.deepEqual(readdirSync(folder).sort(), before)
   }
   rmSync(cut)
