@@ -122,7 +122,9 @@ for (const [what, entries, message] of hostile)
     assert.deepEqual(readdirSync(folder).sort(), before)
   })
 
-test('wherever an archive is cut or damaged, it is refused and nothing is left behind', async () => {
+test('wherever an archive is cut, it is called damaged and nothing is left behind', async (t) => {
+  // The date is in the archive: the same bytes are damaged every time.
+  t.mock.timers.enable({ apis: ['Date'], now: Date.UTC(2026, 0, 1) })
   const run = makeRun('many')
   for (let at = 0; at < 400; at++) {
     const noise = Array.from({ length: 60 }, (_, i) => Math.imul(i * 400 + at, 2654435761) >>> 8).join('')
@@ -141,9 +143,7 @@ test('wherever an archive is cut or damaged, it is refused and nothing is left b
     const damaged = at % 2 === 0 ? bytes.subarray(0, Math.floor((bytes.length * at) / 20)) : bytes
     if (at % 2 === 1) damaged.fill(0xa5, Math.floor((bytes.length * at) / 20), Math.floor((bytes.length * at) / 20) + 8)
     writeFileSync(cut, damaged)
-    // What is damaged may unpack to another path before its end says that it is damaged.
-    const refusal = at % 2 === 0 ? /is damaged/ : /cut-anywhere\.tar\.gz: (is damaged|holds .*, which )/
-    await assert.rejects(unpackRun(cut, join(folder, 'cut'), control), refusal)
+    await assert.rejects(unpackRun(cut, join(folder, 'cut'), control), /is damaged/)
     assert.deepEqual(readdirSync(folder).sort(), before)
   }
   rmSync(cut)
