@@ -37,6 +37,21 @@ export const ranSchema = z.object({
 })
 export type Ran = z.infer<typeof ranSchema>
 
+/**
+ * What wrote the examples of several checkpoints, in the words of `text`, and the names of those it wrote for; null where that
+ * is all of them.
+ */
+export function writersOf(
+  examples: readonly { name: string; ran?: Ran | undefined }[],
+  text: (ran: Ran) => string,
+): { by: string; names: string[] | null }[] {
+  const named = examples.flatMap(({ name, ran }) => (ran ? [{ name, by: text(ran) }] : []))
+  return [...Map.groupBy(named, ({ by }) => by)].map(([by, of]) => ({
+    by,
+    names: of.length === examples.length ? null : of.map(({ name }) => name),
+  }))
+}
+
 /** A GGUF file that was written for llama.cpp, and is kept. */
 const keptFile = z.object({
   file: z.string(),

@@ -1,6 +1,6 @@
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Ran, Scores, SweepJob } from '../contract/index.ts'
+import { type Ran, type Scores, type SweepJob, writersOf } from '../contract/index.ts'
 import { writeFileAtomically } from '../shared/files.ts'
 import { changedSettings, settingsTable } from './changed-settings.ts'
 import { expandSweep } from './expand.ts'
@@ -75,15 +75,12 @@ function examplesText(all: SweepOutcome['examples']): string[] {
           .map(({ text }) => `**${name}:** ${text.replaceAll('\n', ' ')}`),
       ),
     ]),
-    ...writersOf(all),
+    ...writerLines(all),
   ]
 }
 
-/** A sentence for each program that wrote examples: one for all of them where there is one. */
-function writersOf(all: SweepOutcome['examples']): string[] {
-  const named = all.flatMap(({ name, ran }) => (ran ? [{ name, by: `${ran.name} (${ran.type})` }] : []))
-  const groups = [...Map.groupBy(named, ({ by }) => by)]
-  return groups.map(([by, of]) =>
-    of.length === all.length ? `Written by ${by}.` : `Written by ${by}: ${of.map(({ name }) => name).join('; ')}.`,
+/** A sentence for each program that wrote examples. */
+const writerLines = (all: SweepOutcome['examples']): string[] =>
+  writersOf(all, ({ name, type }) => `${name} (${type})`).map(
+    ({ by, names }) => `Written by ${by}${names === null ? '' : `: ${names.join('; ')}`}.`,
   )
-}

@@ -55,8 +55,6 @@ class HumanReporter implements Reporter {
   #stageStarted = 0
   #removal: Removal | undefined
   #overall: Overall | null = null
-  /** Whether what is shown is one of several items of its stage. */
-  #hasParts = false
   readonly text = (more: string) => void process.stdout.write(more)
 
   constructor(terminal: boolean) {
@@ -76,13 +74,11 @@ class HumanReporter implements Reporter {
         this.#overall = event.overall
         return
       case 'progress':
-        this.#hasParts = (event.parts?.total ?? 1) > 1
         // What is left is that of the stage, and where that has parts not of the one that is shown.
         return event.parts
-          ? this.#progress(event.item ?? event.stage, event.done, event.total, '')
+          ? this.#progress(event.item ?? event.stage, event.done, event.total, '', undefined, event.parts.total > 1)
           : this.#progress(event.item ?? event.stage, event.done, event.total, '', event.secondsLeft)
       case 'step':
-        this.#hasParts = false
         return this.#progress(
           'training',
           event.metrics.step,
@@ -103,7 +99,8 @@ class HumanReporter implements Reporter {
     }
   }
 
-  #progress(stage: string, done: number, total: number, text: string, secondsLeft?: number): void {
+  /** @param isPart whether what is shown is one of several items of its stage */
+  #progress(stage: string, done: number, total: number, text: string, secondsLeft?: number, isPart = false): void {
     const now = performance.now()
     if (stage !== this.#stage) {
       this.#clear()
@@ -117,18 +114,18 @@ class HumanReporter implements Reporter {
     if (this.#terminal && total > 0) {
       this.#bar ??= this.#newBar(total)
       this.#bar.setTotal(total)
-      this.#bar.update(done, { stage, text, left, run: this.#run() })
+      this.#bar.update(done, { stage, text, left, run: this.#run(isPart) })
     } else if ((now - this.#lastLine > 2000 && now - this.#stageStarted > 1000) || (text !== '' && done === total)) {
       this.#lastLine = now
       const share = total > 0 ? `${Math.floor((100 * done) / total)}%` : numberText(done)
-      process.stderr.write(`${stage} ${share}${text === '' ? '' : ` ${text}`}${left}${this.#run()}\n`)
+      process.stderr.write(`${stage} ${share}${text === '' ? '' : ` ${text}`}${left}${this.#run(isPart)}\n`)
     }
   }
 
   /** How far the run is as a whole, where it has more phases or items than the one that is shown. */
-  #run(): string {
+  #run(isPart: boolean): string {
     const { phases = [], fraction = null, secondsLeft = null } = this.#overall ?? {}
-    if ((phases.length < 2 && !this.#hasParts) || fraction === null) return ''
+    if ((phases.length < 2 && !isPart) || fraction === null) return ''
     return ` (run: ${Math.floor(100 * fraction)}%${secondsLeft === null ? '' : `, ${duration(secondsLeft)} left`})`
   }
 
