@@ -68,7 +68,8 @@ export type Offer = z.infer<typeof offerSchema>
 /** Requests about the places of the library. */
 export const libraryFolderMethods = {
   'libraryFolders.get': [nothing, libraryFoldersSchema],
-  'libraryFolders.add': [z.strictObject({ path, use: z.enum(['kept', 'watched']) }), done],
+  /** The answer's path is the given one with its links followed, as the folder is listed. */
+  'libraryFolders.add': [z.strictObject({ path, use: z.enum(['kept', 'watched']) }), z.object({ path })],
   /** Forgets a folder, and nothing in it. */
   'libraryFolders.remove': [z.strictObject({ id }), done],
   /** Looks through all watched folders again. */

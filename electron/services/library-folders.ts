@@ -60,16 +60,17 @@ export class LibraryFolders {
   /**
    * Adds a folder that is there.
    *
+   * @returns its path with links followed, as it is listed
    * @throws ProblemError where it is none, or models in it would be found twice
    */
-  async add(given: string, use: LibraryFolderRow['use']): Promise<undefined> {
+  async add(given: string, use: LibraryFolderRow['use']): Promise<{ path: string }> {
     if (use === 'kept') await mkdir(resolve(given), { recursive: true })
     const path = await realpath(resolve(given))
     await requireAllowed(this.#context.options.platform, [path])
     if (!(await stat(path)).isDirectory())
       throw new ProblemError('bad-file', `${given} is a file, not a folder.`, { file: given, field: 'path' })
     const others = this.#folders.all(use)
-    if (others.some((other) => other.path === path)) return undefined
+    if (others.some((other) => other.path === path)) return { path }
     const above = use === 'watched' && others.find((other) => isWithin(path, [other.path]))
     if (above)
       throw new ProblemError('conflict', `${path} is in ${above.path}, which is watched already.`, { field: 'path' })
@@ -77,7 +78,7 @@ export class LibraryFolders {
     this.#folders.insert({ path, use, mount: await mountOf(path), scanned: null, report: null })
     this.#context.emit('libraryFolders', {})
     if (use === 'watched') this.#context.inBackground(this.#passes.ask())
-    return undefined
+    return { path }
   }
 
   /** A model at that place is offered no more, since it was just taken out of the library. */

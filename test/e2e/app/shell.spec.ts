@@ -1,7 +1,14 @@
+import type { Page } from '@playwright/test'
+import { mkdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname } from 'node:path'
+import { z } from 'zod'
 import { expect, test } from './fixtures.ts'
+import { scratchFolder } from './scratch.ts'
 
 // Of its own: the library is empty.
 test.use({ appOf: 'empty' })
+const scratch = scratchFolder('shell')
 
 test('the app opens without an error and says that it is connected', async ({ app }) => {
   const errors: string[] = []
@@ -71,3 +78,64 @@ test('fields with nothing to choose from say so', async ({ app: { page } }) => {
   }
   await expect(page.getByText('None is chosen. Perplexity is measured on any text')).toBeVisible()
 })
+
+test('a folder is chosen once it was read, and never the one that was left for it', async ({ app }) => {
+  test.skip(app.shell === 'electron', 'Electron: the dialogs are of the system')
+  const inner = scratch('inner')
+  mkdirSync(inner)
+  const page = await app.page.context().newPage()
+  const lists = await slowAnswers(page, 'folders.list')
+  await page.goto(new URL('#/library', app.page.url()).href)
+  await page.getByRole('button', { name: 'Folders' }).click()
+  await page.getByRole('button', { name: 'Watch a folder…' }).click()
+  const dialog = page.getByRole('dialog', { name: 'Watch a folder' })
+  const choose = dialog.getByRole('button', { name: 'Choose folder' })
+  const up = dialog.getByRole('button', { name: 'Up one folder' })
+  const entry = (name: string) => dialog.getByRole('button', { name, exact: true })
+  await entry(tmpdir()).click()
+  await dialog.getByLabel('Filter by name').fill(basename(dirname(inner)))
+  await entry(basename(dirname(inner))).click()
+  await expect(dialog).toContainText(dirname(inner))
+  await expect(choose).toBeEnabled()
+
+  lists.hold()
+  await entry('inner').click()
+  await expect(dialog).toContainText(inner)
+  await expect(choose).toBeDisabled()
+  await expect(up).toBeDisabled()
+  lists.release()
+  await expect(choose).toBeEnabled()
+  await up.click()
+  await expect(entry('inner')).toBeVisible()
+  await page.close()
+})
+
+/** Between a page that is opened after it and the host: answers to one method wait from `hold` to `release`. */
+async function slowAnswers(page: Page, method: string) {
+  let held: (() => void)[] | null = null
+  const asked = new Set<unknown>()
+  const envelope = z.object({ i: z.string().optional(), a: z.array(z.unknown()).optional() })
+  await page.routeWebSocket(/./, (socket) => {
+    const host = socket.connectToServer()
+    socket.onMessage((text) => {
+      const { i, a } = envelope.parse(JSON.parse(String(text)))
+      if (a?.[0] === method) asked.add(i)
+      host.send(text)
+    })
+    host.onMessage((text) => {
+      const { i } = envelope.parse(JSON.parse(String(text)))
+      if (held && asked.has(i)) held.push(() => socket.send(text))
+      else socket.send(text)
+    })
+  })
+  return {
+    hold: () => {
+      held = []
+    },
+    release: () => {
+      const answers = held ?? []
+      held = null
+      for (const answer of answers) answer()
+    },
+  }
+}

@@ -102,7 +102,8 @@ test('folders are named once: one in another is watched with it, and removing on
   await assert.rejects(library.folders.add(join(drive, 'one'), 'watched'), /is in .*drive, which is watched already/)
   await assert.rejects(library.folders.add(join(drive, 'one/config.json'), 'watched'), /is a file, not a folder/)
   symlinkSync(drive, join(root, 'link'))
-  await library.folders.add(join(root, 'link'), 'watched')
+  const added = await library.folders.add(join(root, 'link'), 'watched')
+  assert.equal(added.path, realpathSync(drive))
   assert.equal((await folders()).watched.length, 1)
   const { id } = (await folders()).watched[0]!
   await handlers['libraryFolders.remove']({ id })

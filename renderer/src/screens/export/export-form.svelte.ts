@@ -45,8 +45,14 @@ export class ExportForm {
   readonly otherProblem = $derived(
     this.placeProblem || this.estimate.problem?.field === 'calibrate' ? undefined : this.estimate.problem,
   )
+  /** Until a name is offered for what is chosen now, that of the last choice still stands in the field. */
+  readonly #isNamed = $derived(this.draft.place !== null || !this.#offered.loading)
   readonly ready = $derived(
-    this.job !== null && !this.estimate.refuses && this.estimate.problem === undefined && this.answer !== undefined,
+    this.#isNamed &&
+      this.job !== null &&
+      !this.estimate.refuses &&
+      this.estimate.problem === undefined &&
+      this.answer !== undefined,
   )
 
   constructor(checkpoint: () => CheckpointDetail) {
