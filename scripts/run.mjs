@@ -46,6 +46,7 @@ const watchSteps = ({ flags, tests }) => [['tests', [node, '--test', '--watch', 
 
 /** Benchmarks that take turns with other programs, or measure one thing, by the word that `npm run bench` takes. */
 const benchmarks = {
+  'card-token': 'card-token.ts',
   training: 'training.ts',
   models: 'peft.ts',
   generation: 'generation.ts',

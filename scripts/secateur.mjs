@@ -8,7 +8,7 @@ import { root, setUp } from './setup.mjs'
 
 // ONNX Runtime allocates and frees the same large blocks at every step. glibc is told to keep them instead of handing
 // each back to the system and having every page zeroed again: measured, this is worth a factor of two on small models.
-// Blocks of 32 MB and more are handed back all the same: kept, they leave holes that small arrays break, and every next
+// Blocks of 12 MB and more are handed back all the same: kept, they leave holes that small arrays break, and every next
 // one makes the process grow, to several times of what it needs (docs/performance.md).
 // V8 is told to look through its youngest objects often: most are views of arrays far larger than they seem to it.
 const memory = JSON.parse(readFileSync(join(root, 'resources/engine-environment.json'), 'utf8'))

@@ -1,5 +1,5 @@
 import type { FrozenWeight } from '../tensor/frozen-weight.ts'
-import { tf } from '../tensor/tf.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
 
 /** What a back end may offer beyond the `KernelBackend` of TensorFlow.js. Each extra has a default: see `defaults`. */
 export interface BackendExtras {
@@ -13,7 +13,13 @@ export interface BackendExtras {
    * a back end that records computes them at once. By default the work is simply done.
    */
   atOnce<Result>(work: () => Result): Result
-  /** Bytes of memory that this takes beside what is computed: code and threads. None by default. */
+  /**
+   * Does work that comes again with other values of its inputs, and remembers it, where recording it anew would take the host
+   * longer than it takes the card. What else the work reads stays as it is, and shapes do not depend on the inputs' values. Null, the default,
+   * where nothing is gained.
+   */
+  readonly recordWork: ((inputs: readonly Tensor[], work: () => Tensor) => RecordedWork) | null
+  /** Bytes of memory that `atOnce` takes beside what is computed: code and threads. None by default. */
   readonly atOnceBytes: number
   /** By default few enough logits to stay in a processor's last cache. */
   readonly logitsAtOnce: LogitsAtOnce
@@ -23,6 +29,18 @@ export interface BackendExtras {
   weightRoom(): WeightRoom
   /** Hears that a model is not needed any more. By default nothing needs to be done for its memory to be free. */
   weightsDropped(): void
+}
+
+/** Values of a tensor, as they lie in its memory. */
+export type StepValues = Float32Array | Int32Array
+
+/** Work that was done once. Its inputs are the caller's, and stay until this is disposed of. */
+export interface RecordedWork {
+  /** What it came to the first time. */
+  first: Float32Array
+  /** What it comes to with these values of its inputs; null where it must be recorded again, since weights were moved. */
+  again(values: readonly StepValues[]): Float32Array | null
+  dispose(): void
 }
 
 /** How many logits a back end should hold at once. Fewer cost more passes over the head's weight; more cost memory. */
@@ -52,6 +70,7 @@ export interface WeightHolder {
 const defaults: BackendExtras = {
   flush() {},
   atOnce: (work) => work(),
+  recordWork: null,
   atOnceBytes: 0,
   logitsAtOnce: { handy: 2 ** 21, most: 2 ** 23, rows: 128 },
   weightHolder: null,

@@ -39,8 +39,8 @@ import type { FrozenWeight, Weight } from '../tensor/frozen-weight.ts'
  * LoraLinearInputGrad dy<i>, a<i>, b<i>, keep<i>, narrow where LoraLinearGrad gave it -> dx [n, in], summed over projections
  * CacheRoom           cache [rows, places, heads, headSize] -> the same with places up to capacity, the new ones of any finite
  *                     numbers
- * CachePlace          cache [rows, places, heads, headSize], more [rows, 1, heads, headSize] -> the cache with more at place, which
- *                     may be the same memory
+ * CachePlace          cache [rows, places, heads, headSize], more [rows, 1, heads, headSize], place int32 [1] -> the cache with more at
+ *                     that place, which may be the same memory
  * GroupImportance     a [rank, in], b [out, rank], gradientA, gradientB shaped as they, of a weight [out, in]
  *                     -> see `adapterImportance`: [out] or [in]
  * SumsOfSquares       x0, x1, ... of any shapes -> numbers that add up to the sum of the squares of all their elements
@@ -79,7 +79,7 @@ export interface FusedAttributes {
   LoraLinearGrad: Projections
   LoraLinearInputGrad: Projections
   CacheRoom: { capacity: number }
-  CachePlace: { place: number }
+  CachePlace: NoAttributes
   GroupImportance: { weight: Weight; scale: number; power: 1 | 2; along: 'rows' | 'columns' }
   SumsOfSquares: NoAttributes
   AdamWUpdate: { beta1: number; beta2: number; epsilon: number }

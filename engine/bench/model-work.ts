@@ -6,6 +6,7 @@ import { CausalScoring } from '../evaluation/causal-scoring.ts'
 import { disposeMatrices } from '../lora/adapter.ts'
 import { disposeModel } from '../models/load.ts'
 import { peakMemory } from '../estimate/memory.ts'
+import { type TokenWork, tokenWork } from './card-token.ts'
 import { randomModel } from './random-model.ts'
 import { configOf, type ShapeName } from './shapes.ts'
 import { subjectOf } from './subject.ts'
@@ -26,6 +27,8 @@ export interface ModelSpeed {
   promptTokensPerSecond: number
   /** One sequence, token by token. */
   generatedTokensPerSecond: number
+  /** What a token of that takes beside waiting for the card; null where the processor computes. */
+  generatedToken: TokenWork | null
   /** Bytes on the card at most; null where the processor computes. */
   deviceBytes: number | null
   hostBytes: number
@@ -73,7 +76,8 @@ export async function measureModel(shape: ShapeName, settings: WorkSettings): Pr
       promptTimes.push((performance.now() - started) / 1000)
       look()
     }
-    const { generatedTokensPerSecond } = await measureLatency(model, { prompt: 16, tokens: 16, repeats: 1, signal })
+    const { generatedTokensPerSecond } = await measureLatency(model, { ...generated, repeats: 1, signal })
+    const generatedToken = card && tokenWork(model, card, generated)
     look()
     return {
       shape,
@@ -86,6 +90,7 @@ export async function measureModel(shape: ShapeName, settings: WorkSettings): Pr
       scoringSeconds: median(scoringTimes.slice(1)),
       promptTokensPerSecond: ids.length / median(promptTimes.slice(1)),
       generatedTokensPerSecond,
+      generatedToken,
       deviceBytes: card ? deviceBytes : null,
       hostBytes: peakMemory().peakMemoryBytes,
     }
@@ -95,6 +100,8 @@ export async function measureModel(shape: ShapeName, settings: WorkSettings): Pr
     disposeModel(model)
   }
 }
+
+const generated = { prompt: 16, tokens: 64 }
 
 /** Median seconds of synchronous work, after once that compiles. */
 function medianSeconds(repeats: number, signal: AbortSignal, work: () => void): number {

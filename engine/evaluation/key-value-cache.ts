@@ -1,9 +1,19 @@
-import { backendExtras, flushBackend } from '../backends/extras.ts'
+import { backendExtras, flushBackend, type RecordedWork, type StepValues } from '../backends/extras.ts'
 import { type Adapter, lowRankOf } from '../lora/adapter.ts'
-import type { LayerCache, LayerMask, Model, Pass } from '../models/family.ts'
-import { embedIds, forward, languageFamily, logits } from '../models/forward.ts'
+import type { LayerCache, LayerMask, Model, Pass, StepPass } from '../models/family.ts'
+import { forward, languageFamily, logits } from '../models/forward.ts'
 import { hasCheapRoom, withPlace, withRoom } from '../ops/cache.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
+
+type RecordWork = NonNullable<ReturnType<typeof backendExtras>['recordWork']>
+
+/** One token a row, and all tensors that depend on which token it is and where it stands. */
+interface Step extends Disposable {
+  pass: StepPass
+  /** int32 [rows] */
+  ids: Tensor
+  tensors: readonly Tensor[]
+}
 
 /** Places by which a cache grows at least. */
 const cacheStep = 64
@@ -26,6 +36,7 @@ export class KeyValueCache {
   #layers: LayerCache[] = []
   #length = 0
   #capacity = 0
+  #recorded: { work: RecordedWork; step: Step } | null = null
 
   /** @param limit places at most */
   constructor(model: Model, limit: number, changes: Changes) {
@@ -45,29 +56,73 @@ export class KeyValueCache {
     const isPadded = starts.some((start) => start > 0)
     using pass = family.makePass(config, prompts.length, width, isPadded ? fromStarts(starts, width) : {})
     this.#starts = starts
-    const ids = prompts.flatMap((prompt, row) => [...Array<number>(starts[row]!).fill(0), ...prompt])
-    const result = this.#run(ids, pass, (keys, values) => ({ keys, values }))
+    const ids = tf.tensor1d(
+      prompts.flatMap((prompt, row) => [...Array<number>(starts[row]!).fill(0), ...prompt]),
+      'int32',
+    )
+    const scores = this.#run(ids, pass, (keys, values) => ({ keys, values }))
     this.#length = width
     this.#capacity = width
-    return result
+    const values = scores.dataSync() as Float32Array
+    tf.dispose([ids, scores])
+    return values
   }
 
   /** Computes one more token of each row; logits [rows * vocabulary] after them. */
   next(ids: readonly number[]): Float32Array {
     if (this.#length === this.#capacity) this.#grow()
-    const family = languageFamily(this.#model)
-    using pass = family.makeStep(this.#model.config, this.#length, this.#capacity, this.#starts)
-    return backendExtras().atOnce(() => {
-      const result = this.#run(ids, pass, (keys, values, layer) => ({
-        keys: withPlace(this.#layers[layer]!.keys, keys, this.#length),
-        values: withPlace(this.#layers[layer]!.values, values, this.#length),
-      }))
-      this.#length++
-      return result
-    })
+    const extras = backendExtras()
+    const scores = extras.recordWork ? this.#again(ids, extras.recordWork) : extras.atOnce(() => this.#once(ids))
+    this.#length++
+    return scores
+  }
+
+  #once(ids: readonly number[]): Float32Array {
+    using step = this.#makeStep(ids)
+    const scores = this.#step(step)
+    const values = scores.dataSync() as Float32Array
+    scores.dispose()
+    return values
+  }
+
+  /** One token of each row is the same work as the one before, with other values. */
+  #again(ids: readonly number[], recordWork: RecordWork): Float32Array {
+    const step = this.#makeStep(ids)
+    if (this.#recorded) {
+      const scores = this.#recorded.work.again(step.tensors.map((tensor) => tensor.dataSync() as StepValues))
+      if (scores) {
+        step[Symbol.dispose]()
+        return scores
+      }
+    }
+    this.#forgetRecorded()
+    const work = recordWork(step.tensors, () => this.#step(step))
+    this.#recorded = { work, step }
+    return work.first
+  }
+
+  #forgetRecorded(): void {
+    this.#recorded?.work.dispose()
+    this.#recorded?.step[Symbol.dispose]()
+    this.#recorded = null
+  }
+
+  #makeStep(ids: readonly number[]): Step {
+    const pass = languageFamily(this.#model).makeStep(this.#model.config, this.#length, this.#capacity, this.#starts)
+    const token = tf.tensor1d([...ids], 'int32')
+    const tensors = [token, ...pass.tensors]
+    return { pass, ids: token, tensors, [Symbol.dispose]: () => tf.dispose(tensors) }
+  }
+
+  #step({ ids, pass }: Step): Tensor {
+    return this.#run(ids, pass, (keys, values, layer) => ({
+      keys: withPlace(this.#layers[layer]!.keys, keys, pass.place),
+      values: withPlace(this.#layers[layer]!.values, values, pass.place),
+    }))
   }
 
   #grow(): void {
+    this.#forgetRecorded()
     const more = hasCheapRoom() ? Math.max(cacheStep, this.#capacity) : cacheStep
     const capacity = Math.min(this.#limit, Math.floor((this.#capacity + more) / cacheStep) * cacheStep)
     const extend = (tensor: Tensor) => {
@@ -80,14 +135,11 @@ export class KeyValueCache {
     flushBackend()
   }
 
-  #run(
-    ids: readonly number[],
-    pass: Pass,
-    extend: (keys: Tensor, values: Tensor, layer: number) => LayerCache,
-  ): Float32Array {
+  /** Logits [rows, vocabulary] after the last token of each row. */
+  #run(ids: Tensor, pass: Pass, extend: (keys: Tensor, values: Tensor, layer: number) => LayerCache): Tensor {
     const { adapter, masks } = this.#changes
     const caches: LayerCache[] = []
-    const x = forward(this.#model, embedIds(this.#model, ids), pass, {
+    const x = forward(this.#model, this.#model.family.embed(this.#model, ids), pass, {
       extras: (layer) => ({
         lowRank: adapter && lowRankOf(adapter, layer),
         mask: masks?.[layer],
@@ -100,18 +152,21 @@ export class KeyValueCache {
       // One token a row is so little work that all blocks run as one graph where there is one; a prompt runs block by block.
       flushes: pass.length > 1,
     })
-    this.dispose()
+    this.#disposeLayers()
     this.#layers = caches
     const last = tf.tidy(() => lastOfRows(x, pass))
     flushBackend()
     const scores = backendExtras().atOnce(() => tf.tidy(() => logits(last, this.#model)))
     tf.dispose([x, last])
-    const result = scores.dataSync() as Float32Array
-    scores.dispose()
-    return result
+    return scores
   }
 
   dispose(): void {
+    this.#forgetRecorded()
+    this.#disposeLayers()
+  }
+
+  #disposeLayers(): void {
     for (const { keys, values } of this.#layers) tf.dispose([keys, values])
     this.#layers = []
   }

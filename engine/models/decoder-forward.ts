@@ -6,7 +6,7 @@ import { rotary, rotaryFrequencies, type RotaryTable, rotaryTable } from '../ops
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { attendedInputs } from './attended-inputs.ts'
 import type { DecoderConfig } from './decoder-config.ts'
-import type { BlockExtras, Layer, Model, Pass, PassOptions } from './family.ts'
+import type { BlockExtras, Layer, Model, Pass, PassOptions, StepPass } from './family.ts'
 import type { LayerAttention, LayerShape } from './model-config.ts'
 
 const forbidden = -1e9
@@ -149,7 +149,12 @@ export function decoderPass(config: DecoderConfig, rows: number, length: number,
 }
 
 /** The pass of one token a row at `place` of a cache of `capacity`, whose rows begin at `starts`. */
-export function decoderStep(config: DecoderConfig, place: number, capacity: number, starts: readonly number[]): Pass {
+export function decoderStep(
+  config: DecoderConfig,
+  place: number,
+  capacity: number,
+  starts: readonly number[],
+): StepPass {
   const rows = starts.length
   const biasOf = (window: number | null): Tensor => {
     const bias = new Float32Array(rows * capacity).fill(forbidden)
@@ -160,7 +165,9 @@ export function decoderStep(config: DecoderConfig, place: number, capacity: numb
     return tf.tensor4d(bias, [rows, 1, 1, capacity])
   }
   const positions = starts.map((start) => place - start)
-  return passOf(config, rows, 1, positions, rows, biasOf)
+  const pass = passOf(config, rows, 1, positions, rows, biasOf)
+  const tensors = [tf.tensor1d([place], 'int32'), ...tensorsOf(pass)]
+  return { ...pass, place: tensors[0]!, tensors, [Symbol.dispose]: () => tf.dispose(tensors) }
 }
 
 function passOf(
@@ -191,12 +198,13 @@ function passOf(
       sliding: has(true) ? biasOf(config.slidingWindow) : null,
     },
   }
-  return {
-    ...pass,
-    [Symbol.dispose]() {
-      const made = Object.values(pass.positions).flatMap((two) => (two ? [two.query, two.key] : []))
-      tf.dispose(made.flatMap(({ cosine, sine }) => [cosine, sine]))
-      tf.dispose(Object.values(pass.bias).filter((bias) => bias !== null))
-    },
-  }
+  return { ...pass, [Symbol.dispose]: () => tf.dispose(tensorsOf(pass)) }
+}
+
+function tensorsOf({ positions, bias }: Pick<DecoderPass, 'positions' | 'bias'>): Tensor[] {
+  const tables = Object.values(positions).flatMap((two) => (two ? [two.query, two.key] : []))
+  return [
+    ...tables.flatMap(({ cosine, sine }) => [cosine, sine]),
+    ...Object.values(bias).filter((each) => each !== null),
+  ]
 }

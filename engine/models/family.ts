@@ -114,6 +114,14 @@ export interface Pass extends Disposable {
   length: number
 }
 
+/** The pass of one token a row. Another one of the same shapes differs by the values of its tensors alone. */
+export interface StepPass extends Pass {
+  /** Where in the cache the token belongs: int32 [1]. */
+  place: Tensor
+  /** All of its tensors, in an order that each step has. */
+  tensors: readonly Tensor[]
+}
+
 export interface PassOptions {
   /** Position of each token [rows * length] where rows do not simply count from 0. */
   positions?: ArrayLike<number> | undefined
@@ -179,7 +187,7 @@ export interface DecoderFamily<Config extends ModelConfig = ModelConfig> extends
    *
    * @param starts the place of each row's first token: texts of different lengths end together
    */
-  makeStep(config: Config, place: number, capacity: number, starts: readonly number[]): Pass
+  makeStep(config: Config, place: number, capacity: number, starts: readonly number[]): StepPass
   /** @param ids int32 [n] @returns [n, hidden] */
   embed(model: Model, ids: Tensor): Tensor
   /** What comes after the last block. */

@@ -1,4 +1,4 @@
-import { type Tensor, tf } from '../tensor/tf.ts'
+import { type Tensor, type Tensor1D, tf } from '../tensor/tf.ts'
 import { fused, isFused } from './fused.ts'
 
 /** Whether longer arrays of keys and values cost no more than their memory: elsewhere each length compiles a graph. */
@@ -11,12 +11,15 @@ export function withRoom(cache: Tensor, capacity: number): Tensor {
   return fused('CacheRoom', { cache }, { capacity }, () => [tf.pad(cache, around)])[0]!
 }
 
-/** The cache with what belongs at a place [rows, 1, heads, headSize] in it, perhaps in the same memory: the one given is over. */
-export function withPlace(cache: Tensor, more: Tensor, place: number): Tensor {
-  return fused('CachePlace', { cache, more }, { place }, () => {
-    const here = new Float32Array(cache.shape[1]!)
-    here[place] = 1
+/**
+ * The cache with what belongs at a place [rows, 1, heads, headSize] in it, perhaps in the same memory: the one given is over.
+ *
+ * @param place int32 [1]
+ */
+export function withPlace(cache: Tensor, more: Tensor, place: Tensor): Tensor {
+  return fused('CachePlace', { cache, more, place }, {}, () => {
+    const here = tf.reshape(tf.oneHot(place as Tensor1D, cache.shape[1]!, 1, 0, 'float32'), [1, -1, 1, 1])
     // What stands there is zero.
-    return [tf.add(cache, tf.mul(more, tf.tensor4d(here, [1, here.length, 1, 1])))]
+    return [tf.add(cache, tf.mul(more, here))]
   })[0]!
 }

@@ -8,6 +8,7 @@ import {
   quantise,
 } from '../../engine/tensor/frozen-weight.ts'
 import { attention } from '../../engine/ops/attention.ts'
+import { withPlace, withRoom } from '../../engine/ops/cache.ts'
 import { crossEntropy, labelLogLikelihoods } from '../../engine/ops/cross-entropy.ts'
 import { gelu } from '../../engine/ops/gelu.ts'
 import { gatedActivation } from '../../engine/ops/gated-activation.ts'
@@ -41,6 +42,13 @@ add(
   'sum of squares of 20 tensors',
   Array.from({ length: 20 }, (_, i) => floats([1 + 37 * i, 1 + (i % 3)], i)),
   (...tensors) => sumOfSquares(tensors),
+  false,
+)
+
+add(
+  'a token in a cache of keys',
+  [floats([2, 3, 2, 5]), floats([2, 1, 2, 5], 2)],
+  (cache, more) => withPlace(withRoom(cache, 7), more, tf.tensor1d([4], 'int32')),
   false,
 )
 

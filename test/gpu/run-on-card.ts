@@ -12,6 +12,8 @@ export const quickFiles = [
   'test/conformance/shape.test.ts',
   'test/conformance/unary.test.ts',
   'test/unit/models/llama.test.ts',
+  'test/unit/evaluation/batch-generation.test.ts',
+  'test/gpu/generation.ts',
   'test/gpu/card.ts',
   'test/gpu/runs.ts',
 ]

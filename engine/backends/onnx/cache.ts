@@ -15,8 +15,9 @@ export function registerCaches(): void {
     }
     return tensor
   })
-  registerFused('CachePlace', ({ inputs, attributes: { place }, backend }) => {
+  registerFused('CachePlace', ({ inputs, backend }) => {
     const { cache, more } = inputs
+    const place = backend.readSync(inputs.place!.dataId)[0]!
     const [rows, places] = cache!.shape as [number, number]
     const [values, added] = [backend.floats(cache!), backend.floats(more!)]
     const size = added.length / rows

@@ -8,6 +8,8 @@ interface Internals {
   computePassEncoder: GPUComputePassEncoder | null
   dispatchCountInPass: number
   commandQueueOwnedIds: WeakSet<object>
+  tensorDataPendingDisposal: object[]
+  releaseResource(dataId: object): void
   uniformPendingDisposal: GPUBuffer[]
 }
 
@@ -19,6 +21,8 @@ export type CardBackend = Omit<PackageBackend, keyof Internals> &
     readonly card: Card
     /** Dispatches that were recorded so far. */
     dispatches: number
+    /** Whether what is recorded shall be sent in one piece, at its end. */
+    isRecordingWork: boolean
     flush(): void
     /** As `flush`, without checking whether the card refused a command. */
     send(): void
@@ -38,6 +42,7 @@ export function createBackend(card: Card, load: NodeJS.Require): CardBackend {
   class NodeBackend extends WebGPUBackend {
     readonly card = card
     dispatches = 0
+    isRecordingWork = false
 
     /** Reads a tensor without returning to the event loop. */
     override readSync(dataId: object): ReturnType<PackageBackend['readSync']> {
@@ -72,7 +77,7 @@ export function createBackend(card: Card, load: NodeJS.Require): CardBackend {
     /** Submits the recorded work, so that the card computes while the host goes on recording. */
     flush(): void {
       card.check()
-      this.send()
+      if (!this.isRecordingWork) this.send()
     }
 
     send(): void {

@@ -11,6 +11,8 @@ export interface Card {
   memoryBytes: number | null
   /** Maps a buffer and blocks until it is mapped, without returning to the event loop. */
   mapNow(buffer: GPUBuffer): void
+  /** Milliseconds for which `mapNow` has blocked so far: the host had nothing to do but wait for the card. */
+  waitedMilliseconds: number
   /** @throws SecateurError where the card was lost, ran out of memory or refused a command since the last call. */
   check(): void
   /** Ignores the commands that the card refused so far, after a trial. */
@@ -135,10 +137,13 @@ function makeCard(gpu: GPU, adapter: GPUAdapter, device: GPUDevice, poll: Poll):
     device,
     info: adapter.info,
     memoryBytes: cardMemory(adapter.info),
+    waitedMilliseconds: 0,
     mapNow(buffer) {
       let refused: unknown
+      const started = performance.now()
       buffer.mapAsync(GPUMapMode.READ).catch((error: unknown) => (refused = error))
       poll.until(() => buffer.mapState !== 'pending')
+      this.waitedMilliseconds += performance.now() - started
       check()
       if (buffer.mapState === 'mapped') return
       lost = true

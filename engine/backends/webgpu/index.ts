@@ -5,6 +5,7 @@ import type { DeviceFacts } from '../facts.ts'
 import { setArithmetic } from './arithmetic.ts'
 import { registerOurKernels } from './kernels/index.ts'
 import { createBackend, type CardBackend } from './backend.ts'
+import { recordWork } from './recorded-work.ts'
 import { chooseArithmetic } from './self-test.ts'
 import { weightsOf } from './weights.ts'
 import { type Card, describeCard, isSoftware, openCard } from './dawn.ts'
@@ -34,6 +35,7 @@ export async function startWebGpu(options: { software: boolean }): Promise<Devic
     const backend = createBackend(card, createRequire(import.meta.url))
     offerExtras(backend, {
       flush: () => backend.flush(),
+      recordWork: (inputs, work) => recordWork(backend, inputs, work),
       logitsAtOnce: logitsAtOnce(card),
       weightHolder: {
         placeWeight: (weight) => weightsOf(backend).place(weight),

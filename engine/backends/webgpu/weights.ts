@@ -55,6 +55,8 @@ export class WeightStore {
   /** Bytes of weights on the card, and bytes that were uploaded in all. */
   bytes = 0
   uploaded = 0
+  /** Weights that were taken off the card. */
+  taken = 0
   readonly #largestPart: number
   #evictedSinceWait = 0
   #placedSinceWait = 0
@@ -139,6 +141,7 @@ export class WeightStore {
     // the garbage collector calls this too, where nobody could catch an error.
     this.#backend.send()
     this.#weights.delete(id)
+    this.taken++
     this.bytes -= weight.bytes
     for (const { buffer } of weight.parts) buffer.destroy()
     weight.scales?.destroy()

@@ -1,6 +1,7 @@
 import { registerAdamW } from './adamw.ts'
 import { registerAddN } from './add-n.ts'
 import { registerAttention } from './attention.ts'
+import { registerCaches } from './cache.ts'
 import { registerCrossEntropy } from './cross-entropy.ts'
 import { registerFrozenRows } from './frozen-rows.ts'
 import { registerGatedActivations } from './gated-activation.ts'
@@ -24,6 +25,7 @@ export function registerOurKernels(): void {
   registerRotary()
   registerGatedActivations()
   registerAttention()
+  registerCaches()
   registerCrossEntropy()
   registerHeadLoss()
   registerDistilLoss()

@@ -1,0 +1,146 @@
+import { type Tensor, tf } from '../../tensor/tf.ts'
+import type { RecordedWork, StepValues } from '../extras.ts'
+import { bufferOf, type CardBackend, readBuffer } from './backend.ts'
+import { weightsOf } from './weights.ts'
+
+/** A dispatch as the pass of a command encoder is told it. */
+interface Dispatch {
+  pipeline: GPUComputePipeline
+  bindGroup: GPUBindGroup
+  groups: Parameters<GPUComputePassEncoder['dispatchWorkgroups']>
+}
+
+/** Whatever is recorded between two sends; TensorFlow.js sends after some dispatches otherwise. */
+const never = Number.MAX_SAFE_INTEGER
+const sendsAfter = 'WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE'
+
+/**
+ * Does work once, and remembers its dispatches with all that they bind: pipelines, groups of bindings, and the buffers of what
+ * was made on the way, which nobody else gets as long as they are remembered. The host spends a few microseconds on a dispatch
+ * that is sent again, where an operation of TensorFlow.js takes it some fifty.
+ *
+ * @param inputs tensors whose values are other ones the next time; the caller keeps them. What else the work reads must stay as
+ *   it is, and its shapes may not depend on the values of the inputs
+ */
+export function recordWork(backend: CardBackend, inputs: readonly Tensor[], work: () => Tensor): RecordedWork {
+  const store = weightsOf(backend)
+  backend.flush()
+  const targets = inputs.map((input) => bufferOf(backend, input))
+  backend.flush()
+  const { taken } = store
+  const recorder = new Recorder(backend)
+  const sent = tf.env().getNumber(sendsAfter)
+  tf.env().set(sendsAfter, never)
+  backend.isRecordingWork = true
+  let result
+  try {
+    result = work()
+  } finally {
+    backend.isRecordingWork = false
+    tf.env().set(sendsAfter, sent)
+  }
+  const output = bufferOf(backend, result)
+  // Where weights had to make room for others, what was recorded reads buffers that are gone.
+  const isWhole = recorder.isWhole() && store.taken === taken
+  const kept = isWhole ? recorder.keep() : null
+  const first = new Float32Array(readBuffer(backend, output))
+  const isValid = () => kept !== null && store.taken === taken
+  return {
+    first,
+    again(values) {
+      if (!isValid()) return null
+      for (const [i, buffer] of targets.entries()) write(backend.device, buffer, values[i]!)
+      return new Float32Array(recorder.again(output))
+    },
+    dispose() {
+      kept?.release()
+      result.dispose()
+    },
+  }
+}
+
+const write = ({ queue }: GPUDevice, buffer: GPUBuffer, { buffer: of, byteOffset, byteLength }: StepValues) =>
+  queue.writeBuffer(buffer, 0, of as ArrayBuffer, byteOffset, byteLength)
+
+/** Stands in for the command encoder of the back end, passes everything on and remembers dispatches. */
+export class Recorder {
+  readonly #backend: CardBackend
+  readonly #encoder: GPUCommandEncoder
+  readonly #dispatches: Dispatch[] = []
+  #staging: GPUBuffer | null = null
+
+  constructor(backend: CardBackend) {
+    this.#backend = backend
+    const real = backend.device.createCommandEncoder()
+    this.#encoder = {
+      beginComputePass: (descriptor?: GPUComputePassDescriptor) => this.#passOf(real.beginComputePass(descriptor)),
+      // Values of constants are uploaded once.
+      copyBufferToBuffer: real.copyBufferToBuffer.bind(real),
+      finish: () => real.finish(),
+    } as unknown as GPUCommandEncoder
+    backend.commandEncoder = this.#encoder
+  }
+
+  #passOf(real: GPUComputePassEncoder): GPUComputePassEncoder {
+    let pipeline: GPUComputePipeline | undefined
+    let bindGroup: GPUBindGroup | undefined
+    return {
+      setPipeline: (next: GPUComputePipeline) => real.setPipeline((pipeline = next)),
+      setBindGroup: (index: number, next: GPUBindGroup) => real.setBindGroup(index, (bindGroup = next)),
+      dispatchWorkgroups: (...groups: Dispatch['groups']) => {
+        this.#dispatches.push({ pipeline: pipeline!, bindGroup: bindGroup!, groups })
+        real.dispatchWorkgroups(...groups)
+      },
+      end: () => real.end(),
+    } as unknown as GPUComputePassEncoder
+  }
+
+  /** Whether nothing was sent since: what was freed then is in use elsewhere. */
+  isWhole(): boolean {
+    return this.#backend.commandEncoder === this.#encoder
+  }
+
+  /** Keeps the buffers of what was freed on the way from going back to the pool. */
+  keep(): { release(): void } {
+    const backend = this.#backend
+    const { tensorDataPendingDisposal: tensors, uniformPendingDisposal: uniforms } = backend
+    backend.tensorDataPendingDisposal = []
+    backend.uniformPendingDisposal = []
+    return {
+      release: () => {
+        for (const id of tensors) {
+          backend.releaseResource(id)
+          backend.tensorMap.delete(id)
+        }
+        for (const buffer of uniforms) backend.bufferManager.releaseBuffer(buffer)
+        this.#staging?.destroy()
+      },
+    }
+  }
+
+  /** Sends all of it again, and waits for a buffer of it. */
+  again(output: GPUBuffer): ArrayBuffer {
+    const { device, card } = this.#backend
+    this.#backend.flush()
+    this.#staging ??= device.createBuffer({
+      size: output.size,
+      usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
+    })
+    const encoder = device.createCommandEncoder()
+    const pass = encoder.beginComputePass()
+    let set: GPUComputePipeline | undefined
+    for (const { pipeline, bindGroup, groups } of this.#dispatches) {
+      if (pipeline !== set) pass.setPipeline((set = pipeline))
+      pass.setBindGroup(0, bindGroup)
+      pass.dispatchWorkgroups(...groups)
+    }
+    pass.end()
+    encoder.copyBufferToBuffer(output, 0, this.#staging, 0, output.size)
+    device.queue.submit([encoder.finish()])
+    this.#backend.dispatches += this.#dispatches.length
+    card.mapNow(this.#staging)
+    const bytes = this.#staging.getMappedRange().slice(0)
+    this.#staging.unmap()
+    return bytes
+  }
+}

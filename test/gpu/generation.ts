@@ -1,0 +1,98 @@
+// What a graphics card promises of generation. Run by test/gpu/swiftshader.test.ts and `npm run test:gpu`.
+import assert from 'node:assert/strict'
+import { before, test } from 'node:test'
+import type { CardBackend } from '../../engine/backends/webgpu/backend.ts'
+import { setWeightStore, weightsOf, WeightStore } from '../../engine/backends/webgpu/weights.ts'
+import { KeyValueCache } from '../../engine/evaluation/key-value-cache.ts'
+import { tf } from '../../engine/tensor/tf.ts'
+import { assertWithin, openFixture, startBackend } from '../unit/models/shared.ts'
+
+before(startBackend)
+
+const card = () => tf.backend() as unknown as CardBackend
+const memory = () => {
+  const { numTensors, numDataBuffers } = tf.memory()
+  return { numTensors, numDataBuffers, used: card().bufferManager.numBytesUsed }
+}
+/** The logits after each of the later ids, token by token. */
+const byToken = (cache: KeyValueCache, ids: readonly number[], prompt: number) => {
+  cache.prompt([ids.slice(0, prompt)], prompt)
+  return ids.slice(prompt).map((id) => cache.next([id]))
+}
+
+for (const name of ['llama_gqa', 'gemma3_text', 'smollm3_nope'] as const)
+  test(`${name}: a token that is sent again gives the logits of the whole text, with an adapter and masks`, () => {
+    const { model, adapter, fixture } = openFixture(name)
+    const masks = model.config.layers.map(({ heads, channels }, layer) => ({
+      heads: tf.tensor1d(Array.from({ length: heads * model.config.headSize }, (_, i) => Number(i % 7 !== layer))),
+      channels: tf.tensor1d(Array.from({ length: channels }, (_, i) => Number(i % 5 !== layer))),
+    }))
+    const changes = { adapter, masks }
+    const ids = [...fixture.ids[0]!, ...fixture.ids[1]!].slice(0, 14)
+    const prompt = 4
+    // The first run uploads what is not on the card yet.
+    byToken(new KeyValueCache(model, ids.length, changes), ids, prompt)
+    const earlier = memory()
+    const cache = new KeyValueCache(model, ids.length, changes)
+    for (const [i, found] of byToken(cache, ids, prompt).entries()) {
+      const whole = new KeyValueCache(model, ids.length, changes)
+      const seen = ids.slice(0, prompt + i + 1)
+      assertWithin(found, whole.prompt([seen], seen.length), 1e-4, `after ${seen.length} tokens`)
+      whole.dispose()
+    }
+    cache.dispose()
+    assert.deepEqual(memory(), earlier)
+  })
+
+test('the host makes nothing anew for a token but its values', () => {
+  const { model, fixture } = openFixture('llama_gqa')
+  const { device } = card()
+  const cache = new KeyValueCache(model, 40, {})
+  cache.prompt([fixture.ids[0]!.slice(0, 4)], 4)
+  cache.next([1])
+  const { dispatches } = card()
+  const made: string[] = []
+  const methods = ['createBuffer', 'createBindGroup', 'createComputePipeline', 'createShaderModule'] as const
+  for (const name of methods) {
+    const real = device[name].bind(device) as (descriptor: never) => unknown
+    device[name] = ((descriptor: never) => {
+      made.push(name)
+      return real(descriptor)
+    }) as never
+  }
+  try {
+    cache.next([2])
+    const once = card().dispatches - dispatches
+    cache.next([3])
+    assert.equal(card().dispatches - dispatches, 2 * once)
+    assert.ok(once <= 17 * model.config.layers.length + 5, `${once} dispatches`)
+    // The first one that is sent again makes the buffer that its logits are read from.
+    assert.deepEqual(made, ['createBuffer'])
+  } finally {
+    for (const name of methods) Reflect.deleteProperty(device, name)
+    cache.dispose()
+  }
+})
+
+test('a token is recorded again where weights have left the card meanwhile, and each time where they do not fit', () => {
+  const { model, fixture } = openFixture('llama_gqa')
+  const ids = fixture.ids[0]!.slice(0, 9)
+  const store = weightsOf(card())
+  try {
+    setWeightStore(card(), new WeightStore(card()))
+    const wanted = byToken(new KeyValueCache(model, ids.length, {}), ids, 3)
+    const { bytes } = weightsOf(card())
+    const cache = new KeyValueCache(model, ids.length, {})
+    cache.prompt([ids.slice(0, 3)], 3)
+    const found = ids.slice(3).map((id, i) => {
+      if (i === 2) weightsOf(card()).delete([...model.layers][0]!.linears['q']!.weight.id as number)
+      return cache.next([id])
+    })
+    assert.deepEqual(found, wanted)
+    setWeightStore(card(), new WeightStore(card(), { budget: Math.floor(bytes / 2) }))
+    assert.deepEqual(byToken(new KeyValueCache(model, ids.length, {}), ids, 3), wanted)
+    assert.ok(weightsOf(card()).taken > 2 * ids.length, 'weights were streamed')
+  } finally {
+    setWeightStore(card(), store)
+  }
+})
