@@ -2,17 +2,8 @@ import { setImmediate } from 'node:timers/promises'
 import type { Model } from '../models/family.ts'
 import type { Random } from '../shared/random.ts'
 import { type Changes, KeyValueCache } from './key-value-cache.ts'
+import { pick, type Sampling } from './pick.ts'
 import { checkPrompt } from './prompt.ts'
-
-/** How the next token is chosen. */
-export interface Sampling {
-  /** 0 takes the likeliest token; otherwise logits are divided by it before a token is drawn. */
-  temperature: number
-  /** The smallest set of likeliest tokens whose probabilities reach this is drawn from (1: all). */
-  topP: number
-  /** As many of the likeliest tokens are drawn from at most (0, or not given: all); `topP` is a share of theirs. */
-  topK?: number
-}
 
 interface Limits {
   /** New tokens at most. */
@@ -131,37 +122,4 @@ export async function generateBatch(
   } finally {
     cache.dispose()
   }
-}
-
-/** The next id: the likeliest, or drawn from the nucleus (Holtzman et al., arXiv 1904.09751). */
-export function pick(
-  scores: Float32Array,
-  { temperature, topP, topK = 0, random }: Sampling & { random: Random },
-): number {
-  let best = 0
-  for (let id = 1; id < scores.length; id++) if (scores[id]! > scores[best]!) best = id
-  if (temperature === 0) return best
-  const weights = Float64Array.from(scores, (score) => Math.exp((score - scores[best]!) / temperature))
-  // Ascending; a vocabulary of numbers is sorted many times faster than one of objects.
-  const sorted = weights.toSorted()
-  const count = topK > 0 ? Math.min(topK, sorted.length) : sorted.length
-  const weightAt = (place: number) => sorted[sorted.length - 1 - place]!
-  let total = 0
-  for (let place = 0; place < count; place++) total += weightAt(place)
-  let size = 0
-  let nucleus = 0
-  while (size < count && nucleus < topP * total) nucleus += weightAt(size++)
-  let point = random.uniform() * nucleus
-  for (const id of likeliest(weights, size, weightAt(size - 1))) {
-    point -= weights[id]!
-    if (point < 0) return id
-  }
-  return best
-}
-
-/** The ids of the `size` largest weights, the largest first and of equal ones the first id; `least` is the smallest of them. */
-function likeliest(weights: Float64Array, size: number, least: number): number[] {
-  const ids: number[] = []
-  for (let id = 0; id < weights.length; id++) if (weights[id]! >= least) ids.push(id)
-  return ids.sort((one, other) => weights[other]! - weights[one]! || one - other).slice(0, size)
 }
