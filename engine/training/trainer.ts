@@ -1,10 +1,11 @@
+import { flushBackend } from '../backends/extras.ts'
 import type { Batches, TrainingBatch } from '../data/batches.ts'
 import { type Adapter, disposeMatrices, type LayerMatrices, pairsOf, trainedMatrices } from '../lora/adapter.ts'
 import type { LayerMask, Model } from '../models/family.ts'
 import { linearOf } from '../models/tensors.ts'
 import { SecateurError } from '../shared/errors.ts'
 import { Random } from '../shared/random.ts'
-import { tf } from '../tensor/tf.ts'
+import { type Tensor, tf } from '../tensor/tf.ts'
 import { AdamW, type AdamWSettings, clipGradients, learningRateAt, type LearningRateSettings } from './adamw.ts'
 import { dropoutSource } from './dropout.ts'
 import { keepsActivations, lossAndGradients } from './gradients.ts'
@@ -132,6 +133,11 @@ export class Trainer {
       ),
     )
     let loss = 0
+    let unread: Tensor | null = null
+    const read = () => {
+      loss += unread?.dataSync()[0] ?? 0
+      unread?.dispose()
+    }
     let total: LayerMatrices[] | null = null
     for (const [i, batch] of batches.entries()) {
       const dropout = dropoutSource(
@@ -148,10 +154,13 @@ export class Trainer {
           (this.settings.gradientCheckpointing !== 'on' &&
             keepsActivations(this.model.config, batch.rows, batch.length)),
       })
-      loss += part.loss.dataSync()[0]!
-      part.loss.dispose()
+      flushBackend()
+      // A loss is read once the next batch was sent, so that a card is never without work while the host records.
+      read()
+      unread = part.loss
       total = total ? addMatrices(total, part.gradients) : part.gradients
     }
+    read()
     divisor.dispose()
     return { loss, gradients: total!, batches }
   }
