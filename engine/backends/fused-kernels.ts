@@ -44,8 +44,9 @@ import type { FrozenWeight, Weight } from '../tensor/frozen-weight.ts'
  * GroupImportance     a [rank, in], b [out, rank], gradientA, gradientB shaped as they, of a weight [out, in]
  *                     -> see `adapterImportance`: [out] or [in]
  * SumsOfSquares       x0, x1, ... of any shapes -> numbers that add up to the sum of the squares of all their elements
- * AdamWUpdate         value, first, second, gradient of one shape, scalars rate, correction, decay
- *                     -> first, second, value after the step (see `adamStep`)
+ * ScaleAll            x0, x1, ... of any shapes, scalar factor -> all of them times factor, which may be the same memory
+ * AdamWUpdate         value<i>, first<i>, second<i>, gradient<i> of one shape each, scalars rate, correction, decay
+ *                     -> first0, second0, value0, first1, ... after the step (see `adamSteps`), which may be the same memory
  *
  * Frozen weights are read through FrozenLinear, FrozenRows and FrozenTile alone. `engine/ops` has no composite for these, so
  * every back end registers them (`registerFrozenComposites` does so with plain operations).
@@ -82,7 +83,8 @@ export interface FusedAttributes {
   CachePlace: NoAttributes
   GroupImportance: { weight: Weight; scale: number; power: 1 | 2; along: 'rows' | 'columns' }
   SumsOfSquares: NoAttributes
-  AdamWUpdate: { beta1: number; beta2: number; epsilon: number }
+  ScaleAll: NoAttributes
+  AdamWUpdate: { beta1: number; beta2: number; epsilon: number; items: number }
 }
 
 export type FusedKernel = keyof FusedAttributes

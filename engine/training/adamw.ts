@@ -24,24 +24,39 @@ export const stepScalars = (settings: AdamWSettings, step: number, learningRate:
   decay: tf.scalar(1 - learningRate * settings.weightDecay),
 })
 
-/** One tensor's next first moment, second moment and value. */
-export const adamStep = (
-  value: Tensor,
-  first: Tensor,
-  second: Tensor,
-  gradient: Tensor,
+/** A tensor that is trained, its moments and its gradient, all of one shape. */
+export interface Trained {
+  value: Tensor
+  first: Tensor
+  second: Tensor
+  gradient: Tensor
+}
+
+/**
+ * The next values and moments of some tensors, which may be in the same memory: those given are over.
+ *
+ *     m' = beta1 m + (1 - beta1) g;   v' = beta2 v + (1 - beta2) g^2;   value' = decay value - rate m' / (sqrt(correction v') + epsilon)
+ */
+export function adamSteps(
+  trained: readonly Trained[],
   { beta1, beta2, epsilon }: AdamWSettings,
   { rate, correction, decay }: StepScalars,
-): [Tensor, Tensor, Tensor] =>
-  tf.tidy(() => {
-    const inputs = { value, first, second, gradient, rate, correction, decay }
-    return fused('AdamWUpdate', inputs, { beta1, beta2, epsilon }, () => {
-      const m = tf.add(tf.mul(first, beta1), tf.mul(gradient, 1 - beta1))
-      const v = tf.add(tf.mul(second, beta2), tf.mul(tf.square(gradient), 1 - beta2))
-      const change = tf.div(tf.mul(m, rate), tf.add(tf.sqrt(tf.mul(v, correction)), epsilon))
-      return [m, v, tf.sub(tf.mul(value, decay), change)]
-    }) as [Tensor, Tensor, Tensor]
-  })
+): Omit<Trained, 'gradient'>[] {
+  const inputs: Record<string, Tensor> = { rate, correction, decay }
+  for (const [i, of] of trained.entries())
+    for (const name of ['value', 'first', 'second', 'gradient'] as const) inputs[`${name}${i}`] = of[name]
+  const results = tf.tidy(() =>
+    fused('AdamWUpdate', inputs, { beta1, beta2, epsilon, items: trained.length }, () =>
+      trained.flatMap(({ value, first, second, gradient }) => {
+        const m = tf.add(tf.mul(first, beta1), tf.mul(gradient, 1 - beta1))
+        const v = tf.add(tf.mul(second, beta2), tf.mul(tf.square(gradient), 1 - beta2))
+        const change = tf.div(tf.mul(m, rate), tf.add(tf.sqrt(tf.mul(v, correction)), epsilon))
+        return [m, v, tf.sub(tf.mul(value, decay), change)]
+      }),
+    ),
+  )
+  return trained.map((_, i) => ({ first: results[3 * i]!, second: results[3 * i + 1]!, value: results[3 * i + 2]! }))
+}
 
 const mapPairs = (layers: LayerMatrices[], change: (tensor: Tensor) => Tensor): LayerMatrices[] =>
   layers.map((matrices) => {
@@ -71,16 +86,24 @@ export class AdamW {
   apply(layers: LayerMatrices[], gradients: LayerMatrices[], step: number, learningRate: number): void {
     const scalars = stepScalars(this.settings, step, learningRate)
     for (const [index, matrices] of layers.entries()) {
-      for (const [name, pair] of pairsOf(matrices)) {
-        for (const side of ['a', 'b'] as const) {
-          const firsts = this.first[index]![name]!
-          const seconds = this.second[index]![name]!
-          const gradient = gradients[index]![name]![side]
-          const [m, v, value] = adamStep(pair[side], firsts[side], seconds[side], gradient, this.settings, scalars)
-          replace(firsts, side, m)
-          replace(seconds, side, v)
-          replace(pair, side, value)
-        }
+      const places = pairsOf(matrices).flatMap(([name, pair]) =>
+        (['a', 'b'] as const).map((side) => ({
+          side,
+          value: pair,
+          first: this.first[index]![name]!,
+          second: this.second[index]![name]!,
+          gradient: gradients[index]![name]!,
+        })),
+      )
+      const trained = places.map(({ side, value, first, second, gradient }) => ({
+        value: value[side],
+        first: first[side],
+        second: second[side],
+        gradient: gradient[side],
+      }))
+      for (const [i, next] of adamSteps(trained, this.settings, scalars).entries()) {
+        const place = places[i]!
+        for (const name of ['value', 'first', 'second'] as const) replace(place[name], place.side, next[name])
       }
       flushBackend()
     }
@@ -105,6 +128,17 @@ export const sumOfSquares = (tensors: readonly Tensor[]): Tensor =>
     return tf.sum(runFused('SumsOfSquares', Object.fromEntries(tensors.map((tensor, i) => [`x${i}`, tensor])), {})[0]!)
   })
 
+/** Some tensors times a factor, which may be in the same memory: those given are over. */
+export function scaleAll(tensors: readonly Tensor[], factor: number): Tensor[] {
+  const scale = tf.scalar(factor)
+  const named = Object.fromEntries(tensors.map((tensor, i) => [`x${i}`, tensor]))
+  const scaled = fused('ScaleAll', { ...named, factor: scale }, {}, () =>
+    tensors.map((tensor) => tf.mul(tensor, scale)),
+  )
+  scale.dispose()
+  return scaled
+}
+
 /**
  * Scales all gradients so that their joint L2 norm is at most `most` (as torch.nn.utils.clip_grad_norm_ does), in place.
  *
@@ -118,10 +152,12 @@ export function clipGradients(gradients: LayerMatrices[], most: number): number 
   const factor = most / (norm + 1e-6)
   // NaN and infinite norms are left for the caller to see.
   if (factor < 1 && Number.isFinite(norm)) {
-    const scale = tf.scalar(factor)
-    for (const pair of pairs) for (const side of ['a', 'b'] as const) replace(pair, side, tf.mul(pair[side], scale))
-    flushBackend()
-    scale.dispose()
+    const places = pairs.flatMap((pair) => (['a', 'b'] as const).map((side) => ({ pair, side })))
+    const scaled = scaleAll(
+      places.map(({ pair, side }) => pair[side]),
+      factor,
+    )
+    for (const [i, { pair, side }] of places.entries()) replace(pair, side, scaled[i]!)
   }
   return norm
 }

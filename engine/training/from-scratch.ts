@@ -9,7 +9,7 @@ import { crossEntropy } from '../ops/cross-entropy.ts'
 import type { Random } from '../shared/random.ts'
 import type { RestoredValues, SavedValues } from '../shared/saved-values.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
-import { adamStep, type AdamWSettings, stepScalars, sumOfSquares } from './adamw.ts'
+import { adamSteps, type AdamWSettings, stepScalars, sumOfSquares } from './adamw.ts'
 import { passOf } from './gradients.ts'
 
 /** Weights by their names in a checkpoint. */
@@ -131,13 +131,16 @@ export class FullTrainer {
     const vectors = stepScalars({ ...this.#settings, weightDecay: 0 }, step, learningRate)
     const factor = tf.scalar(clip)
     for (const [i, name] of names.entries()) {
-      const old = [this.weights.get(name)!, this.#first.get(name)!, this.#second.get(name)!] as const
-      const scalars = old[0].rank > 1 ? matrices : vectors
-      const [m, v, value] = tf.tidy(() => adamStep(...old, tf.mul(gradients[i]!, factor), this.#settings, scalars))
+      const old = { value: this.weights.get(name)!, first: this.#first.get(name)!, second: this.#second.get(name)! }
+      const scalars = old.value.rank > 1 ? matrices : vectors
+      const gradient = tf.mul(gradients[i]!, factor)
+      const [next] = adamSteps([{ ...old, gradient }], this.#settings, scalars)
+      gradient.dispose()
+      const { value, first, second } = next!
       this.weights.set(name, value)
-      this.#first.set(name, m)
-      this.#second.set(name, v)
-      tf.dispose([...old])
+      this.#first.set(name, first)
+      this.#second.set(name, second)
+      tf.dispose(Object.values(old))
     }
     flushBackend()
     tf.dispose([...Object.values(matrices), ...Object.values(vectors), factor])

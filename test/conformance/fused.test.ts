@@ -19,7 +19,7 @@ import { layerNorm } from '../../engine/ops/layer-norm.ts'
 import { embed, linears } from '../../engine/ops/linear.ts'
 import { rmsNorm } from '../../engine/ops/rms-norm.ts'
 import { rotary, rotaryFrequencies, rotaryTable } from '../../engine/ops/rotary.ts'
-import { adamStep, stepScalars, sumOfSquares } from '../../engine/training/adamw.ts'
+import { adamSteps, scaleAll, stepScalars, sumOfSquares } from '../../engine/training/adamw.ts'
 import { type Tensor, tf } from '../../engine/tensor/tf.ts'
 import { registerRoundedProducts } from '../rounded-products.ts'
 import { testsHalfPrecision } from '../tested-backend.ts'
@@ -232,16 +232,39 @@ for (const [form, vocabulary, hidden, taught, n, rows, share, temperature, state
   })
 }
 
-for (const shape of [[1], [3, 5], [300, 7]]) {
+for (const shapes of [
+  [[1]],
+  [
+    [3, 5],
+    [300, 7],
+  ],
+  Array.from({ length: 9 }, (_, i) => [1 + 37 * i, 4 - (i % 3)]),
+]) {
   const settings = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1 }
   add(
-    'adamStep',
-    [floats(shape), floats(shape, 2), positive(shape, 3), floats(shape, 4)],
-    (value, first, second, gradient) =>
-      adamStep(value, first, second, gradient, settings, stepScalars(settings, 3, 0.01)),
+    'adamSteps',
+    shapes.flatMap((shape) => [floats(shape), floats(shape, 2), positive(shape, 3), floats(shape, 4)]),
+    (...operands) =>
+      adamSteps(
+        shapes.map((_, i) => {
+          const [value, first, second, gradient] = operands.slice(4 * i) as [Tensor, Tensor, Tensor, Tensor]
+          return { value, first, second, gradient }
+        }),
+        settings,
+        stepScalars(settings, 3, 0.01),
+      ).flatMap(({ first, second, value }) => [first, second, value]),
     false,
   )
 }
+add(
+  'scaleAll, of tensors that others hold too',
+  Array.from({ length: 20 }, (_, i) => floats([1 + 37 * i, 1 + (i % 3)], i)),
+  (...tensors) => {
+    const held = tf.clone(tensors[3]!)
+    return [...scaleAll(tensors, 0.3), held]
+  },
+  false,
+)
 
 /** A frozen weight of a form, with the same values in every test. */
 function weightOf(rows: number, columns: number, form: FrozenForm, seed = 9): FrozenWeight {

@@ -20,7 +20,7 @@ import { gatedActivation } from '../../engine/ops/gated-activation.ts'
 import { adapterImportance } from '../../engine/ops/importance.ts'
 import { embed, linears } from '../../engine/ops/linear.ts'
 import { rmsNorm } from '../../engine/ops/rms-norm.ts'
-import { adamStep, stepScalars } from '../../engine/training/adamw.ts'
+import { adamSteps, stepScalars } from '../../engine/training/adamw.ts'
 import { passOf } from '../../engine/training/gradients.ts'
 import { type Tensor, tf } from '../../engine/tensor/tf.ts'
 import { floats } from '../conformance/compare.ts'
@@ -92,12 +92,19 @@ test(`memory of the card does not grow over ${manySteps} steps`, () => {
       return crossEntropy(logits!, labels, divisor) as never
     })(matrices as never)
     const scalars = stepScalars(settings, number, 0.01)
-    const next = matrices.map((matrix, i) =>
-      adamStep(matrix, moments[2 * i]!, moments[2 * i + 1]!, grads[i]!, settings, scalars),
+    const next = adamSteps(
+      matrices.map((matrix, i) => ({
+        value: matrix,
+        first: moments[2 * i]!,
+        second: moments[2 * i + 1]!,
+        gradient: grads[i]!,
+      })),
+      settings,
+      scalars,
     )
     tf.dispose([...matrices, ...moments, ...grads, ...Object.values(scalars)])
-    matrices = next.map((updated) => updated[2])
-    moments = next.flatMap(([first, second]) => [first, second])
+    matrices = next.map((updated) => updated.value)
+    moments = next.flatMap(({ first, second }) => [first, second])
     const loss = (value as Tensor).dataSync()[0]!
     tf.dispose(value)
     return loss

@@ -110,6 +110,12 @@ export function bufferOf(backend: CardBackend, { dataId }: Pick<Tensor, 'dataId'
   return backend.tensorMap.get(dataId).resource as GPUBuffer
 }
 
+/** Lets go of what the host has read of a tensor, since it changes on the card. */
+export function forgetRead(backend: CardBackend, { dataId }: Pick<Tensor, 'dataId'>): void {
+  const data: { values: unknown } = backend.tensorMap.get(dataId)
+  data.values = null
+}
+
 /** The float32 values of a tensor that is on the card. */
 export const readTensor = (backend: CardBackend, { dataId }: Pick<Tensor, 'dataId'>): Float32Array =>
   backend.readSync(dataId) as Float32Array

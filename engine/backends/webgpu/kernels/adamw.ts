@@ -1,44 +1,42 @@
-import { dispatch, groupsFor, output, register, sizeOf } from '../record.ts'
-import { declarations, elementwise, floats } from '../wgsl.ts'
+import type { TensorInfo } from '../../../tensor/tf.ts'
+import { register } from '../record.ts'
+import { changeable, changeInPlace } from './in-place.ts'
 
-const code = () => `
-${declarations(floats('value', 'first', 'second', 'gradient'), floats('nextFirst', 'nextSecond', 'nextValue'), [
-  ['count', 'u32'],
-  ['beta1', 'f32'],
-  ['beta2', 'f32'],
-  ['rest1', 'f32'],
-  ['rest2', 'f32'],
-  ['epsilon', 'f32'],
-  ['rate', 'f32'],
-  ['correction', 'f32'],
-  ['decay', 'f32'],
-])}
-${elementwise(`
-  let m = first[index] * params.beta1 + gradient[index] * params.rest1;
-  let v = second[index] * params.beta2 + gradient[index] * gradient[index] * params.rest2;
-  nextFirst[index] = m;
-  nextSecond[index] = v;
-  nextValue[index] = value[index] * params.decay - m * params.rate / (sqrt(v * params.correction) + params.epsilon);
-`)}`
+const names = ['value', 'first', 'second'] as const
 
+/** AdamW's update of many matrices, in place: an adapter is hundreds of small ones. */
 export function registerAdamW(): void {
   register('AdamWUpdate', ({ inputs, attributes, backend }) => {
-    const { beta1, beta2, epsilon } = attributes
-    const { value, first, second, gradient } = inputs as Record<string, NonNullable<(typeof inputs)[string]>>
-    const count = sizeOf(value!.shape)
-    const results = [0, 1, 2].map(() => output(backend, value!.shape))
+    const { beta1, beta2, epsilon, items } = attributes
     // These scalars were created on the host, where their values still are.
     const scalars = [inputs.rate!, inputs.correction!, inputs.decay!].map(({ dataId }) => ({
       float: (backend.readSync(dataId) as Float32Array)[0]!,
     }))
-    const settings = [beta1, beta2, 1 - beta1, 1 - beta2, epsilon].map((float) => ({ float }))
-    dispatch(
+    const updated = Array.from({ length: items }, (_, i): Record<string, TensorInfo> => ({
+      gradient: inputs[`gradient${i}`]!,
+      ...Object.fromEntries(names.map((name) => [name, changeable(backend, inputs[`${name}${i}`]!)])),
+    }))
+    changeInPlace(
       backend,
-      { key: 'AdamWUpdate', code },
-      [value!, first!, second!, gradient!, ...results],
-      [count, ...settings, ...scalars],
-      groupsFor(count, 256),
+      {
+        key: 'AdamWUpdate',
+        reads: ['gradient'],
+        changes: names,
+        settings: ['beta1', 'beta2', 'rest1', 'rest2', 'epsilon', 'rate', 'correction', 'decay'].map((name) => [
+          name,
+          'f32',
+        ]),
+        body: (of) => `
+        let g = ${of('gradient')};
+        let m = ${of('first')} * params.beta1 + g * params.rest1;
+        let v = ${of('second')} * params.beta2 + g * g * params.rest2;
+        ${of('first')} = m;
+        ${of('second')} = v;
+        ${of('value')} = ${of('value')} * params.decay - m * params.rate / (sqrt(v * params.correction) + params.epsilon);`,
+      },
+      updated,
+      [...[beta1, beta2, 1 - beta1, 1 - beta2, epsilon].map((float) => ({ float })), ...scalars],
     )
-    return results
+    return updated.flatMap(({ first, second, value }) => [first!, second!, value!])
   })
 }

@@ -1,5 +1,6 @@
 import { dispatch, groupsFor, output, register, sizeOf } from '../record.ts'
 import { declarations, elementwise, floats } from '../wgsl.ts'
+import { changeable } from './in-place.ts'
 
 const roomCode = () => `
 ${declarations(floats('cache'), floats('longer'), [
@@ -49,7 +50,7 @@ export function registerCaches(): void {
     return longer
   })
   register('CachePlace', ({ inputs, backend }) => {
-    const cache = inputs.cache!
+    const cache = changeable(backend, inputs.cache!)
     const more = inputs.more!
     const count = sizeOf(more.shape)
     dispatch(
@@ -59,7 +60,6 @@ export function registerCaches(): void {
       [count, count / more.shape[0]!, cache.shape[1]!],
       groupsFor(count, 256),
     )
-    backend.incRef(cache.dataId)
-    return { ...cache }
+    return cache
   })
 }

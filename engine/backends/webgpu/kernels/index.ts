@@ -14,6 +14,7 @@ import { registerLora } from './lora.ts'
 import { registerFrozenLinear } from './product.ts'
 import { registerRmsNorm } from './rms-norm.ts'
 import { registerRotary } from './rotary.ts'
+import { registerScaleAll } from './scale-all.ts'
 import { registerSumsOfSquares } from './sums-of-squares.ts'
 
 /** Registers every kernel of our own for the back end `webgpu`, in place of TensorFlow.js's where it has one. */
@@ -31,6 +32,7 @@ export function registerOurKernels(): void {
   registerDistilLoss()
   registerSumsOfSquares()
   registerAdamW()
+  registerScaleAll()
   registerFrozenRows()
   registerFrozenLinear()
   registerLora()
