@@ -38,6 +38,11 @@ export const realFlags = (args: string[]) =>
       seeds: { type: 'string', default: '1' },
       rows: { type: 'string', multiple: true },
       'learning-rate': { type: 'string', default: '1e-3' },
+      /** Of so few tokens many small steps heal more than few large ones. */
+      'batch-size': { type: 'string', default: '1' },
+      'sequence-length': { type: 'string', default: '256' },
+      frequency: { type: 'string', default: '8' },
+      cooldown: { type: 'string', default: '0.1' },
       parallel: { type: 'string', default: '1' },
       threads: { type: 'string', default: String(availableParallelism()) },
       settings: { type: 'boolean', default: false },
@@ -77,8 +82,8 @@ export function realJob(values: ReturnType<typeof realFlags>): SweepJob {
     Object.fromEntries(Object.entries<string>(paths).map(([name, path]) => [name, file(path)]))
   const rows = rowsOf((ratio) => `parameters=${parametersLeft(checkpoint, ratio)}`)
   const wanted = values.rows?.map((number) => rows[Number(number)] ?? fail(`--rows: ${number} is no row`)) ?? rows
-  const sequenceLength = 256
-  const batchSize = 4
+  const sequenceLength = Number(values['sequence-length'])
+  const batchSize = Number(values['batch-size'])
   return sweepSchema.parse({
     kind: 'sweep',
     checkpoint,
@@ -93,7 +98,8 @@ export function realJob(values: ReturnType<typeof realFlags>): SweepJob {
       batchSize,
       // The first tenth of the layers and the last one stay whole, as in the paper's code: without the first ones this model is none.
       uniform: false,
-      frequency: 4,
+      frequency: Number(values.frequency),
+      pruneCooldown: Number(values.cooldown),
       rank: 16,
       alpha: 32,
       dropout: 0,

@@ -15,8 +15,8 @@ export interface BackendExtras {
   atOnce<Result>(work: () => Result): Result
   /**
    * Does work that comes again with other values of its inputs, and remembers it, where recording it anew would take the host
-   * longer than it takes the card. What else the work reads stays as it is, and shapes do not depend on the inputs' values. Null, the default,
-   * where nothing is gained.
+   * longer than it takes the card. What else the work reads stays as it is, and shapes do not depend on the inputs' values.
+   * Null, the default, where nothing is gained.
    */
   readonly recordWork: ((inputs: readonly Tensor[], work: () => Tensor) => RecordedWork) | null
   /** Bytes of memory that `atOnce` takes beside what is computed: code and threads. None by default. */
