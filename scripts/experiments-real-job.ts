@@ -42,7 +42,7 @@ export const realFlags = (args: string[]) =>
       'batch-size': { type: 'string', default: '1' },
       'sequence-length': { type: 'string', default: '256' },
       frequency: { type: 'string', default: '8' },
-      cooldown: { type: 'string', default: '0.1' },
+      cooldown: { type: 'string', default: '0.4' },
       parallel: { type: 'string', default: '1' },
       threads: { type: 'string', default: String(availableParallelism()) },
       settings: { type: 'boolean', default: false },
