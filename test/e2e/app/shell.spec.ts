@@ -1,5 +1,5 @@
 import type { Page } from '@playwright/test'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname } from 'node:path'
 import { z } from 'zod'
@@ -106,7 +106,17 @@ test('a folder is chosen once it was read, and never the one that was left for i
   lists.release()
   await expect(choose).toBeEnabled()
   await up.click()
-  await expect(entry('inner')).toBeVisible()
+  await entry('inner').click()
+  await choose.click()
+  await expect(dialog).toBeHidden()
+
+  // It opens where the last path was chosen, or from the start where that is gone.
+  await page.getByRole('button', { name: 'Watch a folder…' }).click()
+  await expect(dialog).toContainText(inner)
+  await page.keyboard.press('Escape')
+  rmSync(inner, { recursive: true })
+  await page.getByRole('button', { name: 'Watch a folder…' }).click()
+  await expect(entry(tmpdir())).toBeVisible()
   await page.close()
 })
 
