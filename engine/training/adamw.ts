@@ -87,7 +87,7 @@ export class AdamW {
     const scalars = stepScalars(this.settings, step, learningRate)
     for (const [index, matrices] of layers.entries()) {
       const places = pairsOf(matrices).flatMap(([name, pair]) =>
-        (['a', 'b'] as const).map((side) => ({
+        sides.map((side) => ({
           side,
           value: pair,
           first: this.first[index]![name]!,
@@ -116,7 +116,9 @@ export class AdamW {
   }
 }
 
-function replace(pair: MatrixPair, side: 'a' | 'b', tensor: Tensor): void {
+const sides = ['a', 'b'] as const
+
+function replace(pair: MatrixPair, side: (typeof sides)[number], tensor: Tensor): void {
   pair[side].dispose()
   pair[side] = tensor
 }
@@ -135,6 +137,7 @@ export function scaleAll(tensors: readonly Tensor[], factor: number): Tensor[] {
   const scaled = fused('ScaleAll', { ...named, factor: scale }, {}, () =>
     tensors.map((tensor) => tf.mul(tensor, scale)),
   )
+  flushBackend()
   scale.dispose()
   return scaled
 }
@@ -152,7 +155,7 @@ export function clipGradients(gradients: LayerMatrices[], most: number): number 
   const factor = most / (norm + 1e-6)
   // NaN and infinite norms are left for the caller to see.
   if (factor < 1 && Number.isFinite(norm)) {
-    const places = pairs.flatMap((pair) => (['a', 'b'] as const).map((side) => ({ pair, side })))
+    const places = pairs.flatMap((pair) => sides.map((side) => ({ pair, side })))
     const scaled = scaleAll(
       places.map(({ pair, side }) => pair[side]),
       factor,
