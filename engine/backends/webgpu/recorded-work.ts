@@ -24,7 +24,6 @@ const sendsAfter = 'WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE'
  */
 export function recordWork(backend: CardBackend, inputs: readonly Tensor[], work: () => Tensor): RecordedWork {
   const store = weightsOf(backend)
-  backend.flush()
   const targets = inputs.map((input) => bufferOf(backend, input))
   backend.flush()
   const { taken } = store
@@ -63,11 +62,10 @@ const write = ({ queue }: GPUDevice, buffer: GPUBuffer, { buffer: of, byteOffset
   queue.writeBuffer(buffer, 0, of as ArrayBuffer, byteOffset, byteLength)
 
 /** Stands in for the command encoder of the back end, passes everything on and remembers dispatches. */
-export class Recorder {
+class Recorder {
   readonly #backend: CardBackend
   readonly #encoder: GPUCommandEncoder
   readonly #dispatches: Dispatch[] = []
-  #staging: GPUBuffer | null = null
 
   constructor(backend: CardBackend) {
     this.#backend = backend
@@ -113,21 +111,16 @@ export class Recorder {
           backend.tensorMap.delete(id)
         }
         for (const buffer of uniforms) backend.bufferManager.releaseBuffer(buffer)
-        this.#staging?.destroy()
       },
     }
   }
 
   /** Sends all of it again, and waits for a buffer of it. */
   again(output: GPUBuffer): ArrayBuffer {
-    const { device, card } = this.#backend
-    this.#backend.flush()
-    this.#staging ??= device.createBuffer({
-      size: output.size,
-      usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
-    })
-    const encoder = device.createCommandEncoder()
-    const pass = encoder.beginComputePass()
+    const backend = this.#backend
+    backend.flush()
+    backend.ensureCommandEncoderReady()
+    const pass = backend.commandEncoder!.beginComputePass()
     let set: GPUComputePipeline | undefined
     for (const { pipeline, bindGroup, groups } of this.#dispatches) {
       if (pipeline !== set) pass.setPipeline((set = pipeline))
@@ -135,12 +128,7 @@ export class Recorder {
       pass.dispatchWorkgroups(...groups)
     }
     pass.end()
-    encoder.copyBufferToBuffer(output, 0, this.#staging, 0, output.size)
-    device.queue.submit([encoder.finish()])
-    this.#backend.dispatches += this.#dispatches.length
-    card.mapNow(this.#staging)
-    const bytes = this.#staging.getMappedRange().slice(0)
-    this.#staging.unmap()
-    return bytes
+    backend.dispatches += this.#dispatches.length
+    return readBuffer(backend, output)
   }
 }
