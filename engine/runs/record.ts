@@ -99,7 +99,8 @@ async function writeDown(
   /** Positions that a picture has in the model. */
   const ofPicture = family.task === 'image-classification' ? config.maxPositions : undefined
   const pace = new Pace()
-  let loss: number | null = null
+  // A run that stopped after its last step takes none any more.
+  let loss = run.lastLine?.step === steps ? run.lastLine.loss : null
   for await (const event of events) {
     if (event.type === 'pruned') {
       folder.snapshots.append(event.snapshot)

@@ -60,7 +60,9 @@ export async function speedAndExamples(
 ): Promise<Pick<Scores, 'latency' | 'examples' | 'examplesRan'>> {
   const { maxPositions } = checkpoint.config
   const asked = settings.latencyLengths.length > 0 ? settings.latencyLengths : [usualLatency.prompt]
-  const lengths = missing.latency ? asked : []
+  // What is measured is what is said: no prompt is longer than the model reads with the tokens that follow it.
+  const longest = Math.max(1, maxPositions - usualLatency.tokens)
+  const lengths = missing.latency ? [...new Set(asked.map((length) => Math.min(length, longest)))] : []
   const prompts = missing.examples ? settings.prompts.map((prompt) => encodePrompt(tokenizer, prompt)) : []
   for (const ids of prompts) checkPrompt(ids, maxPositions)
   const stop = prompts.length > 0 ? stopIdsOf(checkpoint) : []
