@@ -1,6 +1,6 @@
 import type { EngineEvent, RunnerSettings } from '../contract/index.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
-import { SecateurError } from '../shared/errors.ts'
+import { readable, SecateurError } from '../shared/errors.ts'
 import type { ChosenRunner } from './choose.ts'
 import type { OpenControl } from './open.ts'
 
@@ -23,7 +23,9 @@ export async function orElse<Result>(
   if (chosen.runner === 'secateur') return await ways.onSecateur(chosen.why)
   try {
     return await ways.onLlamaCpp(chosen)
-  } catch (error) {
+  } catch (caught) {
+    // A cache folder that cannot be written is a reason too.
+    const error = readable(caught)
     const isSaid = error instanceof SecateurError && error.kind !== 'interrupted'
     if (wanted !== 'auto' || !isSaid || ways.begun()) throw error
     return await ways.onSecateur(error.message)

@@ -108,7 +108,7 @@ export function partOf(store: ImageStore, images: ArrayLike<number>): ImageStore
 const badPicture = (message: string, count: number) =>
   new SecateurError(
     'bad-file',
-    `${message}${count > 1 ? ` (nor can ${count - 1} others)` : ''}. Remove it, or leave such pictures out (--bad-images skip)`,
+    `${message}${count > 1 ? ` (nor can ${count - 1} others)` : ''}. Remove it, or leave such pictures out (--bad-rows skip where they are training data, --bad-images skip where they are scored)`,
   )
 
 function notesOf({ images }: ImageSet, { count, first }: Sidecar['animated']): string[] {

@@ -44,8 +44,9 @@ ${allocatorVariables(app)}
 ${setup === undefined ? '' : setupLines(setup)}
 echo "secateur: $name is task $task on $(hostname), start $((\${SLURM_RESTART_COUNT:-0} + 1)), $(date '+%F %T')"
 
-# What a run has done: a step is a line of metrics.jsonl, scores are kept task by task.
-progress() { cat "$folder/metrics.jsonl" "$folder/scores.json" 2>/dev/null | wc -c; }
+# What a run has done: a step is a line of metrics.jsonl, a row that the dense model wrote one of self-data.jsonl, scores are
+# kept task by task.
+progress() { cat "$folder/metrics.jsonl" "$folder/self-data.jsonl" "$folder/scores.json" 2>/dev/null | wc -c; }
 before=$(progress)
 
 child=

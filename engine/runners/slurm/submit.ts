@@ -130,6 +130,7 @@ async function mostInArray(): Promise<number> {
 /** A run that has begun goes on with the threads that it had; another takes the processors that it is given. */
 function withThreads({ job }: RunnerTask, { cpus }: ClusterSettings): RunnerTask['job'] {
   const started = jobIn(job.out)
-  const threads = started?.kind === 'prune' ? started.threads : undefined
-  return { ...job, threads: threads ?? job.threads ?? cpus }
+  // What was started without a number of threads goes on without one: another number is refused.
+  if (started?.kind === 'prune') return { ...job, threads: started.threads }
+  return { ...job, threads: job.threads ?? cpus }
 }

@@ -86,6 +86,8 @@ test('a failure of llama.cpp that nobody asked for hands the work on, with the r
   assert.equal(await orElse(chosen, 'auto', ways(refused)), 'llama.cpp crashed')
   await assert.rejects(orElse(chosen, 'llama.cpp', ways(refused)), refused)
   await assert.rejects(orElse(chosen, 'auto', ways(refused, true)), refused)
+  const unwritable = Object.assign(new Error('EACCES: no cache folder'), { code: 'EACCES', syscall: 'mkdir' })
+  assert.equal(await orElse(chosen, 'auto', ways(unwritable)), unwritable.message)
   const cancelled = new SecateurError('interrupted', 'cancelled')
   await assert.rejects(orElse(chosen, 'auto', ways(cancelled)), cancelled)
 })
