@@ -17,6 +17,15 @@ export interface LatencyOptions {
 /** What is measured where nothing else is asked for. */
 export const usualLatency = { prompt: 128, tokens: 32, repeats: 3 }
 
+/** The length of a prompt, cut to what a model reads with the tokens that are generated after it. */
+const fittingPrompt = (length: number, maxPositions: number, tokens: number): number =>
+  Math.max(1, Math.min(length, maxPositions - tokens))
+
+/** Lengths of prompts, cut in the same way, each once. */
+export const fittingPrompts = (lengths: readonly number[], maxPositions: number, tokens: number): number[] => [
+  ...new Set(lengths.map((length) => fittingPrompt(length, maxPositions, tokens))),
+]
+
 /**
  * Tokens per second of one sequence: reading a prompt, and generating after it, each the median of `repeats` runs after
  * one that warms up. The prompt is random ids: speed does not depend on them.
@@ -32,7 +41,7 @@ export async function measureLatency(
   }: LatencyOptions = {},
 ): Promise<{ promptTokensPerSecond: number; generatedTokensPerSecond: number }> {
   const { maxPositions, vocabularySize } = model.config
-  const promptLength = Math.max(1, Math.min(prompt, maxPositions - tokens))
+  const promptLength = fittingPrompt(prompt, maxPositions, tokens)
   const random = new Random(0)
   const ids = randomIds(random, promptLength, vocabularySize)
   const runs: { prompt: number; generation: number }[] = []

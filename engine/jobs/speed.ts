@@ -2,7 +2,7 @@ import { type Choice, chooseBackend } from '../backends/choose.ts'
 import type { EngineEvent, ModelSpeed, RunnerType, SpeedSettings } from '../contract/index.ts'
 import { announceSizes } from '../estimate/announce.ts'
 import { ownMemory } from '../estimate/memory.ts'
-import { measureLatency } from '../evaluation/latency.ts'
+import { fittingPrompts, measureLatency } from '../evaluation/latency.ts'
 import { type ChosenRunner, chooseRunner } from '../llama-cpp/choose.ts'
 import { ranOnBackend } from '../llama-cpp/finished-runner.ts'
 import { measureOnLlamaCpp } from '../llama-cpp/measure-speed.ts'
@@ -55,10 +55,10 @@ export async function measureSpeeds(
   const paths = [...(settings.beside === undefined ? [] : [settings.beside]), settings.checkpoint]
   const checkpoints = paths.map((path) => made.use(openCheckpoint(path)))
   const positions = Math.min(...checkpoints.map(({ config }) => config.maxPositions))
-  const fitting = settings.promptTokens.map((length) => Math.max(1, Math.min(length, positions - settings.newTokens)))
+  const lengths = fittingPrompts(settings.promptTokens, positions, settings.newTokens)
   let choice: Promise<Choice> | undefined
   const computes = () => (choice ??= chooseBackend(settings))
-  const work = { settings, checkpoints, lengths: [...new Set(fitting)], computes, emit, signal }
+  const work = { settings, checkpoints, lengths, computes, emit, signal }
   const types = settings.type ?? [undefined]
   const speeds: ModelSpeed[] = []
   let own: ModelSpeed[] | undefined

@@ -83,11 +83,10 @@ async function onLlamaCpp(
 ): Promise<FinishedAnswers> {
   const { maxPositions, vocabularySize } = checkpoint.config
   const { prompt: _, tokens: newTokens, repeats } = usualLatency
-  const lengths = work.lengths.map((length) => Math.max(1, Math.min(length, maxPositions - newTokens)))
   const room = (prompt: readonly number[]) => Math.min(work.maxNewTokens, maxPositions - prompt.length)
   const places = Math.max(
     0,
-    ...lengths.map((length) => length + newTokens),
+    ...work.lengths.map((length) => length + newTokens),
     ...work.prompts.map((prompt) => prompt.length + room(prompt)),
   )
   // The run's own estimate stands.
@@ -99,7 +98,7 @@ async function onLlamaCpp(
   emit({ type: 'log', level: 'info', message: ranText(ran) })
   const [measured] = await measureOnLlamaCpp(
     [{ model, vocabularySize, threads }],
-    { lengths, newTokens, repeats },
+    { lengths: work.lengths, newTokens, repeats },
     { signal, onRun: (done, total) => emit({ type: 'progress', stage: 'measuring speed', done, total }) },
   )
   const written: number[][] = []

@@ -1,6 +1,6 @@
 import type { EvaluationSettings, JobContext, Ran, Scores } from '../contract/index.ts'
 import { generate } from '../evaluation/generation.ts'
-import { measureLatency, usualLatency } from '../evaluation/latency.ts'
+import { fittingPrompts, measureLatency, usualLatency } from '../evaluation/latency.ts'
 import { checkPrompt, encodePrompt } from '../evaluation/prompt.ts'
 import type { Adapter } from '../lora/adapter.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
@@ -11,7 +11,7 @@ import type { OwnModel } from './own-model.ts'
 
 /** What is asked of a finished checkpoint beside its scores. */
 export interface FinishedWork {
-  /** Lengths of prompts that speed is measured at; none where it is not. */
+  /** Lengths of prompts that speed is measured at, which leave room for what is generated; none where it is not measured. */
   lengths: readonly number[]
   /** Token ids of prompts that are continued greedily. */
   prompts: readonly (readonly number[])[]
@@ -60,9 +60,8 @@ export async function speedAndExamples(
 ): Promise<Pick<Scores, 'latency' | 'examples' | 'examplesRan'>> {
   const { maxPositions } = checkpoint.config
   const asked = settings.latencyLengths.length > 0 ? settings.latencyLengths : [usualLatency.prompt]
-  // What is measured is what is said: no prompt is longer than the model reads with the tokens that follow it.
-  const longest = Math.max(1, maxPositions - usualLatency.tokens)
-  const lengths = missing.latency ? [...new Set(asked.map((length) => Math.min(length, longest)))] : []
+  // Cut here, and not where they are measured: what is said is what is measured.
+  const lengths = missing.latency ? fittingPrompts(asked, maxPositions, usualLatency.tokens) : []
   const prompts = missing.examples ? settings.prompts.map((prompt) => encodePrompt(tokenizer, prompt)) : []
   for (const ids of prompts) checkPrompt(ids, maxPositions)
   const stop = prompts.length > 0 ? stopIdsOf(checkpoint) : []
