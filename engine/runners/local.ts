@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import type { ResultEvent } from '../contract/index.ts'
 import { runInChild } from '../runs/child-run.ts'
-import { isStarted, readRunFile, resultIn } from '../runs/run-files.ts'
+import { continuedJob, isStarted, resultIn } from '../runs/run-files.ts'
 import { SecateurError } from '../shared/errors.ts'
 import type { Runner, RunnerListener, RunnerStage, RunnerTask, RunnerWork } from './runner.ts'
 
@@ -35,8 +35,8 @@ async function finishStage(
 export function withThreads(task: RunnerTask, atOnce: number): RunnerTask {
   const { job } = task
   if (job.threads !== undefined) return task
-  const earlier = isStarted(job.out) ? readRunFile(job.out).job : null
-  if (earlier?.kind === job.kind) return { ...task, job: { ...job, threads: earlier.threads } }
+  const earlier = continuedJob(job.out, job.kind)
+  if (earlier) return { ...task, job: { ...job, threads: earlier.threads } }
   if (atOnce === 1) return task
   return { ...task, job: { ...job, threads: Math.max(1, Math.floor(availableParallelism() / atOnce)) } }
 }

@@ -104,6 +104,12 @@ export function isStarted(path: string): boolean {
   return job !== null && job.kind !== 'evaluate'
 }
 
+/** The job that a folder's run was started as, where another of its kind would continue it; null where that begins anew. */
+export function continuedJob<Kind extends Job['kind']>(path: string, kind: Kind): Extract<Job, { kind: Kind }> | null {
+  const job = isStarted(path) ? jobIn(path) : null
+  return job?.kind === kind ? (job as Extract<Job, { kind: Kind }>) : null
+}
+
 /** What a process that was killed had begun to write under a temporary name. */
 export function removeLeftovers(path: string): void {
   for (const folder of [path, join(path, 'state'), join(path, runFiles.predictions)]) {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type ClusterSettings, secondsToSave } from '../../contract/index.ts'
-import { jobIn } from '../../runs/run-files.ts'
+import { continuedJob } from '../../runs/run-files.ts'
 import { SecateurError } from '../../shared/errors.ts'
 import { writeFileAtomically, writeJson } from '../../shared/files.ts'
 import { keyOf, type RunnerTask } from '../runner.ts'
@@ -129,8 +129,7 @@ async function mostInArray(): Promise<number> {
 
 /** A run that has begun goes on with the threads that it had; another takes the processors that it is given. */
 function withThreads({ job }: RunnerTask, { cpus }: ClusterSettings): RunnerTask['job'] {
-  const started = jobIn(job.out)
+  const earlier = continuedJob(job.out, job.kind)
   // What was started without a number of threads goes on without one: another number is refused.
-  if (started?.kind === 'prune') return { ...job, threads: started.threads }
-  return { ...job, threads: job.threads ?? cpus }
+  return { ...job, threads: earlier ? earlier.threads : (job.threads ?? cpus) }
 }
