@@ -36,7 +36,12 @@ export async function readImageData(
   const onProgress = (done: number, total: number) => reading.report(done, total)
   const open = async (set: ImageSet, prefix = ''): Promise<ImageStore> => {
     const store = opened.use(
-      await openImageStore(set, preprocessing, imageSize, { badRows: job.badRows, signal, onProgress }),
+      await openImageStore(set, preprocessing, imageSize, {
+        badRows: job.badRows,
+        skippedBy: '--bad-rows skip',
+        signal,
+        onProgress,
+      }),
     )
     tellStore(set, store, job.maxLostRows, prefix, emit)
     return store
@@ -66,7 +71,12 @@ export async function readImageData(
   const { images: scored, badImages: badRows = 'refuse' } = (job.kind === 'prune' && job.evaluation) || {}
   if (scored !== undefined) {
     // Decoded now, so that a broken one is found before the training, and scoring finds them.
-    using test = await openImageStore(await others(scored), preprocessing, imageSize, { badRows, signal, onProgress })
+    using test = await openImageStore(await others(scored), preprocessing, imageSize, {
+      badRows,
+      skippedBy: '--bad-images skip',
+      signal,
+      onProgress,
+    })
     warnOfSame(test)
   }
   const batches = opened.use(prefetchedBatches(training.stored, { ...options, augmentation: job.augmentation }))
@@ -92,6 +102,7 @@ export async function readImageData(
           apartFrom.use(
             await openImageStore(await others(path, 'train'), preprocessing, imageSize, {
               badRows: job.badRows,
+              skippedBy: '--bad-rows skip',
               signal,
             }),
           ),

@@ -38,6 +38,7 @@ export async function scoreImages(
   const reading = new StageProgress('reading data', emit)
   using store = await openImageStore(set, preprocessing, config.imageSize, {
     badRows: settings.badImages,
+    skippedBy: '--bad-images skip',
     signal,
     onProgress: (done, total) => reading.report(done, total),
   })

@@ -29,6 +29,8 @@ export interface ImageStore extends PictureSource, Disposable {
 export interface StoreOptions {
   /** Whether a picture that cannot be read stops the job, or is left out. */
   badRows: 'refuse' | 'skip'
+  /** The flag that leaves such pictures out, which an error names; where not given, there is none. */
+  skippedBy?: '--bad-rows skip' | '--bad-images skip'
   signal: AbortSignal
   onProgress?: ((done: number, total: number) => void) | undefined
   /** Where decoded pictures are kept; the folder for what can be made again where not given. */
@@ -70,7 +72,7 @@ export async function openImageStore(
     rmSync(folder, { recursive: true, force: true })
     throw badFile(folder, undefined, 'was damaged and is removed: start again, and the pictures are decoded anew')
   }
-  if (broken.length > 0 && options.badRows === 'refuse') throw badPicture(broken[0]!.message, broken.length)
+  if (broken.length > 0 && options.badRows === 'refuse') throw badPicture(broken[0]!.message, broken.length, options)
   if (images === 0) throw badFile(set.path, undefined, `no picture can be read: ${broken[0]!.message}`)
   const left = new Set(broken.map(({ index }) => index))
   const kept = set.images.filter((_, index) => !left.has(index))
@@ -105,10 +107,10 @@ export function partOf(store: ImageStore, images: ArrayLike<number>): ImageStore
   }
 }
 
-const badPicture = (message: string, count: number) =>
+const badPicture = (message: string, count: number, { skippedBy }: StoreOptions) =>
   new SecateurError(
     'bad-file',
-    `${message}${count > 1 ? ` (nor can ${count - 1} others)` : ''}. Remove it, or leave such pictures out (--bad-rows skip where they are training data, --bad-images skip where they are scored)`,
+    `${message}${count > 1 ? ` (nor can ${count - 1} others)` : ''}. Remove it${skippedBy ? `, or leave such pictures out (${skippedBy})` : ''}`,
   )
 
 function notesOf({ images }: ImageSet, { count, first }: Sidecar['animated']): string[] {

@@ -85,6 +85,8 @@ for (const [what, write, message] of [
     const set = await openImageSet(folder, 'train', signal)
     const options = { signal, folder: join(folder, '.cache') }
     await assert.rejects(openImageStore(set, usual, [8, 12], { ...options, badRows: 'refuse' }), message)
+    const refusing = { ...options, badRows: 'refuse', skippedBy: '--bad-rows skip' } as const
+    await assert.rejects(openImageStore(set, usual, [8, 12], refusing), /leave such pictures out \(--bad-rows skip\)$/)
     using store = await openImageStore(set, usual, [8, 12], { ...options, badRows: 'skip' })
     assert.deepEqual([...store.labels], [0])
     assert.match(store.broken[0]!, message)
