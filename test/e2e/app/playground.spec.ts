@@ -88,6 +88,8 @@ test('a question is found again after a reload and in the history, and a prompt 
     .getByRole('button', { name: /^The weather today/ })
     .first()
     .click()
+  // It closes once the question is loaded, and gives the focus back: keys of the next test would go there.
+  await expect(page.getByRole('dialog')).toBeHidden()
   await expect(answerOf(page, 'second')).toContainText('8 tokens')
 })
 
