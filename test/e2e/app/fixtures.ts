@@ -166,6 +166,7 @@ interface Worker extends AppOptions {
   /** Another name is another app, with nothing in it yet. */
   appOf: string
   browserOfTests: Browser | null
+  ownCache: void
 }
 
 /** All files of specs share `app`, one after the other, but for those that name one of their own in `appOf`. */
@@ -179,6 +180,18 @@ export const test = base.extend<{ skipWhereMissing: void }, Worker & { app: App 
     },
     { auto: true },
   ],
+  // What was measured on this computer before, such as how long layers take, would be shown at once where a test waits for it.
+  ownCache: [
+    // Playwright takes no other spelling of a fixture that needs none.
+    // oxlint-disable-next-line no-empty-pattern
+    async ({}, use) => {
+      const folder = mkdtempSync(join(tmpdir(), 'secateur-cache-'))
+      process.env['XDG_CACHE_HOME'] = folder
+      await use()
+      rmSync(folder, { recursive: true, force: true })
+    },
+    { scope: 'worker', auto: true },
+  ],
   shell: ['browser', { option: true, scope: 'worker' }],
   appOf: ['all', { option: true, scope: 'worker' }],
   browserOfTests: [
@@ -191,9 +204,9 @@ export const test = base.extend<{ skipWhereMissing: void }, Worker & { app: App 
     { scope: 'worker' },
   ],
   app: [
-    async ({ shell, browserOfTests, appOf }, use) => {
-      // Taken so that another name is another app.
-      void appOf
+    async ({ shell, browserOfTests, appOf, ownCache }, use) => {
+      // Taken so that another name is another app, and so that the cache is there before.
+      void [appOf, ownCache]
       const reason = missing(shell)
       if (reason) {
         // The specs are skipped before they would miss it.

@@ -13,8 +13,6 @@ test.describe.configure({ mode: 'serial' })
 
 const scratch = scratchFolder('playground')
 test.beforeAll(() => {
-  // What is kept for llama.cpp here is kept nowhere else.
-  process.env['XDG_CACHE_HOME'] = scratch('cache')
   cpSync(join(sample, 'model'), scratch('second'), { recursive: true })
 })
 const go = (page: Page, hash: string) => page.goto(new URL(hash, page.url()).href)

@@ -12,8 +12,6 @@ test.describe.configure({ mode: 'serial' })
 
 const scratch = scratchFolder('speed')
 test.beforeAll(() => {
-  // What is kept for llama.cpp here is kept nowhere else.
-  process.env['XDG_CACHE_HOME'] = scratch('cache')
   for (const name of ['larger', 'smaller']) cpSync(join(sample, 'model'), scratch(name), { recursive: true })
 })
 const go = (page: Page, hash: string) => page.goto(new URL(hash, page.url()).href)

@@ -55,7 +55,6 @@ test.beforeAll(async () => {
   const pictures = scratch('pictures')
   const flags = ['--ratio', '0.5', '--prune', 'channels', '--criterion', 'magnitude', '--steps', '1']
   const data = ['--data', pictures, '--images', pictures, '--evaluate-dense']
-  process.env['XDG_CACHE_HOME'] = scratch('cache')
   const ran = await secateur(['prune', join(sample, 'model'), ...data, ...flags, '--out', scratch('half')])
   expect(ran.code, ran.stderr).toBe(0)
   cpSync(scratch('half'), scratch('again'), { recursive: true })
