@@ -3,6 +3,11 @@ import { keepCompiled } from './process/compile-cache.ts'
 keepCompiled()
 // The launcher holds the other end, so that its death is heard; it must not keep this process from ending.
 process.channel?.unref()
+// What a pipe's other end, such as head, does not want to read need not be written. Jobs end with their state saved.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
 
 const { main } = await import('./cli.ts')
 process.exitCode = await main(process.argv.slice(2))

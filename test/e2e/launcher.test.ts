@@ -83,3 +83,17 @@ test('an engine that is killed is told of, with the signal and what it may mean'
     assert.match(errors(), cause)
   }
 })
+
+test('help that nobody reads to its end is no error', async () => {
+  const launcher = spawn(
+    process.execPath,
+    [resolve(import.meta.dirname, '../../scripts/secateur.mjs'), 'prune', '--help'],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  )
+  // As `head` does: the pipe's other end is closed before anything was written.
+  launcher.stdout.destroy()
+  let errors = ''
+  launcher.stderr.setEncoding('utf8').on('data', (more: string) => (errors += more))
+  const [code] = await once(launcher, 'close')
+  assert.deepEqual([code, errors], [0, ''])
+})
