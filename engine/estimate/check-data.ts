@@ -1,10 +1,11 @@
 import { statSync } from 'node:fs'
 import type { DataCheck, Job, JobContext, ParsedServiceParams } from '../contract/index.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
-import { failureOf, SecateurError } from '../shared/errors.ts'
+import { collectProblems, failureOf, SecateurError } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import { expandSweep } from '../sweeps/expand.ts'
-import { type CheckedFiles, type FileGroup, fileGroupsOf, stateOf } from './file-groups.ts'
+import { refuseSharedOutputs } from '../sweeps/shared-outputs.ts'
+import { type CheckedFiles, type FileGroup, fileGroupsOf, problemGroup, stateOf } from './file-groups.ts'
 
 /** What was found last, by what it follows from: the app asks at every change of a job, most of which touch no file. */
 const remembered = new Map<string, CheckedFiles>()
@@ -32,7 +33,13 @@ export async function checkData({ job }: ParsedServiceParams<'checkData'>, contr
 /** The files of a job by what is read of them; those of a sweep's runs, which mostly read the same, each once. */
 function groupsOf(job: Job): FileGroup[] {
   if (job.kind !== 'sweep') return fileGroupsOf(job)
-  const groups = expandSweep(job).flatMap((run) => fileGroupsOf(run.job))
+  const runs = expandSweep(job)
+  const shared = problemGroup('shared outputs', async () => {
+    const problems: SecateurError[] = []
+    await collectProblems(problems, () => refuseSharedOutputs(runs))
+    return problems
+  })
+  const groups = [shared, ...runs.flatMap((run) => fileGroupsOf(run.job))]
   return [...new Map(groups.map((group) => [group.key, group])).values()]
 }
 
@@ -68,7 +75,7 @@ async function checkGroups(groups: readonly FileGroup[], control: WorkControl): 
   for (const group of groups) {
     const key = JSON.stringify([group.key, group.files.map(stateOf)])
     // What changes in the folders of a folder does not show in it.
-    const known = group.files.some(isFolder) ? undefined : remembered.get(key)
+    const known = group.changes || group.files.some(isFolder) ? undefined : remembered.get(key)
     const fractions = new Map<string, number>()
     const onFile = (file: string, fraction: number) => {
       fractions.set(file, fraction)
@@ -77,7 +84,7 @@ async function checkGroups(groups: readonly FileGroup[], control: WorkControl): 
     }
     const checked = known ?? (await group.check(control.signal, onFile))
     remembered.delete(key)
-    remembered.set(key, checked)
+    if (!group.changes) remembered.set(key, checked)
     if (remembered.size > mostRemembered) remembered.delete(remembered.keys().next().value!)
     over += bytesOf(group)
     control.progress(over, total)

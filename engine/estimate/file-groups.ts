@@ -13,6 +13,7 @@ import { configOf } from '../models/checkpoint.ts'
 import { isOfImages } from '../models/encoder-config.ts'
 import { openTokenizer, tokenizerFileNames } from '../models/model-tokenizer.ts'
 import type { ModelConfig } from '../models/model-config.ts'
+import { outputProblems } from '../runs/output-files.ts'
 import { collectProblems, type SecateurError } from '../shared/errors.ts'
 import { checkOtherPictures, configAfter, trainingPictures } from './image-files.ts'
 
@@ -40,6 +41,8 @@ export interface FileGroup {
   /** What is found follows from this, and from the files. */
   key: string
   files: string[]
+  /** Whether it follows from more than these, so that it is sought every time. */
+  changes?: true
   check(signal: AbortSignal, onFile: (file: string, fraction: number) => void): Promise<CheckedFiles>
 }
 
@@ -199,7 +202,15 @@ async function loadOptions(
   }
 }
 
-/** Task files and texts, read and encoded as scoring does. */
+/** Problems that do not follow from what a file holds. */
+export const problemGroup = (key: string, find: () => Promise<SecateurError[]>): FileGroup => ({
+  key,
+  files: [],
+  changes: true,
+  check: async () => ({ ...nothingFound, problems: await find() }),
+})
+
+/** Task files and texts, read and encoded as scoring does, and what is written beside them. */
 export function evaluationFiles(job: ReadingJob): FileGroup[] {
   if (!('evaluation' in job) || !job.evaluation) return []
   const { checkpoint, evaluation } = job
@@ -210,6 +221,9 @@ export function evaluationFiles(job: ReadingJob): FileGroup[] {
     ...Object.values(tasks).flatMap((file) => [labelFileOf(file), ...dataFilesBeside(file)]),
   ]
   return [
+    ...(evaluation.predictions === undefined && evaluation.lmEvalJson === undefined
+      ? []
+      : [problemGroup(JSON.stringify(['outputs', job]), () => outputProblems(job))]),
     {
       key: JSON.stringify(['evaluation', checkpoint, tokenizerStates(checkpoint), evaluation, beside.map(stateOf)]),
       files,

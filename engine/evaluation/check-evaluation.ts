@@ -1,7 +1,5 @@
-import { accessSync, constants } from 'node:fs'
-import { dirname, resolve } from 'node:path'
 import type { EvaluationSettings } from '../contract/index.ts'
-import { badSetting, collectProblems, type SecateurError } from '../shared/errors.ts'
+import { collectProblems, type SecateurError } from '../shared/errors.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { itemLength } from './batching.ts'
 import { corpusCalled } from './corpus.ts'
@@ -39,8 +37,6 @@ export async function evaluationProblems(
   const problems: SecateurError[] = []
   const attempt = (work: () => void | Promise<void>) => collectProblems(problems, work)
   await attempt(() => checkShots(settings))
-  await attempt(() => checkWritten('predictions', settings.predictions))
-  await attempt(() => checkWritten('lm-eval-json', settings.lmEvalJson))
   for (const [name, file] of Object.entries(settings.tasks))
     await attempt(async () => {
       const { task, rows, shots } = await openTask(name, settings, signal)
@@ -66,15 +62,4 @@ export async function evaluationProblems(
     })
   for (const prompt of settings.prompts) await attempt(() => checkPrompt(encodePrompt(tokenizer, prompt), maxLength))
   return problems
-}
-
-/** The file itself is written when rows are scored; its folder must be there before. */
-function checkWritten(setting: string, file: string | undefined): void {
-  if (file === undefined) return
-  const folder = dirname(resolve(file))
-  try {
-    accessSync(folder, constants.W_OK)
-  } catch {
-    throw badSetting(setting, `${folder} is no folder that this user may write to`)
-  }
 }

@@ -13,6 +13,7 @@ import { type Part, splitEvaluation, workOfParts } from '../parts/split.ts'
 import type { RunnerListener, RunnerTask } from '../runners/runner.ts'
 import { runnerOf } from '../runners/runner-of.ts'
 import { TasksProgress } from '../runners/tasks-progress.ts'
+import { refuseBadOutputs, replacedBy } from '../runs/output-files.ts'
 import { inRunFolder } from '../runs/run-folder.ts'
 import { badSetting, SecateurError } from '../shared/errors.ts'
 
@@ -27,6 +28,8 @@ export async function evaluateInParts(job: EvaluateJob, context: JobContext): Pr
   // What another workstation has begun goes on here with a copy of its own.
   if (context.resume && cluster?.via !== undefined) mkdirSync(out, { recursive: true })
   const whole = { ...job, out }
+  await refuseBadOutputs(whole)
+  const replaces = replacedBy(whole)
   return await inRunFolder(whole, context, async (folder) => {
     const parts = splitEvaluation(whole, folder.path)
     if (parts.length === 0)
@@ -44,7 +47,7 @@ export async function evaluateInParts(job: EvaluateJob, context: JobContext): Pr
     const work = workOfParts(whole, parts, { folder: folder.path, resume: context.resume })
     await runnerOf(cluster).work(work, findings, context.signal)
     findings.refuseFailed()
-    return joinParts(whole, parts, folder, context, told)
+    return joinParts(whole, parts, folder, context, { told, replaces })
   })
 }
 

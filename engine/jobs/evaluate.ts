@@ -9,6 +9,7 @@ import { finishedRunner, refuseUnrunnable } from '../llama-cpp/finished-runner.t
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { besideDense, besideInRun } from '../runs/beside-dense.ts'
 import { evaluateInRun, score } from '../runs/evaluation.ts'
+import { replacedBy } from '../runs/output-files.ts'
 import { inRunFolder, type RunFolder } from '../runs/run-folder.ts'
 import type { FinishedRunner } from '../runs/speed-and-examples.ts'
 import { startedOf } from '../runs/started.ts'
@@ -25,6 +26,7 @@ export async function evaluate(job: EvaluateJob, context: JobContext): Promise<R
   await announce(job, checkpoint, context.emit)
   const scored = await refuseBadFiles(evaluationFiles(job), context)
   const finished = finishedRunner(job, choice)
+  const replaces = replacedBy(job)
   const run = async (folder: RunFolder | null): Promise<ResultEvent> => {
     context.emit(startedOf(job, choice))
     await announceWork(job, checkpoint, checkpoint.config.layers, context, scored)
@@ -33,8 +35,8 @@ export async function evaluate(job: EvaluateJob, context: JobContext): Promise<R
     const dense = teacher && (await scoresOfDense(teacher, job, { folder, finished }, context))
     context.emit({ type: 'phase', phase: 'scoring' })
     const scores = folder
-      ? await evaluateInRun(checkpoint, evaluation, 'result', folder, context, { finished, adapter })
-      : await score(checkpoint, evaluation, context, { finished, adapter })
+      ? await evaluateInRun(checkpoint, evaluation, 'result', folder, context, { finished, adapter, replaces })
+      : await score(checkpoint, evaluation, context, { finished, adapter, replaces })
     const model = { checkpoint, adapter }
     if (teacher) context.emit({ type: 'phase', phase: 'comparing' })
     const beside =

@@ -30,6 +30,7 @@ import { layersAfter, type TargetSettings } from '../pruning/targets.ts'
 import { pruningWarnings } from '../pruning/warnings.ts'
 import { besideInRun } from '../runs/beside-dense.ts'
 import { evaluateInRun, takeDense } from '../runs/evaluation.ts'
+import { replacedBy } from '../runs/output-files.ts'
 import { prepareTraining } from '../runs/prepare.ts'
 import { record } from '../runs/record.ts'
 import { startedJob } from '../runs/run-files.ts'
@@ -65,6 +66,7 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
   const later = [...calibrationFiles(job), ...evaluationFiles(job)]
   const scored = await refuseBadFiles(job.evaluateDense ? fileGroupsOf(job) : later, context)
   const finished = finishedRunner(job, choice)
+  const replaces = replacedBy(job)
   return await inRunFolder(job, context, async (folder) => {
     if (times) writeJson(join(folder.path, timesFile), times)
     context.emit(startedOf(job, choice))
@@ -81,7 +83,7 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
     const density =
       before === null ? null : { before, after: densityOf(pruned.config, (tensor) => pruned.read(tensor)) }
     const scores = job.evaluation
-      ? await evaluateInRun(pruned, job.evaluation, 'result', folder, context, { finished })
+      ? await evaluateInRun(pruned, job.evaluation, 'result', folder, context, { finished, replaces })
       : null
     if (dense && scores) context.emit({ type: 'phase', phase: 'comparing' })
     const beside =

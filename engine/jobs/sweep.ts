@@ -3,6 +3,7 @@ import type { EngineEvent, JobContext, ResultEvent, SweepJob } from '../contract
 import type { SecateurError } from '../shared/errors.ts'
 import { expandSweep, type SweepRun } from '../sweeps/expand.ts'
 import { writeReport } from '../sweeps/report.ts'
+import { refuseSharedOutputs } from '../sweeps/shared-outputs.ts'
 import { inRunFolder, type RunFolder } from '../runs/run-folder.ts'
 import type { RunnerListener, RunnerTask } from '../runners/runner.ts'
 import { runnerOf } from '../runners/runner-of.ts'
@@ -17,6 +18,7 @@ import { type SweepWork, workOf } from '../sweeps/sweep-work.ts'
 export async function sweep(job: SweepJob, context: JobContext): Promise<ResultEvent> {
   const started = performance.now()
   const runs = expandSweep(job)
+  if (!context.resume) refuseSharedOutputs(runs)
   // What another workstation has begun goes on here with a copy of its own.
   if (context.resume && job.cluster?.via !== undefined) mkdirSync(job.out, { recursive: true })
   return await inRunFolder(job, context, async (folder) => {

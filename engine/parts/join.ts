@@ -8,6 +8,7 @@ import {
 } from '../contract/index.ts'
 import type { RunFolder } from '../runs/run-folder.ts'
 import { badFile } from '../shared/errors.ts'
+import { StagedFiles } from '../shared/staged-files.ts'
 import { sum } from '../shared/sum.ts'
 import { joinLmEval, joinPredictions, joinRows } from './joined-files.ts'
 import { warningsOf } from './part-log.ts'
@@ -18,7 +19,8 @@ import type { Part } from './split.ts'
  * Makes one evaluation of its parts, all of which are over: what it returns and leaves in its folder is what one process
  * would, but that it took the most memory of any part, and the seconds of all of them.
  *
- * @param told warnings that have been told already
+ * @param known.told warnings that have been told already
+ * @param known.replaces which files may be replaced
  * @throws SecateurError that names the file of a part that is missing or damaged, with what to do
  */
 export function joinParts(
@@ -26,20 +28,22 @@ export function joinParts(
   parts: readonly Part[],
   folder: RunFolder,
   { emit }: Pick<JobContext, 'emit'>,
-  told: ReadonlySet<string> = new Set(),
+  { told = new Set(), replaces }: { told?: ReadonlySet<string>; replaces?: (path: string) => boolean } = {},
 ): ResultEvent {
   const results = parts.map(finishedResult)
   const result = joinResults(results)
   const warnings = new Set(parts.flatMap(({ job }) => warningsOf(job.out)))
   for (const message of warnings) if (!told.has(message)) emit({ type: 'warning', message })
   const { predictions, lmEvalJson } = evaluation
+  using files = new StagedFiles(replaces)
   const writes = [
     ...joinPredictions(folder.path, results),
-    ...(predictions === undefined ? [] : [joinRows(predictions, results)]),
-    ...(lmEvalJson === undefined ? [] : joinLmEval(lmEvalJson, results, predictions !== undefined)),
+    ...(predictions === undefined ? [] : [joinRows(files, predictions, results)]),
+    ...(lmEvalJson === undefined ? [] : joinLmEval(files, lmEvalJson, results, predictions !== undefined)),
   ]
   folder.check()
   for (const write of writes) write()
+  files.commit()
   keepScores(folder, result)
   return result
 }

@@ -1,12 +1,13 @@
 // The files that an evaluation names, made of those that its parts have written in their own folders.
-import { closeSync, existsSync, readFileSync, readSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, readFileSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { mostPredictionBytes, predictionsSchema, type ScoredCheckpoint, taskKey } from '../contract/index.ts'
 import { samplesFile } from '../evaluation/lm-eval/samples.ts'
 import { predictionsFileOf } from '../runs/predictions.ts'
-import { readJson, replaceFile, writeFileAtomically, writeJson } from '../shared/files.ts'
-import { openFile, openToWrite, refuseSpecial } from '../shared/open-file.ts'
+import { readJson, writeFileAtomically } from '../shared/files.ts'
+import { openFile } from '../shared/open-file.ts'
+import type { StagedFiles } from '../shared/staged-files.ts'
 import { sum } from '../shared/sum.ts'
 import { damagedPart, type PartResult, readOfPart } from './part-results.ts'
 import { type Part, partFiles } from './split.ts'
@@ -39,9 +40,9 @@ export const joinPredictions = (folder: string, results: readonly PartResult[]):
   })
 
 /** Writes the rows of all parts into one file. @throws SecateurError where a part has more or fewer than it has scored */
-export function joinRows(path: string, results: readonly PartResult[]): Write {
-  refuseSpecial(path)
+export function joinRows(files: StagedFiles, path: string, results: readonly PartResult[]): Write {
   return rowsInto(
+    files,
     path,
     results.flatMap(({ part, scores }) => {
       const task = rowsOf(part)
@@ -59,7 +60,7 @@ interface RowsOfPart {
   scored: number
 }
 
-function rowsInto(path: string, sources: readonly RowsOfPart[]): Write {
+function rowsInto(files: StagedFiles, path: string, sources: readonly RowsOfPart[]): Write {
   for (const { part, file, scored } of sources) {
     if (!existsSync(file)) throw damagedPart(part, file, 'is missing')
     let rows = 0
@@ -67,17 +68,10 @@ function rowsInto(path: string, sources: readonly RowsOfPart[]): Write {
       for (let at = bytes.indexOf(newline); at >= 0; at = bytes.indexOf(newline, at + 1)) rows++
     if (rows !== scored) throw damagedPart(part, file, `has ${rows} rows, and ${scored} were scored`)
   }
-  return () =>
-    replaceFile(path, (temporary) => {
-      const descriptor = openToWrite(temporary, 'w')
-      try {
-        for (const { file } of sources)
-          for (const bytes of slicesOf(file))
-            for (let at = 0; at < bytes.length;) at += writeSync(descriptor, bytes, at)
-      } finally {
-        closeSync(descriptor)
-      }
-    })
+  return () => {
+    files.begin(path)
+    for (const { file } of sources) for (const bytes of slicesOf(file)) files.write(path, bytes)
+  }
 }
 
 /** The bytes of a file, of which as many as a slice has are in memory at a time. */
@@ -120,11 +114,16 @@ type LmEval = z.infer<typeof lmEvalSchema>
  * @param withRows whether parts have kept single rows, which are written beside them
  * @throws SecateurError where a part's file is missing or damaged
  */
-export function joinLmEval(path: string, results: readonly PartResult[], withRows: boolean): Write[] {
-  const files = results.map(({ part }) => lmEvalOf(part))
-  const { groups: _, date: __, total_evaluation_time_seconds: ___, ...rest } = files[0]!
+export function joinLmEval(
+  files: StagedFiles,
+  path: string,
+  results: readonly PartResult[],
+  withRows: boolean,
+): Write[] {
+  const found = results.map(({ part }) => lmEvalOf(part))
+  const { groups: _, date: __, total_evaluation_time_seconds: ___, ...rest } = found[0]!
   const joined = (name: keyof typeof told | 'groups') =>
-    Object.assign({}, ...files.map((file) => file[name] ?? {})) as object
+    Object.assign({}, ...found.map((file) => file[name] ?? {})) as object
   const groups = joined('groups')
   const parts = Object.fromEntries((Object.keys(told) as (keyof typeof told)[]).map((name) => [name, joined(name)]))
   const config = Object.fromEntries(Object.entries(rest).filter(([name]) => !Object.hasOwn(told, name)))
@@ -135,10 +134,10 @@ export function joinLmEval(path: string, results: readonly PartResult[], withRow
     config: settings,
     date: Date.now() / 1000,
     ...facts,
-    total_evaluation_time_seconds: String(sum(files.map((file) => Number(file.total_evaluation_time_seconds)))),
+    total_evaluation_time_seconds: String(sum(found.map((file) => Number(file.total_evaluation_time_seconds)))),
   }
-  const rows = withRows ? results.flatMap(({ part }, at) => joinSamples(path, part, files[at]!)) : []
-  return [() => writeJson(path, whole), ...rows]
+  const rows = withRows ? results.flatMap(({ part }, at) => joinSamples(files, path, part, found[at]!)) : []
+  return [() => files.write(path, `${JSON.stringify(whole, null, 2)}\n`), ...rows]
 }
 
 function lmEvalOf(part: Part): LmEval {
@@ -148,8 +147,8 @@ function lmEvalOf(part: Part): LmEval {
 }
 
 /** Copies the single rows of a part, of which a task of subjects has a file for each, to where the evaluation wants them. */
-const joinSamples = (path: string, part: Part, { 'n-samples': samples }: LmEval): Write[] =>
+const joinSamples = (files: StagedFiles, path: string, part: Part, { 'n-samples': samples }: LmEval): Write[] =>
   Object.entries(samples).map(([task, { effective }]) => {
     const file = samplesFile(join(part.job.out, partFiles.lmEval), task)
-    return rowsInto(samplesFile(path, task), [{ part, file, scored: effective }])
+    return rowsInto(files, samplesFile(path, task), [{ part, file, scored: effective }])
   })

@@ -1,4 +1,3 @@
-import { closeSync, writeSync } from 'node:fs'
 import type { EvaluationSettings, JobContext, Predictions, ScoredCheckpoint, Scores, Stage } from '../contract/index.ts'
 import { CausalScoring } from '../evaluation/causal-scoring.ts'
 import { checkKindOfEvaluation } from '../evaluation/check-images.ts'
@@ -11,7 +10,7 @@ import { loadAdapter } from '../lora/load-adapter.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { openTokenizer } from '../models/model-tokenizer.ts'
 import { familyOf } from '../models/registry.ts'
-import { openToWrite, refuseSpecial } from '../shared/open-file.ts'
+import { StagedFiles } from '../shared/staged-files.ts'
 import { linesOf, scoreImages } from './image-evaluation.ts'
 import { writeLmEvalResults, writeLmEvalSamples } from './lm-eval-files.ts'
 import { OwnModel } from './own-model.ts'
@@ -31,7 +30,7 @@ export async function evaluateInRun(
   which: ScoredCheckpoint,
   folder: RunFolder,
   context: JobContext,
-  { finished, adapter }: Pick<ScoreOptions, 'finished' | 'adapter'>,
+  { finished, adapter, replaces }: Pick<ScoreOptions, 'finished' | 'adapter' | 'replaces'>,
 ): Promise<Scores> {
   const stage = which === 'dense' ? 'scoring dense' : 'scoring'
   // A file of predictions is written whole or not at all, and it is that of the result.
@@ -40,6 +39,7 @@ export async function evaluateInRun(
   return score(checkpoint, which === 'dense' ? rest : settings, context, {
     finished,
     adapter,
+    replaces,
     stage,
     earlier,
     onPredictions: (found) => {
@@ -63,6 +63,8 @@ interface ScoreOptions {
   finished: FinishedRunner
   /** PEFT folder to apply. */
   adapter?: string | undefined
+  /** Which files may be replaced; where this is left out, none. See `replacedBy`. */
+  replaces?: ((path: string) => boolean) | undefined
   stage?: Stage
   /** What need not be scored again. */
   earlier?: Scores | undefined
@@ -80,11 +82,15 @@ export async function score(
   options: ScoreOptions,
 ): Promise<Scores> {
   const started = performance.now()
-  const scores = await scoreMissing(checkpoint, settings, context, options)
-  if (settings.lmEvalJson !== undefined) {
+  const { predictions, lmEvalJson } = settings
+  using files = new StagedFiles(options.replaces)
+  for (const path of [predictions, lmEvalJson]) if (path !== undefined) files.begin(path)
+  const scores = await scoreMissing(checkpoint, settings, context, { ...options, files })
+  if (lmEvalJson !== undefined) {
     const seconds = (performance.now() - started) / 1000
-    writeLmEvalResults(settings.lmEvalJson, scores, settings, { checkpoint, adapter: options.adapter, seconds })
+    writeLmEvalResults(files, lmEvalJson, scores, settings, { checkpoint, adapter: options.adapter, seconds })
   }
+  files.commit()
   return scores
 }
 
@@ -92,7 +98,15 @@ async function scoreMissing(
   checkpoint: Checkpoint,
   settings: EvaluationSettings,
   context: JobContext,
-  { finished, adapter, stage = 'scoring', earlier, onPredictions, onScore }: ScoreOptions,
+  {
+    finished,
+    adapter,
+    stage = 'scoring',
+    earlier,
+    onPredictions,
+    onScore,
+    files,
+  }: ScoreOptions & { files: StagedFiles },
 ): Promise<Scores> {
   checkShots(settings)
   const ofImages = familyOf(checkpoint.config).task === 'image-classification'
@@ -106,11 +120,14 @@ async function scoreMissing(
   if (tasks.length + texts.length === 0 && !latency && !examples && !images) return scores
 
   const { emit, signal } = context
+  const { predictions } = settings
+  const writeRows = (rows: Iterable<object>) => {
+    if (predictions !== undefined) for (const row of rows) files.write(predictions, `${JSON.stringify(row)}\n`)
+  }
   const tokenizer = ofImages ? null : await openTokenizer(checkpoint)
   using own = new OwnModel(checkpoint, context)
   using adapted = adapter === undefined ? undefined : loadAdapter(adapter, checkpoint)
   if (tokenizer === null) {
-    using rows = new RowsFile(settings.predictions)
     const { config } = adapted ?? checkpoint
     scores.classification = await scoreImages(
       await own.get(),
@@ -121,7 +138,7 @@ async function scoreMissing(
         adapter: adapted,
         stage,
         onPredictions(found) {
-          rows.write(linesOf(found))
+          writeRows(linesOf(found))
           onPredictions?.(ofPictures(found))
         },
       },
@@ -139,9 +156,8 @@ async function scoreMissing(
   const warn = (warnings: readonly string[]) => {
     for (const message of warnings) emit({ type: 'warning', message })
   }
-  using rowsFile = new RowsFile(settings.predictions)
   // Single rows are kept where predictions are.
-  const samples = settings.predictions === undefined ? undefined : settings.lmEvalJson
+  const samples = predictions === undefined ? undefined : settings.lmEvalJson
   for (const name of tasks) {
     const opened = await openTask(name, settings, signal)
     const { rows, warnings, ...result } = await scoreTask(scoring!, tokenizer, opened.task, opened.rows, {
@@ -153,8 +169,8 @@ async function scoreMissing(
     })
     scores.tasks[name] = result
     warn(warnings)
-    rowsFile.write(rows)
-    if (samples !== undefined) writeLmEvalSamples(samples, opened, rows, settings)
+    writeRows(rows)
+    if (samples !== undefined) writeLmEvalSamples(files, samples, opened, rows, settings)
     onPredictions?.(ofRows(name, rows))
     onScore?.(scores)
   }
@@ -176,22 +192,4 @@ async function scoreMissing(
     onScore?.(scores)
   }
   return scores
-}
-
-/** JSON lines of scored rows, where they are wanted. */
-class RowsFile {
-  readonly #descriptor: number | null
-
-  constructor(path: string | undefined) {
-    if (path !== undefined) refuseSpecial(path)
-    this.#descriptor = path === undefined ? null : openToWrite(path, 'w')
-  }
-
-  write(rows: readonly object[]): void {
-    if (this.#descriptor !== null) for (const row of rows) writeSync(this.#descriptor, `${JSON.stringify(row)}\n`)
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#descriptor !== null) closeSync(this.#descriptor)
-  }
 }

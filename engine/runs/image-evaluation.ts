@@ -62,11 +62,13 @@ export async function scoreImages(
 }
 
 /** A line of the file of predictions for each picture. */
-export const linesOf = ({ classes, pictures, ...found }: PicturePredictions) =>
-  pictures.map((picture, at) => ({
-    task: 'images',
-    file: nameOf(picture),
-    label: classes[found.labels[at]!]!,
-    predicted: classes[found.predicted[at]!]!,
-    logLikelihoods: { label: found.logLikelihoods.label[at]!, predicted: found.logLikelihoods.predicted[at]! },
-  }))
+export function* linesOf({ classes, pictures, ...found }: PicturePredictions): Generator<object> {
+  for (const [at, picture] of pictures.entries())
+    yield {
+      task: 'images',
+      file: nameOf(picture),
+      label: classes[found.labels[at]!]!,
+      predicted: classes[found.predicted[at]!]!,
+      logLikelihoods: { label: found.logLikelihoods.label[at]!, predicted: found.logLikelihoods.predicted[at]! },
+    }
+}

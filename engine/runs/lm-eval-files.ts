@@ -1,4 +1,3 @@
-import { closeSync, writeSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type EvaluationSettings, isTaskName, type Scores } from '../contract/index.ts'
 import { resultParts } from '../evaluation/lm-eval/results.ts'
@@ -9,12 +8,12 @@ import { askedRows } from '../evaluation/plan.ts'
 import { fewShotSeed } from '../evaluation/select.ts'
 import type { ScoredRow } from '../evaluation/task-score.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
-import { replaceFile, writeJson } from '../shared/files.ts'
-import { openToWrite } from '../shared/open-file.ts'
+import type { StagedFiles } from '../shared/staged-files.ts'
 import { version } from '../shared/version.ts'
 
 /** Writes the scores of all tasks of an evaluation as lm-evaluation-harness does; texts are no tasks of it. */
 export function writeLmEvalResults(
+  files: StagedFiles,
   path: string,
   scores: Scores,
   settings: EvaluationSettings,
@@ -26,7 +25,7 @@ export function writeLmEvalResults(
   })
   const { groups, ...parts } = resultParts(tasks)
   const model = resolve(checkpoint.folder)
-  writeJson(path, {
+  const results = {
     ...parts,
     ...(Object.keys(groups).length > 0 && { groups }),
     config: {
@@ -47,11 +46,13 @@ export function writeLmEvalResults(
     // As the harness does it.
     model_name_sanitized: model.replaceAll(/["<>:/|\\?*[\]]+/g, '__'),
     total_evaluation_time_seconds: String(seconds),
-  })
+  }
+  files.write(path, `${JSON.stringify(results, null, 2)}\n`)
 }
 
 /** Writes a line for each row of a task, in file order; of a task of subjects a file for each. */
 export function writeLmEvalSamples(
+  files: StagedFiles,
   path: string,
   { task, rows, shots }: OpenedTask,
   scored: readonly ScoredRow[],
@@ -59,19 +60,14 @@ export function writeLmEvalSamples(
 ): void {
   const answers = new Map(scored.map((row) => [row.index, row]))
   const numbers = numbersInParts(rows.map(({ part }) => part))
-  const lines = new Map<string, { index: number; line: string }[]>()
-  for (const asked of askedRows(task, rows, { mode, shots, ...(limit !== undefined && { limit }) })) {
+  const drawn = askedRows(task, rows, { mode, shots, ...(limit !== undefined && { limit }) })
+  // The papers' harness asks in an order that it draws; today's asks in that of the file, and none of it need be kept.
+  for (const asked of mode === 'legacy' ? [...drawn].toSorted((a, b) => a.index - b.index) : drawn) {
     const row = rows[asked.index]!
     const name = row.part === undefined ? task.name : `${task.name}_${row.part}`
     const line = JSON.stringify(sampleOf(numbers[asked.index]!, task, row, asked, answers.get(asked.index)!))
-    if (!lines.has(name)) lines.set(name, [])
-    lines.get(name)!.push({ index: asked.index, line })
+    files.write(samplesFile(path, name), `${line}\n`)
   }
-  for (const [name, ofTask] of lines)
-    writeLines(
-      samplesFile(path, name),
-      ofTask.toSorted((a, b) => a.index - b.index).map(({ line }) => line),
-    )
 }
 
 /** The number of each row among those of its part. */
@@ -81,16 +77,5 @@ function numbersInParts(parts: readonly (string | undefined)[]): number[] {
     const number = next.get(part) ?? 0
     next.set(part, number + 1)
     return number
-  })
-}
-
-function writeLines(path: string, lines: readonly string[]): void {
-  replaceFile(path, (temporary) => {
-    const descriptor = openToWrite(temporary, 'w')
-    try {
-      for (const line of lines) writeSync(descriptor, `${line}\n`)
-    } finally {
-      closeSync(descriptor)
-    }
   })
 }

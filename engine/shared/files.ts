@@ -45,8 +45,7 @@ export function replaceFile(path: string, write: (temporary: string) => void): v
     mkdirSync(dirname(path), { recursive: true })
     write(temporary)
     sync(temporary)
-    renameSync(temporary, path)
-    syncFolder(dirname(path))
+    moveIntoPlace(temporary, path)
   } catch (error) {
     rmSync(temporary, { force: true })
     throw explained(path, error)
@@ -66,8 +65,7 @@ export async function createFileAtomically<T>(path: string, fill: (temporary: st
     const result = await fill(temporary)
     sync(temporary)
     refuseExistingFile(final)
-    renameSync(temporary, final)
-    syncFolder(dirname(final))
+    moveIntoPlace(temporary, final)
     return result
   } catch (error) {
     rmSync(temporary, { force: true })
@@ -96,8 +94,7 @@ export async function createFolderAtomically<T>(path: string, fill: (temporary: 
     refuseExisting(final)
     // Windows does not rename over an empty folder as the others do.
     if (existsSync(final)) rmdirSync(final)
-    renameSync(temporary, final)
-    syncFolder(dirname(final))
+    moveIntoPlace(temporary, final)
     return result
   } catch (error) {
     if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true })
@@ -204,6 +201,12 @@ function sync(file: string): void {
   } finally {
     closeSync(descriptor)
   }
+}
+
+/** Gives what is whole on disk its final name, so that it has it after a crash. */
+export function moveIntoPlace(temporary: string, final: string): void {
+  renameSync(temporary, final)
+  syncFolder(dirname(final))
 }
 
 /** Makes names in a folder last: what was renamed into it is there after a crash. */

@@ -58,13 +58,15 @@ function denseTask(
     return null
   }
   const out = denseFolderOf(folder)
+  // The files that these name are those of the run.
+  const { predictions: _, lmEvalJson: __, ...evaluation } = first.job.evaluation
   const job: EvaluateJob = evaluateSchema.parse({
     kind: 'evaluate',
     checkpoint,
     out,
     device: first.job.device,
     threads: first.job.threads,
-    evaluation: first.job.evaluation,
+    evaluation,
   })
   return { name: 'the dense checkpoint', job: { ...job, out } }
 }

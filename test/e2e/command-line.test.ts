@@ -126,7 +126,7 @@ describe('calls that other programs make', () => {
     const trainFile = join(folder, 'arc-train.jsonl')
     writeFileSync(trainFile, `${lines.slice(-2).join('\n')}\n`)
     const likelihoods = async (...flags: string[]) => {
-      const rows = join(folder, 'shots.jsonl')
+      const rows = join(folder, `shots-${flags.length}.jsonl`)
       const args = [
         'eval',
         model,

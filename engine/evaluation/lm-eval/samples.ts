@@ -7,8 +7,18 @@ import type { TaskRow } from '../tasks/task.ts'
 
 /** Where the harness would lay the samples of a task whose results are in a file: beside it, with the same ending. */
 export function samplesFile(results: string, task: string): string {
+  return join(dirname(results), `samples_${task}${endingOf(results)}`)
+}
+
+/** The task, or the subject of one, whose samples a file beside the results would hold by its name; null of another file. */
+export function taskOfSamples(results: string, name: string): string | null {
+  const ending = endingOf(results)
+  return name.startsWith('samples_') && name.endsWith(ending) ? name.slice('samples_'.length, -ending.length) : null
+}
+
+const endingOf = (results: string): string => {
   const name = basename(results).replace(/\.json$/i, '')
-  return join(dirname(results), `samples_${task}_${name.replace(/^results_/, '')}.jsonl`)
+  return `_${name.replace(/^results_/, '')}.jsonl`
 }
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')

@@ -5,6 +5,7 @@ import { joinLmEval, joinPredictions, joinRows } from '../../../engine/parts/joi
 import { warningsOf } from '../../../engine/parts/part-log.ts'
 import { finishedResult } from '../../../engine/parts/part-results.ts'
 import { splitEvaluation } from '../../../engine/parts/split.ts'
+import { StagedFiles } from '../../../engine/shared/staged-files.ts'
 import type { Target } from '../target.ts'
 
 const json = (value: unknown) => Buffer.from(`${JSON.stringify(value, null, 2)}\n`)
@@ -72,11 +73,13 @@ export const parts: Target = {
     const results = split.map(finishedResult)
     joinResults(results)
     for (const { job: part } of split) warningsOf(part.out)
+    using files = new StagedFiles(() => true)
     const writes = [
       ...joinPredictions(out, results),
-      joinRows(join(out, 'rows.jsonl'), results),
-      ...joinLmEval(join(out, 'results.json'), results, true),
+      joinRows(files, join(out, 'rows.jsonl'), results),
+      ...joinLmEval(files, join(out, 'results.json'), results, true),
     ]
     for (const write of writes) write()
+    files.commit()
   },
 }
