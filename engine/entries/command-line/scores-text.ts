@@ -5,8 +5,8 @@ import { imagesText } from './event-text.ts'
 /** What a checkpoint scored, and what changed from the dense one, a line each. */
 export function scoresText(result: ResultEvent): string[] {
   const lines: string[] = []
-  for (const [name, { value, tokens, window }] of Object.entries(result.perplexity ?? {}))
-    lines.push(`perplexity ${name}: ${value.toFixed(3)} (${numberText(tokens)} tokens, window ${window})`)
+  for (const [name, { value, scored, window }] of Object.entries(result.perplexity ?? {}))
+    lines.push(`perplexity ${name}: ${value.toFixed(3)} (${numberText(scored)} tokens scored, window ${window})`)
   for (const [name, score] of Object.entries(result.tasks ?? {})) {
     const norm = score.accNorm === undefined ? '' : `, ${part('acc_norm', score.accNorm, score.stderrNorm)}`
     lines.push(`${name}: ${part('acc', score.acc, score.stderr)}${norm}${wordText(score)} (n = ${numberText(score.n)})`)
