@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { flagName } from '../shared/flag-name.ts'
 import { shellQuoted } from '../shared/shell-quote.ts'
 import { clusterSchema } from './cluster.ts'
-import { evaluationSchema } from './evaluation.ts'
+import { type EvaluationSettings, evaluationSchema } from './evaluation.ts'
 import { type Job, schemaOfKind } from './job.ts'
 
 /** Kinds of jobs that flags say, by the command that does them, with the settings that stand without a flag. */
@@ -28,7 +28,7 @@ export function argumentsOf(job: Job): string[] | null {
     ...Object.entries(settings)
       .filter(([name]) => !command.positional.includes(name))
       .map(([name, value]) => flagsOf(name, shape[name] as z.ZodType, value)),
-    ...Object.entries((evaluation as object | undefined) ?? {}).map(([name, value]) =>
+    ...Object.entries(saidOfEvaluation((evaluation as EvaluationSettings | undefined) ?? {})).map(([name, value]) =>
       // A flag that both have is one of the job.
       Object.hasOwn(shape, name) && !isStandard(evaluationShape[name]!, value)
         ? null
@@ -39,6 +39,10 @@ export function argumentsOf(job: Job): string[] | null {
   if (flags.includes(null)) return null
   return [command.name, ...command.positional.map((name) => String(settings[name])), ...flags.flatMap((flag) => flag!)]
 }
+
+/** Lengths of prompts mean nothing where speed is not measured, and as flags they would ask for it. */
+const saidOfEvaluation = ({ latencyLengths, ...evaluation }: Partial<EvaluationSettings>): object =>
+  evaluation.latency ? { ...evaluation, latencyLengths } : evaluation
 
 /** On a cluster, what is said of this computer means nothing. */
 const withOnePlace = ({ parallel, ...settings }: Record<string, unknown>): Record<string, unknown> =>

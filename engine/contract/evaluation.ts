@@ -51,7 +51,7 @@ export const evaluationSchema = z.strictObject({
     .array(z.coerce.number().int().min(1).max(1e6))
     .max(20)
     .default([])
-    .describe('lengths of prompts that speed is measured at; default: 128 tokens'),
+    .describe('lengths of prompts that speed is measured at, which asks for it too; default: 128 tokens'),
   prompts: z
     .array(z.string().max(10_000).meta({ text: true }))
     .max(20)

@@ -164,15 +164,26 @@ export function jobFrom(
     if ('evaluation' in shape && !(name in shape)) scored[name === 'task' ? 'tasks' : name] = value
     else settings[name] = value
   }
-  const evaluation = renameSettings(scored, evaluationSchema.shape, refuseTwice)
+  const evaluation = measuringLengths(renameSettings(scored, evaluationSchema.shape, refuseTwice))
   for (const [name, value] of Object.entries(positional)) if (value !== undefined) settings[name] = value
   if ('evaluation' in shape && (kind === 'evaluate' || Object.keys(evaluation).length > 0))
-    settings['evaluation'] = { ...(settings['evaluation'] as object | undefined), ...evaluation }
+    settings['evaluation'] = {
+      ...measuringLengths({ ...(settings['evaluation'] as object | undefined) }),
+      ...evaluation,
+    }
   if (typeof settings['evaluation'] === 'object')
     settings['evaluation'] = { ...preset.evaluation, ...settings['evaluation'] }
   const parsed = schema.safeParse({ ...settings, kind })
   if (parsed.success) return parsed.data as Job
   throw settingError(parsed.error, settings)
+}
+
+/** Whoever names lengths of prompts wants them measured, unless it is said that nothing is. */
+const measuringLengths = (evaluation: Record<string, unknown>): Record<string, unknown> => {
+  const { latency, latencyLengths: lengths } = evaluation
+  return latency === undefined && Array.isArray(lengths) && lengths.length > 0
+    ? { ...evaluation, latency: true }
+    : evaluation
 }
 
 const without = (settings: Record<string, unknown>, names: readonly string[]): Record<string, unknown> =>

@@ -126,7 +126,7 @@ export function describe(result: Outcome): string {
   if (result.removal) lines.push(removalText(result.removal))
   if (result.validation) lines.push(validationText(result.validation))
   lines.push(...scoresText(result))
-  if (result.latency) lines.push(latencyText(result.latency))
+  if (result.latency) lines.push(...latencyText(result.latency))
   if (result.peakMemoryBytes !== undefined) lines.push(`peak memory: ${sizeText(result.peakMemoryBytes)}`)
   if (result.density)
     lines.push(

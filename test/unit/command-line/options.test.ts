@@ -118,6 +118,26 @@ describe('flags become the job that the app would send', () => {
     assert.deepEqual([job.sampleEvery, job.samplePrompts], [10, prompts])
   })
 
+  test('lengths of prompts ask for speed, unless a job file says that none is measured', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'secateur-options-'))
+    try {
+      const file = join(folder, 'job.json')
+      const measured = (flags: object, evaluation: object) => {
+        writeFileSync(file, JSON.stringify({ checkpoint: 'model', evaluation }))
+        const job = jobFrom('evaluate', evaluateSchema, {}, { ...flags, job: file })
+        assert.ok(job.kind === 'evaluate')
+        return [job.evaluation.latency, job.evaluation.latencyLengths]
+      }
+      assert.deepEqual(measured({ latencyLengths: ['4', '8'] }, {}), [true, [4, 8]])
+      assert.deepEqual(measured({ latencyLengths: ['4'] }, { latency: false, latencyLengths: [8] }), [true, [4]])
+      assert.deepEqual(measured({}, { latencyLengths: [8] }), [true, [8]])
+      assert.deepEqual(measured({}, { latency: false, latencyLengths: [8] }), [false, [8]])
+      assert.deepEqual(measured({ latencyLengths: [] }, {}), [false, []])
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
   test('flags go before the job file, and what they leave alone stays', () => {
     const folder = mkdtempSync(join(tmpdir(), 'secateur-options-'))
     try {

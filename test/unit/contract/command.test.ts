@@ -75,6 +75,17 @@ test('what stands at its default is left out, and a shell reads the line as it i
   assert.equal(shellLine(["it's", 'a b', '$x', '']), String.raw`'it'\''s' 'a b' '$x' ''`)
 })
 
+test('lengths of prompts are left out where speed is not measured', () => {
+  for (const [latency, flags] of [
+    [false, []],
+    [true, ['--latency', '--latency-lengths', '8,32']],
+  ] as const) {
+    const evaluation = { latency, latencyLengths: [8, 32] }
+    const job = jobSchema.parse({ kind: 'evaluate', checkpoint: 'm', evaluation }) as Job
+    assert.deepEqual(argumentsOf(job), ['eval', 'm', ...flags])
+  }
+})
+
 test('what flags cannot say has no command line', () => {
   const base = { checkpoint: 'm', out: 'run' }
   assert.equal(argumentsOf(jobSchema.parse({ kind: 'prune', ...base, data: ['a,b.txt'] }) as Job), null)
