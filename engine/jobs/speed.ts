@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { type Choice, chooseBackend } from '../backends/choose.ts'
 import type { EngineEvent, ModelSpeed, RunnerType, SpeedSettings } from '../contract/index.ts'
 import { announceSizes } from '../estimate/announce.ts'
@@ -10,7 +11,9 @@ import { type Opened, openOnLlamaCpp, shareOpened } from '../llama-cpp/open.ts'
 import { openControl, orElse } from '../llama-cpp/or-else.ts'
 import { ranText } from '../llama-cpp/ran-text.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
+import { isOfImages } from '../models/encoder-config.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
+import { badFile } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 
 export interface SpeedResult {
@@ -54,6 +57,7 @@ export async function measureSpeeds(
   using made = new DisposableStack()
   const paths = [...(settings.beside === undefined ? [] : [settings.beside]), settings.checkpoint]
   const checkpoints = paths.map((path) => made.use(openCheckpoint(path)))
+  for (const checkpoint of checkpoints) refuseImages(checkpoint)
   const positions = Math.min(...checkpoints.map(({ config }) => config.maxPositions))
   const lengths = fittingPrompts(settings.promptTokens, positions, settings.newTokens)
   let choice: Promise<Choice> | undefined
@@ -73,6 +77,15 @@ export async function measureSpeeds(
   }
   progress(1000, 1000)
   return { type: 'result', speeds }
+}
+
+function refuseImages({ folder, config }: Checkpoint): void {
+  if (isOfImages(config))
+    throw badFile(
+      join(folder, 'config.json'),
+      'model_type',
+      'is a model of images, which generates no text: speed measures prompts and what is generated after them; secateur eval --images FOLDER says how many images a second it classifies',
+    )
 }
 
 /** All checkpoints run on the same: a table of two programs would compare these, and not the checkpoints. */
