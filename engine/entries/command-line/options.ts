@@ -223,13 +223,19 @@ function looksAtPictures(checkpoint: string | undefined, flags: object): boolean
   }
 }
 
+/** Flags that are given one at a time, by the settings that gather them. */
+const flagsOfLists = new Map([
+  ['tasks', 'task'],
+  ['budgets', 'budget'],
+])
+
 /** The first complaint of a schema, as an error that names the flag a person typed or should have typed. */
 function settingError(error: z.ZodError, settings: Record<string, unknown>): SecateurError {
   const issue = error.issues[0]!
   const path = issue.path.map(String)
   // Settings of the evaluation are flags of their own.
   if (path[0] === 'evaluation' && path.length > 1) path.shift()
-  if (path[0] === 'tasks') path[0] = 'task'
+  if (path[0] !== undefined) path[0] = flagsOfLists.get(path[0]) ?? path[0]
   const field = path[0] ?? (issue.code === 'unrecognized_keys' ? issue.keys.join(', ') : 'job')
   const missing = issue.code === 'invalid_type' && issue.input === undefined && settings[field] === undefined
   const flag = field === 'checkpoint' || field === 'adapter' ? `<${field}>` : `--${flagName(field)}`

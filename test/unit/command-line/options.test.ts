@@ -4,10 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { Command } from 'commander'
-import { collectAssignments, jobFrom, schemaOptions } from '../../../engine/entries/command-line/options.ts'
+import {
+  collectAssignments,
+  jobFrom,
+  schemaOptions,
+  settingsFrom,
+} from '../../../engine/entries/command-line/options.ts'
 import {
   evaluateSchema,
   finetuneSchema,
+  planSchema,
   presetName,
   type PruneJob,
   pruneSchema,
@@ -231,6 +237,16 @@ describe('a setting that is wrong is named by its flag', () => {
     named(() => pruneFrom('--data', 'a.txt'), '--out', /is needed/)
     named(() => pruneFrom('--out', 'run'), '--data', /is needed/)
     named(() => jobFrom('finetune', finetuneSchema, {}, { data: ['a'], out: 'run' }), '<checkpoint>', /is needed/)
+  })
+
+  test('a budget of a plan', () => {
+    const given = { run: 'run' }
+    named(
+      () => settingsFrom(planSchema, given, { budgets: ['parameters=0.7', '3'] }),
+      '--budget',
+      /"3": a budget is one of parameters/,
+    )
+    named(() => settingsFrom(planSchema, given, { budgets: [] }), '--budget', />=1/)
   })
 
   test('settings of the evaluation', () => {
