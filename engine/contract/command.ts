@@ -16,7 +16,7 @@ const commands: Partial<Record<Job['kind'], { name: string; positional: readonly
 /**
  * The arguments of the command line that describe a job: what stands at its default is left out.
  *
- * @returns null where flags cannot say it: of a sweep or an export, and where a path in a list has a comma
+ * @returns null where flags cannot say it: of a sweep or an export
  */
 export function argumentsOf(job: Job): string[] | null {
   const command = commands[job.kind]
@@ -49,7 +49,7 @@ const withOnePlace = ({ parallel, ...settings }: Record<string, unknown>): Recor
   settings['cluster'] !== undefined || parallel === undefined ? settings : { ...settings, parallel }
 
 /** What says where an evaluation is done in parts; their weights are none that could be fetched. */
-const clusterFlags = (cluster: object): (string[] | null)[] => [
+const clusterFlags = (cluster: object): string[][] => [
   ['--on', 'slurm'],
   ...Object.entries(cluster)
     .filter(([name]) => name !== 'scheduler' && name !== 'fetchOutputs')
@@ -66,14 +66,13 @@ export const shellLine = (args: readonly string[]): string =>
 /** Whether a shell takes text as it is, so that a person need not read quotes. */
 const isPlain = (text: string): boolean => /^[\w@%+=:,./-]+$/.test(text)
 
-/** What says that a setting has a value; null where no flag can. */
-function flagsOf(name: string, field: z.ZodType, value: unknown): string[] | null {
+/** What says that a setting has a value. */
+function flagsOf(name: string, field: z.ZodType, value: unknown): string[] {
   if (value === undefined || isStandard(field, value)) return []
   const flag = `--${flagName(name)}`
   if (typeof value === 'boolean') return [value ? flag : `--no-${flagName(name)}`]
   if (Array.isArray(value)) {
-    if (isTexts(field)) return value.flatMap((text) => withValue(flag, String(text)))
-    return value.some((item) => String(item).includes(',')) ? null : withValue(flag, value.join(','))
+    return hasCommas(field) ? value.flatMap((text) => withValue(flag, String(text))) : withValue(flag, value.join(','))
   }
   if (typeof value === 'object' && value !== null)
     return Object.entries(value).flatMap(([key, path]) => withValue(flag, `${key}=${String(path)}`))
@@ -87,8 +86,9 @@ const withValue = (flag: string, value: string): string[] =>
 const isStandard = (field: z.ZodType, value: unknown): boolean =>
   field instanceof z.ZodDefault && JSON.stringify(field.def.defaultValue) === JSON.stringify(value)
 
-/** Whether an array holds texts, in which commas have no meaning. */
-function isTexts(field: z.ZodType): boolean {
-  if (field instanceof z.ZodDefault || field instanceof z.ZodOptional) return isTexts(field.unwrap() as z.ZodType)
-  return field instanceof z.ZodArray && (field.element as z.ZodType).meta()?.['text'] === true
+/** Whether an array holds texts or paths, in which commas have no meaning. */
+function hasCommas(field: z.ZodType): boolean {
+  if (field instanceof z.ZodDefault || field instanceof z.ZodOptional) return hasCommas(field.unwrap() as z.ZodType)
+  const { text, path } = field instanceof z.ZodArray ? ((field.element as z.ZodType).meta() ?? {}) : {}
+  return text === true || path !== undefined
 }

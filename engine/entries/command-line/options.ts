@@ -1,4 +1,4 @@
-import { InvalidArgumentError, Option } from 'commander'
+import { Option } from 'commander'
 import { z } from 'zod'
 import {
   evaluationSchema,
@@ -15,23 +15,19 @@ import { isOfImages } from '../../models/encoder-config.ts'
 import { badSetting, SecateurError } from '../../shared/errors.ts'
 import { flagName } from '../../shared/flag-name.ts'
 import { readJson } from '../../shared/files.ts'
+import {
+  asNumber,
+  asPathOrNumber,
+  collectAssignments,
+  collectItems,
+  collectPaths,
+  collectTexts,
+} from './flag-values.ts'
 
 /** A schema without its default and optional wrappers. */
 function inner(schema: z.ZodType): z.ZodType {
   if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional) return inner(schema.unwrap() as z.ZodType)
   return schema
-}
-
-function asNumber(text: string): number {
-  const value = Number(text)
-  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('a number is expected.')
-  return value
-}
-
-/** A number is one; anything else is a path, and so is ./0.1. */
-function asPathOrNumber(text: string): string | number {
-  const value = Number(text)
-  return text.trim() === '' || !Number.isFinite(value) ? text : value
 }
 
 /** A flag for every field of a job's schema, with its description and default, and hidden ones for former names. */
@@ -72,10 +68,10 @@ function optionOf(name: string, field: z.ZodType): Option {
   if (type instanceof z.ZodNumber || type instanceof z.ZodUnion)
     return new Option(`${flag} <number>`, text).argParser(asNumber)
   if (type instanceof z.ZodArray) {
-    // Commas belong to a text; elsewhere they stand between items.
-    return isTexts(type)
-      ? new Option(`${flag} <text...>`, text).argParser(collectTexts)
-      : new Option(`${flag} <items...>`, text).argParser(collectItems)
+    // Commas belong to texts and paths; elsewhere they stand between items.
+    if (isTexts(type)) return new Option(`${flag} <text...>`, text).argParser(collectTexts)
+    if (isPaths(type)) return new Option(`${flag} <paths...>`, text).argParser(collectPaths)
+    return new Option(`${flag} <items...>`, text).argParser(collectItems)
   }
   return new Option(`${flag} <text>`, text)
 }
@@ -92,24 +88,7 @@ export const isOn = (field: z.ZodType): boolean => field instanceof z.ZodDefault
 const describeDefault = (value: unknown) => (Array.isArray(value) ? value.join(',') : String(value))
 
 const isTexts = ({ element }: z.ZodArray) => (element as z.ZodType).meta()?.['text'] === true
-
-const collected = (before: unknown): string[] => (Array.isArray(before) ? (before as string[]) : [])
-
-const collectTexts = (text: string, before: unknown): string[] => [...collected(before), text]
-
-const collectItems = (text: string, before: unknown): string[] => [
-  ...collected(before),
-  ...text.split(',').filter((item) => item !== ''),
-]
-
-/** Parser of repeated NAME=FILE flags. */
-export const collectAssignments =
-  (flag: string) =>
-  (text: string, before: unknown): Record<string, string> => {
-    const at = text.indexOf('=')
-    if (at < 1 || at === text.length - 1) throw new InvalidArgumentError(`--${flag} wants NAME=FILE.`)
-    return { ...(before as Record<string, string> | undefined), [text.slice(0, at)]: text.slice(at + 1) }
-  }
+const isPaths = ({ element }: z.ZodArray) => (element as z.ZodType).meta()?.['path'] !== undefined
 
 const control = new Set(['json', 'job', 'resume', 'estimate'])
 

@@ -4,12 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { Command } from 'commander'
-import {
-  collectAssignments,
-  jobFrom,
-  schemaOptions,
-  settingsFrom,
-} from '../../../engine/entries/command-line/options.ts'
+import { collectAssignments } from '../../../engine/entries/command-line/flag-values.ts'
+import { jobFrom, schemaOptions, settingsFrom } from '../../../engine/entries/command-line/options.ts'
 import {
   evaluateSchema,
   finetuneSchema,
@@ -56,7 +52,7 @@ describe('flags become the job that the app would send', () => {
 
   test('numbers, lists, choices and switches arrive as what they are', () => {
     const args =
-      '--data a.txt,b.txt --data c.txt --out run --learning-rate 3e-4 --steps 60 --target-modules q,v --ranking global'
+      '--data a.txt b.txt --data c.txt --out run --learning-rate 3e-4 --steps 60 --target-modules q,v --ranking global'
     const job = pruneFrom(...args.split(' '), '--no-uniform', '--int8', '--power', '2')
     assert.deepEqual(
       job,
@@ -114,6 +110,24 @@ describe('flags become the job that the app would send', () => {
     assert.equal(pruneFrom(...needed, '--uniform').uniform, true)
     assert.equal(pruneFrom(...needed, '--no-uniform').uniform, false)
     assert.equal(pruneFrom(...needed, '--no-keep-best').keepBest, false)
+  })
+
+  test('a path is one, commas and all, and what was a list of paths is never read as one', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'secateur-options-'))
+    try {
+      const [one, two, both] = ['one.txt', 'two.txt', 'one.txt,two.txt'].map((name) => join(folder, name))
+      const dataOf = (...data: string[]) => pruneFrom('--out', 'run', '--data', ...data).data
+      writeFileSync(one!, '')
+      assert.throws(() => dataOf(`${one},${two}`), /there is nothing of this name.*or repeat the flag/)
+      writeFileSync(both!, '')
+      assert.deepEqual(dataOf(both!, one!), [both, one])
+      assert.deepEqual(dataOf('/of a cluster/a,b.txt', '--data', two!), ['/of a cluster/a,b.txt', two])
+      const calibrated = pruneFrom(...needed, '--calibration-data', both!, one!)
+      assert.deepEqual(calibrated.calibrationData, [both, one])
+      assert.deepEqual(pruneFrom(...needed, '--calibration', both!).calibrationData, [both])
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   test('a prompt is one text, commas and all', () => {

@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { Command, Option } from 'commander'
 import { argumentsOf, type Job, jobSchema, schemaOfKind, shellLine } from '../../../engine/contract/index.ts'
 import { evaluationSchema } from '../../../engine/contract/evaluation.ts'
-import { collectAssignments, jobFrom, schemaOptions } from '../../../engine/entries/command-line/options.ts'
+import { collectAssignments } from '../../../engine/entries/command-line/flag-values.ts'
+import { jobFrom, schemaOptions } from '../../../engine/entries/command-line/options.ts'
 
 /** The job that the command line makes of arguments. */
 function parsed(kind: Job['kind'], [, ...args]: string[]): Job {
@@ -26,7 +27,8 @@ const jobs: Record<string, object> = {
   'a pruning with all kinds of settings': {
     kind: 'prune',
     checkpoint: 'my models/m',
-    data: ['a.txt', "it's b.jsonl"],
+    data: ['a.txt', "it's b.jsonl", 'c,d.txt', '-e'],
+    calibrationData: ['one,two.txt'],
     out: 'run',
     ratio: 0.3,
     healing: false,
@@ -88,7 +90,6 @@ test('lengths of prompts are left out where speed is not measured', () => {
 
 test('what flags cannot say has no command line', () => {
   const base = { checkpoint: 'm', out: 'run' }
-  assert.equal(argumentsOf(jobSchema.parse({ kind: 'prune', ...base, data: ['a,b.txt'] }) as Job), null)
   const sweep = { kind: 'sweep', ...base, base: { data: ['a'] }, values: { ratio: [0.2, 0.5] } }
   assert.equal(argumentsOf(jobSchema.parse(sweep) as Job), null)
 })
