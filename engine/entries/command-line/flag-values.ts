@@ -40,5 +40,11 @@ export const collectAssignments =
   (text: string, before: unknown): Record<string, string> => {
     const at = text.indexOf('=')
     if (at < 1 || at === text.length - 1) throw new InvalidArgumentError(`--${flag} wants NAME=FILE.`)
-    return { ...(before as Record<string, string> | undefined), [text.slice(0, at)]: text.slice(at + 1) }
+    const earlier = (before ?? {}) as Record<string, string>
+    const [name, file] = [text.slice(0, at), text.slice(at + 1)]
+    if (Object.hasOwn(earlier, name))
+      throw new InvalidArgumentError(
+        `--${flag} names ${name} twice, for ${earlier[name]} and for ${file}: a name stands for one.`,
+      )
+    return { ...earlier, [name]: file }
   }

@@ -222,6 +222,10 @@ describe('flags become the job that the app would send', () => {
   test('repeated NAME=FILE flags gather, and a file may hold an equals sign', () => {
     const collect = collectAssignments('task')
     assert.deepEqual(collect('b=d=e', collect('a=c', undefined)), { a: 'c', b: 'd=e' })
+    assert.throws(
+      () => collect('a=d', collect('b=e', collect('a=c', undefined))),
+      /--task names a twice, for c and for d: a name stands for one/,
+    )
     for (const text of ['piqa', '=file', 'piqa=']) assert.throws(() => collect(text, undefined), /NAME=FILE/)
   })
 })
