@@ -1,15 +1,20 @@
 import { z } from 'zod'
-import { readPath, writtenPath } from './names.ts'
+import { isPlainName, readPath, writtenPath } from './names.ts'
 import { ranSchema, runnerSettings, runnerType } from './runner.ts'
 import { most } from './settings.ts'
-import { byTask } from './tasks.ts'
+import { byName, byTask } from './tasks.ts'
+
+const textName = z
+  .string()
+  .min(1)
+  .refine(isPlainName, 'name the text otherwise: this word means something else to JavaScript')
 
 /** What to score a checkpoint on. */
 export const evaluationSchema = z.strictObject({
   tasks: byTask(readPath)
     .default({})
     .describe('task files by task name; under any other name, a JSON file that describes a task of your own'),
-  perplexity: z.record(z.string().min(1), readPath).default({}).describe('text files by a name of your choice'),
+  perplexity: byName(textName, readPath).default({}).describe('text files by a name of your choice'),
   images: readPath
     .optional()
     .describe(

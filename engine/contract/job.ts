@@ -4,7 +4,7 @@ import { evaluationSchema } from './evaluation.ts'
 import { exportSchema, schemaOfFormat } from './export.ts'
 import { readPath, writtenPath } from './names.ts'
 import { pruneSchema } from './prune.ts'
-import { type OnTwice, renameLists, renameSettings } from './renamed.ts'
+import { type OnProblem, renameLists, renameSettings } from './renamed.ts'
 import { imageSize, machineSettings, mergeIntoOfMerge, outputDtype, trainingSettings } from './settings.ts'
 import { sweepSchema } from './sweep.ts'
 
@@ -60,21 +60,24 @@ export const jobSchema = z.preprocess((job: z.input<typeof anyJob>, context) => 
 }, anyJob)
 
 /** A job of a shape, with its evaluation or the settings of its runs, under the settings' names of today. */
-export function renameJob<Given>(given: Given, shape: object, onTwice: OnTwice): Given {
-  const job = renameSettings(given, shape, onTwice)
+export function renameJob<Given>(given: Given, shape: object, onProblem: OnProblem): Given {
+  const job = renameSettings(given, shape, onProblem)
   if (typeof job !== 'object' || job === null || Array.isArray(job)) return job
   const at =
-    (...place: string[]): OnTwice =>
+    (...place: string[]): OnProblem =>
     (inside, message) =>
-      onTwice([...place, ...inside], message)
+      onProblem([...place, ...inside], message)
   const change = <Value>(name: string, rename: (value: Value) => Value) =>
     Object.hasOwn(shape, name) && Object.hasOwn(job, name)
       ? { [name]: rename((job as Record<string, Value>)[name]!) }
       : {}
-  const ofRun = (settings: unknown, place: OnTwice) => renameJob(settings, pruneSchema.shape, place)
+  const ofRun = (settings: unknown, place: OnProblem) => renameJob(settings, pruneSchema.shape, place)
   return {
     ...job,
-    ...change('evaluation', (evaluation) => renameSettings(evaluation, evaluationSchema.shape, at('evaluation'))),
+    ...change('evaluation', (evaluation) => {
+      refuseLostNames(evaluation, at('evaluation'))
+      return renameSettings(evaluation, evaluationSchema.shape, at('evaluation'))
+    }),
     ...change('base', (base) => ofRun(base, at('base'))),
     ...change('values', (lists) => renameListsOfRuns(lists, at('values'))),
     ...change('variants', (groups) =>
@@ -83,18 +86,25 @@ export function renameJob<Given>(given: Given, shape: object, onTwice: OnTwice):
   }
 }
 
-function renameListsOfRuns(given: unknown, onTwice: OnTwice): unknown {
-  const lists = renameLists(given, pruneSchema.shape, onTwice)
+/** A schema of names leaves this one out, and nobody would hear of it. */
+function refuseLostNames(evaluation: unknown, onProblem: OnProblem): void {
+  for (const [setting, value] of Object.entries(evaluation ?? {}) as [string, unknown][])
+    if (typeof value === 'object' && value !== null && Object.hasOwn(value, '__proto__'))
+      onProblem([setting], 'has the name __proto__, which means something else to JavaScript: choose another')
+}
+
+function renameListsOfRuns(given: unknown, onProblem: OnProblem): unknown {
+  const lists = renameLists(given, pruneSchema.shape, onProblem)
   const evaluations = z.object({ evaluation: z.array(z.unknown()) }).safeParse(lists).data?.evaluation
   if (!evaluations) return lists
   return {
     ...(lists as object),
-    evaluation: evaluations.map((one) => renameSettings(one, evaluationSchema.shape, onTwice)),
+    evaluation: evaluations.map((one) => renameSettings(one, evaluationSchema.shape, onProblem)),
   }
 }
 
 const issuesOf =
-  ({ addIssue }: z.core.$RefinementCtx): OnTwice =>
+  ({ addIssue }: z.core.$RefinementCtx): OnProblem =>
   (at, message) =>
     addIssue({ code: 'custom', path: [...at], message })
 

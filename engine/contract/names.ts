@@ -14,6 +14,9 @@ export const writtenPath = path.meta({ path: 'written' })
 export const decoderLinears = ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] as const
 export const linearName = z.enum([...decoderLinears, 'fc1', 'fc2'])
 
+/** A name that the user chooses and values are kept by; some words are properties of every object. */
+export const isPlainName = (name: string): boolean => !(name in {})
+
 /** A Failure of engine/shared/errors.ts, which says what its fields mean. */
 export const failureSchema = z.object({
   kind: z.string(),

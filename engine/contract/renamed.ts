@@ -36,8 +36,8 @@ export const renamedSettings: readonly RenamedSetting[] = [
   { from: 'tokens', to: 'maxNewTokens' },
 ]
 
-/** Is told of a setting that is given by its old name and by its new one. */
-export type OnTwice = (path: readonly string[], message: string) => void
+/** Is told of a setting that no schema would find wrong: it is given by its old name and by its new one, say. */
+export type OnProblem = (path: readonly string[], message: string) => void
 
 type Settings = Readonly<Record<string, unknown>>
 const isSettings = (value: unknown): value is Settings =>
@@ -59,13 +59,13 @@ export const renamedIn = (shape: object): RenamedSetting[] =>
   renamedSettings.filter(({ from, to }) => Object.hasOwn(shape, to) && !Object.hasOwn(shape, from))
 
 /** Settings under their names of today, in the order in which they stand. Whatever is no object is left as it is. */
-export function renameSettings<Value>(settings: Value, shape: object, onTwice: OnTwice): Value {
-  return renamed(settings, shape, onTwice, (setting, value) => setting.values?.[String(value)] ?? value)
+export function renameSettings<Value>(settings: Value, shape: object, onProblem: OnProblem): Value {
+  return renamed(settings, shape, onProblem, (setting, value) => setting.values?.[String(value)] ?? value)
 }
 
 /** Lists of values by setting, under the settings' names of today. */
-export function renameLists<Value>(lists: Value, shape: object, onTwice: OnTwice): Value {
-  return renamed(lists, shape, onTwice, ({ values }, list) =>
+export function renameLists<Value>(lists: Value, shape: object, onProblem: OnProblem): Value {
+  return renamed(lists, shape, onProblem, ({ values }, list) =>
     Array.isArray(list) ? list.map((value: unknown) => values?.[String(value)] ?? value) : list,
   )
 }
@@ -73,7 +73,7 @@ export function renameLists<Value>(lists: Value, shape: object, onTwice: OnTwice
 function renamed<Value>(
   settings: Value,
   shape: object,
-  onTwice: OnTwice,
+  onProblem: OnProblem,
   valueOf: (setting: RenamedSetting, value: unknown) => unknown,
 ): Value {
   if (!isSettings(settings)) return settings
@@ -81,7 +81,7 @@ function renamed<Value>(
   const entries = Object.entries(settings).map(([name, value]): [string, unknown] => {
     const setting = byOldName.get(name)
     if (setting && Object.hasOwn(settings, setting.to))
-      onTwice([setting.to], `is given twice: ${name} is its name of earlier versions; leave that out`)
+      onProblem([setting.to], `is given twice: ${name} is its name of earlier versions; leave that out`)
     const [today, known] = setting ? [setting.to, valueOf(setting, value)] : [name, value]
     return [today, today === 'targetModules' ? ownNames(known) : known]
   })

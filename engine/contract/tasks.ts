@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isPlainName } from './names.ts'
 
 /** What is said of a task without reading a row of it; how rows are read is evaluation/tasks. */
 export interface TaskDescription<Name extends string = string> {
@@ -111,12 +112,14 @@ export const taskKey = z
     /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/,
     'the name of a task is at most 64 letters, digits, - and _, and starts with a letter or digit',
   )
-  .refine((name) => !(name in {}), 'name the task otherwise: this word means something else to JavaScript')
-/** Something for each of several tasks; a wrong name says why. */
-export const byTask = <Value extends z.ZodType>(value: Value) =>
-  z.record(taskKey, value, {
+  .refine(isPlainName, 'name the task otherwise: this word means something else to JavaScript')
+/** Something by a name; a wrong name says why. */
+export const byName = <Value extends z.ZodType>(name: z.ZodString, value: Value) =>
+  z.record(name, value, {
     error: (issue) => (issue.code === 'invalid_key' ? issue.issues?.[0]?.message : undefined),
   })
+/** Something for each of several tasks. */
+export const byTask = <Value extends z.ZodType>(value: Value) => byName(taskKey, value)
 export const isTaskName = (name: string): name is TaskName => Object.hasOwn(taskDescriptions, name)
 
 /** The same by name. */

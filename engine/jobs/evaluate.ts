@@ -1,5 +1,12 @@
 import { chooseBackend } from '../backends/choose.ts'
-import { type EvaluateJob, isInParts, type JobContext, type ResultEvent, type Scores } from '../contract/index.ts'
+import {
+  type EvaluateJob,
+  type EvaluationSettings,
+  isInParts,
+  type JobContext,
+  type ResultEvent,
+  type Scores,
+} from '../contract/index.ts'
 import { announce } from '../estimate/announce.ts'
 import { announceWork } from '../estimate/phase-work.ts'
 import { refuseBadFiles } from '../estimate/check-data.ts'
@@ -7,6 +14,7 @@ import { evaluationFiles } from '../estimate/file-groups.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { finishedRunner, refuseUnrunnable } from '../llama-cpp/finished-runner.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
+import { isOfImages } from '../models/encoder-config.ts'
 import { besideDense, besideInRun } from '../runs/beside-dense.ts'
 import { evaluateInRun, score } from '../runs/evaluation.ts'
 import { replacedBy } from '../runs/output-files.ts'
@@ -21,6 +29,7 @@ export async function evaluate(job: EvaluateJob, context: JobContext): Promise<R
   const started = performance.now()
   const { out, adapter, evaluation } = job
   using checkpoint = openCheckpoint(job.checkpoint, job.imageSize)
+  if (!isOfImages(checkpoint.config)) refuseNothing(evaluation)
   const choice = await chooseBackend(job)
   await refuseUnrunnable(job, checkpoint, choice)
   await announce(job, checkpoint, context.emit)
@@ -58,6 +67,16 @@ export async function evaluate(job: EvaluateJob, context: JobContext): Promise<R
   if (out !== undefined) return await inRunFolder({ ...job, out }, context, run)
   if (context.resume) throw badSetting('out', 'name the folder of the evaluation that is to be resumed')
   return await run(null)
+}
+
+/** Pictures are asked for where the kind of the evaluation is checked. */
+function refuseNothing({ tasks, perplexity, images, latency, prompts }: EvaluationSettings): void {
+  const named = Object.keys(tasks).length + Object.keys(perplexity).length + prompts.length > 0
+  if (!named && !latency && images === undefined)
+    throw badSetting(
+      'task',
+      'nothing is scored: name tasks (--task NAME=FILE) or texts (--perplexity NAME=FILE), measure speed (--latency), or give prompts to continue (--prompts TEXT)',
+    )
 }
 
 /** The dense checkpoint's scores. */

@@ -42,6 +42,8 @@ export const collectAssignments =
     if (at < 1 || at === text.length - 1) throw new InvalidArgumentError(`--${flag} wants NAME=FILE.`)
     const earlier = (before ?? {}) as Record<string, string>
     const [name, file] = [text.slice(0, at), text.slice(at + 1)]
+    if (name === '__proto__')
+      throw new InvalidArgumentError('__proto__ means something else to JavaScript: choose another name.')
     if (Object.hasOwn(earlier, name))
       throw new InvalidArgumentError(
         `--${flag} names ${name} twice, for ${earlier[name]} and for ${file}: a name stands for one.`,

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import {
   evaluationSchema,
   type Job,
-  type OnTwice,
+  type OnProblem,
   presetFor,
   presetName,
   renamedIn,
@@ -92,8 +92,15 @@ const isPaths = ({ element }: z.ZodArray) => (element as z.ZodType).meta()?.['pa
 
 const control = new Set(['json', 'job', 'resume', 'estimate'])
 
-const refuseTwice: OnTwice = (path, message) => {
-  throw badSetting(`--${flagName(path.at(-1)!)}`, message)
+/** Flags that are given one at a time, by the settings that gather them. */
+const flagsOfLists = new Map([
+  ['tasks', 'task'],
+  ['budgets', 'budget'],
+])
+
+const refuseProblem: OnProblem = (path, message) => {
+  const setting = path.at(-1)!
+  throw badSetting(`--${flagName(flagsOfLists.get(setting) ?? setting)}`, message)
 }
 
 /**
@@ -107,7 +114,7 @@ export function settingsFrom<Schema extends z.ZodObject>(
   flags: object,
 ): z.output<Schema> {
   const given = Object.fromEntries(Object.entries(flags).filter(([name]) => !control.has(name)))
-  const settings = { ...renameSettings(given, schema.shape, refuseTwice), ...positional }
+  const settings = { ...renameSettings(given, schema.shape, refuseProblem), ...positional }
   const parsed = schema.safeParse(settings)
   if (parsed.success) return parsed.data
   throw settingError(parsed.error, settings)
@@ -135,15 +142,15 @@ export function jobFrom(
       ? presetFor(presetName.parse(flags.preset), shape, looksAtPictures(positional['checkpoint'], flags))
       : { settings: {}, evaluation: {} }
   const fromFile: Record<string, unknown> =
-    'job' in flags ? renameJob({ ...readJson(String(flags.job), z.looseObject({})) }, shape, refuseTwice) : {}
+    'job' in flags ? renameJob({ ...readJson(String(flags.job), z.looseObject({})) }, shape, refuseProblem) : {}
   const settings: Record<string, unknown> = withOneTarget(preset.settings, fromFile, flags)
   const scored: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(renameSettings(Object.fromEntries(given), shape, refuseTwice))) {
+  for (const [name, value] of Object.entries(renameSettings(Object.fromEntries(given), shape, refuseProblem))) {
     // What the job itself does not have is a setting of its evaluation.
     if ('evaluation' in shape && !(name in shape)) scored[name === 'task' ? 'tasks' : name] = value
     else settings[name] = value
   }
-  const evaluation = measuringLengths(renameSettings(scored, evaluationSchema.shape, refuseTwice))
+  const evaluation = measuringLengths(renameSettings(scored, evaluationSchema.shape, refuseProblem))
   for (const [name, value] of Object.entries(positional)) if (value !== undefined) settings[name] = value
   if ('evaluation' in shape && (kind === 'evaluate' || Object.keys(evaluation).length > 0))
     settings['evaluation'] = {
@@ -201,12 +208,6 @@ function looksAtPictures(checkpoint: string | undefined, flags: object): boolean
     throw error
   }
 }
-
-/** Flags that are given one at a time, by the settings that gather them. */
-const flagsOfLists = new Map([
-  ['tasks', 'task'],
-  ['budgets', 'budget'],
-])
 
 /** The first complaint of a schema, as an error that names the flag a person typed or should have typed. */
 function settingError(error: z.ZodError, settings: Record<string, unknown>): SecateurError {

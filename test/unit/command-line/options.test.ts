@@ -9,6 +9,7 @@ import { jobFrom, schemaOptions, settingsFrom } from '../../../engine/entries/co
 import {
   evaluateSchema,
   finetuneSchema,
+  jobSchema,
   planSchema,
   presetName,
   type PruneJob,
@@ -273,6 +274,25 @@ describe('a setting that is wrong is named by its flag', () => {
     // A name that is none of Secateur's is that of a task file; whether it is one is seen when it is read.
     named(scoring({ task: { 'my chess': 'x' } }), '--task', /at most 64 letters, digits, - and _/)
     named(scoring({ task: { constructor: 'x' } }), '--task', /name the task otherwise/)
+    named(scoring({ perplexity: { toString: 'x' } }), '--perplexity', /name the text otherwise/)
+    assert.throws(() => collectAssignments('task')('__proto__=x', undefined), /__proto__ means something else/)
+    const folder = mkdtempSync(join(tmpdir(), 'secateur-options-'))
+    try {
+      for (const [setting, flag] of [
+        ['tasks', '--task'],
+        ['perplexity', '--perplexity'],
+        ['shotsFrom', '--shots-from'],
+      ]) {
+        const text = `{ "evaluation": { "${setting}": { "__proto__": "x" } } }`
+        const file = join(folder, `${setting}.json`)
+        writeFileSync(file, text)
+        named(scoring({ job: file }), flag!, /has the name __proto__, which means something else/)
+        const sent = { kind: 'evaluate', checkpoint: 'model', ...(JSON.parse(text) as object) }
+        assert.match(jobSchema.safeParse(sent).error!.message, /has the name __proto__/)
+      }
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   test('words for numbers and unknown choices do not get past the parser', () => {
