@@ -49,6 +49,8 @@ export const resultEventSchema = z.object({
   report: z.string().optional(),
   /** Of a sweep: runs that could not be done, where there are any. */
   failedRuns: z.int().optional(),
+  /** Their names, and that of the dense checkpoint where it could not be scored; report.md says why. */
+  failed: z.array(z.string()).optional(),
   /** Scores of the checkpoint before pruning, where `evaluateDense` or `compareWith` asked for them. */
   dense: scoresSchema.optional(),
   /** What changed from the dense checkpoint to the result, where both are scored. */

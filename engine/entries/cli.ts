@@ -58,10 +58,10 @@ A first run:
   const emit = (event: EngineEvent) => reporter.event(event)
   let code = 0
   const action =
-    <Arguments extends unknown[]>(run: (...args: Arguments) => Promise<void>) =>
+    <Arguments extends unknown[]>(run: (...args: Arguments) => Promise<number | void>) =>
     async (...values: Arguments) => {
       try {
-        await run(...values)
+        code = (await run(...values)) ?? 0
       } catch (error) {
         code = reporter.fail(error)
       }

@@ -3,7 +3,7 @@ import type { DataCheck, Job, JobContext, ParsedServiceParams } from '../contrac
 import { StageProgress } from '../runs/stage-progress.ts'
 import { collectProblems, failureOf, SecateurError } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
-import { expandSweep } from '../sweeps/expand.ts'
+import { expandSweep, type SweepRun } from '../sweeps/expand.ts'
 import { refuseSharedOutputs } from '../sweeps/shared-outputs.ts'
 import { type CheckedFiles, type FileGroup, fileGroupsOf, problemGroup, stateOf } from './file-groups.ts'
 
@@ -30,7 +30,7 @@ export async function checkData({ job }: ParsedServiceParams<'checkData'>, contr
   }
 }
 
-/** The files of a job by what is read of them; those of a sweep's runs, which mostly read the same, each once. */
+/** The files of a job by what is read of them, and what its runs would write alike. */
 function groupsOf(job: Job): FileGroup[] {
   if (job.kind !== 'sweep') return fileGroupsOf(job)
   const runs = expandSweep(job)
@@ -39,7 +39,12 @@ function groupsOf(job: Job): FileGroup[] {
     await collectProblems(problems, () => refuseSharedOutputs(runs))
     return problems
   })
-  const groups = [shared, ...runs.flatMap((run) => fileGroupsOf(run.job))]
+  return [shared, ...filesOfRuns(runs)]
+}
+
+/** The files of a sweep's runs, which mostly read the same, each once. */
+export function filesOfRuns(runs: readonly Pick<SweepRun, 'job'>[]): FileGroup[] {
+  const groups = runs.flatMap(({ job }) => fileGroupsOf(job))
   return [...new Map(groups.map((group) => [group.key, group])).values()]
 }
 

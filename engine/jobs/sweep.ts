@@ -1,6 +1,8 @@
 import { mkdirSync } from 'node:fs'
 import type { EngineEvent, JobContext, ResultEvent, SweepJob } from '../contract/index.ts'
 import type { SecateurError } from '../shared/errors.ts'
+import { filesOfRuns, refuseBadFiles } from '../estimate/check-data.ts'
+import { resultIn } from '../runs/run-files.ts'
 import { expandSweep, type SweepRun } from '../sweeps/expand.ts'
 import { writeReport } from '../sweeps/report.ts'
 import { refuseSharedOutputs } from '../sweeps/shared-outputs.ts'
@@ -8,12 +10,14 @@ import { inRunFolder, type RunFolder } from '../runs/run-folder.ts'
 import type { RunnerListener, RunnerTask } from '../runners/runner.ts'
 import { runnerOf } from '../runners/runner-of.ts'
 import { type TasksState, TasksProgress } from '../runners/tasks-progress.ts'
-import { keepFailures, outcomeOf, settle, type SweepFailure } from '../sweeps/sweep-folder.ts'
+import { keepFailures, outcomeOf, runFolderOf, settle, type SweepFailure } from '../sweeps/sweep-folder.ts'
 import { type SweepWork, workOf } from '../sweeps/sweep-work.ts'
 
 /**
  * A sweep: a pruning run for every combination of settings, each in a process and a run folder of its own, and one report.
  * Runs that are done are not done again where the sweep is resumed; one that was stopped in the middle goes on.
+ *
+ * @throws SecateurError where settings or files of any run are wrong, before the first begins
  */
 export async function sweep(job: SweepJob, context: JobContext): Promise<ResultEvent> {
   const started = performance.now()
@@ -22,15 +26,21 @@ export async function sweep(job: SweepJob, context: JobContext): Promise<ResultE
   // What another workstation has begun goes on here with a copy of its own.
   if (context.resume && job.cluster?.via !== undefined) mkdirSync(job.out, { recursive: true })
   return await inRunFolder(job, context, async (folder) => {
+    // Over ssh the files lie on the cluster, and Secateur there checks them.
+    if (job.cluster?.via === undefined) {
+      const missing = runs.filter(({ name }) => resultIn(runFolderOf(folder.path, name)) === null)
+      // Before anything else is written: what is refused now may be begun again without --resume.
+      await refuseBadFiles(filesOfRuns(missing), context)
+    }
     const warn = (message: string) => context.emit({ type: 'log', level: 'warning', message })
     const work = workOf(job, { folder: folder.path, resume: context.resume }, runs, warn)
     const findings = new Findings(work, folder, runs, context)
     await runnerOf(job.cluster).work(work, findings, context.signal)
-    const { failedRuns } = findings
+    const failed = findings.failures.map(({ name }) => name)
     return {
       type: 'result',
       report: findings.write(),
-      ...(failedRuns > 0 && { failedRuns }),
+      ...(failed.length > 0 && { failedRuns: failed.length, failed }),
       seconds: folder.attempts.secondsSince(started),
     }
   })
@@ -65,8 +75,8 @@ class Findings implements RunnerListener {
     keepFailures(folder.path, this.#failures)
   }
 
-  get failedRuns(): number {
-    return this.#failures.length
+  get failures(): readonly SweepFailure[] {
+    return this.#failures
   }
 
   #isDense(task: RunnerTask): boolean {

@@ -61,6 +61,16 @@ function sweepFile(
   return { file, out }
 }
 
+/** Two short runs, the second of which fails: it names a teacher that is not there. */
+function failingSweep(name: string): string {
+  const file = join(folder, `${name}.json`)
+  const variants = [{}, { distil: 0.5, teacher: join(folder, 'nowhere') }]
+  const base = { ...short, steps: 2 }
+  writeFileSync(file, JSON.stringify({ checkpoint: sample('model'), out: join(folder, name), base, variants }))
+  return file
+}
+const oneFailed = /\nsecateur: 1 run could not be done: 2-[\w.-]+\. \S+report\.md says why\. Mend .* --resume/
+
 /** A result without what every attempt measures of itself: seconds and memory. */
 function unmeasured(path: string) {
   const { seconds: _, peakMemoryBytes: __, ...result } = resultIn(path)!
@@ -228,6 +238,11 @@ suite('on a cluster', { skip, concurrency: true }, () => {
     const again = await on(evaluation(spread, ...boolq, '--resume'))
     assert.doesNotMatch(again.stderr, /submitted/)
     assert.match((await on(['eval', '--out', spread, '--cancel'])).stderr, /nothing of it waits or runs/)
+
+    const failing = ['--on', 'slurm', '--partition', 'parts', '--cpus', '1']
+    const failed = await on(['sweep', failingSweep('failing'), ...failing])
+    assert.equal(failed.code, 1, failed.stderr)
+    assert.match(failed.stderr, oneFailed)
   })
 
   test('the app follows a sweep on a cluster through its folder, also after it was closed, and cancels it', async () => {
@@ -394,6 +409,10 @@ suite('on a cluster', { skip, concurrency: true }, () => {
       const cancelled = await from(['sweep', other.file, '--cancel'])
       assert.match(cancelled.stderr, /cancelled \d tasks; what ran has saved its state, and --resume goes on\n/)
       assert.equal(await cluster.run('squeue', ['--noheader', '--partition=far']), '')
+
+      const failed = await from(['sweep', failingSweep('far-failing'), ...via, '--remote', `${there}-failing`])
+      assert.equal(failed.code, 1, failed.stderr)
+      assert.match(failed.stderr, oneFailed)
 
       const [distant, plain] = [join(folder, 'distant'), join(folder, 'plain')]
       const scored = secateur(evaluation(plain))

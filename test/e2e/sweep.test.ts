@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { eventsOf, sample, secateur, temporaryFolder } from './secateur.ts'
@@ -113,4 +113,52 @@ test('a sweep whose settings are wrong says which, and begins nothing', async ()
   assert.equal(ran.code, 2)
   assert.match(ran.stderr, /base\.criterion.*luck/)
   assert.ok(!existsSync(out))
+})
+
+test('a sweep some of whose runs fail ends with an exit code other than 0, says which, and goes on with --resume', async () => {
+  const { file, out } = sweepFile('failing')
+  const job = JSON.parse(readFileSync(file, 'utf8')) as { base: object }
+  const { evaluation: _, evaluateDense: __, ...base } = job.base as Record<string, unknown>
+  const teacher = join(out, '../teacher')
+  const variants = [{}, { distil: 0.5, teacher }]
+  writeFileSync(file, JSON.stringify({ ...job, base: { ...base, steps: 2 }, values: {}, variants }))
+
+  const told = await secateur(['sweep', file])
+  assert.equal(told.code, 1, told.stderr)
+  assert.match(told.stdout, /report: .*report\.md\n$/)
+  assert.match(
+    told.stderr,
+    /\nsecateur: 1 run could not be done: 2-[\w.-]+\. \S+report\.md says why\. Mend what is wrong, and give the same command with --resume/,
+  )
+  const failed = readdirSync(join(out, 'runs')).filter((name) => !existsSync(join(out, 'runs', name, 'output')))
+  const again = await secateur(['sweep', file, '--resume', '--json'])
+  assert.equal(again.code, 1)
+  const result = eventsOf(again).at(-1)!
+  assert.ok(result.type === 'result', 'the last line is the result in any case')
+  assert.deepEqual([result.failedRuns, result.failed?.length], [1, 1])
+  assert.ok(failed.every((name) => result.failed!.includes(name)))
+  assert.match(again.stderr, /1 run could not be done/)
+
+  cpSync(sample('model'), teacher, { recursive: true })
+  const mended = await secateur(['sweep', file, '--resume', '--json'])
+  assert.equal(mended.code, 0, mended.stderr)
+  const over = eventsOf(mended).at(-1)!
+  assert.ok(over.type === 'result' && over.failedRuns === undefined && over.failed === undefined)
+})
+
+test('files of all runs of a sweep are checked before the first begins', async () => {
+  const { file, out } = sweepFile('missing')
+  const job = JSON.parse(readFileSync(file, 'utf8')) as { base: object }
+  const [missing, bad] = [join(folder, 'none.jsonl'), join(folder, 'bad.jsonl')]
+  writeFileSync(bad, '{"text": "a row"}\n{"text": \n')
+  const variants = [{}, { data: [missing] }, { calibrationData: [bad] }]
+  writeFileSync(file, JSON.stringify({ ...job, base: { ...job.base, steps: 2 }, values: {}, variants }))
+  const refused = await secateur(['sweep', file])
+  assert.equal(refused.code, 3, refused.stderr)
+  assert.match(refused.stderr, /none\.jsonl: there is no such file\n.*bad\.jsonl: line 2/)
+  assert.ok(!existsSync(join(out, 'runs')), 'no run has begun')
+
+  for (const path of [missing, bad]) cpSync(sample('train.jsonl'), path)
+  const mended = await secateur(['sweep', file])
+  assert.equal(mended.code, 0, 'what was refused may be begun without --resume')
 })

@@ -24,7 +24,7 @@ export function addParts(command: Command, { action, reporter }: Pick<Commands, 
       if (flags.cancel && typeof out === 'string')
         return await cancelTasks(out, clusterFrom(placedBy(flags), await lastClusterOf(out)), reporter)
       if (flags.cancel) throw badSetting('--out', 'is needed: the folder of the evaluation that is to be ended')
-      await runOrLeave(await evaluationFrom(checkpoint, flags), flags, reporter)
+      return await runOrLeave(await evaluationFrom(checkpoint, flags), flags, reporter)
     }),
   )
 }

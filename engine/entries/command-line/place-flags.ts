@@ -102,18 +102,19 @@ export async function lastClusterOf(folder: string): Promise<ClusterSettings | n
   return last && { ...last, resubmit: true, watch: true }
 }
 
-/** Work that is not to be watched has been handed over, which is no failure. */
+/** Work that is not to be watched has been handed over, which is no failure. @returns the exit code */
 export async function runOrLeave(
   job: Job & { cluster?: ClusterSettings | undefined },
   flags: CommonFlags,
   reporter: Reporter,
-): Promise<void> {
+): Promise<number> {
   try {
-    await runReported(job, flags, reporter)
+    return await runReported(job, flags, reporter)
   } catch (error) {
     const isLeft = job.cluster?.watch === false && error instanceof SecateurError && error.kind === 'interrupted'
     if (!isLeft) throw error
     reporter.note(error.message)
+    return 0
   }
 }
 

@@ -23,9 +23,14 @@ export interface CommonFlags {
 
 export const estimateFlag = ['--estimate', 'only say what the job would leave, need and take on this computer'] as const
 
-/** Runs a job that flags and files have made, and reports its result; with --estimate only what it would need. */
-export async function runReported(job: Job, flags: CommonFlags, reporter: Reporter): Promise<void> {
+/**
+ * Runs a job that flags and files have made, and reports its result; with --estimate only what it would need.
+ *
+ * @returns the exit code
+ */
+export async function runReported(job: Job, flags: CommonFlags, reporter: Reporter): Promise<number> {
   const parsed = jobSchema.parse(job)
+  let code = 0
   await stoppable(reporter, async (signal) => {
     if (flags.estimate) return await reportEstimate(parsed, reporter, signal)
     const context: JobContext = {
@@ -35,7 +40,29 @@ export async function runReported(job: Job, flags: CommonFlags, reporter: Report
     }
     const result: ResultEvent = await runJob(parsed, context)
     reporter.finish(result)
+    const failure = failedRunsText(result)
+    if (failure === null) return
+    // The result stays the last line on standard output: it names them too.
+    reporter.note(`secateur: ${failure}`)
+    code = exitCodeOfFailedRuns
   })
+  return code
+}
+
+/** They may have failed for several reasons, and the sweep itself is over. */
+const exitCodeOfFailedRuns = 1
+
+const mostNamed = 10
+
+/** What to know and to do where runs of a sweep could not be done; null where all were. */
+export function failedRunsText({ failed = [], report }: Pick<ResultEvent, 'failed' | 'report'>): string | null {
+  if (failed.length === 0) return null
+  const named = failed.slice(0, mostNamed).join(', ')
+  const others = failed.length > mostNamed ? ` and ${failed.length - mostNamed} others` : ''
+  return (
+    `${failed.length} ${failed.length === 1 ? 'run' : 'runs'} could not be done: ${named}${others}. ${report} says why. ` +
+    'Mend what is wrong, and give the same command with --resume: what is done is not done again'
+  )
 }
 
 /** Says what a job would leave, need and take, and what its files hold. @throws SecateurError where it would be refused */

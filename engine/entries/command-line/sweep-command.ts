@@ -29,7 +29,7 @@ export function addSweepCommand({ program, action, reporter }: Commands): void {
     action(async (file: string, flags: PlaceFlags) => {
       const job = await sweepFrom(file, flags)
       if (flags.cancel) return await cancelTasks(job.out, job.cluster, reporter)
-      await runOrLeave(job, flags, reporter)
+      return await runOrLeave(job, flags, reporter)
     }),
   )
   program

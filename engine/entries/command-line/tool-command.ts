@@ -5,9 +5,9 @@ import { schemaOptions, settingsFrom } from './options.ts'
 import type { Reporter } from './report.ts'
 import type { Outcome } from './result-text.ts'
 
-/** A command's action whose errors are reported. */
+/** A command's action whose errors are reported; it may return an exit code. */
 type Action = <Arguments extends unknown[]>(
-  run: (...args: Arguments) => Promise<void>,
+  run: (...args: Arguments) => Promise<number | void>,
 ) => (...values: Arguments) => Promise<void>
 
 /** What commands are added to, and what tells of them. */
