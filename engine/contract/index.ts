@@ -45,3 +45,4 @@ export { backendName, machineSettings, most, outputDtype, trainingSettings } fro
 export * from './speed.ts'
 export * from './sweep.ts'
 export * from './tasks.ts'
+export * from './teacher.ts'

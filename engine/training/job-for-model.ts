@@ -1,5 +1,13 @@
+import { existsSync, realpathSync } from 'node:fs'
 import { z } from 'zod'
-import { criteria, type FinetuneJob, linearName, type PruneJob, trainingSettings } from '../contract/index.ts'
+import {
+  conflictWithTeacher,
+  criteria,
+  type FinetuneJob,
+  linearName,
+  type PruneJob,
+  trainingSettings,
+} from '../contract/index.ts'
 import type { LinearName } from '../models/family.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { linearNames } from '../models/tensors.ts'
@@ -66,6 +74,15 @@ function checkTeaching(job: TrainingJob, { patchValues, vocabularySize }: ModelC
     )
   if (patchValues === undefined && job.distilCache > vocabularySize)
     throw badSetting('distilCache', `${job.distilCache} tokens are more than the ${vocabularySize} of the vocabulary`)
+  const conflict = conflictWithTeacher(teachesItself(job) ? { ...job, teacher: undefined } : job)
+  if (conflict) throw badSetting(conflict.field, conflict.message)
+}
+
+/** Whether a job names what it trains as its teacher. */
+function teachesItself({ checkpoint, teacher }: TrainingJob): boolean {
+  // A teacher that is missing is told of by what reads it.
+  if (teacher === undefined || !existsSync(teacher) || !existsSync(checkpoint)) return false
+  return realpathSync(teacher) === realpathSync(checkpoint)
 }
 
 function forImages<Given extends TrainingJob>(job: Given, config: ModelConfig): Given {

@@ -246,10 +246,15 @@ test('pictures that cannot be read stop a run, or are left out up to a part of t
 })
 
 test('the dense model teaches classes that it knows, and no others', async () => {
-  const job = { kind: 'finetune', checkpoint: visionModel('vit_hf'), ...training, steps: 2, distil: 1 }
-  // Before the first step the adapter adds nothing, so that both tell the same.
-  const { events } = await run({ ...job, data: [at('known')], dropout: 0, out: at('taught') })
-  const [first, second] = events.flatMap((event) => (event.type === 'step' ? [event.metrics.loss!] : []))
-  assert.ok(Math.abs(first!) < 1e-6 && Math.abs(second!) < 1e-6, `losses ${first} and ${second}`)
+  const job = { kind: 'finetune', checkpoint: visionModel('vit_hf'), ...training, steps: 2, distil: 0.5, dropout: 0 }
+  // Before the first step the adapter adds nothing, so that both tell the same, and half of the loss is nothing.
+  const losses = async (more: object) => {
+    const { events } = await run({ ...job, data: [at('known')], ...more })
+    return events.flatMap((event) => (event.type === 'step' ? [event.metrics.loss!] : []))
+  }
+  const taught = await losses({ out: at('taught') })
+  const alone = await losses({ distil: 0, out: at('untaught') })
+  assert.ok(Math.abs(taught[0]! - alone[0]! / 2) < 1e-5, `losses ${taught[0]} and ${alone[0]}`)
+  await assert.rejects(losses({ distil: 1, out: at('itself') }), /distil: .*a fine-tune begins as that.*--teacher/)
   await assert.rejects(run({ ...job, data: [at('new')], out: at('not-taught') }), /distil: .*does not know the classes/)
 })

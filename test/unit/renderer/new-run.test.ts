@@ -348,6 +348,19 @@ test('a preset sets what it is about, leaves what it is not, and is noticed to b
   assert.ok(presets[0] && !Object.hasOwn(valuesFor(presets[0], 'finetune'), 'uniform'))
 })
 
+const teachingProblem = (mode: Draft['mode'], values: Draft['values']) =>
+  problemsOf(filled({ mode, values })).get('distil') ?? ''
+
+test('a fine-tune that would learn from its own checkpoint alone asks for a teacher', () => {
+  assert.match(
+    teachingProblem('finetune', { distil: '1' }),
+    /^At 1 all is learned from the teacher.*a share below 1\.$/,
+  )
+  assert.equal(teachingProblem('finetune', { distil: '1', teacher: '/models/larger' }), '')
+  for (const mode of ['prune', 'sweep'] as const) assert.equal(teachingProblem(mode, { distil: '1' }), '', mode)
+  assert.equal(teachingProblem('finetune', { distil: '0.5' }), '')
+})
+
 test('validation takes a number or a path, and a switch without a default may be left to the engine', () => {
   const field = settingsOf('finetune').find(({ key }) => key === 'validation')!
   assert.equal(field.input.kind, 'number or path')

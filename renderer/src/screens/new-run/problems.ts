@@ -28,7 +28,7 @@ export function problemsOf(draft: Draft, decimal = '.', sees: Sees = null): Map<
     addSweepProblems(draft.sweep, decimal, problems)
   }
   if (isOfTasks(draft.mode)) addClusterProblems(draft.where, decimal, problems)
-  if (run.kind === 'prune') addBudgetProblem(run, problems)
+  addConflict(run, problems)
   if (evaluates(draft)) addEvaluationProblems(draft, sees, problems)
   if (sees === 'images' && draft.data.length > 1)
     problems.set('data', 'Pictures come from one data set: leave the others out.')
@@ -41,10 +41,15 @@ export function problemsOf(draft: Draft, decimal = '.', sees: Sees = null): Map<
 /** The pruning run that a sweep's runs are variations of. */
 const runOf = ({ checkpoint, base }: JobDraft): JobDraft => ({ ...(base as object), kind: 'prune', checkpoint })
 
-/** Of a job that is otherwise right: what its budget cannot stand beside. */
-function addBudgetProblem(run: JobDraft, problems: Map<string, string>): void {
-  const parsed = engine.pruneSchema.safeParse({ ...run, out: 'named by the services' })
-  const conflict = parsed.success ? engine.conflictWithBudget(parsed.data) : null
+/** Of a job that is otherwise right: what its budget cannot stand beside, or what it would learn nothing from. */
+function addConflict(run: JobDraft, problems: Map<string, string>): void {
+  const { data: job } = engine.jobSchema.safeParse({ ...run, out: 'named by the services' })
+  const conflict =
+    job?.kind === 'prune'
+      ? engine.conflictWithBudget(job)
+      : job?.kind === 'finetune'
+        ? engine.conflictWithTeacher(job)
+        : null
   if (conflict && !problems.has(conflict.field)) problems.set(conflict.field, sentence(conflict.message))
 }
 
