@@ -37,6 +37,7 @@ export function targetOf(job: PruneJob, checkpoint: TargetModel, times: LayerTim
     ranking,
     uniform,
   }
+  refuseMultiple(config, settings)
   if (job.budget !== undefined) {
     const conflict = conflictWithBudget(job)
     if (conflict) throw badSetting(conflict.field, conflict.message)
@@ -111,6 +112,21 @@ function refuseContradictions(job: PruneJob, ranking: 'local' | 'global', config
     throw badSetting('ranking', 'query heads that share key/value heads are ranked within a layer: use local')
   if (ranking === 'global' && job.channelMultiple > 1)
     throw badSetting('channelMultiple', 'global ranking gives each layer its own count: use local, or a multiple of 1')
+}
+
+/** @throws SecateurError where a layer that would lose channels has fewer than the multiple that it shall keep */
+function refuseMultiple(config: ModelConfig, settings: TargetSettings): void {
+  const { channelMultiple: multiple } = settings
+  if (settings.removes !== 'groups' || settings.keeps?.includes('channels')) return
+  const pruned = config.layers.flatMap(({ channels }, layer) =>
+    isPruned(config, layer, settings) ? [{ layer, channels }] : [],
+  )
+  const least = pruned.toSorted((one, other) => one.channels - other.channels)[0]
+  if (least === undefined || least.channels >= multiple) return
+  throw badSetting(
+    'channelMultiple',
+    `layer ${least.layer} has ${least.channels} channels, which are fewer than ${multiple}: take a multiple of ${least.channels} at most${settings.uniform ? '' : ', or protect the layers that are so small (--protect-first, --protect-last)'}`,
+  )
 }
 
 /** Whether a layer adds something to the residual stream even where all its groups are masked. */

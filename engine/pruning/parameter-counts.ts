@@ -104,9 +104,7 @@ function leastFor({ groups, each, step }: Supply, parameters: number): number {
 
 function supplyOf(config: ModelConfig, layer: number, kind: Kind, settings: TargetSettings): Supply {
   const groups = groupCount(config, layer, kind, settings.headGroups)
-  const { channelMultiple } = settings
-  const multiple = kind === 'channels' && channelMultiple <= groups ? channelMultiple : 1
-  const step = kind === 'heads' ? queryHeadStep(config.layers[layer]!, kind, settings) : multiple
+  const step = kind === 'heads' ? queryHeadStep(config.layers[layer]!, kind, settings) : settings.channelMultiple
   const kept = settings.ranking === 'global' ? keptByFloor(groups, settings) : step
   const most = settings.keeps?.includes(kind) ? 0 : Math.max(0, groups - kept)
   return { groups, each: parametersPerGroup(config, layer, kind, settings.headGroups), step, most }

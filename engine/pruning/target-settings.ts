@@ -23,7 +23,7 @@ export interface TargetSettings {
   protectFirst: number
   /** Number of layers, from the last, that stay whole; not with `uniform`. */
   protectLast: number
-  /** Channels kept are a multiple of this where the layer has that many. */
+  /** Channels kept are a multiple of this in every layer that loses some; one that is pruned has so many at least. */
   channelMultiple: number
   /** `local`: every layer loses the same fraction. `global`: groups of all layers are ranked together. */
   ranking: 'local' | 'global'

@@ -35,7 +35,7 @@ export function removalCounts(config: ModelConfig, kind: Kind, settings: TargetS
 function mostRemoved(shape: LayerShape, groups: number, kind: Kind, settings: TargetSettings): number {
   const step = queryHeadStep(shape, kind, settings)
   const final = countOf(groups, settings.ratio, 'down', step)
-  const multiple = kind === 'channels' && settings.channelMultiple <= groups ? settings.channelMultiple : step
+  const multiple = kind === 'channels' ? settings.channelMultiple : step
   const kept = Math.max(multiple, Math.ceil((groups - final) / multiple) * multiple)
   return Math.max(0, groups - kept)
 }

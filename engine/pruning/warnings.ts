@@ -30,10 +30,25 @@ export function pruningWarnings(job: PruneJob, config: ModelConfig, target: Targ
           `No ${kind} leave: the number that is nearest to ${percent(target.ratio)} of them is none. The others make up for them, so that as many parameters leave as were asked for.`,
         )
     } else if (!leaves(config, kind, target)) warnings.push(noneLeaves(job, config, kind, target))
+    else if (kind === 'channels') warnings.push(...multipleWarnings(config, target))
     const atOnce = fewGroupsWarning(config, kind, target)
     if (atOnce !== null) warnings.push(atOnce)
   }
   return warnings
+}
+
+/** Said of the first layer that keeps all its channels beside others that lose some, though they are no multiple. */
+function multipleWarnings(config: ModelConfig, target: TargetSettings): string[] {
+  const { channelMultiple: multiple } = target
+  const counts = finalCounts(config, 'channels', target)
+  const whole = config.layers.findIndex(
+    ({ channels }, layer) => isPruned(config, layer, target) && counts[layer] === 0 && channels % multiple > 0,
+  )
+  if (whole < 0) return []
+  const { channels } = config.layers[whole]!
+  return [
+    `Layer ${whole} keeps all of its ${channels} channels, which are no multiple of ${multiple} (--channel-multiple): the next one below would be less than the ratio leaves.`,
+  ]
 }
 
 /** With so few groups in a layer, one of them is a large part of it. */

@@ -136,10 +136,7 @@ function allowedCounts(
   const now = sum(mask)
   if (settings.keeps?.includes(kind) || !isPruned(config, layer, settings)) return [now]
   const shape = config.layers[layer]!
-  const multiple =
-    kind === 'channels' && settings.channelMultiple <= mask.length
-      ? settings.channelMultiple
-      : queryHeadStep(shape, kind, settings)
+  const multiple = kind === 'channels' ? settings.channelMultiple : queryHeadStep(shape, kind, settings)
   const fewest = Math.max(least, keptByFloor(mask.length, settings))
   const counts = [now]
   for (let count = Math.ceil(now / multiple - 1) * multiple; count >= Math.max(fewest, 1); count -= multiple)

@@ -155,3 +155,22 @@ test('where rounding makes a request a no-op, a warning names the setting that w
   )
   assert.deepEqual(warnings({}, gqa), [])
 })
+
+test('a multiple of channels that a pruned layer does not have is refused, and one that leaves it whole is told of', () => {
+  const uneven = checkpointWith(4, 4)
+  uneven.config.layers[1]!.channels = 40
+  const refused = (settings: object, message: RegExp) =>
+    assert.throws(() => targetWith(settings, uneven), { kind: 'bad-setting', field: 'channelMultiple', message })
+  refused({ channelMultiple: 48 }, /layer 1 has 40 channels, which are fewer than 48: take a multiple of 40 at most$/)
+  refused({ channelMultiple: 48, ratioOf: 'parameters' }, /layer 1 has 40 channels/)
+  refused({ channelMultiple: 48, budget: 'parameters=0.8', protectLast: 0 }, /40 at most, or protect .*--protect-last/)
+  // What loses no channels may have any number of them.
+  const stays = { channelMultiple: 48, uniform: false, protectFirst: 0, protectLast: 1 }
+  assert.equal(removalCounts(uneven.config, 'channels', targetWith(stays, uneven), 0.5)[0], 48)
+  targetWith({ channelMultiple: 48, prune: ['heads'] }, uneven)
+  targetWith({ channelMultiple: 48, criterion: 'depth', ratio: 0.5 }, uneven)
+  assert.match(
+    warnings({ channelMultiple: 16, ratio: 0.17 }, uneven).join('\n'),
+    /^Layer 1 keeps all of its 40 channels, which are no multiple of 16 \(--channel-multiple\)/m,
+  )
+})

@@ -172,8 +172,7 @@ test('channels that stay are a multiple of what is asked for, and a layer never 
   assert.equal(leaving('channels', { channelMultiple: 32 }, 0.5), 32)
   assert.equal(leaving('channels', { channelMultiple: 16 }, 0.5), 48)
   assert.equal(leaving('channels', { channelMultiple: 32 }, 0.99), 64)
-  // A multiple that the layer does not have cannot be kept to.
-  assert.equal(leaving('channels', { channelMultiple: 128 }, 0.5), 48)
+  assert.equal(leaving('channels', { channelMultiple: 128 }, 0.5), 0)
   assert.equal(leaving('heads', {}, 0.99), 7)
   assert.equal(leaving('heads', { headGroups: 'query-heads' }, 0.99), 8)
   assert.equal(leaving('heads', { headGroups: 'query-heads' }, 0.49), 0)
