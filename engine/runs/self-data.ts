@@ -10,7 +10,7 @@ import type { Checkpoint } from '../models/checkpoint.ts'
 import type { Model } from '../models/family.ts'
 import { stopIdsOf } from '../models/stop-ids.ts'
 import { cacheFolder } from '../shared/cache-folder.ts'
-import { badSetting } from '../shared/errors.ts'
+import { badSetting, refusalOf } from '../shared/errors.ts'
 import { Random } from '../shared/random.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { tokenizerFileNames } from '../models/model-tokenizer.ts'
@@ -36,7 +36,8 @@ interface WantedRow {
 /**
  * Lets the dense model write rows of training text, after Self-Data Distillation (Thangarasa et al., arXiv 2410.09982): its own
  * answers to the questions of the data, and continuations of the beginnings of texts. Rows lie in the run folder as they
- * are written, so that a run that was stopped goes on with them, and whole in the cache folder for other runs.
+ * are written, so that a run that was stopped goes on with them, and whole in the cache folder for other runs, where that can
+ * be written.
  *
  * @param rows numbers of the rows of the data that prompts may be drawn from
  * @returns the file of rows
@@ -55,15 +56,37 @@ export async function writeSelfData(
     (place) => new SelfDataFiles(place, key),
   ) as [SelfDataFiles, SelfDataFiles]
   if (await here.isWhole(signal)) return here.file
-  if (await cached.isWhole(signal)) {
+  if (await isCached()) {
     await here.copyFrom(cached, signal)
     tell(`The dense model wrote the ${job.selfData} rows of text in an earlier run: they are taken from there.`)
     return here.file
   }
   await write()
   await here.finish(signal)
-  await cached.copyFrom(here, signal)
+  await keepForOthers()
   return here.file
+
+  /** Rows that cannot be read are written again. */
+  async function isCached(): Promise<boolean> {
+    try {
+      return await cached.isWhole(signal)
+    } catch (error) {
+      refusalOf(error)
+      return false
+    }
+  }
+
+  async function keepForOthers(): Promise<void> {
+    try {
+      await cached.copyFrom(here, signal)
+    } catch (error) {
+      const { message } = refusalOf(error)
+      emit({
+        type: 'warning',
+        message: `The rows that the dense model wrote cannot be kept for other runs: ${message}. The run goes on with its own copy of them.`,
+      })
+    }
+  }
 
   function tell(message: string) {
     emit({ type: 'log', level: 'info', message })

@@ -64,7 +64,8 @@ async function cacheOf(
   const { hash } = await hashFolder(teacher, { signal, progress: (done, total) => reading.report(done, total) })
   const key = createHash('sha256').update(JSON.stringify([1, hash, k, distilTemperature, int8]))
   const folder = join(cacheFolder(), 'teachers', key.digest('hex').slice(0, 32))
-  return new TopCacheFolder(folder, k, teacher.config.vocabularySize)
+  const warn = (message: string) => emit({ type: 'warning', message })
+  return new TopCacheFolder(folder, k, teacher.config.vocabularySize, warn)
 }
 
 async function checkTeacher(teacher: Checkpoint, student: Checkpoint, trained: ModelConfig): Promise<void> {

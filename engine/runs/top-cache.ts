@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { closeSync, existsSync, fstatSync, mkdirSync, readdirSync, readSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, mkdirSync, readdirSync, readSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TokenBatch, TrainingBatch } from '../data/batches.ts'
 import type { TopRows } from '../ops/distil-top.ts'
 import { openFile, openToWrite } from '../shared/open-file.ts'
+import { refusalOf } from '../shared/errors.ts'
 import { explained } from '../shared/system-errors.ts'
 import type { TopCache } from '../training/teacher.ts'
 
@@ -34,15 +35,24 @@ export class TopCacheFolder implements TopCache, Disposable {
   readonly #vocabulary: number
   readonly #places = new Map<string, Place>()
   readonly #opened: number[] = []
+  readonly #warn: (message: string) => void
   #own: { descriptor: number; reads: number; bytes: number } | null = null
+  /** Whether the system lets what is new be kept. */
+  #keeps = true
 
-  /** @param folder of one teacher, number of tokens and temperature */
-  constructor(folder: string, k: number, vocabulary: number) {
+  /**
+   * @param folder of one teacher, number of tokens and temperature
+   * @param warn hears why nothing more is kept: the teacher then reads again what is not there
+   */
+  constructor(folder: string, k: number, vocabulary: number, warn: (message: string) => void) {
     this.k = k
     this.#folder = folder
     this.#vocabulary = vocabulary
-    const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(ending)) : []
-    for (const name of names) this.#index(join(folder, name))
+    this.#warn = warn
+    this.#orDoWithout(() => {
+      const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(ending)) : []
+      for (const name of names) this.#index(join(folder, name))
+    })
   }
 
   find(batch: TrainingBatch): TopRows | null {
@@ -58,8 +68,24 @@ export class TopCacheFolder implements TopCache, Disposable {
   }
 
   add(batch: TrainingBatch, top: TopRows): void {
-    for (const { key, positions, start } of sequencesOf(batch))
-      if (!this.#places.has(key)) this.#write(key, positions, top, start)
+    if (!this.#keeps) return
+    this.#orDoWithout(() => {
+      for (const { key, positions, start } of sequencesOf(batch))
+        if (!this.#places.has(key)) this.#write(key, positions, top, start)
+    })
+  }
+
+  /** A folder that cannot be written or read, and a full disk, cost time and nothing else. */
+  #orDoWithout(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      const { message } = refusalOf(error)
+      this.#keeps = false
+      this.#warn(
+        `What the teacher finds likeliest cannot be kept for later epochs and runs: ${message}. The run goes on, and the teacher reads every sequence that is not there.`,
+      )
+    }
   }
 
   #empty({ rows, length }: TrainingBatch): TopRows {
@@ -115,7 +141,8 @@ export class TopCacheFolder implements TopCache, Disposable {
     head.writeUInt32LE(positions, 2 * hashBytes)
     const own = this.#ownFile()
     try {
-      writeSync(own.descriptor, Buffer.concat([head, data]))
+      // Whole, or not at all: a single write may end in the middle.
+      writeFileSync(own.descriptor, Buffer.concat([head, data]))
     } catch (error) {
       throw explained(this.#folder, error)
     }

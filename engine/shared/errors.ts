@@ -75,6 +75,17 @@ export function readable(error: unknown): unknown {
   return new SecateurError('bad-file', error.message, { file, cause: error })
 }
 
+/**
+ * Why something could not be written or read that a job can do without, such as a cache.
+ *
+ * @throws every error that is no fault of a file or the system, and an interruption
+ */
+export function refusalOf(caught: unknown): SecateurError {
+  const error = readable(caught)
+  if (!(error instanceof SecateurError) || error.kind === 'interrupted') throw caught
+  return error
+}
+
 export const badFile = (file: string, field: string | undefined, message: string, cause?: unknown) =>
   new SecateurError('bad-file', message, { file, field, cause })
 

@@ -20,6 +20,7 @@ import { type Checkpoint, openCheckpoint } from '../../engine/models/checkpoint.
 import { tensorsOf } from '../../engine/models/tensors.ts'
 import { writeCheckpoint } from '../../engine/models/write-checkpoint.ts'
 import { inRunFolder } from '../../engine/runs/run-folder.ts'
+import { TopCacheFolder } from '../../engine/runs/top-cache.ts'
 import { Random } from '../../engine/shared/random.ts'
 import { fixtureModel } from '../fixtures/read.ts'
 import { treeOf } from './files.ts'
@@ -126,6 +127,42 @@ test('a run keeps its last state when there is no room for the next, and goes on
   })
   rmSync(out, { recursive: true })
 })
+
+test(
+  'a cache of the likeliest tokens whose disk fills up keeps what is whole, and says once that it keeps no more',
+  { skip },
+  () => {
+    const place = join(disk, 'likeliest')
+    const [k, length] = [512, 16]
+    const top = {
+      k,
+      ids: Int32Array.from({ length: k * length }, (_, at) => at % k),
+      shares: new Float32Array(k * length),
+    }
+    const batchOf = (token: number) => ({
+      rows: 1,
+      length,
+      targets: length,
+      ids: new Int32Array(length).fill(token),
+      labels: new Int32Array(length).fill(1),
+      segments: null,
+      positions: null,
+    })
+    const warnings: string[] = []
+    const known = (cache: TopCacheFolder) =>
+      Array.from({ length: 6 }, (_, token) => cache.find(batchOf(token)) !== null)
+    {
+      using cache = new TopCacheFolder(place, k, 1000, (message) => void warnings.push(message))
+      for (let token = 0; token < 6; token++) cache.add(batchOf(token), top)
+      assert.deepEqual(known(cache), [true, true, true, false, false, false])
+    }
+    assert.equal(warnings.length, 1)
+    assert.match(warnings[0]!, /the disk is full. The run goes on/)
+    using again = new TopCacheFolder(place, k, 1000, assert.fail)
+    assert.deepEqual(known(again), [true, true, true, false, false, false])
+    rmSync(place, { recursive: true })
+  },
+)
 
 test('an archive that does not fit is neither written nor unpacked in part', { skip }, async () => {
   const run = join(elsewhere, 'run')

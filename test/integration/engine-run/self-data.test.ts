@@ -58,7 +58,8 @@ async function run(
     event.type === 'progress' && event.stage === 'writing self-data' ? [event.done] : [],
   )
   const said = events.flatMap((event) => (event.type === 'log' ? [event.message] : []))
-  return { result, written, done, said }
+  const warnings = events.flatMap((event) => (event.type === 'warning' ? [event.message] : []))
+  return { result, written, done, said, warnings }
 }
 
 test('the dense model writes rows from prompts of the data that are trained on; a stopped run ends with the same', async () => {
@@ -98,6 +99,17 @@ test('the dense model writes rows from prompts of the data that are trained on; 
   const anew = await run('anew', { cache: 'whole' })
   assert.equal(anew.written, whole.written)
   assert.ok(anew.done.length > 0)
+})
+
+test('a run whose cache cannot be written goes on with its own rows, and says so', async () => {
+  writeFileSync(at('cache-none'), 'no folder')
+  const { result, written, warnings } = await run('none')
+  assert.ok(result)
+  assert.equal(written.trimEnd().split('\n').length, 24)
+  assert.match(
+    warnings.join('\n'),
+    /rows that the dense model wrote cannot be kept for other runs: .*cache-none.*goes on/,
+  )
 })
 
 test('answers of the dense model are trained on beside those of the data, and greedy ones are never written twice', async () => {

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { jobSchema } from '../../../engine/contract/index.ts'
+import { type EngineEvent, jobSchema } from '../../../engine/contract/index.ts'
 import { runJob } from '../../../engine/jobs/index.ts'
 import { sample } from '../../e2e/secateur.ts'
 
@@ -14,7 +14,7 @@ process.env['XDG_CACHE_HOME'] = at('cache')
 
 writeFileSync(at('text.txt'), 'Nesoma thanked Widen because of a present that was a fork.\n'.repeat(12))
 
-const run = async (name: string, other: object = {}) => {
+const run = async (name: string, other: object = {}, warnings: string[] = []) => {
   const job = jobSchema.parse({
     kind: 'finetune',
     checkpoint: sample('model'),
@@ -29,7 +29,8 @@ const run = async (name: string, other: object = {}) => {
     out: at(name),
     ...other,
   })
-  await runJob(job, { emit: () => {}, signal: new AbortController().signal, resume: false })
+  const emit = (event: EngineEvent) => void (event.type === 'warning' && warnings.push(event.message))
+  await runJob(job, { emit, signal: new AbortController().signal, resume: false })
   const lines = readFileSync(at(name, 'metrics.jsonl'), 'utf8').trimEnd().split('\n')
   return lines.map((line) => (JSON.parse(line) as { loss: number }).loss)
 }
@@ -54,6 +55,20 @@ test('a sequence that comes again needs no teacher, in later epochs and in anoth
   // Another number of tokens, or another temperature, is another cache.
   await run('hotter', { distilTemperature: 2, steps: 1 })
   assert.equal(kept().length, 2)
+})
+
+test('a run whose cache cannot be written learns the same, and says once that nothing is kept', async () => {
+  const losses = await run('kept')
+  process.env['XDG_CACHE_HOME'] = at('text.txt')
+  const warnings: string[] = []
+  try {
+    assert.deepEqual(await run('not-kept', {}, warnings), losses)
+  } finally {
+    process.env['XDG_CACHE_HOME'] = at('cache')
+  }
+  const told = warnings.filter((message) => message.startsWith('What the teacher finds likeliest cannot be kept'))
+  assert.equal(told.length, 1)
+  assert.match(told[0]!, /text\.txt.*The run goes on/)
 })
 
 test('what means nothing beside a cache is refused by its name', async () => {

@@ -51,7 +51,7 @@ for (const { share, temperature, top, hidden, loss: expected, gradients: wanted 
         })),
       )
       const divisor = tf.scalar(batch.targets)
-      using cache = top > 0 ? new TopCacheFolder(folder, top, model.config.vocabularySize) : undefined
+      using cache = top > 0 ? new TopCacheFolder(folder, top, model.config.vocabularySize, assert.fail) : undefined
       const options = { masks, keep, teacher: { model, share, temperature, hidden, cache } }
       const tensors = tf.memory().numTensors
       const { loss, gradients } = lossAndGradients(model, adapter, batch, divisor, options)
@@ -121,7 +121,7 @@ test('a teacher with a cache reads each sequence once, and damaged ones again', 
     tf.dispose(gradients as never)
     return loss.dataSync()[0]
   }
-  const open = () => new TopCacheFolder(place, 6, model.config.vocabularySize)
+  const open = () => new TopCacheFolder(place, 6, model.config.vocabularySize, assert.fail)
   let first
   {
     using cache = open()
