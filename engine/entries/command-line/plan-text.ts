@@ -1,4 +1,13 @@
-import type { BudgetPlan, Layer, PlanResult } from '../../contract/index.ts'
+import {
+  type Budget,
+  type BudgetMeasure,
+  budgetMeasure,
+  type BudgetPlan,
+  isTime,
+  type Layer,
+  type PlanResult,
+} from '../../contract/index.ts'
+import { boundsOf } from '../../pruning/budget/bounds.ts'
 import { sizeText } from '../../shared/size-text.ts'
 import { numberText, percentText } from '../../shared/number-text.ts'
 import { aligned } from './aligned.ts'
@@ -33,12 +42,26 @@ export function describePlan({ dense, plans, quality, ranges }: PlanResult): str
       row(`layer ${index}`, shapeText(layer), ({ layers }) => shapeText(layers[index] ?? null)),
     ),
   ]
-  const { parameters, memory } = ranges
   return [
     ...aligned(rows),
     `quality: ${quality.detail}${plans.some(({ loss }) => loss?.isBeyond) ? ' * more importance is lost than in the run.' : ''}`,
-    `budgets that can be met: ${numberText(Math.ceil(parameters.least))} to ${numberText(parameters.most)} parameters (${(parameters.least / parameters.most).toFixed(3)} to 1), ${sizeText(memory.least)} to ${sizeText(memory.most)}`,
+    rangesText(ranges),
   ].join('\n')
+}
+
+const unitsOf = (measure: BudgetMeasure): Budget['unit'][] => [isTime(measure) ? 'times' : 'share', 'amount']
+
+/** What a job may be given as its budget: shares, and amounts of what is counted or was measured. */
+function rangesText(ranges: PlanResult['ranges']): string {
+  const all = budgetMeasure.options.flatMap((measure) => {
+    const range = ranges[measure]
+    if (!range) return []
+    return unitsOf(measure).flatMap(
+      (unit) => boundsOf({ measure, unit }, { before: range.most, least: range.least }) ?? [],
+    )
+  })
+  if (all.length === 0) return 'budgets that can be met: none, since nothing can leave'
+  return `budgets that can be met: ${all.map(({ least, most }) => `${least} to ${most}`).join(', ')}`
 }
 
 /** The rise of the loss, with its standard error. */

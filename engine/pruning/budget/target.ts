@@ -5,6 +5,7 @@ import type { ModelConfig } from '../../models/model-config.ts'
 import { countParameters } from '../../models/tensors.ts'
 import { badSetting } from '../../shared/errors.ts'
 import { type TargetSettings, withBiases } from '../target-settings.ts'
+import { boundsOf, limitOf } from './bounds.ts'
 import { type BudgetTarget, parameterCosts } from './costs.ts'
 import { leastReached } from './select.ts'
 import { type LayerTimes, timeCosts, timeOf } from './time-costs.ts'
@@ -33,8 +34,7 @@ export function withBudget(
 ): TargetSettings {
   const budget = parseBudget(job.budget)
   const { before, least, ...spending } = spendingOf(budget.measure, job, model, given, times)
-  const limit =
-    budget.unit === 'share' ? budget.value * before : budget.unit === 'times' ? before / budget.value : budget.value
+  const limit = limitOf(budget, before)
   const target: BudgetTarget = { measure: budget.measure, before, limit, least, ...spending }
   refuseOutOfRange(job.budget, budget, target, given)
   return { ...given, budget: target, ratio: Math.min(1, (before - limit) / (before - least)) }
@@ -85,13 +85,9 @@ function refuseOutOfRange(
   settings: TargetSettings,
 ): void {
   if (limit < before && limit >= least) return
-  const amount = (value: number) => amountText(measure, value)
-  const range =
-    budget.unit === 'share'
-      ? `${(Math.ceil((1e4 * least) / before) / 1e4).toFixed(4)} and 1`
-      : budget.unit === 'times'
-        ? `1x and ${(Math.floor((1e3 * before) / least) / 1e3).toFixed(3)}x`
-        : `${amount(least)} and ${amount(before)}`
+  const [bounds, amounts] = [budget.unit, 'amount' as const].map((unit) =>
+    boundsOf({ measure, unit }, { before, least }),
+  )
   const keeps = [
     ...(settings.uniform
       ? ['equal numbers in every layer']
@@ -100,10 +96,14 @@ function refuseOutOfRange(
       ? []
       : ['the layers that are protected (--protect-first, --protect-last)']),
   ].join(' and ')
+  const has = amountText(measure, before)
+  if (!bounds || !amounts)
+    throw badSetting('budget', `${text} cannot be met: with ${keeps}, nothing of ${has} can leave`)
+  const range = `between ${bounds.least} and ${bounds.most}`
   throw badSetting(
     'budget',
     limit < before
-      ? `${text} cannot be met: with ${keeps}, ${amount(least)} is the least of ${amount(before)}; a budget between ${range} can`
-      : `${text} asks for no less than the checkpoint has, which is ${amount(before)}: a budget between ${range} removes something`,
+      ? `${text} cannot be met: with ${keeps}, ${amountText(measure, parseBudget(amounts.least).value)} is the least of ${has}; a budget ${range} can`
+      : `${text} asks for no less than the checkpoint has, which is ${has}: a budget ${range} removes something`,
   )
 }

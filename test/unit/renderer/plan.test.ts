@@ -19,6 +19,11 @@ test('a place of the slider is a budget as the command line has it', () => {
   const ranges = { parameters: { least: 177, most: 1000 }, memory: { least: 180, most: 1000 } }
   assert.equal(budgetAt('parameters', leastShare({ ranges }, 'parameters')), 'parameters=0.18')
   assert.equal(budgetAt('memory', leastShare({ ranges }, 'memory')), 'memory=0.18')
+  // No faster than can be met: 1.4706 times.
+  assert.equal(budgetAt('prompt', 0.68), 'prompt=1.47x')
+  assert.equal(budgetAt('prompt', 0.655), 'prompt=1.526x')
+  const hair = { parameters: { least: 180_000_000_001, most: 1e12 }, memory: { least: 1, most: 10 } }
+  assert.equal(budgetAt('parameters', leastShare({ ranges: hair }, 'parameters')), 'parameters=0.185')
   assert.deepEqual(['parameters=0.7', 'memory=0.305', 'prompt=1.25x'].map(budgetText), [
     '70.0% of the parameters',
     '30.5% of the bytes',

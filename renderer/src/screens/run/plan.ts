@@ -8,9 +8,11 @@ export const hasScores = ({ job }: Pick<RunDetail, 'job'>, pruningSteps: readonl
 /** Places of the slider: half a percent each. */
 export const sliderStep = 0.005
 
-/** The budget of a place, as `prune --budget` has it: of a time, how many times as fast. */
+/** The budget of a place, as `prune --budget` has it: of a time, how many times as fast, and no faster than the share is. */
 export const budgetAt = (measure: engine.BudgetMeasure, share: number): string =>
-  engine.isTime(measure) ? `${measure}=${Number((1 / share).toFixed(3))}x` : `${measure}=${Number(share.toFixed(4))}`
+  engine.isTime(measure)
+    ? `${measure}=${Math.floor(1000 / share + 1e-9) / 1000}x`
+    : `${measure}=${Number(share.toFixed(4))}`
 
 /** A budget as people read it: "80% of the parameters". */
 export function budgetText(budget: string): string {
@@ -24,7 +26,11 @@ export function budgetText(budget: string): string {
 /** The least share that a budget may say, on a place of the slider. */
 export function leastShare({ ranges }: Pick<engine.PlanResult, 'ranges'>, measure: engine.BudgetMeasure): number {
   const range = ranges[measure]
-  return range ? Math.ceil(range.least / range.most / sliderStep - 1e-9) * sliderStep : sliderStep
+  if (!range) return sliderStep
+  let place = Math.max(1, Math.floor(range.least / range.most / sliderStep))
+  // As `budgetAt` says it: what is a hair below the least is refused.
+  while (Number((place * sliderStep).toFixed(4)) * range.most < range.least) place += 1
+  return place * sliderStep
 }
 
 /** What stands of a plan beside others: a row each, in the order of `planRows`. */

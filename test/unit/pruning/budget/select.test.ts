@@ -136,15 +136,40 @@ test('whole layers leave where nothing else meets the budget, and one is left', 
 test('a budget that cannot be met is refused with the range that can', () => {
   const refused = (settings: object, field: string, message: RegExp) =>
     assert.throws(() => targetWith(settings), { kind: 'bad-setting', field, message })
-  refused({ budget: 'parameters=0.01' }, 'budget', /cannot be met: .*--floor.* a budget between 0\.\d{4} and 1 can/)
+  refused(
+    { budget: 'parameters=0.01' },
+    'budget',
+    /cannot be met: .*--floor.* a budget between parameters=0\.\d{4} and parameters=0\.9999 can/,
+  )
   refused({ budget: 'parameters=900M' }, 'budget', /no less than the checkpoint has/)
-  refused({ budget: 'memory=1KB' }, 'budget', /cannot be met.* MB is the least of .* MB; a budget between/)
+  refused(
+    { budget: 'memory=1KB' },
+    'budget',
+    /cannot be met.* MB is the least of .* MB; a budget between memory=\d+\.\dKB and/,
+  )
   refused({ budget: 'parameters=0.7', ratio: 0.3 }, 'ratio', /leave one of them out/)
   refused({ budget: 'parameters=0.7', targetFraction: 0.5 }, 'targetFraction', /leave one/)
   refused({ budget: 'parameters=0.7', ratioOf: 'parameters' }, 'ratioOf', /leave one/)
   refused({ budget: 'parameters=0.7', criterion: 'depth' }, 'budget', /removes layers: say a ratio/)
   refused({ budget: 'parameters=0.7', ranking: 'local' }, 'ranking', /--uniform/)
-  // What the message names as the least can be met.
+  // What the messages name as the bounds can be met.
+  for (const budget of [
+    'parameters=0.01',
+    'parameters=1',
+    'memory=0.01',
+    'memory=1KB',
+    'memory=9GB',
+    'parameters=900M',
+  ])
+    assert.throws(
+      () => targetWith({ budget }),
+      ({ message }: Error) => {
+        const [, from, to] = /between (\S+) and (\S+) /.exec(message)!
+        for (const bound of [from, to]) targetWith({ budget: bound })
+        return true
+      },
+      budget,
+    )
   const least = targetWith({ budget: 'parameters=0.7' }).budget!.least
   assert.equal(estimateParameters(gqa.config, targetWith({ budget: `parameters=${least}` })).after, least)
 })

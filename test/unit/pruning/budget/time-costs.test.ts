@@ -83,6 +83,21 @@ const jobWith = (settings: object): PruneJob =>
 const refused = (budget: string, message: RegExp) =>
   assert.throws(() => targetOf(jobWith({ budget }), checkpoint, times), { field: 'budget', message })
 
+/** Whether the bounds that the refusal of a budget names are budgets that are not refused. */
+function assertBoundsAreMet(budget: string): void {
+  const [, from, to] = assertRefusal(() => targetOf(jobWith({ budget }), checkpoint, times))
+  for (const bound of [from, to]) targetOf(jobWith({ budget: bound }), checkpoint, times)
+}
+
+function assertRefusal(work: () => unknown): RegExpExecArray {
+  try {
+    work()
+  } catch (error) {
+    return /between (\S+) and (\S+) /.exec(String(error))!
+  }
+  assert.fail('it is not refused')
+}
+
 test('a budget of time is met by what was measured, and refused with the range that can be', () => {
   for (const [budget, limit] of [
     ['prompt=1.5x', 85 / 1.5],
@@ -101,7 +116,9 @@ test('a budget of time is met by what was measured, and refused with the range t
     assert.ok(actual <= planned && actual > planned - 1, `${actual} of ${planned}`)
     assert.ok(estimateParameters(config, target).after < checkpoint.parameters)
   }
-  refused('prompt=50x', /5\.\d+ ms a prompt is the least|a budget between 1x and \d+\.\d+x can/)
+  refused('prompt=50x', /ms a prompt is the least of .*; a budget between prompt=\d+\.\d{3}x and prompt=1\.001x can/)
+  for (const budget of ['prompt=50x', 'prompt=0.1ms', 'generation=90x', 'generation=0.1ms', 'generation=900ms'])
+    assertBoundsAreMet(budget)
   refused('generation=900ms', /no less than the checkpoint has, which is 81\.0 ms a token/)
   assert.throws(() => targetOf(jobWith({ budget: 'prompt=2x' }), checkpoint), RangeError)
 })
