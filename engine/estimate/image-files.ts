@@ -4,11 +4,12 @@ import { type ImageSplit, openImageSet } from '../data/images/image-set.ts'
 import { pictureCounts } from '../data/images/picture-counts.ts'
 import { readPreprocessing } from '../data/images/preprocessing.ts'
 import { matchClasses, trainedClasses } from '../evaluation/match-classes.ts'
-import { withClasses } from '../lora/classifier.ts'
+import { parametersBeside, withClasses } from '../lora/classifier.ts'
 import { adaptedConfig } from '../lora/peft.ts'
 import { readAdapter } from '../lora/read-peft.ts'
-import type { EncoderConfig } from '../models/encoder-config.ts'
+import { type EncoderConfig, isOfImages } from '../models/encoder-config.ts'
 import type { ModelConfig } from '../models/model-config.ts'
+import type { TargetModel } from '../pruning/job-target.ts'
 import { forModel } from '../training/job-for-model.ts'
 
 /** A checkpoint that looks at pictures, by its headers. */
@@ -29,6 +30,21 @@ export async function configAfter(
   if (!('data' in job)) return config
   const { labels, newFor } = await trainedIn(job, config as EncoderConfig, signal)
   return newFor === null ? config : withClasses(config as EncoderConfig, labels)
+}
+
+/**
+ * What a job prunes, with the classes that it trains: what is kept and removed is counted beside that, and a new classifier is
+ * no part of either. The checkpoint itself where it keeps its own.
+ */
+export async function withTrainedClasses<Model extends TargetModel & { folder: string }>(
+  job: TrainingJob,
+  checkpoint: Model,
+  signal: AbortSignal,
+): Promise<TargetModel> {
+  if (!isOfImages(checkpoint.config)) return checkpoint
+  const config = await configAfter(job, checkpoint, signal)
+  if (config === checkpoint.config) return checkpoint
+  return { config, parameters: parametersBeside(checkpoint, config), dtype: checkpoint.dtype }
 }
 
 const trainedIn = async (job: TrainingJob, { labels }: EncoderConfig, signal: AbortSignal) =>

@@ -13,6 +13,7 @@ import { refuseBadFiles } from '../estimate/check-data.ts'
 import { evaluationFiles } from '../estimate/file-groups.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { finishedRunner, refuseUnrunnable } from '../llama-cpp/finished-runner.ts'
+import { parametersBeside } from '../lora/classifier.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { isOfImages } from '../models/encoder-config.ts'
 import { besideDense, besideInRun } from '../runs/beside-dense.ts'
@@ -54,10 +55,10 @@ export async function evaluate(job: EvaluateJob, context: JobContext): Promise<R
       (folder
         ? await besideInRun(model, teacher, evaluation, folder, context)
         : await besideDense(model, teacher, { model: scores, dense }, evaluation, context))
-    const { parameters } = checkpoint
+    const { parameters, config } = checkpoint
     return {
       type: 'result',
-      parameters: { before: teacher?.parameters ?? parameters, after: parameters },
+      parameters: { before: teacher ? parametersBeside(teacher, config) : parameters, after: parameters },
       ...scores,
       ...(dense && beside && { dense, besideDense: beside }),
       ...peakMemory(),

@@ -3,6 +3,7 @@ import { fitPreprocessing } from '../data/images/write-preprocessing.ts'
 import { isOfImages } from '../models/encoder-config.ts'
 import { writeCheckpoint } from '../models/write-checkpoint.ts'
 import { adapterScale } from '../lora/adapter-scale.ts'
+import { parametersBeside } from '../lora/classifier.ts'
 import { mergedReader, readAll, readerOf8Bits } from '../lora/merge.ts'
 import { adaptedConfig, checkAdapter, pairsOfAdapter } from '../lora/peft.ts'
 import { readAdapter } from '../lora/read-peft.ts'
@@ -31,7 +32,7 @@ export async function merge(job: MergeJob, { emit, signal }: JobContext): Promis
   const base = job.mergeInto === 'trained' ? readerOf8Bits(config, own) : own
   emit({ type: 'phase', phase: 'writing' })
   const writing = new StageProgress('writing', emit)
-  const parameters = { before: checkpoint.parameters, after: countParameters(config) }
+  const parameters = { before: parametersBeside(checkpoint, config), after: countParameters(config) }
   await writeCheckpoint(job.out, {
     config,
     dtype,

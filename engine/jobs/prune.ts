@@ -8,6 +8,7 @@ import { announce } from '../estimate/announce.ts'
 import { announceWork } from '../estimate/phase-work.ts'
 import { fitPreprocessing } from '../data/images/write-preprocessing.ts'
 import { refuseBadFiles } from '../estimate/check-data.ts'
+import { withTrainedClasses } from '../estimate/image-files.ts'
 import { calibrationFiles, evaluationFiles, fileGroupsOf } from '../estimate/file-groups.ts'
 import { peakMemory } from '../estimate/memory.ts'
 import { type BaseModel, baseModelOf, cardName, copyLicenses } from '../export/card/base-model.ts'
@@ -50,21 +51,24 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
   using checkpoint = openCheckpoint(given.checkpoint, given.imageSize)
   const job = forModel(withLayout(given, checkpoint.config, startedJob(given.out, context)), checkpoint.config)
   const times = await timesOfRun(job, checkpoint, context)
-  const target = targetOf(job, checkpoint, times)
+  const announced = targetOf(job, checkpoint, times)
   const choice = await chooseBackend(job)
   await refuseUnrunnable(job, checkpoint, choice)
-  await announce(job, checkpoint, context.emit, target)
+  await announce(job, checkpoint, context.emit, announced)
   const { config } = checkpoint
   const base = baseModelOf(checkpoint.folder, config.source)
   const warnings = [
-    ...pruningWarnings(forModel(given, config), config, target),
-    ...headCountWarnings(given, config, target),
+    ...pruningWarnings(forModel(given, config), config, announced),
+    ...headCountWarnings(given, config, announced),
   ]
   for (const message of warnings) context.emit({ type: 'warning', message })
   if (job.evaluateDense && !job.evaluation) throw badSetting('evaluateDense', 'say on what: give tasks or perplexity')
   // Training data is read next, unless scoring the dense checkpoint comes first.
   const later = [...calibrationFiles(job), ...evaluationFiles(job)]
   const scored = await refuseBadFiles(job.evaluateDense ? fileGroupsOf(job) : later, context)
+  // Its classes are known once the pictures are found.
+  const whole = await withTrainedClasses(job, checkpoint, context.signal)
+  const target = whole === checkpoint ? announced : targetOf(job, whole, times)
   const finished = finishedRunner(job, choice)
   const replaces = replacedBy(job)
   return await inRunFolder(job, context, async (folder) => {
@@ -88,7 +92,7 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
     if (dense && scores) context.emit({ type: 'phase', phase: 'comparing' })
     const beside =
       dense && scores ? await besideInRun({ checkpoint: pruned }, checkpoint, job.evaluation!, folder, context) : null
-    const parameters = { before: checkpoint.parameters, after: pruned.parameters }
+    const parameters = { before: whole.parameters, after: pruned.parameters }
     if (job.evaluation) {
       const card = prunedCard(job, base, { checkpoint, config: pruned.config, steps, scores, dense })
       writeFileAtomically(join(folder.output, cardName), modelCard(card))
@@ -99,7 +103,7 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
       parameters,
       trainable,
       ...(target.removes !== 'weights' && {
-        removal: removalOf(checkpoint.config, target, { ...pruned.config, parameters: pruned.parameters }),
+        removal: removalOf(whole.config, target, { ...pruned.config, parameters: pruned.parameters }),
       }),
       compatibility: compatibilityOf(pruned.config),
       ...scores,

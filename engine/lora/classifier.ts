@@ -1,14 +1,26 @@
 import { fromFloat32, toFloat32 } from '../checkpoint/dtype.ts'
-import { type EncoderConfig, encoderConfig } from '../models/encoder-config.ts'
+import { type EncoderConfig, encoderConfig, isOfImages } from '../models/encoder-config.ts'
 import type { Model } from '../models/family.ts'
 import type { ModelConfig } from '../models/model-config.ts'
-import { tensorsOf } from '../models/tensors.ts'
+import { countParameters, tensorsOf } from '../models/tensors.ts'
 import type { StoredTensor } from '../tensor/stored-tensor.ts'
 import type { PairValues } from './adapter.ts'
 
 /** The config of the same encoder with other classes. */
 export const withClasses = (config: EncoderConfig, labels: readonly string[]): EncoderConfig =>
   encoderConfig({ ...config, labels })
+
+/**
+ * Parameters of a checkpoint beside those of what was made of it. Where a classifier of other classes took the place of its
+ * own, that one is counted of both: what the classes come to has neither been removed nor added.
+ */
+export function parametersBeside(
+  { config, parameters }: { config: ModelConfig; parameters: number },
+  made: ModelConfig,
+): number {
+  if (!isOfImages(config) || !isOfImages(made) || config.labels.length === made.labels.length) return parameters
+  return countParameters(withClasses(config, made.labels))
+}
 
 /** The model without a classifier of its own, for classes that it has not: what is trained takes its place. */
 export const awaitingClassifier = (model: Model, labels: readonly string[]): Model => ({

@@ -1,4 +1,5 @@
 import { criteria, type PruneJob, type Scores } from '../../contract/index.ts'
+import { parametersBeside } from '../../lora/classifier.ts'
 import type { Checkpoint } from '../../models/checkpoint.ts'
 import { type Kind, kinds } from '../../models/family.ts'
 import type { ModelConfig } from '../../models/model-config.ts'
@@ -10,7 +11,7 @@ import { layersTable, parametersText, scoresTable } from './tables.ts'
 /** What is known of a pruned model. */
 export interface PrunedModel {
   /** The checkpoint that was pruned. */
-  checkpoint: Pick<Checkpoint, 'parameters'>
+  checkpoint: Pick<Checkpoint, 'config' | 'parameters'>
   /** Of the pruned model. */
   config: ModelConfig
   /** Optimiser steps. */
@@ -23,7 +24,7 @@ export interface PrunedModel {
 /** The model card of a pruned model. */
 export function prunedCard(job: PruneJob, base: BaseModel, model: PrunedModel): CardFacts {
   const { checkpoint, config, scores, dense } = model
-  const parameters = { before: checkpoint.parameters, after: countParameters(config) }
+  const parameters = { before: parametersBeside(checkpoint, config), after: countParameters(config) }
   const criterion = criteria[job.criterion]
   const scored = scoresTable(scores, dense)
   const size =

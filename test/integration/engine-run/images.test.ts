@@ -132,6 +132,45 @@ test('a run that is stopped goes on to the same bits, augmentation, best step an
   assert.deepEqual(classesOf(result.checkpoint!), ['blue', 'green', 'red'])
 })
 
+test('a new classifier of fewer classes is neither removed nor kept: parameters are counted beside the same classes', async () => {
+  const settings = { ...training, steps: 2, frequency: 1, ratio: 0.5, protectLast: 0, uniform: true }
+  const job = { kind: 'prune', checkpoint: visionModel('vit_hf'), ...settings, criterion: 'magnitude' }
+  const [own, other] = await Promise.all(
+    ['known', 'new'].map(async (data) => (await run({ ...job, data: [at(data)], out: at('classes', data) })).result),
+  )
+  // Three classes in place of five, each of 24 weights and a bias.
+  assert.equal(own!.parameters!.before - other!.parameters!.before, 2 * 25)
+  const removed = [own!, other!].map(({ parameters }) => parameters!.before - parameters!.after)
+  assert.equal(removed[1], removed[0])
+  assert.equal(other!.removal!.parameters.actual, removed[1]! / other!.parameters!.before)
+  const card = readFileSync(join(other!.checkpoint!, 'README.md'), 'utf8')
+  assert.match(card, new RegExp(`${((100 * other!.parameters!.after) / other!.parameters!.before).toFixed(0)}% of its`))
+
+  // What a budget and a fraction of all parameters leave is counted so too.
+  const { ratio: _, uniform: __, ...free } = job
+  const { result: spent } = await run({
+    ...free,
+    data: [at('new')],
+    budget: 'parameters=0.7',
+    out: at('classes/spent'),
+  })
+  const budget = spent.removal!.budget!
+  assert.deepEqual([budget.before, budget.actual], [spent.parameters!.before, spent.parameters!.after])
+  assert.ok(budget.planned === 0.7 * budget.before && budget.actual <= budget.planned, JSON.stringify(budget))
+
+  const { result: tuned } = await run({
+    kind: 'finetune',
+    checkpoint: job.checkpoint,
+    data: [at('new')],
+    ...training,
+    steps: 1,
+    out: at('classes/tuned'),
+  })
+  const merging = { kind: 'merge', checkpoint: job.checkpoint, adapter: tuned.adapter, out: at('classes/merged') }
+  const { result: merged } = await run(merging)
+  assert.equal(merged.parameters!.after, merged.parameters!.before)
+})
+
 test('every criterion prunes pictures; channels alone leave a stock checkpoint', async () => {
   for (const criterion of Object.keys(criteria) as CriterionName[]) {
     const removes = criteria[criterion].removes
