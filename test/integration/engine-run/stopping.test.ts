@@ -82,6 +82,10 @@ test('a run that is stopped while it writes leaves no half of a checkpoint, and 
   const { events, result } = await run(job, { resume: true })
   assert.ok(!events.some(({ type }) => type === 'step'))
   assert.ok(existsSync(join(result!.checkpoint!, 'model.safetensors')))
+  // The last step, which an earlier attempt took, is the result's.
+  const [last] = readFileSync(out('pruned/metrics.jsonl'), 'utf8').trimEnd().split('\n').slice(-1)
+  const { step, loss } = JSON.parse(last!) as { step: number; loss: number }
+  assert.deepEqual([step, result!.loss], [2, loss])
 })
 
 test('a merge that is stopped leaves nothing', async () => {

@@ -2,17 +2,26 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { after, test } from 'node:test'
-import { clusterSchema, sweepSchema } from '../../../engine/contract/index.ts'
+import {
+  clusterSchema,
+  type Job,
+  jobSchema,
+  type PruneJob,
+  pruneSchema,
+  sweepSchema,
+} from '../../../engine/contract/index.ts'
+import type { RunnerTask } from '../../../engine/runners/runner.ts'
 import { RunFolder } from '../../../engine/runs/run-folder.ts'
+import { readJson } from '../../../engine/shared/files.ts'
 import { readSweep } from '../../../engine/sweeps/read-sweep.ts'
-import { keepFailure, keepQueue } from '../../../engine/runners/slurm/cluster-folder.ts'
+import { jobFileOf, keepFailure, keepQueue } from '../../../engine/runners/slurm/cluster-folder.ts'
 import { endText } from '../../../engine/runners/slurm/failure.ts'
 import { clusterHere } from '../../../engine/runners/slurm/here.ts'
 import { parseAccounting, parseJob, parseQueue } from '../../../engine/runners/slurm/queue.ts'
 import { batchScript } from '../../../engine/runners/slurm/script.ts'
-import { sbatchOptions } from '../../../engine/runners/slurm/submit.ts'
+import { sbatchOptions, submit } from '../../../engine/runners/slurm/submit.ts'
 import { queueText } from '../../../engine/runners/slurm/watch.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-slurm-unit-'))
@@ -160,7 +169,49 @@ test('a run that its time stopped is sent again only where it got on', { skip: i
   const busy = stopped(`mkdir -p ${folder}/2-b; echo {} >> ${folder}/2-b/metrics.jsonl;`)
   assert.equal(busy.code, 130)
   assert.match(busy.text, /scontrol requeue 17_1/)
+  // The dense model may write rows for longer than a time limit before the first step.
+  const writes = stopped(`echo {} >> ${folder}/2-b/self-data.jsonl;`)
+  assert.equal(writes.code, 130, writes.text)
 })
+
+test(
+  'a task takes the processors that it is given, unless it says or has had others',
+  { skip: isWindows },
+  async () => {
+    const programs = mkdtempSync(join(folder, 'programs-'))
+    for (const [name, says] of [
+      ['sbatch', '17'],
+      ['scontrol', 'MaxArraySize = 1001'],
+    ] as const)
+      writeFileSync(join(programs, name), `#!/bin/sh\necho "${says}"\n`, { mode: 0o755 })
+    const whole = join(folder, 'threads')
+    const task = (name: string, threads?: number): RunnerTask => {
+      const out = join(whole, 'runs', name)
+      return {
+        name,
+        job: pruneSchema.parse({ kind: 'prune', checkpoint: 'model', data: ['text.txt'], out, threads }),
+      }
+    }
+    /** A run that an earlier attempt began, here or on the cluster. */
+    const begun = (name: string, threads?: number) => {
+      const { job } = task(name, threads)
+      RunFolder.create(job.out, job as Job & { out: string }).close()
+      return task(name)
+    }
+    const tasks = [task('new'), task('says', 3), begun('without'), begun('with', 2)]
+    const { PATH } = process.env
+    process.env['PATH'] = `${programs}:${PATH}`
+    try {
+      const known = { version: 1 as const, cluster: clusterSchema.parse({ cpus: 8 }), submissions: [] }
+      assert.deepEqual(await submit(whole, tasks, known, []), ['17'])
+    } finally {
+      process.env['PATH'] = PATH
+    }
+    const threadsOf = ({ job }: RunnerTask) => readJson(jobFileOf(whole, basename(job.out)), jobSchema)
+    const threads = tasks.map((each) => (threadsOf(each) as PruneJob).threads)
+    assert.deepEqual(threads, [8, 3, undefined, 2])
+  },
+)
 
 test('a computer without Slurm says so, and what to do', async () => {
   const { PATH } = process.env
