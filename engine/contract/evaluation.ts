@@ -45,11 +45,13 @@ export const evaluationSchema = z.strictObject({
   window: z.int().min(2).max(most.tokens).default(128).describe('tokens in a perplexity window'),
   maxWindows: z.int().min(1).max(most.rows).optional().describe('perplexity windows at most'),
   batchTokens: z.int().min(1).max(most.tokens).default(2048).describe('tokens in a scoring batch'),
-  predictions: writtenPath.optional().describe('file that takes the prediction of each scored row, one JSON line each'),
+  predictions: writtenPath
+    .optional()
+    .describe('new file that takes the prediction of each scored row, one JSON line each'),
   lmEvalJson: writtenPath
     .optional()
     .describe(
-      'file that takes the scores of tasks in the layout of lm-evaluation-harness; with --predictions also single rows, beside it',
+      'new file that takes the scores of tasks in the layout of lm-evaluation-harness; with --predictions also single rows, beside it',
     ),
   latency: z.boolean().default(false).describe('measure tokens per second'),
   latencyLengths: z
