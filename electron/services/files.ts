@@ -1,8 +1,9 @@
 import { createWriteStream } from 'node:fs'
-import { lstat, mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises'
-import { basename, dirname, join, resolve, sep } from 'node:path'
+import { lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join, resolve, sep } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { makeFolderBeside } from '../../engine/shared/files.ts'
 import { openFileHandle } from '../../engine/shared/open-file.ts'
 import type { WorkControl } from '../../engine/shared/work-control.ts'
 import { ProblemError } from '../problems.ts'
@@ -54,7 +55,7 @@ export async function createFolder(to: string, fill: (temporary: string) => Prom
   if (await exists(final))
     throw new ProblemError('conflict', `${final} exists already: choose another name.`, { file: final })
   await mkdir(dirname(final), { recursive: true })
-  const temporary = await mkdtemp(join(dirname(final), `.${basename(final)}.partial-`))
+  const temporary = makeFolderBeside(final)
   try {
     await fill(temporary)
     await rename(temporary, final)

@@ -1,10 +1,10 @@
+import { randomBytes } from 'node:crypto'
 import {
   closeSync,
   existsSync,
   fstatSync,
   fsyncSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readFileSync,
   readSync,
@@ -88,7 +88,7 @@ export async function createFolderAtomically<T>(path: string, fill: (temporary: 
   let temporary: string | undefined
   try {
     mkdirSync(dirname(final), { recursive: true })
-    temporary = mkdtempSync(join(dirname(final), `.${basename(final)}.partial-`))
+    temporary = makeFolderBeside(final)
     const result = await fill(temporary)
     syncTree(temporary)
     refuseExisting(final)
@@ -100,6 +100,18 @@ export async function createFolderAtomically<T>(path: string, fill: (temporary: 
     if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true })
     throw explained(final, error)
   }
+}
+
+/**
+ * Makes the folder that is filled and then gets its final name. Others may read it as they may what mkdir makes: mkdtemp
+ * shuts out everyone but the user, for good.
+ *
+ * @returns its path
+ */
+export function makeFolderBeside(final: string): string {
+  const temporary = join(dirname(final), `.${basename(final)}.partial-${randomBytes(6).toString('hex')}`)
+  mkdirSync(temporary)
+  return temporary
 }
 
 /** @throws SecateurError where there is a file of that name, or a folder that holds something */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { z } from 'zod'
+import { createFolder } from '../../../electron/services/files.ts'
 import {
   createFolderAtomically,
   readJson,
@@ -51,6 +52,22 @@ test('a folder appears whole, or not at all', async (context) => {
   })
   await assert.rejects(failing, /power cut/)
   assert.deepEqual(readdirSync(folder), ['deep'])
+})
+
+test('others may read a folder that was written beside its name as they may one that mkdir makes', async (context) => {
+  const folder = temporaryFolder(context)
+  const at = (name: string) => join(folder, name)
+  const before = process.umask(0o027)
+  try {
+    mkdirSync(at('made'))
+    await createFolderAtomically(at('written'), (temporary) => writeFileSync(join(temporary, 'a'), '1'))
+    await createFolder(at('of the app'), async (temporary) => writeFileSync(join(temporary, 'a'), '1'))
+  } finally {
+    process.umask(before)
+  }
+  const modes = ['made', 'written', 'of the app'].map((name) => statSync(at(name)).mode & 0o7777)
+  assert.deepEqual(modes, [modes[0], modes[0], modes[0]])
+  if (process.platform !== 'win32') assert.equal(modes[0]! & 0o777, 0o750)
 })
 
 test('an empty folder may be filled, a file may not be replaced by a folder', async (context) => {
