@@ -51,7 +51,7 @@ export const estimateSchema = z.object({
   removal: removalSchema.optional(),
   /** Which programs will load what a pruning job leaves. */
   compatibility: z.array(compatibilitySchema).optional(),
-  /** Bytes that the run writes, and that its process holds at most. */
+  /** Bytes that the run writes, beyond what an earlier attempt at it has written already, and that its process holds at most. */
   diskBytes: z.number(),
   memoryBytes: z.number(),
   freeDiskBytes: z.number(),

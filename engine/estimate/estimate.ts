@@ -11,6 +11,7 @@ import { keepsActivations } from '../training/gradients.ts'
 import { plannedCompatibility } from '../pruning/planned.ts'
 import { removalOf } from '../pruning/removal.ts'
 import { estimateParameters, layersAfter, type TargetSettings } from '../pruning/targets.ts'
+import { stillToWrite } from './disk.ts'
 import { heldMemory } from './held-memory.ts'
 import { adapterFloats } from './memory-facts.ts'
 import { selfDataDisk } from './self-data.ts'
@@ -53,8 +54,13 @@ export function estimateJob(
         removal: removalOf(config, target, { layers: layersAfter(config, target), parameters: after }),
       }),
     ...(target && { compatibility: plannedCompatibility(config, target) }),
-    // The saved state holds values and two moments, and the best values; while a new one is written the old one is still there.
-    diskBytes: writes + adapter * 4 * 7 + best * 4 * 2 + selfDataDisk(job) + topCacheBytes(job),
+    diskBytes: stillToWrite(job, {
+      // The saved state holds values and two moments, and the best values; while a new one is written the old one is still there.
+      state: (adapter * 3 + best) * 4 * 2,
+      output: writes + adapter * 4,
+      selfData: selfDataDisk(job),
+      topCache: topCacheBytes(job),
+    }),
     memoryBytes: heldMemory(job, checkpoint, placement) + best * 4,
     freeDiskBytes: 'out' in job && job.out !== undefined ? freeDisk(job.out) : freeDisk('.'),
     freeMemoryBytes: availableMemory() + heldBytes,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type Estimate, type FinetuneJob, jobSchema } from '../../../engine/contract/index.ts'
+import { type Estimate, type FinetuneJob, jobSchema, type PruneJob } from '../../../engine/contract/index.ts'
 import { estimateJob, refuseIfTooLarge } from '../../../engine/estimate/estimate.ts'
 import { selfDataPasses } from '../../../engine/estimate/self-data.ts'
 import { jobWarnings } from '../../../engine/estimate/job-warnings.ts'
@@ -50,6 +50,34 @@ test('rows that the dense model writes cost memory, disk and steps', async () =>
   )
   assert.deepEqual(selfDataPasses(job(0), checkpoint), { passes: 0, seconds: 0 })
   assert.equal(selfDataPasses(job(100), checkpoint).passes, Math.ceil(100 / 16) * 1000)
+})
+
+test('what a run has written already is not counted once more where it goes on', (context) => {
+  using checkpoint = openCheckpoint(sample('model'))
+  const out = mkdtempSync(join(tmpdir(), 'secateur-estimate-'))
+  context.after(() => rmSync(out, { recursive: true }))
+  const given = { kind: 'prune', checkpoint: sample('model'), data: [sample('train.jsonl')], selfData: 10, out }
+  const pruning = jobSchema.parse(given) as PruneJob
+  const needed = () => estimateJob(pruning, checkpoint).diskBytes
+  const fresh = needed()
+  const write = (bytes: number, ...place: string[]) => {
+    mkdirSync(join(out, ...place.slice(0, -1)), { recursive: true })
+    writeFileSync(join(out, ...place), Buffer.alloc(bytes))
+  }
+  write(1000, 'state', 'state.safetensors')
+  assert.equal(fresh - needed(), 1000)
+  write(2000, '.output.partial-0a1b', 'model.safetensors')
+  write(3000, 'output', 'model.safetensors')
+  assert.equal(fresh - needed(), 6000)
+  write(500, 'self-data.jsonl')
+  assert.equal(fresh - needed(), 6500)
+  const facts = { version: 1, key: 'a', rows: 10, sha256: 'b' }
+  writeFileSync(join(out, 'self-data.json'), JSON.stringify(facts))
+  assert.equal(fresh - needed(), 7000)
+  write(5000, 'metrics.jsonl')
+  assert.equal(fresh - needed(), 7000, 'what no estimate counts takes no room from what it does')
+  write(2 * fresh, 'output', 'model.safetensors')
+  assert.ok(needed() > 0, 'a large output leaves no room for the state')
 })
 
 const taught = (more: object) => job(0, { distil: 1, epochs: 4, ...more })
