@@ -10,6 +10,7 @@ import {
   taskDescriptions,
 } from '../contract/index.ts'
 import { version } from '../shared/version.ts'
+import { withAbsolutePaths } from './absolute-paths.ts'
 import { startedRun } from './run-files.ts'
 
 type Settings = Record<string, unknown>
@@ -77,11 +78,21 @@ function fromRun(now: Settings, earlier: Settings, shape: Shape, kept: string[])
   return merged
 }
 
+/** A setting that is not what a run was started with, as both jobs say it; null where there is none. */
+export function changedSetting(started: Job, job: Job): { name: string; earlier: unknown; now: unknown } | null {
+  const earlier = effectiveSettings(withAbsolutePaths(started))
+  const now = effectiveSettings(withAbsolutePaths(job))
+  const name = Object.keys({ ...earlier, ...now }).find((one) => !isDeepStrictEqual(earlier[one], now[one]))
+  return name === undefined
+    ? null
+    : { name, earlier: effectiveSettings(started)[name], now: effectiveSettings(job)[name] }
+}
+
 /**
  * The settings that a continued run must share with the run that was started, by what they come to: spelt out or left to
  * their defaults, they are the same.
  */
-export function effectiveSettings(job: Job): Settings {
+function effectiveSettings(job: Job): Settings {
   const settings: Settings = fixedSettings(saidOf(job))
   const evaluation = 'evaluation' in job ? job.evaluation : undefined
   if (evaluation === undefined) return settings

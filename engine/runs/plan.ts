@@ -25,6 +25,7 @@ import { type LayerTimes, timeCosts, timeOf } from '../pruning/budget/time-costs
 import { pruningSnapshot } from '../pruning/snapshot.ts'
 import type { TargetSettings } from '../pruning/target-settings.ts'
 import type { WorkControl } from '../shared/work-control.ts'
+import { withAbsolutePaths } from './absolute-paths.ts'
 import { openPlannedRun, type PlannedRun } from './planned-run.ts'
 
 /** Tokens before the one whose multiply-adds are counted. */
@@ -89,14 +90,17 @@ function timesOf(config: ModelConfig, { headGroups }: PruneJob, times: LayerTime
 /** Settings of a plan beside its budgets. */
 type PlanSettings = Omit<PlanRequest, 'run' | 'budgets'>
 
-/** The same as a file to start from: where it is written is still to be said. */
+/**
+ * The same as a file to start from, wherever that is done: where it is written is still to be said. Runs of earlier versions
+ * keep paths as they were given.
+ */
 export function jobOfPlan(
   job: PruneJob,
   budget: string,
   settings: Omit<PlanSettings, 'speed'>,
 ): Omit<PruneJob, 'out' | 'ratio' | 'ratioOf'> {
   const { out: _out, ratio: _ratio, ratioOf: _of, ...planned } = plannedJob(job, budget, settings)
-  return planned
+  return withAbsolutePaths(planned)
 }
 
 /** The job of a run with a budget in place of its ratio. */

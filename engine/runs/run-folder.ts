@@ -1,7 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
-import { isDeepStrictEqual } from 'node:util'
 import type { z } from 'zod'
 import {
   type ErrorEvent,
@@ -23,7 +22,8 @@ import { badFile, badSetting, failureOf } from '../shared/errors.ts'
 import { writeJson } from '../shared/files.ts'
 import type { SavedValues } from '../shared/saved-values.ts'
 import { version } from '../shared/version.ts'
-import { effectiveSettings } from './as-started.ts'
+import { withAbsolutePaths } from './absolute-paths.ts'
+import { changedSetting } from './as-started.ts'
 import { Attempts } from './attempts.ts'
 import { Journal } from './journal.ts'
 import {
@@ -111,7 +111,7 @@ export class RunFolder {
       rmSync(join(path, name), { recursive: true, force: true })
     writeJson(join(path, runFiles.run), {
       version: 1,
-      job,
+      job: withAbsolutePaths(job),
       started: new Date().toISOString(),
       software: { secateur: version, node: process.versions.node, platform: `${process.platform} ${process.arch}` },
       hardware: { processor: cpus()[0]?.model ?? 'unknown', cores: cpus().length, memoryBytes: totalmem() },
@@ -127,13 +127,11 @@ export class RunFolder {
   /** @throws SecateurError where the folder holds a run of another job. */
   static open(path: string, job: RunJob): RunFolder {
     const run = readRunFile(path)
-    const earlier = effectiveSettings(run.job)
-    const now = effectiveSettings(job)
-    const different = Object.keys({ ...earlier, ...now }).filter((name) => !isDeepStrictEqual(earlier[name], now[name]))
-    if (different.length > 0)
+    const changed = changedSetting(run.job, job)
+    if (changed)
       throw badSetting(
-        different[0]!,
-        `the run in ${path} was started with ${JSON.stringify(earlier[different[0]!])}, not ${JSON.stringify(now[different[0]!])}: a run is continued as it was started`,
+        changed.name,
+        `the run in ${path} was started with ${JSON.stringify(changed.earlier)}, not ${JSON.stringify(changed.now)}: a run is continued as it was started`,
       )
     const folder = new RunFolder(path, true)
     if ('outputDtype' in job) folder.#changeOutputDtype(run, job.outputDtype)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
 import { describePlan } from '../../../engine/entries/command-line/plan-text.ts'
 import { planSchema, pruneSchema } from '../../../engine/contract/index.ts'
@@ -101,7 +101,13 @@ test('budgets are planned from the scores that a run keeps, of what has left too
 })
 
 test('the job of a plan prunes to it, whatever said before how much leaves', () => {
-  const ran = jobWith({ targetFraction: 0.4, ratioOf: 'parameters', ranking: 'global', steps: 70 })
+  const ran = jobWith({
+    data: [resolve('t')],
+    targetFraction: 0.4,
+    ratioOf: 'parameters',
+    ranking: 'global',
+    steps: 70,
+  })
   const settings = { uniform: true, floor: 0.3 }
   const job = jobOfPlan(ran, 'parameters=0.7', settings)
   const parsed = pruneSchema.parse({ ...job, out: 'next' })
@@ -110,6 +116,11 @@ test('the job of a plan prunes to it, whatever said before how much leaves', () 
     [parsed.budget, parsed.targetFraction, parsed.ratioOf, parsed.ranking, parsed.uniform, parsed.floor, parsed.steps],
     ['parameters=0.7', undefined, 'groups', 'auto', true, 0.3, 70],
   )
+})
+
+test('the job of a plan may be started from any folder', () => {
+  const job = jobOfPlan(jobWith({ checkpoint: 'model', data: ['./a.txt'] }), 'parameters=0.7', { uniform: true })
+  assert.deepEqual([job.checkpoint, job.data], [resolve('model'), [resolve('a.txt')]])
 })
 
 test('a run without kept scores is refused, and says why', async () => {

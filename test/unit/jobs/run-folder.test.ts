@@ -13,7 +13,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { writeSafetensors } from '../../../engine/checkpoint/safetensors-writer.ts'
-import { finetuneSchema, type PruneJob, pruneSchema } from '../../../engine/contract/index.ts'
+import { finetuneSchema, type PruneJob, pruneSchema, sweepSchema } from '../../../engine/contract/index.ts'
 import { asStarted } from '../../../engine/runs/as-started.ts'
 import { longestLine } from '../../../engine/runs/journal.ts'
 import { runFiles } from '../../../engine/runs/run-files.ts'
@@ -49,6 +49,25 @@ test('a run is continued by what its settings come to, and not by how they are s
   reopens(scored({ tasks: {} }, { budget: 'memory=1GB', ratio: 0.3 }), scored({ tasks: {} }, { budget: 'memory=1GB' }))
   assert.throws(() => reopens(scored({ tasks, fewShot: 0 }), scored({ tasks })), /as it was started/)
   assert.throws(() => reopens(scored({ tasks: { own: 'a.json' } }), scored({ tasks: { own: 'a.json' }, fewShot: 0 })))
+})
+
+test('a run is continued by the files that its paths name, however these are spelt', () => {
+  const here = process.cwd()
+  const tasks = { boolq: 'boolq.jsonl' }
+  const other = { checkpoint: './model/', data: [join(here, 'text.txt')], validation: 'a/../held.txt' }
+  const spelt = { tasks: { boolq: './a/../boolq.jsonl' } }
+  reopens(scored({ tasks }, { validation: 'held.txt' }), scored(spelt, other))
+  const path = mkdtempSync(join(folder, 'absolute-'))
+  RunFolder.create(path, scored({ tasks }, { validation: 0.1 })).close()
+  const written = RunFolder.jobOf(path) as PruneJob
+  assert.equal(written.checkpoint, join(here, 'model'))
+  assert.deepEqual(written.data, [join(here, 'text.txt')])
+  assert.deepEqual(written.evaluation!.tasks, { boolq: join(here, 'boolq.jsonl') })
+  assert.throws(() => RunFolder.open(path, scored({ tasks }, { checkpoint: 'model2' })), /checkpoint: .*not "model2"/)
+  const cluster = { via: 'ssh://lab', remote: '/sweep', secateur: '/secateur' }
+  const far = { kind: 'sweep', checkpoint: 'models/a', out: mkdtempSync(join(folder, 'far-')), cluster }
+  RunFolder.create(far.out, sweepSchema.parse(far)).close()
+  assert.equal((RunFolder.jobOf(far.out) as { checkpoint: string }).checkpoint, 'models/a', 'is a path of the cluster')
 })
 
 test('a run of an earlier version goes on with its own settings where a job leaves them to defaults', () => {
