@@ -21,7 +21,7 @@ export async function hashFolder(
   { signal, progress }: WorkControl,
 ): Promise<{ hash: string; bytes: number; files: number }> {
   try {
-    const { folder, files } = await hashedFiles(checkpoint)
+    const { folder, files } = await filesOfCheckpoint(checkpoint)
     const total = files.reduce((sum, { bytes }) => sum + bytes, 0)
     const hash = createHash('sha256')
     let done = 0
@@ -37,11 +37,20 @@ export async function hashFolder(
   }
 }
 
-/** SHA-256 of the bytes of a file, in hexadecimal digits. @throws SecateurError where it cannot be read */
-export async function hashFile(file: string, signal: AbortSignal): Promise<string> {
+/**
+ * SHA-256 of the bytes of a file, in hexadecimal digits.
+ *
+ * @param onRead hears how many bytes are read
+ * @throws SecateurError where it cannot be read
+ */
+export async function hashFile(
+  file: string,
+  signal: AbortSignal,
+  onRead: (bytes: number) => void = () => {},
+): Promise<string> {
   const hash = createHash('sha256')
   try {
-    await hashInto(hash, file, signal, () => {})
+    await hashInto(hash, file, signal, onRead)
   } catch (error) {
     throw explained(file, error)
   }
@@ -70,7 +79,7 @@ async function hashInto(
  */
 export async function stampOfFolder(checkpoint: string): Promise<unknown> {
   try {
-    const { folder, files } = await hashedFiles(checkpoint)
+    const { folder, files } = await filesOfCheckpoint(checkpoint)
     return await Promise.all(
       files.map(async ({ name }) => {
         const { size, mtimeMs, ctimeMs, ino } = await stat(join(folder, name))
@@ -89,7 +98,9 @@ function weightsOf(names: readonly string[]): string[] {
 }
 
 /** The files of a folder that make it what it is, or all parts of a GGUF file. */
-async function hashedFiles(checkpoint: string): Promise<{ folder: string; files: { name: string; bytes: number }[] }> {
+export async function filesOfCheckpoint(
+  checkpoint: string,
+): Promise<{ folder: string; files: { name: string; bytes: number }[] }> {
   const gguf = isGgufFile(checkpoint)
   const folder = gguf ? dirname(checkpoint) : checkpoint
   const names = gguf ? partsOf(checkpoint).map((part) => basename(part)) : weightsOf((await readdir(folder)).sort())

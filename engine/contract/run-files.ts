@@ -4,6 +4,13 @@ import { errorEventSchema, resultEventSchema } from './events.ts'
 import { jobSchema } from './job.ts'
 import { failureSchema } from './names.ts'
 
+/**
+ * What a run reads, as it was when the run used it first: fingerprints by setting (`data`, `data.1`, `evaluation.tasks.piqa`)
+ * and by the names of files within what the setting names; under an empty name that of many files together.
+ */
+const inputsSchema = z.record(z.string(), z.record(z.string(), z.string()))
+export type RunInputs = z.infer<typeof inputsSchema>
+
 /** run.json of a run folder. */
 export const runFileSchema = z.object({
   version: z.literal(1),
@@ -11,6 +18,8 @@ export const runFileSchema = z.object({
   started: z.string(),
   software: z.record(z.string(), z.string()),
   hardware: z.object({ processor: z.string(), cores: z.int(), memoryBytes: z.number() }),
+  /** Runs of earlier versions, and those that are made of tasks, have none. */
+  inputs: inputsSchema.optional(),
 })
 export type RunFile = z.infer<typeof runFileSchema>
 
@@ -53,7 +62,7 @@ export type SelfDataFile = z.infer<typeof selfDataFileSchema>
 /** Everything that the history needs of a run folder, whoever made it. */
 export const runReportSchema = z.object({
   path: z.string(),
-  ...runFileSchema.omit({ version: true }).shape,
+  ...runFileSchema.omit({ version: true, inputs: true }).shape,
   /** `running`: a live process holds the folder's lock. */
   state: z.enum(['done', 'interrupted', 'never-started', 'running']),
   finished: z.string().nullable(),

@@ -81,14 +81,17 @@ export const neverStarted = (path: string): boolean => {
 export const isRepeated = (path: string, job: Job): boolean =>
   job.kind === 'evaluate' && jobIn(path)?.kind === 'evaluate' && !existsSync(join(path, runFiles.parts))
 
-/** The job of the run in a folder; null where there is none that can be read. */
-export function jobIn(path: string): Job | null {
+/** run.json of a folder; null where there is none that can be read. */
+export function runIn(path: string): RunFile | null {
   try {
-    return readRunFile(path).job
+    return readRunFile(path)
   } catch {
     return null
   }
 }
+
+/** The job of the run in a folder; null where there is none that can be read. */
+export const jobIn = (path: string): Job | null => runIn(path)?.job ?? null
 
 /** The result of a run that is over; null for one that failed, was stopped or never began. @throws SecateurError where it is damaged */
 export function resultIn(path: string): ResultEvent | null {

@@ -1,9 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { z } from 'zod'
 import {
   type ErrorEvent,
+  isOfTasks,
+  isReachedOverSsh,
   type Job,
   type JobContext,
   type PruneJob,
@@ -12,6 +15,7 @@ import {
   type ResultEvent,
   type resultFileSchema,
   type RunFile,
+  type RunInputs,
   type Sample,
   sampleSchema,
   type ScoresFile,
@@ -23,20 +27,13 @@ import { writeJson } from '../shared/files.ts'
 import type { SavedValues } from '../shared/saved-values.ts'
 import { version } from '../shared/version.ts'
 import { withAbsolutePaths } from './absolute-paths.ts'
-import { changedSetting } from './as-started.ts'
 import { Attempts } from './attempts.ts'
+import { InputReader } from './inputs.ts'
 import { Journal } from './journal.ts'
-import {
-  identityOf,
-  isBegun,
-  isRepeated,
-  neverStarted,
-  readRunFile,
-  readScores,
-  removeLeftovers,
-  runFiles,
-} from './run-files.ts'
+import { identityOf, isBegun, readRunFile, readScores, removeLeftovers, runFiles } from './run-files.ts'
 import { RunLock } from './run-lock.ts'
+import { refuseOther, refuseUsed } from './refuse-folder.ts'
+import { refuseChanged, refuseChangedTasks } from './same-inputs.ts'
 import { readState, writeState } from './state-file.ts'
 
 type RunJob = Job & { out: string }
@@ -48,13 +45,21 @@ type RunJob = Job & { out: string }
  */
 export async function inRunFolder(
   job: RunJob,
-  { resume, keepLog }: JobContext,
+  context: JobContext,
   run: (folder: RunFolder) => Promise<ResultEvent>,
 ): Promise<ResultEvent> {
-  const isOpened = resume && !isBegun(job.out)
-  const folder = isOpened ? RunFolder.open(job.out, job) : RunFolder.create(job.out, job)
+  const isOpened = context.resume && !isBegun(job.out)
+  // What is refused at once does not wait for files to be read.
+  if (isOpened) refuseOther(job.out, job)
+  else refuseUsed(job.out, job)
+  const reader = new InputReader(context)
+  if (isOpened && isOfTasks(job) && !isReachedOverSsh(job)) await refuseChangedTasks(job.out, reader)
+  const inputs = await reader.read(job)
+  const isUnchecked = isOpened && !isOfTasks(job) && !readRunFile(job.out).inputs
+  const folder = isOpened ? RunFolder.open(job.out, job, inputs) : RunFolder.create(job.out, job, inputs)
   try {
-    keepLog?.(folder.path, !isOpened)
+    context.keepLog?.(folder.path, !isOpened)
+    if (isUnchecked) context.emit({ type: 'log', level: 'info', message: withoutInputs })
     const result = await run(folder)
     folder.finish(result)
     return result
@@ -71,6 +76,9 @@ export async function inRunFolder(
     folder.close()
   }
 }
+
+const withoutInputs =
+  'an earlier version of Secateur started this run and kept no fingerprints of what it reads: whether checkpoint and data are still the same is not checked'
 
 /**
  * A run on disk: run.json (the job, versions, hardware), what happened step by step (metrics, snapshots of pruning,
@@ -98,13 +106,12 @@ export class RunFolder {
     rmSync(join(path, runFiles.result), { force: true })
   }
 
-  /** @throws SecateurError where the folder holds something already, or another process writes in it. */
-  static create(path: string, job: RunJob): RunFolder {
-    if (existsSync(path) && readdirSync(path).length > 0 && !neverStarted(path) && !isRepeated(path, job))
-      throw badSetting(
-        'out',
-        `${path} holds something already: name another folder, or continue the run in it with --resume`,
-      )
+  /**
+   * @param inputs fingerprints of what the run reads; none of a run that is made of tasks
+   * @throws SecateurError where the folder holds something already, or another process writes in it.
+   */
+  static create(path: string, job: RunJob, inputs: RunInputs = {}): RunFolder {
+    refuseUsed(path, job)
     mkdirSync(path, { recursive: true })
     const folder = new RunFolder(path, false)
     for (const name of [runFiles.scores, runFiles.predictions, runFiles.attempts])
@@ -115,6 +122,7 @@ export class RunFolder {
       started: new Date().toISOString(),
       software: { secateur: version, node: process.versions.node, platform: `${process.platform} ${process.arch}` },
       hardware: { processor: cpus()[0]?.model ?? 'unknown', cores: cpus().length, memoryBytes: totalmem() },
+      ...(!isOfTasks(job) && { inputs }),
     } satisfies RunFile)
     return folder
   }
@@ -124,32 +132,40 @@ export class RunFolder {
     return readRunFile(path).job
   }
 
-  /** @throws SecateurError where the folder holds a run of another job. */
-  static open(path: string, job: RunJob): RunFolder {
+  /**
+   * @param inputs fingerprints of what the run reads today
+   * @throws SecateurError where the folder holds a run of another job, or one that has read other files.
+   */
+  static open(path: string, job: RunJob, inputs: RunInputs = {}): RunFolder {
     const run = readRunFile(path)
-    const changed = changedSetting(run.job, job)
-    if (changed)
-      throw badSetting(
-        changed.name,
-        `the run in ${path} was started with ${JSON.stringify(changed.earlier)}, not ${JSON.stringify(changed.now)}: a run is continued as it was started`,
-      )
+    refuseOther(path, job)
+    refuseChanged(path, run, inputs)
     const folder = new RunFolder(path, true)
-    if ('outputDtype' in job) folder.#changeOutputDtype(run, job.outputDtype)
+    const now = { ...run, ...(!isOfTasks(job) && { inputs: { ...run.inputs, ...inputs } }) }
+    if ('outputDtype' in now.job && 'outputDtype' in job) {
+      if (now.job.outputDtype !== job.outputDtype) folder.#forgetOutput(now.job.outputDtype)
+      now.job = { ...now.job, outputDtype: job.outputDtype }
+    }
+    if (!isDeepStrictEqual(now, run)) writeJson(join(path, runFiles.run), now satisfies RunFile)
     return folder
   }
 
-  /** @throws SecateurError where the checkpoint is written already. */
-  #changeOutputDtype(run: RunFile, outputDtype: PruneJob['outputDtype']): void {
-    if (!('outputDtype' in run.job) || run.job.outputDtype === outputDtype) return
+  /**
+   * Scores of a checkpoint that was removed are not those of the one that will be written.
+   *
+   * @param outputDtype of the checkpoint that was written
+   * @throws SecateurError where it is there.
+   */
+  #forgetOutput(outputDtype: PruneJob['outputDtype']): void {
     if (existsSync(this.output)) {
-      const { outputDtype: earlier } = run.job
       this.close()
       throw badSetting(
         'outputDtype',
-        `${this.output} is written already, with --output-dtype ${earlier}: continue the run with that, or remove this folder to have it written again`,
+        `${this.output} is written already, with --output-dtype ${outputDtype}: continue the run with that, or remove this folder to have it written again`,
       )
     }
-    writeJson(join(this.path, runFiles.run), { ...run, job: { ...run.job, outputDtype } } satisfies RunFile)
+    const { dense, result } = this.readScores()
+    if (result) this.writeScores({ ...(dense && { dense }) })
   }
 
   get #stateFile(): string {

@@ -33,7 +33,7 @@ export async function readRunFolder(
   { signal }: WorkControl,
 ): Promise<RunReport> {
   const path = resolve(given)
-  const { version: _, ...run } = readRunFile(path)
+  const { version: _, inputs: __, ...run } = readRunFile(path)
   const ended = optional(join(path, runFiles.result), resultFileSchema)
   const scores = optional(join(path, runFiles.scores), scoresFileSchema)
   const metrics = await readJournal(join(path, runFiles.metrics), stepMetricsSchema, signal)
