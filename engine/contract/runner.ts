@@ -27,11 +27,13 @@ export const ranSchema = z.object({
   name: z.string(),
   /** How the weights are held: a type of GGUF, or that of the checkpoint. */
   type: z.string(),
-  /** What computes. */
+  /** What computes, by its name; of llama.cpp `processor` where no graphics card does. */
   device: z.string(),
   threads: z.int().nullable(),
   /** Why the other one does not run it; null where this one was asked for. */
   why: z.string().nullable(),
+  /** Builds of llama.cpp for graphics cards that were tried before, each with why it was passed over. */
+  passed: z.array(z.string()).optional(),
   /** How far llama.cpp's log-likelihoods are from Secateur's of the checkpoint; null where that was not measured. */
   proof: proofSchema.nullable(),
 })

@@ -87,7 +87,7 @@ async function onLlamaCpp(
   const places = prompt.length + tokens
   using opened = await openOnLlamaCpp(
     checkpoint,
-    chosen.llama,
+    chosen.builds,
     { type, threads, places, computes },
     openControl(emit, signal),
   )

@@ -5,15 +5,19 @@ import { announceSizes } from '../estimate/announce.ts'
 import { ownMemory } from '../estimate/memory.ts'
 import { fittingPrompts, measureLatency } from '../evaluation/latency.ts'
 import { type ChosenRunner, chooseRunner } from '../llama-cpp/choose.ts'
+import { bytesOfFile, typeFor } from '../llama-cpp/file-for.ts'
 import { ranOnBackend } from '../llama-cpp/finished-runner.ts'
 import { measureOnLlamaCpp } from '../llama-cpp/measure-speed.ts'
-import { type Opened, openOnLlamaCpp, shareOpened } from '../llama-cpp/open.ts'
+import { cardMemory } from '../llama-cpp/memory.ts'
+import { MeasureAgain, OneBuild } from '../llama-cpp/one-build.ts'
+import { type Opened, shareOpened } from '../llama-cpp/open.ts'
 import { openControl, orElse } from '../llama-cpp/or-else.ts'
 import { ranText } from '../llama-cpp/ran-text.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
 import { isOfImages } from '../models/encoder-config.ts'
 import { disposeModel, loadModelInSlices } from '../models/load.ts'
 import { badFile } from '../shared/errors.ts'
+import { sum } from '../shared/sum.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 
 export interface SpeedResult {
@@ -32,6 +36,8 @@ interface Work {
   checkpoints: readonly Checkpoint[]
   /** Lengths that leave room for what is generated in each of the models. */
   lengths: readonly number[]
+  /** Of llama.cpp, the same for all. */
+  build: OneBuild
   computes: () => Promise<Choice>
   emit: (event: EngineEvent) => void
   signal: AbortSignal
@@ -62,12 +68,25 @@ export async function measureSpeeds(
   const lengths = fittingPrompts(settings.promptTokens, positions, settings.newTokens)
   let choice: Promise<Choice> | undefined
   const computes = () => (choice ??= chooseBackend(settings))
-  const work = { settings, checkpoints, lengths, computes, emit, signal }
-  const types = settings.type ?? [undefined]
+  const build = new OneBuild({ canMeasureAgain: true })
+  const work = { settings, checkpoints, lengths, build, computes, emit, signal }
+  for (;;)
+    try {
+      const speeds = await speedsOfTypes(work, (done) => progress(Math.round(1000 * done), 1000))
+      progress(1000, 1000)
+      return { type: 'result', speeds }
+    } catch (error) {
+      if (!(error instanceof MeasureAgain)) throw error
+    }
+}
+
+/** @param told hears which part is over */
+async function speedsOfTypes(work: Omit<Work, 'share'>, told: (done: number) => void): Promise<ModelSpeed[]> {
+  const types = work.settings.type ?? [undefined]
   const speeds: ModelSpeed[] = []
   let own: ModelSpeed[] | undefined
   for (const [at, type] of types.entries()) {
-    const share = (of: number) => progress(Math.round((1000 * (at + of)) / types.length), 1000)
+    const share = (of: number) => told((at + of) / types.length)
     share(0)
     const found = await speedsOf(type, { ...work, share }, own)
     if (found === own) continue
@@ -75,8 +94,7 @@ export async function measureSpeeds(
     if (found[0]!.ran.runner === 'secateur') own = found
     speeds.push(...found)
   }
-  progress(1000, 1000)
-  return { type: 'result', speeds }
+  return speeds
 }
 
 function refuseImages({ folder, config }: Checkpoint): void {
@@ -104,9 +122,9 @@ async function speedsOf(type: RunnerType | undefined, work: Work, own?: ModelSpe
 }
 
 async function onLlamaCpp(
-  { llama, why }: Extract<ChosenRunner, { runner: 'llama.cpp' }>,
+  { builds, why }: Extract<ChosenRunner, { runner: 'llama.cpp' }>,
   type: RunnerType | undefined,
-  { settings, checkpoints, lengths, computes, emit, signal, share }: Work,
+  { settings, checkpoints, lengths, build, computes, emit, signal, share }: Work,
 ): Promise<ModelSpeed[]> {
   using made = new DisposableStack()
   const models: { checkpoint: Checkpoint; opened: Opened }[] = []
@@ -123,7 +141,10 @@ async function onLlamaCpp(
         share((opening * (at + shareOpened(stage, done, total))) / checkpoints.length)
       },
     }
-    const opened = made.use(await openOnLlamaCpp(checkpoint, llama, { type, threads, places, computes }, control))
+    const cardBytesBeside = sum(checkpoints.slice(at + 1).map((other) => onCard(other, type, places)))
+    const opened = made.use(
+      await build.open(checkpoint, builds, { type, threads, places, cardBytesBeside, computes }, control),
+    )
     threads = opened.ran.threads ?? undefined
     emit({ type: 'log', level: 'info', message: ranText({ ...opened.ran, why }) })
     models.push({ checkpoint, opened })
@@ -150,6 +171,13 @@ async function onLlamaCpp(
     weightBytes: model.bytes,
     ...measured[at]!,
   }))
+}
+
+/** Bytes that a checkpoint takes on a graphics card. */
+function onCard(checkpoint: Checkpoint, asked: RunnerType | undefined, places: number): number {
+  const type = typeFor(checkpoint, asked)
+  const file = { bytes: bytesOfFile(checkpoint, type), type: type ?? 'gguf' }
+  return cardMemory({ config: checkpoint.config, file, places })
 }
 
 async function onSecateur(

@@ -73,6 +73,12 @@ export interface Addon {
   markLoaded(): boolean
   loadBackends(folder?: string): void
   getGpuType(): string | false | undefined
+  /** Of graphics cards alone: software drivers are left out unless the environment names them. */
+  getGpuDeviceInfo(): { deviceNames: string[] }
+  /** In bytes, over all cards; `unifiedSize` is that part of `total` which is the computer's own memory. */
+  getGpuVramInfo(): { total: number; used: number; unifiedSize: number }
+  /** @throws Error where the driver is too old for it, which would end the process later */
+  ensureGpuDeviceIsSupported(): void
   setLogger(logger: (level: number, message: string) => void): void
   setLoggerLogLevel(level: number): void
   init(): Promise<void>
@@ -82,9 +88,10 @@ export interface Addon {
 const errors = 2
 
 /**
- * Loads the library, and in it llama.cpp's code for this processor.
+ * Loads the library, and in it llama.cpp's code for this processor and for graphics cards.
  *
  * @param onError hears what llama.cpp says of errors, in pieces of lines
+ * @throws Error where a library that it needs is not there, or the driver of the card is too old
  */
 export async function loadAddon(file: string, onError: (message: string) => void): Promise<Addon> {
   const addon = createRequire(import.meta.url)(file) as Addon
@@ -93,6 +100,7 @@ export async function loadAddon(file: string, onError: (message: string) => void
   addon.setLoggerLogLevel(errors)
   addon.loadBackends()
   if (!addon.getGpuType()) addon.loadBackends(dirname(file))
+  if (addon.getGpuType()) addon.ensureGpuDeviceIsSupported()
   await addon.init()
   return addon
 }

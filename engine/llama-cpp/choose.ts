@@ -4,11 +4,17 @@ import { whyNotGguf } from '../export/gguf/export.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { SecateurError } from '../shared/errors.ts'
 import type { Choice } from '../backends/choose.ts'
-import { findLlamaCpp, type LlamaCpp } from './installed.ts'
+import { howToInstall } from './card-builds.ts'
+import { findInstalled, type InstalledLlamaCpp, type LlamaCpp } from './installed.ts'
 
 /** What runs a model, and why the other does not; null where this one was asked for. */
 export type ChosenRunner =
-  | { runner: 'llama.cpp'; llama: LlamaCpp; why: string | null }
+  | {
+      runner: 'llama.cpp'
+      /** In the order in which they are tried. */
+      builds: readonly LlamaCpp[]
+      why: string | null
+    }
   | { runner: 'secateur'; why: string | null }
 
 export interface RunnerQuestion extends RunnerSettings {
@@ -19,6 +25,9 @@ export interface RunnerQuestion extends RunnerSettings {
   computes: () => Promise<Choice>
 }
 
+/** Back ends of Secateur that compute on the processor; others compute on a graphics card. */
+const onProcessor: readonly string[] = ['onnx', 'cpu']
+
 /**
  * What runs a checkpoint.
  *
@@ -27,28 +36,46 @@ export interface RunnerQuestion extends RunnerSettings {
 export async function chooseRunner(
   checkpoint: Checkpoint,
   question: RunnerQuestion,
-  found: ReturnType<typeof findLlamaCpp> = findLlamaCpp(),
+  found: ReturnType<typeof findInstalled> = findInstalled(),
 ): Promise<ChosenRunner> {
   const { runner } = question
   if (runner === 'secateur') return { runner, why: null }
-  const refused = 'missing' in found ? found.missing : await whyNot(checkpoint, question)
-  if (refused === null && !('missing' in found)) return { runner: 'llama.cpp', llama: found, why: null }
-  if (runner === 'llama.cpp') throw new SecateurError('unsupported', refused!, { field: 'runner' })
-  return { runner: 'secateur', why: refused }
+  const chosen =
+    'missing' in found ? found.missing : ((await whyNot(checkpoint, question)) ?? (await buildsFor(question, found)))
+  if (typeof chosen !== 'string') return { runner: 'llama.cpp', builds: chosen, why: null }
+  if (runner === 'llama.cpp') throw new SecateurError('unsupported', chosen, { field: 'runner' })
+  return { runner: 'secateur', why: chosen }
 }
 
+/** Why llama.cpp cannot run it, whatever computes. */
 async function whyNot(
   checkpoint: Checkpoint,
-  { runner, type, device, adapter, computes }: RunnerQuestion,
+  { runner, type, device, adapter }: RunnerQuestion,
 ): Promise<string | null> {
   if (adapter) return 'an adapter is applied as it runs: merge it to run the checkpoint on llama.cpp'
-  if (runner === 'auto' && device !== 'auto') return `device ${device} is asked for, which is a back end of Secateur`
+  if (runner === 'auto' && onProcessor.includes(device))
+    return `device ${device} is asked for, which is a back end of Secateur`
   // A GGUF file runs as it is, unless another type is asked for.
-  if (!isGgufFile(checkpoint.folder) || type !== undefined) {
-    const unsaid = await whyNotGguf(checkpoint, type ?? 'f16')
-    if (unsaid !== null) return unsaid
+  if (isGgufFile(checkpoint.folder) && type === undefined) return null
+  return await whyNotGguf(checkpoint, type ?? 'f16')
+}
+
+/**
+ * The builds that are tried, or why none is. Where a graphics card would compute, a llama.cpp that nobody asked for computes on
+ * one too: the processor is no match for it.
+ */
+async function buildsFor(
+  { runner, device, computes }: RunnerQuestion,
+  { processor, cards }: InstalledLlamaCpp,
+): Promise<readonly LlamaCpp[] | string> {
+  if (runner === 'llama.cpp') return onProcessor.includes(device) ? [processor] : [...cards, processor]
+  let computing = `device ${device} is asked for`
+  if (device === 'auto') {
+    const choice = await computes()
+    if (onProcessor.includes(choice.name)) return [...cards, processor]
+    computing = `${choice.device} computes`
   }
-  if (runner !== 'auto') return null
-  const { name, device: computing } = await computes()
-  return name === 'onnx' || name === 'cpu' ? null : `${computing} computes, and this llama.cpp is for the processor`
+  if (cards.length > 0) return cards
+  const how = howToInstall()
+  return `${computing}, and this llama.cpp is for the processor${how === null ? '' : `: ${how}`}`
 }

@@ -6,7 +6,7 @@ import type { FinishedAnswers, FinishedRunner, FinishedWork } from '../runs/spee
 import { type ChosenRunner, chooseRunner } from './choose.ts'
 import { measureOnLlamaCpp } from './measure-speed.ts'
 import { greedily } from './messages.ts'
-import { openOnLlamaCpp } from './open.ts'
+import { OneBuild } from './one-build.ts'
 import { openControl, orElse } from './or-else.ts'
 import { ranText } from './ran-text.ts'
 
@@ -35,12 +35,14 @@ export async function refuseUnrunnable(
 }
 
 /**
- * Runs finished checkpoints on llama.cpp for a run whose back end was chosen.
+ * Runs finished checkpoints on llama.cpp for a run whose back end was chosen. All of them run on the build that the first one
+ * ran on: their speeds are laid side by side.
  *
  * @param choice the back end, which is current
  */
 export function finishedRunner({ device, threads }: Machine, choice: Choice): FinishedRunner {
   const computes = async () => choice
+  const build = new OneBuild({ canMeasureAgain: false })
   return {
     own: (checkpoint, why) => ranOnBackend(choice, checkpoint, why),
     run: async (checkpoint, { runner, runnerType: type }, { work, adapter, begins }, context) => {
@@ -48,7 +50,7 @@ export function finishedRunner({ device, threads }: Machine, choice: Choice): Fi
       return await orElse<FinishedAnswers | { why: string | null }>(chosen, runner, {
         onLlamaCpp: (on) => {
           begins()
-          return onLlamaCpp(on, checkpoint, { type, threads, work, computes }, context)
+          return onLlamaCpp(on, checkpoint, { build, type, threads, work, computes }, context)
         },
         onSecateur: async (why) => {
           if (why !== null)
@@ -69,6 +71,7 @@ export const ranOnBackend = (
 ): Ran => ({ runner: 'secateur', name: `Secateur (${name})`, type: dtype, device, threads, why, proof: null })
 
 interface Settings {
+  build: OneBuild
   type: RunnerType | undefined
   threads: number | undefined
   work: FinishedWork
@@ -76,9 +79,9 @@ interface Settings {
 }
 
 async function onLlamaCpp(
-  { llama, why }: Extract<ChosenRunner, { runner: 'llama.cpp' }>,
+  { builds, why }: Extract<ChosenRunner, { runner: 'llama.cpp' }>,
   checkpoint: Checkpoint,
-  { type, threads: wanted, work, computes }: Settings,
+  { build, type, threads: wanted, work, computes }: Settings,
   { emit, signal }: JobContext,
 ): Promise<FinishedAnswers> {
   const { maxPositions, vocabularySize } = checkpoint.config
@@ -91,7 +94,7 @@ async function onLlamaCpp(
   )
   // The run's own estimate stands.
   const control = { ...openControl(emit, signal), estimated: () => {} }
-  using opened = await openOnLlamaCpp(checkpoint, llama, { type, threads: wanted, places, computes }, control)
+  using opened = await build.open(checkpoint, builds, { type, threads: wanted, places, computes }, control)
   const ran = { ...opened.ran, why }
   const { model } = opened
   const threads = ran.threads!

@@ -2,6 +2,16 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
+import {
+  addonOfBuild,
+  cardBuilds,
+  cardBuildsFolder,
+  cardBuildWords,
+  type CardBuildName,
+  folderOfBuild,
+  platformText,
+  thisPlatform,
+} from './card-builds.ts'
 
 /** Folders of node-llama-cpp's packages for a processor (on a Mac with Metal), by the platforms that Node 24 is pinned for. */
 const builds: Partial<Record<string, string>> = {
@@ -12,37 +22,69 @@ const builds: Partial<Record<string, string>> = {
   'win32-x64': 'win-x64',
 }
 
-/** llama.cpp as it is installed: the platform's package of node-llama-cpp, without that library itself. */
+/** One llama.cpp as it is installed: a package of node-llama-cpp, without that library itself. */
 export interface LlamaCpp {
+  /** What it is built to compute with. */
+  build: 'processor' | CardBuildName
   /** Its library for Node. */
   addon: string
   /** What it is a version of: the release of llama.cpp as the package names it, or the package where it names none. */
   version: string
 }
 
+/** All that is installed. */
+export interface InstalledLlamaCpp {
+  processor: LlamaCpp
+  /** In the order in which they are tried. */
+  cards: readonly LlamaCpp[]
+}
+
 const metadata = z.looseObject({ buildOptions: z.looseObject({ llamaCpp: z.looseObject({ release: z.string() }) }) })
 
-/** What is installed, or in words why nothing is. */
-export function findLlamaCpp(platform = `${process.platform}-${process.arch}`): LlamaCpp | { missing: string } {
+/** What is installed for the processor, or in words why nothing is. */
+export function findLlamaCpp(platform = thisPlatform): LlamaCpp | { missing: string } {
   const build = builds[platform]
-  if (build === undefined) return { missing: `there is no llama.cpp for ${platform.replace('-', ' on ')}` }
+  if (build === undefined) return { missing: `there is no llama.cpp for ${platformText(platform)}` }
   let entry
   try {
     entry = createRequire(import.meta.url).resolve(`@node-llama-cpp/${build}`)
   } catch {
     return { missing: `the optional package @node-llama-cpp/${build} is not installed` }
   }
-  const folder = join(dirname(dirname(entry)), 'bins', build)
-  const addon = join(folder, 'llama-addon.node')
+  const addon = join(dirname(dirname(entry)), addonOfBuild({ package: build }))
   if (!existsSync(addon)) return { missing: `the package @node-llama-cpp/${build} holds no llama-addon.node` }
-  const built = metadata.safeParse(JSON.parse(readFileSync(join(folder, '_nlcBuildMetadata.json'), 'utf8')))
-  return { addon, version: built.success ? built.data.buildOptions.llamaCpp.release : `of @node-llama-cpp/${build}` }
+  return { build: 'processor', addon, version: versionOf(addon, build) }
 }
 
+/** What is installed for graphics cards, in the order in which it is tried. */
+export function findCardBuilds(platform = thisPlatform): LlamaCpp[] {
+  return cardBuilds(platform).flatMap((build) => {
+    const addon = join(cardBuildsFolder(), folderOfBuild(build), addonOfBuild(build))
+    return existsSync(addon) ? [{ build: build.name, addon, version: versionOf(addon, build.package) }] : []
+  })
+}
+
+/** All that is installed, or in words why nothing runs: what a card has no room for runs on the processor. */
+export function findInstalled(platform = thisPlatform): InstalledLlamaCpp | { missing: string } {
+  const processor = findLlamaCpp(platform)
+  return 'missing' in processor ? processor : { processor, cards: findCardBuilds(platform) }
+}
+
+function versionOf(addon: string, name: string): string {
+  const file = join(dirname(addon), '_nlcBuildMetadata.json')
+  const built = metadata.safeParse(existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : null)
+  return built.success ? built.data.buildOptions.llamaCpp.release : `of @node-llama-cpp/${name}`
+}
+
+/** What a build computes with, in a word. */
+export const titleOf = ({ build }: Pick<LlamaCpp, 'build'>): string =>
+  build === 'processor' ? 'the processor' : cardBuildWords[build].title
+
 /** What is written about it: its version, and the commit that its library says that it was built from. */
-export function nameOf({ addon, version }: LlamaCpp): string {
+export function nameOf({ build, addon, version }: LlamaCpp): string {
   const commit = commitOf(dirname(addon))
-  return `llama.cpp ${version}${commit === null ? '' : `, commit ${commit}`}`
+  const facts = [build === 'processor' ? [] : cardBuildWords[build].title, commit === null ? [] : `commit ${commit}`]
+  return [`llama.cpp ${version}`, ...facts.flat()].join(', ')
 }
 
 /**

@@ -20,8 +20,8 @@ const mostBytes = 45e9
 const noteSchema = z.object({
   checkpoint: z.string(),
   type: z.string(),
-  /** Null: it was not measured, or did not fit into memory. */
-  proof: proofSchema.nullable(),
+  /** By what computed; none of a device on which it was not measured, or did not fit into memory. */
+  proofs: z.record(z.string(), proofSchema).default({}),
 })
 export type Note = z.infer<typeof noteSchema>
 

@@ -12,7 +12,9 @@ const likelyToken = z.object({ id, logProbability: z.number() })
 export type LikelyToken = z.infer<typeof likelyToken>
 
 export const requestSchema = z.discriminatedUnion('do', [
-  z.object({ do: z.literal('load'), ...common, addon: z.string(), file: z.string() }),
+  /** Loads llama.cpp itself, which finds what it computes on. */
+  z.object({ do: z.literal('start'), ...common, addon: z.string() }),
+  z.object({ do: z.literal('load'), ...common, file: z.string() }),
   z.object({
     do: z.literal('write'),
     ...common,
@@ -46,9 +48,18 @@ export const tokenSchema = likelyToken.extend({
 })
 export type ToldToken = z.infer<typeof tokenSchema>
 
+/** What llama.cpp computes on. */
+export const startedSchema = z.object({
+  /** Names of graphics cards; none where the processor computes. */
+  cards: z.array(z.string()),
+  /** Of the cards together. */
+  freeBytes: z.number(),
+  /** Whether the cards have no memory of their own, but the computer's. */
+  unified: z.boolean(),
+})
+export type StartedOn = z.infer<typeof startedSchema>
+
 export const loadedSchema = z.object({
-  /** The kind of graphics card that computes; null: the processor. */
-  card: z.string().nullable(),
   /** Of the weights. */
   bytes: z.number(),
 })

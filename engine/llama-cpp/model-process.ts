@@ -5,6 +5,7 @@ import {
   type Request,
   requestSchema,
   type Response,
+  type StartedOn,
   type ToldToken,
   type WriteRequest,
   type Wrote,
@@ -16,6 +17,7 @@ import { processMemory } from '../estimate/memory.ts'
 /** Milliseconds within which a message of llama.cpp arrives. */
 const messageDelay = 50
 
+let addon: Addon | undefined
 let model: LoadedModel | undefined
 /** What llama.cpp itself says names the tensor or key; the addon only that something failed. */
 let said = ''
@@ -44,6 +46,7 @@ async function answer(request: Exclude<Request, { do: 'cancel' }>): Promise<void
 }
 
 async function resultOf(request: Exclude<Request, { do: 'cancel' }>): Promise<unknown> {
+  if (request.do === 'start') return await start(request.addon)
   if (request.do === 'load') return await load(request)
   if (!model) throw new Error('no model is loaded')
   const isOver = () => cancelled.has(request.request)
@@ -52,10 +55,17 @@ async function resultOf(request: Exclude<Request, { do: 'cancel' }>): Promise<un
     : await write(model, request, isOver)
 }
 
-async function load({ request, addon: library, file }: Extract<Request, { do: 'load' }>) {
-  const addon: Addon = await loadAddon(library, (message) => (said += message))
+async function start(library: string): Promise<StartedOn> {
+  addon = await loadAddon(library, (message) => (said += message))
+  if (!addon.getGpuType()) return { cards: [], freeBytes: 0, unified: false }
+  const { total, used, unifiedSize } = addon.getGpuVramInfo()
+  return { cards: addon.getGpuDeviceInfo().deviceNames, freeBytes: total - used, unified: unifiedSize > 0 }
+}
+
+async function load({ request, file }: Extract<Request, { do: 'load' }>) {
+  if (!addon) throw new Error('llama.cpp is not started')
   model = await LoadedModel.load(addon, file, (share) => send({ request, share }))
-  return { card: addon.getGpuType() || null, bytes: model.bytes }
+  return { bytes: model.bytes }
 }
 
 async function write(loaded: LoadedModel, request: WriteRequest, isOver: () => boolean): Promise<Wrote> {

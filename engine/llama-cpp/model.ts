@@ -4,7 +4,16 @@ import { SecateurError } from '../shared/errors.ts'
 import { isDebugging } from '../shared/log.ts'
 import { endOf, explainEnd } from '../shared/process-end.ts'
 import type { LlamaCpp } from './installed.ts'
-import { loadedSchema, type RequestInput, responseSchema, type ToldToken, type Wrote, wroteSchema } from './messages.ts'
+import {
+  loadedSchema,
+  type RequestInput,
+  responseSchema,
+  type StartedOn,
+  startedSchema,
+  type ToldToken,
+  type Wrote,
+  wroteSchema,
+} from './messages.ts'
 import { z } from 'zod'
 
 /** A request without its number. */
@@ -19,20 +28,19 @@ interface Pending {
 
 const remedy = 'Run the model on Secateur itself (--runner secateur).'
 
-/** A GGUF file on llama.cpp, in a process of its own. */
+/** llama.cpp in a process of its own, and one GGUF file on it. */
 export class LlamaCppModel implements Disposable {
   readonly #child: ChildProcess
   readonly #pending = new Map<number, Pending>()
-  readonly #file: string
+  #file: string | undefined
   #last = 0
   #ended: Error | null = null
-  /** The kind of graphics card that computes; null: the processor. */
-  card: string | null = null
+  /** What it computes on. */
+  on: StartedOn = { cards: [], freeBytes: 0, unified: false }
   /** Of the weights. */
   bytes = 0
 
-  private constructor(file: string) {
-    this.#file = file
+  private constructor() {
     this.#child = fork(fileURLToPath(new URL('./model-process.ts', import.meta.url)), [], {
       execArgv: [],
       env: plainEnvironment(),
@@ -45,7 +53,7 @@ export class LlamaCppModel implements Disposable {
       this.#ended = new SecateurError(
         'unsupported',
         `${explainEnd(end, 'llama.cpp', 'Take a smaller type, a shorter prompt or fewer new tokens.')} ${remedy}`,
-        { file },
+        { file: this.#file },
       )
       for (const id of this.#pending.keys()) this.#settle(id)?.reject(this.#ended)
     })
@@ -53,24 +61,30 @@ export class LlamaCppModel implements Disposable {
   }
 
   /**
-   * Loads a file.
+   * Starts its process, and llama.cpp in it: what computes is known before a file is loaded.
+   *
+   * @throws SecateurError with what the library or the system says, where it does not start here
+   */
+  static async start({ addon }: Pick<LlamaCpp, 'addon'>, { signal }: { signal: AbortSignal }): Promise<LlamaCppModel> {
+    using made = new DisposableStack()
+    const model = made.use(new LlamaCppModel())
+    model.on = startedSchema.parse(await model.#ask('start', { addon }, { signal, ends: true }))
+    made.move()
+    return model
+  }
+
+  /**
+   * Loads a file, once.
    *
    * @param control.onShare hears which part of the weights is loaded
    * @throws SecateurError with what llama.cpp says, where it cannot
    */
-  static async load(
-    llama: LlamaCpp,
+  async load(
     file: string,
     { signal, onShare }: { signal: AbortSignal; onShare?: (share: number) => void },
-  ): Promise<LlamaCppModel> {
-    using made = new DisposableStack()
-    const model = made.use(new LlamaCppModel(file))
-    const asked = { addon: llama.addon, file }
-    const { card, bytes } = loadedSchema.parse(await model.#ask('load', asked, { signal, onShare, ends: true }))
-    model.card = card
-    model.bytes = bytes
-    made.move()
-    return model
+  ): Promise<void> {
+    this.#file = file
+    this.bytes = loadedSchema.parse(await this.#ask('load', { file }, { signal, onShare, ends: true })).bytes
   }
 
   /**
@@ -92,8 +106,8 @@ export class LlamaCppModel implements Disposable {
     return values
   }
 
-  /** @param hearing.ends whether an abort ends the process: loading cannot be told to stop */
-  async #ask<Kind extends 'load' | 'write' | 'score'>(
+  /** @param hearing.ends whether an abort ends the process: neither starting nor loading can be told to stop */
+  async #ask<Kind extends 'start' | 'load' | 'write' | 'score'>(
     kind: Kind,
     asked: Asked<Kind>,
     {

@@ -1,28 +1,17 @@
-import { statSync } from 'node:fs'
-import { resolve } from 'node:path'
-import {
-  type Estimate,
-  type ExportGgufJob,
-  exportGgufSchema,
-  type Proof,
-  type Ran,
-  type RunnerType,
-} from '../contract/index.ts'
-import { isGgufFile } from '../checkpoint/gguf/file.ts'
-import { partsOf } from '../checkpoint/gguf/open.ts'
+import type { Estimate, Ran, RunnerType } from '../contract/index.ts'
 import { freeDisk } from '../estimate/estimate.ts'
-import { writeGgufFile } from '../export/gguf/export.ts'
-import { proveWith } from '../export/proof.ts'
-import { exportedBytes, exportMemory, proofMemory } from '../export/size.ts'
+import { exportMemory, proofMemory } from '../export/size.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { availableMemory } from '../shared/available-memory.ts'
-import { SecateurError } from '../shared/errors.ts'
-import { sizeText } from '../shared/size-text.ts'
-import { sum } from '../shared/sum.ts'
+import { readable, SecateurError } from '../shared/errors.ts'
+import { bytesOfFile, exportJob, fileFor, type RunFile, typeFor, typeOfFile } from './file-for.ts'
 import { type LlamaCpp, nameOf } from './installed.ts'
-import { keptFile, keptFolder, keyOf, lastKnown, placeFor, readNote, writeNote } from './kept-files.ts'
-import { llamaCppMemory, requireLlamaCppMemory } from './memory.ts'
-import { LlamaCppModel } from './model.ts'
+import { keptFolder, lastKnown } from './kept-files.ts'
+import { cardMemory, llamaCppMemory, memoryBesideCard, requireLlamaCppMemory } from './memory.ts'
+import type { LlamaCppModel } from './model.ts'
+import type { OpenControl } from './open-control.ts'
+import { comparisonFits, proven } from './proven.ts'
+import { deviceText, passedText, startBuild } from './start.ts'
 import { threadsFor } from './threads.ts'
 
 export interface OpenSettings {
@@ -30,17 +19,12 @@ export interface OpenSettings {
   threads?: number | undefined
   /** Tokens of a prompt and of its answer that there must be room for. */
   places: number
+  /** Bytes that graphics cards must have free beside it, for models that are opened after it. */
+  cardBytesBeside?: number
+  /** Builds that were passed over before, each with why. */
+  passed?: readonly string[]
   /** Makes a back end current, where the proof needs one. */
   computes: () => Promise<unknown>
-}
-
-export interface OpenControl {
-  signal: AbortSignal
-  /** Takes what a person may want to know. */
-  say: (message: string) => void
-  /** Takes what the model will need, before it is refused. */
-  estimated: (estimate: Estimate) => void
-  progress: (stage: 'reading weights' | 'writing' | 'proving', done: number, total: number) => void
 }
 
 /** Which part of the way to a loaded model ends with each stage: what is there already takes no time. */
@@ -54,54 +38,76 @@ export function shareOpened(stage: keyof typeof stages, done: number, total: num
 
 export interface Opened extends Disposable {
   model: LlamaCppModel
+  /** The build that runs it. */
+  llama: LlamaCpp
   ran: Omit<Ran, 'why'>
 }
 
-/**
- * By how much log-likelihoods of tokens may differ from Secateur's of the checkpoint, on average and in nats, for llama.cpp to
- * be taken at its word: another computation is off by whole nats.
- */
-const mostApart: Record<string, number> = { f16: 0.05, q8_0: 0.25, q4_k_m: 1.5 }
+/** What is the same on every build. */
+interface Opening {
+  checkpoint: Checkpoint
+  type: RunnerType | undefined
+  settings: OpenSettings
+  control: OpenControl
+  /** Writes the file where there is none. */
+  file: () => Promise<RunFile>
+}
 
 /**
- * Loads a checkpoint on llama.cpp: as a file of the type that is asked for, which is written once and kept, or the GGUF file
- * that it is. What it computes is compared with what Secateur does, once for each file.
+ * Loads a checkpoint on the first build of llama.cpp that can run it: as a file of the type that is asked for, which is written
+ * once and kept, or the GGUF file that it is. What it computes is compared with what Secateur does, once for each file and device.
  *
- * @throws SecateurError where it does not fit, llama.cpp cannot load it, or computes something else
+ * @param builds in the order in which they are tried
+ * @throws SecateurError where it does not fit, llama.cpp cannot load it, or computes something else: on the last build, or with
+ *   the reasons of all where the last one is for graphics cards
  */
 export async function openOnLlamaCpp(
   checkpoint: Checkpoint,
-  llama: LlamaCpp,
+  builds: readonly LlamaCpp[],
   settings: OpenSettings,
   control: OpenControl,
 ): Promise<Opened> {
-  const type = settings.type ?? (isGgufFile(checkpoint.folder) ? undefined : 'f16')
+  const type = typeFor(checkpoint, settings.type)
+  let written: Promise<RunFile> | undefined
+  const file = () => (written ??= fileFor(checkpoint, type, settings.threads, control))
+  const passed = [...(settings.passed ?? [])]
+  for (const llama of builds) {
+    try {
+      const { ran, ...opened } = await openedOn(llama, { checkpoint, type, settings, control, file })
+      return { ...opened, ran: { ...ran, ...(passed.length > 0 && { passed }) } }
+    } catch (caught) {
+      const error = readable(caught)
+      const isSaid = error instanceof SecateurError && error.kind !== 'interrupted'
+      if (llama.build === 'processor' || !isSaid) throw error
+      passed.push(passedText(llama, error))
+    }
+  }
+  throw new SecateurError('unsupported', `no llama.cpp for graphics cards can run it here (${passed.join('; ')})`)
+}
+
+async function openedOn(llama: LlamaCpp, { checkpoint, type, settings, control, file }: Opening): Promise<Opened> {
   const { signal } = control
-  const bytes = type === undefined ? fileBytes(checkpoint.folder) : exportedBytes(jobOf(checkpoint, type), checkpoint)
-  const held = llamaCppMemory(checkpoint, { bytes, type: type ?? 'gguf' }, settings.places)
-  control.estimated(estimateOf(checkpoint, held + memoryBeside(checkpoint, type, settings.threads, held)))
-  requireLlamaCppMemory(held)
-  const key = await keyOf(checkpoint.folder, type ?? 'gguf', {
-    signal,
-    progress: (done, total) => control.progress('reading weights', done, total),
-  })
-  const file =
-    type === undefined ? checkpoint.folder : await written(key, checkpoint, type, { ...settings, bytes }, control)
-  const threads = await threadsFor(checkpoint.parameters, settings.threads)
+  const bytes = bytesOfFile(checkpoint, type)
+  const needs = { config: checkpoint.config, file: { bytes, type: type ?? 'gguf' }, places: settings.places }
   using made = new DisposableStack()
-  const model = made.use(await LlamaCppModel.load(llama, file, { signal }))
-  const proof = await proven(key, { checkpoint, model, type: type ?? 'gguf', threads, held }, settings, control)
+  const model = made.use(await startBuild(llama, cardMemory(needs) + (settings.cardBytesBeside ?? 0), { signal }))
+  const isOnCard = llama.build !== 'processor'
+  const held = isOnCard ? memoryBesideCard(needs, model.on.unified) : llamaCppMemory(needs)
+  const device = deviceText(model.on.cards)
+  const proofOf = isOnCard ? `${llama.build}: ${device}` : device
+  control.estimated(estimateOf(checkpoint, held + memoryBeside(checkpoint, type, { ...settings, held, proofOf })))
+  requireLlamaCppMemory(held)
+  const { key, path } = await file()
+  const threads = await threadsFor(checkpoint.parameters, settings.threads, isOnCard)
+  await model.load(path, { signal })
+  const { computes } = settings
+  const proved = { key, device: proofOf, checkpoint, model, type: type ?? 'gguf', threads, held, computes }
+  const proof = await proven(proved, control)
   made.move()
   return {
     model,
-    ran: {
-      runner: 'llama.cpp',
-      name: nameOf(llama),
-      type: type ?? typeOfFile(checkpoint),
-      device: model.card ?? 'processor',
-      threads,
-      proof,
-    },
+    llama,
+    ran: { runner: 'llama.cpp', name: nameOf(llama), type: type ?? typeOfFile(checkpoint), device, threads, proof },
     [Symbol.dispose]: () => model[Symbol.dispose](),
   }
 }
@@ -113,124 +119,17 @@ const commandBytes = 175e6
 function memoryBeside(
   checkpoint: Checkpoint,
   type: RunnerType | undefined,
-  threads: number | undefined,
-  held: number,
+  { threads, held, proofOf }: { threads?: number | undefined; held: number; proofOf: string },
 ): number {
-  const job = jobOf(checkpoint, type ?? 'f16', undefined, threads)
+  const job = exportJob(checkpoint, type ?? 'f16', undefined, threads)
   const known = lastKnown(checkpoint.folder, type ?? 'gguf')
   const writing = type === undefined || known?.isKept ? 0 : exportMemory(job, checkpoint)
-  const comparing = known?.proof || !comparisonFits(checkpoint, held) ? 0 : proofMemory(job, checkpoint)
+  const comparing = known?.proofs[proofOf] || !comparisonFits(checkpoint, held) ? 0 : proofMemory(job, checkpoint)
   return commandBytes + writing + comparing
 }
-
-/** Whether Secateur's model fits beside that of llama.cpp. */
-const comparisonFits = (checkpoint: Checkpoint, held: number): boolean =>
-  proofMemory(jobOf(checkpoint, 'f16'), checkpoint) + held <= availableMemory()
 
 /** The file that may have to be written is no part of what is said of the disk: that is told where it is written. */
 function estimateOf({ parameters }: Checkpoint, memoryBytes: number): Estimate {
   const free = { freeDiskBytes: freeDisk(keptFolder()), freeMemoryBytes: availableMemory() }
   return { parameters: { before: parameters, after: parameters }, diskBytes: 0, memoryBytes, ...free }
-}
-
-/** Of a GGUF file, all parts of a split one. */
-const fileBytes = (file: string): number => sum(partsOf(file).map((part) => statSync(part).size))
-
-/** The type that most weights of a GGUF file have. */
-function typeOfFile({ quantisation, dtype }: Checkpoint): string {
-  const [most] = Object.entries(quantisation?.types ?? {}).toSorted(([, one], [, other]) => other - one)
-  return most?.[0].toLowerCase() ?? dtype
-}
-
-/** The same as an export. */
-const jobOf = ({ folder }: Checkpoint, type: RunnerType, out = 'model.gguf', threads?: number): ExportGgufJob =>
-  exportGgufSchema.parse({
-    kind: 'export',
-    format: 'gguf',
-    checkpoint: folder,
-    type,
-    out,
-    proof: false,
-    ...(threads !== undefined && { threads }),
-  })
-
-/** The file that is kept of a checkpoint, which is written where there is none. */
-async function written(
-  key: string,
-  checkpoint: Checkpoint,
-  type: RunnerType,
-  { threads, bytes }: { threads?: number | undefined; bytes: number },
-  { signal, say, progress }: OpenControl,
-): Promise<string> {
-  const there = keptFile(key)
-  if (there !== null) return there
-  const file = placeFor(key, bytes)
-  const free = freeDisk(file)
-  if (bytes > free)
-    throw new SecateurError(
-      'does-not-fit',
-      `the file for llama.cpp takes ${sizeText(bytes)} and ${sizeText(free)} are free on the disk of the cache folder (XDG_CACHE_HOME names another)`,
-      { file },
-    )
-  say(`Writing the checkpoint as ${type} for llama.cpp, which is done once (${sizeText(bytes)}).`)
-  try {
-    await writeGgufFile(jobOf(checkpoint, type, file, threads), checkpoint, {
-      signal,
-      progress: (done, total) => progress('writing', done, total),
-      say: () => {},
-      warn: say,
-      prove: null,
-    })
-  } catch (error) {
-    // Another process wrote the same file meanwhile.
-    if (keptFile(key) === null) throw error
-  }
-  writeNote(key, { checkpoint: resolve(checkpoint.folder), type, proof: null })
-  return file
-}
-
-/** How far llama.cpp is from Secateur, measured once for each file; null where Secateur's model does not fit beside it. */
-async function proven(
-  key: string,
-  { checkpoint, model, type, threads, held }: ProvenModel,
-  { computes }: OpenSettings,
-  { signal, say, progress }: OpenControl,
-): Promise<Proof | null> {
-  const known = readNote(key)?.proof
-  const proof = known ?? (await measured())
-  if (proof && proof.mean > (mostApart[type] ?? mostApart['q4_k_m']!))
-    throw new SecateurError(
-      'unsupported',
-      `computes something else on llama.cpp: log-likelihoods differ by ${proof.mean.toPrecision(2)} on average`,
-      { file: checkpoint.folder },
-    )
-  return proof
-
-  async function measured(): Promise<Proof | null> {
-    if (!comparisonFits(checkpoint, held)) {
-      say('What llama.cpp computes is not compared with Secateur: both models do not fit into memory together.')
-      return null
-    }
-    await computes()
-    const control = { signal, progress: (done: number, total: number) => progress('proving', done, total) }
-    const found = await proveWith(checkpoint.folder, checkpoint, Infinity, control, async (items, onText) => {
-      const values: number[] = []
-      for (const [index, { prefix, suffixes }] of items.entries()) {
-        values.push(...(await model.score([...prefix, ...suffixes.flat()], threads, signal)))
-        onText(index + 1)
-      }
-      return values
-    })
-    writeNote(key, { checkpoint: resolve(checkpoint.folder), type, proof: found })
-    return found
-  }
-}
-
-interface ProvenModel {
-  checkpoint: Checkpoint
-  model: LlamaCppModel
-  type: string
-  threads: number
-  /** Bytes that the process of the model holds. */
-  held: number
 }

@@ -2,7 +2,7 @@ import type { EngineEvent, RunnerSettings } from '../contract/index.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
 import { readable, SecateurError } from '../shared/errors.ts'
 import type { ChosenRunner } from './choose.ts'
-import type { OpenControl } from './open.ts'
+import type { OpenControl } from './open-control.ts'
 
 type OnLlamaCpp = Extract<ChosenRunner, { runner: 'llama.cpp' }>
 

@@ -9,10 +9,12 @@ const smallModel = 15e6
 /**
  * Threads that llama.cpp computes with: those that are asked for, or as many as there are idle cores. Its threads wait for each
  * other by spinning, many times a token: where another program takes one of their cores, all of them stand still for that long
- * (measured: two threads on two busy cores wrote 2 tokens a second where one wrote 500).
+ * (measured: two threads on two busy cores wrote 2 tokens a second where one wrote 500). Where a graphics card computes, all that
+ * is left for the processor is to look up tokens.
  */
-export async function threadsFor(parameters: number, asked: number | undefined): Promise<number> {
+export async function threadsFor(parameters: number, asked: number | undefined, isOnCard: boolean): Promise<number> {
   if (asked !== undefined) return asked
+  if (isOnCard) return 1
   const most = availableParallelism()
   if (parameters < smallModel || most === 1) return 1
   const before = times()

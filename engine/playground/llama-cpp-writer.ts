@@ -1,6 +1,6 @@
 import type { LoadedModel, WritingInput, WritingModel, WritingSettings, Written } from '../contract/index.ts'
 import type { ChosenRunner } from '../llama-cpp/choose.ts'
-import { llamaCppMemory, requireLlamaCppMemory } from '../llama-cpp/memory.ts'
+import { llamaCppMemory, memoryBesideCard, requireLlamaCppMemory } from '../llama-cpp/memory.ts'
 import type { ToldToken } from '../llama-cpp/messages.ts'
 import { type Opened, openOnLlamaCpp, shareOpened } from '../llama-cpp/open.ts'
 import { threadsFor } from '../llama-cpp/threads.ts'
@@ -57,7 +57,7 @@ export class LlamaCppWriter implements Writer {
     const places = usualWork.prompt + usualWork.maxNewTokens
     const opened = await openOnLlamaCpp(
       checkpoint,
-      settings.chosen.llama,
+      settings.chosen.builds,
       { type, threads, places, computes },
       {
         signal,
@@ -83,9 +83,13 @@ export class LlamaCppWriter implements Writer {
     const prompt = this.#text.encode(input)
     const tokens = this.#text.limit(prompt, settings)
     const { ran, weightBytes: bytes } = this.facts
-    const needed = llamaCppMemory(this.#checkpoint, { bytes, type: ran.type }, prompt.length + tokens)
+    const { config, parameters } = this.#checkpoint
+    const { llama, model } = this.#opened
+    const needs = { config, file: { bytes, type: ran.type }, places: prompt.length + tokens }
+    const isOnCard = llama.build !== 'processor'
+    const needed = isOnCard ? memoryBesideCard(needs, model.on.unified) : llamaCppMemory(needs)
     requireLlamaCppMemory(needed - this.#heldBytes)
-    const threads = await threadsFor(this.#checkpoint.parameters, this.#threads)
+    const threads = await threadsFor(parameters, this.#threads, isOnCard)
     const stream = this.#text.stream(prompt, settings.stop, onPiece)
     // A text that ends the answer is seen here, where tokens become text.
     const stopped = new AbortController()

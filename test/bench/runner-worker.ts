@@ -15,7 +15,8 @@ const { values } = parseArgs({
 const found = findLlamaCpp()
 if ('missing' in found) throw new Error(found.missing)
 const { signal } = new AbortController()
-using model = await LlamaCppModel.load(found, values.file!, { signal })
+using model = await LlamaCppModel.start(found, { signal })
+await model.load(values.file!, { signal })
 const [length, tokens, threads] = [values.prompt, values.tokens, values.threads].map(Number) as [number, number, number]
 const prompt = Array.from({ length }, (_, i) => 10 + i)
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { Choice } from '../../../engine/backends/choose.ts'
 import { chooseRunner } from '../../../engine/llama-cpp/choose.ts'
-import { findLlamaCpp } from '../../../engine/llama-cpp/installed.ts'
+import { findInstalled, findLlamaCpp } from '../../../engine/llama-cpp/installed.ts'
 import {
   keptFile,
   keptFiles,
@@ -14,10 +14,16 @@ import {
   removeKeptFiles,
   writeNote,
 } from '../../../engine/llama-cpp/kept-files.ts'
-import { llamaCppMemory, requireLlamaCppMemory } from '../../../engine/llama-cpp/memory.ts'
+import {
+  cardMemory,
+  llamaCppMemory,
+  memoryBesideCard,
+  requireLlamaCppMemory,
+} from '../../../engine/llama-cpp/memory.ts'
 import { logProbabilitiesOf } from '../../../engine/llama-cpp/log-probabilities.ts'
 import { orElse } from '../../../engine/llama-cpp/or-else.ts'
 import { ranText } from '../../../engine/llama-cpp/ran-text.ts'
+import { whyOfNoUse } from '../../../engine/llama-cpp/start.ts'
 import { threadsBy } from '../../../engine/llama-cpp/threads.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import { SecateurError } from '../../../engine/shared/errors.ts'
@@ -28,7 +34,8 @@ const folder = mkdtempSync(join(tmpdir(), 'secateur-llama-cpp-'))
 process.env['XDG_CACHE_HOME'] = folder
 after(() => rmSync(folder, { recursive: true, force: true }))
 
-const installed = { addon: '/llama-addon.node', version: 'v1' }
+const llamaCpp = { build: 'processor', addon: '/llama-addon.node', version: 'v1' } as const
+const installed = { processor: llamaCpp, cards: [] }
 const missing = { missing: 'the optional package is not installed' }
 const processor = async () => ({ name: 'onnx', device: 'a processor' }) as Choice
 const card = async () => ({ name: 'webgpu', device: 'a card' }) as Choice
@@ -36,7 +43,7 @@ const question = { runner: 'auto', device: 'auto', computes: processor } as cons
 
 test('llama.cpp runs what it can say, and else it is said why not', async () => {
   using checkpoint = openCheckpoint(sample)
-  const why = async (changes: object, found: ReturnType<typeof findLlamaCpp> = installed) => {
+  const why = async (changes: object, found: ReturnType<typeof findInstalled> = installed) => {
     const { runner, why: reason } = await chooseRunner(checkpoint, { ...question, ...changes }, found)
     return runner === 'llama.cpp' ? runner : reason
   }
@@ -45,9 +52,50 @@ test('llama.cpp runs what it can say, and else it is said why not', async () => 
   assert.equal(await why({ runner: 'secateur' }), null)
   assert.match((await why({ adapter: true }))!, /merge it/)
   assert.match((await why({ device: 'onnx' }))!, /device onnx is asked for/)
-  assert.match((await why({ computes: card }))!, /a card computes/)
+  assert.match((await why({ computes: card }))!, /a card computes, and this llama.cpp is for the processor/)
+  assert.match(
+    (await why({ device: 'webgpu' }))!,
+    /device webgpu is asked for, and this llama.cpp is for the processor/,
+  )
   // Who asks for llama.cpp has it on the processor.
   assert.equal(await why({ runner: 'llama.cpp', computes: card, device: 'webgpu' }), 'llama.cpp')
+})
+
+test('builds for cards are tried before the processor, which nobody is given where a card would compute', async () => {
+  using checkpoint = openCheckpoint(sample)
+  const found = {
+    processor: llamaCpp,
+    cards: (['cuda', 'vulkan'] as const).map((build) => ({ ...llamaCpp, build })),
+  }
+  const builds = async (changes: object) => {
+    const chosen = await chooseRunner(checkpoint, { ...question, ...changes }, found)
+    return chosen.runner === 'llama.cpp' ? chosen.builds.map(({ build }) => build) : chosen.why
+  }
+  assert.deepEqual(await builds({}), ['cuda', 'vulkan', 'processor'])
+  assert.deepEqual(await builds({ computes: card }), ['cuda', 'vulkan'])
+  assert.deepEqual(await builds({ device: 'webgpu' }), ['cuda', 'vulkan'])
+  assert.match(
+    (await builds({ device: 'onnx' })) as string,
+    /device onnx is asked for, which is a back end of Secateur/,
+  )
+  const insisted = { runner: 'llama.cpp' }
+  assert.deepEqual(await builds({ ...insisted, computes: card }), ['cuda', 'vulkan', 'processor'])
+  assert.deepEqual(await builds({ ...insisted, device: 'webgpu' }), ['cuda', 'vulkan', 'processor'])
+  assert.deepEqual(await builds({ ...insisted, device: 'onnx' }), ['processor'])
+})
+
+test('a build for cards is of no use without a card, on a software driver, or without room', () => {
+  const vulkan = { build: 'vulkan' } as const
+  const on = { cards: ['A card'], freeBytes: 2e9, unified: false }
+  const why = (changes: Partial<typeof on>, environment = {}) =>
+    whyOfNoUse(vulkan, { ...on, ...changes }, 1e9, environment)
+  assert.equal(why({}), null)
+  assert.match(why({ cards: [] })!, /finds no graphics card: it needs .*Vulkan 1\.2/)
+  assert.match(why({ freeBytes: 5e8 })!, /about 1\.00 GB of memory on A card, and 500\.0 MB are free/)
+  const cards = ['llvmpipe (LLVM 22, 256 bits)']
+  assert.match(why({ cards })!, /llvmpipe .* computes on the processor/)
+  assert.equal(why({ cards }, { GGML_VK_VISIBLE_DEVICES: '0' }), null)
+  assert.equal(whyOfNoUse({ build: 'processor' }, { ...on, cards: [], freeBytes: 0 }, 1e9), null)
 })
 
 test('what llama.cpp cannot say is refused where it is asked for, and runs on Secateur else', async () => {
@@ -81,7 +129,7 @@ const ways = (error: Error, begun = false) => ({
 })
 
 test('a failure of llama.cpp that nobody asked for hands the work on, with the reason', async () => {
-  const chosen = { runner: 'llama.cpp', llama: installed, why: null } as const
+  const chosen = { runner: 'llama.cpp', builds: [llamaCpp], why: null } as const
   const refused = new SecateurError('unsupported', 'llama.cpp crashed')
   assert.equal(await orElse(chosen, 'auto', ways(refused)), 'llama.cpp crashed')
   await assert.rejects(orElse(chosen, 'llama.cpp', ways(refused)), refused)
@@ -105,7 +153,7 @@ test('a file is kept by what the checkpoint holds, and by its type', async () =>
 
   assert.equal(keptFile(key), null)
   writeFileSync(placeFor(key, 5), 'bytes')
-  writeNote(key, { checkpoint: sample, type: 'f16', proof: null })
+  writeNote(key, { checkpoint: sample, type: 'f16', proofs: {} })
   const [kept] = keptFiles().files
   assert.deepEqual([kept!.checkpoint, kept!.type, kept!.bytes], [sample, 'f16', 5])
   // What was not used for the longest time makes room.
@@ -156,6 +204,10 @@ test('a line says what ran a model, how close it is, and why not the other', () 
     ranText({ ...ran, why: null, proof }),
     "Runs on llama.cpp v1 (q8_0, processor, 2 threads); log-likelihoods differ from Secateur's by 0.012 on average, 0.12 at most",
   )
+  assert.match(
+    ranText({ ...ran, why: null, proof: null, passed: ['CUDA: no card', 'Vulkan: no room'] }),
+    /2 threads\)\. llama\.cpp not on CUDA: no card; not on Vulkan: no room$/,
+  )
   const own = { ...ran, runner: 'secateur', name: 'Secateur (onnx)', threads: 1 } as const
   assert.match(
     ranText({ ...own, why: 'it is not installed', proof: null }),
@@ -165,10 +217,14 @@ test('a line says what ran a model, how close it is, and why not the other', () 
 
 test('a model that does not fit is refused with the numbers and what needs less', () => {
   using checkpoint = openCheckpoint(sample)
-  const needs = (bytes: number, type: string, places: number) => llamaCppMemory(checkpoint, { bytes, type }, places)
+  const needs = (bytes: number, type: string, places: number) =>
+    llamaCppMemory({ config: checkpoint.config, file: { bytes, type }, places })
   assert.ok(needs(4e6, 'f16', 512) < 130e6)
   // Weights in blocks may be laid out anew, and keys and values take 2 bytes each.
   assert.ok(needs(1e9, 'q4_k_m', 512) > needs(1e9, 'f16', 512) + 5e8)
+  // On a card, the process holds no weights but where the card has no memory of its own.
+  const large = { config: checkpoint.config, file: { bytes: 8e9, type: 'f16' }, places: 512 }
+  assert.ok(memoryBesideCard(large, false) < 5e8 && memoryBesideCard(large, true) > 8e9 && cardMemory(large) > 8e9)
   const { layers, headSize } = checkpoint.config
   const perPlace = layers.reduce((sum, { keyValueHeads }) => sum + 2 * 2 * keyValueHeads * headSize, 0)
   assert.equal(needs(1e9, 'f16', 1512) - needs(1e9, 'f16', 512), 1000 * perPlace)

@@ -11,10 +11,11 @@ const library = (name: string, ...texts: string[]) =>
   writeFileSync(join(folder, name), Buffer.from(['\x7fELF', ...texts, ''].join('\0'), 'latin1'))
 
 test('llama.cpp is named with the commit that its library says, and without one where it says none', () => {
-  const llama = { addon: join(folder, 'llama-addon.node'), version: 'v0.5.0' }
+  const llama = { build: 'processor', addon: join(folder, 'llama-addon.node'), version: 'v0.5.0' } as const
   assert.equal(nameOf(llama), 'llama.cpp v0.5.0')
   library('libggml-base.dylib', 'a graph', '0.25.1', '', '0ad4a86', 'obj')
   assert.equal(nameOf(llama), 'llama.cpp v0.5.0, commit 0ad4a86')
+  assert.equal(nameOf({ ...llama, build: 'vulkan' }), 'llama.cpp v0.5.0, Vulkan, commit 0ad4a86')
   library('libggml-base.so', '0.25.1', '0ad4a86-dirty', 'deadbeef')
   assert.equal(commitOf(folder), '0ad4a86')
   library('libggml-base.so', '0.25.1', '0ad4a86', '1.2.3', '1234567')

@@ -30,7 +30,9 @@ before(async () => {
   })
   assert(job.format === 'gguf')
   await writeGgufFile(job, checkpoint, { signal, progress: silent, say: silent, warn: silent, prove: null })
-  model = await LlamaCppModel.load(found, file, { signal })
+  model = await LlamaCppModel.start(found, { signal })
+  if (process.platform !== 'darwin') assert.deepEqual(model.on.cards, [])
+  await model.load(file, { signal })
 })
 after(() => {
   model?.[Symbol.dispose]()
@@ -87,7 +89,8 @@ test('a text that is cancelled ends with what is written', options, async () => 
 test('what llama.cpp cannot load it says why, and a crash of its process is an error in words', options, async () => {
   const bad = join(folder, 'bad.gguf')
   writeFileSync(bad, 'no model')
-  await assert.rejects(LlamaCppModel.load(found as LlamaCpp, bad, { signal }), {
+  using other = await LlamaCppModel.start(found as LlamaCpp, { signal })
+  await assert.rejects(other.load(bad, { signal }), {
     kind: 'unsupported',
     message: /bad\.gguf: llama\.cpp: .*(error|failed)/,
   })
