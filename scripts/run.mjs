@@ -71,12 +71,16 @@ function benchSteps([first, ...flags]) {
   return [step(first, flags)]
 }
 
+/** What a package brings of llama.cpp for graphics cards: the build that runs on those of every maker. */
+const forPackage = ['vulkan', '--into', join(root, 'out/llama-cpp'), '--if-any']
+
 const commands = {
   start: () => [['start', script('scripts/start.ts')]],
   dev: () => [['dev', script('scripts/dev.ts')]],
   build: () => [['build', script('scripts/build.ts')]],
   package: () => [
     ['build', [node, join(root, 'scripts/build.ts')]],
+    ['llama.cpp for cards', [node, join(root, 'scripts/install-llama-cpp.ts'), ...forPackage]],
     ['list of parts', [node, join(root, 'scripts/parts-list.ts')]],
     ['package', [...bin('electron-builder/cli.js'), '--publish', 'never', ...rest]],
   ],
@@ -99,6 +103,7 @@ const commands = {
   fuzz: () => [['fuzz', script('test/fuzz/main.ts')]],
   judge: () => [['judge', script('test/judges/main.ts')]],
   'install-cuda': () => [['install-cuda', script('scripts/install-cuda.mjs')]],
+  'install-llama-cpp': () => [['install-llama-cpp', script('scripts/install-llama-cpp.ts')]],
   screenshots: () => [['screenshots', script('scripts/screenshots.ts')]],
   check: () => [checks],
   test: () => testSteps(chooseTests(rest), rest.length ? [] : checks),
