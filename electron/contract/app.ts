@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { devicesSchema, keptFilesSchema } from '../../engine/contract/index.ts'
+import { devicesSchema, keptFilesSchema, llamaCppBuildSchema } from '../../engine/contract/index.ts'
 import { savedClusterSchema } from './clusters.ts'
 import { byId, done, id, type MethodTable, nothing, path, searched, time } from './common.ts'
 
@@ -86,6 +86,7 @@ export const appMethods = {
   'settings.get': [nothing, settingsSchema],
   'settings.set': [settingsSchema.partial(), settingsSchema],
   'devices.list': [nothing, devicesSchema],
+  'llamaCpp.builds': [nothing, z.array(llamaCppBuildSchema)],
   /** Requests of the page to other computers that the host refused; null where the browser alone knows. */
   'app.network': [nothing, z.object({ count: z.int(), last: z.string().nullable() }).nullable()],
   /** A text that helps to find a fault, without names, paths, texts or prompts. */

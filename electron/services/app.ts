@@ -4,7 +4,14 @@ import packageJson from '../../package.json' with { type: 'json' }
 import type { Context } from './context.ts'
 import type { Handlers } from './handlers.ts'
 
-type AppMethod = 'app.info' | 'devices.list' | 'folders.choose' | 'folders.open' | 'keptFiles.list' | 'keptFiles.remove'
+type AppMethod =
+  | 'app.info'
+  | 'devices.list'
+  | 'folders.choose'
+  | 'folders.open'
+  | 'keptFiles.list'
+  | 'keptFiles.remove'
+  | 'llamaCpp.builds'
 
 /** What the app is, and what only its host can do. */
 export function appHandlers(context: Context, databaseKeptAside: string | undefined): Handlers<AppMethod> {
@@ -22,6 +29,7 @@ export function appHandlers(context: Context, databaseKeptAside: string | undefi
       ...(databaseKeptAside === undefined ? {} : { databaseKeptAside }),
     }),
     'devices.list': () => engine.request('devices', {}),
+    'llamaCpp.builds': () => engine.request('llamaCppBuilds', {}),
     'keptFiles.list': () => engine.request('keptFiles', {}),
     'keptFiles.remove': async () => {
       await engine.request('keptFiles', { remove: true })

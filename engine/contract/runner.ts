@@ -54,6 +54,17 @@ export function writersOf(
   }))
 }
 
+/** A build of llama.cpp for this platform. */
+export const llamaCppBuildSchema = z.object({
+  /** What it computes with. */
+  build: z.enum(['cuda', 'vulkan', 'processor']),
+  installed: z.boolean(),
+  works: z.boolean(),
+  /** What it computes on, why it is not used, or how it is installed, in words for a person. */
+  detail: z.string(),
+})
+export type LlamaCppBuild = z.infer<typeof llamaCppBuildSchema>
+
 /** A GGUF file that was written for llama.cpp, and is kept. */
 const keptFile = z.object({
   file: z.string(),

@@ -16,7 +16,7 @@ import { playgroundMethods } from './playground.ts'
 import { comparedPicturesSchema, pictureFilter, pictureThumbnailSchema, scoredCheckpoint } from './predictions.ts'
 import { runReportSchema } from './run-files.ts'
 import { backendName, machineSettings, trainingSettings } from './settings.ts'
-import { keptFilesSchema } from './runner.ts'
+import { keptFilesSchema, llamaCppBuildSchema } from './runner.ts'
 import { modelSpeedSchema, speedSchema } from './speed.ts'
 import { sweepPlanSchema, sweepStateSchema, sweepText } from './sweep.ts'
 
@@ -129,6 +129,8 @@ export const serviceMethods = {
   /** Reads all data and task files of a job. Progress in bytes. */
   checkData: { params: z.strictObject({ job: jobSchema }), result: dataCheckSchema },
   devices: { params: z.strictObject({}), result: devicesSchema },
+  /** Builds of llama.cpp for this platform, in the order in which they are tried. */
+  llamaCppBuilds: { params: z.strictObject({}), result: z.array(llamaCppBuildSchema) },
   /** Files that are kept for llama.cpp, or were until now. */
   keptFiles: { params: z.strictObject({ remove: z.boolean().default(false) }), result: keptFilesSchema },
   /** How fast a checkpoint runs, alone or beside another, in each of some types. Progress in parts of the whole. */

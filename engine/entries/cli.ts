@@ -93,8 +93,8 @@ A first run:
     .description('says what can compute on this computer, how fast, and why anything else is not used')
     .action(
       action(async () => {
-        const { listDevices } = await import('../backends/devices.ts')
-        reporter.finish(await listDevices())
+        const { listEveryDevice } = await import('../jobs/devices.ts')
+        reporter.finish(await listEveryDevice(new AbortController().signal))
       }),
     )
 

@@ -2,7 +2,6 @@ import type {
   Compatibility,
   CriterionName,
   DataCheck,
-  Devices,
   Exported,
   ImageFacts,
   JobEstimate,
@@ -14,6 +13,7 @@ import type {
   Validation,
 } from '../../contract/index.ts'
 import type { BenchResult } from '../../jobs/bench.ts'
+import type { EveryDevice } from '../../jobs/devices.ts'
 import type { GenerateResult } from '../../jobs/generate.ts'
 import type { Inspection } from '../../jobs/inspect.ts'
 import type { KeptResult } from '../../jobs/kept-files.ts'
@@ -36,7 +36,7 @@ export type Outcome =
   | Inspection
   | GenerateResult
   | Measurement
-  | Devices
+  | EveryDevice
   | BenchResult
   | PlanResult
   | SpeedResult
@@ -216,15 +216,17 @@ function describeBench({ backend, device, scale, products, copies, models }: Ben
   return lines.join('\n')
 }
 
-function describeDevices({ chosen, backends }: Devices): string {
-  return backends
-    .map(({ name, works, detail, memoryBytes, gigaflops }) => {
+function describeDevices({ chosen, backends, llamaCpp }: EveryDevice): string {
+  return [
+    ...backends.map(({ name, works, detail, memoryBytes, gigaflops }) => {
       const mark = name === chosen ? '*' : works ? ' ' : '-'
       const memory = memoryBytes === null ? '' : `, ${sizeText(memoryBytes)}`
       const speed = gigaflops === null ? '' : `, ${numberText(Math.round(gigaflops))} GFLOP/s`
       return `${mark} ${name.padEnd(11)} ${detail}${memory}${speed}`
-    })
-    .join('\n')
+    }),
+    'llama.cpp, which runs finished checkpoints:',
+    ...llamaCpp.map(({ build, works, detail }) => `${works ? ' ' : '-'} ${build.padEnd(11)} ${detail}`),
+  ].join('\n')
 }
 
 const wholePercent = (value: number) => `${(100 * value).toFixed(0)}%`

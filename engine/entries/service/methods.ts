@@ -36,6 +36,10 @@ export const handlers: { [Method in ServiceMethod]: () => Promise<Handler<Method
   loadModel: async () => (await import('../../playground/held-models.ts')).loadModel,
   writeText: async () => (await import('../../playground/held-models.ts')).writeText,
   releaseModels: async () => (await import('../../playground/held-models.ts')).releaseModels,
+  llamaCppBuilds: async () => {
+    const { listBuilds } = await import('../../llama-cpp/list-builds.ts')
+    return (_, control) => listBuilds(control)
+  },
   keptFiles: async () => (await import('../../llama-cpp/kept-files.ts')).tellOfKeptFiles,
   measureSpeeds: async () => (await import('../../jobs/speed.ts')).measuredSpeeds,
   readRunFolder: async () => (await import('../../runs/run-report.ts')).readRunFolder,
