@@ -17,7 +17,7 @@ const nodes = Object.values(partitions).flat()
 export function findSlurm(): { root: string } | { missing: string } {
   if (process.platform !== 'linux') return { missing: 'Slurm runs on Linux' }
   try {
-    execFileSync(join(import.meta.dirname, 'unpack.sh'), { stdio: 'pipe', timeout: 120_000 })
+    execFileSync(join(import.meta.dirname, '../unpack.sh'), { stdio: 'pipe', timeout: 120_000 })
   } catch (error) {
     return { missing: String((error as { stderr?: Buffer }).stderr ?? error).trim() }
   }

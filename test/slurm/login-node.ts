@@ -12,7 +12,7 @@ export function findSsh(): { root: string } | { missing: string } {
   if (process.getuid?.() !== 0) return { missing: 'sshd needs root' }
   try {
     execFileSync('unshare', ['--mount', 'true'], { stdio: 'pipe' })
-    execFileSync(join(import.meta.dirname, 'unpack.sh'), ['ssh'], { stdio: 'pipe', timeout: 120_000 })
+    execFileSync(join(import.meta.dirname, '../unpack.sh'), ['ssh'], { stdio: 'pipe', timeout: 120_000 })
   } catch (error) {
     return { missing: String((error as { stderr?: Buffer }).stderr ?? error).trim() }
   }

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Unpacks packages of Debian, with what they need and this system lacks, into out/: `slurm` (with munge), or `ssh` (client and
-# server). Nothing is installed, nothing is started, and no rights are needed. Does nothing where they are installed or unpacked
+# Unpacks packages of Debian, with what they need and this system lacks, into out/: `slurm` (with munge), `ssh` (client and
+# server), or `vulkan` (its loader, and the driver that computes on the processor). Nothing is installed, nothing is started, and no rights are needed. Does nothing where they are installed or unpacked
 # already; says what failed otherwise.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/.."
 
 what=${1:-slurm}
 case $what in
@@ -15,6 +15,11 @@ case $what in
     packages=(openssh-server openssh-client)
     programs=(/usr/sbin/sshd /usr/bin/ssh /usr/bin/ssh-keygen)
     ;;
+  vulkan)
+    packages=(libvulkan1 mesa-vulkan-drivers)
+    # Not where they are installed: other tests would find a graphics card then.
+    programs=(out/vulkan/usr/lib/*/libvulkan_lvp.so)
+    ;;
 esac
 for program in "${programs[@]}"; do
   [[ -x $program ]] || missing=yes
@@ -22,7 +27,7 @@ done
 if [[ -z ${missing:-} || -d out/$what ]]; then exit 0; fi
 
 failed() {
-  echo "test/slurm/unpack.sh: $1" >&2
+  echo "test/unpack.sh: $1" >&2
   exit 1
 }
 command -v apt-get >/dev/null && command -v dpkg >/dev/null || failed "there is no apt-get to fetch $what with"
