@@ -21,7 +21,7 @@ export interface EngineOptions {
   /** The entries `run` and `service` of the engine. */
   run: string
   service: string
-  /** Environment variables that the engine's memory needs. */
+  /** Environment variables: what the engine's memory needs, and where a package has what it brings. */
   env: Record<string, string>
 }
 

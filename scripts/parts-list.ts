@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { type CardBuild, cardBuilds } from '../engine/llama-cpp/card-builds.ts'
 import { globSync } from './glob.mjs'
 
 const root = join(import.meta.dirname, '..')
@@ -24,7 +25,7 @@ const packageSchema = z.object({
 
 /**
  * What is shipped: the packages that the app imports, those that the build puts into the renderer, Node and llama.cpp of this platform,
- * and Electron. What only builds, tests and what a user may install later are left out.
+ * the latter for graphics cards too, and Electron. What only builds, tests and what a user may install later are left out.
  *
  * @throws Error where npm is too old to list packages, or lists one not that is needed
  */
@@ -40,14 +41,33 @@ export function shippedParts(): PartsList {
   const whole = [...Object.keys(dependencies), ...importedBy('renderer/src'), ...node].map(refOf)
   // Electron's own packages only download it.
   const shipped = new Set([refOf('electron'), ...reached(whole, next)])
+  const forCards = cardBuilds()
+    .filter(({ name: build }) => build === 'vulkan')
+    .map(partOf)
   return {
     ...all,
     metadata: { ...all.metadata, component: { ...all.metadata.component, name } },
-    components: all.components.filter((part) => shipped.has(part['bom-ref'])),
+    components: [...all.components.filter((part) => shipped.has(part['bom-ref'])), ...forCards],
     dependencies: [
-      { ref: own, dependsOn: [refOf('electron'), ...whole] },
+      { ref: own, dependsOn: [refOf('electron'), ...whole, ...forCards.map((part) => part['bom-ref'])] },
+      ...forCards.map((part) => ({ ref: part['bom-ref'], dependsOn: [] })),
       ...all.dependencies.filter(({ ref }) => shipped.has(ref) && ref !== own),
     ].map(({ ref, dependsOn }) => ({ ref, dependsOn: dependsOn.filter((part) => shipped.has(part)) })),
+  }
+}
+
+/** A build for graphics cards as npm would list it, which installs none. */
+function partOf({ package: name, version, integrity }: CardBuild): z.infer<typeof partSchema> {
+  const ref = `@node-llama-cpp/${name}@${version}`
+  return {
+    'bom-ref': ref,
+    type: 'library',
+    name: `@node-llama-cpp/${name}`,
+    version,
+    scope: 'required',
+    purl: `pkg:npm/%40node-llama-cpp/${name}@${version}`,
+    hashes: [{ alg: 'SHA-512', content: Buffer.from(integrity.slice('sha512-'.length), 'base64').toString('hex') }],
+    licenses: [{ license: { id: 'MIT' } }],
   }
 }
 

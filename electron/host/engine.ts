@@ -19,7 +19,8 @@ export function engineOfRepository(root: string): EngineOptions {
 }
 
 /**
- * How they start from a package: built, on the Node that lies beside the app's archive. They are not in the archive, since
+ * How they start from a package: built, on the Node and with the builds of llama.cpp for graphics cards that lie beside the
+ * app's archive. They are not in the archive, since
  * Node itself cannot read one.
  *
  * @param resources Electron's `process.resourcesPath`
@@ -30,7 +31,8 @@ export function engineOfPackage(resources: string): EngineOptions {
     node: join(resources, process.platform === 'win32' ? 'node.exe' : 'node'),
     run: join(built, 'entries/run.js'),
     service: join(built, 'entries/service.js'),
-    env: environment,
+    // What the package brings is all that there is: nothing is downloaded later.
+    env: { ...environment, SECATEUR_LLAMA_CPP_BUILDS: join(resources, 'llama-cpp') },
   }
 }
 

@@ -5,6 +5,8 @@ import { join, relative } from 'node:path'
 import { test } from 'node:test'
 import type { FileMatcher as Matcher } from 'app-builder-lib/out/fileMatcher.js'
 import { z } from 'zod'
+import { engineOfPackage } from '../../electron/host/engine.ts'
+import { addonOfBuild, cardBuilds, folderOfBuild } from '../../engine/llama-cpp/card-builds.ts'
 import { shippedParts } from '../../scripts/parts-list.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -14,7 +16,7 @@ const { getConfig, validateConfiguration } = require('app-builder-lib/out/util/c
   getConfig: (folder: string, file: string, overrides: null) => Promise<unknown>
   validateConfiguration: (config: unknown, logger: { isEnabled: boolean; add: () => void }) => Promise<void>
 }
-const resource = z.array(z.object({ from: z.string(), to: z.string() }))
+const resource = z.array(z.object({ from: z.string(), to: z.string(), filter: z.array(z.string()).optional() }))
 const configSchema = z.looseObject({
   files: z.array(z.union([z.string(), z.object({ filter: z.array(z.string()) })])),
   asarUnpack: z.array(z.string()),
@@ -109,6 +111,24 @@ test('llama.cpp of the platform goes in, and not the one that npm installs besid
   assert.ok(selection(config.asarUnpack, 'linux', 'x64')(library('linux-x64')))
 })
 
+test('llama.cpp for graphics cards goes beside the archive, where the app looks for it', () => {
+  for (const [name, platform] of [
+    ['linux', 'linux-x64'],
+    ['win', 'win32-x64'],
+  ] as const) {
+    const taken = config[name].extraResources.find(({ from }) => from === 'out/llama-cpp')!
+    const takes = selection(taken.filter!, platform, 'x64')
+    for (const build of cardBuilds(platform)) {
+      const file = join(folderOfBuild(build), addonOfBuild(build))
+      assert.equal(takes(file), build.name === 'vulkan', file)
+      // One for another processor stays behind.
+      if (build.name === 'vulkan') assert.ok(!selection(taken.filter!, platform, 'arm64')(file))
+    }
+    const { env } = engineOfPackage('/resources')
+    assert.equal(env['SECATEUR_LLAMA_CPP_BUILDS'], join('/resources', taken.to))
+  }
+})
+
 test("every entry of the app's packages goes in", () => {
   const takes = selectionOfPackages('linux', 'x64')
   const needed = Object.entries(packages).filter(
@@ -134,7 +154,9 @@ test("every entry of the app's packages goes in", () => {
 
 test('Node goes beside the archive, as the lockfile pins it for each platform', () => {
   const all = (['linux', 'win', 'mac'] as const).flatMap((name) => config[name].extraResources.map(({ from }) => from))
-  const named = all.map((from) => /^node_modules\/([^/]+)\/bin\/node(\.exe)?$/.exec(from)![1]!)
+  const named = all
+    .filter((from) => from !== 'out/llama-cpp')
+    .map((from) => /^node_modules\/([^/]+)\/bin\/node(\.exe)?$/.exec(from)![1]!)
   const pinned = Object.keys(packages[''] ? (packages['']['optionalDependencies'] ?? {}) : {})
   for (const name of named) {
     const arches = name.startsWith('node-bin-darwin')
@@ -156,6 +178,12 @@ test('the list of parts names what is shipped, and no tool', () => {
   for (const name of ['oxfmt', 'typescript', 'vite', 'playwright', 'electron-builder', '@tensorflow/tfjs-node-gpu'])
     assert.ok(!names.includes(name), name)
   assert.equal(metadata.component.name, 'secateur')
+  for (const { name, package: part, version } of cardBuilds())
+    assert.equal(
+      components.some((one) => one.name === `@node-llama-cpp/${part}` && one.version === version),
+      name === 'vulkan',
+      part,
+    )
   const known = new Set([metadata.component, ...components].map((part) => part['bom-ref']))
   for (const { ref, dependsOn } of dependencies)
     for (const part of [ref, ...dependsOn]) assert.ok(known.has(part), part)
