@@ -14,14 +14,16 @@ export class MeasureAgain extends Error {}
  */
 export class OneBuild {
   readonly #canMeasureAgain: boolean
+  readonly #open: typeof openOnLlamaCpp
   #kept: LlamaCpp | undefined
   /** Builds that were passed over, in words, and those that could not run all. */
   #passed: readonly string[] = []
   readonly #left = new Set<LlamaCpp['build']>()
 
   /** @param canMeasureAgain whether `MeasureAgain` is heard; else what one build cannot run is an error */
-  constructor({ canMeasureAgain }: { canMeasureAgain: boolean }) {
+  constructor({ canMeasureAgain, open = openOnLlamaCpp }: { canMeasureAgain: boolean; open?: typeof openOnLlamaCpp }) {
     this.#canMeasureAgain = canMeasureAgain
+    this.#open = open
   }
 
   /**
@@ -39,7 +41,7 @@ export class OneBuild {
     const kept = this.#kept
     const tried = kept ? [kept] : builds.filter(({ build }) => !this.#left.has(build))
     try {
-      const opened = await openOnLlamaCpp(checkpoint, tried, { ...settings, passed: this.#passed }, control)
+      const opened = await this.#open(checkpoint, tried, { ...settings, passed: this.#passed }, control)
       this.#kept = opened.llama
       this.#passed = opened.ran.passed ?? []
       return opened

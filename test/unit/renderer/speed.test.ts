@@ -56,6 +56,10 @@ test('what Secateur ran says why llama.cpp did not, once', () => {
   assert.deepEqual(ranNotes({ ...report, rows }), [
     'Secateur (onnx) ran it as it is stored (processor, 2 threads). Not on llama.cpp: it has fins.',
   ])
+  const card = { ...ran, device: 'A card', threads: 1, passed: ['CUDA: it finds no graphics card'] }
+  assert.deepEqual(ranNotes({ ...report, rows: [{ ...row(1, 'a', 1), ran: card }] }), [
+    'llama.cpp v1 ran it (A card, 1 thread). llama.cpp not on CUDA: it finds no graphics card.',
+  ])
   assert.equal(speedLines({ ...report, rows })[1]!.held, 'bfloat16')
 })
 

@@ -60,11 +60,16 @@ export const typeName = ({ runner, type }: Pick<engine.Ran, 'runner' | 'type'>):
 /** What runs a model and how it holds the weights. */
 export const heldText = (ran: engine.Ran): string => `${ran.name}, ${typeName(ran)}`
 
+/** Builds of llama.cpp for graphics cards that were tried before, and why they did not run it. */
+export const passedText = (passed: engine.Ran['passed']): string =>
+  passed === undefined ? '' : `. llama.cpp not on ${passed.join('; not on ')}`
+
 /** What ran a model, how near it is to Secateur, and why not the other. */
 export function ranText(ran: engine.Ran): string {
-  const { runner, threads, proof, why } = ran
-  const how = threads === null ? '' : `, ${counted(threads, 'thread')}`
+  const { runner, device, threads, proof, why, passed } = ran
+  const onCard = runner === 'llama.cpp' && device !== 'processor'
+  const how = `${onCard ? ` on ${device}` : ''}${threads === null ? '' : `, ${counted(threads, 'thread')}`}`
   const near = proof ? `; log-probabilities within ${proof.mean.toPrecision(2)} of Secateur's on average` : ''
   const other = why === null ? '' : `. Not on ${runner === 'secateur' ? 'llama.cpp' : 'Secateur'}: ${why}`
-  return `${heldText(ran)}${how}${near}${other}`
+  return `${heldText(ran)}${how}${near}${other}${passedText(passed)}`
 }

@@ -2,7 +2,7 @@ import type { SpeedReport, SpeedRow } from '../../../../../electron/contract/ind
 import { csvLine } from '../../../csv.ts'
 import { bytes, counted, date, number, parameters } from '../../../format.ts'
 import { toMarkdown } from '../../compare/table.ts'
-import { typeName } from '../../playground/runners.ts'
+import { passedText, typeName } from '../../playground/runners.ts'
 
 export interface SpeedCell {
   text: string
@@ -75,10 +75,10 @@ export const speedLines = (report: SpeedReport): SpeedLine[] =>
 
 /** What ran them, and why not the other: a sentence for each that differs. */
 export function ranNotes({ rows }: SpeedReport): string[] {
-  const notes = rows.map(({ ran: { name, device, threads, why, runner } }) => {
+  const notes = rows.map(({ ran: { name, device, threads, why, passed, runner } }) => {
     const how = threads === null ? device : `${device}, ${counted(threads, 'thread')}`
     const other = why === null ? '' : ` Not on ${runner === 'secateur' ? 'llama.cpp' : 'Secateur'}: ${why}.`
-    return `${name} ran ${runner === 'secateur' ? 'it as it is stored' : 'it'} (${how}).${other}`
+    return `${name} ran ${runner === 'secateur' ? 'it as it is stored' : 'it'} (${how})${passedText(passed)}.${other}`
   })
   return [...new Set(notes)]
 }
