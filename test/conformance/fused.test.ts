@@ -105,6 +105,12 @@ for (const [rows, queries, keys, heads, keyValueHeads, headSize, biasRows] of [
   [2, 1, 40, 6, 3, 6, 2],
   [2, 1, 300, 2, 1, 128, 2],
   [2, 7, 140, 4, 2, 8, 2],
+  // So many that a card takes them in pieces, of which the second row hides some altogether and the last is one key, or cut.
+  [2, 1, 640, 4, 4, 16, 2],
+  [2, 1, 641, 6, 1, 128, 2],
+  [1, 1, 1100, 4, 2, 20, 1],
+  [1, 1, 700, 5, 1, 512, 1],
+  [2, 1, 513, 3, 1, 6, 2],
 ] as const) {
   const bias = given(
     Array.from({ length: biasRows * queries * keys }, (_, i) => {

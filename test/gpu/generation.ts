@@ -4,7 +4,8 @@ import { before, test } from 'node:test'
 import type { CardBackend } from '../../engine/backends/webgpu/backend.ts'
 import { setWeightStore, weightsOf, WeightStore } from '../../engine/backends/webgpu/weights.ts'
 import { KeyValueCache } from '../../engine/evaluation/key-value-cache.ts'
-import { tf } from '../../engine/tensor/tf.ts'
+import { attention } from '../../engine/ops/attention.ts'
+import { type Tensor, tf } from '../../engine/tensor/tf.ts'
 import { assertWithin, openFixture, startBackend } from '../unit/models/shared.ts'
 
 before(startBackend)
@@ -43,6 +44,66 @@ for (const name of ['llama_gqa', 'gemma3_text', 'smollm3_nope'] as const)
     cache.dispose()
     assert.deepEqual(memory(), earlier)
   })
+
+/** Attention of one query a row, of 4 heads of which 2 share keys, over so many keys; `sees` says what it looks at. */
+function attended(keys: number, numbers: Record<'q' | 'k' | 'v', Tensor>, sees: (row: number, key: number) => boolean) {
+  return tf.tidy(() => {
+    const rows = 2
+    const bias = Float32Array.from({ length: rows * keys }, (_, i) => (sees(Math.floor(i / keys), i % keys) ? 0 : -1e9))
+    const longer = (x: Tensor) => {
+      const around: [number, number][] = [0, keys - x.shape[1]!, 0, 0].map((after) => [0, after])
+      return tf.pad(x, around)
+    }
+    const { dispatches } = card()
+    const [k, v] = [longer(numbers.k), longer(numbers.v)]
+    const padding = card().dispatches - dispatches
+    const shape = { rows, queries: 1, keys, heads: 4, keyValueHeads: 2, headSize: 16, causal: false }
+    const context = attention(numbers.q, k, v, tf.tensor4d(bias, [rows, 1, 1, keys]), shape)
+    const used = card().dispatches - dispatches - padding
+    return { values: Float32Array.from(context.dataSync()), used }
+  })
+}
+
+test('attention over a long cache, in pieces of which most are empty, is that of one workgroup a head', () => {
+  const keys = 512
+  const numbers = {
+    q: tf.randomNormal([2, 1, 4, 16], 0, 1, 'float32', 1) as Tensor,
+    k: tf.randomNormal([2, keys, 2, 16], 0, 1, 'float32', 2) as Tensor,
+    v: tf.randomNormal([2, keys, 2, 16], 0, 1, 'float32', 3) as Tensor,
+  }
+  for (const [first, last] of [
+    [0, 0],
+    [0, 127],
+    [0, 128],
+    [100, 130],
+    [127, 128],
+    [256, 383],
+    [300, 511],
+    [511, 511],
+  ] as const) {
+    // The second row began later, or sees one key.
+    const sees = (row: number, key: number) => key <= last && key >= Math.min(last, first + 5 * row)
+    const whole = attended(keys, numbers, sees)
+    assert.equal(whole.used, 1)
+    for (const more of [keys + 1, 640, 1300]) {
+      const pieces = attended(more, numbers, sees)
+      assert.equal(pieces.used, 2, 'pieces, and what puts them together')
+      assertWithin(pieces.values, whole.values, 2e-6, `keys ${first} to ${last} of ${more}`)
+    }
+  }
+  tf.dispose(numbers)
+})
+
+test('tokens after a long prompt give the logits of the whole text, with windows too', () => {
+  const { model, fixture } = openFixture('gemma3_text')
+  const prompt = 530
+  const ids = Array.from({ length: prompt + 3 }, (_, i) => fixture.ids[0]![(i * i) % fixture.ids[0]!.length]!)
+  const cache = new KeyValueCache(model, 600, {})
+  const found = byToken(cache, ids, prompt).at(-1)!
+  const whole = new KeyValueCache(model, 600, {})
+  assertWithin(found, whole.prompt([ids], ids.length), 1e-4, 'the last token')
+  for (const each of [cache, whole]) each.dispose()
+})
 
 test('the host makes nothing anew for a token but its values', () => {
   const { model, fixture } = openFixture('llama_gqa')

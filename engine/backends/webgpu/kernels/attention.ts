@@ -2,6 +2,7 @@ import type { AttentionShape } from '../../fused-kernels.ts'
 import type { CardBackend } from '../backend.ts'
 import { dispatch, output, register } from '../record.ts'
 import { type Tiling, workgroupBytes } from './attention-tiling.ts'
+import { longAttention } from './long-attention.ts'
 import { attentionForward, keyValueGradients, queryGradients } from './attention-wgsl.ts'
 
 /** Own rows of a workgroup, of four a lane down, against columns, of four a lane across. */
@@ -18,6 +19,8 @@ const grids = {
 export function registerAttention(): void {
   register('Attention', ({ inputs, attributes: { shape }, backend }) => {
     const { rows, queries, heads, headSize } = shape
+    const long = longAttention(backend, inputs, shape)
+    if (long) return long
     const tiling = tilingFor(backend, headSize, queries <= 4 ? grids.fewQueries : grids.queries)
     const context = output(backend, [rows * queries, heads * headSize])
     const logSumExp = output(backend, [rows, heads, queries])
