@@ -18,7 +18,7 @@ export interface BackendExtras {
    * longer than it takes the card. What else the work reads stays as it is, and shapes do not depend on the inputs' values.
    * Null, the default, where nothing is gained.
    */
-  readonly recordWork: ((inputs: readonly Tensor[], work: () => Tensor) => RecordedWork) | null
+  readonly recordWork: ((inputs: readonly Tensor[], work: () => WorkResult) => RecordedWork) | null
   /** Bytes of memory that `atOnce` takes beside what is computed: code and threads. None by default. */
   readonly atOnceBytes: number
   /** By default few enough logits to stay in a processor's last cache. */
@@ -34,12 +34,20 @@ export interface BackendExtras {
 /** Values of a tensor, as they lie in its memory. */
 export type StepValues = Float32Array | Int32Array
 
+/** What work comes to each time, and what stays on the card beside it and is read only where somebody asks. */
+export interface WorkResult {
+  result: Tensor
+  beside?: Tensor
+}
+
 /** Work that was done once. Its inputs are the caller's, and stay until this is disposed of. */
 export interface RecordedWork {
   /** What it came to the first time. */
   first: Float32Array
   /** What it comes to with these values of its inputs; null where it must be recorded again, since weights were moved. */
   again(values: readonly StepValues[]): Float32Array | null
+  /** What it has made beside its result the last time; the result where that is all. */
+  readBeside(): Float32Array
   dispose(): void
 }
 

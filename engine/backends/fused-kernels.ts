@@ -28,6 +28,7 @@ import type { FrozenWeight, Weight } from '../tensor/frozen-weight.ts'
  * DistilLoss          the same against a teacher too (see `distilLossOfLogits`): x, norm, labels, divisor, and the teacher's
  *                     teacher [n, its hidden size] and teacherNorm -> loss scalar, dx [n, hidden]
  * LabelLogLikelihoods logits [n, vocabulary], labels int32 [n] -> log softmax(logits)[label] [n]
+ * Likeliest           logits [n, vocabulary of `leastRanked` or more] -> what `readLikeliest` reads, a row for each
  * FrozenLinear        x [..., in] -> x W^T [..., out] of a weight W [out, in], or x W where transposed
  * FrozenRows          indices int32 [...] -> rows of the weight [..., columns]
  * FrozenTile          -> rows start to start + rows of the weight [rows, columns]
@@ -73,6 +74,7 @@ export interface FusedAttributes {
   HeadLoss: { weight: FrozenWeight; epsilon: number }
   DistilLoss: DistilHeads
   LabelLogLikelihoods: NoAttributes
+  Likeliest: { temperature: number }
   FrozenLinear: { weight: FrozenWeight; transposed: boolean }
   FrozenRows: { weight: FrozenWeight }
   FrozenTile: { weight: FrozenWeight; start: number; rows: number }

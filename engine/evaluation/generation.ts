@@ -2,8 +2,9 @@ import { setImmediate } from 'node:timers/promises'
 import type { Model } from '../models/family.ts'
 import type { Random } from '../shared/random.ts'
 import { type Changes, KeyValueCache } from './key-value-cache.ts'
-import { pick, type Sampling } from './pick.ts'
+import { type NextScores, pickNext, rowsOf } from './pick.ts'
 import { checkPrompt } from './prompt.ts'
+import type { Sampling } from './sampling.ts'
 
 interface Limits {
   /** New tokens at most. */
@@ -15,8 +16,8 @@ interface Limits {
 
 export interface GenerationSettings extends Sampling, Limits {
   random: Random
-  /** Hears each new token, with the logits that it was chosen by. */
-  onToken?: (id: number, scores: Float32Array) => void
+  /** Hears each new token, and may ask for the logits that it was chosen by, of all tokens. */
+  onToken?: (id: number, scores: () => Float32Array) => void
   /** Asked after each token whether that was the last one. */
   isOver?: () => boolean
 }
@@ -45,17 +46,18 @@ export async function generate(
   const cache = new KeyValueCache(model, prompt.length + most, changes)
   const ids: number[] = []
   const started = performance.now()
-  let last = cache.prompt([prompt], prompt.length)
-  const prompted = performance.now()
+  const prompted = cache.prompt([prompt], prompt.length)
+  let last: NextScores = { likeliest: null, all: () => prompted }
+  const afterPrompt = performance.now()
   try {
     while (ids.length < most) {
       settings.signal?.throwIfAborted()
-      const id = pick(last, settings)
+      const id = pickNext(last, settings)
       if (settings.stop.includes(id)) break
       ids.push(id)
-      settings.onToken?.(id, last)
+      settings.onToken?.(id, last.all)
       if (settings.isOver?.()) break
-      if (ids.length < most) last = cache.next([id])
+      if (ids.length < most) [last] = cache.nextToPick([id], settings.temperature) as [NextScores]
       await setImmediate()
     }
   } finally {
@@ -63,8 +65,8 @@ export async function generate(
   }
   return {
     ids,
-    promptSeconds: (prompted - started) / 1000,
-    generationSeconds: (performance.now() - prompted) / 1000,
+    promptSeconds: (afterPrompt - started) / 1000,
+    generationSeconds: (performance.now() - afterPrompt) / 1000,
   }
 }
 
@@ -101,22 +103,26 @@ export async function generateBatch(
   const isOver = (row: number) => rows[row]!.stopped || rows[row]!.ids.length === limits[row]!
   const cache = new KeyValueCache(model, width + Math.max(...limits), {})
   try {
-    let scores = cache.prompt(
+    const prompted = cache.prompt(
       prompts.map(({ ids }) => ids),
       width,
     )
+    let scores = rowsOf(prompted, vocabularySize)
     for (let tokens = 1; ; tokens++) {
       settings.signal?.throwIfAborted()
       for (const [row, { random }] of prompts.entries()) {
         if (isOver(row)) continue
-        const id = pick(scores.subarray(row * vocabularySize, (row + 1) * vocabularySize), { ...settings, random })
+        const id = pickNext(scores[row]!, { ...settings, random })
         if (settings.stop.includes(id)) rows[row]!.stopped = true
         else rows[row]!.ids.push(id)
       }
       settings.onTokens?.(tokens)
       if (rows.every((_, row) => isOver(row))) return rows
       // What is over goes on with any token, which nobody looks at.
-      scores = cache.next(rows.map(({ ids }) => ids.at(-1) ?? 0))
+      scores = cache.nextToPick(
+        rows.map(({ ids }) => ids.at(-1) ?? 0),
+        settings.temperature,
+      )
       await setImmediate()
     }
   } finally {

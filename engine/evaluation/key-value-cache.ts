@@ -1,9 +1,12 @@
 import { backendExtras, flushBackend, type RecordedWork, type StepValues } from '../backends/extras.ts'
+import { readLikeliest } from '../backends/likeliest.ts'
 import { type Adapter, lowRankOf } from '../lora/adapter.ts'
 import type { LayerCache, LayerMask, Model, Pass, StepPass } from '../models/family.ts'
 import { forward, languageFamily, logits } from '../models/forward.ts'
 import { hasCheapRoom, withPlace, withRoom } from '../ops/cache.ts'
+import { likeliest, ranksTokens } from '../ops/likeliest.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
+import { type NextScores, rowsOf } from './pick.ts'
 
 type RecordWork = NonNullable<ReturnType<typeof backendExtras>['recordWork']>
 
@@ -13,6 +16,12 @@ interface Step extends Disposable {
   /** int32 [rows] */
   ids: Tensor
   tensors: readonly Tensor[]
+}
+
+/** What a token came to: logits, or what the likeliest tokens are and how to read the logits beside them. */
+interface Advanced {
+  result: Float32Array
+  beside(): Float32Array
 }
 
 /** Places by which a cache grows at least. */
@@ -36,7 +45,7 @@ export class KeyValueCache {
   #layers: LayerCache[] = []
   #length = 0
   #capacity = 0
-  #recorded: { work: RecordedWork; step: Step } | null = null
+  #recorded: { work: RecordedWork; step: Step; temperature: number | null } | null = null
 
   /** @param limit places at most */
   constructor(model: Model, limit: number, changes: Changes) {
@@ -70,35 +79,64 @@ export class KeyValueCache {
 
   /** Computes one more token of each row; logits [rows * vocabulary] after them. */
   next(ids: readonly number[]): Float32Array {
-    if (this.#length === this.#capacity) this.#grow()
-    const extras = backendExtras()
-    const scores = extras.recordWork ? this.#again(ids, extras.recordWork) : extras.atOnce(() => this.#once(ids))
-    this.#length++
-    return scores
+    return this.#advance(ids, null).result
   }
 
-  #once(ids: readonly number[]): Float32Array {
-    using step = this.#makeStep(ids)
-    const scores = this.#step(step)
-    const values = scores.dataSync() as Float32Array
-    scores.dispose()
-    return values
+  /**
+   * Computes one more token of each row; of each, what the token after it can be picked by at that temperature. A back end that
+   * finds the likeliest tokens itself is not asked for all logits.
+   */
+  nextToPick(ids: readonly number[], temperature: number): NextScores[] {
+    const { vocabularySize } = this.#model.config
+    if (!backendExtras().recordWork || !ranksTokens(vocabularySize, temperature))
+      return rowsOf(this.next(ids), vocabularySize)
+    const { result, beside } = this.#advance(ids, temperature)
+    const words = result.length / ids.length
+    let all: NextScores[] | null = null
+    return ids.map((_, row) => ({
+      likeliest: readLikeliest(result.subarray(row * words, (row + 1) * words)),
+      all: () => (all ??= rowsOf(beside(), vocabularySize))[row]!.all(),
+    }))
+  }
+
+  /** @param temperature at which a token will be picked, where the likeliest are to be found; null gives logits */
+  #advance(ids: readonly number[], temperature: number | null): Advanced {
+    if (this.#length === this.#capacity) this.#grow()
+    const { recordWork } = backendExtras()
+    const advanced = recordWork ? this.#again(ids, temperature, recordWork) : this.#atOnce(ids)
+    this.#length++
+    return advanced
+  }
+
+  #atOnce(ids: readonly number[]): Advanced {
+    const result = backendExtras().atOnce(() => {
+      using step = this.#makeStep(ids)
+      const scores = this.#step(step)
+      const values = scores.dataSync() as Float32Array
+      scores.dispose()
+      return values
+    })
+    return { result, beside: () => result }
   }
 
   /** One token of each row is the same work as the one before, with other values. */
-  #again(ids: readonly number[], recordWork: RecordWork): Float32Array {
+  #again(ids: readonly number[], temperature: number | null, recordWork: RecordWork): Advanced {
     const step = this.#makeStep(ids)
-    if (this.#recorded) {
-      const scores = this.#recorded.work.again(step.tensors.map((tensor) => tensor.dataSync() as StepValues))
-      if (scores) {
+    if (this.#recorded?.temperature === temperature) {
+      const { work } = this.#recorded
+      const result = work.again(step.tensors.map((tensor) => tensor.dataSync() as StepValues))
+      if (result) {
         step[Symbol.dispose]()
-        return scores
+        return { result, beside: work.readBeside }
       }
     }
     this.#forgetRecorded()
-    const work = recordWork(step.tensors, () => this.#step(step))
-    this.#recorded = { work, step }
-    return work.first
+    const work = recordWork(step.tensors, () => {
+      const scores = this.#step(step)
+      return temperature === null ? { result: scores } : { result: likeliest(scores, temperature), beside: scores }
+    })
+    this.#recorded = { work, step, temperature }
+    return { result: work.first, beside: work.readBeside }
   }
 
   #forgetRecorded(): void {

@@ -1,20 +1,36 @@
+import type { Likeliest } from '../backends/likeliest.ts'
 import type { Random } from '../shared/random.ts'
+import { pickAmong } from './pick-among.ts'
+import type { Sampling } from './sampling.ts'
 
-/** How the next token is chosen. */
-export interface Sampling {
-  /** 0 takes the likeliest token; otherwise logits are divided by it before a token is drawn. */
-  temperature: number
-  /** The smallest set of likeliest tokens whose probabilities reach this is drawn from (1: all). */
-  topP: number
-  /** As many of the likeliest tokens are drawn from at most (0, or not given: all); `topP` is a share of theirs. */
-  topK?: number
+/** Scores of the tokens that may come next. */
+export interface NextScores {
+  /** Of the likeliest tokens, where the back end has found them. */
+  likeliest: Likeliest | null
+  /** Of all tokens, by id: read from a card where somebody asks, which must be before the next token is computed. */
+  all(): Float32Array
 }
 
+/** Rows of logits [rows * vocabulary], each to pick from. */
+export const rowsOf = (logits: Float32Array, vocabulary: number): NextScores[] =>
+  Array.from({ length: logits.length / vocabulary }, (_, row) => ({
+    likeliest: null,
+    all: () => logits.subarray(row * vocabulary, (row + 1) * vocabulary),
+  }))
+
 /** The next id: the likeliest, or drawn from the nucleus (Holtzman et al., arXiv 1904.09751). */
-export function pick(
-  scores: Float32Array,
-  { temperature, topP, topK = 0, random }: Sampling & { random: Random },
-): number {
+export const pick = (scores: Float32Array, settings: Sampling & { random: Random }): number =>
+  pickNext({ likeliest: null, all: () => scores }, settings)
+
+/** The same, by the scores of the likeliest tokens alone where these decide it: the id is the same then too. */
+export function pickNext(next: NextScores, settings: Sampling & { random: Random }): number {
+  const point = settings.temperature === 0 ? 0 : settings.random.uniform()
+  const picked = next.likeliest && pickAmong(next.likeliest, settings, point)
+  return picked ?? pickByAll(next.all(), settings, point)
+}
+
+/** @param at where in the weight of what is drawn from, from 0 up to 1, the drawn token is */
+function pickByAll(scores: Float32Array, { temperature, topP, topK = 0 }: Sampling, at: number): number {
   let best = 0
   for (let id = 1; id < scores.length; id++) if (scores[id]! > scores[best]!) best = id
   if (temperature === 0) return best
@@ -26,7 +42,7 @@ export function pick(
   let [size, nucleus] = [count, total]
   if (topP < 1)
     for (size = 0, nucleus = 0; size < count && nucleus < topP * total; size++) nucleus += ranking.weightAt(size)
-  let point = random.uniform() * nucleus
+  let point = at * nucleus
   for (let place = 0; place < size; place++) {
     point -= ranking.weightAt(place)
     if (point < 0) return ranking.idAt(place)

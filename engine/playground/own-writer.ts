@@ -92,7 +92,7 @@ export class OwnWriter implements Writer {
         onToken: (id, scores) =>
           stream.token(
             id,
-            alternatives === undefined ? {} : text.facts(logProbabilities(scores, id, alternatives), stream),
+            alternatives === undefined ? {} : text.facts(logProbabilities(scores(), id, alternatives), stream),
           ),
         isOver: () => stream.stopped,
       },

@@ -14,6 +14,7 @@ export const quickFiles = [
   'test/unit/models/llama.test.ts',
   'test/unit/evaluation/batch-generation.test.ts',
   'test/gpu/generation.ts',
+  'test/gpu/likeliest.ts',
   'test/gpu/updates.ts',
   'test/gpu/card.ts',
   'test/gpu/runs.ts',

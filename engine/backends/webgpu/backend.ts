@@ -21,6 +21,8 @@ export type CardBackend = Omit<PackageBackend, keyof Internals> &
     readonly card: Card
     /** Dispatches that were recorded so far. */
     dispatches: number
+    /** Bytes that the host has read so far. */
+    bytesRead: number
     /** Whether what is recorded shall be sent in one piece, at its end. */
     isRecordingWork: boolean
     flush(): void
@@ -42,6 +44,7 @@ export function createBackend(card: Card, load: NodeJS.Require): CardBackend {
   class NodeBackend extends WebGPUBackend {
     readonly card = card
     dispatches = 0
+    bytesRead = 0
     isRecordingWork = false
 
     /** Reads a tensor without returning to the event loop. */
@@ -98,6 +101,7 @@ export function readBuffer(backend: CardBackend, buffer: GPUBuffer): ArrayBuffer
   backend.commandEncoder!.copyBufferToBuffer(buffer, 0, staging, 0, buffer.size)
   backend.submitQueue()
   backend.card.mapNow(staging)
+  backend.bytesRead += buffer.size
   const bytes = staging.getMappedRange().slice(0)
   staging.unmap()
   backend.bufferManager.releaseBuffer(staging)

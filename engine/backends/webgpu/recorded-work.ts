@@ -1,5 +1,5 @@
 import { type Tensor, tf } from '../../tensor/tf.ts'
-import type { RecordedWork, StepValues } from '../extras.ts'
+import type { RecordedWork, StepValues, WorkResult } from '../extras.ts'
 import { bufferOf, type CardBackend, readBuffer } from './backend.ts'
 import { weightsOf } from './weights.ts'
 
@@ -22,7 +22,7 @@ const sendsAfter = 'WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE'
  * @param inputs tensors whose values are other ones the next time; the caller keeps them. What else the work reads must stay as
  *   it is, and its shapes may not depend on the values of the inputs
  */
-export function recordWork(backend: CardBackend, inputs: readonly Tensor[], work: () => Tensor): RecordedWork {
+export function recordWork(backend: CardBackend, inputs: readonly Tensor[], work: () => WorkResult): RecordedWork {
   const store = weightsOf(backend)
   const targets = inputs.map((input) => bufferOf(backend, input))
   backend.flush()
@@ -31,13 +31,14 @@ export function recordWork(backend: CardBackend, inputs: readonly Tensor[], work
   const sent = tf.env().getNumber(sendsAfter)
   tf.env().set(sendsAfter, never)
   backend.isRecordingWork = true
-  let result
+  let made
   try {
-    result = work()
+    made = work()
   } finally {
     backend.isRecordingWork = false
     tf.env().set(sendsAfter, sent)
   }
+  const { result, beside = result } = made
   const output = bufferOf(backend, result)
   // Where weights had to make room for others, what was recorded reads buffers that are gone.
   const isWhole = recorder.isWhole() && store.taken === taken
@@ -51,9 +52,11 @@ export function recordWork(backend: CardBackend, inputs: readonly Tensor[], work
       for (const [i, buffer] of targets.entries()) write(backend.device, buffer, values[i]!)
       return new Float32Array(recorder.again(output))
     },
+    readBeside: () => new Float32Array(readBuffer(backend, bufferOf(backend, beside))),
     dispose() {
       kept?.release()
       result.dispose()
+      if (beside !== result) beside.dispose()
     },
   }
 }

@@ -10,6 +10,7 @@ import { registerDistilLoss } from './distil-loss.ts'
 import { registerHeadLoss } from './head-loss.ts'
 import { registerImportance } from './importance.ts'
 import { registerLayerNorm } from './layer-norm.ts'
+import { registerLikeliest } from './likeliest.ts'
 import { registerLora } from './lora.ts'
 import { registerFrozenLinear } from './product.ts'
 import { registerRmsNorm } from './rms-norm.ts'
@@ -29,6 +30,7 @@ export function registerOurKernels(): void {
   registerCaches()
   registerCrossEntropy()
   registerHeadLoss()
+  registerLikeliest()
   registerDistilLoss()
   registerSumsOfSquares()
   registerAdamW()
