@@ -15,6 +15,7 @@ export const quickFiles = [
   'test/unit/evaluation/batch-generation.test.ts',
   'test/gpu/generation.ts',
   'test/gpu/likeliest.ts',
+  'test/gpu/split-product.ts',
   'test/gpu/updates.ts',
   'test/gpu/card.ts',
   'test/gpu/runs.ts',

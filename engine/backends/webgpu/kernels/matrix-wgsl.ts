@@ -1,5 +1,5 @@
 import { packedMultiple } from './pack-rows.ts'
-import { finishRows, type MatrixArithmetic, type ProductPlan } from './product-plan.ts'
+import { depthOf, finishRows, type MatrixArithmetic, type ProductPlan } from './product-plan.ts'
 import { count } from './shared-bindings.ts'
 
 /** Rows and columns of y that a workgroup has, the depth that it stages at once, and how its subgroups divide the tile. */
@@ -84,15 +84,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let mine = lane / ${subgroup}u;
   let my_row = mine / ${tile.across}u * ${subRows}u;
   let my_column = mine % ${tile.across}u * ${subColumns}u;
-  let depth_count = ${plan.transposed ? 'params.rows' : 'params.columns'};
+  ${depthOf(plan, plan.transposed ? 'params.rows' : 'params.columns')}
   let covered = (depth_count + ${together - 1}u) / ${together}u * ${together}u;
   let offset = ${plan.transposed ? 'params.start / 8u' : '0u'};
   ${left.before}
   ${right.before}
   ${lines(tile.ahead, (set) => `${left.variables(set)} ${right.variables(set)}`)}
   ${each((i, j) => `var sum${i}_${j}: subgroup_matrix_result<f32, ${n}, ${m}>;`)}
-  ${lines(tile.ahead, (set) => fetch(set, `${set * tile.depth}u`))}
-  for (var first = 0u; first < depth_count; first += ${together}u) {
+  ${lines(tile.ahead, (set) => fetch(set, `depth_first + ${set * tile.depth}u`))}
+  for (var first = depth_first; first < depth_count; first += ${together}u) {
     ${lines(
       tile.ahead,
       (set) => `

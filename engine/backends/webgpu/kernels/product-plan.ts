@@ -30,7 +30,18 @@ export interface ProductPlan<Kind extends Arithmetic | SingleRow = Arithmetic | 
   alignedX: boolean
   /** Multiplies what is added by keep [m, n]. */
   keep: boolean
+  /** A workgroup sums over a piece of the depth alone, and leaves that to be added up: see `piecesOf`. */
+  split: boolean
 }
+
+/** Where in the depth a workgroup begins, and where it ends: pieces are whole numbers of tiles. */
+export const depthOf = ({ split }: ProductPlan, depth: string): string =>
+  split
+    ? `piece = group.z;
+  let depth_first = group.z * params.depth;
+  let depth_count = min(${depth}, depth_first + params.depth);`
+    : `let depth_first = 0u;
+  let depth_count = ${depth};`
 
 /** Whether x comes in packed rows of 16-bit floats: see `packRows`. */
 export const takesPackedRows = ({ arithmetic }: Pick<ProductPlan, 'arithmetic'>): boolean =>
@@ -45,7 +56,7 @@ export const finishRows = (column: string, rows: readonly { row: string; sum: st
     let target_column = column_of(${column});
     if (target_column.inside) {
       ${rows.map((_, i) => `var more${i} = 0.0;`).join(' ')}
-      for (var first = 0u; first < params.rank; first += 4u) {
+      for (var first = 0u; first < adapter_rank(); first += 4u) {
         let factors = adapter_factors(target_column.place, first);
         ${rows.map(({ row }, i) => `more${i} += dot(adapter_low(${row}, first), factors);`).join('\n        ')}
       }

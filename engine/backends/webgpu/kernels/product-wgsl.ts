@@ -39,7 +39,8 @@ const typeOf = (name: string, plan: ProductPlan): string => {
 
 /**
  * y [m, n] (+)= x [m, k] times a part of a weight. Not transposed, the part's rows are columns n of y from `start`;
- * transposed, they are columns of x from `start`.
+ * transposed, they are columns of x from `start`. Where it is split, y is [pieces, m, n], and the adapter's share is in the
+ * first piece.
  */
 export function productCode(plan: ProductPlan): string {
   const { arithmetic, form, transposed } = plan
@@ -62,6 +63,8 @@ ${declarations(
     ['low_offset', 'u32'],
     ['accumulate', 'u32'],
     ['boost', 'f32'],
+    // Of a piece, where there are several.
+    ['depth', 'u32'],
   ],
 )}
 ${eightReader(form, takesPackedRows(plan) ? '16 bits' : '32 bits', transposed)}
@@ -110,13 +113,15 @@ function mainOf(plan: ProductPlan): string {
  * are filled up with zeros to whole vectors, times low_rank [n, rank], or [rank, n] where the product is transposed.
  */
 function finish(plan: ProductPlan): string {
-  const { form, transposed, keep } = plan
+  const { form, transposed, keep, split } = plan
   const scale = form !== 'int8' ? '1.0' : transposed ? '1.0 / params.boost' : 'scales[place]'
   const factor = (r: number) => {
     const row = `min(first + ${r}u, params.rank - 1u)`
     return transposed ? `low_rank[${row} * params.n + place]` : `low_rank[place * params.rank + ${row}]`
   }
   return `
+${split ? 'var<private> piece: u32;' : ''}
+fn adapter_rank() -> u32 { return ${split ? 'select(0u, params.rank, piece == 0u)' : 'params.rank'}; }
 struct Column { inside: bool, place: u32, scale: f32 }
 fn column_of(column: u32) -> Column {
   let place = ${transposed ? 'column' : 'params.start + column'};
@@ -134,7 +139,6 @@ fn finish(row: u32, column: Column, sum: f32, more: f32) {
   if (row >= params.m) { return; }
   let index = row * params.n + column.place;
   var value = sum * column.scale${takesPackedRows(plan) ? ' / row_scales[row]' : ''} + more${keep ? ' * keep[index]' : ''};
-  if (params.accumulate == 1u) { value += y[index]; }
-  y[index] = value;
+  ${split ? 'y[piece * params.m * params.n + index] = value;' : 'if (params.accumulate == 1u) { value += y[index]; }\n  y[index] = value;'}
 }`
 }

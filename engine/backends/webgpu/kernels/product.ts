@@ -8,6 +8,7 @@ import { matrixTile } from './matrix-wgsl.ts'
 import { disposePacked, type PackedRows, packRows } from './pack-rows.ts'
 import { type Arithmetic, type ProductPlan, takesPackedRows } from './product-plan.ts'
 import { productCode, productReads } from './product-wgsl.ts'
+import { addPieces, piecesOf } from './split-product.ts'
 import { singleRow } from './single-row-wgsl.ts'
 import { tile } from './tiled-wgsl.ts'
 
@@ -46,16 +47,22 @@ export function product(
   const m = sizeOf(x.shape) / width
   const y = into ?? output(backend, [m, n])
   const { parts, stride, scales, boost } = weightsOf(backend).get(weight)
-  const plan: ProductPlan = {
+  const whole: ProductPlan = {
     arithmetic: m === 1 && !transposed ? { kind: 'single row' } : wanted,
     form: weight.form,
     transposed,
     alignedX: width % 8 === 0,
     keep: lowRank?.keep !== undefined,
+    split: false,
   }
-  const made = takesPackedRows(plan) && !packed ? packRows(backend, x, m, width) : null
-  const rows = takesPackedRows(plan) ? (packed ?? made) : null
+  const made = takesPackedRows(whole) && !packed ? packRows(backend, x, m, width) : null
+  const rows = takesPackedRows(whole) ? (packed ?? made) : null
   for (const [index, part] of parts.entries()) {
+    const groups = groupsOf(whole, m, transposed ? n : part.rows)
+    const { pieces, depth } = transposed ? piecesOf(groups[0] * groups[1]!, part.rows) : onePiece
+    const plan = { ...whole, split: pieces > 1 }
+    const sums = pieces > 1 ? output(backend, [pieces, m, n]) : y
+    const accumulate = into !== undefined || (transposed && index > 0)
     // Parts of a transposed product add up: the adapter's share is added once.
     const adapted = !transposed || index === 0 ? lowRank : undefined
     const named: Record<string, Binding | null | undefined> = {
@@ -71,7 +78,7 @@ export function product(
     dispatch(
       backend,
       { key: `product ${JSON.stringify(plan)}`, code: () => productCode(plan) },
-      [...productReads(plan).map((name) => named[name]!), y],
+      [...productReads(plan).map((name) => named[name]!), sums],
       [
         m,
         n,
@@ -82,15 +89,21 @@ export function product(
         part.rows,
         adapted?.rank ?? 0,
         lowRank?.offset ?? 0,
-        into !== undefined || (transposed && index > 0) ? 1 : 0,
+        accumulate ? 1 : 0,
         { float: boost },
+        depth,
       ],
-      groupsOf(plan, m, transposed ? n : part.rows),
+      pieces > 1 ? [groups[0], groups[1], pieces] : groups,
     )
+    if (pieces === 1) continue
+    addPieces(backend, sums, y, accumulate)
+    backend.disposeData(sums.dataId)
   }
   if (made) disposePacked(backend, made)
   return y
 }
+
+const onePiece = { pieces: 1, depth: 0 }
 
 /** Rows of y go first: see `matrixMain`. */
 function groupsOf({ arithmetic }: ProductPlan, rows: number, columns: number): Groups {

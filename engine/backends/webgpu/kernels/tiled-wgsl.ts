@@ -1,4 +1,4 @@
-import { finishRows, type ProductPlan, takesPackedRows } from './product-plan.ts'
+import { depthOf, finishRows, type ProductPlan, takesPackedRows } from './product-plan.ts'
 import { count } from './shared-bindings.ts'
 
 /** Rows and columns of y that a workgroup of 256 lanes has, and the depth that it stages at once. */
@@ -30,10 +30,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let first_column = group.y * ${tile.columns}u;
   let tx = lane % 16u;
   let ty = lane / 16u;
-  let depth_count = ${plan.transposed ? 'params.rows' : 'params.columns'};
+  ${depthOf(plan, plan.transposed ? 'params.rows' : 'params.columns')}
   let offset = ${plan.transposed ? 'params.start' : '0u'};
   ${lines(perLane, (i) => `var sum${i} = vec4<f32>(0.0);`)}
-  for (var first = 0u; first < depth_count; first += ${tile.depth}u) {
+  for (var first = depth_first; first < depth_count; first += ${tile.depth}u) {
     {
       let row = lane / ${parts}u;
       let part = lane % ${parts}u;
