@@ -30,8 +30,10 @@ test('a word is a path or a part of one, and must mean a file', () => {
 
 test('files that take long are started first, others in their order', () => {
   const ordered = longestFirst(chooseTests([]).tests)
-  assert.equal(ordered[0], 'test/gpu/swiftshader.test.ts')
-  assert.match(ordered[1]!, /^test\/e2e\//)
+  const onCards = ordered.filter((file) => file.startsWith('test/gpu/'))
+  assert.ok(onCards.includes('test/gpu/swiftshader.test.ts'))
+  assert.deepEqual(ordered.slice(0, onCards.length), onCards)
+  assert.match(ordered[onCards.length]!, /^test\/e2e\//)
   const units = ['test/conformance/unary.test.ts', 'test/unit/data/rows.test.ts', 'test/unit/pruning/masks.test.ts']
   assert.deepEqual(longestFirst([...units, 'test/e2e/sweep.test.ts']), ['test/e2e/sweep.test.ts', ...units])
 })
