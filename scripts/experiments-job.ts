@@ -25,7 +25,7 @@ export const experimentFlags = (args: string[]) =>
       windows: { type: 'string' },
       limit: { type: 'string', default: '20' },
       out: { type: 'string' },
-      steps: { type: 'string', default: '100' },
+      steps: { type: 'string' },
       seeds: { type: 'string', default: '3' },
       parallel: { type: 'string', default: String(availableParallelism()) },
       settings: { type: 'boolean', default: false },
@@ -53,7 +53,7 @@ function criteriaJob(values: ReturnType<typeof experimentFlags>): SweepJob {
     base: {
       data: values.data ?? [join(sample, 'train.jsonl')],
       ...(values.documents === undefined ? {} : { maxDocuments: Number(values.documents) }),
-      steps: Number(values.steps),
+      steps: Number(values.steps ?? 100),
       ratioOf: 'parameters',
       batchSize: 8,
       sequenceLength: 64,

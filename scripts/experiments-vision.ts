@@ -12,7 +12,7 @@ interface Flags {
   checkpoint?: string | undefined
   data?: string[] | undefined
   out?: string | undefined
-  steps: string
+  steps?: string | undefined
   seeds: string
   parallel: string
 }
@@ -29,14 +29,16 @@ export function visionJob(values: Flags): SweepJob {
     keepCheckpoints: false,
     base: {
       data: [data],
-      steps: Number(values.steps),
+      // Of as many pictures many small steps, some of them after the last removal, heal more than few large ones.
+      steps: Number(values.steps ?? 400),
+      batchSize: 16,
+      frequency: 10,
+      pruneCooldown: 0.4,
       ratioOf: 'parameters',
-      batchSize: 64,
-      frequency: 5,
       rank: 16,
       alpha: 32,
       dropout: 0,
-      learningRate: 2e-3,
+      learningRate: 1e-3,
       augmentation: 'flip',
       saveEvery: 50,
       evaluation: { images: resolve(data) },
