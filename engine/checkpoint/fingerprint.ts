@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { z } from 'zod'
 import { readSmallFile } from '../shared/files.ts'
-import { keyOfMeasurement, measuredOnce } from '../shared/measured.ts'
 import { openFileHandle } from '../shared/open-file.ts'
 import { explained } from '../shared/system-errors.ts'
 import { hashFile } from './hash.ts'
+import { rememberedHash } from './known-hash.ts'
 
 const blockBytes = 2 ** 20
 /** Blocks that are read of a large file, the first and the last among them. */
@@ -55,7 +54,7 @@ const shortHash = (hash: string): string => hash.slice(0, 32)
  * @param stamp paths, sizes, times and numbers of files: it is compared on this computer alone
  */
 export const keptFingerprint = (stamp: unknown, take: () => Promise<string>): Promise<string> =>
-  measuredOnce('content-hashes.json', z.string(), keyOfMeasurement(['fingerprint', 1, stamp]), take)
+  rememberedHash(['fingerprint', 1, stamp], take)
 
 async function sampled(file: string, signal: AbortSignal, onRead: (bytes: number) => void): Promise<string> {
   await using handle = await openFileHandle(file)

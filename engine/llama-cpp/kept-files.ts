@@ -4,11 +4,11 @@ import { readdir } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { isGgufFile } from '../checkpoint/gguf/file.ts'
-import { hashFile, hashFolder, stampOfFolder } from '../checkpoint/hash.ts'
+import { hashFile } from '../checkpoint/hash.ts'
+import { knownHash } from '../checkpoint/known-hash.ts'
 import { type KeptFiles, proofSchema } from '../contract/index.ts'
 import { cacheFolder } from '../shared/cache-folder.ts'
 import { readJson, writeJson } from '../shared/files.ts'
-import { keyOfMeasurement, measuredOnce } from '../shared/measured.ts'
 import { sum } from '../shared/sum.ts'
 import { version } from '../shared/version.ts'
 import type { WorkControl } from '../shared/work-control.ts'
@@ -35,10 +35,7 @@ const noteOf = (key: string): string => join(keptFolder(), `${key}.json`)
  * they lie. All of them are read once; as long as their files do not change that is remembered.
  */
 export async function keyOf(checkpoint: string, type: string, control: WorkControl): Promise<string> {
-  const stamp = keyOfMeasurement([await stampOfFolder(checkpoint)])
-  const content = await measuredOnce('content-hashes.json', z.string(), stamp, async () => {
-    return (await hashFolder({ folder: checkpoint }, control)).hash
-  })
+  const content = await knownHash({ folder: checkpoint }, control)
   const hash = createHash('sha256').update(
     JSON.stringify([version, content, await textsOf(checkpoint, control.signal)]),
   )

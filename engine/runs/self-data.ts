@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { hashFile, hashFolder } from '../checkpoint/hash.ts'
+import { hashFile } from '../checkpoint/hash.ts'
+import { knownHash } from '../checkpoint/known-hash.ts'
 import type { FinetuneJob, JobContext, PruneJob } from '../contract/index.ts'
 import { readPrompts, type SelfPrompt } from '../data/self-data.ts'
 import { batchedPrompts } from '../evaluation/batched-prompts.ts'
@@ -175,7 +176,7 @@ async function keyOf(
   { emit, signal }: Pick<JobContext, 'emit' | 'signal'>,
 ): Promise<string> {
   const reading = new StageProgress('reading weights', emit)
-  const { hash } = await hashFolder(checkpoint, { signal, progress: (done, total) => reading.report(done, total) })
+  const hash = await knownHash(checkpoint, { signal, progress: (done, total) => reading.report(done, total) })
   const ofTokenizer = tokenizerFileNames.map((name) => join(checkpoint.folder, name))
   const files = [...ofTokenizer.filter((file) => existsSync(file)), ...job.data]
   const hashes: string[] = []

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { hashFolder } from '../checkpoint/hash.ts'
+import { knownHash } from '../checkpoint/known-hash.ts'
 import type { FinetuneJob, JobContext, PruneJob } from '../contract/index.ts'
 import { readPreprocessing } from '../data/images/preprocessing.ts'
 import { type Checkpoint, openCheckpoint } from '../models/checkpoint.ts'
@@ -61,7 +61,7 @@ async function cacheOf(
   { emit, signal }: Pick<JobContext, 'emit' | 'signal'>,
 ): Promise<TopCacheFolder> {
   const reading = new StageProgress('reading weights', emit)
-  const { hash } = await hashFolder(teacher, { signal, progress: (done, total) => reading.report(done, total) })
+  const hash = await knownHash(teacher, { signal, progress: (done, total) => reading.report(done, total) })
   const key = createHash('sha256').update(JSON.stringify([1, hash, k, distilTemperature, int8]))
   const folder = join(cacheFolder(), 'teachers', key.digest('hex').slice(0, 32))
   const warn = (message: string) => emit({ type: 'warning', message })

@@ -8,6 +8,9 @@ import { readJson, writeJson } from './files.ts'
 export const keyOfMeasurement = (what: unknown): string =>
   createHash('sha256').update(JSON.stringify(what)).digest('hex').slice(0, 16)
 
+/** What is measured of files comes anew with each of them: older measurements make room, or the file could not be read one day. */
+const mostKept = 10_000
+
 /**
  * What was measured under a key before, or a new measurement, which is kept for later runs.
  *
@@ -26,7 +29,8 @@ export async function measuredOnce<Value>(
   if (known !== undefined) return known
   const measured = await measure()
   try {
-    writeJson(file, { ...kept(), [key]: measured })
+    const others = Object.entries(kept()).slice(1 - mostKept)
+    writeJson(file, Object.fromEntries([...others, [key, measured]]))
   } catch {
     // If the folder cannot be written, the next run measures again.
   }
