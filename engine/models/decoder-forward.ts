@@ -40,9 +40,10 @@ export function decoderBlock(
 ): Tensor {
   const norm = (y: Tensor, name: string) => rmsNorm(y, layer.norms[name]!, config.normEpsilon)
   const branch = (y: Tensor, name: string) => (config.branchNorms ? norm(y, name) : y)
-  const heads = attentionBranch(norm(x, 'attention'), layer, config, pass as DecoderPass, extras)
+  // What attention computed with is freed before the feed-forward layer takes its place, unless gradients need it.
+  const heads = tf.tidy(() => attentionBranch(norm(x, 'attention'), layer, config, pass as DecoderPass, extras))
   const attended = tf.add(x, branch(heads, 'afterAttention'))
-  const channels = feedForwardBranch(norm(attended, 'feedForward'), layer, config, extras)
+  const channels = tf.tidy(() => feedForwardBranch(norm(attended, 'feedForward'), layer, config, extras))
   return tf.add(attended, branch(channels, 'afterFeedForward'))
 }
 
