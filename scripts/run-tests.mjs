@@ -2,13 +2,10 @@
 // other programs most of the time: `node --test` sorts them, and leaves a core idle. Words that begin with a dash go to every
 // file's process.
 import { createWriteStream } from 'node:fs'
-import { availableParallelism, setPriority } from 'node:os'
+import { availableParallelism } from 'node:os'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import testResults from './test-results.mjs'
-
-// The specs of the app, which run beside these, wait ten seconds for a page as a person would: processors are theirs first.
-setPriority(10)
 
 const words = process.argv.slice(2)
 const stop = new AbortController()
