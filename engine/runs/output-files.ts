@@ -1,5 +1,5 @@
 // The files that an evaluation writes where its settings say, beside what a run folder keeps: where they may lie.
-import { accessSync, constants, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import type { EvaluateJob, EvaluationSettings, PruneJob } from '../contract/index.ts'
 import { taskOfSamples } from '../evaluation/lm-eval/samples.ts'
@@ -49,7 +49,7 @@ export async function outputProblems(job: EvaluatingJob): Promise<SecateurError[
       throw badSetting('lm-eval-json', `${lmEvalJson} is the file of the predictions too: name another one`)
     if (dirname(rows) === dirname(results) && isSamplesOf(job.evaluation!, results, basename(rows)))
       throw badSetting('predictions', `${predictions} takes the rows of --lm-eval-json: name another file`)
-    for (const name of readdirSync(dirname(results)))
+    for (const name of existsSync(dirname(results)) ? readdirSync(dirname(results)) : [])
       if (isSamplesOf(job.evaluation!, results, name)) {
         const samples = join(dirname(resolve(lmEvalJson)), name)
         if (!replaces(samples)) refuseExistingFile(samples)
@@ -91,7 +91,10 @@ function isSamplesOf({ tasks }: EvaluationSettings, results: string, name: strin
 
 function checkOutput(setting: string, path: string, job: EvaluatingJob, replaces: (path: string) => boolean): void {
   const folder = dirname(resolve(path))
-  if (!isWritableFolder(folder)) throw badSetting(setting, `${folder} is no folder that this user may write to`)
+  // The run makes its own folder.
+  const isMade = job.out !== undefined && placeOf(folder) === placeOf(job.out) && !existsSync(job.out)
+  if (!isMade && !isWritableFolder(folder))
+    throw badSetting(setting, `${folder} is no folder that this user may write to`)
   refuseSpecial(path)
   const place = placeOf(path)
   for (const { read, what } of inputsOf(job)) {

@@ -162,12 +162,12 @@ test('files that were written for llama.cpp are counted and removed in the setti
 }) => {
   await go(page, '#/settings')
   const kept = page.getByRole('region', { name: 'Files for llama.cpp' })
-  await expect(kept.getByRole('status')).toHaveText(/\d files?, .* in .*llama-cpp|None is kept/)
+  await expect(kept.getByRole('status').first()).toHaveText(/\d files?, .* in .*llama-cpp|None is kept/)
   const remove = kept.getByRole('button', { name: 'Remove the files' })
   if (await remove.isEnabled()) {
     expect(await faultsInBothThemes(page, shell)).toEqual([])
     await remove.click()
   }
-  await expect(kept.getByRole('status')).toHaveText('None is kept.')
+  await expect(kept.getByRole('status').first()).toHaveText('None is kept.')
   await expect(remove).toBeDisabled()
 })

@@ -156,6 +156,11 @@ describe('a file that an evaluation is to write', () => {
     await refused(inRun('run.json'), /run\.json is where the run in .* keeps something of its own/)
     await refused(jobWith({ predictions: at('fresh') }, { out: at('fresh') }), /fresh is the folder of the run/)
     await run(inRun('rows.jsonl'))
+    // The folder of a run is made by it.
+    const made = { predictions: at('made/rows.jsonl'), lmEvalJson: at('made/results_1.json') }
+    await run(jobWith(made, { out: at('made') }))
+    assert.equal(readFileSync(at('made/rows.jsonl'), 'utf8').trim().split('\n').length, 3)
+    await refused(jobWith({ predictions: at('made-not/deeper/rows.jsonl') }, { out: at('made-not') }), /is no folder/)
   })
 
   test('is refused among the pictures that are scored', async () => {
