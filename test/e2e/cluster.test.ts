@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
@@ -432,7 +441,9 @@ suite('on a cluster', { skip, concurrency: true }, () => {
         const report = await app.ask('clusters.try', { cluster: clusterSchema.parse(settings) })
         assert.deepEqual(report.partitions.toSorted(), ['app', 'far', 'main', 'parts'])
         // What is chosen here has another path there.
-        const map = { [join(root, 'resources')]: `${root}/resources/../resources` }
+        const resources = join(folder, 'resources-there')
+        symlinkSync(join(root, 'resources'), resources)
+        const map = { [join(root, 'resources')]: resources }
         const job = { kind: 'sweep', checkpoint: sample('model'), base: short, values, cluster: { ...settings, map } }
         const { id, folder: copy } = await app.ask('runs.create', { name: 'From afar', job })
         const begun = await haltedAfterStep(join(remote, 'from-afar', run(0)))
@@ -447,7 +458,7 @@ suite('on a cluster', { skip, concurrency: true }, () => {
           return one.state === 'running' && one
         })
         assert.equal(entered.checkpointId, (await app.ask('runs.get', { id })).checkpointId)
-        assert.ok('checkpoint' in entered.job && entered.job.checkpoint.includes('resources/../resources'))
+        assert.ok('checkpoint' in entered.job && entered.job.checkpoint.startsWith(resources))
         await app.ask('runs.cancel', { id })
         process.kill(begun, 'SIGCONT')
         await app.until(id, ({ state }) => state === 'cancelled')
