@@ -25,7 +25,8 @@ test('an empty library shows the way to a run, and fills in a first one with the
   await expect(page.getByRole('list', { name: 'From a model to a run' })).toContainText(/Model.*Data.*Run/s)
   expect(await faultsInBothThemes(page, shell)).toEqual([])
   await pressOn(page, page.getByRole('button', { name: 'Try the sample' }))
-  await expect(page.getByRole('heading', { level: 1, name: 'New run' })).toBeVisible()
+  // A checkpoint and its files are read before, while every other test starts.
+  await expect(page.getByRole('heading', { level: 1, name: 'New run' })).toBeVisible({ timeout: 30_000 })
   const main = page.getByRole('main')
   await expect(main.getByRole('radio', { name: /^Whole pipeline/ })).toBeChecked()
   await expect(main.getByRole('combobox', { name: 'Checkpoint' })).toHaveValue(model)
