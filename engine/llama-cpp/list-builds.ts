@@ -1,5 +1,5 @@
 import type { LlamaCppBuild } from '../contract/index.ts'
-import { readable, SecateurError } from '../shared/errors.ts'
+import { refusalOf } from '../shared/errors.ts'
 import { sizeText } from '../shared/size-text.ts'
 import { cardBuilds, howToInstall } from './card-builds.ts'
 import { findCardBuilds, findLlamaCpp, type LlamaCpp, nameOf } from './installed.ts'
@@ -39,8 +39,6 @@ async function described(llama: LlamaCpp, signal: AbortSignal): Promise<LlamaCpp
     const detail = `${nameOf(llama)}, computes on ${cards.length === 0 ? 'the processor' : deviceText(cards)}${free}`
     return { build, installed: true, works: true, detail }
   } catch (caught) {
-    const error = readable(caught)
-    if (!(error instanceof SecateurError) || error.kind === 'interrupted') throw error
-    return { build, installed: true, works: false, detail: `is not used: ${error.message}` }
+    return { build, installed: true, works: false, detail: `is not used: ${refusalOf(caught).message}` }
   }
 }

@@ -3,7 +3,7 @@ import { freeDisk } from '../estimate/estimate.ts'
 import { exportMemory, proofMemory } from '../export/size.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { availableMemory } from '../shared/available-memory.ts'
-import { readable, SecateurError } from '../shared/errors.ts'
+import { refusalOf, SecateurError } from '../shared/errors.ts'
 import { bytesOfFile, exportJob, fileFor, type RunFile, typeFor, typeOfFile } from './file-for.ts'
 import { type LlamaCpp, nameOf } from './installed.ts'
 import { keptFolder, lastKnown } from './kept-files.ts'
@@ -76,9 +76,8 @@ export async function openOnLlamaCpp(
       const { ran, ...opened } = await openedOn(llama, { checkpoint, type, settings, control, file })
       return { ...opened, ran: { ...ran, ...(passed.length > 0 && { passed }) } }
     } catch (caught) {
-      const error = readable(caught)
-      const isSaid = error instanceof SecateurError && error.kind !== 'interrupted'
-      if (llama.build === 'processor' || !isSaid) throw error
+      const error = refusalOf(caught)
+      if (llama.build === 'processor') throw error
       passed.push(passedText(llama, error))
     }
   }

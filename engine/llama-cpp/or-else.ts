@@ -1,6 +1,6 @@
 import type { EngineEvent, RunnerSettings } from '../contract/index.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
-import { readable, SecateurError } from '../shared/errors.ts'
+import { refusalOf } from '../shared/errors.ts'
 import type { ChosenRunner } from './choose.ts'
 import type { OpenControl } from './open-control.ts'
 
@@ -25,9 +25,8 @@ export async function orElse<Result>(
     return await ways.onLlamaCpp(chosen)
   } catch (caught) {
     // A cache folder that cannot be written is a reason too.
-    const error = readable(caught)
-    const isSaid = error instanceof SecateurError && error.kind !== 'interrupted'
-    if (wanted !== 'auto' || !isSaid || ways.begun()) throw error
+    const error = refusalOf(caught)
+    if (wanted !== 'auto' || ways.begun()) throw error
     return await ways.onSecateur(error.message)
   }
 }

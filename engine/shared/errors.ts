@@ -76,7 +76,7 @@ export function readable(error: unknown): unknown {
 }
 
 /**
- * Why something could not be written or read that a job can do without, such as a cache.
+ * Why something could not be done that a job can do without, such as writing a cache or running on a graphics card.
  *
  * @throws every error that is no fault of a file or the system, and an interruption
  */
