@@ -71,10 +71,12 @@ export const jobEstimateSchema = estimateSchema.extend({
   secondsFrom: z.string(),
   /** What scoring would cost beside the fine-tuning by each criterion, in all (of a sweep: in its first run); null where nothing is scored. */
   scoring: z.record(criterionName, z.object({ memoryBytes: z.number(), seconds: z.number() })).nullable(),
-  /** Of a sweep: how many runs it is, and what is left by, and the time of, the smallest and the largest of them. */
+  /** Of a sweep: how many runs are to be done, and what is left by, and the time of, the smallest and the largest of them. */
   sweep: z
     .object({
       runs: z.int(),
+      /** Runs that are done already, of a sweep that goes on: their time is not counted, what they left is. */
+      finished: z.int().optional(),
       parameters: z.object({ least: z.int(), most: z.int() }),
       seconds: z.object({ least: z.number(), most: z.number() }),
     })

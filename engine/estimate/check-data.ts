@@ -3,7 +3,8 @@ import type { DataCheck, Job, JobContext, ParsedServiceParams } from '../contrac
 import { StageProgress } from '../runs/stage-progress.ts'
 import { collectProblems, failureOf, SecateurError } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
-import { expandSweep, type SweepRun } from '../sweeps/expand.ts'
+import type { SweepRun } from '../sweeps/expand.ts'
+import { runsLeft } from '../sweeps/runs-left.ts'
 import { refuseSharedOutputs } from '../sweeps/shared-outputs.ts'
 import { type CheckedFiles, type FileGroup, fileGroupsOf, problemGroup, stateOf } from './file-groups.ts'
 
@@ -15,10 +16,15 @@ const mostRemembered = 50
  * Reads all data and task files of a job as the job itself will, without a model: what becomes of the rows, and why the job
  * would be refused. What was found before of the same files is not sought again. Progress in bytes.
  *
+ * @param given.resume whether the job goes on in its folder: of a sweep, what finished runs have read is left aside
+ *
  * @throws SecateurError where the checkpoint's config or tokenizer cannot be read
  */
-export async function checkData({ job }: ParsedServiceParams<'checkData'>, control: WorkControl): Promise<DataCheck> {
-  const found = await checkGroups(groupsOf(job), control)
+export async function checkData(
+  { job, resume = false }: ParsedServiceParams<'checkData'> & Partial<Pick<JobContext, 'resume'>>,
+  control: WorkControl,
+): Promise<DataCheck> {
+  const found = await checkGroups(groupsOf(job, resume), control)
   const training = found.find(({ rows }) => rows !== null)
   const problems = new Map(found.flatMap((files) => files.problems.map((problem) => [problem.message, problem])))
   return {
@@ -31,9 +37,10 @@ export async function checkData({ job }: ParsedServiceParams<'checkData'>, contr
 }
 
 /** The files of a job by what is read of them, and what its runs would write alike. */
-function groupsOf(job: Job): FileGroup[] {
+function groupsOf(job: Job, resume: boolean): FileGroup[] {
   if (job.kind !== 'sweep') return fileGroupsOf(job)
-  const runs = expandSweep(job)
+  const runs = runsLeft(job, { resume }).left
+  if (resume) return filesOfRuns(runs)
   const shared = problemGroup('shared outputs', async () => {
     const problems: SecateurError[] = []
     await collectProblems(problems, () => refuseSharedOutputs(runs))

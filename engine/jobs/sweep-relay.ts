@@ -156,11 +156,11 @@ function workIn(folder: string, whole: JobOfTasks): RunnerWork {
 }
 
 /** What the job would need on this computer, and what its files hold. */
-async function estimate({ job }: Asked<'estimate'>, frames: FrameWriter, signal: AbortSignal): Promise<null> {
+async function estimate({ job, resume }: Asked<'estimate'>, frames: FrameWriter, signal: AbortSignal): Promise<null> {
   const { estimateAnyJob } = await import('../estimate/any-job.ts')
   const { checkData } = await import('../estimate/check-data.ts')
   const control = { signal, progress: () => {} }
-  const known = await estimateAnyJob({ job }, control)
-  await frames.send({ type: 'estimated', estimate: known, data: await checkData({ job }, control) })
+  const known = await estimateAnyJob({ job, resume }, control)
+  await frames.send({ type: 'estimated', estimate: known, data: await checkData({ job, resume }, control) })
   return null
 }

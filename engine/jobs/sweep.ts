@@ -2,15 +2,15 @@ import { mkdirSync } from 'node:fs'
 import type { EngineEvent, JobContext, ResultEvent, SweepJob } from '../contract/index.ts'
 import type { SecateurError } from '../shared/errors.ts'
 import { filesOfRuns, refuseBadFiles } from '../estimate/check-data.ts'
-import { resultIn } from '../runs/run-files.ts'
 import { expandSweep, type SweepRun } from '../sweeps/expand.ts'
+import { divided } from '../sweeps/runs-left.ts'
 import { writeReport } from '../sweeps/report.ts'
 import { refuseSharedOutputs } from '../sweeps/shared-outputs.ts'
 import { inRunFolder, type RunFolder } from '../runs/run-folder.ts'
 import type { RunnerListener, RunnerTask } from '../runners/runner.ts'
 import { runnerOf } from '../runners/runner-of.ts'
 import { type TasksState, TasksProgress } from '../runners/tasks-progress.ts'
-import { keepFailures, outcomeOf, runFolderOf, settle, type SweepFailure } from '../sweeps/sweep-folder.ts'
+import { keepFailures, outcomeOf, settle, type SweepFailure } from '../sweeps/sweep-folder.ts'
 import { type SweepWork, workOf } from '../sweeps/sweep-work.ts'
 
 /**
@@ -28,9 +28,8 @@ export async function sweep(job: SweepJob, context: JobContext): Promise<ResultE
   return await inRunFolder(job, context, async (folder) => {
     // Over ssh the files lie on the cluster, and Secateur there checks them.
     if (job.cluster?.via === undefined) {
-      const missing = runs.filter(({ name }) => resultIn(runFolderOf(folder.path, name)) === null)
       // Before anything else is written: what is refused now may be begun again without --resume.
-      await refuseBadFiles(filesOfRuns(missing), context)
+      await refuseBadFiles(filesOfRuns(divided(runs, folder.path).left), context)
     }
     const warn = (message: string) => context.emit({ type: 'log', level: 'warning', message })
     const work = workOf(job, { folder: folder.path, resume: context.resume }, runs, warn)

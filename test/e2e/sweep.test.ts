@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { cpSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { eventsOf, sample, secateur, temporaryFolder } from './secateur.ts'
+import { z } from 'zod'
+import { jobEstimateSchema } from '../../engine/contract/index.ts'
+import { eventsOf, linesOf, sample, secateur, temporaryFolder } from './secateur.ts'
 
 const folder = temporaryFolder()
 
@@ -43,6 +45,19 @@ const weightsOf = (out: string) =>
   readdirSync(join(out, 'runs'))
     .sort()
     .map((run) => readFileSync(join(out, 'runs', run, 'output/model.safetensors')))
+
+const estimate = z.object({
+  seconds: z.number(),
+  secondsFrom: z.string(),
+  sweep: jobEstimateSchema.shape.sweep.unwrap(),
+})
+
+/** What a command would need; `--estimate` is said with it. */
+async function estimateOf(args: readonly string[]): Promise<z.infer<typeof estimate>> {
+  const ran = await secateur([...args, '--estimate', '--json'])
+  assert.equal(ran.code, 0, ran.stderr)
+  return estimate.parse(linesOf(ran).at(-1))
+}
 
 /** Resolves once a file is there; the sweep has begun its first run long before the limit. */
 async function untilThere(file: () => string | undefined): Promise<void> {
@@ -140,10 +155,25 @@ test('a sweep some of whose runs fail ends with an exit code other than 0, says 
   assert.match(again.stderr, /1 run could not be done/)
 
   cpSync(sample('model'), teacher, { recursive: true })
+  const left = await estimateOf(['sweep', file, '--resume'])
+  assert.deepEqual([left.sweep.runs, left.sweep.finished], [1, 1])
+  assert.match(left.secondsFrom, /^For the 1 of 2 runs that are left; 1 is finished\. /)
+  const all = await estimateOf(['sweep', file])
+  assert.deepEqual([all.sweep.runs, all.sweep.finished], [2, undefined])
+  assert.ok(left.seconds > 0 && left.seconds < all.seconds, `${left.seconds} and ${all.seconds} s`)
+  const other = join(folder, 'failing-other.json')
+  writeFileSync(other, JSON.stringify({ ...job, base, values: {}, variants }))
+  const refused = await secateur(['sweep', other, '--estimate', '--resume'])
+  assert.equal(refused.code, 2, 'what is finished belongs to another sweep')
+  assert.match(refused.stderr, /was started with/)
+
   const mended = await secateur(['sweep', file, '--resume', '--json'])
   assert.equal(mended.code, 0, mended.stderr)
   const over = eventsOf(mended).at(-1)!
   assert.ok(over.type === 'result' && over.failedRuns === undefined && over.failed === undefined)
+  const nothing = await estimateOf(['sweep', file, '--resume'])
+  assert.deepEqual([nothing.sweep.runs, nothing.sweep.finished, nothing.seconds], [0, 2, 0])
+  assert.deepEqual(nothing.sweep.parameters, all.sweep.parameters)
 })
 
 test('files of all runs of a sweep are checked before the first begins', async () => {

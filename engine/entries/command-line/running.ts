@@ -32,7 +32,7 @@ export async function runReported(job: Job, flags: CommonFlags, reporter: Report
   const parsed = jobSchema.parse(job)
   let code = 0
   await stoppable(reporter, async (signal) => {
-    if (flags.estimate) return await reportEstimate(parsed, reporter, signal)
+    if (flags.estimate) return await reportEstimate(parsed, { resume: flags.resume ?? false, signal }, reporter)
     const context: JobContext = {
       emit: (event: EngineEvent) => reporter.event(event),
       signal,
@@ -66,14 +66,16 @@ export function failedRunsText({ failed = [], report }: Pick<ResultEvent, 'faile
 }
 
 /** Says what a job would leave, need and take, and what its files hold. @throws SecateurError where it would be refused */
-async function reportEstimate(job: Job, reporter: Reporter, signal: AbortSignal): Promise<void> {
+async function reportEstimate(job: Job, context: EstimateContext, reporter: Reporter): Promise<void> {
   const { estimate: known, data } =
-    (await estimateElsewhere(job, signal)) ?? (await estimateHere(job, reporter, signal))
+    (await estimateElsewhere(job, context)) ?? (await estimateHere(job, context, reporter))
   const criterion = job.kind === 'prune' ? job.criterion : null
   reporter.finish({ type: 'result', criterion, ...known, data })
   const [first] = data.problems
   if (first) throw new SecateurError(first.kind, data.problems.map(({ message }) => message).join('\n'))
 }
+
+type EstimateContext = Pick<JobContext, 'resume' | 'signal'>
 
 interface Estimated {
   estimate: JobEstimate
@@ -81,23 +83,23 @@ interface Estimated {
 }
 
 /** Null for what is done on this computer or on a cluster that it is part of. */
-async function estimateElsewhere(job: Job, signal: AbortSignal): Promise<Estimated | null> {
+async function estimateElsewhere(job: Job, context: EstimateContext): Promise<Estimated | null> {
   if (!isOfTasks(job) || job.cluster?.via === undefined) return null
   const { loginOf } = await import('../../runners/ssh/login.ts')
   const { estimateThere } = await import('../../runners/ssh/ask.ts')
-  return await estimateThere(job, job.cluster, loginOf(job.cluster)!, signal)
+  return await estimateThere(job, job.cluster, loginOf(job.cluster)!, context)
 }
 
-async function estimateHere(job: Job, reporter: Reporter, signal: AbortSignal): Promise<Estimated> {
+async function estimateHere(job: Job, { resume, signal }: EstimateContext, reporter: Reporter): Promise<Estimated> {
   const { estimateAnyJob } = await import('../../estimate/any-job.ts')
   const { checkData } = await import('../../estimate/check-data.ts')
   // Of a single job, only budgets of time take long: layers are measured.
   const measuring = (done: number, total: number) =>
     job.kind === 'sweep' ? undefined : reporter.event({ type: 'progress', stage: 'measuring speed', done, total })
-  const estimate = await estimateAnyJob({ job }, { signal, progress: measuring })
+  const estimate = await estimateAnyJob({ job, resume }, { signal, progress: measuring })
   const progress = (done: number, total: number) =>
     reporter.event({ type: 'progress', stage: 'checking data', done, total })
-  return { estimate, data: await checkData({ job }, { signal, progress }) }
+  return { estimate, data: await checkData({ job, resume }, { signal, progress }) }
 }
 
 /** Runs with a signal that the first Ctrl-C raises; the second one ends the process at once. */

@@ -1,4 +1,11 @@
-import type { ClusterReport, ClusterSettings, DataCheck, JobEstimate, JobOfTasks } from '../../contract/index.ts'
+import type {
+  ClusterReport,
+  ClusterSettings,
+  DataCheck,
+  JobContext,
+  JobEstimate,
+  JobOfTasks,
+} from '../../contract/index.ts'
 import { SecateurError } from '../../shared/errors.ts'
 import { ConnectionLost, Relay } from './connection.ts'
 import type { Frame } from './frames.ts'
@@ -34,18 +41,23 @@ export async function cancelThere(login: Login, note: (text: string) => void, si
   return (await ask(login, { ask: 'cancel', folder: login.remote }, hear, signal)) ?? ''
 }
 
-/** What a job would need on a login node, and what its files hold there. @throws SecateurError as `cancelThere` does */
+/**
+ * What a job would need on a login node, and what its files hold there.
+ *
+ * @param context.resume whether it goes on with what the node has of it
+ * @throws SecateurError as `cancelThere` does
+ */
 export async function estimateThere(
   job: JobOfTasks,
   cluster: ClusterSettings,
   login: Login,
-  signal: AbortSignal,
+  { resume, signal }: Pick<JobContext, 'resume' | 'signal'>,
 ): Promise<{ estimate: JobEstimate; data: DataCheck }> {
   const found: { estimate: JobEstimate; data: DataCheck }[] = []
   const hear = ({ message }: Frame) => {
     if (message.type === 'estimated') found.push(message)
   }
-  await ask(login, { ask: 'estimate', job: jobThere(job, cluster, login) }, hear, signal)
+  await ask(login, { ask: 'estimate', job: jobThere(job, cluster, login), resume }, hear, signal)
   return answered(found, login)
 }
 

@@ -49,7 +49,7 @@ export const requestSchema = z.discriminatedUnion('ask', [
     held: z.record(z.string(), heldFile),
   }),
   z.strictObject({ ask: z.literal('cancel'), folder: z.string() }),
-  z.strictObject({ ask: z.literal('estimate'), job: wholeSchema }),
+  z.strictObject({ ask: z.literal('estimate'), job: wholeSchema, resume: z.boolean() }),
   z.strictObject({ ask: z.literal('cluster') }),
 ])
 export type RelayRequest = z.input<typeof requestSchema>
