@@ -25,18 +25,18 @@ export async function evaluateInParts(job: EvaluateJob, context: JobContext): Pr
   const { out, cluster, parallel } = job
   if (out === undefined)
     throw badSetting('out', 'name a folder: the parts lie in it, and their scores are joined there')
+  const whole = { ...job, out }
+  const parts = splitEvaluation(whole, out)
+  if (parts.length === 0)
+    throw badSetting(
+      'task',
+      'name something to score: tasks, texts, pictures, speed or prompts are what parts are made of',
+    )
   // What another workstation has begun goes on here with a copy of its own.
   if (context.resume && cluster?.via !== undefined) mkdirSync(out, { recursive: true })
-  const whole = { ...job, out }
   await refuseBadOutputs(whole)
   const replaces = replacedBy(whole)
   return await inRunFolder(whole, context, async (folder) => {
-    const parts = splitEvaluation(whole, folder.path)
-    if (parts.length === 0)
-      throw badSetting(
-        'task',
-        'name something to score: tasks, texts, pictures, speed or prompts are what parts are made of',
-      )
     const missing = parts.filter((part) => !isDone(part))
     const atOnce = cluster ? (cluster.parallel ?? parts.length) : (parallel ?? 1)
     // Over ssh the files lie on the cluster, and Secateur there checks them.

@@ -271,7 +271,9 @@ test('pictures are a part, and what would be refused is refused before any part 
     assert.equal(read(path(joined)), read(path(single)))
 
   const refused = (evaluation: object) => done(jobIn(scratch(), { parallel: 2, evaluation }))
-  await assert.rejects(refused({}), /name something to score/)
+  const nothing = join(scratch(), 'nothing')
+  await assert.rejects(done(jobIn(nothing, { parallel: 2, evaluation: {} })), /name something to score/)
+  assert.ok(!existsSync(nothing), 'and no folder is made')
   await assert.rejects(refused({ images, latency: true }), /is a model of images, which reads no text/)
   await assert.rejects(done({ ...jobIn('x', { parallel: 2 }), out: undefined }), /name a folder/)
 })
