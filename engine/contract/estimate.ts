@@ -8,8 +8,8 @@ import { ggufLayout } from './export.ts'
 /** Parameters of the checkpoint that is given, and of what is left of it. */
 export const parametersSchema = z.object({ before: z.int(), after: z.int() })
 /**
- * Numbers that a run trains: those of the adapter and of a classifier that is trained, and their share of all numbers, the
- * model's and their own, as PEFT counts it.
+ * Numbers that a run trains: those of the adapter and of a classifier that is trained, and their share of all numbers of the
+ * model that is trained, its adapter's among them. A classifier counts once, and not at all where another took its place.
  */
 export const trainableSchema = z.object({ parameters: z.int(), fraction: z.number() })
 export type Trainable = z.infer<typeof trainableSchema>

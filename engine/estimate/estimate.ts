@@ -1,6 +1,7 @@
 import { existsSync, statfsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Checkpoint } from '../models/checkpoint.ts'
+import { trainableOf } from '../lora/trainable.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import type { Estimate, FinetuneJob, Placement, PruneJob } from '../contract/index.ts'
 import { exportedBytes } from '../export/size.ts'
@@ -13,7 +14,7 @@ import { removalOf } from '../pruning/removal.ts'
 import { estimateParameters, layersAfter, type TargetSettings } from '../pruning/targets.ts'
 import { stillToWrite } from './disk.ts'
 import { heldMemory } from './held-memory.ts'
-import { adapterFloats } from './memory-facts.ts'
+import { adapterParts } from './memory-facts.ts'
 import { selfDataDisk } from './self-data.ts'
 import { topCacheBytes } from './teacher.ts'
 import type { Work } from './work.ts'
@@ -38,7 +39,8 @@ export function estimateJob(
   const { config, parameters: before, dtype } = checkpoint
   const after = target ? estimateParameters(config, target).after : before
   const stored = 'outputDtype' in job && job.outputDtype !== 'same' ? bytesOf[job.outputDtype] : bytesOf[dtype]
-  const adapter = job.kind === 'finetune' || job.kind === 'prune' ? adapterFloats(checkpoint.config, job) : 0
+  const trained = job.kind === 'finetune' || job.kind === 'prune' ? adapterParts(checkpoint.config, job) : null
+  const adapter = trained ? trained.adapter + trained.classifier : 0
   const best = 'validation' in job && job.validation !== undefined && job.keepBest ? adapter : 0
   const writes =
     job.kind === 'export'
@@ -48,7 +50,7 @@ export function estimateJob(
         : 0
   return {
     parameters: { before, after },
-    ...(adapter > 0 && { trainable: { parameters: adapter, fraction: adapter / (before + adapter) } }),
+    ...(trained && adapter > 0 && { trainable: trainableOf(trained, before) }),
     ...(target &&
       target.removes !== 'weights' && {
         removal: removalOf(config, target, { layers: layersAfter(config, target), parameters: after }),

@@ -71,13 +71,14 @@ export interface AdapterSize {
   trainClassifier?: boolean
 }
 
-/** Elements of an adapter. */
-export const adapterFloats = (
+/** Elements of an adapter: of its pairs, and of a classifier that is trained. */
+export const adapterParts = (
   config: ModelConfig,
   { rank, targetModules, trainClassifier = false }: AdapterSize,
-): number =>
-  (trainClassifier ? config.vocabularySize * (config.hiddenSize + 1) : 0) +
-  rank *
+): { adapter: number; classifier: number } => ({
+  classifier: trainClassifier ? config.vocabularySize * (config.hiddenSize + 1) : 0,
+  adapter:
+    rank *
     sum(
       config.layers.flatMap((_, layer) =>
         targetModules.map((name) => {
@@ -85,4 +86,11 @@ export const adapterFloats = (
           return outputs + inputs
         }),
       ),
-    )
+    ),
+})
+
+/** Elements of all of it. */
+export function adapterFloats(config: ModelConfig, size: AdapterSize): number {
+  const { adapter, classifier } = adapterParts(config, size)
+  return adapter + classifier
+}

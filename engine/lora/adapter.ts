@@ -101,11 +101,13 @@ export function adapterFrom(
   return { settings, scale: adapterScale(settings), layers, classifier: whole }
 }
 
-/** How many numbers an adapter trains. */
-export const trainedNumbers = (adapter: Adapter): number =>
-  trainedMatrices(adapter)
-    .flatMap((matrices) => pairsOf(matrices))
-    .reduce((sum, [, { a, b }]) => sum + a.size + b.size, 0)
+/** How many numbers an adapter trains: those of its pairs, and those of a classifier. */
+export const trainedNumbers = ({ layers, classifier }: Adapter): { adapter: number; classifier: number } => ({
+  adapter: layers.flatMap((matrices) => pairsOf(matrices)).reduce((sum, [, pair]) => sum + sizeOf(pair), 0),
+  classifier: classifier ? sizeOf(classifier) : 0,
+})
+
+const sizeOf = ({ a, b }: MatrixPair): number => a.size + b.size
 
 /** The values of an adapter, read from the back end. */
 export const adapterValues = ({ scale, layers, classifier }: Adapter): AdapterValues => ({

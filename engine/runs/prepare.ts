@@ -10,7 +10,8 @@ import {
   trainedMatrices,
   trainedNumbers,
 } from '../lora/adapter.ts'
-import { awaitingClassifier, newClassifier, storedClassifier } from '../lora/classifier.ts'
+import { awaitingClassifier, newClassifier, parametersBeside, storedClassifier } from '../lora/classifier.ts'
+import { trainableOf } from '../lora/trainable.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
 import { isOfImages } from '../models/encoder-config.ts'
 import type { Model } from '../models/family.ts'
@@ -126,7 +127,7 @@ export async function prepareTraining(
     rows,
     validation,
     calibration,
-    trainable: trainableOf(trainedNumbers(adapter), checkpoint.parameters),
+    trainable: trainableOf(trainedNumbers(adapter), parametersBeside(checkpoint, model.config)),
     steps,
     done,
     lastLine,
@@ -134,11 +135,6 @@ export async function prepareTraining(
     [Symbol.dispose]: () => owned.dispose(),
   }
 }
-
-const trainableOf = (parameters: number, all: number): Trainable => ({
-  parameters,
-  fraction: parameters / (all + parameters),
-})
 
 /** A classifier that is trained beside the adapter, as it is before the first step; null where none is. */
 function classifierOf(job: FinetuneJob | PruneJob, { classes }: RunData, checkpoint: Checkpoint): PairValues | null {

@@ -84,11 +84,15 @@ test('new classes are learnt, and told the same by the adapter and by what it is
       ],
     )
     const config = JSON.parse(readFileSync(join(result.adapter!, 'adapter_config.json'), 'utf8')) as object
-    const whole = name === 'vit_hf' ? 'classifier' : 'head'
-    assert.partialDeepStrictEqual(config, { modules_to_save: [whole], task_type: null })
+    const saved = name === 'vit_hf' ? 'classifier' : 'head'
+    assert.partialDeepStrictEqual(config, { modules_to_save: [saved], task_type: null })
     const merged = at(name, 'merged')
     await run({ kind: 'merge', checkpoint, adapter: result.adapter, out: merged })
     assert.deepEqual(classesOf(merged), ['blue', 'green', 'red'])
+    using whole = openCheckpoint(merged)
+    // The classifier that was trained is part of the model, and the one before it is not.
+    const pairs = trained - 3 * 25
+    assert.equal(result.trainable!.fraction, trained / (whole.parameters + pairs))
     const scored = await Promise.all(
       [{ checkpoint, adapter: result.adapter }, { checkpoint: merged }].map(async (model, index) => {
         const predictions = at(name, `${index}.jsonl`)

@@ -8,8 +8,11 @@ import { estimateJob, refuseIfTooLarge } from '../../../engine/estimate/estimate
 import { selfDataPasses } from '../../../engine/estimate/self-data.ts'
 import { jobWarnings } from '../../../engine/estimate/job-warnings.ts'
 import { forwardOperations, stepOperations } from '../../../engine/estimate/operations.ts'
+import { trainableOf } from '../../../engine/lora/trainable.ts'
 import { stepsOf } from '../../../engine/estimate/tokens.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
+import { forModel } from '../../../engine/training/job-for-model.ts'
+import { visionModel } from '../../fixtures/vision.ts'
 import { sample } from '../../e2e/secateur.ts'
 
 test('what does not fit is refused with both sizes, small ones in megabytes', () => {
@@ -112,4 +115,20 @@ test('rows that are no examples make no steps, beyond the first ones that are re
   } finally {
     rmSync(folder, { recursive: true })
   }
+})
+
+test('the share that is trained is one of the model with its adapter, in which a trained classifier counts once', () => {
+  // ViT-B/16 with its 1000 classes, and rank 4 on q, k, v, o, fc1 and fc2.
+  const [whole, headless, adapter] = [86_567_656, 85_798_656, 663_552]
+  const share = (classifier: number, model: number) =>
+    (100 * trainableOf({ adapter, classifier }, model).fraction).toFixed(2)
+  assert.equal(share(0, whole), '0.76')
+  assert.equal(share(769 * 100, headless + 769 * 100), '0.86')
+  using checkpoint = openCheckpoint(visionModel('vit_hf'))
+  const estimateOf = (trainClassifier: boolean) =>
+    estimateJob(forModel(job(0, { trainClassifier }), checkpoint.config), checkpoint).trainable!
+  const [alone, both] = [estimateOf(false), estimateOf(true)]
+  assert.ok(both.parameters > alone.parameters)
+  const all = ({ parameters, fraction }: typeof alone) => Math.round(parameters / fraction)
+  assert.equal(all(both), all(alone), 'whichever part of it is trained')
 })
