@@ -13,6 +13,7 @@ import {
 } from '../contract/index.ts'
 import { badFile } from '../shared/errors.ts'
 import { readJson } from '../shared/files.ts'
+import { asItWasMeant } from './absolute-paths.ts'
 import { lockName } from './run-lock.ts'
 
 /** Names of the files of a run folder. */
@@ -30,11 +31,12 @@ export const runFiles = {
   state: join('state', 'state.safetensors'),
 } as const
 
-/** run.json of a folder. Errors: no run folder, or a file that is damaged. */
+/** run.json of a folder, its paths as they were meant. @throws SecateurError where it is no run folder, or the file is damaged */
 export function readRunFile(path: string): RunFile {
   const file = join(path, runFiles.run)
   if (!existsSync(file)) throw badFile(path, undefined, 'there is no run.json here: this is not a run folder')
-  return readJson(file, runFileSchema)
+  const run = readJson(file, runFileSchema)
+  return { ...run, job: asItWasMeant(run.job, path) }
 }
 
 /** scores.json of a folder; nothing where there is none yet. @throws SecateurError where it is damaged */

@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -13,8 +14,17 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { writeSafetensors } from '../../../engine/checkpoint/safetensors-writer.ts'
-import { finetuneSchema, type PruneJob, pruneSchema, sweepSchema } from '../../../engine/contract/index.ts'
+import {
+  type EvaluateJob,
+  evaluateSchema,
+  finetuneSchema,
+  type PruneJob,
+  pruneSchema,
+  type RunFile,
+  sweepSchema,
+} from '../../../engine/contract/index.ts'
 import { asStarted } from '../../../engine/runs/as-started.ts'
+import { replacedBy } from '../../../engine/runs/output-files.ts'
 import { longestLine } from '../../../engine/runs/journal.ts'
 import { runFiles } from '../../../engine/runs/run-files.ts'
 import { inRunFolder, RunFolder } from '../../../engine/runs/run-folder.ts'
@@ -68,6 +78,55 @@ test('a run is continued by the files that its paths name, however these are spe
   const far = { kind: 'sweep', checkpoint: 'models/a', out: mkdtempSync(join(folder, 'far-')), cluster }
   RunFolder.create(far.out, sweepSchema.parse(far)).close()
   assert.equal((RunFolder.jobOf(far.out) as { checkpoint: string }).checkpoint, 'models/a', 'is a path of the cluster')
+})
+
+test('what an evaluation over ssh writes here is one file, wherever it is continued', (context) => {
+  const cluster = { via: 'ssh://lab', remote: '/sweep', secateur: '/secateur' }
+  const evaluation = { tasks: { boolq: 'data/boolq.jsonl' }, predictions: 'rows.jsonl', lmEvalJson: 'lm-eval.json' }
+  const far = evaluateSchema.parse({ kind: 'evaluate', checkpoint: 'models/a', cluster, evaluation })
+  const [start, elsewhere] = ['start-', 'elsewhere-'].map((name) => realpathSync(mkdtempSync(join(folder, name))))
+  const out = join(start!, 'scores')
+  const here = process.cwd()
+  context.after(() => process.chdir(here))
+  process.chdir(start!)
+  RunFolder.create(out, { ...far, out: 'scores' }).close()
+  const kept = RunFolder.jobOf(out) as EvaluateJob
+  assert.deepEqual([kept.checkpoint, kept.evaluation.tasks, kept.out], ['models/a', far.evaluation.tasks, out])
+  assert.equal(kept.evaluation.predictions, join(start!, 'rows.jsonl'))
+  assert.equal(kept.evaluation.lmEvalJson, join(start!, 'lm-eval.json'))
+  RunFolder.open(out, { ...far, out }).close()
+
+  process.chdir(elsewhere!)
+  assert.throws(() => RunFolder.open(out, { ...far, out }), /a run is continued as it was started/)
+  const same = { ...evaluation, predictions: join(start!, 'rows.jsonl'), lmEvalJson: '../x/../lm-eval.json' }
+  process.chdir(join(start!, 'scores'))
+  RunFolder.open(out, { ...evaluateSchema.parse({ ...far, evaluation: same }), out }).close()
+})
+
+test('relative paths of a run of an earlier version mean what they meant where it was started', () => {
+  const start = realpathSync(mkdtempSync(join(folder, 'earlier-')))
+  const path = join(start, 'runs', 'a')
+  const relativePaths = scored({ tasks: { boolq: 'boolq.jsonl' }, predictions: 'rows.jsonl' }, { out: './runs/a/' })
+  RunFolder.create(path, relativePaths).close()
+  const file = join(path, runFiles.run)
+  const run = JSON.parse(readFileSync(file, 'utf8')) as RunFile
+  const keep = (kept: PruneJob) => writeFileSync(file, JSON.stringify({ ...run, job: kept }))
+  keep(relativePaths)
+  const meant = RunFolder.jobOf(path) as PruneJob
+  assert.deepEqual([meant.out, meant.data], [path, [join(start, 'text.txt')]])
+  assert.equal(meant.evaluation!.predictions, join(start, 'rows.jsonl'))
+  assert.ok(replacedBy({ out: path })(join(start, 'rows.jsonl')))
+  assert.ok(!replacedBy({ out: path })('rows.jsonl'))
+  assert.throws(() => RunFolder.open(path, { ...relativePaths, out: path }), /a run is continued as it was started/)
+  RunFolder.open(path, { ...meant, out: path }).close()
+
+  // Where it was started is not known.
+  for (const out of [path, '../runs/a', 'b', 'x/runs/a']) {
+    keep({ ...relativePaths, out })
+    assert.equal((RunFolder.jobOf(path) as PruneJob).evaluation!.predictions, 'rows.jsonl', out)
+  }
+  keep({ ...relativePaths, out: '.' })
+  assert.equal((RunFolder.jobOf(path) as PruneJob).evaluation!.predictions, join(path, 'rows.jsonl'))
 })
 
 test('a run of an earlier version goes on with its own settings where a job leaves them to defaults', () => {
