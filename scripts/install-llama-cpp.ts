@@ -1,7 +1,7 @@
 // npm run install-llama-cpp -- vulkan|cuda: fetches llama.cpp for graphics cards, which the set-up leaves out because few
 // computers can use all of it. With --into FOLDER it goes there instead of into the cache folder; with --if-any a platform for
 // which there is none is no error.
-import { spawnSync } from 'node:child_process'
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import {
   cardBuildNames,
@@ -15,7 +15,9 @@ import {
 import { exitCodeOf, SecateurError } from '../engine/shared/errors.ts'
 import { sizeText } from '../engine/shared/size-text.ts'
 import { installBuild } from './llama-cpp/install-build.ts'
+import { npmOf } from './llama-cpp/npm-settings.ts'
 
+const root = resolve(import.meta.dirname, '..')
 const usage = `Usage: npm run install-llama-cpp -- ${cardBuildNames.join('|')} [--into FOLDER] [--if-any]`
 
 /** @throws SecateurError where there is no such build, or it cannot be installed */
@@ -35,7 +37,7 @@ async function main(): Promise<void> {
   console.error(
     `secateur: llama.cpp for ${title}: ${sizeText(build.bytes)} to download, ${sizeText(build.unpackedBytes)} in ${into}`,
   )
-  const folder = await installBuild(build, { registry: registry(), into, onBytes: progress(build.bytes) })
+  const folder = await installBuild(build, { ...npmOf(root), into, onBytes: progress(build.bytes) })
   console.log(`secateur: installed in ${folder}. It needs ${needs}: "npx secateur devices" says whether it finds them`)
 }
 
@@ -48,17 +50,6 @@ function readArguments() {
   } catch (error) {
     throw new SecateurError('bad-setting', `${(error as Error).message}. ${usage}`)
   }
-}
-
-/** The registry that npm is set up with. */
-function registry(): string {
-  const named = process.env['npm_config_registry']
-  if (named) return named
-  const { stdout, status } = spawnSync('npm', ['config', 'get', 'registry'], {
-    encoding: 'utf8',
-    shell: process.platform === 'win32',
-  })
-  return (status === 0 && stdout.trim()) || 'https://registry.npmjs.org/'
 }
 
 /** Says how much has come, and how long the rest will take, on a terminal. */

@@ -18,10 +18,13 @@ import { addonOfBuild, type CardBuild, folderOfBuild } from '../../engine/llama-
 import { SecateurError } from '../../engine/shared/errors.ts'
 import { sizeText } from '../../engine/shared/size-text.ts'
 import { explained } from '../../engine/shared/system-errors.ts'
+import { authorizationFor, type NpmSettings } from './npm-settings.ts'
 
 export interface InstallSettings {
   /** Address of an npm registry. */
   registry: string
+  /** What npm is set up with: it may say how to sign in at the registry. */
+  settings?: NpmSettings
   /** Folder of all builds. */
   into: string
   signal?: AbortSignal
@@ -46,7 +49,7 @@ export const addressOf = ({ package: name, version }: CardBuild, registry: strin
  */
 export async function installBuild(
   build: CardBuild,
-  { registry, into, signal, onBytes }: InstallSettings,
+  { registry, settings = {}, into, signal, onBytes }: InstallSettings,
 ): Promise<string> {
   const folder = join(into, folderOfBuild(build))
   if (existsSync(join(folder, addonOfBuild(build)))) return folder
@@ -57,7 +60,8 @@ export async function installBuild(
     requireDisk(build, into)
     work = mkdtempSync(join(into, partial))
     const packed = join(work, 'packed.tgz')
-    await download(addressOf(build, registry), packed, { build, signal, onBytes })
+    const address = addressOf(build, registry)
+    await download(address, packed, { build, authorization: authorizationFor(address, settings), signal, onBytes })
     const unpacked = join(work, 'unpacked')
     mkdirSync(unpacked)
     // What only compilers read stays packed.
@@ -91,7 +95,12 @@ function requireDisk({ name, bytes, unpackedBytes }: CardBuild, into: string): v
 async function download(
   address: string,
   file: string,
-  { build, signal, onBytes = () => {} }: { build: CardBuild } & Pick<InstallSettings, 'signal' | 'onBytes'>,
+  {
+    build,
+    authorization,
+    signal,
+    onBytes = () => {},
+  }: { build: CardBuild; authorization: string | undefined } & Pick<InstallSettings, 'signal' | 'onBytes'>,
 ): Promise<void> {
   const hash = createHash('sha512')
   let bytes = 0
@@ -104,15 +113,20 @@ async function download(
       done(bytes > build.bytes ? anotherFile(address, build) : null, chunk)
     },
   })
-  const response = await reached(address, signal)
+  const response = await reached(address, authorization, signal)
   await pipeline(bodyOf(response, address), hashing, createWriteStream(file), { ...(signal && { signal }) })
   if (`sha512-${hash.digest('base64')}` !== build.integrity) throw anotherFile(address, build)
 }
 
-async function reached(address: string, signal: AbortSignal | undefined): Promise<Response> {
+async function reached(
+  address: string,
+  authorization: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Response> {
   let response
   try {
-    response = await fetch(address, { ...(signal && { signal }) })
+    // Where another host is named instead, fetch goes on without the authorization.
+    response = await fetch(address, { ...(authorization && { headers: { authorization } }), ...(signal && { signal }) })
   } catch (error) {
     signal?.throwIfAborted()
     throw unreachable(address, error)
@@ -120,11 +134,13 @@ async function reached(address: string, signal: AbortSignal | undefined): Promis
   if (!response.ok || response.body === null)
     throw new SecateurError(
       'unsupported',
-      `the registry answers ${response.status} ${response.statusText}; "npm config set registry" or npm_config_registry names another one`,
+      `the registry answers ${response.status} ${response.statusText}; ${isRefused(response) ? '"npm login" signs in there, and ' : ''}"npm config set registry" or npm_config_registry names another one`,
       { file: address },
     )
   return response
 }
+
+const isRefused = ({ status }: Response): boolean => status === 401 || status === 403
 
 /** Pieces of a file; where they cease to come, that is said as it is. */
 async function* bodyOf(response: Response, address: string): AsyncGenerator<Uint8Array> {
