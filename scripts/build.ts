@@ -85,6 +85,7 @@ export const parts = {
         'data/images/decode-worker': 'engine/data/images/decode-worker.ts',
         'export/quantise/encode-worker': 'engine/export/quantise/encode-worker.ts',
         'llama-cpp/model-process': 'engine/llama-cpp/model-process.ts',
+        'llama-cpp/probe-process': 'engine/llama-cpp/probe-process.ts',
       },
       { external: [/^[^./]/], keep: 'engine' },
     ),

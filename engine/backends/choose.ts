@@ -68,10 +68,14 @@ export interface Contender {
   gigaflops: number | null
 }
 
-/** Every back end that works, the one that `auto` takes, and why the others are not taken. */
+/**
+ * Every back end that works, the one that `auto` takes, and why the others are not taken.
+ *
+ * @param options.quiet what is waited for before one is timed
+ */
 export async function rankBackends(
   threads: number,
-  measureAll = false,
+  { measureAll = false, quiet }: { measureAll?: boolean; quiet?: Promise<unknown> | undefined } = {},
 ): Promise<{ chosen: Contender; contenders: Contender[]; refused: Refusal[] }> {
   const contenders: Contender[] = []
   const refused: Refusal[] = []
@@ -86,7 +90,10 @@ export async function rankBackends(
   if (contenders.length > 1 || measureAll) {
     for (const contender of contenders) {
       const { name, facts } = contender
-      contender.gigaflops = await measureSpeed(name, facts, () => startBackend(name, threads))
+      contender.gigaflops = await measureSpeed(name, facts, async () => {
+        await quiet
+        await startBackend(name, threads)
+      })
     }
     contenders.sort((one, other) => other.gigaflops! - one.gigaflops!)
   }

@@ -21,10 +21,14 @@ export interface DeviceList {
   memoryBytes: number
 }
 
-/** Every back end: its device and speed, or why it is not used. The one that `auto` takes is the current one afterwards. */
-export async function listDevices(): Promise<DeviceList> {
+/**
+ * Every back end: its device and speed, or why it is not used. The one that `auto` takes is the current one afterwards.
+ *
+ * @param quiet what is waited for before anything is timed
+ */
+export async function listDevices({ quiet }: { quiet?: Promise<unknown> } = {}): Promise<DeviceList> {
   const threads = threadsOf({})
-  const { chosen, contenders, refused } = await rankBackends(threads, true)
+  const { chosen, contenders, refused } = await rankBackends(threads, { measureAll: true, quiet })
   return {
     chosen: chosen.name,
     backends: [

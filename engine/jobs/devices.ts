@@ -1,4 +1,3 @@
-import { listDevices } from '../backends/devices.ts'
 import type { Devices, LlamaCppBuild } from '../contract/index.ts'
 import { listBuilds } from '../llama-cpp/list-builds.ts'
 
@@ -9,7 +8,12 @@ export interface EveryDevice extends Devices {
 
 /** All that can compute on this computer, and why anything else is not used. */
 export async function listEveryDevice(signal: AbortSignal): Promise<EveryDevice> {
-  const devices = await listDevices()
-  // One after the other: what is timed has the computer for itself.
-  return { ...devices, llamaCpp: await listBuilds({ signal }) }
+  // llama.cpp starts in processes of its own, while the back ends are loaded here.
+  const builds = listBuilds({ signal })
+  // It is waited for below.
+  builds.catch(() => {})
+  const { listDevices } = await import('../backends/devices.ts')
+  // What is timed has the computer for itself.
+  const devices = await listDevices({ quiet: builds })
+  return { ...devices, llamaCpp: await builds }
 }

@@ -1,5 +1,7 @@
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import type { StartedOn } from './messages.ts'
 
 // What is used of the native library in node-llama-cpp's packages. The library of that name itself takes 40 MB more, most of
 // them llama.cpp's sources to build it anew, and evaluates tokens by a queue of its own: this is all that is between us and
@@ -103,4 +105,23 @@ export async function loadAddon(file: string, onError: (message: string) => void
   if (addon.getGpuType()) addon.ensureGpuDeviceIsSupported()
   await addon.init()
   return addon
+}
+
+/** What a library that is loaded computes on. */
+export function startedOn(addon: Addon): StartedOn {
+  if (!addon.getGpuType()) return { cards: [], freeBytes: 0, unified: false }
+  const { total, used, unifiedSize } = addon.getGpuVramInfo()
+  return { cards: addon.getGpuDeviceInfo().deviceNames, freeBytes: total - used, unified: unifiedSize > 0 }
+}
+
+/** Milliseconds within which a message of llama.cpp arrives: it comes by another way than that something failed. */
+const messageDelay = 50
+
+/** What went wrong: llama.cpp itself names the tensor or key, the addon only says that something failed. */
+export async function failureText(error: unknown, said: () => string): Promise<string> {
+  await setTimeout(messageDelay)
+  const own = said()
+    .split('\n')
+    .find((line) => /error|fail/i.test(line))
+  return (own ?? (error as Error).message).trim()
 }

@@ -1,5 +1,4 @@
-import { setTimeout } from 'node:timers/promises'
-import { type Addon, loadAddon } from './addon.ts'
+import { type Addon, failureText, loadAddon, startedOn } from './addon.ts'
 import { LoadedModel } from './loaded-model.ts'
 import {
   type Request,
@@ -14,12 +13,9 @@ import { processMemory } from '../estimate/memory.ts'
 
 // The process of one model on llama.cpp: native code that goes wrong takes this process with it, and no other.
 
-/** Milliseconds within which a message of llama.cpp arrives. */
-const messageDelay = 50
-
 let addon: Addon | undefined
 let model: LoadedModel | undefined
-/** What llama.cpp itself says names the tensor or key; the addon only that something failed. */
+/** What llama.cpp itself says. */
 let said = ''
 const cancelled = new Set<number>()
 
@@ -36,10 +32,7 @@ async function answer(request: Exclude<Request, { do: 'cancel' }>): Promise<void
   try {
     send({ request: request.request, result: await resultOf(request) })
   } catch (error) {
-    // What it says comes by another way than that it failed.
-    await setTimeout(messageDelay)
-    const own = said.split('\n').find((line) => /error|fail/i.test(line))
-    send({ request: request.request, error: (own ?? (error as Error).message).trim() })
+    send({ request: request.request, error: await failureText(error, () => said) })
   } finally {
     cancelled.delete(request.request)
   }
@@ -57,9 +50,7 @@ async function resultOf(request: Exclude<Request, { do: 'cancel' }>): Promise<un
 
 async function start(library: string): Promise<StartedOn> {
   addon = await loadAddon(library, (message) => (said += message))
-  if (!addon.getGpuType()) return { cards: [], freeBytes: 0, unified: false }
-  const { total, used, unifiedSize } = addon.getGpuVramInfo()
-  return { cards: addon.getGpuDeviceInfo().deviceNames, freeBytes: total - used, unified: unifiedSize > 0 }
+  return startedOn(addon)
 }
 
 async function load({ request, file }: Extract<Request, { do: 'load' }>) {

@@ -1,8 +1,7 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import type { ChildProcess } from 'node:child_process'
 import { SecateurError } from '../shared/errors.ts'
-import { isDebugging } from '../shared/log.ts'
 import { endOf, explainEnd } from '../shared/process-end.ts'
+import { startProcess } from './child.ts'
 import type { LlamaCpp } from './installed.ts'
 import {
   loadedSchema,
@@ -41,13 +40,7 @@ export class LlamaCppModel implements Disposable {
   bytes = 0
 
   private constructor() {
-    this.#child = fork(fileURLToPath(new URL('./model-process.ts', import.meta.url)), [], {
-      execArgv: [],
-      env: plainEnvironment(),
-      serialization: 'advanced',
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    })
-    if (isDebugging) this.#child.stderr?.pipe(process.stderr, { end: false })
+    this.#child = startProcess(new URL('./model-process.ts', import.meta.url))
     this.#child.on('message', (message) => this.#hear(message))
     void endOf(this.#child).then((end) => {
       this.#ended = new SecateurError(
@@ -178,10 +171,4 @@ export class LlamaCppModel implements Disposable {
     process.off('exit', this.#kill)
     this.#kill()
   }
-}
-
-/** What the engine's own memory needs (resources/engine-environment.json) is not what llama.cpp's does. */
-function plainEnvironment(): NodeJS.ProcessEnv {
-  const { NODE_OPTIONS: _, ...rest } = process.env
-  return Object.fromEntries(Object.entries(rest).filter(([name]) => !name.startsWith('MALLOC_')))
 }

@@ -4,6 +4,7 @@ import { cardBuildWords } from './card-builds.ts'
 import { type LlamaCpp, titleOf } from './installed.ts'
 import type { StartedOn } from './messages.ts'
 import { LlamaCppModel } from './model.ts'
+import { probe } from './probe.ts'
 
 /** Graphics cards that are a driver's work on the processor, by their names: slower than the build for the processor. */
 const software = /llvmpipe|lavapipe|swiftshader/i
@@ -22,16 +23,32 @@ export async function startBuild(
   { signal }: { signal: AbortSignal },
 ): Promise<LlamaCppModel> {
   using made = new DisposableStack()
-  const model = made.use(await started(llama, signal))
+  const model = made.use(await explained(llama, signal, () => LlamaCppModel.start(llama, { signal })))
   const why = whyOfNoUse(llama, model.on, cardBytes)
   if (why !== null) throw new SecateurError('unsupported', why)
   made.move()
   return model
 }
 
-async function started(llama: LlamaCpp, signal: AbortSignal): Promise<LlamaCppModel> {
+/**
+ * What a build computes on: it is started for a moment, and ready for no model.
+ *
+ * @throws SecateurError that says why the build is of no use here
+ */
+export async function probeBuild(llama: LlamaCpp, { signal }: { signal: AbortSignal }): Promise<StartedOn> {
+  const on = await explained(llama, signal, () => probe(llama, { signal }))
+  const why = whyOfNoUse(llama, on, 0)
+  if (why !== null) throw new SecateurError('unsupported', why)
+  return on
+}
+
+async function explained<Started>(
+  llama: LlamaCpp,
+  signal: AbortSignal,
+  start: () => Promise<Started>,
+): Promise<Started> {
   try {
-    return await LlamaCppModel.start(llama, { signal })
+    return await start()
   } catch (error) {
     if (!(error instanceof SecateurError) || llama.build === 'processor' || signal.aborted) throw error
     // A system that lacks a library names it, and not what brings it.

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -32,6 +32,13 @@ test('a damaged cache is measured again', async () => {
   writeFileSync(speeds, '{"x": "fast"')
   const { backends } = await listDevices()
   assert.ok(backends.some(({ gigaflops }) => gigaflops !== null && gigaflops !== 123456))
+})
+
+test('nothing is measured before the rest of the computer is quiet', async () => {
+  rmSync(speeds)
+  const quiet = new Promise((resolve) => void setTimeout(resolve, 300)).then(() => assert.ok(!existsSync(speeds)))
+  await listDevices({ quiet })
+  assert.ok(existsSync(speeds))
 })
 
 test('auto takes what works and says why the rest is not used', async () => {
