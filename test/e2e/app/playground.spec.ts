@@ -17,6 +17,12 @@ test.beforeAll(() => {
 })
 const go = (page: Page, hash: string) => page.goto(new URL(hash, page.url()).href)
 const answerOf = (page: Page, name: string) => page.getByRole('article', { name: `Answer of ${name}`, exact: true })
+/** The number of a checkpoint in addresses: that of its card in the library. */
+async function idOf(page: Page, name: string): Promise<string> {
+  await go(page, '#/library')
+  const link = page.getByRole('heading', { level: 2 }).getByRole('link', { name, exact: true })
+  return /\/library\/(\d+)/.exec((await link.getAttribute('href')) ?? '')![1]!
+}
 // A file for llama.cpp is written and compared before the first answer.
 const over = { timeout: 60_000 }
 
@@ -131,7 +137,8 @@ test('a chat is led, stopped and left with the keyboard alone', async ({ app: { 
 test('one checkpoint answers as F16 and as Q4_K_M beside each other, found again by their address', async ({
   app: { page, shell },
 }) => {
-  await go(page, '#/playground?checkpoints=1.f16')
+  const id = await idOf(page, 'second')
+  await go(page, `#/playground?checkpoints=${id}.f16`)
   await expect(page.getByRole('combobox', { name: 'Checkpoint 1 runs on: llama.cpp, F16' })).toBeVisible()
   await page.getByRole('combobox', { name: /^Another checkpoint/ }).click()
   await page.getByRole('option', { name: /once more, in another type/ }).click()
@@ -141,7 +148,7 @@ test('one checkpoint answers as F16 and as Q4_K_M beside each other, found again
     'data-disabled',
   )
   await page.getByRole('option', { name: /^llama.cpp, Q4_K_M/ }).click()
-  await expect(page).toHaveURL(/checkpoints=1\.f16,1\.q4_k_m$/)
+  await expect(page).toHaveURL(new RegExp(`checkpoints=${id}\\.f16,${id}\\.q4_k_m$`))
   await page.reload()
   await page.getByRole('radio', { name: 'Prompt' }).check()
   await page.getByRole('textbox', { name: 'Prompt' }).fill('The weather today')
