@@ -7,8 +7,7 @@ import { loadTrainingData, type LoadOptions, refuseLoss } from '../data/load.ts'
 import { countsOf, describeLoss } from '../data/lost-rows.ts'
 import { evaluationProblems } from '../evaluation/check-evaluation.ts'
 import { imageProblems } from '../evaluation/check-images.ts'
-import { dataFilesBeside } from '../evaluation/own-task/task-file.ts'
-import { labelFileOf } from '../evaluation/read-task.ts'
+import { filesBesideTask } from '../evaluation/files-beside.ts'
 import { configOf } from '../models/checkpoint.ts'
 import { isOfImages } from '../models/encoder-config.ts'
 import { openTokenizer, tokenizerFileNames } from '../models/model-tokenizer.ts'
@@ -216,10 +215,7 @@ export function evaluationFiles(job: ReadingJob): FileGroup[] {
   const { checkpoint, evaluation } = job
   const { tasks, perplexity, fewShotFrom, images } = evaluation
   const files = [...Object.values(tasks), ...Object.values(perplexity), ...(images === undefined ? [] : [images])]
-  const beside = [
-    ...Object.values(fewShotFrom),
-    ...Object.values(tasks).flatMap((file) => [labelFileOf(file), ...dataFilesBeside(file)]),
-  ]
+  const beside = [...Object.values(fewShotFrom), ...Object.values(tasks).flatMap(filesBesideTask)]
   return [
     ...(evaluation.predictions === undefined && evaluation.lmEvalJson === undefined
       ? []

@@ -6,9 +6,8 @@ import { isGgufFile } from '../checkpoint/gguf/file.ts'
 import { filesOfCheckpoint } from '../checkpoint/hash.ts'
 import { isImageName } from '../data/image-files.ts'
 import { isImageList, openImageSet } from '../data/images/image-set.ts'
-import { dataFilesBeside } from '../evaluation/own-task/task-file.ts'
+import { filesBesideTask } from '../evaluation/files-beside.ts'
 import { mmluFiles } from '../evaluation/read-mmlu.ts'
-import { labelFileOf } from '../evaluation/read-task.ts'
 import { tokenizerFileNames } from '../models/model-tokenizer.ts'
 import { SecateurError } from '../shared/errors.ts'
 import { runFiles } from './run-files.ts'
@@ -61,7 +60,7 @@ const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false
 /** What is read beside a task file, where there is any of it. */
 function besideTask(setting: string, file: string): string[] {
   const solved = setting === 'evaluation.tasks.mmlu' ? mmluExamples(file) : []
-  return [labelFileOf(file), ...dataFilesBeside(file), ...solved].filter(isFile)
+  return [...filesBesideTask(file), ...solved].filter(isFile)
 }
 
 function mmluExamples(file: string): string[] {

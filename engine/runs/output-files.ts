@@ -1,10 +1,9 @@
 // The files that an evaluation writes where its settings say, beside what a run folder keeps: where they may lie.
 import { accessSync, constants, existsSync, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
-import type { EvaluateJob, EvaluationSettings, PruneJob } from '../contract/index.ts'
+import { type EvaluateJob, type EvaluationSettings, type Job, pathsOfJob } from '../contract/index.ts'
 import { taskOfSamples } from '../evaluation/lm-eval/samples.ts'
-import { dataFilesBeside } from '../evaluation/own-task/task-file.ts'
-import { labelFileOf } from '../evaluation/read-task.ts'
+import { filesBesideTask } from '../evaluation/files-beside.ts'
 import { isWithin } from '../shared/allowed-folders.ts'
 import { badFile, badSetting, collectProblems, type SecateurError } from '../shared/errors.ts'
 import { refuseExistingFile } from '../shared/files.ts'
@@ -12,10 +11,8 @@ import { refuseSpecial } from '../shared/open-file.ts'
 import { jobIn, runFiles } from './run-files.ts'
 import { lockName } from './run-lock.ts'
 
-/** What of a job says what it reads and writes. */
-type EvaluatingJob = Pick<EvaluateJob, 'checkpoint' | 'adapter' | 'compareWith' | 'out'> &
-  Partial<Pick<EvaluateJob, 'evaluation'>> &
-  Partial<Pick<PruneJob, 'data' | 'validation' | 'calibrationData' | 'teacher'>>
+/** A job that may be scored in the end; what it reads is told by its kind. */
+type EvaluatingJob = Pick<Job, 'kind'> & { out?: string | undefined } & Partial<Pick<EvaluateJob, 'evaluation'>>
 
 type Outputs = Pick<EvaluationSettings, 'predictions' | 'lmEvalJson'>
 
@@ -142,24 +139,30 @@ interface Input {
   what: string
 }
 
-/** What a job reads, in words. */
-function inputsOf(job: EvaluatingJob): Input[] {
-  const { tasks = {}, perplexity = {}, fewShotFrom = {}, images } = job.evaluation ?? {}
-  const lists: [string, readonly (string | number | undefined)[]][] = [
-    ['the checkpoint', [job.checkpoint]],
-    ['the adapter', [job.adapter]],
-    ['the checkpoint to compare with', [job.compareWith]],
-    ['the teacher', [job.teacher]],
-    ['the training data', job.data ?? []],
-    ['the validation data', [job.validation]],
-    ['the calibration data', job.calibrationData ?? []],
-    ...Object.entries(tasks).map(([name, file]): [string, string[]] => [
-      `the task ${name}`,
-      [file, labelFileOf(file), ...dataFilesBeside(file)],
-    ]),
-    ...Object.entries(fewShotFrom).map(([name, file]): [string, string[]] => [`the examples of ${name}`, [file]]),
-    ...Object.entries(perplexity).map(([name, file]): [string, string[]] => [`the text ${name}`, [file]]),
-    ['the pictures', [images]],
-  ]
-  return lists.flatMap(([what, paths]) => paths.flatMap((read) => (typeof read === 'string' ? [{ read, what }] : [])))
+/** Settings that name what a job reads, in words; those below a point have the name of a task or a text after it. */
+const inWords: Readonly<Record<string, string>> = {
+  checkpoint: 'the checkpoint',
+  adapter: 'the adapter',
+  compareWith: 'the checkpoint to compare with',
+  teacher: 'the teacher',
+  data: 'the training data',
+  validation: 'the validation data',
+  calibrationData: 'the calibration data',
+  'evaluation.images': 'the pictures',
+  'evaluation.tasks.': 'the task ',
+  'evaluation.fewShotFrom.': 'the examples of ',
+  'evaluation.perplexity.': 'the text ',
 }
+
+function wordsOf(field: string): string {
+  const named = /^evaluation\.(?:tasks|fewShotFrom|perplexity)\./.exec(field)?.[0]
+  return named === undefined ? (inWords[field] ?? field) : `${inWords[named]}${field.slice(named.length)}`
+}
+
+/** What a job reads, in words, and what is read beside its task files. */
+const inputsOf = (job: EvaluatingJob): Input[] =>
+  pathsOfJob(job).flatMap(({ field, path, use }) => {
+    if (use !== 'read' || field.startsWith('cluster.')) return []
+    const beside = field.startsWith('evaluation.tasks.') ? filesBesideTask(path) : []
+    return [path, ...beside].map((read) => ({ read, what: wordsOf(field) }))
+  })
