@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { fileStamp } from '../shared/file-stamp.ts'
 import { readSmallFile } from '../shared/files.ts'
 import { openFileHandle } from '../shared/open-file.ts'
+import { shortHash } from '../shared/short-hash.ts'
 import { explained } from '../shared/system-errors.ts'
 import { hashFile } from './hash.ts'
 import { rememberedHash } from './known-hash.ts'
@@ -34,19 +36,17 @@ export async function fingerprintOf(
   onRead: (bytes: number) => void = () => {},
 ): Promise<string> {
   try {
-    const { size, mtimeMs, ctimeMs, ino } = statSync(file)
+    const found = statSync(file)
+    const { size } = found
     // Of thousands of pictures, each would wait for its turn several times.
     if (size <= blockBytes) return shortHash(createHash('sha256').update(readSmallFile(file, blockBytes)).digest('hex'))
     const read = size <= wholeBytes ? hashFile : sampled
     const take = async () => shortHash(await read(file, signal, onRead))
-    return size < keptBytes ? await take() : await keptFingerprint([resolve(file), size, mtimeMs, ctimeMs, ino], take)
+    return size < keptBytes ? await take() : await keptFingerprint([resolve(file), ...fileStamp(found)], take)
   } catch (error) {
     throw explained(file, error)
   }
 }
-
-/** As many digits as tell anything from anything else. */
-const shortHash = (hash: string): string => hash.slice(0, 32)
 
 /**
  * A fingerprint that need not be taken again as long as what it was taken of has the same stamp.

@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { badFile } from '../shared/errors.ts'
+import { fileStamp } from '../shared/file-stamp.ts'
 import { openFileHandle } from '../shared/open-file.ts'
 import { isGgufFile } from './gguf/file.ts'
 import { partsOf } from './gguf/open.ts'
@@ -81,10 +82,7 @@ export async function stampOfFolder(checkpoint: string): Promise<unknown> {
   try {
     const { folder, files } = await filesOfCheckpoint(checkpoint)
     return await Promise.all(
-      files.map(async ({ name }) => {
-        const { size, mtimeMs, ctimeMs, ino } = await stat(join(folder, name))
-        return [folder, name, size, mtimeMs, ctimeMs, ino]
-      }),
+      files.map(async ({ name }) => [folder, name, ...fileStamp(await stat(join(folder, name)))]),
     )
   } catch (error) {
     throw explained(checkpoint, error)

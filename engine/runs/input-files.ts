@@ -10,6 +10,7 @@ import { filesBesideTask } from '../evaluation/files-beside.ts'
 import { mmluFiles } from '../evaluation/read-mmlu.ts'
 import { tokenizerFileNames } from '../models/model-tokenizer.ts'
 import { SecateurError } from '../shared/errors.ts'
+import { fileStamp } from '../shared/file-stamp.ts'
 import { runFiles } from './run-files.ts'
 
 /** A file that is read of what a setting names. */
@@ -100,8 +101,8 @@ async function withSizes(folder: string, names: readonly string[], signal?: Abor
   const files: InputFile[] = []
   for (const name of [...new Set(names)].sort()) {
     const path = join(folder, name)
-    const { size, mtimeMs, ctimeMs, ino } = statSync(path)
-    files.push({ name: name.replaceAll('\\', '/'), path, bytes: size, stamp: [path, size, mtimeMs, ctimeMs, ino] })
+    const found = statSync(path)
+    files.push({ name: name.replaceAll('\\', '/'), path, bytes: found.size, stamp: [path, ...fileStamp(found)] })
     if (files.length % atOnce === 0) await setImmediate()
     signal?.throwIfAborted()
   }

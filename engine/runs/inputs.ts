@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { bytesRead, fingerprintOf, keptFingerprint, wholeBytes } from '../checkpoint/fingerprint.ts'
 import { isOfTasks, type Job, type JobContext, pathsOfJob, type RunInputs } from '../contract/index.ts'
 import { SecateurError } from '../shared/errors.ts'
+import { shortHash } from '../shared/short-hash.ts'
 import { sum } from '../shared/sum.ts'
 import { type InputFile, inputFiles, namesCheckpoint } from './input-files.ts'
 import { StageProgress } from './stage-progress.ts'
@@ -89,10 +90,8 @@ export class InputReader {
     const stamp = files.map((file) => file.stamp)
     const together = await keptFingerprint(stamp, async () => {
       const sizes = files.map((file) => [file.name, file.bytes])
-      return createHash('sha256')
-        .update(JSON.stringify([sizes, await this.#ofEach(read)]))
-        .digest('hex')
-        .slice(0, 32)
+      const hash = createHash('sha256').update(JSON.stringify([sizes, await this.#ofEach(read)]))
+      return shortHash(hash.digest('hex'))
     })
     return { '': together }
   }

@@ -14,6 +14,7 @@ import type { TargetModel } from '../pruning/job-target.ts'
 import { KeptScores } from '../pruning/kept-scores.ts'
 import type { LayerScores } from '../pruning/scores.ts'
 import { badFile, badSetting, SecateurError } from '../shared/errors.ts'
+import { fileStamp } from '../shared/file-stamp.ts'
 import { parseJsonOrNull } from '../shared/files.ts'
 import { readLines } from '../shared/read-lines.ts'
 import type { RestoredValues } from '../shared/saved-values.ts'
@@ -52,8 +53,7 @@ export async function openPlannedRun(path: string, signal?: AbortSignal): Promis
       runFiles.state,
       'is missing: the run saved no state, which has the scores that budgets are planned from',
     )
-  const { mtimeMs, size, ino } = statSync(file)
-  const key = JSON.stringify([path, mtimeMs, size, ino, job.checkpoint])
+  const key = JSON.stringify([path, ...fileStamp(statSync(file)), job.checkpoint])
   if (last?.key === key) return last.run
   using checkpoint = openDense(path, job)
   const { config, dtype, parameters } = checkpoint

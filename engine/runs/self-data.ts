@@ -13,6 +13,7 @@ import { stopIdsOf } from '../models/stop-ids.ts'
 import { cacheFolder } from '../shared/cache-folder.ts'
 import { badSetting, refusalOf } from '../shared/errors.ts'
 import { Random } from '../shared/random.ts'
+import { shortHash } from '../shared/short-hash.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { tokenizerFileNames } from '../models/model-tokenizer.ts'
 import { SelfDataFiles } from './self-data-file.ts'
@@ -193,8 +194,6 @@ async function keyOf(
     badRows,
     int8,
   ]
-  return createHash('sha256')
-    .update(JSON.stringify([1, hash, hashes, settings, found]))
-    .digest('hex')
-    .slice(0, 32)
+  const key = createHash('sha256').update(JSON.stringify([1, hash, hashes, settings, found]))
+  return shortHash(key.digest('hex'))
 }

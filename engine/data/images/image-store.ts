@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { cacheFolder } from '../../shared/cache-folder.ts'
 import { badFile, SecateurError } from '../../shared/errors.ts'
 import { createFolderAtomically, readJson, readSmallFile } from '../../shared/files.ts'
+import { shortHash } from '../../shared/short-hash.ts'
 import { cacheLastTwo } from '../cache-last.ts'
 import { decodeSet, type Sidecar, sidecar } from './decode-set.ts'
 import { fingerprintBytes } from './fit.ts'
@@ -127,5 +128,5 @@ function keyOf(set: ImageSet, preprocessing: Preprocessing, size: readonly [numb
     return `${file}\n${stat?.size}\n${stat?.mtimeMs}\n`
   })
   for (const { file, row } of set.images) hash.update(row === undefined ? factsOf(file) : `${factsOf(file)}${row}\n`)
-  return hash.digest('hex').slice(0, 32)
+  return shortHash(hash.digest('hex'))
 }
