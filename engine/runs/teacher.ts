@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { knownHash } from '../checkpoint/known-hash.ts'
@@ -12,6 +11,8 @@ import { openTokenizer } from '../models/model-tokenizer.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { cacheFolder } from '../shared/cache-folder.ts'
 import { badSetting } from '../shared/errors.ts'
+import { shortHash } from '../shared/short-hash.ts'
+import { teachesItself } from '../training/job-for-model.ts'
 import type { Teacher } from '../training/teacher.ts'
 import { loadWeights } from './load-weights.ts'
 import { StageProgress } from './stage-progress.ts'
@@ -50,7 +51,7 @@ export async function teacherOf(
     ...settings,
     cache,
     model: own,
-    isDense: other === null || realpathSync(other.folder) === realpathSync(checkpoint.folder),
+    isDense: other === null || teachesItself(job),
   }
 }
 
@@ -63,7 +64,7 @@ async function cacheOf(
   const reading = new StageProgress('reading weights', emit)
   const hash = await knownHash(teacher, { signal, progress: (done, total) => reading.report(done, total) })
   const key = createHash('sha256').update(JSON.stringify([1, hash, k, distilTemperature, int8]))
-  const folder = join(cacheFolder(), 'teachers', key.digest('hex').slice(0, 32))
+  const folder = join(cacheFolder(), 'teachers', shortHash(key.digest('hex')))
   const warn = (message: string) => emit({ type: 'warning', message })
   return new TopCacheFolder(folder, k, teacher.config.vocabularySize, warn)
 }

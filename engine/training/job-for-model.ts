@@ -78,8 +78,8 @@ function checkTeaching(job: TrainingJob, { patchValues, vocabularySize }: ModelC
   if (conflict) throw badSetting(conflict.field, conflict.message)
 }
 
-/** Whether a job names what it trains as its teacher. */
-function teachesItself({ checkpoint, teacher }: TrainingJob): boolean {
+/** Whether a job names what it trains as its teacher, by whatever path. */
+export function teachesItself({ checkpoint, teacher }: Pick<TrainingJob, 'checkpoint' | 'teacher'>): boolean {
   // A teacher that is missing is told of by what reads it.
   if (teacher === undefined || !existsSync(teacher) || !existsSync(checkpoint)) return false
   return realpathSync(teacher) === realpathSync(checkpoint)
