@@ -24,7 +24,7 @@ import { outcomeOf, readFailures } from '../../engine/sweeps/sweep-folder.ts'
 import { Cluster, findSlurm, freePorts } from '../slurm/cluster.ts'
 import { findSsh, LoginNode } from '../slurm/login-node.ts'
 import { TestApp } from '../unit/electron/services.ts'
-import { root, sample, secateur, temporaryFolder } from './secateur.ts'
+import { linesOf, root, sample, secateur, temporaryFolder } from './secateur.ts'
 
 const slurm = findSlurm()
 const ssh = findSsh()
@@ -413,6 +413,9 @@ suite('on a cluster', { skip, concurrency: true }, () => {
       for (const name of ['metrics.jsonl', 'pruning.jsonl', 'run.json', 'result.json'])
         assert.equal(taken(join(run(0), name)), readFileSync(join(there, run(0), name), 'utf8'))
       assert.ok(!existsSync(join(out, run(0), 'state')))
+      const nothing = await from(['sweep', file, '--estimate', '--resume', '--json'])
+      assert.equal(nothing.code, 0, nothing.stderr)
+      assert.partialDeepStrictEqual(linesOf(nothing).at(-1), { seconds: 0, sweep: { runs: 0, finished: 2 } })
 
       const other = sweepFile('far-other', values)
       const handedOver = await from(['sweep', other.file, ...via, '--remote', `${there}-other`, '--no-watch'])
