@@ -14,7 +14,7 @@ import { passOf } from '../../../engine/training/gradients.ts'
 import { testedBackend, testsHalfPrecision } from '../../tested-backend.ts'
 import { type Fixture, type FixtureName, fixtureModel, loadFixture } from '../../fixtures/read.ts'
 
-export const startBackend = () => chooseBackend({ device: testedBackend, threads: 2 })
+export const startBackend = () => chooseBackend({ device: testedBackend, threads: 1 })
 
 /** A fixture with its checkpoint, read the way a job reads it. */
 export function openFixture(name: FixtureName, options: LoadModelOptions = {}) {
