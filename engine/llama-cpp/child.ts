@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { compiledFolder } from '../shared/cache-folder.ts'
 import { isDebugging } from '../shared/log.ts'
 
 /** Starts a process that llama.cpp is to be loaded in. It may print to pipes; messages are cloned. */
@@ -14,8 +15,12 @@ export function startProcess(file: URL, args: readonly string[] = []): ChildProc
   return child
 }
 
-/** What the engine's own memory needs (resources/engine-environment.json) is not what llama.cpp's does. */
+/**
+ * What the engine's own memory needs (resources/engine-environment.json) is not what llama.cpp's does. What other processes
+ * compiled is loaded: the schemas of messages are most of what such a process starts with.
+ */
 function plainEnvironment(): NodeJS.ProcessEnv {
   const { NODE_OPTIONS: _, ...rest } = process.env
-  return Object.fromEntries(Object.entries(rest).filter(([name]) => !name.startsWith('MALLOC_')))
+  const plain = Object.entries(rest).filter(([name]) => !name.startsWith('MALLOC_'))
+  return { NODE_COMPILE_CACHE: compiledFolder(), ...Object.fromEntries(plain) }
 }

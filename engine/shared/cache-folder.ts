@@ -9,3 +9,6 @@ export function cacheFolder(): string {
   if (process.platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'secateur')
   return join(homedir(), '.cache', 'secateur')
 }
+
+/** Folder of what Node compiled: it is the user's own, since others could fill a common one in the temporary folder. */
+export const compiledFolder = (): string => join(cacheFolder(), 'compiled')
