@@ -18,6 +18,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import type { z } from 'zod'
 import { badFile } from './errors.ts'
 import { contentHint } from './file-content.ts'
+import { sayPlainly } from './issue-text.ts'
 import { openFile, openToWrite } from './open-file.ts'
 import { codeOf, explained } from './system-errors.ts'
 
@@ -172,6 +173,8 @@ export function readJson<Schema extends z.ZodType>(
   const text = readSmallFile(path, maxBytes).toString('utf8')
   return parseAs(schema, parseJson(text, path), path)
 }
+
+sayPlainly()
 
 /** Checks a value that came from a file. The error names the first field that is wrong, under `prefix` if given. */
 export function parseAs<Schema extends z.ZodType>(

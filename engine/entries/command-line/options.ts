@@ -219,5 +219,6 @@ function settingError(error: z.ZodError, settings: Record<string, unknown>): Sec
   const field = path[0] ?? (issue.code === 'unrecognized_keys' ? issue.keys.join(', ') : 'job')
   const missing = issue.code === 'invalid_type' && issue.input === undefined && settings[field] === undefined
   const flag = field === 'checkpoint' || field === 'adapter' ? `<${field}>` : `--${flagName(field)}`
+  if (path[0] === undefined && issue.code === 'unrecognized_keys') return badSetting(flag, 'is no setting of this job')
   return badSetting(flag, missing ? 'is needed' : issue.message)
 }

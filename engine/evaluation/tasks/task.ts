@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Row } from '../../data/rows.ts'
+import { sayPlainly } from '../../shared/issue-text.ts'
 
 /** A question in the form that is scored: choices, or one text that should follow. */
 export interface TaskRow {
@@ -43,6 +44,8 @@ export class FieldError extends Error {
     this.field = field
   }
 }
+
+sayPlainly()
 
 /** A row by its schema; the first wrong field throws FieldError. */
 export function checkRow<T>(schema: z.ZodType<T>, row: Row, fields: string): T {

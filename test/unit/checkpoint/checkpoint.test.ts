@@ -271,7 +271,7 @@ test('an index that is wrong is named with its entry', async (context) => {
   rewrite({ 'model.norm.weight': '../../secret.safetensors' })
   refuses(folder, index, 'weight_map.model.norm.weight', /not the name of a safetensors file in this folder/)
   writeJson(join(folder, index), { metadata: {} })
-  refuses(folder, index, 'weight_map', /expected record/)
+  refuses(folder, index, 'weight_map', /must be an object in braces/)
 })
 
 test('folders that are no checkpoints say what is missing', (context) => {

@@ -104,21 +104,21 @@ const refused: [fields: Fields, field: string, message: RegExp][] = [
   [{ model_type: 'gpt2' }, 'model_type', /"gpt2" is not supported; supported are llama, mistral, qwen2, qwen3/],
   [{ model_type: 'secateur_gpt2' }, 'model_type', /"secateur_gpt2" is not supported/],
   [{ model_type: 'constructor' }, 'model_type', /not supported/],
-  [{ model_type: undefined }, 'model_type', /expected string/],
+  [{ model_type: undefined }, 'model_type', /is missing/],
   [{ hidden_act: 'gelu' }, 'hidden_act', /"gelu"; only "silu"/],
   [{ quantization_config: { bits: 4 } }, 'quantization_config', /original 16-bit checkpoint/],
   [{ rope_scaling: { rope_type: 'yarn', factor: 4 } }, 'rope_scaling.rope_type', /"yarn" is not supported/],
   [{ rope_scaling: { type: 'dynamic', factor: 4 } }, 'rope_scaling.rope_type', /"dynamic" is not supported/],
-  [{ rope_scaling: { type: 'linear' } }, 'rope_scaling.factor', /expected number/],
-  [{ rope_scaling: { rope_type: 'llama3', factor: 8 } }, 'rope_scaling.low_freq_factor', /expected number/],
+  [{ rope_scaling: { type: 'linear' } }, 'rope_scaling.factor', /is missing/],
+  [{ rope_scaling: { rope_type: 'llama3', factor: 8 } }, 'rope_scaling.low_freq_factor', /is missing/],
   [{ partial_rotary_factor: 0.5 }, 'partial_rotary_factor', /is 0.5; only 1/],
   [{ num_attention_heads: 5 }, 'num_attention_heads', /5 heads do not divide hidden_size 32/],
   [{ num_key_value_heads: 3 }, 'num_key_value_heads', /is 3, which does not divide 4/],
   [{ head_dim: 7 }, 'head_dim', /even number/],
-  [{ num_hidden_layers: 1e9 }, 'num_hidden_layers', /<=4096/],
-  [{ num_hidden_layers: 0 }, 'num_hidden_layers', />=1/],
-  [{ hidden_size: '32' }, 'hidden_size', /expected number/],
-  [{ vocab_size: 1e15 }, 'vocab_size', /<=16777216/],
+  [{ num_hidden_layers: 1e9 }, 'num_hidden_layers', /4096 or less/],
+  [{ num_hidden_layers: 0 }, 'num_hidden_layers', /1 or more/],
+  [{ hidden_size: '32' }, 'hidden_size', /must be a number, and is "32"/],
+  [{ vocab_size: 1e15 }, 'vocab_size', /16777216 or less/],
   [{ secateur_layers: [] }, 'secateur_layers', /only read where model_type/],
 ]
 
@@ -140,7 +140,7 @@ test('refuses layers that do not fit the rest of a ragged config', () => {
   refuse(ragged(layer, { ...layer, key_value_head_of: [0, 1] }), at, /has 2 entries for 3 heads/)
   refuse(ragged(layer, { ...layer, key_value_head_of: [0, 1, 2] }), at, /beyond the 2/)
   refuse(ragged(layer, uneven), at, /do not divide evenly/)
-  refuse(ragged(layer, { ...layer, heads: 0 }), 'secateur_layers.1.heads', />=1/)
+  refuse(ragged(layer, { ...layer, heads: 0 }), 'secateur_layers.1.heads', /1 or more/)
   assert.deepEqual(
     parse(ragged(layer, { ...layer, key_value_head_of: [0, 1, 1] })).layers[1]!.keyValueHeadOf,
     [0, 1, 1],
@@ -248,10 +248,10 @@ test('refuses per_layer_config that contradicts secateur_layers, or says what no
   refuse({ '1': {}, '01': {} }, 'per_layer_config.01', /layer 1 a second time/)
   refuse({ '1': { skip: ['attention'] } }, 'per_layer_config.1.skip', /is not supported; layers may differ in/)
   refuse({ '1': { head_dim: 4 } }, 'per_layer_config.1.head_dim', /is not supported/)
-  refuse({ '1': { intermediate_size: 0 } }, channels, />=1/)
-  refuse({ '1': { intermediate_size: 1e12 } }, channels, /<=16777216/)
+  refuse({ '1': { intermediate_size: 0 } }, channels, /1 or more/)
+  refuse({ '1': { intermediate_size: 1e12 } }, channels, /16777216 or less/)
   refuse({ '1': { num_key_value_heads: 4 } }, 'per_layer_config.1', /4 key\/value heads, which do not divide 2 heads/)
-  refuse([], 'per_layer_config', /expected record/)
+  refuse([], 'per_layer_config', /must be an object in braces, and is a list/)
   const uneven = [shape, { heads: 2, keyValueHeads: 2, channels: 12, keyValueHeadOf: [1, 0] }]
   const both = { ...toConfigJson({ ...config, layers: uneven }), per_layer_config: { '0': { num_key_value_heads: 1 } } }
   assert.throws(() => parse(both), badField('per_layer_config', /cannot say which key\/value head/))

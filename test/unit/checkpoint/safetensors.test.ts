@@ -96,8 +96,8 @@ const malformed: [
   ['a dtype named like a method', { a: { ...f32(0, 4), dtype: 'toString' } }, 4, 'a', /unknown dtype/],
   ['a shape larger than its bytes', { a: f32(0, 8, [3]) }, 8, 'a', /is F32 \[3\], 12 bytes, but .* hold 8 bytes/],
   ['a shape beyond all numbers', { a: f32(0, 8, [huge, huge, huge]) }, 8, 'a', /but data_offsets hold 8 bytes/],
-  ['a negative length', { a: f32(0, 8, [-2, -1]) }, 8, 'a.shape.0', /expected number to be >=0/],
-  ['a broken length', { a: f32(0, 8, [1.5]) }, 8, 'a.shape.0', /expected int/],
+  ['a negative length', { a: f32(0, 8, [-2, -1]) }, 8, 'a.shape.0', /must be 0 or more, and is -2/],
+  ['a broken length', { a: f32(0, 8, [1.5]) }, 8, 'a.shape.0', /must be a whole number, and is 1\.5/],
   [
     'offsets that are text',
     { a: { dtype: 'F32', shape: [], data_offsets: ['0', '4'] } },
@@ -105,9 +105,9 @@ const malformed: [
     'a.data_offsets.0',
     /number/,
   ],
-  ['no offsets', { a: { dtype: 'F32', shape: [] } }, 4, 'a.data_offsets', /Invalid input/],
+  ['no offsets', { a: { dtype: 'F32', shape: [] } }, 4, 'a.data_offsets', /is missing/],
   ['a name twice', '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\\u0061":1}', 4, 'a', /appears twice/],
-  ['metadata that is no text', { __metadata__: { a: 1 } }, 0, '__metadata__.a', /expected string/],
+  ['metadata that is no text', { __metadata__: { a: 1 } }, 0, '__metadata__.a', /must be text, and is 1/],
 ]
 
 for (const [name, header, data, field, message, claim] of malformed) {

@@ -234,12 +234,12 @@ describe('flags become the job that the app would send', () => {
 describe('a setting that is wrong is named by its flag', () => {
   for (const [args, flag, message] of [
     [['--ratio', '2'], '--ratio', /0\.95/],
-    [['--ratio', '0'], '--ratio', />0/],
-    [['--steps', '1.5'], '--steps', /int/],
-    [['--learning-rate', '-1'], '--learning-rate', />0/],
+    [['--ratio', '0'], '--ratio', /must be more than 0, and is 0/],
+    [['--steps', '1.5'], '--steps', /a whole number/],
+    [['--learning-rate', '-1'], '--learning-rate', /more than 0/],
     [['--power', '3'], '--power', /./],
     [['--target-modules', 'q,w'], '--target-modules', /"up"/],
-    [['--seed', '-1'], '--seed', />=0/],
+    [['--seed', '-1'], '--seed', /0 or more/],
   ] as const)
     test(args.join(' '), () => named(() => pruneFrom(...needed, ...args), flag, message))
 
@@ -265,12 +265,12 @@ describe('a setting that is wrong is named by its flag', () => {
       '--budget',
       /"3": a budget is one of parameters/,
     )
-    named(() => settingsFrom(planSchema, given, { budgets: [] }), '--budget', />=1/)
+    named(() => settingsFrom(planSchema, given, { budgets: [] }), '--budget', /at least 1 entry/)
   })
 
   test('settings of the evaluation', () => {
-    named(scoring({ window: 1 }), '--window', />=2/)
-    named(scoring({ batchTokens: 0 }), '--batch-tokens', />=1/)
+    named(scoring({ window: 1 }), '--window', /2 or more/)
+    named(scoring({ batchTokens: 0 }), '--batch-tokens', /1 or more/)
     // A name that is none of Secateur's is that of a task file; whether it is one is seen when it is read.
     named(scoring({ task: { 'my chess': 'x' } }), '--task', /at most 64 letters, digits, - and _/)
     named(scoring({ task: { constructor: 'x' } }), '--task', /name the task otherwise/)

@@ -209,7 +209,7 @@ test('what is wrong with a task file, or with a row by it, is told with file, ro
     /doc_to_target: cannot be rendered: 'Q\?' is not in list/,
   )
   await refused({ doc_to_choice: "{{choices}} + ['c']" }, /has something after its list/)
-  await refused({ process_docs: 'x' }, /own\.json: Unrecognized key: "process_docs"/)
+  await refused({ process_docs: 'x' }, /own\.json: has a field that is not known: "process_docs"/)
   await refused({ output_type: 'generate_until' }, /output_type: must be multiple_choice/)
   await refused({ num_fewshot: 1 }, /fewshot_split: is missing/)
   await refused({ test_split: null }, /test_split: is missing/)

@@ -111,7 +111,7 @@ test('test splits without answers are refused', async () => {
 test('a malformed row is named by file, line and field', async () => {
   const wrong: [TaskName, Record<string, unknown>, unknown, RegExp][] = [
     ['piqa', piqa, { ...piqa, sol2: undefined }, /line 4, sol2: is missing; a row has the fields goal, sol1, sol2/],
-    ['piqa', piqa, { ...piqa, goal: 3 }, /line 4, goal: .*expected string/],
+    ['piqa', piqa, { ...piqa, goal: 3 }, /line 4, goal: .*must be text/],
     ['hellaswag', hellaswag, { ...hellaswag, endings: ['a', 1] }, /line 4, endings\.1: /],
     ['hellaswag', hellaswag, { ...hellaswag, label: 4 }, /line 4, label: must be a whole number from 0 to 3, not 4/],
     ['winogrande', winogrande, { ...winogrande, sentence: 'no gap' }, /line 4, sentence: has no blank/],

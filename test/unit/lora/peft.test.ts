@@ -121,8 +121,8 @@ const refusedFields: [fields: Record<string, unknown>, field: string, message: R
   [{ alpha_pattern: { q_proj: 4 } }, 'alpha_pattern', /gives q_proj 4 where the others have 16/],
   [{ rank_pattern: { q_proj: 4 } }, 'rank_pattern', /gives q_proj 4 where the others have 2/],
   [{ init_lora_weights: 'pissa_niter_4' }, 'init_lora_weights', /changed the base model/],
-  [{ r: 0 }, 'r', />=1/],
-  [{ r: 'eight' }, 'r', /expected number/],
+  [{ r: 0 }, 'r', /1 or more/],
+  [{ r: 'eight' }, 'r', /must be a number, and is "eight"/],
 ]
 
 for (const [fields, field, message] of refusedFields) {
