@@ -175,7 +175,12 @@ export const trainingSettings = {
   maxGradientNorm: z.number().positive().max(1e30).default(1).describe('largest norm of the gradient'),
   beta1: fraction.default(0.9).describe('AdamW: decay of the first moment'),
   beta2: fraction.default(0.999).describe('AdamW: decay of the second moment'),
-  epsilon: z.number().positive().max(1).default(1e-8).describe('AdamW: keeps the division sane'),
+  epsilon: z
+    .number()
+    .positive()
+    .max(1)
+    .default(1e-8)
+    .describe('AdamW: added to what is divided by, so that it is never zero'),
   rank: z.int().min(1).max(1024).default(8).describe('rank of the adapter'),
   alpha: z.number().positive().max(most.factor).default(16).describe('adapter scale is alpha / rank'),
   dropout: z.number().min(0).max(0.95).default(0.05).describe("dropout of the adapter's input"),

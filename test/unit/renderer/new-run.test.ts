@@ -12,7 +12,7 @@ import { removalFacts } from '../../../renderer/src/removal.ts'
 import { findSettings, modes, rangeOf, sectionsOf, settingsOf } from '../../../renderer/src/screens/new-run/form.ts'
 import { applyPreset, isPreset, presets, presetsFor, valuesFor } from '../../../renderer/src/screens/new-run/presets.ts'
 import { percent } from '../../../renderer/src/format.ts'
-import { settingText } from '../../../renderer/src/screens/new-run/setting-text.ts'
+import { limitText, settingText } from '../../../renderer/src/screens/new-run/setting-text.ts'
 import { parseNumber } from '../../../renderer/src/screens/new-run/typed.ts'
 import { humanise, settingLabel } from '../../../renderer/src/screens/new-run/presentation.ts'
 import { picked } from '../../../renderer/src/screens/new-run/setting-group.ts'
@@ -387,6 +387,9 @@ test('values of settings are told as people say them, and texts of the user as t
   assert.equal(settingText('outputDtype', 'same'), 'As in the checkpoint')
   assert.equal(settingText('samplePrompts', ['same', 'none']), 'same, none')
   assert.equal(settingText('ratio', 0.5), percent(0.5, 1))
+  assert.equal(settingText('rounding', 'down'), 'Down')
+  assert.equal(settingText('targetModules', ['up', 'down']), 'up, down')
+  assert.deepEqual([1e9, 1e-8, 0.95, 0].map(limitText), ['1,000,000,000', '1e-8', '0.95', '0'])
   assert.equal(settingText('sequenceLength', 512), '512 tokens')
   assert.deepEqual([settingText('protectLast', 1), settingText('epochs', 1)], ['1 layer', '1 epoch'])
   assert.equal(settingText('uniform', false), 'no')

@@ -1,5 +1,5 @@
 import { engine } from '../../../../electron/contract/index.ts'
-import { number, percent } from '../../format.ts'
+import { count, number, percent } from '../../format.ts'
 import { runKindName } from '../../names.ts'
 import { modes, settingsOf } from './form.ts'
 import { ofRun, presentationOf, settingLabel } from './presentation.ts'
@@ -37,14 +37,18 @@ function presetTitle(value: string): string {
 
 function named(key: string, value: string): string {
   if (key === 'kind') return runKindName(value)
-  return choices.has(key) ? valueName(value) : value
+  return choices.has(key) ? valueName(value, key) : value
 }
+
+/** The number of a range or a default, which is not measured: in full, however large or small. */
+export const limitText = (of: number): string =>
+  Number.isInteger(of) ? count(of) : Math.abs(of) < 1e-3 ? String(of) : number(of, 6)
 
 /** One of what a unit counts: "1 step", "1 micro-batch". */
 const singular = (unit: string): string => unit.replace(/(?<=ch)es$|s$/, '')
 
 function numberText(key: string, value: number): string {
-  if (choices.has(key)) return valueName(String(value))
+  if (choices.has(key)) return valueName(String(value), key)
   const { unit } = presentationOf(key)
   if (unit === 'fraction') return percent(value, 1)
   if (!unit) return number(value, 6)

@@ -1,7 +1,7 @@
 import { engine } from '../../../../electron/contract/index.ts'
 import { deviceNames, taskTitle } from '../../names.ts'
 
-/** Names of values as people read them; any other is shown as it stands. */
+/** Names of values as people read them, after a dot where they are those of one setting; any other is shown as it stands. */
 const valueNames: Readonly<Record<string, string>> = {
   auto: 'Chosen automatically',
   ...deviceNames,
@@ -45,12 +45,15 @@ const valueNames: Readonly<Record<string, string>> = {
   refuse: 'Stop the run',
   skip: 'Skip',
   nearest: 'To the nearest',
-  down: 'Down',
+  'rounding.down': 'Down',
   sum: 'Sum',
   mean: 'Mean',
 }
 
-export function valueName(value: string): string {
+/** @param key the setting whose value it is */
+export function valueName(value: string, key = ''): string {
+  const own = valueNames[`${key}.${value}`]
+  if (own !== undefined) return own
   if (Object.hasOwn(valueNames, value)) return valueNames[value] ?? value
   const criterion = engine.criterionName.safeParse(value)
   return criterion.success ? engine.criteria[criterion.data].title : taskTitle(value)
