@@ -1,4 +1,5 @@
 import { engine } from '../../electron/contract/index.ts'
+import { capital } from './format.ts'
 
 /** What the contract's words are called on screens. */
 
@@ -109,6 +110,8 @@ export const familyName = named(families)
 export const machineName = named(machine)
 export const deviceName = named(deviceNames)
 export const taskTitle = named(tasks)
+/** What a run is at, as "Scoring dense: OpenBookQA". */
+export const stageName = (stage: string): string => capital(stage.replace(/(?<=: )\S+$/, taskTitle))
 
 const categories: Record<string, string> = { stem: 'STEM', social_sciences: 'social sciences' }
 /** Categories of MMLU. */

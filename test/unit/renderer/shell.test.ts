@@ -5,6 +5,7 @@ import { splitToken } from '../../../renderer/src/client/split-token.ts'
 import { droppedPaths, pathsOfUris } from '../../../renderer/src/components/dropped-paths.ts'
 import { numberWithin } from '../../../renderer/src/components/number-within.ts'
 import { matching } from '../../../renderer/src/shell/matching.ts'
+import { stageName } from '../../../renderer/src/names.ts'
 import { addTags } from '../../../renderer/src/components/tags.ts'
 import { href, idList, parseRoute } from '../../../renderer/src/router/routes.ts'
 import { meaning } from '../../../renderer/src/shell/shortcuts.ts'
@@ -83,4 +84,10 @@ test('the palette finds what has every word, with what begins with the first one
   assert.deepEqual(labels('SET data '), ['Register a data set', 'Data sets'])
   assert.deepEqual(labels('text'), ['train'])
   assert.deepEqual(labels(''), ['Register a data set', 'Data sets', 'train'])
+})
+
+test('what a run is at names tasks as everything else does', () => {
+  assert.equal(stageName('scoring dense: openbookqa'), 'Scoring dense: OpenBookQA')
+  assert.equal(stageName('scoring: my own task'), 'Scoring: my own task')
+  assert.equal(stageName('training'), 'Training')
 })

@@ -78,7 +78,7 @@ const widths: Record<Column['type'], number> = {
   text: 140,
   number: 100,
   time: 160,
-  state: 120,
+  state: 144,
   tags: 160,
   bytes: 90,
   seconds: 100,
