@@ -23,6 +23,7 @@ export const shortcuts: readonly { title: string; shortcuts: readonly Shortcut[]
       { keys: ['G', 'D'], what: 'Data sets' },
       { keys: ['G', 'N'], what: 'New run' },
       { keys: ['G', 'H'], what: 'History' },
+      { keys: ['G', 'C'], what: 'Compare' },
       { keys: ['G', 'P'], what: 'Playground' },
       { keys: ['G', 'S'], what: 'Settings' },
     ],
@@ -43,13 +44,21 @@ export function meaning(
   key: string,
   after: string | null,
 ):
-  | { go: 'library' | 'datasets' | 'new' | 'history' | 'playground' | 'settings' }
+  | { go: 'library' | 'datasets' | 'new' | 'history' | 'compare' | 'playground' | 'settings' }
   | 'help'
   | 'search'
   | 'prefix'
   | null {
   if (after === 'g') {
-    const go = { l: 'library', d: 'datasets', n: 'new', h: 'history', p: 'playground', s: 'settings' } as const
+    const go = {
+      l: 'library',
+      d: 'datasets',
+      n: 'new',
+      h: 'history',
+      c: 'compare',
+      p: 'playground',
+      s: 'settings',
+    } as const
     const screen = go[key.toLowerCase() as keyof typeof go]
     if (screen) return { go: screen }
   }

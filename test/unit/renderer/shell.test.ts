@@ -74,6 +74,7 @@ test('keys lead somewhere, alone or one after the other', () => {
   assert.equal(meaning('/', null), 'search')
   assert.equal(meaning('g', null), 'prefix')
   assert.deepEqual(meaning('h', 'g'), { go: 'history' })
+  assert.deepEqual(meaning('c', 'g'), { go: 'compare' })
   assert.equal(meaning('h', null), null)
 })
 

@@ -29,7 +29,7 @@ export const types: Readonly<Record<engine.GgufType, { title: string; sentence: 
   q4_k_m: { title: 'Q4_K_M', sentence: 'About 4.8 bits a weight, in blocks of 256: what most people take.' },
   q4_0: { title: 'Q4_0', sentence: '4.5 bits a weight, in blocks of 32: plain, and fast on processors.' },
   f16: { title: 'F16', sentence: '16 bits a weight.' },
-  bf16: { title: 'BF16', sentence: '16 bits a weight, with the range of 32.' },
+  bf16: { title: 'BF16', sentence: '16 bits a weight, with the range of F32.' },
   f32: { title: 'F32', sentence: '32 bits a weight.' },
 }
 
@@ -40,7 +40,7 @@ export const typeTitle = (type: string): string =>
 export const dtypes: Readonly<Record<Dtype, { title: string; sentence: string }>> = {
   same: { title: 'As in the checkpoint', sentence: 'The type of most of its weights.' },
   f16: { title: 'float16', sentence: '16 bits a weight.' },
-  bf16: { title: 'bfloat16', sentence: '16 bits a weight, with the range of 32.' },
+  bf16: { title: 'bfloat16', sentence: '16 bits a weight, with the range of float32.' },
   f32: { title: 'float32', sentence: '32 bits a weight.' },
 }
 
