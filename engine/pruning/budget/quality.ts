@@ -12,6 +12,8 @@ export interface Quality {
 const fewest = 5
 const powers = [1, 2, 3] as const
 
+const times = (count: number) => (count === 1 ? 'once' : `${count} times`)
+
 /**
  * Fits loss = a + b lost^p + c log(1 + step) by least squares: what removal costs, and what training wins back meanwhile. p
  * is that of 1, 2 and 3 which leaves the least residuals.
@@ -22,7 +24,7 @@ export function fitQuality(points: readonly QualityPoint[], of: 'validation' | '
   const what = `the ${of} loss`
   const apart = new Set(points.map(({ lost }) => lost.toFixed(4))).size
   if (points.length < fewest || apart < fewest)
-    return `The run has ${points.length} points of ${what} at ${apart} different importances lost; ${fewest} are needed to say what a budget costs in quality.`
+    return `The run measured ${what} ${times(points.length)}, at ${apart} ${apart === 1 ? 'share' : 'different shares'} of the importance lost; ${fewest} of each are needed to say what a budget costs in quality.`
   const fits = powers.map((power) => leastSquares(points, power)).filter((fit) => fit !== null)
   const best = fits.toSorted((one, other) => one.residuals - other.residuals)[0]
   if (!best || best.coefficients[1]! <= 0)

@@ -34,10 +34,10 @@ test('says why nothing can be told', () => {
       pointsOf((lost) => lost, 0, 4),
       'validation',
     ) as string,
-    /4 points .* 5 are needed/,
+    /measured the validation loss 4 times, .* 5 of each are needed/,
   )
   const still = pointsOf((lost) => lost, 0).map((point) => ({ ...point, lost: 0.1 }))
-  assert.match(fitQuality(still, 'training') as string, /at 1 different importances lost/)
+  assert.match(fitQuality(still, 'training') as string, /at 1 share of the importance lost/)
   assert.match(
     fitQuality(
       pointsOf((lost) => -lost, 0),
