@@ -12,7 +12,7 @@ import {
 } from '../../contract/index.ts'
 import { configOf } from '../../models/checkpoint.ts'
 import { isOfImages } from '../../models/encoder-config.ts'
-import { badSetting, SecateurError } from '../../shared/errors.ts'
+import { badFile, badSetting, SecateurError } from '../../shared/errors.ts'
 import { flagName } from '../../shared/flag-name.ts'
 import { readJson } from '../../shared/files.ts'
 import {
@@ -120,6 +120,17 @@ export function settingsFrom<Schema extends z.ZodObject>(
   throw settingError(parsed.error, settings)
 }
 
+/** The command of each job. */
+const commands: Readonly<Record<Job['kind'], string>> = {
+  finetune: 'finetune',
+  prune: 'prune',
+  merge: 'merge',
+  evaluate: 'eval',
+  sweep: 'sweep',
+  export: 'export',
+}
+const sweepFlags: ReadonlySet<string> = new Set(['preset', 'out', 'parallel'])
+
 /**
  * The job that flags describe, over the one in the --job file where there is one.
  *
@@ -143,6 +154,13 @@ export function jobFrom(
       : { settings: {}, evaluation: {} }
   const fromFile: Record<string, unknown> =
     'job' in flags ? renameJob({ ...readJson(String(flags.job), z.looseObject({})) }, shape, refuseProblem) : {}
+  const told = fromFile['kind']
+  if (typeof told === 'string' && told !== kind && Object.hasOwn(commands, told))
+    throw badFile(
+      'job' in flags ? String(flags.job) : '',
+      'kind',
+      `is "${told}": start it with secateur ${commands[told as Job['kind']]}`,
+    )
   const settings: Record<string, unknown> = withOneTarget(preset.settings, fromFile, flags)
   const scored: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(renameSettings(Object.fromEntries(given), shape, refuseProblem))) {
@@ -161,6 +179,10 @@ export function jobFrom(
     settings['evaluation'] = { ...preset.evaluation, ...settings['evaluation'] }
   const parsed = schema.safeParse({ ...settings, kind })
   if (parsed.success) return parsed.data as Job
+  // Most of a sweep has no flags, and stands in its file alone.
+  const { path, message } = parsed.error.issues[0]!
+  if (kind === 'sweep' && 'job' in flags && path[0] !== undefined && !sweepFlags.has(String(path[0])))
+    throw badFile(String(flags.job), path.join('.'), message)
   throw settingError(parsed.error, settings)
 }
 

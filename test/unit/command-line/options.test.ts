@@ -14,6 +14,7 @@ import {
   presetName,
   type PruneJob,
   pruneSchema,
+  sweepSchema,
 } from '../../../engine/contract/index.ts'
 import { configOf } from '../../../engine/models/checkpoint.ts'
 import { SecateurError } from '../../../engine/shared/errors.ts'
@@ -256,6 +257,24 @@ describe('a setting that is wrong is named by its flag', () => {
     named(() => pruneFrom('--data', 'a.txt'), '--out', /is needed/)
     named(() => pruneFrom('--out', 'run'), '--data', /is needed/)
     named(() => jobFrom('finetune', finetuneSchema, {}, { data: ['a'], out: 'run' }), '<checkpoint>', /is needed/)
+  })
+
+  test('what stands in a file alone, and a job of another command', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'secateur-options-'))
+    const job = join(folder, 'job.json')
+    try {
+      writeFileSync(job, '{"values":5,"checkpoint":"model"}')
+      assert.throws(() => jobFrom('sweep', sweepSchema, {}, { job, out: 'o' }), /job\.json: values: must be an object/)
+      writeFileSync(job, '{}')
+      assert.throws(() => jobFrom('sweep', sweepSchema, {}, { job, out: 'o' }), /job\.json: checkpoint: is missing/)
+      writeFileSync(job, '{"kind":"evaluate","checkpoint":"model"}')
+      assert.throws(
+        () => jobFrom('prune', pruneSchema, {}, { job }),
+        /job\.json: kind: is "evaluate": start it with secateur eval/,
+      )
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
   })
 
   test('a budget of a plan', () => {
