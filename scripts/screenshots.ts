@@ -164,6 +164,8 @@ async function finished(id: number): Promise<void> {
 
 /** Lets a run's checkpoint and its result continue a prompt. @returns the address of the question */
 async function askInPlayground(page: Page, run: number): Promise<string> {
+  // Where it is narrow its settings are folded.
+  await page.setViewportSize({ width: 1440, height: 900 })
   await page.goto(`${host.origin}/#/playground?run=${run}`)
   await page.getByRole('textbox', { name: 'Prompt' }).fill('The baker of')
   await page.getByLabel('Max new tokens').fill('40')
