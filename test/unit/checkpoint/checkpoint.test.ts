@@ -271,7 +271,7 @@ test('an index that is wrong is named with its entry', async (context) => {
   rewrite({ 'model.norm.weight': '../../secret.safetensors' })
   refuses(folder, index, 'weight_map.model.norm.weight', /not the name of a safetensors file in this folder/)
   writeJson(join(folder, index), { metadata: {} })
-  refuses(folder, index, 'weight_map', /must be an object in braces/)
+  refuses(folder, index, 'weight_map', /is missing/)
 })
 
 test('folders that are no checkpoints say what is missing', (context) => {
