@@ -26,7 +26,7 @@ export async function requireAllowed(platform: Platform, paths: readonly string[
     const named = real === resolve(path) ? path : `${path} leads to ${real}, which`
     throw new ProblemError(
       'refused',
-      `${named} is outside the folders that Secateur may read here. Start it with --allow ${dirname(real)} to let it.`,
+      `${named} is outside the folders that Secateur may use here. Start it with --allow ${dirname(real)} to let it.`,
       { file: path },
     )
   }

@@ -74,7 +74,7 @@ test('llama.cpp on Vulkan computes what it does on the processor, and names the 
   const [name] = started.on.cards
   started[Symbol.dispose]()
   assert.ok(name)
-  await assert.rejects(startBuild(vulkan, 1e15, { signal }), /the model needs about 1000000\.00 GB of memory on /)
+  await assert.rejects(startBuild(vulkan, 1e15, { signal }), /the model needs about 1000\.00 TB of memory on /)
 
   // What is known of the processor says nothing of the card.
   await assert.rejects(openOnLlamaCpp(checkpoint, [vulkan, processor], settings, told), /^Error: compared$/)

@@ -111,7 +111,7 @@ test('checkpoints and run folders are told from other folders', async () => {
 
 test('what is outside is refused by its real path', async () => {
   for (const path of [outside, join(home, '../outside'), join(home, 'way-out'), '/', `${home}-sibling`])
-    await assert.rejects(list(path), /outside the folders that Secateur may read here\. Start it with --allow/, path)
+    await assert.rejects(list(path), /outside the folders that Secateur may use here\. Start it with --allow/, path)
   await assert.rejects(list(join(home, 'text.txt')), /is a file/)
   await requireAllowed(platform, [join(home, 'new/folder')])
   await assert.rejects(requireAllowed(platform, [join(home, 'way-out/new')]), /outside/)

@@ -139,7 +139,7 @@ test('another file than the pinned one is not unpacked, and nothing is left of w
     { ...build, unpackedBytes: 1e18 },
     {
       kind: 'does-not-fit',
-      message: /needs 1000000000\.00 GB while it is installed and .* are free/,
+      message: /needs 1000000\.00 TB while it is installed and .* are free/,
     },
   )
   const empty = await packed({ LICENSE: 'MIT' })

@@ -231,7 +231,7 @@ test('a model that does not fit is refused with the numbers and what needs less'
   assert.equal(needs(1e9, 'f16', 1512) - needs(1e9, 'f16', 512), 1000 * perPlace)
   assert.throws(() => requireLlamaCppMemory(1e15), {
     kind: 'does-not-fit',
-    message: /llama\.cpp needs about 1000000\.00 GB of memory and .* are free: take another type/,
+    message: /llama\.cpp needs about 1000\.00 TB of memory and .* are free: take another type/,
   })
 })
 
