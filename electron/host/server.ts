@@ -45,7 +45,10 @@ export const limits = {
 export async function startServer({ services, renderer, port, log }: ServerOptions): Promise<Server> {
   const token = randomBytes(32).toString('base64url')
   const http = createServer({ requestTimeout: 10_000, headersTimeout: 5000 }, (request, response) => {
-    void answer(request, response, renderer, log)
+    answer(request, response, renderer, log).catch((error: unknown) => {
+      log(`${nameOf(request)}: ${request.method} ${request.url} failed: ${String(error)}`)
+      response.destroy()
+    })
   })
   http.maxConnections = 256
   const sockets = new WebSocketServer({

@@ -76,6 +76,8 @@ export async function sendFile(
   } finally {
     await handle.close()
   }
+  // A page that was read again while the file was opened takes no answer any more, and pipeline would throw.
+  if (response.destroyed) return 200
   if (request.method === 'HEAD') response.end()
   else pipeline(createReadStream(file), response, () => {})
   return 200

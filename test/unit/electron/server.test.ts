@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { request as httpRequest } from 'node:http'
-import { connect } from 'node:net'
+import { once } from 'node:events'
+import { createServer, request as httpRequest } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +9,7 @@ import { after, before, beforeEach, test } from 'node:test'
 import { WebSocket } from 'ws'
 import type { AppEvent } from '../../../electron/contract/index.ts'
 import { limits, type Server, startServer } from '../../../electron/host/server.ts'
-import { fileOf } from '../../../electron/host/static-files.ts'
+import { fileOf, sendFile } from '../../../electron/host/static-files.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-server-'))
 const renderer = join(folder, 'renderer')
@@ -273,4 +274,22 @@ test('bytes that are no HTTP do not disturb it', async () => {
   socket.write('\u0000\u0001garbage\r\n\r\n')
   await new Promise((resolve) => socket.once('close', resolve))
   assert.equal((await get('/')).status, 200)
+})
+
+test('a page that is read again while a file is opened for it takes no answer, and the next one does', async () => {
+  const gone = Promise.withResolvers<number>()
+  const files = createServer((request, response) => {
+    response.once('close', () => sendFile(renderer, '/index.html', request, response).then(gone.resolve, gone.reject))
+  }).listen(0, '127.0.0.1')
+  await once(files, 'listening')
+  const client = connect((files.address() as AddressInfo).port, '127.0.0.1')
+  client.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  await once(files, 'request')
+  client.destroy()
+  assert.equal(await gone.promise, 200)
+  files.close()
+  for (let i = 0; i < 50; i++)
+    connect(server.port, '127.0.0.1').end('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n').destroy()
+  assert.equal((await get('/')).status, 200)
+  assert.deepEqual(lines, [])
 })
