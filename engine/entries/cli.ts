@@ -7,6 +7,7 @@ import { jobFrom, schemaOptions } from './command-line/options.ts'
 import { addPlanCommand } from './command-line/plan-command.ts'
 import { addSweepCommand } from './command-line/sweep-command.ts'
 import { aCheckpoint, addTool } from './command-line/tool-command.ts'
+import { refuseUnusedType } from './command-line/unused-type.ts'
 import { makeReporter } from './command-line/report.ts'
 import { type CommonFlags, estimateFlag, runReported } from './command-line/running.ts'
 import {
@@ -187,14 +188,21 @@ A first run:
     description: 'continues a prompt',
     schema: generateSchema,
     positional: aCheckpoint,
-    run: async (settings, signal) =>
-      await (await import('../jobs/generate.ts')).generateText(settings, signal, reporter.text, emit),
+    run: async (settings, signal) => {
+      const { generateText } = await import('../jobs/generate.ts')
+      refuseUnusedType(settings)
+      return await generateText(settings, signal, reporter.text, emit)
+    },
   })
   addTool(commands, 'speed', {
     description: 'measures how fast a checkpoint runs, alone or beside another: prompts, generation, memory',
     schema: speedSchema,
     positional: aCheckpoint,
-    run: async (settings, signal) => await (await import('../jobs/speed.ts')).measureSpeeds(settings, { signal, emit }),
+    run: async (settings, signal) => {
+      const { measureSpeeds } = await import('../jobs/speed.ts')
+      refuseUnusedType(settings)
+      return await measureSpeeds(settings, { signal, emit })
+    },
   })
   addTool(commands, 'kept-files', {
     description: 'lists the files that checkpoints were written as for llama.cpp, or removes them',

@@ -2,7 +2,7 @@ import { isGgufFile } from '../checkpoint/gguf/file.ts'
 import type { RunnerSettings } from '../contract/index.ts'
 import { whyNotGguf } from '../export/gguf/export.ts'
 import type { Checkpoint } from '../models/checkpoint.ts'
-import { badSetting, SecateurError } from '../shared/errors.ts'
+import { SecateurError } from '../shared/errors.ts'
 import type { Choice } from '../backends/choose.ts'
 import { howToInstall } from './card-builds.ts'
 import { findInstalled, type InstalledLlamaCpp, type LlamaCpp } from './installed.ts'
@@ -31,19 +31,14 @@ const onProcessor: readonly string[] = ['onnx', 'cpu']
 /**
  * What runs a checkpoint.
  *
- * @throws SecateurError where llama.cpp is asked for and cannot, or a type of its is asked of Secateur
+ * @throws SecateurError where llama.cpp is asked for and cannot
  */
 export async function chooseRunner(
   checkpoint: Checkpoint,
   question: RunnerQuestion,
   found: ReturnType<typeof findInstalled> = findInstalled(),
 ): Promise<ChosenRunner> {
-  const { runner, type } = question
-  if (runner === 'secateur' && type !== undefined)
-    throw badSetting(
-      'type',
-      `${type} is how llama.cpp would hold the weights, and Secateur is asked for: leave one of them out`,
-    )
+  const { runner } = question
   if (runner === 'secateur') return { runner, why: null }
   const chosen =
     'missing' in found ? found.missing : ((await whyNot(checkpoint, question)) ?? (await buildsFor(question, found)))

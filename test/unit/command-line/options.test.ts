@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { Command } from 'commander'
 import { collectAssignments } from '../../../engine/entries/command-line/flag-values.ts'
+import { refuseUnusedType } from '../../../engine/entries/command-line/unused-type.ts'
 import { jobFrom, schemaOptions, settingsFrom } from '../../../engine/entries/command-line/options.ts'
 import {
   evaluateSchema,
@@ -344,4 +345,13 @@ test('a preset leaves out what speaks of text where the model looks at pictures'
   }
   assert.deepEqual(jobOf(visionModel('vit_hf'), 'quick').samplePrompts, [])
   assert.equal(jobOf(fixtureModel('llama_mha'), 'quick').sequenceLength, 128)
+})
+
+test('a type of llama.cpp beside Secateur is refused, and beside either of the two left to be chosen it is not', () => {
+  assert.throws(
+    () => refuseUnusedType({ runner: 'secateur', type: ['f16', 'q8_0'] }),
+    /--type: f16, q8_0 is how llama\.cpp/,
+  )
+  refuseUnusedType({ runner: 'secateur' })
+  refuseUnusedType({ runner: 'auto', type: 'q8_0' })
 })
