@@ -18,7 +18,7 @@ test('the app opens without an error and says that it is connected', async ({ ap
   })
   const connected = app.page.getByRole('navigation').getByText('Connected')
   // A page that is read again before it kept its key has none.
-  await expect(connected).toBeVisible({ timeout: 30_000 })
+  await expect(connected).toBeVisible()
   await app.page.reload()
   await expect(connected).toBeVisible()
   await expect(app.page.getByRole('heading', { level: 1 })).toBeVisible()
