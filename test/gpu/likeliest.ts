@@ -110,14 +110,14 @@ test('text has the tokens that all logits would give it, and a card reads a hund
       onToken: (id, scores) => void (sampling.temperature === 0 && heard.push(id, bestOf(scores()))),
     })
     assert.deepEqual(ids, wanted)
-    const perToken = (card.bytesRead - bytesRead - 4 * 8200) / (tokens - 1)
+    const perToken = (card.bytesRead - bytesRead - 4 * config.vocabularySize) / (tokens - 1)
     if (sampling.temperature === 0)
       assert.deepEqual(
         heard,
         wanted.flatMap((id) => [id, id]),
       )
     else if (sampling.temperature < 1) assert.ok(perToken < 10_000, `${perToken} bytes a token`)
-    else assert.ok(perToken > 4 * 8200, `${perToken} bytes a token`)
+    else assert.ok(perToken > 4 * config.vocabularySize, `${perToken} bytes a token`)
     if (i !== 1) continue
     const rows = await generateBatch(
       model,
