@@ -189,8 +189,8 @@ A first run:
     schema: generateSchema,
     positional: aCheckpoint,
     run: async (settings, signal) => {
-      const { generateText } = await import('../jobs/generate.ts')
       refuseUnusedType(settings)
+      const { generateText } = await import('../jobs/generate.ts')
       return await generateText(settings, signal, reporter.text, emit)
     },
   })
@@ -199,8 +199,8 @@ A first run:
     schema: speedSchema,
     positional: aCheckpoint,
     run: async (settings, signal) => {
-      const { measureSpeeds } = await import('../jobs/speed.ts')
       refuseUnusedType(settings)
+      const { measureSpeeds } = await import('../jobs/speed.ts')
       return await measureSpeeds(settings, { signal, emit })
     },
   })
