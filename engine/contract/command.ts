@@ -5,13 +5,19 @@ import { clusterSchema } from './cluster.ts'
 import { type EvaluationSettings, evaluationSchema } from './evaluation.ts'
 import { type Job, schemaOfKind } from './job.ts'
 
-/** Kinds of jobs that flags say, by the command that does them, with the settings that stand without a flag. */
-const commands: Partial<Record<Job['kind'], { name: string; positional: readonly string[] }>> = {
+/** The command of each kind of job, and the settings that stand without a flag; null where flags do not say the whole job. */
+const commands: Readonly<Record<Job['kind'], { name: string; positional: readonly string[] | null }>> = {
   finetune: { name: 'finetune', positional: ['checkpoint'] },
   prune: { name: 'prune', positional: ['checkpoint'] },
   merge: { name: 'merge', positional: ['checkpoint', 'adapter'] },
   evaluate: { name: 'eval', positional: ['checkpoint'] },
+  sweep: { name: 'sweep', positional: null },
+  export: { name: 'export', positional: null },
 }
+
+/** The command that does a kind of job; undefined where there is no such kind. */
+export const commandOf = (kind: unknown): string | undefined =>
+  typeof kind === 'string' && Object.hasOwn(commands, kind) ? commands[kind as Job['kind']].name : undefined
 
 /**
  * The arguments of the command line that describe a job: what stands at its default is left out.
@@ -19,14 +25,14 @@ const commands: Partial<Record<Job['kind'], { name: string; positional: readonly
  * @returns null where flags cannot say it: of a sweep or an export
  */
 export function argumentsOf(job: Job): string[] | null {
-  const command = commands[job.kind]
-  if (!command) return null
+  const { name: command, positional } = commands[job.kind]
+  if (!positional) return null
   const { shape } = schemaOfKind(job.kind) as z.ZodObject
   const { kind: _, evaluation, ...all } = job as Record<string, unknown>
   const { cluster, ...settings } = withOnePlace(all)
   const flags = [
     ...Object.entries(settings)
-      .filter(([name]) => !command.positional.includes(name))
+      .filter(([name]) => !positional.includes(name))
       .map(([name, value]) => flagsOf(name, shape[name] as z.ZodType, value)),
     ...Object.entries(saidOfEvaluation((evaluation as EvaluationSettings | undefined) ?? {})).map(([name, value]) =>
       // A flag that both have is one of the job.
@@ -37,7 +43,7 @@ export function argumentsOf(job: Job): string[] | null {
     ...(cluster ? clusterFlags(cluster) : []),
   ]
   if (flags.includes(null)) return null
-  return [command.name, ...command.positional.map((name) => String(settings[name])), ...flags.flatMap((flag) => flag!)]
+  return [command, ...positional.map((name) => String(settings[name])), ...flags.flatMap((flag) => flag!)]
 }
 
 /** Lengths of prompts mean nothing where speed is not measured, and as flags they would ask for it. */

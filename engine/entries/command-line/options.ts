@@ -1,6 +1,7 @@
 import { Option } from 'commander'
 import { z } from 'zod'
 import {
+  commandOf,
   evaluationSchema,
   type Job,
   type OnProblem,
@@ -120,16 +121,8 @@ export function settingsFrom<Schema extends z.ZodObject>(
   throw settingError(parsed.error, settings)
 }
 
-/** The command of each job. */
-const commands: Readonly<Record<Job['kind'], string>> = {
-  finetune: 'finetune',
-  prune: 'prune',
-  merge: 'merge',
-  evaluate: 'eval',
-  sweep: 'sweep',
-  export: 'export',
-}
-const sweepFlags: ReadonlySet<string> = new Set(['preset', 'out', 'parallel'])
+/** Settings of a sweep that are flags too. */
+export const sweepFlags: readonly string[] = ['preset', 'out', 'parallel']
 
 /**
  * The job that flags describe, over the one in the --job file where there is one.
@@ -154,13 +147,9 @@ export function jobFrom(
       : { settings: {}, evaluation: {} }
   const fromFile: Record<string, unknown> =
     'job' in flags ? renameJob({ ...readJson(String(flags.job), z.looseObject({})) }, shape, refuseProblem) : {}
-  const told = fromFile['kind']
-  if (typeof told === 'string' && told !== kind && Object.hasOwn(commands, told))
-    throw badFile(
-      'job' in flags ? String(flags.job) : '',
-      'kind',
-      `is "${told}": start it with secateur ${commands[told as Job['kind']]}`,
-    )
+  const command = commandOf(fromFile['kind'])
+  if ('job' in flags && command !== undefined && fromFile['kind'] !== kind)
+    throw badFile(String(flags.job), 'kind', `is "${fromFile['kind']}": start it with secateur ${command}`)
   const settings: Record<string, unknown> = withOneTarget(preset.settings, fromFile, flags)
   const scored: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(renameSettings(Object.fromEntries(given), shape, refuseProblem))) {
@@ -181,7 +170,7 @@ export function jobFrom(
   if (parsed.success) return parsed.data as Job
   // Most of a sweep has no flags, and stands in its file alone.
   const { path, message } = parsed.error.issues[0]!
-  if (kind === 'sweep' && 'job' in flags && path[0] !== undefined && !sweepFlags.has(String(path[0])))
+  if (kind === 'sweep' && 'job' in flags && path[0] !== undefined && !sweepFlags.includes(String(path[0])))
     throw badFile(String(flags.job), path.join('.'), message)
   throw settingError(parsed.error, settings)
 }

@@ -1,5 +1,5 @@
 import { type SweepJob, sweepSchema } from '../../contract/index.ts'
-import { jobFrom, optionFor } from './options.ts'
+import { jobFrom, optionFor, sweepFlags } from './options.ts'
 import {
   addPlaceFlags,
   cancelTasks,
@@ -21,9 +21,7 @@ export function addSweepCommand({ program, action, reporter }: Commands): void {
     .option('--json', 'one JSON object an event on standard output')
     .option(...estimateFlag)
     .option('--resume', 'go on with the sweep in the out folder')
-    .addOption(optionFor(sweepSchema, 'preset'))
-    .addOption(optionFor(sweepSchema, 'out'))
-    .addOption(optionFor(sweepSchema, 'parallel'))
+  for (const name of sweepFlags) command.addOption(optionFor(sweepSchema, name))
   addPlaceFlags(command)
   command.action(
     action(async (file: string, flags: PlaceFlags) => {
