@@ -7,6 +7,7 @@ import { jobFrom, schemaOptions } from './command-line/options.ts'
 import { addPlanCommand } from './command-line/plan-command.ts'
 import { addSweepCommand } from './command-line/sweep-command.ts'
 import { aCheckpoint, addTool } from './command-line/tool-command.ts'
+import { saidAsFlag } from './command-line/said-as-flag.ts'
 import { refuseUnusedType } from './command-line/unused-type.ts'
 import { makeReporter } from './command-line/report.ts'
 import { type CommonFlags, estimateFlag, runReported } from './command-line/running.ts'
@@ -64,7 +65,7 @@ A first run:
       try {
         code = (await run(...values)) ?? 0
       } catch (error) {
-        code = reporter.fail(error)
+        code = reporter.fail(saidAsFlag(error, values.at(-1) as Command))
       }
     }
 

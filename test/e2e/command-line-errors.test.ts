@@ -38,7 +38,12 @@ describe('a setting that is wrong ends with 2 and names the flag', together, () 
     [
       'a task that is unknown',
       ['eval', model, '--task', `chess=${text}`],
-      /^task: chess is no task that Secateur knows/,
+      /^--task: chess is no task that Secateur knows/,
+    ],
+    [
+      'what only the job can judge',
+      ['eval', model, '--images', text],
+      /^--images: .* is a language model, which does not look at/,
     ],
     ['a setting of generation', ['generate', model, '--top-p', '4'], /^--top-p/],
     ['a command that is unknown', ['shrink', model], /shrink/],

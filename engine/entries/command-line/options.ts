@@ -24,6 +24,7 @@ import {
   collectPaths,
   collectTexts,
 } from './flag-values.ts'
+import { flagsOfLists } from './said-as-flag.ts'
 
 /** A schema without its default and optional wrappers. */
 function inner(schema: z.ZodType): z.ZodType {
@@ -92,12 +93,6 @@ const isTexts = ({ element }: z.ZodArray) => (element as z.ZodType).meta()?.['te
 const isPaths = ({ element }: z.ZodArray) => (element as z.ZodType).meta()?.['path'] !== undefined
 
 const control = new Set(['json', 'job', 'resume', 'estimate'])
-
-/** Flags that are given one at a time, by the settings that gather them. */
-const flagsOfLists = new Map([
-  ['tasks', 'task'],
-  ['budgets', 'budget'],
-])
 
 const refuseProblem: OnProblem = (path, message) => {
   const setting = path.at(-1)!
