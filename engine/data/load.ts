@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 import type { RowCounts } from '../contract/index.ts'
 import { SecateurError, badFile, badSetting } from '../shared/errors.ts'
+import { longText } from '../shared/interruptible.ts'
+import { sum } from '../shared/sum.ts'
 import { addRow } from './load-row.ts'
 import { type DataKind, type Loading, type LoadOptions, mostBadRows, type TrainingData } from './load-types.ts'
 import { describeLoss, lostShare, noRows } from './lost-rows.ts'
@@ -36,8 +38,8 @@ export async function loadTrainingData(files: readonly string[], options: LoadOp
     const tell = () => onProgress?.({ file, fraction, documents: data.documents, tokens: data.tokens })
     for await (const placed of readPlacedRows(file, { ...rowOptions(options, data), onRead })) {
       if (data.documents >= limit) break
-      // Before a row is encoded: a stop that came while a long one was read is heard here, or not for minutes.
-      if (performance.now() >= sliceEnd) {
+      // A stop is heard before a long row is encoded: that takes minutes, and begins by taking the handlers of Ctrl-C away.
+      if (performance.now() >= sliceEnd || charactersIn(placed.row) >= longText) {
         tell()
         await setImmediate()
         signal?.throwIfAborted()
@@ -56,6 +58,13 @@ export async function loadTrainingData(files: readonly string[], options: LoadOp
   const loss = lossOf(data)
   refuseLoss(data, loss, maxLostRows)
   return { ...data, loss, kind: kinds.size > 1 ? 'mixed' : (kinds.values().next().value ?? 'text') }
+}
+
+/** Characters of all texts in a value of a row. */
+function charactersIn(value: unknown): number {
+  if (typeof value === 'string') return value.length
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return 0
+  return sum(Object.values(value).map(charactersIn))
 }
 
 /** @throws SecateurError where more of the rows would be lost than may be */

@@ -13,7 +13,8 @@ export const longText = 2 ** 16
 
 /**
  * Does work that keeps the thread for long, so that Ctrl-C ends it in the middle. Handlers of signals run only between
- * pieces of work, and encoding a line of 30 MB is one piece of some minutes. They hear of the signal afterwards.
+ * pieces of work, and encoding a line of 30 MB is one piece of some minutes. They hear of the signal afterwards. One that
+ * came before, while the thread was busy, is lost: give the handlers a turn of the event loop first (`setImmediate`).
  *
  * @throws SecateurError of kind `interrupted` where it was ended
  */

@@ -6,11 +6,13 @@ import { parquetWriteBuffer } from 'hyparquet-writer'
 import { loadTokenizer } from '../../../engine/tokenizer/tokenizer.ts'
 import { alpacaPrompt } from '../../../engine/data/instruction.ts'
 import { type LoadProgress, type LoadOptions, loadTrainingData } from '../../../engine/data/load.ts'
+import { longText, onText } from '../../../engine/shared/interruptible.ts'
 import { byteTokenizer, chatMl } from './byte-tokenizer.ts'
 import { sharedData, temporaryFolder } from './temporary.ts'
 
 const folder = temporaryFolder()
 const tokenizer = byteTokenizer()
+const noSignals = process.platform === 'win32' && 'Windows has no such signals'
 
 const write = (name: string, rows: unknown[]) => folder.write(name, rows.map((row) => JSON.stringify(row)).join('\n'))
 
@@ -202,6 +204,28 @@ test('tells of progress, and stops when told to', async () => {
   assert.ok(rises())
   assert.ok(progress.at(-1)!.documents < 20_000)
 })
+
+test(
+  'hears a Ctrl-C that came just before a long row, whose encoding takes the handlers away',
+  { skip: noSignals },
+  async () => {
+    const controller = new AbortController()
+    const stop = () => controller.abort(new Error('heard'))
+    process.once('SIGINT', stop)
+    const encode: typeof tokenizer.encode = (given, options) =>
+      onText(given.length, () => {
+        if (given === 'short') process.kill(process.pid, 'SIGINT')
+        return tokenizer.encode(given, options)
+      })
+    const file = write('long-row.jsonl', [{ text: 'short' }, { text: 'a'.repeat(longText) }])
+    try {
+      const loading = loadTrainingData([file], { tokenizer: { ...tokenizer, encode }, signal: controller.signal })
+      await assert.rejects(loading, /heard/)
+    } finally {
+      process.off('SIGINT', stop)
+    }
+  },
+)
 
 describe('real data', { skip: existsSync(sharedData) ? false : 'no ../shared/data' }, () => {
   test('Alpaca by the tokenizer of stories260K: the prompt read, the answer learnt, row by row', async () => {
