@@ -53,7 +53,9 @@ test('the page of a checkpoint says which programs load it, and leads to its exp
   await expect(page.getByRole('region', { name: 'What will load it' })).toContainText('llama.cpp: yes')
 })
 
-test('a place that is taken, or where nothing can be put, is named beside its field', async ({ app: { page } }) => {
+test('a place that is taken, or where nothing can be put, is named beside its field and the button', async ({
+  app: { page },
+}) => {
   writeFileSync(scratch('taken.gguf'), 'mine')
   const file = page.getByLabel('File', { exact: true })
   await expect(file).toHaveValue(/-Q8_0\.gguf$/)
@@ -64,6 +66,7 @@ test('a place that is taken, or where nothing can be put, is named beside its fi
     await file.fill(place)
     await expect(file).toHaveAccessibleDescription(message)
     await expect(start(page)).toBeDisabled()
+    await expect(start(page)).toHaveAccessibleDescription(message)
   }
 })
 

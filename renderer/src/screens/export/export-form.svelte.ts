@@ -3,6 +3,7 @@ import type { CheckpointDetail } from '../../../../electron/contract/index.ts'
 import { asProblem, call, type Problem, resource } from '../../client/index.ts'
 import { router } from '../../router/router.svelte.ts'
 import { LiveEstimate } from '../new-run/job-estimate.svelte.ts'
+import { calibrationLabel, placeLabel } from './export-words.ts'
 import { draftOfExport, emptyExport, type ExportDraft, exportJobOf, firstFormat, typeOf } from './export-draft.ts'
 
 /** The form of an export: what was chosen, where it goes, and what it would come to. To be made while a component is initialised. */
@@ -41,6 +42,11 @@ export class ExportForm {
   readonly calibrationProblem = $derived(
     [this.estimate.problem, this.startProblem].find((problem) => problem?.field === 'calibrate')?.message,
   )
+  /** The same with the field's name, for the button, which the field may have scrolled out of sight of. */
+  readonly fieldProblem = $derived.by(() => {
+    if (this.placeProblem) return `${placeLabel(this.draft)}: ${this.placeProblem}`
+    return this.calibrationProblem && `${calibrationLabel}: ${this.calibrationProblem}`
+  })
   /** What else the engine finds wrong. */
   readonly otherProblem = $derived(
     this.placeProblem || this.estimate.problem?.field === 'calibrate' ? undefined : this.estimate.problem,

@@ -1,8 +1,11 @@
 import type { engine } from '../../../../electron/contract/index.ts'
 import { number } from '../../format.ts'
-import type { Dtype, Format } from './export-draft.ts'
+import type { Dtype, ExportDraft, Format } from './export-draft.ts'
 
-/** What formats, types and layouts are, in words. */
+/** What formats, types, layouts and fields are, in words. */
+
+export const placeLabel = ({ format }: ExportDraft): string => (format === 'gguf' ? 'File' : 'Folder')
+export const calibrationLabel = 'Calibration text'
 
 export const formats: Readonly<Record<Format, { title: string; sentence: string; program: engine.ProgramName }>> = {
   gguf: {
