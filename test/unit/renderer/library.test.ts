@@ -142,7 +142,7 @@ test('what fits this computer is said with its precision and place, and what doe
     'Train: fits in 8-bit on the CPU, with 4 GB of memory. With a micro-batch size of 1 and gradient checkpointing.',
   )
   assert.equal(prune!.sentence, 'Prune: does not fit. Needs about 30.00 GB of memory.')
-  assert.deepEqual([run!.fits, run!.precision, run!.place, run!.note], [true, 'bf16', 'GPU', ''])
+  assert.deepEqual([run!.fits, run!.precision, run!.place, run!.note], [true, 'bfloat16', 'GPU', ''])
 })
 
 test('a move needs room for what is on other drives', () => {

@@ -5,7 +5,6 @@ type Fits = NonNullable<CheckpointSummary['fits']>
 type Fit = Fits['train']
 
 const works = { train: 'Train', prune: 'Prune', run: 'Run' } as const
-const precisions: Record<string, string> = { float32: 'fp32', float16: 'fp16', bfloat16: 'bf16', '8-bit': '8-bit' }
 const places: Record<Fit['placement'], string> = {
   processor: 'CPU',
   card: 'GPU',
@@ -15,7 +14,7 @@ const places: Record<Fit['placement'], string> = {
 interface FitRow {
   work: string
   fits: boolean
-  /** "bf16", "8-bit"; the type itself where it has no short name. */
+  /** "bfloat16", "8-bit". */
   precision: string
   /** Where it is computed. */
   place: string
@@ -31,14 +30,13 @@ export function fitRows(fits: Fits): FitRow[] {
   return (['train', 'prune', 'run'] as const).map((key) => {
     const fit = fits[key]
     const work = works[key]
-    const precision = precisions[fit.precision] ?? fit.precision
     const place = places[fit.placement]
     const memory = fit.memoryBytes > 0 ? bytes(fit.memoryBytes) : ''
     const note = [fit.fits && fit.reduced ? reduced(key) : '', fit.detail ?? ''].filter(Boolean).join(' ')
     const sentence = fit.fits
-      ? `${work}: fits in ${precision} on the ${place}, with ${memory} of memory. ${note}`.trim()
+      ? `${work}: fits in ${fit.precision} on the ${place}, with ${memory} of memory. ${note}`.trim()
       : `${work}: does not fit. ${note}`
-    return { work, fits: fit.fits, precision, place, memory, note, sentence }
+    return { work, fits: fit.fits, precision: fit.precision, place, memory, note, sentence }
   })
 }
 
