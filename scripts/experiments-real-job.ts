@@ -65,7 +65,7 @@ const rowsOf = (budget: (ratio: number) => string) => [
   { criterion: 'loraprune', distil: 1, budget: budget(0.5) },
   ...plain(0.5, ['wanda', 'gradient', 'magnitude', 'random', 'flap', 'depth']),
   ...plain(0.2, ['wanda', 'gradient', 'depth']),
-  { ...distilled(0.5), selfData: 200 },
+  { criterion: 'loraprune', distil: 1, budget: budget(0.5), selfData: 200 },
   // The preset "Recommended", and what it would be with the layers that real models need most left whole.
   ...[false, true].map((uniform) => ({ criterion: 'loraprune', distil: 1, budget: budget(0.2), uniform })),
 ]
