@@ -6,7 +6,7 @@ export function kindOf(column: string): SweepColumnKind {
   if (column === 'parameters' || column === 'multiply-adds') return 'count'
   if (column === 'peak memory') return 'bytes'
   if (column === 'seconds') return 'seconds'
-  if (/(tokens|pictures)\/s$/.test(column)) return 'speed'
+  if (/(tokens|images)\/s$/.test(column)) return 'speed'
   return column === 'loss' || column.startsWith('KL ') ? 'loss' : 'percent'
 }
 

@@ -136,6 +136,12 @@ test('a result gives its columns', () => {
   })
 })
 
+test('images a second are a speed, and no share', () => {
+  const table = markdownTable(summaryRows([{ ...results[0]!, metrics: { 'top-1': 0.5, 'images/s': 1234.4 } }]), null)
+  assert.match(table, /top-1 \(%\) +\| images\/s +\|/)
+  assert.match(table, /50\.0 +\| 1,234 +\|/)
+})
+
 test('charts are well-formed, with a mark for every value', () => {
   const rows = summaryRows(results)
   const [figure] = figuresOf(rows, { 'perplexity a': 5 })
