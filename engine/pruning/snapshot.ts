@@ -40,6 +40,6 @@ export function binMeans(values: ArrayLike<number>): number[] {
   })
 }
 
-/** Five digits are more than a picture shows. JSON has no infinity, which a score that overflowed would be. */
+/** Five digits are more than a chart shows. JSON has no infinity, which a score that overflowed would be. */
 const shortened = (value: number): number =>
   Number(Math.min(Number.MAX_VALUE, Math.max(-Number.MAX_VALUE, value)).toPrecision(5))

@@ -24,7 +24,7 @@ export class RunComparison {
   /** Whether settings that are the same for all runs are shown too. */
   allSettings = $state(false)
 
-  /** What the charts of the page are drawn on, for a picture of all of it. */
+  /** What the charts of the page are drawn on, for one drawing of all of it. */
   curveCanvases: Canvases = $state.raw({})
   layerCanvases: Canvases = $state.raw({})
   scatterCanvas: HTMLCanvasElement | undefined = $state.raw()

@@ -107,7 +107,7 @@ export class LiveRun {
       const snapshot = await call('runs.snapshot', { id: this.id, step })
       if (snapshot) this.#keepSnapshot(snapshot)
     } catch {
-      // Asked for again when the slider comes back to it; the page says that the picture is missing.
+      // Asked for again when the slider comes back to it; the page says that the chart is missing.
     } finally {
       this.#asked.delete(step)
     }

@@ -2,7 +2,7 @@ import { dashOf, seriesToken } from '../../charts/line.ts'
 import { font, token } from '../../charts/theme.ts'
 import type { ComparisonTable } from './table.ts'
 
-export interface PictureParts {
+export interface DrawingParts {
   readonly title: string
   readonly runs: readonly { name: string; style: number }[]
   readonly charts: readonly { title: string; canvas: HTMLCanvasElement }[]
@@ -16,8 +16,8 @@ const line = 24
 /** Beyond it browsers refuse a canvas. */
 const tallest = 16_000
 
-/** One picture of a comparison: its runs, its charts and its table. In the colours of the theme. */
-export async function drawPicture(parts: PictureParts): Promise<Blob> {
+/** One drawing of a comparison: its runs, its charts and its table. In the colours of the theme. */
+export async function drawComparison(parts: DrawingParts): Promise<Blob> {
   const rows = rowsOf(parts.charts)
   const rowHeights = rows.map((row) => Math.max(...row.map(({ height }) => height)) + line + gap)
   const lines = parts.table.sections.reduce((sum, { rows: own }) => sum + own.length + 3, 0)
@@ -26,7 +26,7 @@ export async function drawPicture(parts: PictureParts): Promise<Blob> {
   canvas.width = width
   canvas.height = Math.min(tallest, Math.ceil(height))
   const context = canvas.getContext('2d')
-  if (!context) throw new Error('This browser draws no pictures.')
+  if (!context) throw new Error('This browser draws no charts.')
   context.fillStyle = token('surface')
   context.fillRect(0, 0, canvas.width, canvas.height)
   context.textBaseline = 'middle'
@@ -51,7 +51,7 @@ export async function drawPicture(parts: PictureParts): Promise<Blob> {
   }
   drawTable(context, parts.table, y)
   return new Promise((resolve, reject) => {
-    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('The picture could not be made.'))), 'image/png')
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('The drawing could not be made.'))), 'image/png')
   })
 }
 
@@ -63,7 +63,7 @@ interface Placed {
 }
 
 /** As many charts beside each other as there is room for, each as large as on the screen. */
-function rowsOf(charts: PictureParts['charts']): Placed[][] {
+function rowsOf(charts: DrawingParts['charts']): Placed[][] {
   const rows: Placed[][] = []
   let room = 0
   for (const { title, canvas } of charts) {
