@@ -29,7 +29,7 @@ export function visionJob(values: Flags): SweepJob {
     keepCheckpoints: false,
     base: {
       data: [data],
-      // Of as many pictures many small steps, some of them after the last removal, heal more than few large ones.
+      // Of as many images many small steps, some of them after the last removal, heal more than few large ones.
       steps: Number(values.steps ?? 400),
       batchSize: 16,
       frequency: 10,

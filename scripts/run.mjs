@@ -52,7 +52,7 @@ const benchmarks = {
   generation: 'generation.ts',
   tasks: 'evaluation.ts',
   vit: 'vit.ts',
-  pictures: 'pictures.ts',
+  images: 'images.ts',
   distillation: 'distillation.ts',
   'scoring-memory': 'scoring-memory.ts',
   'protected-layers': 'protected-layers.ts',

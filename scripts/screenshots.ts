@@ -1,4 +1,4 @@
-// npm run screenshots: makes the README's pictures of the app out of real runs on the sample, in the installed Chromium.
+// npm run screenshots: makes the README's screenshots of the app out of real runs on the sample, in the installed Chromium.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -18,10 +18,10 @@ const { values } = parseArgs({
   },
 })
 mkdirSync(values.out, { recursive: true })
-const pictures = join(root, 'resources/sample-vit')
+const vision = join(root, 'resources/sample-vit')
 
 const host = new HeadlessHost()
-await host.start('--allow', sample, '--allow', pictures)
+await host.start('--allow', sample, '--allow', vision)
 const app = await AppClient.connect(host.address)
 const browser = await chromium.launch({ executablePath: values.chromium, args: ['--no-sandbox', '--disable-gpu'] })
 try {
@@ -50,7 +50,7 @@ try {
   await shoot(page, 'planner', `runs/${first.id}`, 'Plan another budget')
   const output = (await app.call('library.list', undefined)).find(({ name }) => name === 'LoRAPrune, half')!
   await shoot(page, 'export', `runs/${(await exportToGguf(output.path)).id}`)
-  await shoot(page, 'pictures', `runs/${(await prunePictures()).id}`, 'Pictures that changed')
+  await shoot(page, 'changed-images', `runs/${(await pruneImages()).id}`, 'Images that changed')
   if (values.all) {
     await shoot(page, 'checkpoint', `library/${output.id}`)
     await shoot(page, 'datasets', 'datasets')
@@ -119,15 +119,15 @@ async function exportToGguf(checkpoint: string) {
 }
 
 /** Prunes the sample of images by half, and waits for its scores. */
-async function prunePictures() {
-  await app.call('library.import', { path: join(pictures, 'model') })
-  await app.call('datasets.register', { path: pictures })
+async function pruneImages() {
+  await app.call('library.import', { path: join(vision, 'model') })
+  await app.call('datasets.register', { path: vision })
   const run = await app.call('runs.create', {
-    name: 'Pictures, half',
+    name: 'Images, half',
     job: {
       kind: 'prune',
-      checkpoint: join(pictures, 'model'),
-      data: [pictures],
+      checkpoint: join(vision, 'model'),
+      data: [vision],
       out: '',
       ratio: 0.5,
       ratioOf: 'parameters',
@@ -138,7 +138,7 @@ async function prunePictures() {
       rank: 16,
       alpha: 32,
       evaluateDense: true,
-      evaluation: { images: pictures },
+      evaluation: { images: vision },
     },
   })
   await finished(run.id)
@@ -192,9 +192,9 @@ async function shoot(page: Page, name: string, address: string, region?: string)
         await page.getByRole('region', { name: region, exact: true }).evaluate((node) => node.scrollIntoView())
         await sleep(700)
       }
-      const picture = await page.screenshot()
+      const shot = await page.screenshot()
       const file = values.all ? `${name}-${width}-${theme}.png` : `${name}.png`
-      await sharp(picture).png({ palette: true, effort: 10 }).toFile(join(values.out, file))
+      await sharp(shot).png({ palette: true, effort: 10 }).toFile(join(values.out, file))
       console.error(file)
     }
   }

@@ -63,8 +63,8 @@ export const previewSchema = z.strictObject({
 })
 export const previewResultSchema = z.object({ rows: previewPageSchema.shape.rows, total: z.int().nullable() })
 
-/** Some pictures of a data set: of a split and a class, where these are named. */
-const pictures = {
+/** Some images of a data set: of a split and a class, where these are named. */
+const someImages = {
   id,
   split: imageSplit.optional(),
   className: z.string().max(4096).optional(),
@@ -84,14 +84,17 @@ export const datasetMethods = {
     z.strictObject({ id, checkpoint: id, sample: z.int().min(1).max(100_000).default(2000) }),
     tokenLengthsSchema,
   ],
-  /** Splits and classes of a data set of pictures. */
+  /** Splits and classes of a data set of images. */
   'datasets.images': [byId, imageSetSchema],
-  /** Decodes all of its pictures; progress comes as a task. */
+  /** Decodes all of its images; progress comes as a task. */
   'datasets.checkImages': [byId, imageCheckSchema],
-  'datasets.thumbnails': [z.strictObject({ ...pictures, limit: z.int().min(1).max(60).default(24) }), thumbnailsSchema],
-  /** Pictures beside what a checkpoint sees of them. */
+  'datasets.thumbnails': [
+    z.strictObject({ ...someImages, limit: z.int().min(1).max(60).default(24) }),
+    thumbnailsSchema,
+  ],
+  /** Images beside what a checkpoint sees of them. */
   'datasets.seenImages': [
-    z.strictObject({ ...pictures, checkpoint: id, limit: z.int().min(1).max(24).default(6) }),
+    z.strictObject({ ...someImages, checkpoint: id, limit: z.int().min(1).max(24).default(6) }),
     seenImagesSchema,
   ],
 } as const satisfies MethodTable

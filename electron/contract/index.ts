@@ -6,9 +6,9 @@ import { compareMethods } from './compare.ts'
 import { coordinateMethods } from './coordinates.ts'
 import { datasetMethods } from './datasets.ts'
 import { historyMethods } from './history.ts'
+import { imageMethods } from './images.ts'
 import { libraryFolderMethods } from './library-folders.ts'
 import { libraryMethods } from './library.ts'
-import { pictureMethods } from './pictures.ts'
 import { playgroundMethods } from './playground.ts'
 import { predictionMethods } from './predictions.ts'
 import { runMethods } from './runs.ts'
@@ -30,9 +30,9 @@ export * from './coordinates.ts'
 export * from './datasets.ts'
 export * from './events.ts'
 export * from './history.ts'
+export * from './images.ts'
 export * from './library-folders.ts'
 export * from './library.ts'
-export * from './pictures.ts'
 export * from './playground.ts'
 export * from './predictions.ts'
 export * from './run-records.ts'
@@ -54,7 +54,7 @@ export const methods = {
   ...historyMethods,
   ...coordinateMethods,
   ...compareMethods,
-  ...pictureMethods,
+  ...imageMethods,
   ...predictionMethods,
   ...playgroundMethods,
   ...speedMethods,

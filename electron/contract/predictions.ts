@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { choiceFilter, comparedChoicesSchema } from '../../engine/contract/index.ts'
 import type { MethodTable } from './common.ts'
-import { scoredByRun } from './pictures.ts'
+import { scoredByRun } from './images.ts'
 
 export type { ChoiceOrder, ComparedChoices } from '../../engine/contract/index.ts'
 

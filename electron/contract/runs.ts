@@ -58,7 +58,7 @@ export const runProgressSchema = z.object({
   steps: z.int(),
   secondsLeft: z.number().nullable(),
   tokensPerSecond: z.number().nullable(),
-  /** Of a model that sees pictures; null of others, and of runs of earlier versions. */
+  /** Of a model that sees images; null of others, and of runs of earlier versions. */
   imagesPerSecond: z.number().nullable().default(null),
   memoryBytes: z.number().nullable(),
   /** What became of the rows of the training data; null until they are read. */

@@ -64,7 +64,7 @@ const pathsIn: PathsOf = {
   'runs.export': ({ to }) => [to],
   'runs.importArchive': ({ path }) => [path],
   'runs.importFolder': ({ path }) => [path],
-  'pictures.thumbnails': ({ pictures }) => pictures.map(({ file }) => file),
+  'images.thumbnails': ({ images }) => images.map(({ file }) => file),
 }
 
 /** The paths that a request carries. */

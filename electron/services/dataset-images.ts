@@ -6,8 +6,8 @@ import type { Library } from './library.ts'
 
 export type ImageMethod = 'datasets.images' | 'datasets.checkImages' | 'datasets.thumbnails' | 'datasets.seenImages'
 
-/** Data sets of labelled pictures, looked at by the engine. */
-export function imageHandlers(
+/** Data sets of labelled images, looked at by the engine. */
+export function datasetImageHandlers(
   { engine, tasks, options }: Context,
   library: Library,
   datasets: { row(id: number): DatasetRow },
@@ -24,7 +24,7 @@ export function imageHandlers(
       const { path, name } = datasets.row(id)
       await allowed(path)
       return await tasks.run(
-        { kind: 'check', title: `Looking at all pictures of ${name}`, subject: { kind: 'dataset', id } },
+        { kind: 'check', title: `Looking at all images of ${name}`, subject: { kind: 'dataset', id } },
         (control) => engine.request('checkImages', { path }, control),
       )
     },

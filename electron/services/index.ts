@@ -13,7 +13,7 @@ import { clusterHandlers } from './clusters.ts'
 import { Compare } from './compare.ts'
 import type { Context } from './context.ts'
 import { coordinateHandlers } from './coordinates.ts'
-import { imageHandlers } from './dataset-images.ts'
+import { datasetImageHandlers } from './dataset-images.ts'
 import { Datasets } from './datasets.ts'
 import { diagnosticHandlers } from './diagnostics.ts'
 import { DeviceTurns } from './device-turns.ts'
@@ -23,7 +23,7 @@ import type { Handlers } from './handlers.ts'
 import { HistoryService } from './history.ts'
 import { Library } from './library.ts'
 import { withHome } from './home-paths.ts'
-import { pictureHandlers } from './pictures.ts'
+import { imageHandlers } from './images.ts'
 import { predictionHandlers } from './predictions.ts'
 import { Playground } from './playground.ts'
 import { purge } from './purge.ts'
@@ -79,7 +79,7 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
     ...library.handlers,
     ...library.folders.handlers,
     ...datasets.handlers,
-    ...imageHandlers(context, library, datasets),
+    ...datasetImageHandlers(context, library, datasets),
     ...sampleHandlers(context, library, datasets),
     ...runs.handlers,
     ...clusterHandlers(context),
@@ -87,7 +87,7 @@ export async function openServices(options: ServiceOptions): Promise<Services> {
     ...new HistoryService(context, history).handlers,
     ...coordinateHandlers(history),
     ...new Compare(context, history).handlers,
-    ...pictureHandlers(context),
+    ...imageHandlers(context),
     ...predictionHandlers(context),
     ...playground.handlers,
     ...speeds.handlers,

@@ -98,7 +98,7 @@ function missingNames(known: Scores | undefined, other: Scores): string[] {
   ]
 }
 
-/** Those of the scores that were taken of the same rows, texts and pictures as others were, in the same way. */
+/** Those of the scores that were taken of the same rows, texts and images as others were, in the same way. */
 function comparable(scores: Scores, as: Scores): Scores {
   const [own, other] = [scores.classification, as.classification]
   return {
@@ -112,7 +112,7 @@ function comparable(scores: Scores, as: Scores): Scores {
   }
 }
 
-/** Which classes were scored, by how many pictures each. */
+/** Which classes were scored, by how many images each. */
 const classesOf = ({ perClass }: NonNullable<Scores['classification']>): string =>
   JSON.stringify(perClass.map(({ name, n }) => [name, n]))
 

@@ -1,4 +1,4 @@
-import { scoredIn } from './pictures.ts'
+import { scoredIn } from './images.ts'
 import type { Context } from './context.ts'
 import type { Handlers } from './handlers.ts'
 

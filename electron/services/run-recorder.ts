@@ -16,7 +16,7 @@ import { JsonLines } from './json-lines.ts'
 /** What only the events say of a step. */
 interface Speed {
   tokensPerSecond: number
-  /** Of a model that sees pictures. */
+  /** Of a model that sees images. */
   imagesPerSecond?: number | undefined
   memoryBytes: number
 }

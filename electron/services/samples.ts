@@ -26,7 +26,7 @@ const contents: Record<SampleName, { checkpoint: string; data: readonly { path: 
       ].map(([path, task]) => ({ path: `tasks/${path}`, name: `Sample questions, ${task}` })),
     ],
   },
-  images: { checkpoint: 'Sample of images', data: [{ path: '.', name: 'Sample pictures' }] },
+  images: { checkpoint: 'Sample of images', data: [{ path: '.', name: 'Sample images' }] },
 }
 
 /** The samples that come with the app. */

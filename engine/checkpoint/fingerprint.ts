@@ -38,7 +38,7 @@ export async function fingerprintOf(
   try {
     const found = statSync(file)
     const { size } = found
-    // Of thousands of pictures, each would wait for its turn several times.
+    // Of thousands of images, each would wait for its turn several times.
     if (size <= blockBytes) return shortHash(createHash('sha256').update(readSmallFile(file, blockBytes)).digest('hex'))
     const read = size <= wholeBytes ? hashFile : sampled
     const take = async () => shortHash(await read(file, signal, onRead))

@@ -44,10 +44,10 @@ export const imageFactsSchema = z.object({
   colours: z.int(),
   /** Names of the classes in the order of the logits; none where there is no classifier. */
   classes: z.array(z.string()),
-  /** What is done with a picture before the model sees it; null where it cannot be read. */
+  /** What is done with an image before the model sees it; null where it cannot be read. */
   preprocessing: z
     .object({
-      /** In words, such as "to 224 x 224"; null where pictures are left in their size. */
+      /** In words, such as "to 224 x 224"; null where images are left in their size. */
       resize: z.string().nullable(),
       filter: z.string(),
       /** The middle that is cut out afterwards. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { pairedSchema } from './evaluation.ts'
-import { pictureOutcome } from './predictions.ts'
+import { answerOutcome } from './predictions.ts'
 import { taskKey } from './tasks.ts'
 
 /** In which order rows come: that of the file, the least certain first, or those whose margin fell most first. */
@@ -10,7 +10,7 @@ export type ChoiceOrder = z.infer<typeof choiceOrder>
 /** Which rows of a task are wanted. */
 export const choiceFilter = {
   task: taskKey,
-  outcome: pictureOutcome.default('changed'),
+  outcome: answerOutcome.default('changed'),
   /** By which a row is right: the likeliest choice, or the likeliest for its length. */
   metric: z.enum(['acc', 'accNorm']).default('acc'),
   /** Text of the question or of a choice, in any case; `#12` is the row of that number. */

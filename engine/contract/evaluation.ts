@@ -18,19 +18,19 @@ export const evaluationSchema = z.strictObject({
   images: readPath
     .optional()
     .describe(
-      'labelled pictures for a model of images: a folder of class folders, CUB-200-2011, a list of VTAB, or Parquet of the Hub',
+      'labelled images for a model of images: a folder of class folders, CUB-200-2011, a list of VTAB, or Parquet of the Hub',
     ),
   badImages: z
     .enum(['refuse', 'skip'])
     .default('refuse')
-    .describe('pictures that cannot be read: refuse to start, or leave them out and say so'),
+    .describe('images that cannot be read: refuse to start, or leave them out and say so'),
   mode: z.enum(['modern', 'legacy']).default('modern').describe("harness to follow: today's, or that of the papers"),
   limit: z
     .int()
     .min(1)
     .max(most.rows)
     .optional()
-    .describe('rows scored of each task, and of each subject of MMLU; pictures scored, spread over all of them'),
+    .describe('rows scored of each task, and of each subject of MMLU; images scored, spread over all of them'),
   fewShot: z
     .int()
     .min(0)
@@ -116,14 +116,14 @@ const perplexity = z.object({
 })
 const speed = z.object({ promptTokensPerSecond: z.number(), generatedTokensPerSecond: z.number() })
 const classification = z.object({
-  /** Fractions of the pictures whose class is the likeliest one, and among the five likeliest. */
+  /** Fractions of the images whose class is the likeliest one, and among the five likeliest. */
   top1: z.number(),
   top5: z.number(),
   /** Of top1. */
   stderr: z.number().nullable(),
   n: z.int(),
   perClass: z.array(z.object({ name: z.string(), n: z.int(), acc: z.number().nullable() })),
-  /** How often pictures of a class (row) were taken for each class (column); only of models with few classes. */
+  /** How often images of a class (row) were taken for each class (column); only of models with few classes. */
   confusion: z.array(z.array(z.int())).optional(),
   imagesPerSecond: z.number().nullable(),
   /** By which `top1` counts; scores of earlier versions are without. */

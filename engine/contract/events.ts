@@ -22,7 +22,7 @@ export const validationSchema = z.object({
   best: z.object({ step: z.int(), loss: z.number(), top1: z.number().optional() }).nullable(),
   /** The step whose adapter was written. */
   written: z.int(),
-  /** Of pictures: fraction whose class is the likeliest one, after the last step; left out where it was not measured. */
+  /** Of images: fraction whose class is the likeliest one, after the last step; left out where it was not measured. */
   lastTop1: z.number().optional(),
 })
 export type Validation = z.infer<typeof validationSchema>
@@ -107,7 +107,7 @@ export const eventSchema = z.discriminatedUnion('type', [
     type: z.literal('step'),
     steps: z.int(),
     tokensPerSecond: z.number(),
-    /** Of a model that sees pictures. */
+    /** Of a model that sees images. */
     imagesPerSecond: z.number().optional(),
     secondsLeft: z.number(),
     /** Resident memory of the process. */
@@ -123,7 +123,7 @@ export const eventSchema = z.discriminatedUnion('type', [
     type: z.literal('validated'),
     step: z.int(),
     loss: z.number().nullable(),
-    /** Of pictures. */
+    /** Of images. */
     top1: z.number().optional(),
     best: z.boolean(),
   }),

@@ -5,7 +5,7 @@ export const stepMetricsSchema = z.object({
   loss: z.number().nullable(),
   /** On held-out rows, after the step; only where it was measured then, null where it was not a number. */
   validationLoss: z.number().nullable().optional(),
-  /** Fraction of the held-out pictures whose class is the likeliest one, where the loss was measured on pictures. */
+  /** Fraction of the held-out images whose class is the likeliest one, where the loss was measured on images. */
   validationTop1: z.number().optional(),
   learningRate: z.number(),
   gradientNorm: z.number().nullable(),

@@ -12,21 +12,21 @@ const numbers = z.array(z.number()).max(mostPredictions)
 const reaches = (column: readonly number[], most: number) => column.some((value) => value >= most)
 const shared = {
   version: z.literal(1),
-  /** Rows or pictures that were scored, of which the first ones are kept. */
+  /** Rows or images that were scored, of which the first ones are kept. */
   n: z.int().min(0),
 }
 
-/** What a classifier said of each picture: column by column, a value a picture. */
+/** What a classifier said of each image: column by column, a value an image. */
 const imagePredictionsSchema = z
   .object({
     ...shared,
     kind: z.literal('images'),
     /** Names of the model's classes, which the other fields count from 0. */
     classes: z.array(z.string()).max(mostPredictions),
-    /** What all pictures lie in, and the files within it, parted by slashes. */
+    /** What all images lie in, and the files within it, parted by slashes. */
     folder: path,
     files: z.array(path).max(mostPredictions),
-    /** For each picture its file, and its row there; left out where each file is a picture. */
+    /** For each image its file, and its row there; left out where each file is an image. */
     packed: z.object({ file: wholes, row: wholes }).optional(),
     labels: wholes,
     predicted: wholes,
@@ -41,7 +41,7 @@ const imagePredictionsSchema = z
     const columns = { predicted, ranks, ofLabel, ofPredicted, ...(packed ?? { files }) }
     const wrong = (name: string, message: string) => context.addIssue({ code: 'custom', path: [name], message })
     for (const [name, column] of Object.entries(columns))
-      if (column.length !== labels.length) wrong(name, `has ${column.length} values for ${labels.length} pictures`)
+      if (column.length !== labels.length) wrong(name, `has ${column.length} values for ${labels.length} images`)
     if (reaches(labels, classes.length)) wrong('labels', 'counts a class that there is none of')
     if (reaches(predicted, classes.length)) wrong('predicted', 'counts a class that there is none of')
     if (packed && reaches(packed.file, files.length)) wrong('packed', 'counts a file that there is none of')
@@ -80,17 +80,17 @@ export type ChoicePredictions = z.infer<typeof choicePredictionsSchema>
 export const predictionsSchema = z.discriminatedUnion('kind', [imagePredictionsSchema, choicePredictionsSchema])
 export type Predictions = z.infer<typeof predictionsSchema>
 
-/** Which checkpoint of a run said something of pictures. */
+/** Which checkpoint of a run said something of images. */
 export const scoredCheckpoint = z.enum(['dense', 'result'])
 export type ScoredCheckpoint = z.infer<typeof scoredCheckpoint>
 
-/** Pictures by what became of their answers from one checkpoint to another; `wrong` asks of the second alone. */
-export const pictureOutcome = z.enum(['all', 'wrong', 'changed', 'right-to-wrong', 'wrong-to-right', 'both-wrong'])
-export type PictureOutcome = z.infer<typeof pictureOutcome>
+/** Images by what became of their answers from one checkpoint to another; `wrong` asks of the second alone. */
+export const answerOutcome = z.enum(['all', 'wrong', 'changed', 'right-to-wrong', 'wrong-to-right', 'both-wrong'])
+export type AnswerOutcome = z.infer<typeof answerOutcome>
 
-/** Which pictures are wanted: names are those of classes. */
-export const pictureFilter = {
-  outcome: pictureOutcome.default('changed'),
+/** Which images are wanted: names are those of classes. */
+export const imageFilter = {
+  outcome: answerOutcome.default('changed'),
   label: z.string().max(1000).optional(),
   /** What the first checkpoint took them for, and the second. */
   predictedBefore: z.string().max(1000).optional(),
@@ -107,18 +107,18 @@ const answer = z.object({
   ofLabel: z.number(),
 })
 
-/** Pictures that two checkpoints answered, or one of them alone. */
-export const comparedPicturesSchema = z.object({
-  /** Pictures that both answered, and those that only one of them did. */
+/** Images that two checkpoints answered, or one of them alone. */
+export const comparedImagesSchema = z.object({
+  /** Images that both answered, and those that only one of them did. */
   n: z.int(),
   unmatched: z.object({ before: z.int(), after: z.int() }),
   /** Null where there is one checkpoint alone. */
   paired: pairedSchema.nullable(),
-  /** Of classes that pictures have: how many, and how many of them changed. */
+  /** Of classes that images have: how many, and how many of them changed. */
   classes: z.array(z.object({ name: z.string(), n: z.int(), rightToWrong: z.int(), wrongToRight: z.int() })),
-  /** Pictures that the filter lets through, and a page of them in the order of the data. */
+  /** Images that the filter lets through, and a page of them in the order of the data. */
   total: z.int(),
-  pictures: z.array(
+  images: z.array(
     z.object({
       file: z.string(),
       /** Where it stands in a file of many. */
@@ -131,8 +131,8 @@ export const comparedPicturesSchema = z.object({
     }),
   ),
 })
-export type ComparedPictures = z.infer<typeof comparedPicturesSchema>
+export type ComparedImages = z.infer<typeof comparedImagesSchema>
 
-/** A small picture as a data address, or why there is none. */
-export const pictureThumbnailSchema = z.union([z.object({ dataUrl: z.string() }), z.object({ error: failureSchema })])
-export type PictureThumbnail = z.infer<typeof pictureThumbnailSchema>
+/** A small image as a data address, or why there is none. */
+export const fileThumbnailSchema = z.union([z.object({ dataUrl: z.string() }), z.object({ error: failureSchema })])
+export type FileThumbnail = z.infer<typeof fileThumbnailSchema>

@@ -12,7 +12,7 @@ export interface Preset {
   readonly prunes?: true
   /** Settings by their dotted path in a job; a kind of job takes those that it has. */
   readonly values: PresetValues
-  /** What it is for where the model looks at pictures, and what is other than in `values` then. */
+  /** What it is for where the model looks at images, and what is other than in `values` then. */
   readonly ofImages: { readonly sentence: string; readonly values: PresetValues }
 }
 type PresetValues = Readonly<Record<string, string | number | boolean | readonly string[]>>
@@ -27,7 +27,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     values: { budget: 'parameters=0.8', uniform: true, distil: 1 },
     ofImages: {
       sentence:
-        'Keeps 80% of the parameters and distils from the dense model, with a tenth of the pictures held out for curves of loss and top-1. Not compared with other settings on pictures yet.',
+        'Keeps 80% of the parameters and distils from the dense model, with a tenth of the images held out for curves of loss and top-1. Not compared with other settings on images yet.',
       values: { uniform: false, batchSize: 16, learningRate: 1e-3, validation: 0.1, validationEvery: 50 },
     },
   },
@@ -85,7 +85,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     },
     ofImages: {
       sentence:
-        "As LoRAPrune's published code is run for language models, as far as that applies to pictures: ratio 0.5, batches of 128, two epochs. Layers end up with different sizes: transformers does not load the result; Secateur does.",
+        "As LoRAPrune's published code is run for language models, as far as that applies to images: ratio 0.5, batches of 128, two epochs. Layers end up with different sizes: transformers does not load the result; Secateur does.",
       values: { batchSize: 32, gradientAccumulation: 4, validation: 0.1 },
     },
   },
@@ -105,7 +105,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     },
     ofImages: {
       sentence:
-        'A few minutes: 60 steps of 16 pictures, a tenth of the pictures held out for curves of loss and top-1. Enough to see that everything works.',
+        'A few minutes: 60 steps of 16 images, a tenth of the images held out for curves of loss and top-1. Enough to see that everything works.',
       values: { batchSize: 16, learningRate: 1e-3, validation: 0.1, validationEvery: 10 },
     },
   },
@@ -125,7 +125,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     },
     ofImages: {
       sentence:
-        'Ten epochs of up to 50,000 pictures in large batches, cropped and mirrored at random, a twentieth of them held out for curves of loss and top-1.',
+        'Ten epochs of up to 50,000 images in large batches, cropped and mirrored at random, a twentieth of them held out for curves of loss and top-1.',
       values: {
         batchSize: 32,
         gradientAccumulation: 4,
@@ -139,7 +139,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
 }
 
 /**
- * Settings of presets that speak of text, and the limit of rows, which takes the pictures of the first classes alone: for a
+ * Settings of presets that speak of text, and the limit of rows, which takes the images of the first classes alone: for a
  * model of images a preset goes without them.
  */
 const ofText: readonly string[] = [
@@ -170,7 +170,7 @@ export function presetValues(name: PresetName, ofImages: boolean): PresetValues 
 /**
  * Those of a preset's settings that a job of a shape has, with those of its evaluation apart.
  *
- * @param ofImages whether the job's model looks at pictures
+ * @param ofImages whether the job's model looks at images
  */
 export function presetFor(
   name: PresetName,

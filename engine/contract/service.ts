@@ -13,7 +13,7 @@ import { jobSchema, sweepListsSchema } from './job.ts'
 import { failureSchema, path } from './names.ts'
 import { planResultSchema, planSchema } from './plan.ts'
 import { playgroundMethods } from './playground.ts'
-import { comparedPicturesSchema, pictureFilter, pictureThumbnailSchema, scoredCheckpoint } from './predictions.ts'
+import { comparedImagesSchema, fileThumbnailSchema, imageFilter, scoredCheckpoint } from './predictions.ts'
 import { runReportSchema } from './run-files.ts'
 import { backendName, machineSettings, trainingSettings } from './settings.ts'
 import { keptFilesSchema, llamaCppBuildSchema } from './runner.ts'
@@ -46,8 +46,8 @@ export type Devices = z.infer<typeof devicesSchema>
 
 const dataset = { path, kind: datasetKind.optional(), field: z.string().min(1).optional(), checkpoint: path }
 
-/** Some pictures of a set: of a split and of a class, where these are named, from one on. */
-const pictures = {
+/** Some images of a set: of a split and of a class, where these are named, from one on. */
+const someImages = {
   path,
   split: imageSplit.optional(),
   className: z.string().max(4096).optional(),
@@ -88,34 +88,34 @@ export const serviceMethods = {
     }),
     result: tokenLengthsSchema,
   },
-  /** Splits and classes of a set of labelled pictures. Decodes none of them. */
+  /** Splits and classes of a set of labelled images. Decodes none of them. */
   describeImages: { params: z.strictObject({ path }), result: imageSetSchema },
-  /** Decodes all pictures of a set: which are broken, and which are in both splits. Progress in pictures. */
+  /** Decodes all images of a set: which are broken, and which are in both splits. Progress in images. */
   checkImages: { params: z.strictObject({ path }), result: imageCheckSchema },
-  /** Pictures as a checkpoint sees them, beside the pictures themselves. */
+  /** Images as a checkpoint sees them, beside the images themselves. */
   seenImages: {
-    params: z.strictObject({ ...pictures, checkpoint: path, limit: z.int().min(1).max(24).default(6) }),
+    params: z.strictObject({ ...someImages, checkpoint: path, limit: z.int().min(1).max(24).default(6) }),
     result: seenImagesSchema,
   },
-  /** Small pictures of a set; one that is damaged has an error in its place. */
+  /** Small images of a set; one that is damaged has an error in its place. */
   imageThumbnails: {
     params: z.strictObject({
-      ...pictures,
+      ...someImages,
       limit: z.int().min(1).max(100).default(24),
       /** Pixels of the longer side. */
       size: z.int().min(16).max(512).default(128),
     }),
     result: thumbnailsSchema,
   },
-  /** Small pictures of those that are named; one that is missing or damaged has an error in its place. */
-  pictureThumbnails: {
+  /** Small images of those that are named; one that is missing or damaged has an error in its place. */
+  fileThumbnails: {
     params: z.strictObject({
       /** Files, and rows of files that hold many. */
-      pictures: z.array(z.strictObject({ file: path, row: z.int().min(0).optional() })).max(100),
+      images: z.array(z.strictObject({ file: path, row: z.int().min(0).optional() })).max(100),
       /** Pixels of the longer side. */
       size: z.int().min(16).max(512).default(128),
     }),
-    result: z.array(pictureThumbnailSchema),
+    result: z.array(fileThumbnailSchema),
   },
   /** What a job will leave, need and take. */
   estimate: {
@@ -139,15 +139,15 @@ export const serviceMethods = {
   readRunFolder: { params: z.strictObject({ path }), result: runReportSchema },
   /** What budgets come to by the scores that a run has kept. */
   planBudgets: { params: planSchema, result: planResultSchema },
-  /** What two checkpoints said of the same pictures, or one of them alone; null where a run folder does not keep it. */
-  comparePictures: {
+  /** What two checkpoints said of the same images, or one of them alone; null where a run folder does not keep it. */
+  compareImages: {
     params: z.strictObject({
       before: z.strictObject({ path, which: scoredCheckpoint }).optional(),
       after: z.strictObject({ path, which: scoredCheckpoint }),
-      ...pictureFilter,
+      ...imageFilter,
       limit: z.int().min(1).max(100).default(24),
     }),
-    result: comparedPicturesSchema.nullable(),
+    result: comparedImagesSchema.nullable(),
   },
   /** What two checkpoints said of the same rows of a task, or one of them alone; null where a run folder does not keep it. */
   compareChoices: {

@@ -211,7 +211,7 @@ export const trainingSettings = {
   augmentation: z
     .enum(['none', 'flip', 'crop-and-flip'])
     .default('none')
-    .describe('what training does to pictures: nothing, mirror half of them, or cut out a random part as well'),
+    .describe('what training does to images: nothing, mirror half of them, or cut out a random part as well'),
   seed: z.int().min(0).default(0).describe('seed of everything random'),
   saveEvery: z.int().min(1).max(most.steps).default(50).describe('steps between two saved states'),
   sampleEvery: z.int().min(0).max(most.steps).default(0).describe('steps between two generated samples; 0: none'),

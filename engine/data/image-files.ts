@@ -3,10 +3,10 @@ import { extname, join } from 'node:path'
 import { badFile } from '../shared/errors.ts'
 
 const extensions = new Set(['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif', '.bmp'])
-/** Whether a file is called as pictures that are read. */
+/** Whether a file is called as images that are read. */
 export const isImageName = (name: string): boolean => extensions.has(extname(name).toLowerCase())
 
-/** Formats of pictures that are not read. */
+/** Formats of images that are not read. */
 const unread = new Set([
   '.heic',
   '.heif',
@@ -35,7 +35,7 @@ export interface ImageFile {
 /**
  * The images of a folder and its subfolders, sorted by class and name. Hidden files and links are left out.
  *
- * @param onLeftOut hears of links that have the name of an image or of a folder, and of pictures in formats that are not read
+ * @param onLeftOut hears of links that have the name of an image or of a folder, and of images in formats that are not read
  */
 export async function listImages(
   folder: string,

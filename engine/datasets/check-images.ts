@@ -5,7 +5,7 @@ import type { Preprocessing } from '../data/images/preprocessing.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import { openParts } from './describe-images.ts'
 
-/** Edge in pixels at which pictures are held against one another. */
+/** Edge in pixels at which images are held against one another. */
 const edge = 32
 const small: Preprocessing = {
   resize: { to: 'size', height: edge, width: edge },
@@ -18,7 +18,7 @@ const small: Preprocessing = {
 }
 
 /**
- * Decodes all pictures of a set, which says what is wrong with those that are broken and finds those that are in both
+ * Decodes all images of a set, which says what is wrong with those that are broken and finds those that are in both
  * splits. What it decoded is kept, in a small size, so that the next time it is quick.
  */
 export async function checkImages(

@@ -4,7 +4,7 @@ import { type ImageSet, openImageSet } from '../data/images/image-set.ts'
 import type { ImageSplit } from '../data/images/labelled-images.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 
-/** A split of a set, or all of it where its pictures are both (null). */
+/** A split of a set, or all of it where its images are both (null). */
 export interface ImagePart {
   split: ImageSplit | null
   set: ImageSet
@@ -19,7 +19,7 @@ export async function openParts(path: string, signal: AbortSignal): Promise<Imag
   return parts
 }
 
-/** Splits and classes of a set of labelled pictures, none of which is decoded. */
+/** Splits and classes of a set of labelled images, none of which is decoded. */
 export async function describeImages(
   { path }: ParsedServiceParams<'describeImages'>,
   { signal }: Pick<WorkControl, 'signal'>,

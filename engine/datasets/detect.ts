@@ -5,7 +5,7 @@ import { isConversation, messageFieldOf } from '../data/conversation.ts'
 import { listImages } from '../data/image-files.ts'
 import { layoutOf } from '../data/images/image-layout.ts'
 import { isImageList } from '../data/images/image-set.ts'
-import { holdsPictures } from '../data/images/parquet-columns.ts'
+import { holdsImages } from '../data/images/parquet-columns.ts'
 import { readBytes, splitLines } from '../data/lines.ts'
 import { openParquet } from '../data/parquet-file.ts'
 import { formatOf, readRows, type Row, type RowFormat } from '../data/rows.ts'
@@ -40,7 +40,7 @@ export async function detectDataset(
     if (questions) return await detectQuestions(questions, signal)
     if (found.isDirectory()) return await detectImages(path, 'images', signal)
     const format = await formatOf(path)
-    if (format === 'Parquet' && (await holdsPictures(path))) return await detectImages(path, 'parquet', signal)
+    if (format === 'Parquet' && (await holdsImages(path))) return await detectImages(path, 'parquet', signal)
     if (format === 'text' && (await isImageList(path))) return await detectImages(path, 'images', signal)
     const { rows, count } = await headOf(path, format, found.size, signal)
     refuseConfig(path, rows, count)

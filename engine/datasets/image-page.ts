@@ -2,7 +2,7 @@ import { relative } from 'node:path'
 import type { ParsedServiceParams } from '../contract/index.ts'
 import { damaged, type PackedImage } from '../data/images/decode.ts'
 import { tasksOf } from '../data/images/decode-set.ts'
-import { packedIn, type PictureTask, placeOf } from '../data/images/fit.ts'
+import { type ImageTask, packedIn, placeOf } from '../data/images/fit.ts'
 import { openImageSet } from '../data/images/image-set.ts'
 import type { LabelledImage } from '../data/images/labelled-images.ts'
 import { type Failure, failureOf } from '../shared/errors.ts'
@@ -10,23 +10,23 @@ import { openParts } from './describe-images.ts'
 
 type Asked = Pick<ParsedServiceParams<'imageThumbnails'>, 'path' | 'split' | 'className' | 'offset' | 'limit'>
 type Labelled = LabelledImage & { className: string }
-/** What pictures are called within their set, and what is drawn of them, or what is wrong with them. */
-type Drawn<Picture> = { name: string; className: string } & (Picture | { error: Failure })
+/** What images are called within their set, and what is drawn of them, or what is wrong with them. */
+type Drawn<Drawing> = { name: string; className: string } & (Drawing | { error: Failure })
 
-/** Pictures that are decoded at once, each in a thread of the decoder's own. */
+/** Images that are decoded at once, each in a thread of the decoder's own. */
 const atOnce = 4
 
-/** Draws a page of a set's pictures: of a split and a class, where these are asked for. */
-export async function imagePage<Picture>(
+/** Draws a page of a set's images: of a split and a class, where these are asked for. */
+export async function imagePage<Drawing>(
   { path, split, className, offset, limit }: Asked,
   signal: AbortSignal,
-  draw: (task: PictureTask, packed: PackedImage | undefined) => Promise<Picture>,
-): Promise<{ images: Drawn<Picture>[]; total: number }> {
+  draw: (task: ImageTask, packed: PackedImage | undefined) => Promise<Drawing>,
+): Promise<{ images: Drawn<Drawing>[]; total: number }> {
   const all = await labelledIn(path, split, signal)
   const wanted = className === undefined ? all : all.filter((image) => image.className === className)
   const page = wanted.slice(offset, offset + limit)
-  const images: Drawn<Picture>[] = []
-  let underWay: Promise<Drawn<Picture>>[] = []
+  const images: Drawn<Drawing>[] = []
+  let underWay: Promise<Drawn<Drawing>>[] = []
   let at = 0
   for await (const task of tasksOf(page, signal)) {
     underWay.push(drawn(page[at++]!, task))
@@ -38,7 +38,7 @@ export async function imagePage<Picture>(
   images.push(...(await Promise.all(underWay)))
   return { images, total: wanted.length }
 
-  async function drawn({ className: of, file, row }: Labelled, task: PictureTask): Promise<Drawn<Picture>> {
+  async function drawn({ className: of, file, row }: Labelled, task: ImageTask): Promise<Drawn<Drawing>> {
     const called = { name: nameIn(path, file, row), className: of }
     try {
       return { ...called, ...(await draw(task, packedIn(task))) }

@@ -11,21 +11,21 @@ import type { WorkControl } from '../shared/work-control.ts'
 import { imagePage } from './image-page.ts'
 import { thumbnail } from './thumbnails.ts'
 
-/** Pixels of the longer side of the pictures that stand beside what a model sees. */
+/** Pixels of the longer side of the images that stand beside what a model sees. */
 const originalSize = 320
 
 /**
- * Pictures of a set beside what is left of them once they are resized and cropped as a checkpoint asks. Their colours are
+ * Images of a set beside what is left of them once they are resized and cropped as a checkpoint asks. Their colours are
  * those before the normalisation, which undoing it gives back.
  *
- * @throws SecateurError where the checkpoint looks at no pictures, or its preprocessing cannot be read
+ * @throws SecateurError where the checkpoint looks at no images, or its preprocessing cannot be read
  */
 export async function seenImages(
   { checkpoint, ...asked }: ParsedServiceParams<'seenImages'>,
   { signal }: Pick<WorkControl, 'signal'>,
 ): Promise<SeenImages> {
   const config = configOf(checkpoint)
-  if (!isOfImages(config)) throw badSetting('checkpoint', `${checkpoint} is a ${config.family}, which sees no pictures`)
+  if (!isOfImages(config)) throw badSetting('checkpoint', `${checkpoint} is a ${config.family}, which sees no images`)
   const [height, width] = config.imageSize
   const options = { preprocessing: readPreprocessing(checkpoint, config), height, width }
   return imagePage(asked, signal, async (task, packed) => {
@@ -34,7 +34,7 @@ export async function seenImages(
   })
 }
 
-/** Every pixel of a picture, as a data address. */
+/** Every pixel of an image, as a data address. */
 async function shown({ data, width, height, colours }: Pixels) {
   const png = await sharp(data, { raw: { width, height, channels: colours as 3 } })
     .png()

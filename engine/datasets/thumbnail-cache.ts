@@ -1,13 +1,13 @@
-import type { PictureThumbnail } from '../contract/index.ts'
+import type { FileThumbnail } from '../contract/index.ts'
 
 const mostBytes = 32 * 2 ** 20
 
-/** The small pictures that were made last, as many as fit. Errors are not kept: their cause may be gone the next time. */
+/** The small images that were made last, as many as fit. Errors are not kept: their cause may be gone the next time. */
 export class ThumbnailCache {
-  readonly #kept = new Map<string, PictureThumbnail & { dataUrl: string }>()
+  readonly #kept = new Map<string, FileThumbnail & { dataUrl: string }>()
   #bytes = 0
 
-  get(key: string): PictureThumbnail | undefined {
+  get(key: string): FileThumbnail | undefined {
     const known = this.#kept.get(key)
     if (known) {
       this.#kept.delete(key)
@@ -16,7 +16,7 @@ export class ThumbnailCache {
     return known
   }
 
-  put(key: string, small: PictureThumbnail): void {
+  put(key: string, small: FileThumbnail): void {
     if ('error' in small) return
     this.#bytes += small.dataUrl.length
     this.#kept.set(key, small)

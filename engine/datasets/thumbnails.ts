@@ -3,13 +3,13 @@ import { openImage, type PackedImage } from '../data/images/decode.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import { imagePage } from './image-page.ts'
 
-/** Small pictures of a set, upright, as data addresses. One that is damaged has an error in its place. */
+/** Small images of a set, upright, as data addresses. One that is damaged has an error in its place. */
 export const imageThumbnails = (
   { size, ...asked }: ParsedServiceParams<'imageThumbnails'>,
   { signal }: Pick<WorkControl, 'signal'>,
 ): Promise<Thumbnails> => imagePage(asked, signal, ({ file }, packed) => thumbnail(file, packed, size))
 
-/** A picture that is at most so large, with the size of the picture itself. */
+/** An image that is at most so large, with the size of the image itself. */
 export async function thumbnail(file: string, packed: PackedImage | undefined, size: number) {
   const input = await openImage(file, {}, packed)
   const { autoOrient } = await input.metadata()

@@ -14,7 +14,7 @@ import { openTokenizer, tokenizerFileNames } from '../models/model-tokenizer.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { outputProblems } from '../runs/output-files.ts'
 import { collectProblems, type SecateurError } from '../shared/errors.ts'
-import { checkOtherPictures, configAfter, trainingPictures } from './image-files.ts'
+import { checkOtherImages, configAfter, trainingImages } from './image-files.ts'
 
 /** A job whose files are read; the runs of a sweep have no folder yet. */
 export type ReadingJob = Exclude<Job, { kind: 'sweep' | 'prune' }> | Omit<PruneJob, 'out'>
@@ -70,10 +70,10 @@ const modelOf = ({ checkpoint, imageSize }: { checkpoint: string; imageSize?: nu
   config: configOf(checkpoint, imageSize),
 })
 
-const looksAtPictures = ({ config }: { config: ModelConfig }): boolean => isOfImages(config)
+const looksAtImages = ({ config }: { config: ModelConfig }): boolean => isOfImages(config)
 
-/** What is found of pictures, of which nothing but problems is told. */
-async function ofPictures(check: () => Promise<void>): Promise<CheckedFiles> {
+/** What is found of images, of which nothing but problems is told. */
+async function checkedImages(check: () => Promise<void>): Promise<CheckedFiles> {
   const problems: SecateurError[] = []
   await collectProblems(problems, check)
   return { ...nothingFound, problems }
@@ -90,9 +90,9 @@ function trainingFiles(job: FinetuneJob | Omit<PruneJob, 'out'>): FileGroup {
     files: data,
     async check(signal, onFile) {
       const model = modelOf(job)
-      if (looksAtPictures(model)) {
+      if (looksAtImages(model)) {
         let rows: RowCounts | null = null
-        const found = await ofPictures(async () => void (rows = await trainingPictures(job, model, signal)))
+        const found = await checkedImages(async () => void (rows = await trainingImages(job, model, signal)))
         return { ...found, rows }
       }
       const options = { ...(await loadOptions(job, signal, onFile)), trainOn: job.trainOn }
@@ -128,7 +128,7 @@ function validationFiles(job: FinetuneJob | Omit<PruneJob, 'out'>): FileGroup[] 
       files: [validation],
       async check(signal, onFile) {
         const model = modelOf(job)
-        if (looksAtPictures(model)) return ofPictures(() => checkOtherPictures(job, validation, 'test', model, signal))
+        if (looksAtImages(model)) return checkedImages(() => checkOtherImages(job, validation, 'test', model, signal))
         const options = { ...(await loadOptions(whole, signal, onFile)), trainOn: job.trainOn, maxLostRows }
         const problems: SecateurError[] = []
         let refused = 0
@@ -158,10 +158,10 @@ export function calibrationFiles(job: ReadingJob): FileGroup[] {
       files,
       async check(signal, onFile) {
         const model = modelOf(job)
-        if (looksAtPictures(model))
-          return ofPictures(async () => {
+        if (looksAtImages(model))
+          return checkedImages(async () => {
             checkShares(shares, files.length)
-            for (const file of files) await checkOtherPictures(job, file, 'train', model, signal)
+            for (const file of files) await checkOtherImages(job, file, 'train', model, signal)
           })
         const options = await loadOptions(job, signal, onFile)
         const problems: SecateurError[] = []
@@ -225,10 +225,10 @@ export function evaluationFiles(job: ReadingJob): FileGroup[] {
       files,
       async check(signal, onFile) {
         const model = modelOf(job)
-        if (images !== undefined || looksAtPictures(model)) {
+        if (images !== undefined || looksAtImages(model)) {
           const problems: SecateurError[] = []
           await collectProblems(problems, async () => {
-            const config = looksAtPictures(model) ? await configAfter(job, model, signal) : model.config
+            const config = looksAtImages(model) ? await configAfter(job, model, signal) : model.config
             problems.push(...(await imageProblems(evaluation, { ...model, config }, signal)))
           })
           return { ...nothingFound, problems }

@@ -52,7 +52,7 @@ export function evaluationFloats(model: HeldModel, settings: EvaluationSettings)
   const ofImages = images === undefined ? 0 : config.maxPositions
   const length = Math.max(ofTasks, ofTexts, ofImages)
   const tokens = length === 0 ? 0 : Math.max(batchTokens, length)
-  // A classifier reads one token of a picture.
+  // A classifier reads one token of an image.
   const read = ofImages > 0 ? tokens / length : tokens
   const logits = logitArrays * Math.min(backendExtras().logitsAtOnce.most, read * config.vocabularySize)
   const scoring =

@@ -24,8 +24,8 @@ const backendBytes = 22e6
 const graphBytes = { prune: 42e6, finetune: 42e6, measure: 60e6, evaluate: 35e6, generate: 10e6 }
 /** And of the graphs of a teacher's pass and of its loss, or of a comparison with the dense model. */
 const teacherGraphBytes = 20e6
-/** The program that decodes pictures and its threads; a thread that makes batches of them ahead, with two that lie ready. */
-const pictureBytes = 75e6
+/** The program that decodes images and its threads; a thread that makes batches of them ahead, with two that lie ready. */
+const decoderBytes = 75e6
 const aheadBytes = 45e6
 /** What the driver of a graphics card takes of the computer's memory. */
 const driverBytes = 35e6
@@ -57,18 +57,18 @@ export function heldMemory(work: Work, checkpoint: Checkpoint, placement?: Place
     return Math.max(...both) + teacherGraphBytes + slack * 4 * comparedFloats(heldModel(work, dense), work.evaluation)
   }
   const taught = 'distil' in work && work.distil > 0 ? teacherGraphBytes : 0
-  const program = programBytes + backendBytes + graphBytes[work.kind] + taught + bytesOfPictures(work, checkpoint)
+  const program = programBytes + backendBytes + graphBytes[work.kind] + taught + bytesOfImages(work, checkpoint)
   if (placement && !placement.sharesMemory) return program + besideCardBytes(work, checkpoint, placement)
   const weights = weightBytes(work, checkpoint)
   const unused = unusedShare * Math.max(0, weights - denseWeightBytes)
   return program + weights + unused + slack * workBytes(work, checkpoint)
 }
 
-function bytesOfPictures(work: Computing, { config }: Checkpoint): number {
+function bytesOfImages(work: Computing, { config }: Checkpoint): number {
   if (!isOfImages(config)) return 0
   const ahead =
     'augmentation' in work && makesAhead({ ...config, rows: work.batchSize, augmentation: work.augmentation })
-  return pictureBytes + (ahead ? aheadBytes : 0)
+  return decoderBytes + (ahead ? aheadBytes : 0)
 }
 
 /** Bytes of the frozen weights in the form in which they are held, those of another teacher included. */

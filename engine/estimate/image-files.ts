@@ -1,7 +1,7 @@
 import type { FinetuneJob, PruneJob, RowCounts } from '../contract/index.ts'
 import { heldOutCount } from '../data/held-out.ts'
+import { imageCounts } from '../data/images/image-counts.ts'
 import { type ImageSplit, openImageSet } from '../data/images/image-set.ts'
-import { pictureCounts } from '../data/images/picture-counts.ts'
 import { readPreprocessing } from '../data/images/preprocessing.ts'
 import { matchClasses, trainedClasses } from '../evaluation/match-classes.ts'
 import { parametersBeside, withClasses } from '../lora/classifier.ts'
@@ -12,7 +12,7 @@ import type { ModelConfig } from '../models/model-config.ts'
 import type { TargetModel } from '../pruning/job-target.ts'
 import { forModel } from '../training/job-for-model.ts'
 
-/** A checkpoint that looks at pictures, by its headers. */
+/** A checkpoint that looks at images, by its headers. */
 export interface ImageModel {
   folder: string
   config: ModelConfig
@@ -50,8 +50,8 @@ export async function withTrainedClasses<Model extends TargetModel & { folder: s
 const trainedIn = async (job: TrainingJob, { labels }: EncoderConfig, signal: AbortSignal) =>
   trainedClasses(await openImageSet(job.data[0]!, 'train', signal), labels)
 
-/** What becomes of a job's training pictures, none of which is decoded. @throws SecateurError where the job would be refused */
-export async function trainingPictures(job: TrainingJob, model: ImageModel, signal: AbortSignal): Promise<RowCounts> {
+/** What becomes of a job's training images, none of which is decoded. @throws SecateurError where the job would be refused */
+export async function trainingImages(job: TrainingJob, model: ImageModel, signal: AbortSignal): Promise<RowCounts> {
   const config = model.config as EncoderConfig
   forModel(job, config)
   readPreprocessing(model.folder, config)
@@ -59,11 +59,11 @@ export async function trainingPictures(job: TrainingJob, model: ImageModel, sign
   trainedClasses(set, config.labels)
   const count = Math.min(set.images.length, job.maxDocuments ?? Infinity)
   if (typeof job.validation === 'number') heldOutCount(count, job.validation)
-  return pictureCounts(count, 0, config.maxPositions)
+  return imageCounts(count, 0, config.maxPositions)
 }
 
-/** @throws SecateurError where other pictures of a job cannot be read, or are of classes that it does not train */
-export async function checkOtherPictures(
+/** @throws SecateurError where other images of a job cannot be read, or are of classes that it does not train */
+export async function checkOtherImages(
   job: TrainingJob,
   path: string,
   split: ImageSplit,

@@ -67,7 +67,7 @@ export const largestBlock = (config: ModelConfig): number => Math.max(...layerWe
 export interface AdapterSize {
   rank: number
   targetModules: readonly string[]
-  /** Whether a classifier of images is trained too; one that is new is known only once the pictures are. */
+  /** Whether a classifier of images is trained too; one that is new is known only once the images are. */
   trainClassifier?: boolean
 }
 

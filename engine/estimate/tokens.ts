@@ -86,19 +86,19 @@ async function tokensOf(
 /**
  * About how many tokens an evaluation reads of each task and text: the bytes of its file, or of the part that is scored.
  *
- * @param pictureTokens of a picture
+ * @param imageTokens of an image
  * @param known tokens of those that were read already
  */
 export async function scoredTokens(
   settings: EvaluationSettings,
-  pictureTokens: number,
+  imageTokens: number,
   control: WorkControl,
   known: Readonly<Record<string, number>> = {},
 ): Promise<Record<string, number>> {
   const tokens: Record<string, number> = { ...known }
   if (settings.images !== undefined) {
     const { images } = await openImageSet(settings.images, 'test', control.signal)
-    tokens['images'] = Math.min(images.length, settings.limit ?? Infinity) * pictureTokens
+    tokens['images'] = Math.min(images.length, settings.limit ?? Infinity) * imageTokens
   }
   const examplesOf = (name: string) =>
     settings.fewShot ?? (isTaskName(name) ? (taskDescriptions[name].examples ?? 0) : 0)

@@ -39,7 +39,7 @@ export function trainingFloats(model: HeldModel, training: Training): number {
   const tokens = training.rows * training.length
   const layers = [...config.layers.keys()]
   const kept = layers.map((layer) => tokens * keptFloats(config, layer, training))
-  // A classifier reads one token of a picture.
+  // A classifier reads one token of an image.
   const isOfImages = config.patchValues !== undefined
   const read = isOfImages ? training.rows : tokens
   const rows = isOfImages ? read : headRows(tokens, config.vocabularySize)

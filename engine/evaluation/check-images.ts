@@ -15,27 +15,27 @@ export interface ScoredCheckpoint {
   config: ModelConfig
 }
 
-/** @throws SecateurError where the settings ask a model of images for anything but pictures, or a language model for pictures. */
+/** @throws SecateurError where the settings ask a model of images for anything but images, or a language model for images. */
 export function checkKindOfEvaluation(settings: EvaluationSettings, { folder, config }: ScoredCheckpoint): void {
   if (!isOfImages(config)) {
     if (settings.images === undefined) return
-    throw badSetting('images', `${folder} is a language model, which does not look at pictures`)
+    throw badSetting('images', `${folder} is a language model, which does not look at images`)
   }
   for (const name of textSettings) {
     const value = settings[name]
     const isSet = typeof value === 'object' ? Object.keys(value).length > 0 : Boolean(value)
     if (isSet) throw badSetting(name, `${folder} is a model of images, which reads no text: give --images`)
   }
-  if (settings.images === undefined) throw badSetting('images', 'say which pictures: a folder of class folders')
+  if (settings.images === undefined) throw badSetting('images', 'say which images: a folder of class folders')
 }
 
 /** @throws SecateurError where there is nothing that tells classes apart */
 export function checkClassifier({ folder, config }: ScoredCheckpoint): void {
   if ((config as EncoderConfig).labels.length === 0)
-    throw badFile(folder, undefined, 'has no classifier: fine-tune it on labelled pictures first')
+    throw badFile(folder, undefined, 'has no classifier: fine-tune it on labelled images first')
 }
 
-/** Why scoring pictures would be refused, without decoding them; empty where nothing is wrong. */
+/** Why scoring images would be refused, without decoding them; empty where nothing is wrong. */
 export async function imageProblems(
   settings: EvaluationSettings,
   checkpoint: ScoredCheckpoint,

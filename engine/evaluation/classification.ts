@@ -6,11 +6,11 @@ import { type Adapter, lowRankOf } from '../lora/adapter.ts'
 import type { LayerMask, Model } from '../models/family.ts'
 import { classLogits, embedBatch, forward } from '../models/forward.ts'
 import { tf } from '../tensor/tf.ts'
-import { type PicturePredictions, Tally } from './tally.ts'
+import { type ClassifierPredictions, Tally } from './tally.ts'
 
 export interface ClassifyOptions {
   store: ImageStore
-  /** Names of the model's classes, and the model's class of each class of the pictures. */
+  /** Names of the model's classes, and the model's class of each class of the images. */
   labels: readonly string[]
   classOf: readonly number[]
   batch: Omit<ImageBatchOptions, 'augmentation' | 'seed'>
@@ -21,17 +21,17 @@ export interface ClassifyOptions {
   onProgress: (done: number, total: number) => void
 }
 
-/** Scores a classifier on labelled pictures: see Tally. */
+/** Scores a classifier on labelled images: see Tally. */
 export async function classify(
   model: Model,
   { store, labels, classOf, batch, adapter, masks, limit, signal, onProgress }: ClassifyOptions,
-): Promise<{ score: ClassificationScore; predictions: PicturePredictions }> {
+): Promise<{ score: ClassificationScore; predictions: ClassifierPredictions }> {
   const scored = evenlyOf(store.labels.length, limit)
   const total = scored.length
   const tally = new Tally(labels)
   let computing = 0
   for (let start = 0; start < total; start += batch.rows) {
-    // The last batch is filled up with its first picture, so that one graph is compiled for all.
+    // The last batch is filled up with its first image, so that one graph is compiled for all.
     const images = Array.from({ length: batch.rows }, (_, row) => scored[start + row] ?? scored[start]!)
     const part = batchOf(store, images, batch)
     const began = performance.now()
@@ -41,7 +41,7 @@ export async function classify(
     if (start > 0) computing += performance.now() - began
     for (let row = 0; row < count; row++) {
       const values = logits.subarray(row * labels.length, (row + 1) * labels.length)
-      tally.add(store.pictures[scored[start + row]!]!, classOf[part.labels[row]!]!, values)
+      tally.add(store.images[scored[start + row]!]!, classOf[part.labels[row]!]!, values)
     }
     onProgress(start + count, total)
     await setImmediate()
@@ -52,10 +52,10 @@ export async function classify(
   return { score: { ...tally.score(), imagesPerSecond }, predictions: tally.predictions }
 }
 
-/** Numbers of all pictures, or of so many spread over all of them: pictures of a class follow one another. */
-export function evenlyOf(pictures: number, limit = pictures): number[] {
-  const count = Math.min(pictures, limit)
-  return Array.from({ length: count }, (_, at) => Math.floor((at * pictures) / count))
+/** Numbers of all images, or of so many spread over all of them: images of a class follow one another. */
+export function evenlyOf(total: number, limit = total): number[] {
+  const count = Math.min(total, limit)
+  return Array.from({ length: count }, (_, at) => Math.floor((at * total) / count))
 }
 
 function logitsOf(

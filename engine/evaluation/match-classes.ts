@@ -8,7 +8,7 @@ const plain = (name: string) =>
     .replaceAll(/[^\p{L}\p{N}]+/gu, ' ')
     .trim()
 
-/** What a model is trained to tell apart, and which of it each class of some pictures is. */
+/** What a model is trained to tell apart, and which of it each class of some images is. */
 export interface TrainedClasses {
   labels: readonly string[]
   classOf: readonly number[]
@@ -17,7 +17,7 @@ export interface TrainedClasses {
 }
 
 /**
- * The classes of training pictures: the model's own where it knows all of them, and otherwise those of the pictures.
+ * The classes of training images: the model's own where it knows all of them, and otherwise those of the images.
  *
  * @param labels of the model; empty where it has no classifier
  * @throws SecateurError where there is nothing to tell apart
@@ -28,11 +28,11 @@ export function trainedClasses({ classes, path }: ImageSet, labels: readonly str
       return { labels, classOf: matchClasses(classes, labels, path), newFor: null }
     } catch (error) {
       if (!(error instanceof SecateurError)) throw error
-      return ofPictures(error.message)
+      return ofImages(error.message)
     }
-  return ofPictures('the model has none')
+  return ofImages('the model has none')
 
-  function ofPictures(newFor: string): TrainedClasses {
+  function ofImages(newFor: string): TrainedClasses {
     if (classes.length < 2)
       throw badFile(path, undefined, `has ${classes.length} class, so that there is nothing to tell apart`)
     return { labels: classes, classOf: [...classes.keys()], newFor }
@@ -40,11 +40,11 @@ export function trainedClasses({ classes, path }: ImageSet, labels: readonly str
 }
 
 /**
- * The model's class of each class of some pictures: by name, whatever its capitals and dashes; where the model's classes have
- * no names, or the pictures' are numbers, by number.
+ * The model's class of each class of some images: by name, whatever its capitals and dashes; where the model's classes have
+ * no names, or the images' are numbers, by number.
  *
- * @param path where the pictures are, for the message
- * @throws SecateurError where a class of the pictures is not the model's
+ * @param path where the images are, for the message
+ * @throws SecateurError where a class of the images is not the model's
  */
 export function matchClasses(classes: readonly string[], labels: readonly string[], path: string): number[] {
   const numbered = classes.every((name, i) => name === String(i))

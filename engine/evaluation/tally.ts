@@ -4,11 +4,11 @@ import { SecateurError } from '../shared/errors.ts'
 import { likeliest, logSumExp } from '../training/logits.ts'
 import { mean, standardError } from './statistics.ts'
 
-/** What the model says of pictures, column by column: a value a picture. */
-export interface PicturePredictions {
+/** What the model says of images, column by column: a value an image. */
+export interface ClassifierPredictions {
   /** Names of the model's classes, which the other fields count from 0. */
   classes: readonly string[]
-  pictures: LabelledImage[]
+  images: LabelledImage[]
   labels: number[]
   predicted: number[]
   /** How many classes are likelier than the label. */
@@ -25,31 +25,31 @@ const mostConfused = 200
  * lower number counts as the larger, as torch.topk mostly has it.
  */
 export class Tally {
-  readonly predictions: PicturePredictions
+  readonly predictions: ClassifierPredictions
 
   /** @param classes names of the model's classes, in the order of its logits */
   constructor(classes: readonly string[]) {
     const logLikelihoods = { label: [], predicted: [] }
-    this.predictions = { classes, pictures: [], labels: [], predicted: [], ranks: [], logLikelihoods }
+    this.predictions = { classes, images: [], labels: [], predicted: [], ranks: [], logLikelihoods }
   }
 
   /**
-   * Counts a picture.
+   * Counts an image.
    *
    * @param logits one a class
-   * @param label number of the picture's class
+   * @param label number of the image's class
    * @throws SecateurError where the logits are not numbers
    */
-  add(picture: LabelledImage, label: number, logits: Float32Array): void {
+  add(image: LabelledImage, label: number, logits: Float32Array): void {
     const logSum = logSumExp(logits)
     if (!Number.isFinite(logSum))
       throw new SecateurError(
         'bad-file',
-        `the model's logits of ${nameOf(picture)} are not numbers; are its weights damaged?`,
+        `the model's logits of ${nameOf(image)} are not numbers; are its weights damaged?`,
       )
-    const { pictures, labels, predicted, ranks, logLikelihoods } = this.predictions
+    const { images, labels, predicted, ranks, logLikelihoods } = this.predictions
     const first = likeliest(logits)
-    pictures.push(picture)
+    images.push(image)
     labels.push(label)
     predicted.push(first)
     ranks.push(rankOf(logits, label))
@@ -57,7 +57,7 @@ export class Tally {
     logLikelihoods.predicted.push(logits[first]! - logSum)
   }
 
-  /** Of all pictures that were counted, one at least. */
+  /** Of all images that were counted, one at least. */
   score(): Omit<ClassificationScore, 'imagesPerSecond'> {
     const { classes, labels, predicted, ranks } = this.predictions
     const correct = ranks.map((rank) => (rank === 0 ? 1 : 0))

@@ -30,7 +30,7 @@ export async function evaluateInParts(job: EvaluateJob, context: JobContext): Pr
   if (parts.length === 0)
     throw badSetting(
       'task',
-      'name something to score: tasks, texts, pictures, speed or prompts are what parts are made of',
+      'name something to score: tasks, texts, images, speed or prompts are what parts are made of',
     )
   // What another workstation has begun goes on here with a copy of its own.
   if (context.resume && cluster?.via !== undefined) mkdirSync(out, { recursive: true })

@@ -70,7 +70,7 @@ export async function evaluate(job: EvaluateJob, context: JobContext): Promise<R
   return await run(null)
 }
 
-/** Pictures are asked for where the kind of the evaluation is checked. */
+/** Images are asked for where the kind of the evaluation is checked. */
 function refuseNothing({ tasks, perplexity, images, latency, prompts }: EvaluationSettings): void {
   const named = Object.keys(tasks).length + Object.keys(perplexity).length + prompts.length > 0
   if (!named && !latency && images === undefined)

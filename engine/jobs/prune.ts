@@ -66,7 +66,7 @@ export async function prune(given: PruneJob, context: JobContext): Promise<Resul
   // Training data is read next, unless scoring the dense checkpoint comes first.
   const later = [...calibrationFiles(job), ...evaluationFiles(job)]
   const scored = await refuseBadFiles(job.evaluateDense ? fileGroupsOf(job) : later, context)
-  // Its classes are known once the pictures are found.
+  // Its classes are known once the images are found.
   const whole = await withTrainedClasses(job, checkpoint, context.signal)
   const target = whole === checkpoint ? announced : targetOf(job, whole, times)
   const finished = finishedRunner(job, choice)

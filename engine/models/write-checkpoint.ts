@@ -21,7 +21,7 @@ export interface WriteCheckpointOptions {
   dtype: WeightType
   /** Every tensor of `expectedTensors(config)` once, in any order; one is held at a time. Other types are converted. */
   tensors: Iterable<StoredTensor> | AsyncIterable<StoredTensor>
-  /** Folder whose tokenizer, generation settings and preprocessing of pictures are copied, or GGUF file whose tokenizer is written. */
+  /** Folder whose tokenizer, generation settings and preprocessing of images are copied, or GGUF file whose tokenizer is written. */
   tokenizerFrom?: string | undefined
   /** Writes what else belongs into the folder, such as a model card, before it has its name. */
   beside?: ((folder: string) => void | Promise<void>) | undefined

@@ -84,10 +84,10 @@ const joinScores = (scores: readonly Scores[]): Scores =>
 
 const joinBeside = (found: readonly BesideDense[]): BesideDense =>
   found.reduce((all, { tasks, images, texts }) => {
-    const pictures = all.images ?? images
+    const scored = all.images ?? images
     return {
       tasks: { ...all.tasks, ...tasks },
-      ...(pictures && { images: pictures }),
+      ...(scored && { images: scored }),
       texts: { ...all.texts, ...texts },
     }
   })

@@ -22,7 +22,7 @@ export interface Part {
 export const partFiles = { rows: 'rows.jsonl', lmEval: 'lm-eval.json' } as const
 
 /**
- * The parts of an evaluation, in the order in which one process would score them: every task, every text, the pictures, the
+ * The parts of an evaluation, in the order in which one process would score them: every task, every text, the images, the
  * speed, the examples. Each scores the dense checkpoint too, where the evaluation does. The same job has the same parts.
  *
  * @param folder of the evaluation

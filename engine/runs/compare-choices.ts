@@ -3,7 +3,7 @@ import type { TaskRow } from '../evaluation/tasks/task.ts'
 import { badSetting } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import { type Both, type LoadedChoices, loadChoices, type Side } from './choice-pairs.ts'
-import { outcomes } from './compare-pictures.ts'
+import { outcomes } from './compare-images.ts'
 
 type Asked = ParsedServiceParams<'compareChoices'>
 type Answer = ComparedChoices['rows'][number]['after']

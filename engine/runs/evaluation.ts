@@ -14,7 +14,7 @@ import { StagedFiles } from '../shared/staged-files.ts'
 import { linesOf, scoreImages } from './image-evaluation.ts'
 import { writeLmEvalResults, writeLmEvalSamples } from './lm-eval-files.ts'
 import { OwnModel } from './own-model.ts'
-import { keepPredictions, ofPictures, ofRows, readAllPredictions } from './predictions.ts'
+import { keepPredictions, keptOfImages, keptOfRows, readAllPredictions } from './predictions.ts'
 import { readScores } from './run-files.ts'
 import type { RunFolder } from './run-folder.ts'
 import { type FinishedRunner, speedAndExamples } from './speed-and-examples.ts'
@@ -139,7 +139,7 @@ async function scoreMissing(
         stage,
         onPredictions(found) {
           writeRows(linesOf(found))
-          onPredictions?.(ofPictures(found))
+          onPredictions?.(keptOfImages(found))
         },
       },
     )
@@ -171,7 +171,7 @@ async function scoreMissing(
     warn(warnings)
     writeRows(rows)
     if (samples !== undefined) writeLmEvalSamples(files, samples, opened, rows, settings)
-    onPredictions?.(ofRows(name, rows))
+    onPredictions?.(keptOfRows(name, rows))
     onScore?.(scores)
   }
   for (const [name, file] of texts) {

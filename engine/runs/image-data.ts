@@ -4,9 +4,9 @@ import { calibrationImages } from '../data/images/calibration.ts'
 import { heldOutCount } from '../data/held-out.ts'
 import { duplicatesAcross } from '../data/images/duplicates.ts'
 import { imageBatches } from '../data/images/image-batches.ts'
+import { imageCounts } from '../data/images/image-counts.ts'
 import { type ImageSet, openImageSet } from '../data/images/image-set.ts'
 import { type ImageStore, openImageStore, partOf } from '../data/images/image-store.ts'
-import { pictureCounts } from '../data/images/picture-counts.ts'
 import { prefetchedBatches } from '../data/images/prefetch.ts'
 import { readPreprocessing } from '../data/images/preprocessing.ts'
 import { checkClassifier } from '../evaluation/check-images.ts'
@@ -19,9 +19,9 @@ import { StageProgress } from './stage-progress.ts'
 import type { RunData } from './training-data.ts'
 
 /**
- * Reads the training pictures of a job, those that it is measured on, and those that criteria look at.
+ * Reads the training images of a job, those that it is measured on, and those that criteria look at.
  *
- * @throws SecateurError of a picture or list that cannot be read, and of classes that do not go together
+ * @throws SecateurError of an image or list that cannot be read, and of classes that do not go together
  */
 export async function readImageData(
   job: FinetuneJob | PruneJob,
@@ -55,7 +55,7 @@ export async function readImageData(
     })
   const set = drawnFrom(relabelled(found, classes), job.maxDocuments, job.seed)
   const store = await open(set)
-  const rows = pictureCounts(set.images.length, store.broken.length, length)
+  const rows = imageCounts(set.images.length, store.broken.length, length)
   emit({ type: 'data', rows })
   const options = { ...config, length, preprocessing, rows: job.batchSize, seed: job.seed }
   const { validation } = job
@@ -112,7 +112,7 @@ export async function readImageData(
     [Symbol.dispose]: () => owned.dispose(),
   }
 
-  /** Pictures from elsewhere, which must be of the classes that are trained. */
+  /** Images from elsewhere, which must be of the classes that are trained. */
   async function others(path: string, split: 'train' | 'test' = 'test'): Promise<ImageSet> {
     const other = await openImageSet(path, split, signal)
     return relabelled(other, { ...classes, classOf: matchClasses(other.classes, classes.labels, other.path) })
@@ -120,7 +120,7 @@ export async function readImageData(
 }
 
 /**
- * Training pictures that a checkpoint is looked at with, drawn by the seed.
+ * Training images that a checkpoint is looked at with, drawn by the seed.
  *
  * @throws SecateurError where the checkpoint does not know their classes
  */
@@ -147,21 +147,22 @@ export async function measuredImages(
   return calibrationImages([store], [], job.calibrationSamples, options)
 }
 
-/** The same pictures with the numbers that the model has for their classes. */
+/** The same images with the numbers that the model has for their classes. */
 const relabelled = (set: ImageSet, { labels, classOf }: Pick<TrainedClasses, 'labels' | 'classOf'>): ImageSet => ({
   path: set.path,
   classes: labels,
   images: set.images.map((image) => ({ ...image, label: classOf[image.label]! })),
 })
 
-/** So many pictures at most, drawn by the seed, so that every class keeps about its share. */
+/** So many images at most, drawn by the seed, so that every class keeps about its share. */
 function drawnFrom(set: ImageSet, most: number | undefined, seed: number): ImageSet {
   if (most === undefined || most >= set.images.length) return set
+  // The word "pictures" stays: a seed's draws follow from it.
   const drawn = new Random(seed).fork('pictures').permutation(set.images.length).subarray(0, most).toSorted()
   return { ...set, images: Array.from(drawn, (image) => set.images[image]!) }
 }
 
-/** Takes pictures out of the training, drawn by the seed. */
+/** Takes images out of the training, drawn by the seed. */
 function heldOut(store: ImageStore, share: number, seed: number) {
   const count = store.labels.length
   const drawn = new Random(seed).fork('validation').permutation(count)
@@ -185,6 +186,6 @@ function tellStore(
   throw badFile(
     path,
     undefined,
-    `${broken.length} of ${images.length} pictures cannot be read, which is more than --max-lost-rows ${most} allows: ${broken[0]}`,
+    `${broken.length} of ${images.length} images cannot be read, which is more than --max-lost-rows ${most} allows: ${broken[0]}`,
   )
 }

@@ -6,7 +6,7 @@ import { readPreprocessing } from '../data/images/preprocessing.ts'
 import { checkClassifier, type ScoredCheckpoint } from '../evaluation/check-images.ts'
 import { classify } from '../evaluation/classification.ts'
 import { matchClasses } from '../evaluation/match-classes.ts'
-import type { PicturePredictions } from '../evaluation/tally.ts'
+import type { ClassifierPredictions } from '../evaluation/tally.ts'
 import type { Adapter } from '../lora/adapter.ts'
 import type { EncoderConfig } from '../models/encoder-config.ts'
 import type { Model } from '../models/family.ts'
@@ -15,11 +15,11 @@ import { StageProgress } from './stage-progress.ts'
 export interface ImageScoring {
   adapter?: Adapter | undefined
   stage: Stage
-  onPredictions: (found: PicturePredictions) => void
+  onPredictions: (found: ClassifierPredictions) => void
 }
 
 /**
- * Scores a classifier on the test pictures that the settings name.
+ * Scores a classifier on the test images that the settings name.
  *
  * @param checkpoint with the classes of the adapter, where there is one
  */
@@ -61,12 +61,12 @@ export async function scoreImages(
   return score
 }
 
-/** A line of the file of predictions for each picture. */
-export function* linesOf({ classes, pictures, ...found }: PicturePredictions): Generator<object> {
-  for (const [at, picture] of pictures.entries())
+/** A line of the file of predictions for each image. */
+export function* linesOf({ classes, images, ...found }: ClassifierPredictions): Generator<object> {
+  for (const [at, image] of images.entries())
     yield {
       task: 'images',
-      file: nameOf(picture),
+      file: nameOf(image),
       label: classes[found.labels[at]!]!,
       predicted: classes[found.predicted[at]!]!,
       logLikelihoods: { label: found.logLikelihoods.label[at]!, predicted: found.logLikelihoods.predicted[at]! },

@@ -35,7 +35,7 @@ const deepest = 5
 
 /**
  * The files that a run reads of what a setting names, in the order of their names: of a checkpoint weights, configs and
- * tokenizer; of a task file the data, labels and solved examples beside it; of a list of pictures the pictures; of a folder
+ * tokenizer; of a task file the data, labels and solved examples beside it; of a list of images the images; of a folder
  * of data everything that may be data, but no run folders.
  *
  * @param setting as `evaluation.tasks.piqa`
@@ -45,8 +45,8 @@ export async function inputFiles(setting: string, path: string, signal: AbortSig
   if (namesCheckpoint(setting)) return await ofCheckpoint(path)
   if ((await stat(path)).isDirectory()) return await ofFolder(path, signal)
   const beside = setting.startsWith('evaluation.') ? besideTask(setting, path) : []
-  const pictures = (await isImageList(path)) ? (await openImageSet(path, 'train', signal)).images : []
-  const others = [...beside, ...pictures.map(({ file }) => file)]
+  const listed = (await isImageList(path)) ? (await openImageSet(path, 'train', signal)).images : []
+  const others = [...beside, ...listed.map(({ file }) => file)]
   return await withSizes(dirname(path), [basename(path), ...others.map((file) => relative(dirname(path), file))])
 }
 

@@ -28,7 +28,7 @@ interface Listed {
 }
 
 /**
- * Takes fingerprints of everything that jobs read: checkpoints, data, task files, texts and pictures. What several jobs read,
+ * Takes fingerprints of everything that jobs read: checkpoints, data, task files, texts and images. What several jobs read,
  * as the runs of a sweep do, is read once. Nothing in them depends on where files lie or on this computer.
  */
 export class InputReader {

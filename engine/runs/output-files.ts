@@ -148,7 +148,7 @@ const inWords: Readonly<Record<string, string>> = {
   data: 'the training data',
   validation: 'the validation data',
   calibrationData: 'the calibration data',
-  'evaluation.images': 'the pictures',
+  'evaluation.images': 'the images',
   'evaluation.tasks.': 'the task ',
   'evaluation.fewShotFrom.': 'the examples of ',
   'evaluation.perplexity.': 'the text ',

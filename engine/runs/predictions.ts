@@ -10,7 +10,7 @@ import {
   type ScoredCheckpoint,
 } from '../contract/index.ts'
 import type { LabelledImage } from '../data/images/labelled-images.ts'
-import type { PicturePredictions } from '../evaluation/tally.ts'
+import type { ClassifierPredictions } from '../evaluation/tally.ts'
 import type { ScoredRow } from '../evaluation/task-score.ts'
 import { readJson, writeFileAtomically } from '../shared/files.ts'
 import { runFiles } from './run-files.ts'
@@ -36,7 +36,7 @@ export function keepPredictions(run: string, which: ScoredCheckpoint, found: Pre
 }
 
 /**
- * The predictions of pictures that a run kept; null where there are none.
+ * The predictions of images that a run kept; null where there are none.
  *
  * @throws SecateurError where the file is damaged
  */
@@ -71,16 +71,16 @@ function readOfKind<Kind extends Predictions['kind']>(kind: Kind, file: string):
 
 const readIn = (file: string): Predictions => readJson(file, predictionsSchema, { maxBytes: mostPredictionBytes })
 
-/** What is kept of pictures. */
-export function ofPictures({ classes, pictures, ...found }: PicturePredictions): ImagePredictions {
-  const kept = countThatFits(pictures)
+/** What is kept of images. */
+export function keptOfImages({ classes, images, ...found }: ClassifierPredictions): ImagePredictions {
+  const kept = countThatFits(images)
   const first = <T>(values: readonly T[]): T[] => values.slice(0, kept)
   return {
     version: 1,
     kind: 'images',
-    n: pictures.length,
+    n: images.length,
     classes: [...classes],
-    ...placesOf(first(pictures)),
+    ...placesOf(first(images)),
     labels: first(found.labels),
     predicted: first(found.predicted),
     ranks: first(found.ranks),
@@ -92,7 +92,7 @@ export function ofPictures({ classes, pictures, ...found }: PicturePredictions):
 }
 
 /** What is kept of rows, in file order. */
-export function ofRows(task: string, rows: readonly ScoredRow[]): ChoicePredictions {
+export function keptOfRows(task: string, rows: readonly ScoredRow[]): ChoicePredictions {
   const kept = rows.slice(0, mostPredictions)
   const norm = kept.flatMap(({ predNorm }) => (predNorm === null ? [] : [predNorm]))
   return {
@@ -108,11 +108,11 @@ export function ofRows(task: string, rows: readonly ScoredRow[]): ChoicePredicti
   }
 }
 
-/** How many of the first pictures fit in a file, by their number and by the length of their names. */
-function countThatFits(pictures: readonly LabelledImage[]): number {
+/** How many of the first images fit in a file, by their number and by the length of their names. */
+function countThatFits(images: readonly LabelledImage[]): number {
   let room = mostPredictionBytes / 2
   let kept = 0
-  for (const { file, row } of pictures) {
+  for (const { file, row } of images) {
     if (row === undefined) room -= Buffer.byteLength(file)
     if (kept === mostPredictions || room < 0) break
     kept++
@@ -120,10 +120,10 @@ function countThatFits(pictures: readonly LabelledImage[]): number {
   return kept
 }
 
-/** The folder that all pictures lie in, and what they are called there. */
-function placesOf(pictures: readonly LabelledImage[]): Pick<ImagePredictions, 'folder' | 'files' | 'packed'> {
-  const isPacked = pictures.some(({ row }) => row !== undefined)
-  const all = pictures.map(({ file }) => file)
+/** The folder that all images lie in, and what they are called there. */
+function placesOf(images: readonly LabelledImage[]): Pick<ImagePredictions, 'folder' | 'files' | 'packed'> {
+  const isPacked = images.some(({ row }) => row !== undefined)
+  const all = images.map(({ file }) => file)
   const files = isPacked ? [...new Set(all)] : all
   const folder = commonFolder(files)
   const within = files.map((file) =>
@@ -136,7 +136,7 @@ function placesOf(pictures: readonly LabelledImage[]): Pick<ImagePredictions, 'f
   if (!isPacked) return { folder, files: within }
   const numbers = new Map(files.map((file, number) => [file, number]))
   const file = all.map((name) => numbers.get(name)!)
-  return { folder, files: within, packed: { file, row: pictures.map(({ row = 0 }) => row) } }
+  return { folder, files: within, packed: { file, row: images.map(({ row = 0 }) => row) } }
 }
 
 /** The deepest folder that all files lie in. */

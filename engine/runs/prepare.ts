@@ -32,7 +32,7 @@ import { readTextData, type RunData, type ValidationData } from './training-data
 export interface TrainingRun extends Disposable {
   /** Its config has the classes that are trained. */
   model: Model
-  /** What samples are made with; null where the model looks at pictures. */
+  /** What samples are made with; null where the model looks at images. */
   text: TextTools | null
   adapter: Adapter
   trainer: Trainer

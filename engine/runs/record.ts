@@ -96,8 +96,8 @@ async function writeDown(
   await sampler.start(run.done)
   stopIfAsked(isWhole)
   const { family, config } = trainer.model
-  /** Positions that a picture has in the model. */
-  const ofPicture = family.task === 'image-classification' ? config.maxPositions : undefined
+  /** Positions that an image has in the model. */
+  const ofImage = family.task === 'image-classification' ? config.maxPositions : undefined
   const pace = new Pace()
   // A run that stopped after its last step takes none any more.
   let loss = run.lastLine?.step === steps ? run.lastLine.loss : null
@@ -127,7 +127,7 @@ async function writeDown(
       type: 'step',
       steps,
       tokensPerSecond: pace.tokensPerSecond,
-      ...(ofPicture !== undefined && { imagesPerSecond: pace.tokensPerSecond / ofPicture }),
+      ...(ofImage !== undefined && { imagesPerSecond: pace.tokensPerSecond / ofImage }),
       secondsLeft: pace.secondsAStep * (steps - last),
       memoryBytes: process.memoryUsage.rss(),
       metrics,

@@ -73,14 +73,14 @@ async function checkTeacher(teacher: Checkpoint, student: Checkpoint, trained: M
   const { config } = teacher
   const refuse = (reason: string) => badSetting('teacher', `${teacher.folder} ${reason}`)
   if (isOfImages(trained) !== isOfImages(config))
-    throw refuse(`is a ${config.family}, which ${isOfImages(config) ? 'looks at pictures' : 'reads text'}`)
+    throw refuse(`is a ${config.family}, which ${isOfImages(config) ? 'looks at images' : 'reads text'}`)
   if (isOfImages(trained) && isOfImages(config)) {
     if (config.patchValues !== trained.patchValues || config.maxPositions !== trained.maxPositions)
-      throw refuse('does not cut pictures into the same patches')
+      throw refuse('does not cut images into the same patches')
     if (!isDeepStrictEqual(config.labels, trained.labels))
       throw refuse('tells other classes apart, or in another order')
     if (!isDeepStrictEqual(readPreprocessing(teacher.folder, config), readPreprocessing(student.folder, trained)))
-      throw refuse('sees pictures after another preprocessing')
+      throw refuse('sees images after another preprocessing')
     return
   }
   if (config.vocabularySize !== trained.vocabularySize)

@@ -179,7 +179,7 @@ interface Sequence {
 
 /** The sequences of a batch that have a target. */
 function sequencesOf(batch: TrainingBatch): Sequence[] {
-  if (!('ids' in batch)) throw new TypeError('pictures are not kept')
+  if (!('ids' in batch)) throw new TypeError('images are not kept')
   const sequences: Sequence[] = []
   for (let row = 0; row < batch.rows; row++) {
     const start = row * batch.length

@@ -21,7 +21,7 @@ export interface ValidationData {
   /** The file that it comes from; null where it was held out of the training data. */
   file: string | null
   rows: number
-  /** Tokens, or pictures, that loss is taken of. */
+  /** Tokens, or images, that loss is taken of. */
   targets: number
 }
 
@@ -31,9 +31,9 @@ export interface RunData extends Disposable {
   /** What became of the rows of the training data. */
   rows: RowCounts
   validation: ValidationData | null
-  /** Null where the model looks at pictures. */
+  /** Null where the model looks at images. */
   text: TextTools | null
-  /** The classes of pictures; null of text. */
+  /** The classes of images; null of text. */
   classes: TrainedClasses | null
   /** What criteria look at before groups are chosen; of a pruning job alone. */
   calibration(): Promise<TrainingBatch[]>

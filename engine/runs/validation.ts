@@ -14,7 +14,7 @@ type ValidationSettings = Pick<FinetuneJob | PruneJob, 'validationEvery' | 'keep
 interface Best {
   step: number
   loss: number
-  /** Of pictures. */
+  /** Of images. */
   top1?: number
   adapter: AdapterValues
 }
@@ -23,7 +23,7 @@ interface Best {
 export interface MeasuredLine {
   /** Mean over all targets in nats; null where it is not a number. */
   validationLoss: number | null
-  /** Fraction of the pictures whose class is the likeliest one; left out of text. */
+  /** Fraction of the images whose class is the likeliest one; left out of text. */
   validationTop1?: number
 }
 

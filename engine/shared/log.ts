@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 
 /** What a message of the debug log is about. */
-export type Topic = 'backend' | 'estimate' | 'graph' | 'shader' | 'message' | 'pictures' | 'rows'
+export type Topic = 'backend' | 'estimate' | 'graph' | 'shader' | 'message' | 'images' | 'rows'
 
 /** Whether the environment asks for the debug log: SECATEUR_LOG=debug. */
 export const isDebugging = process.env['SECATEUR_LOG'] === 'debug'

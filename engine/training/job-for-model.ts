@@ -32,7 +32,7 @@ const ofText = [
 
 /**
  * A job with what its model decides: the linear layers that get an adapter where the job leaves them open, and the length of
- * a picture in tokens.
+ * an image in tokens.
  *
  * @throws SecateurError where a setting has no meaning for the model
  */
@@ -91,12 +91,12 @@ function forImages<Given extends TrainingJob>(job: Given, config: ModelConfig): 
       throw badSetting(name, `a ${config.family} is a model of images, which reads no text: leave it out`)
   const tokens = config.maxPositions
   const tooOther = (name: string) =>
-    badSetting(name, `a picture is ${tokens} tokens in this model, whatever is asked for: leave it out`)
+    badSetting(name, `an image is ${tokens} tokens in this model, whatever is asked for: leave it out`)
   if (job.sequenceLength !== tokens && !isDefault(job, 'sequenceLength')) throw tooOther('sequenceLength')
   if (job.kind === 'prune' && (job.calibrationSequenceLength ?? tokens) !== tokens)
     throw tooOther('calibrationSequenceLength')
   if (job.data.length > 1)
-    throw badSetting('data', `${job.data.length} paths are given; pictures come from one folder or list`)
+    throw badSetting('data', `${job.data.length} paths are given; images come from one folder or list`)
   return { ...job, sequenceLength: tokens }
 }
 
@@ -128,6 +128,6 @@ export function checkTeachable({ distil, teacher }: Pick<FinetuneJob, 'distil' |
   if (distil > 0 && teacher === undefined && isNew)
     throw badSetting(
       'distil',
-      'the dense model does not know the classes of these pictures, so it cannot teach them: fine-tune and merge first, name a teacher that knows them, or leave it out',
+      'the dense model does not know the classes of these images, so it cannot teach them: fine-tune and merge first, name a teacher that knows them, or leave it out',
     )
 }

@@ -11,7 +11,7 @@ import { likeliest, logSumExp } from './logits.ts'
 export interface Measured {
   /** In nats. */
   loss: number
-  /** Pictures whose class is the likeliest one; null of text. */
+  /** Images whose class is the likeliest one; null of text. */
   correct: number | null
 }
 

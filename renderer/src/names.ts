@@ -50,7 +50,7 @@ const formats: Record<string, string> = {
   json: 'JSON',
   parquet: 'Parquet',
   text: 'Plain text',
-  images: 'Pictures in files',
+  images: 'Images in files',
   csv: 'Comma-separated values',
 }
 const families: Record<string, string> = {

@@ -1,7 +1,7 @@
 import type { Random } from '../../engine/shared/random.ts'
 import type { Shape } from './shapes.ts'
 
-/** Height and width of a picture in pixels. */
+/** Height and width of an image in pixels. */
 export const side = 32
 
 /** Each pixel is the mean of so many points a side. */
@@ -24,7 +24,7 @@ function colours(random: Random): [Colour, Colour] {
 }
 
 /**
- * A picture of a shape, about in the middle, of some size and colour, a little turned and stretched, on a background that is not even,
+ * An image of a shape, about in the middle, of some size and colour, a little turned and stretched, on a background that is not even,
  * with specks, under noise.
  *
  * @returns [side, side, 3], 8 bits

@@ -1,4 +1,4 @@
-// npm run make-vision-sample: draws the pictures of the sample of images and trains its ViT with the engine, from a seed.
+// npm run make-vision-sample: draws the images of the sample of images and trains its ViT with the engine, from a seed.
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -9,7 +9,7 @@ import { parseConfig } from '../../engine/models/registry.ts'
 import { shiftedBatches } from '../vision/shifted-batches.ts'
 import { stateFileIn, trainVit } from '../vision/train-vit.ts'
 import { writeVit } from '../vision/write-vit.ts'
-import { trainingPictures, writePictures } from './pictures.ts'
+import { trainingImages, writeImages } from './images.ts'
 import { readme } from './readme.ts'
 import { model, training, visionSeed } from './recipe.ts'
 
@@ -17,17 +17,17 @@ const { values } = parseArgs({
   options: {
     out: { type: 'string' },
     threads: { type: 'string' },
-    'pictures-only': { type: 'boolean', default: false },
+    'images-only': { type: 'boolean', default: false },
   },
 })
 const folder = values.out ?? join(import.meta.dirname, '../../resources/sample-vit')
 const controller = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => controller.abort())
 
-console.error('drawing pictures')
-await writePictures(folder)
+console.error('drawing images')
+await writeImages(folder)
 writeFileSync(join(folder, 'README.md'), readme(visionSeed))
-if (!values['pictures-only']) await train()
+if (!values['images-only']) await train()
 
 async function train(): Promise<void> {
   await chooseBackend(values.threads === undefined ? {} : { threads: Number(values.threads) })
@@ -39,7 +39,7 @@ async function train(): Promise<void> {
     config,
     training,
     seed: visionSeed,
-    batchAt: shiftedBatches(trainingPictures(), { ...batch, seed: visionSeed, shift: 0 }),
+    batchAt: shiftedBatches(trainingImages(), { ...batch, seed: visionSeed, shift: 0 }),
     stateFile,
     every: 50,
     onReport({ step, loss, secondsLeft }) {

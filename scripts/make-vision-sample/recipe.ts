@@ -1,7 +1,7 @@
 import { side } from './draw.ts'
 import { shapes } from './shapes.ts'
 
-/** How the sample of images is made: its seed, its architecture (a ViT's `config.json`), its pictures and its training. */
+/** How the sample of images is made: its seed, its architecture (a ViT's `config.json`), its images and its training. */
 
 export const visionSeed = 20_261_127
 
@@ -25,10 +25,10 @@ export const model = {
   label2id: Object.fromEntries(shapes.map(({ name }, i) => [name, i])),
 } as const
 
-/** All weights are trained, on pictures of which none is shipped; half of them are mirrored. Decay applies to matrices only. */
+/** All weights are trained, on images of which none is shipped; half of them are mirrored. Decay applies to matrices only. */
 export const training = {
-  /** Pictures of every class. */
-  pictures: 1200,
+  /** Images of every class. */
+  images: 1200,
   rowsPerStep: 64,
   steps: 2600,
   learningRate: 1.5e-3,
@@ -41,5 +41,5 @@ export const training = {
   weightDecay: 0.05,
 } as const
 
-/** Pictures of every class that stand in `resources/sample-vit`: to heal a pruned model with, and to score it on. */
+/** Images of every class that stand in `resources/sample-vit`: to heal a pruned model with, and to score it on. */
 export const files = { train: 50, test: 25 } as const

@@ -1,4 +1,4 @@
-// npm run train-vit -- --images FOLDER --out FOLDER: trains a small ViT from random weights on labelled pictures, with the
+// npm run train-vit -- --images FOLDER --out FOLDER: trains a small ViT from random weights on labelled images, with the
 // engine itself. Leaves a checkpoint, and its curve in curve.jsonl; run again, it goes on where it was stopped.
 import { appendFileSync, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -84,7 +84,7 @@ const training = {
 const seed = Number(values.seed)
 const batch = { ...config, rows, length: config.maxPositions, preprocessing: train!.preprocessing }
 const batchAt = shiftedBatches(train!.store, { ...batch, seed, shift: Number(values.shift) })
-console.error(`${countParameters(config)} parameters, ${training.steps} steps of ${rows} pictures`)
+console.error(`${countParameters(config)} parameters, ${training.steps} steps of ${rows} images`)
 const weights = await trainVit({
   config,
   training,

@@ -47,7 +47,7 @@ const workers = await Promise.all([
 const answers = await takeTurns(workers, Number(values.repeats))
 const medians = new Map([...answers].map(([name, all]) => [name, median(all.map(({ seconds }) => seconds))]))
 console.log(
-  `ViT-B/16 with ${shape.layers} layers, ${shape.rows} pictures of ${shape.size}, ${threads} threads, median of ${values.repeats}\n`,
+  `ViT-B/16 with ${shape.layers} layers, ${shape.rows} images of ${shape.size}, ${threads} threads, median of ${values.repeats}\n`,
 )
 console.log('| work | ms | images/s | peak memory, MB |\n| --- | --- | --- | --- |')
 for (const [name, taken] of medians)

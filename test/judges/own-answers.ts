@@ -21,7 +21,7 @@ export interface OwnAnswers {
 
 const scoredTokens = 40
 const continued = { prompt: 'Once upon a time', tokens: 16 }
-/** Whatever tokenizers are known to disagree about: blanks, digits, capitals, accents, scripts, pictures, code. */
+/** Whatever tokenizers are known to disagree about: blanks, digits, capitals, accents, scripts, emoji, code. */
 const odd = [
   'Hello, world!',
   '  two blanks  and\n\n\tmore   ',

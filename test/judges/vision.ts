@@ -11,7 +11,7 @@ import { classLogits, embedBatch, forward } from '../../engine/models/forward.ts
 import { disposeModel, loadModel } from '../../engine/models/load.ts'
 import { Random } from '../../engine/shared/random.ts'
 import { VISION_FIXTURES, visionModel, type VisionFixtureName } from '../fixtures/vision.ts'
-import { picture } from '../unit/data/images/pictures.ts'
+import { writeImage } from '../unit/data/images/image-files.ts'
 import type { Judge } from './judge.ts'
 import { startBackend } from './ours.ts'
 import { difference, table } from './tables.ts'
@@ -66,7 +66,7 @@ export const visionJudge: Judge = {
     return {
       agrees: expected.every(agrees),
       versions,
-      text: `Pictures of three classes that the models do not know: each gets a new classifier. timm takes as many heads as
+      text: `Images of three classes that the models do not know: each gets a new classifier. timm takes as many heads as
 fill the hidden size, and refuses a model with fewer; Secateur alone loads that.\n\n${table(rows)}`,
     }
   },
@@ -79,10 +79,10 @@ const isRefusedByTimm = ({ model, what, error }: { model: string; what: string; 
   model === 'vit_timm' && what.includes('heads') && error !== undefined
 
 async function drawn(workshop: Workshop): Promise<string> {
-  const data = workshop.path('pictures')
+  const data = workshop.path('images')
   for (const [name, colour] of Object.entries(colours))
     for (let i = 0; i < 4; i++)
-      await picture(`${data}/${name}/${i}.png`, { colour: colour.map((value) => value + 4 * i - 8) })
+      await writeImage(`${data}/${name}/${i}.png`, { colour: colour.map((value) => value + 4 * i - 8) })
   return data
 }
 

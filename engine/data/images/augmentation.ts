@@ -1,14 +1,14 @@
 import type { Random } from '../../shared/random.ts'
 import { crop, type Pixels, resize } from './resample.ts'
 
-/** What training does to pictures: nothing (VTAB's protocol), mirror half of them, or cut out a part as well. */
+/** What training does to images: nothing (VTAB's protocol), mirror half of them, or cut out a part as well. */
 export type Augmentation = 'none' | 'flip' | 'crop-and-flip'
 
 /** Shares of the area, and ratios of width to height, of a part that is cut out: torchvision's defaults. */
 const areas = [0.08, 1] as const
 const ratios = [3 / 4, 4 / 3] as const
 
-/** A picture as training sees it this time, in its own size. */
+/** An image as training sees it this time, in its own size. */
 export function augmented(image: Pixels, kind: Augmentation, random: Random): Pixels {
   if (kind === 'none') return image
   const part = kind === 'crop-and-flip' ? randomPart(image, random) : image

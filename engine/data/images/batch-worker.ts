@@ -1,11 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { imageBatches } from './image-batches.ts'
 import { type Ahead, failed, ready } from './prefetch.ts'
-import { readPictures } from './stored-pictures.ts'
+import { readImages } from './stored-images.ts'
 
 const port = parentPort!
-const { pictures, options, slots } = workerData as Ahead
-const batches = imageBatches(readPictures(pictures), options)
+const { images, options, slots } = workerData as Ahead
+const batches = imageBatches(readImages(images), options)
 
 port.on('message', ({ index, slot }: { index: number; slot: number }) => {
   const { state, patches, labels } = slots[slot]!

@@ -5,7 +5,7 @@ import { batchOf, type ImageBatchOptions } from './image-batches.ts'
 import type { ImageStore } from './image-store.ts'
 
 /**
- * Pictures that criteria look at before groups are chosen: drawn by the seed from each store in its share, as they are, in
+ * Images that criteria look at before groups are chosen: drawn by the seed from each store in its share, as they are, in
  * batches of `rows`. None is drawn twice unless there are too few.
  *
  * @param shares a number for each store; equal parts where there are none
@@ -20,6 +20,7 @@ export function calibrationImages(
   const random = new Random(options.seed).fork('calibration')
   const counts = rowCounts(samples, shares.length === 0 ? stores.map(() => 1) : shares)
   const drawn = stores.flatMap((store, index) => {
+    // The word "pictures" stays: a seed's draws follow from it.
     const order = random.fork(`pictures ${index}`).permutation(store.labels.length)
     return Array.from({ length: counts[index]! }, (_, i) => ({ store, image: order[i % order.length]! }))
   })

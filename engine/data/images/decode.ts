@@ -13,13 +13,13 @@ type Decoder = (typeof import('sharp'))['default']
 let decoder: Promise<Decoder> | undefined
 
 /**
- * Files are read by what they hold, not by their names. What the names of pictures do not promise stays closed, whatever a file
+ * Files are read by what they hold, not by their names. What the names of images do not promise stays closed, whatever a file
  * is called: every reader of libvips but those of JPEG, PNG, WebP, GIF, TIFF and HEIF.
  */
 const unreadFormats =
   'Analyze Csv Dcraw Fits Jp2k Jxl Magick Magick7 Mat Matrix Nifti OpenExr Openslide Pdf Ppm Rad Raw Svg Uhdr Vips'
 
-/** The package that decodes, loaded with the first picture: most processes never see one. */
+/** The package that decodes, loaded with the first image: most processes never see one. */
 const loadDecoder = () => (decoder ??= prepareDecoder())
 
 async function prepareDecoder(): Promise<Decoder> {
@@ -31,7 +31,7 @@ async function prepareDecoder(): Promise<Decoder> {
   return sharp
 }
 
-/** A picture that is no file of its own. */
+/** An image that is no file of its own. */
 export interface PackedImage {
   bytes: Uint8Array
   /** Where it stands in its file. */
@@ -52,7 +52,7 @@ export async function openImage(file: string, options: SharpOptions = {}, packed
   return sharp(packed?.bytes ?? file, { limitInputPixels: mostPixels, sequentialRead: true, ...options })
 }
 
-/** The bytes of a picture that is a BMP file. */
+/** The bytes of an image that is a BMP file. */
 async function bmpIn(file: string, packed: PackedImage | undefined): Promise<Uint8Array | null> {
   if (!packed && !/\.(bmp|dib)$/i.test(file)) return null
   const bytes = packed?.bytes ?? (await readFile(file))

@@ -4,12 +4,12 @@ import { Random } from '../../shared/random.ts'
 import { type Augmentation, augmented } from './augmentation.ts'
 import { type PatchGrid, writePatches } from './patches.ts'
 import { normalise, type Preprocessing } from './preprocessing.ts'
-import type { PictureSource } from './stored-pictures.ts'
+import type { ImageSource } from './stored-images.ts'
 
 export interface ImageBatchOptions extends PatchGrid {
-  /** Pictures in every batch. */
+  /** Images in every batch. */
   rows: number
-  /** Tokens of a picture in the model's blocks. */
+  /** Tokens of an image in the model's blocks. */
   length: number
   patchValues: number
   preprocessing: Preprocessing
@@ -19,8 +19,8 @@ export interface ImageBatchOptions extends PatchGrid {
   once?: boolean
 }
 
-/** The training batches of pictures: what a batch holds follows from the seed and its number. */
-export function imageBatches(store: PictureSource, options: ImageBatchOptions): Batches<ImageBatch> {
+/** The training batches of images: what a batch holds follows from the seed and its number. */
+export function imageBatches(store: ImageSource, options: ImageBatchOptions): Batches<ImageBatch> {
   const { rows, length, seed, augmentation } = options
   const count = store.labels.length
   const seeded = new Random(seed).fork('batches')
@@ -32,6 +32,7 @@ export function imageBatches(store: PictureSource, options: ImageBatchOptions): 
       if (!Number.isSafeInteger(index) || index < 0) throw new RangeError(`no batch has number ${index}`)
       const numbers = Array.from({ length: rows }, (_, row) => index * rows + row)
       const images = numbers.map((number) => orderOf(Math.floor(number / count))[number % count]!)
+      // The word "picture" stays: a seed's draws follow from it.
       const randomly = (row: number) => seeded.fork(`picture ${numbers[row]}`)
       const batch = batchOf(store, images, options, (pixels, row) => augmented(pixels, augmentation, randomly(row)))
       const beyond = options.once ? numbers.filter((number) => number >= count).length : 0
@@ -41,9 +42,9 @@ export function imageBatches(store: PictureSource, options: ImageBatchOptions): 
   }
 }
 
-/** Some pictures as a batch. */
+/** Some images as a batch. */
 export function batchOf(
-  store: PictureSource,
+  store: ImageSource,
   images: readonly number[],
   options: Pick<ImageBatchOptions, keyof PatchGrid | 'length' | 'patchValues' | 'preprocessing'>,
   change: (

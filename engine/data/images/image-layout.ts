@@ -23,7 +23,7 @@ export const cubLabels = 'image_class_labels.txt'
 
 const both: readonly ImageSplit[] = ['train', 'test']
 
-/** How a set of pictures lies on disk, and which splits it has: none where all its pictures are both. */
+/** How a set of images lies on disk, and which splits it has: none where all its images are both. */
 export async function layoutOf(path: string): Promise<{ layout: ImageLayout; splits: readonly ImageSplit[] }> {
   try {
     if ((await stat(path)).isFile()) return { layout: /\.parquet$/i.test(path) ? 'Parquet' : 'VTAB-1k', splits: [] }

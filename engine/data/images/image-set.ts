@@ -14,13 +14,13 @@ export type { ImageSet, ImageSplit } from './labelled-images.ts'
 const mostListBytes = 2 ** 28
 
 /**
- * The pictures of a split:
+ * The images of a split:
  * - a folder of class folders, or one with folders `train` and `test` (or `val`) of class folders;
  * - CUB-200-2011: `images.txt`, `image_class_labels.txt`, `train_test_split.txt`, `classes.txt`;
  * - VTAB-1k: a list of lines "path label", or a folder with such lists (`train800val200.txt`, `test.txt`);
  * - Parquet as the Hub has it: a file with a column of images and one of classes, or a folder of such files.
  *
- * Where there are no splits, all pictures are both.
+ * Where there are no splits, all images are both.
  *
  * @throws SecateurError that names the file, and the line where it is a list's
  */
@@ -53,7 +53,7 @@ async function splitFolder(path: string, split: ImageSplit): Promise<string> {
 
 const refusals = {
   link: 'is a symbolic link, which may lead anywhere and is not followed: put what it leads to in its place',
-  format: 'is a picture of a format that is not read: save it as PNG, or take it away',
+  format: 'is an image of a format that is not read: save it as PNG, or take it away',
 }
 
 async function fromClassFolders(path: string, signal: AbortSignal): Promise<ImageSet> {
@@ -61,13 +61,9 @@ async function fromClassFolders(path: string, signal: AbortSignal): Promise<Imag
     throw badFile(join(path, name), undefined, refusals[what])
   })
   if (found.length === 0)
-    throw badFile(
-      path,
-      undefined,
-      'holds no pictures (.jpg, .png, .webp, ...) in folders of its own: one folder a class',
-    )
+    throw badFile(path, undefined, 'holds no images (.jpg, .png, .webp, ...) in folders of its own: one folder a class')
   const loose = found.find(({ className }) => className === null)
-  if (loose) throw badFile(join(path, loose.name), undefined, 'lies in no class folder: every picture belongs into one')
+  if (loose) throw badFile(join(path, loose.name), undefined, 'lies in no class folder: every image belongs into one')
   const nested = found.find(({ className }) => className!.includes('/'))
   if (nested)
     throw badFile(
@@ -80,7 +76,7 @@ async function fromClassFolders(path: string, signal: AbortSignal): Promise<Imag
     (entry) => entry.isDirectory() && !entry.name.startsWith('.'),
   )
   const empty = folders.find(({ name }) => !filled.has(name))
-  if (empty) throw badFile(join(path, empty.name), undefined, 'is a class folder without a picture')
+  if (empty) throw badFile(join(path, empty.name), undefined, 'is a class folder without an image')
   // torchvision sorts names of classes as texts, and so do models that were trained with it.
   const classes = [...filled].sort((one, other) => (one < other ? -1 : 1))
   const labels = new Map(classes.map((name, label) => [name, label]))
@@ -113,7 +109,7 @@ function fileIn(folder: string, name: string, list: string, line: number): strin
   return file
 }
 
-/** Whether a file of text is a list of pictures: its first line is the path of one and the number of a class. */
+/** Whether a file of text is a list of images: its first line is the path of one and the number of a class. */
 export async function isImageList(file: string): Promise<boolean> {
   const [first = ''] = (await headOf(file, 4096)).toString('utf8').split(/\r?\n/, 1)
   const [, path] = /^(\S.*\S)\s+\d+\s*$/.exec(first) ?? []
@@ -132,7 +128,7 @@ async function fromList(list: string, signal: AbortSignal): Promise<ImageSet> {
     images.push({ file: fileIn(folder, words.slice(0, -1).join(' '), list, line), label })
     most = Math.max(most, label)
   }
-  if (images.length === 0) throw badFile(list, undefined, 'names no picture')
+  if (images.length === 0) throw badFile(list, undefined, 'names no image')
   return { path: list, classes: Array.from({ length: most + 1 }, (_, label) => String(label)), images }
 }
 
@@ -159,13 +155,13 @@ async function fromCub(folder: string, split: ImageSplit): Promise<ImageSet> {
     const side = splits!.byId.get(id)?.value
     const label = labels!.byId.get(id)
     if (side === undefined || !label)
-      throw badFile(paths!.file, `line ${line}`, `picture ${id} has no ${label ? 'split' : 'class'}`)
+      throw badFile(paths!.file, `line ${line}`, `image ${id} has no ${label ? 'split' : 'class'}`)
     if (side !== (split === 'train' ? '1' : '0')) continue
     const number = labelOf.get(label.value)
     if (number === undefined)
       throw badFile(labels!.file, `line ${label.line}`, `names class ${label.value}, which ${classes!.file} lacks`)
     images.push({ file: fileIn(join(folder, 'images'), value, paths!.file, line), label: number })
   }
-  if (images.length === 0) throw badFile(splits!.file, undefined, `marks no picture for ${split}`)
+  if (images.length === 0) throw badFile(splits!.file, undefined, `marks no image for ${split}`)
   return { path: folder, classes: [...classes!.byId.values()].map(({ value }) => value), images }
 }

@@ -6,7 +6,7 @@ export interface LabelledImage {
   label: number
 }
 
-/** Pictures with their classes, in an order that does not depend on the file system. */
+/** Images with their classes, in an order that does not depend on the file system. */
 export interface ImageSet {
   /** The folder or list that they were found by. */
   path: string
@@ -14,7 +14,7 @@ export interface ImageSet {
   images: readonly LabelledImage[]
 }
 
-/** How a picture is spoken of. */
+/** How an image is spoken of. */
 export const nameOf = ({ file, row }: LabelledImage): string => (row === undefined ? file : `${file}: row ${row}`)
 
 export type { ImageSplit } from '../../contract/index.ts'

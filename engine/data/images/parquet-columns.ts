@@ -5,10 +5,10 @@ import { parseJsonOrNull } from '../../shared/files.ts'
 import { openFileHandle } from '../../shared/open-file.ts'
 import { openParquet } from '../parquet-file.ts'
 
-/** Where pictures and their classes stand in a Parquet file. */
+/** Where images and their classes stand in a Parquet file. */
 export interface ImageColumns {
   image: string
-  /** Whether a picture is a struct of bytes and path; bytes alone otherwise. */
+  /** Whether an image is a struct of bytes and path; bytes alone otherwise. */
   isStruct: boolean
   label: string
   /** Names of the classes, where the file has them beside its schema. */
@@ -43,8 +43,8 @@ async function columnsOf(file: string): Promise<{ all: readonly SchemaTree[]; to
   return { all: schema.children, told }
 }
 
-/** Whether a Parquet file is one of pictures: it says so, or has a column that looks like pictures and is called so. */
-export async function holdsPictures(file: string): Promise<boolean> {
+/** Whether a Parquet file is one of images: it says so, or has a column that looks like images and is called so. */
+export async function holdsImages(file: string): Promise<boolean> {
   const { all, told } = await columnsOf(file)
   const names: readonly string[] = usual.image
   return all
@@ -55,7 +55,7 @@ export async function holdsPictures(file: string): Promise<boolean> {
     )
 }
 
-/** @throws SecateurError where a Parquet file has no column of pictures or of classes, or several that could be meant */
+/** @throws SecateurError where a Parquet file has no column of images or of classes, or several that could be meant */
 export async function imageColumnsOf(file: string): Promise<ImageColumns> {
   const { all, told } = await columnsOf(file)
   const image = chosen(file, 'image', all.filter(isOfImages), (name) => told[name]?.kind === 'Image')

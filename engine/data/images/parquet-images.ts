@@ -54,7 +54,7 @@ export async function parquetFilesOf(path: string, split: ImageSplit): Promise<s
 
 const isOfSplit = (name: string, word: string) => new RegExp(`^${word}([-_.]|$)`, 'i').test(name)
 
-/** @throws SecateurError where there is no column of pictures or of classes, or a picture has no class: names file and row */
+/** @throws SecateurError where there is no column of images or of classes, or an image has no class: names file and row */
 export async function fromParquet(path: string, files: readonly string[], signal: AbortSignal): Promise<ImageSet> {
   const columns: ImageColumns[] = []
   const labels: { file: string; row: number; value: number | string }[] = []
@@ -67,7 +67,7 @@ export async function fromParquet(path: string, files: readonly string[], signal
     let row = 0
     for await (const { [found.label]: value } of readParquet(file, { columns: [found.label], bytes: 'raw', signal })) {
       labels.push({ file, row, value: labelOf(value, found, file, row++) })
-      if (labels.length > mostImages) throw badFile(path, undefined, `holds over ${mostImages} pictures`)
+      if (labels.length > mostImages) throw badFile(path, undefined, `holds over ${mostImages} images`)
     }
   }
   if (labels.length === 0) throw badFile(path, undefined, 'holds no row')
@@ -110,11 +110,11 @@ function labelOf(value: unknown, { label, names }: ImageColumns, file: string, r
 }
 
 /**
- * Pictures of a Parquet file.
+ * Images of a Parquet file.
  *
  * @param rows which, in ascending order
  */
-export async function* parquetPictures(
+export async function* parquetImages(
   file: string,
   rows: readonly number[],
   signal: AbortSignal,

@@ -3,11 +3,11 @@ import { Worker } from 'node:worker_threads'
 import type { Batches, ImageBatch } from '../batch-types.ts'
 import { debug } from '../../shared/log.ts'
 import { imageBatches, type ImageBatchOptions } from './image-batches.ts'
-import { readPictures, type StoredPictures } from './stored-pictures.ts'
+import { readImages, type StoredImages } from './stored-images.ts'
 
 /** What the thread that works ahead is started with. */
 export interface Ahead {
-  pictures: StoredPictures
+  images: StoredImages
   options: ImageBatchOptions
   slots: Slot[]
 }
@@ -53,20 +53,20 @@ export const makesAhead = (batch: BatchSize, fewest = fewNumbers): boolean =>
   numbersOf(batch) * (batch.augmentation === 'crop-and-flip' ? resizedCosts : 1) >= fewest
 
 /**
- * The training batches of pictures, made ahead by other threads where they are large, so that training does not wait for them:
- * reading, augmenting and scaling hundreds of pictures takes as long as a step on a graphics card. They are the same, bit for
+ * The training batches of images, made ahead by other threads where they are large, so that training does not wait for them:
+ * reading, augmenting and scaling hundreds of images takes as long as a step on a graphics card. They are the same, bit for
  * bit, as `imageBatches` gives. Dispose of it.
  *
  * @param fewest numbers of a batch from which a thread is worth its while
  */
 export function prefetchedBatches(
-  pictures: StoredPictures,
+  images: StoredImages,
   options: ImageBatchOptions,
   fewest = fewNumbers,
 ): PrefetchedBatches {
-  const source = readPictures(pictures)
+  const source = readImages(images)
   const own = imageBatches(source, options)
-  const others = makesAhead(options, fewest) ? new AheadThreads(pictures, options, numbersOf(options)) : null
+  const others = makesAhead(options, fewest) ? new AheadThreads(images, options, numbersOf(options)) : null
   let waited = 0
   let taken = 0
   const started = performance.now()
@@ -85,7 +85,7 @@ export function prefetchedBatches(
     },
     [Symbol.dispose]() {
       const share = (100 * waited) / Math.max(1, performance.now() - started)
-      debug('pictures', () => `training waited for ${taken} batches ${share.toFixed(2)}% of its time`)
+      debug('images', () => `training waited for ${taken} batches ${share.toFixed(2)}% of its time`)
       others?.[Symbol.dispose]()
       source[Symbol.dispose]()
     },
@@ -101,7 +101,7 @@ class AheadThreads implements Disposable {
   readonly #indices: (number | null)[]
   #isAlive = true
 
-  constructor(pictures: StoredPictures, options: ImageBatchOptions, numbers: number) {
+  constructor(images: StoredImages, options: ImageBatchOptions, numbers: number) {
     this.#options = options
     this.#slots = Array.from({ length: ahead }, () => ({
       state: new Int32Array(shared(4)),
@@ -109,7 +109,7 @@ class AheadThreads implements Disposable {
       labels: new Int32Array(shared(4 * options.rows)),
     }))
     this.#indices = this.#slots.map(() => null)
-    const data: Ahead = { pictures, options, slots: this.#slots }
+    const data: Ahead = { images, options, slots: this.#slots }
     const program = new URL('./batch-worker.ts', import.meta.url)
     this.#workers = Array.from({ length: threads }, () => new Worker(program, { workerData: data }))
     for (const worker of this.#workers) {

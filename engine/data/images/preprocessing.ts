@@ -5,9 +5,9 @@ import { badFile } from '../../shared/errors.ts'
 import { parseAs, readJson } from '../../shared/files.ts'
 import { centreCrop, type CropRounding, type Filter, type Pixels, resize } from './resample.ts'
 
-/** What is done with a picture before the model sees it, as transformers and timm write it down beside a checkpoint. */
+/** What is done with an image before the model sees it, as transformers and timm write it down beside a checkpoint. */
 export interface Preprocessing {
-  /** To a size, or until the shorter edge has a length; null leaves the picture as it is. */
+  /** To a size, or until the shorter edge has a length; null leaves the image as it is. */
   resize: { to: 'size'; height: number; width: number } | { to: 'shorter-edge'; length: number } | null
   filter: Filter
   /** The middle that is cut out afterwards. */
@@ -64,8 +64,8 @@ const usual = ([height, width]: readonly [number, number], colours: number): Pre
   source: null,
 })
 
-/** What a model says of the pictures that it takes. */
-interface PictureConfig {
+/** What a model says of the images that it takes. */
+interface ImageConfig {
   /** Its config.json. */
   source: Readonly<Record<string, unknown>>
   /** Height and width in pixels. */
@@ -80,7 +80,7 @@ interface PictureConfig {
  *
  * @throws SecateurError that names the file and the field
  */
-export function readPreprocessing(folder: string, { source, imageSize, colours }: PictureConfig): Preprocessing {
+export function readPreprocessing(folder: string, { source, imageSize, colours }: ImageConfig): Preprocessing {
   const file = join(folder, 'preprocessor_config.json')
   const found = existsSync(file)
     ? ofHuggingFace(readJson(file, huggingFaceSchema), file, imageSize, colours)
@@ -109,7 +109,7 @@ function ofHuggingFace(
   const [height, width] = imageSize
   const crops = (fields.do_center_crop ?? false) && cropOf(fields.crop_size, imageSize)
   const { size } = fields
-  // A model that is taken for images of another size gets its pictures in that size, whatever was written for the old one.
+  // A model that is taken for images of another size gets its images in that size, whatever was written for the old one.
   const ends = crops ? crops : sizeOf(size, imageSize)
   const fits = ends.height === height && ends.width === width
   const asWritten = fits && size !== null && size !== undefined && typeof size === 'object' && 'shortest_edge' in size
@@ -167,7 +167,7 @@ function ofTimm(
   }
 }
 
-/** A picture as the model sees it, before its colours are scaled: 8 bits, [height, width, colours]. */
+/** An image as the model sees it, before its colours are scaled: 8 bits, [height, width, colours]. */
 export function fitted(image: Pixels, { resize: to, filter, crop }: Preprocessing): Pixels {
   let result = image
   if (to?.to === 'size') result = resize(image, to.width, to.height, filter)

@@ -15,7 +15,7 @@ const edges = z.union([
 
 /**
  * Lets the preprocessor_config.json of a folder that is being written say the size of images that its model takes, where it says
- * another one: other programs refuse pictures of any other size.
+ * another one: other programs refuse images of any other size.
  */
 export function fitPreprocessing(folder: string, [height, width]: readonly [height: number, width: number]): void {
   const file = join(folder, 'preprocessor_config.json')

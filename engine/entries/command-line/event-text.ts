@@ -30,7 +30,7 @@ export const lossText = (loss: number | null): string => loss?.toFixed(4) ?? 'no
 export const validatedText = ({ step, loss, top1, best }: Extract<EngineEvent, { type: 'validated' }>): string =>
   `validation loss after step ${numberText(step)}: ${lossText(loss)}${best ? ', the least so far' : ''}${top1Text(top1)}`
 
-/** How many pictures are told right, where it was measured. */
+/** How many images are told right, where it was measured. */
 export const top1Text = (top1: number | undefined): string =>
   top1 === undefined ? '' : `; top-1 ${(100 * top1).toFixed(2)}%`
 
@@ -47,7 +47,7 @@ const budgetSpentText = ({ measure, before, planned, actual }: BudgetSpent): str
 export const sharePart = (name: string, { planned, actual }: { planned: number; actual: number }): string =>
   `${name} ${(100 * actual).toFixed(1)}% (planned ${(100 * planned).toFixed(1)}%)`
 
-/** A picture of a large model takes seconds: there are digits behind the point where there are few a second. */
+/** An image of a large model takes seconds: there are digits behind the point where there are few a second. */
 export const imagesText = (rate: number): string =>
   `${numberText(rate < 100 ? Number(rate.toPrecision(3)) : Math.round(rate))} images/s`
 

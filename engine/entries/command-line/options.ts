@@ -138,7 +138,7 @@ export function jobFrom(
   )
   const preset =
     'preset' in flags && isPreset('preset')
-      ? presetFor(presetName.parse(flags.preset), shape, looksAtPictures(positional['checkpoint'], flags))
+      ? presetFor(presetName.parse(flags.preset), shape, looksAtImages(positional['checkpoint'], flags))
       : { settings: {}, evaluation: {} }
   const fromFile: Record<string, unknown> =
     'job' in flags ? renameJob({ ...readJson(String(flags.job), z.looseObject({})) }, shape, refuseProblem) : {}
@@ -204,7 +204,7 @@ function withOneTarget(
 }
 
 /** Whether the checkpoint of a job is a model of images; one that cannot be read is refused later, by the job itself. */
-function looksAtPictures(checkpoint: string | undefined, flags: object): boolean {
+function looksAtImages(checkpoint: string | undefined, flags: object): boolean {
   try {
     const path =
       checkpoint ?? ('job' in flags ? readJson(String(flags.job), z.object({ checkpoint: z.string() })).checkpoint : '')

@@ -154,7 +154,7 @@ function imageLines({ size, patch, classes, preprocessing }: ImageFacts): string
     const resized = resize === null ? 'not resized' : `resized ${resize} (${filter})`
     const cut = crop ? `, the middle ${pixelsText(crop)} cut out` : ''
     const from = source === null ? ', the usual values: no file says' : ''
-    lines.push(`pictures are ${resized}${cut}; mean ${mean.join(', ')}, deviation ${deviation.join(', ')}${from}`)
+    lines.push(`images are ${resized}${cut}; mean ${mean.join(', ')}, deviation ${deviation.join(', ')}${from}`)
   }
   return lines
 }

@@ -21,7 +21,7 @@ export function finetunedCard(job: FinetuneJob, base: BaseModel, adapter: Finetu
   const { config, steps } = adapter
   const { rank, alpha, targetModules } = job
   const isOfImages = config.patchValues !== undefined
-  const rows = isOfImages ? 'pictures' : `sequences of at most ${job.sequenceLength} tokens`
+  const rows = isOfImages ? 'images' : `sequences of at most ${job.sequenceLength} tokens`
   const numbers = config.layers
     .flatMap((_, layer) => linearsOf(config, layer))
     .filter(({ name }) => (targetModules as readonly string[]).includes(name))
@@ -50,7 +50,7 @@ const leastText = ({ written, best }: Validation): string =>
   best?.step === written ? `, whose loss on validation data was the least, ${best.loss.toFixed(4)}` : ''
 
 function loadingText(isOfImages: boolean): string {
-  const use = isOfImages ? 'eval MERGED --images PICTURES' : 'generate MERGED --prompt "Once upon a time"'
+  const use = isOfImages ? 'eval MERGED --images FOLDER' : 'generate MERGED --prompt "Once upon a time"'
   const auto = isOfImages ? 'AutoModelForImageClassification' : 'AutoModelForCausalLM'
   const classes = isOfImages ? ', num_labels=CLASSES, ignore_mismatched_sizes=True' : ''
   return `## How to load it

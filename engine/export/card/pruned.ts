@@ -48,7 +48,7 @@ export function prunedCard(job: PruneJob, base: BaseModel, model: PrunedModel): 
 }
 
 function methodText(job: PruneJob, { steps, config }: PrunedModel): string {
-  const rows = config.patchValues === undefined ? `sequences of ${job.sequenceLength} tokens` : 'pictures'
+  const rows = config.patchValues === undefined ? `sequences of ${job.sequenceLength} tokens` : 'images'
   const { title, sentence, removes } = criteria[job.criterion]
   const what =
     removes === 'groups'

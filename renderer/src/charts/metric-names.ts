@@ -30,9 +30,9 @@ const units: Readonly<Record<string, string>> = {
   imagesPerSecond: 'images/s',
   memoryBytes: 'resident',
 }
-/** @param ofImages whether a run's model looks at pictures: its loss is of these, and not of tokens */
+/** @param ofImages whether a run's model looks at images: its loss is of these, and not of tokens */
 export const metricUnit = (name: string, ofImages = false): string =>
-  (units[name] ?? '').replace('per token', ofImages ? 'per picture' : 'per token')
+  (units[name] ?? '').replace('per token', ofImages ? 'per image' : 'per token')
 
 export function metricFormat(name: string): (value: number) => string {
   if (name.startsWith('sparsity.') || name === 'validationTop1') return (value) => percent(value, 1)

@@ -13,15 +13,15 @@ test.describe.configure({ mode: 'serial' })
 
 const scratch = scratchFolder('vision')
 const go = (page: Page, hash: string) => page.goto(new URL(hash, page.url()).href)
-const openPictures = async (page: Page) => {
+const openImages = async (page: Page) => {
   await go(page, '#/datasets')
-  await page.getByRole('link', { name: 'Sample pictures' }).click()
+  await page.getByRole('link', { name: 'Sample images' }).click()
 }
 
 test('the sample of images is imported in one click, and its page says what it looks at', async ({ app: { page } }) => {
   await importSampleOfImages(page)
   const card = page.getByRole('article').filter({ hasText: 'Sample of images' })
-  await expect(card).toContainText('Pictures of 32 × 32 px in 20 classes')
+  await expect(card).toContainText('Images of 32 × 32 px in 20 classes')
   await card.getByRole('link', { name: 'Sample of images' }).click()
   await expect(page.getByRole('region', { name: 'Facts' })).toContainText('To 32 × 32 px, bilinear')
   await page.getByRole('searchbox', { name: 'Find a class' }).fill('star')
@@ -30,10 +30,10 @@ test('the sample of images is imported in one click, and its page says what it l
   await expect(page.getByText('No class is called that.')).toBeVisible()
 })
 
-test('its pictures are shown by class and split, and as the model sees them', async ({ app: { page, shell } }) => {
-  await openPictures(page)
-  await expect(page.getByText('1,000 pictures for training, 500 pictures for scores')).toBeVisible()
-  await expect(page.getByText('All 1,500 pictures can be read')).toBeVisible({ timeout: 30_000 })
+test('its images are shown by class and split, and as the model sees them', async ({ app: { page, shell } }) => {
+  await openImages(page)
+  await expect(page.getByText('1,000 images for training, 500 images for scores')).toBeVisible()
+  await expect(page.getByText('All 1,500 images can be read')).toBeVisible({ timeout: 30_000 })
   await pressOn(page, page.getByRole('button', { name: 'Show disc alone' }))
   const images = page.getByRole('region', { name: 'Images: disc' })
   await expect(images.getByRole('img', { name: 'disc: train/disc/000.png' })).toBeVisible()
@@ -48,30 +48,30 @@ test('its pictures are shown by class and split, and as the model sees them', as
   expect(await faultsInBothThemes(page, shell)).toEqual([])
 })
 
-test('what is no data set of pictures is refused in one message, and a broken picture is named', async ({ app }) => {
+test('what is no data set of images is refused in one message, and a broken image is named', async ({ app }) => {
   const { page } = app
   const disc = join(dirname(sample), 'sample-vit/train/disc/000.png')
-  cpSync(disc, scratch('pictures/disc/1.png'))
-  mkdirSync(scratch('pictures/ring'))
+  cpSync(disc, scratch('images/disc/1.png'))
+  mkdirSync(scratch('images/ring'))
   await go(page, '#/datasets?register=1')
   const dialog = page.getByRole('dialog', { name: 'Register a data set' })
-  await dialog.getByLabel('File or folder').fill(scratch('pictures'))
+  await dialog.getByLabel('File or folder').fill(scratch('images'))
   await dialog.getByRole('button', { name: 'Register', exact: true }).click()
-  await expect(dialog.getByRole('alert')).toContainText('ring: is a class folder without a picture')
-  cpSync(join(import.meta.dirname, 'vision.spec.ts'), scratch('pictures/ring/broken.png'))
+  await expect(dialog.getByRole('alert')).toContainText('ring: is a class folder without an image')
+  cpSync(join(import.meta.dirname, 'vision.spec.ts'), scratch('images/ring/broken.png'))
   await dialog.getByRole('button', { name: 'Register', exact: true }).click()
-  await expect(page.getByRole('heading', { level: 1, name: 'pictures' })).toBeVisible()
-  const check = page.getByRole('region', { name: 'Broken pictures and duplicates' })
+  await expect(page.getByRole('heading', { level: 1, name: 'images' })).toBeVisible()
+  const check = page.getByRole('region', { name: 'Broken images and duplicates' })
   await expect(check).toContainText('broken.png: cannot be read as an image')
 })
 
 test('a run on the sample of images draws the curve of its top-1', async ({ app: { page } }) => {
   test.setTimeout(120_000)
-  await openPictures(page)
+  await openImages(page)
   await page.getByRole('link', { name: 'Prune with it' }).click()
   await page.getByRole('combobox', { name: 'Checkpoint' }).click()
   await page.getByRole('option', { name: /Sample of images/ }).click()
-  await expect(page.getByRole('radio', { name: /Sample pictures/ })).toBeChecked()
+  await expect(page.getByRole('radio', { name: /Sample images/ })).toBeChecked()
   await page.getByRole('button', { name: /^Quick look/ }).click()
   const find = page.getByLabel('Find a setting')
   await find.fill('sequence length')
@@ -91,5 +91,5 @@ test('a run on the sample of images draws the curve of its top-1', async ({ app:
   const curve = page.getByRole('table').filter({ hasText: 'Validation top-1' })
   await expect(curve.getByRole('row')).toContainText(['Step', '2', '4', '6'])
   await expect(page.getByText('images/s')).toBeVisible()
-  await expect(page.getByRole('region', { name: 'Result' })).toContainText('100 pictures held out')
+  await expect(page.getByRole('region', { name: 'Result' })).toContainText('100 images held out')
 })

@@ -20,9 +20,9 @@ import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import { kinds } from '../../../engine/models/family.ts'
 import { fullMasks } from '../../../engine/pruning/groups.ts'
 import { compareChoices } from '../../../engine/runs/compare-choices.ts'
-import { comparePictures } from '../../../engine/runs/compare-pictures.ts'
+import { compareImages } from '../../../engine/runs/compare-images.ts'
 import { planBudgets } from '../../../engine/runs/plan.ts'
-import { ofPictures } from '../../../engine/runs/predictions.ts'
+import { keptOfImages } from '../../../engine/runs/predictions.ts'
 import { readState } from '../../../engine/runs/state-file.ts'
 import { readRunFolder } from '../../../engine/runs/run-report.ts'
 import { SecateurError } from '../../../engine/shared/errors.ts'
@@ -75,9 +75,9 @@ const finished: Input = {
     ],
   }),
   'predictions/result.images.json': json(
-    ofPictures({
+    keptOfImages({
       classes: ['a', 'b'],
-      pictures: ['a/1.png', 'a/2.png', 'b/1.png'].map((name, at) => ({ file: `/pictures/${name}`, label: at % 2 })),
+      images: ['a/1.png', 'a/2.png', 'b/1.png'].map((name, at) => ({ file: `/images/${name}`, label: at % 2 })),
       labels: [0, 0, 1],
       predicted: [0, 1, 1],
       ranks: [0, 1, 0],
@@ -105,7 +105,7 @@ export const runFolder: Target = {
   ],
   async read(folder) {
     await readRunFolder({ path: folder }, control)
-    comparePictures({ after: { path: folder, which: 'result' }, outcome: 'wrong', offset: 0, limit: 9 })
+    compareImages({ after: { path: folder, which: 'result' }, outcome: 'wrong', offset: 0, limit: 9 })
     const page = { metric: 'acc', search: '', order: 'margin', offset: 0, limit: 9 } as const
     const after = { path: folder, which: 'result' } as const
     await compareChoices({ after, task: 'piqa', outcome: 'wrong', ...page }, control)

@@ -6,7 +6,7 @@ import { openImageSet } from '../../../engine/data/images/image-set.ts'
 import { openImageStore } from '../../../engine/data/images/image-store.ts'
 import { readPreprocessing } from '../../../engine/data/images/preprocessing.ts'
 import { imageParquet, toldOf } from '../../unit/data/images/image-parquet.ts'
-import { bmp } from '../../unit/data/images/pictures.ts'
+import { bmp } from '../../unit/data/images/image-files.ts'
 import type { Input, Target } from '../target.ts'
 
 const lines = (...text: string[]) => Buffer.from(text.map((line) => `${line}\n`).join(''))
@@ -16,7 +16,7 @@ const colours = Buffer.from(Array.from({ length: 9 * 7 * 3 }, (_, i) => (i * 791
 const base = () => sharp(colours, { raw })
 
 /** A file of every format that is read, and of the kinds within it that are decoded otherwise. */
-async function pictureFiles(): Promise<Input> {
+async function imageFiles(): Promise<Input> {
   const deep = sharp(new Uint16Array(9 * 7 * 3).fill(30_000), { raw }).toColourspace('rgb16')
   const animation = sharp(Buffer.concat([colours, colours]), { raw: { ...raw, height: 14, pageHeight: 7 } })
   return {
@@ -34,25 +34,25 @@ async function pictureFiles(): Promise<Input> {
   }
 }
 
-export const pictures: Target = {
-  name: 'pictures',
-  seeds: async () => Object.entries(await pictureFiles()).map(([name, bytes]) => ({ [name]: bytes })),
+export const images: Target = {
+  name: 'images',
+  seeds: async () => Object.entries(await imageFiles()).map(([name, bytes]) => ({ [name]: bytes })),
   async read(folder) {
     const [name] = readdirSync(folder)
     await decodeImage(join(folder, name!))
   },
 }
 
-/** Sets of pictures that are told of in files, with their pictures beside them. */
+/** Sets of images that are told of in files, with their images beside them. */
 export const imageSets: Target = {
   name: 'image-sets',
   fixed: ['images/a.png', 'images/b.png'],
   // What keeps the decoder of a Parquet file busy is given up after ten seconds.
   patience: 25_000,
   async seeds(): Promise<Input[]> {
-    const picture = await base().png().toBuffer()
-    const beside = { 'images/a.png': picture, 'images/b.png': picture }
-    const packed = ['a.png', 'b.png'].map((path) => ({ bytes: picture, path }))
+    const image = await base().png().toBuffer()
+    const beside = { 'images/a.png': image, 'images/b.png': image }
+    const packed = ['a.png', 'b.png'].map((path) => ({ bytes: image, path }))
     return [
       { ...beside, 'train.txt': lines('images/a.png 0', 'images/b.png 1') },
       {

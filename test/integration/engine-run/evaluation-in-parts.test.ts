@@ -17,7 +17,7 @@ import { evaluate } from '../../../engine/jobs/evaluate.ts'
 import { finetune } from '../../../engine/jobs/finetune.ts'
 import { visionModel } from '../../fixtures/vision.ts'
 import { TestApp } from '../../unit/electron/services.ts'
-import { picture, scratch } from '../../unit/data/images/pictures.ts'
+import { scratch, writeImage } from '../../unit/data/images/image-files.ts'
 
 const root = join(import.meta.dirname, '../../..')
 const fixture = (path: string) => join(root, 'test/fixtures/tasks', path)
@@ -247,10 +247,10 @@ test('a stop ends all parts, and what was not over begins anew', async () => {
 
 const untimed = (text: string) => text.replaceAll(/"imagesPerSecond":[\d.]+/g, '')
 
-test('pictures are a part, and what would be refused is refused before any part begins', async () => {
+test('images are a part, and what would be refused is refused before any part begins', async () => {
   const [images, single, joined] = [scratch(), scratch(), scratch()]
   for (let i = 0; i < 6; i++)
-    await picture(join(images, `test/${i % 3}/${i}.png`), { colour: [i * 40, 255 - i * 30, 9] })
+    await writeImage(join(images, `test/${i % 3}/${i}.png`), { colour: [i * 40, 255 - i * 30, 9] })
   const jobIn = (out: string, changes: object) =>
     evaluateSchema.parse({
       kind: 'evaluate',

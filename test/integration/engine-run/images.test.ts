@@ -13,7 +13,7 @@ import type { EncoderConfig } from '../../../engine/models/encoder-config.ts'
 import { SecateurError } from '../../../engine/shared/errors.ts'
 import { fixtureModel } from '../../fixtures/read.ts'
 import { visionModel } from '../../fixtures/vision.ts'
-import { picture } from '../../unit/data/images/pictures.ts'
+import { writeImage } from '../../unit/data/images/image-files.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'secateur-images-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -32,8 +32,8 @@ before(async () => {
     for (let i = 0; i < 6; i++) {
       const shade = colour.map((value) => value + 4 * i - 12)
       const split = i < 4 ? 'train' : 'test'
-      await picture(at('new', split, name, `${i}.png`), { colour: shade })
-      await picture(at('known', split, `class ${index}`, `${i}.png`), { colour: shade })
+      await writeImage(at('new', split, name, `${i}.png`), { colour: shade })
+      await writeImage(at('known', split, `class ${index}`, `${i}.png`), { colour: shade })
     }
 })
 
@@ -175,7 +175,7 @@ test('a new classifier of fewer classes is neither removed nor kept: parameters 
   assert.equal(merged.parameters!.after, merged.parameters!.before)
 })
 
-test('every criterion prunes pictures; channels alone leave a stock checkpoint', async () => {
+test('every criterion prunes images; channels alone leave a stock checkpoint', async () => {
   for (const criterion of Object.keys(criteria) as CriterionName[]) {
     const removes = criteria[criterion].removes
     const job = {
@@ -244,7 +244,7 @@ test('a model is taken for images of another size, trained, scored, merged and p
   )
 })
 
-test('layers of a model of images are measured on pictures that it knows', async () => {
+test('layers of a model of images are measured on images that it knows', async () => {
   const settings = { checkpoint: visionModel('vit_hf'), ...machine, calibrationSamples: 6, rank: 2 }
   const of = (data: string) => measure(measureSchema.parse({ ...settings, data: [data] }), new AbortController().signal)
   const { measurements } = await of(at('known'))
@@ -253,12 +253,12 @@ test('layers of a model of images are measured on pictures that it knows', async
   await assert.rejects(of(at('new')), /has the class "blue", which the model does not know/)
 })
 
-test('what has no meaning for pictures is refused by name, and pictures by a language model', async () => {
+test('what has no meaning for images is refused by name, and images by a language model', async () => {
   const job = { kind: 'finetune', checkpoint: visionModel('vit_hf'), data: [at('new')], steps: 1, out: at('no') }
   const refused: [object, RegExp][] = [
     [{ packing: 'pad' }, /packing: a vit is a model of images, which reads no text/],
     [{ sampleEvery: 1, samplePrompts: ['Once'] }, /sampleEvery: a vit/],
-    [{ sequenceLength: 99 }, /sequenceLength: a picture is 13 tokens/],
+    [{ sequenceLength: 99 }, /sequenceLength: an image is 13 tokens/],
     [{ targetModules: ['q', 'gate'] }, /targetModules: a vit has no linear layer gate: it has q, k, v, o, fc1, fc2/],
     [{ data: [at('new'), at('known')] }, /data: 2 paths are given/],
     [{ validation: at('known') }, /has the class "class 0", which the model does not know; it knows blue, green, red/],
@@ -277,13 +277,13 @@ test('what has no meaning for pictures is refused by name, and pictures by a lan
   )
 })
 
-test('pictures that cannot be read stop a run, or are left out up to a part of them', async () => {
+test('images that cannot be read stop a run, or are left out up to a part of them', async () => {
   const data = at('broken')
-  for (const name of ['a', 'b']) await picture(join(data, name, '1.png'))
-  writeFileSync(join(data, 'b/2.png'), 'no picture')
+  for (const name of ['a', 'b']) await writeImage(join(data, name, '1.png'))
+  writeFileSync(join(data, 'b/2.png'), 'no image')
   const job = { kind: 'finetune', checkpoint: visionModel('vit_hf'), data: [data], steps: 1, out: at('skips') }
   await assert.rejects(run(job), /2\.png/)
-  await assert.rejects(run({ ...job, badRows: 'skip', maxLostRows: 0.2 }), /1 of 3 pictures cannot be read/)
+  await assert.rejects(run({ ...job, badRows: 'skip', maxLostRows: 0.2 }), /1 of 3 images cannot be read/)
   const { result } = await run({ ...job, badRows: 'skip' })
   assert.deepEqual([result.data!.documents, result.data!.skipped], [2, 1])
 })

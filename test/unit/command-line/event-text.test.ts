@@ -11,7 +11,7 @@ const step = {
   metrics: { step: 1, loss: 2, learningRate: 1, gradientNorm: 1, tokens: 1970 },
 } as const
 
-test('a step says how many tokens a second it took, and of a model that sees pictures how many of them', () => {
+test('a step says how many tokens a second it took, and of a model that sees images how many of them', () => {
   assert.equal(stepText(step, undefined), 'loss 2.0000 1,970 tokens/s')
   assert.equal(stepText({ ...step, imagesPerSecond: 10.002 }, undefined), 'loss 2.0000 10 images/s')
   assert.equal(stepText({ ...step, imagesPerSecond: 0.4567 }, undefined), 'loss 2.0000 0.457 images/s')

@@ -332,16 +332,16 @@ const jobOf = (checkpoint: string, preset: string) =>
     'prune',
     pruneSchema,
     { checkpoint },
-    { ...flagsOf(pruneSchema, needed), preset, images: 'pictures' },
+    { ...flagsOf(pruneSchema, needed), preset, images: 'images' },
   ) as PruneJob
 
-test('a preset leaves out what speaks of text where the model looks at pictures', () => {
+test('a preset leaves out what speaks of text where the model looks at images', () => {
   for (const preset of presetName.options) {
     const job = jobOf(visionModel('vit_hf'), preset)
     forModel(job, configOf(job.checkpoint))
     assert.equal(job.evaluation!.latency, false)
     assert.equal(job.evaluation!.limit, undefined)
-    assert.ok(Number(job.validation) < 1, 'a fraction, since pictures may be few')
+    assert.ok(Number(job.validation) < 1, 'a fraction, since images may be few')
   }
   assert.deepEqual(jobOf(visionModel('vit_hf'), 'quick').samplePrompts, [])
   assert.equal(jobOf(fixtureModel('llama_mha'), 'quick').sequenceLength, 128)

@@ -10,7 +10,7 @@ import { optionFor, schemaOptions } from '../../../engine/entries/command-line/o
 import { addPlaceFlags } from '../../../engine/entries/command-line/place-flags.ts'
 import { clusterFolderOf, writeSubmissions } from '../../../engine/runners/slurm/cluster-folder.ts'
 import { RunFolder } from '../../../engine/runs/run-folder.ts'
-import { scratch } from '../data/images/pictures.ts'
+import { scratch } from '../data/images/image-files.ts'
 
 /** The evaluation that the command line makes of arguments. */
 async function parsed(...args: string[]): Promise<EvaluateJob> {

@@ -9,7 +9,7 @@ import { detectDataset } from '../../../engine/datasets/detect.ts'
 import { seenImages } from '../../../engine/datasets/seen-images.ts'
 import { imageThumbnails } from '../../../engine/datasets/thumbnails.ts'
 import { imageParquet, toldOf } from '../data/images/image-parquet.ts'
-import { picture, scratch, text } from '../data/images/pictures.ts'
+import { scratch, text, writeImage } from '../data/images/image-files.ts'
 
 const signal = new AbortController().signal
 const control = { signal, progress: () => {} }
@@ -23,7 +23,7 @@ const thumbnails = (path: string, more: object = {}) =>
 
 test('class folders: the splits with their classes, and pages of one split and one class', async () => {
   for (const name of ['train/cat/1.png', 'train/cat/2.png', 'train/dog/1.png', 'test/cat/1.png'])
-    await picture(made('folders', name))
+    await writeImage(made('folders', name))
   const path = made('folders')
   const { kind, rows, format } = await detectDataset({ path }, control)
   assert.deepEqual([kind, rows, format], ['images', 4, 'images'])
@@ -43,10 +43,10 @@ test('class folders: the splits with their classes, and pages of one split and o
   assert.deepEqual([page.images.map(({ name }) => name), page.total], [['train/cat/2.png'], 2])
 })
 
-test('CUB-200-2011, a list of VTAB-1k and Parquet of the Hub are data sets of pictures', async () => {
+test('CUB-200-2011, a list of VTAB-1k and Parquet of the Hub are data sets of images', async () => {
   const cub = made('cub')
-  await picture(join(cub, 'images/001.Gull/a.png'))
-  await picture(join(cub, 'images/001.Gull/b.png'))
+  await writeImage(join(cub, 'images/001.Gull/a.png'))
+  await writeImage(join(cub, 'images/001.Gull/b.png'))
   text(join(cub, 'images.txt'), ['1 001.Gull/a.png', '2 001.Gull/b.png'])
   text(join(cub, 'image_class_labels.txt'), ['1 1', '2 1'])
   text(join(cub, 'train_test_split.txt'), ['1 1', '2 0'])
@@ -54,7 +54,7 @@ test('CUB-200-2011, a list of VTAB-1k and Parquet of the Hub are data sets of pi
   const told = await describeImages({ path: cub }, { signal })
   assert.deepEqual([told.layout, told.classes], ['CUB-200-2011', [{ name: '001.Gull', images: [1, 1] }]])
 
-  await picture(made('vtab/images/1.png'))
+  await writeImage(made('vtab/images/1.png'))
   const list = text(made('vtab/train800.txt'), ['images/1.png 2'])
   const listed = await detectDataset({ path: list }, control)
   assert.deepEqual([listed.kind, listed.rows], ['images', 1])
@@ -65,7 +65,7 @@ test('CUB-200-2011, a list of VTAB-1k and Parquet of the Hub are data sets of pi
     .png()
     .toBuffer()
   const rows = Array.from({ length: 5 }, (_, row) => ({ bytes: row === 3 ? null : bytes, path: null }))
-  const file = made('pictures.parquet')
+  const file = made('images.parquet')
   writeFileSync(file, imageParquet({ image: rows, label: [0n, 1n, 0n, 1n, 0n], kvMetadata: toldOf(['cat', 'dog']) }))
   const packed = await detectDataset({ path: file }, control)
   assert.deepEqual([packed.kind, packed.format, packed.rows], ['images', 'parquet', 5])
@@ -85,42 +85,42 @@ test('CUB-200-2011, a list of VTAB-1k and Parquet of the Hub are data sets of pi
 
 for (const [what, name, make, message] of [
   [
-    'a class folder without a picture',
+    'a class folder without an image',
     'empty',
     () => mkdirSync(made('empty/dog')),
-    /dog: is a class folder without a picture/,
+    /dog: is a class folder without an image/,
   ],
   ['a link', 'link', () => symlinkSync(made('link/cat/1.png'), made('link/cat/2.png')), /2\.png: is a symbolic link/],
   [
-    'a picture in no class',
+    'an image in no class',
     'loose',
     () => cpSync(made('loose/cat/1.png'), made('loose/1.png')),
     /1\.png: lies in no class folder/,
   ],
   [
-    'a list that names a missing picture',
+    'a list that names a missing image',
     'list',
     () => text(made('list/train.txt'), ['cat/1.png 0', 'cat/9.png 0']),
     /line 2: names cat\/9\.png, which is not in/,
   ],
 ] as const)
   test(`a folder with ${what} is refused as a data set, in one message`, async () => {
-    await picture(made(name, 'cat/1.png'))
+    await writeImage(made(name, 'cat/1.png'))
     make()
     await assert.rejects(detectDataset({ path: made(name) }, control), message)
   })
 
-test('Parquet of pictures without classes is refused by what it lacks', async () => {
+test('Parquet of images without classes is refused by what it lacks', async () => {
   const file = made('unlabelled.parquet')
   writeFileSync(file, imageParquet({ image: [{ bytes: Buffer.from('x'), path: null }] }))
   await assert.rejects(detectDataset({ path: file }, control), /has no column of classes/)
 })
 
-test('looking at all pictures names the broken ones, and those that are in both splits', async () => {
-  await picture(made('check/train/cat/1.png'), { colour: [1, 2, 3] })
-  await picture(made('check/train/cat/2.png'), { colour: [250, 2, 3] })
-  await picture(made('check/test/cat/1.png'), { colour: [1, 2, 3] })
-  text(made('check/test/cat/2.jpg'), ['no picture'])
+test('looking at all images names the broken ones, and those that are in both splits', async () => {
+  await writeImage(made('check/train/cat/1.png'), { colour: [1, 2, 3] })
+  await writeImage(made('check/train/cat/2.png'), { colour: [250, 2, 3] })
+  await writeImage(made('check/test/cat/1.png'), { colour: [1, 2, 3] })
+  text(made('check/test/cat/2.jpg'), ['no image'])
   const found = await checkImages({ path: made('check') }, control)
   assert.deepEqual(
     found.parts.map(({ split, images, broken }) => [split, images, broken]),
@@ -130,13 +130,13 @@ test('looking at all pictures names the broken ones, and those that are in both 
     ],
   )
   assert.match(found.parts[1]!.messages[0]!, /test\/cat\/2\.jpg/)
-  assert.match(found.duplicates!, /^1 of 1 pictures for scores are also trained on/)
+  assert.match(found.duplicates!, /^1 of 1 images for scores are also trained on/)
 })
 
-test('pictures are shown as a checkpoint sees them, and one that its preprocessing does not fit says why', async () => {
+test('images are shown as a checkpoint sees them, and one that its preprocessing does not fit says why', async () => {
   const checkpoint = join(import.meta.dirname, '../../../resources/sample-vit/model')
-  await picture(made('seen/cat/1.png'), { width: 60, height: 20 })
-  text(made('seen/cat/2.png'), ['no picture'])
+  await writeImage(made('seen/cat/1.png'), { width: 60, height: 20 })
+  text(made('seen/cat/2.png'), ['no image'])
   const asked = { checkpoint, offset: 0, limit: 6 }
   const { images } = await seenImages({ path: made('seen'), ...asked }, { signal })
   const [good, bad] = images
@@ -145,14 +145,11 @@ test('pictures are shown as a checkpoint sees them, and one that its preprocessi
   const corner = await sharp(Buffer.from(good.original.dataUrl.split(',')[1]!, 'base64'))
     .raw()
     .toBuffer()
-  assert.deepEqual([...corner.subarray(0, 3)], [200, 100, 50], 'a picture that is small already keeps its colours')
+  assert.deepEqual([...corner.subarray(0, 3)], [200, 100, 50], 'an image that is small already keeps its colours')
   const { info } = await sharp(Buffer.from(good.seen.dataUrl.split(',')[1]!, 'base64'))
     .raw()
     .toBuffer({ resolveWithObject: true })
   assert.deepEqual([info.width, info.height], [32, 32])
   const language = join(import.meta.dirname, '../../../resources/sample/model')
-  await assert.rejects(
-    seenImages({ path: made('seen'), ...asked, checkpoint: language }, { signal }),
-    /sees no pictures/,
-  )
+  await assert.rejects(seenImages({ path: made('seen'), ...asked, checkpoint: language }, { signal }), /sees no images/)
 })

@@ -30,7 +30,7 @@ const rows = (from: number, to: number) => Array.from({ length: to - from + 1 },
 const everything = (db: Database.Database, id: number) =>
   db.prepare('SELECT level, bucket, data FROM metrics WHERE run_id = ? ORDER BY level, bucket').all(id)
 
-test('the throughput of a run on pictures is kept in images, and added to what an earlier version stored', async () => {
+test('the throughput of a run on images is kept in images, and added to what an earlier version stored', async () => {
   const { db, store } = open()
   const older = metricNames.length - 1
   const short = rows(1, 5).map(({ step, values }) => ({ step, values: values.slice(0, older) }))

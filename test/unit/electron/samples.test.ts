@@ -11,13 +11,13 @@ let app: TestApp
 before(async () => void (app = await TestApp.open()))
 after(() => app.remove())
 
-test('the sample of images comes with its checkpoint and its pictures, once however often it is asked for', async () => {
+test('the sample of images comes with its checkpoint and its images, once however often it is asked for', async () => {
   const { checkpoint, datasets } = await app.ask('samples.import', { sample: 'images' })
   assert.equal(checkpoint.name, 'Sample of images')
   assert.equal(checkpoint.path, join(root, 'resources/sample-vit/model'))
   assert.deepEqual(
     datasets.map(({ name, kind, rows }) => ({ name, kind, rows })),
-    [{ name: 'Sample pictures', kind: 'images', rows: 1500 }],
+    [{ name: 'Sample images', kind: 'images', rows: 1500 }],
   )
   const again = await app.ask('samples.import', { sample: 'images' })
   assert.equal(again.checkpoint.id, checkpoint.id)

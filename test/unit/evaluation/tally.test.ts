@@ -60,15 +60,15 @@ test("what changed between the two, and McNemar's exact test, are SciPy's", () =
 
 test('of equal logits the first class is the likeliest, and what is no number is refused', () => {
   const tally = new Tally(['a', 'b', 'c'])
-  const picture = { file: 'a.png', label: 1 }
-  tally.add(picture, 1, Float32Array.of(1, 1, 0))
+  const image = { file: 'a.png', label: 1 }
+  tally.add(image, 1, Float32Array.of(1, 1, 0))
   assert.deepEqual([tally.predictions.predicted, tally.predictions.ranks], [[0], [1]])
   assert.equal(tally.score().top1, 0)
   // Nothing is larger than a label's NaN: it would count as right.
-  assert.throws(() => tally.add(picture, 1, Float32Array.of(0, NaN, 0)), /logits of a\.png are not numbers/)
+  assert.throws(() => tally.add(image, 1, Float32Array.of(0, NaN, 0)), /logits of a\.png are not numbers/)
 })
 
-test('fewer pictures than there are come from all classes, which follow one another', () => {
+test('fewer images than there are come from all classes, which follow one another', () => {
   assert.deepEqual(evenlyOf(4), [0, 1, 2, 3])
   assert.deepEqual(evenlyOf(4, 9), [0, 1, 2, 3])
   assert.deepEqual(evenlyOf(9, 4), [0, 2, 4, 6])

@@ -6,8 +6,8 @@ import { evaluateSchema, type ParsedServiceParams } from '../../../engine/contra
 import { readTask } from '../../../engine/evaluation/read-task.ts'
 import { askedOf } from '../../../engine/evaluation/task-score.ts'
 import { compareChoices } from '../../../engine/runs/compare-choices.ts'
-import { keepPredictions, ofRows } from '../../../engine/runs/predictions.ts'
-import { scratch } from '../data/images/pictures.ts'
+import { keepPredictions, keptOfRows } from '../../../engine/runs/predictions.ts'
+import { scratch } from '../data/images/image-files.ts'
 
 const four = ['Open a jar', 'Peel an egg', 'Dry a shirt', 'Cut a rope']
 const row = (goal: string) => JSON.stringify({ goal, sol1: `${goal} well`, sol2: `${goal} badly`, label: 0 })
@@ -28,7 +28,7 @@ async function scored(file: string, first: readonly number[], norm = first.map((
     predNorm: norm[index]!,
     gold: 0,
   }))
-  keepPredictions(path, 'result', ofRows('piqa', rows))
+  keepPredictions(path, 'result', keptOfRows('piqa', rows))
   const asked = askedOf((await readTask('piqa', file)).slice(0, first.length), { count: 0 }, 'modern')
   const score = { acc: 0.5, stderr: null, n: first.length, total: 4, examples: 0, asked }
   writeFileSync(join(path, 'scores.json'), JSON.stringify({ result: { tasks: { piqa: score }, perplexity: {} } }))

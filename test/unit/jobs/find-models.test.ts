@@ -39,7 +39,7 @@ test('folders of Hugging Face, models of images, GGUF files and the hub’s cach
   copyTo('org/llama')
   // Other forms of a model lie in its folders, and what is deeper than anybody nests is left.
   copyTo('org/llama/original')
-  cpSync(sample('../sample-vit/model'), at('pictures'), { recursive: true })
+  cpSync(sample('../sample-vit/model'), at('vision'), { recursive: true })
   const snapshot = at('hub/models--someone--small-llama/snapshots/0123abcd')
   mkdirSync(snapshot, { recursive: true })
   mkdirSync(at('hub/blobs'))
@@ -60,13 +60,13 @@ test('folders of Hugging Face, models of images, GGUF files and the hub’s cach
     'gguf/tiny.gguf',
     'hub/models--someone--small-llama/snapshots/0123abcd',
     'org/llama',
-    'pictures',
+    'vision',
   ])
   assert.deepEqual(found.models.map(({ name, family, format }) => [name, family, format]).sort(), [
     ['llama', 'llama', 'safetensors'],
-    ['pictures', 'vit', 'safetensors'],
     ['small-llama', 'llama', 'safetensors'],
     ['tiny', 'llama', 'gguf'],
+    ['vision', 'vit', 'safetensors'],
   ])
   const llama = found.models.find(({ name }) => name === 'llama')
   const sizes = readdirSync(sample('model')).map((name) => readFileSync(join(sample('model'), name)).length)

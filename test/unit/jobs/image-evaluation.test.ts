@@ -7,14 +7,14 @@ import { evaluate } from '../../../engine/jobs/evaluate.ts'
 import { inspect } from '../../../engine/jobs/inspect.ts'
 import { visionModel } from '../../fixtures/vision.ts'
 import { fixtureModel } from '../../fixtures/read.ts'
-import { picture, scratch } from '../data/images/pictures.ts'
+import { scratch, writeImage } from '../data/images/image-files.ts'
 
 let folder = ''
 before(async () => {
   process.env['XDG_CACHE_HOME'] = scratch()
   folder = scratch()
   for (let i = 0; i < 7; i++)
-    await picture(join(folder, `test/class ${i % 3}/${i}.png`), { colour: [i * 36, 255 - i * 30, (i * 97) % 256] })
+    await writeImage(join(folder, `test/class ${i % 3}/${i}.png`), { colour: [i * 36, 255 - i * 30, (i * 97) % 256] })
 })
 
 const run = async (checkpoint: string, evaluation: object) => {
@@ -28,7 +28,7 @@ const run = async (checkpoint: string, evaluation: object) => {
   return { result: await evaluate(job, context), events }
 }
 
-test('pictures are classified: accuracies, classes, confusion and predictions agree with each other', async () => {
+test('images are classified: accuracies, classes, confusion and predictions agree with each other', async () => {
   const predictions = join(scratch(), 'rows.jsonl')
   const { result } = await run(visionModel('vit_hf'), { images: folder, predictions, batchTokens: 26 })
   const score = result.classification!
@@ -84,14 +84,14 @@ test('inspect says what a model of images looks at', async () => {
 })
 
 test('what does not go together is refused by name', async () => {
-  await assert.rejects(run(visionModel('vit_hf'), {}), /images: say which pictures/)
+  await assert.rejects(run(visionModel('vit_hf'), {}), /images: say which images/)
   await assert.rejects(
     run(visionModel('vit_hf'), { images: folder, perplexity: { a: '/x' } }),
     /perplexity: .* is a model of images/,
   )
   await assert.rejects(run(fixtureModel('llama_mha'), { images: folder }), /images: .* is a language model/)
   const others = scratch()
-  await picture(join(others, 'zebra/1.png'))
+  await writeImage(join(others, 'zebra/1.png'))
   await assert.rejects(
     run(visionModel('vit_hf'), { images: others }),
     /has the class "zebra", which the model does not know; it knows class 0/,

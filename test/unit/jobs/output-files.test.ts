@@ -27,7 +27,7 @@ import { outputProblems } from '../../../engine/runs/output-files.ts'
 import { StagedFiles } from '../../../engine/shared/staged-files.ts'
 import { sample } from '../../e2e/secateur.ts'
 import { visionModel } from '../../fixtures/vision.ts'
-import { picture, scratch } from '../data/images/pictures.ts'
+import { scratch, writeImage } from '../data/images/image-files.ts'
 
 const noLinks = process.platform === 'win32' ? 'Windows has no such files, or lets no user make them' : false
 const machine = { device: 'onnx', threads: 1 }
@@ -163,16 +163,16 @@ describe('a file that an evaluation is to write', () => {
     await refused(jobWith({ predictions: at('made-not/deeper/rows.jsonl') }, { out: at('made-not') }), /is no folder/)
   })
 
-  test('is refused among the pictures that are scored', async () => {
-    for (let i = 0; i < 3; i++) await picture(at(`pictures/test/class ${i}/${i}.png`), { colour: [i * 80, 9, 9] })
+  test('is refused among the images that are scored', async () => {
+    for (let i = 0; i < 3; i++) await writeImage(at(`images/test/class ${i}/${i}.png`), { colour: [i * 80, 9, 9] })
     const job = (predictions: string) =>
       evaluateSchema.parse({
         kind: 'evaluate',
         checkpoint: visionModel('vit_hf'),
         ...machine,
-        evaluation: { images: at('pictures'), predictions },
+        evaluation: { images: at('images'), predictions },
       })
-    await refused(job(at('pictures/test/class 1/1.png')), /belongs to the pictures \(/)
+    await refused(job(at('images/test/class 1/1.png')), /belongs to the images \(/)
     writeFileSync(at('rows.jsonl'), 'mine')
     await refusedByAll(job(at('rows.jsonl')), /rows\.jsonl: already exists/)
   })

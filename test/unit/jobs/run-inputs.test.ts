@@ -226,7 +226,7 @@ test('a sweep that goes on is refused where runs that are over have read somethi
   await go(sweep, { resume: true })
 })
 
-test('many pictures have one fingerprint, which follows from their names and what they hold', async (context) => {
+test('many images have one fingerprint, which follows from their names and what they hold', async (context) => {
   const { write, job } = filesFor(context)
   for (let number = 0; number < 100; number++) write(`images/cat/${number}.png`, `cat ${number}`)
   await go(job, { resume: false, writes: { 'scores.json': scores } })

@@ -400,22 +400,22 @@ test('values of settings are told as people say them, and texts of the user as t
   assert.equal(settingLabel('evaluation.perplexity.wiki text'), 'Text, wiki text')
 })
 
-const pictures = filled({
+const images = filled({
   mode: 'pipeline',
   checkpoint: '/vit',
-  data: ['/pictures'],
+  data: ['/images'],
   tasks: { piqa: '/piqa' },
   values: {
     sequenceLength: '128',
     samplePrompts: ['Once'],
-    'evaluation.images': '/pictures',
+    'evaluation.images': '/images',
     'evaluation.window': '64',
   },
 })
 
 const keysFor = (sees: 'text' | 'images') => settingsOf('prune', sees).map(({ key }) => key)
 
-test('a model of images has no settings of text, and a language model none of pictures', () => {
+test('a model of images has no settings of text, and a language model none of images', () => {
   const keys = { text: keysFor('text'), images: keysFor('images') }
   for (const key of ['sequenceLength', 'trainOn', 'samplePrompts', 'selfData', 'distilCache', 'evaluation.window']) {
     assert.ok(keys.text.includes(key), key)
@@ -429,22 +429,22 @@ test('a model of images has no settings of text, and a language model none of pi
   assert.ok(!shown.includes('evaluation.images'), 'it has a picker')
 })
 
-test('the job of a model of images goes without what was typed for text, and needs pictures to be scored on', () => {
-  const job = jobOf(pictures, '.', 'images')
+test('the job of a model of images goes without what was typed for text, and needs images to be scored on', () => {
+  const job = jobOf(images, '.', 'images')
   assert.deepEqual([job['sequenceLength'], job['samplePrompts']], [undefined, undefined])
-  assert.deepEqual(job['evaluation'], { images: '/pictures' })
-  assert.equal(problemsOf(pictures, '.', 'images').size, 0)
-  const unscored = { ...pictures, values: {} }
-  assert.match(problemsOf(unscored, '.', 'images').get('evaluation') ?? '', /labelled pictures/)
-  assert.match(problemsOf({ ...pictures, data: ['/a', '/b'] }, '.', 'images').get('data') ?? '', /one data set/)
+  assert.deepEqual(job['evaluation'], { images: '/images' })
+  assert.equal(problemsOf(images, '.', 'images').size, 0)
+  const unscored = { ...images, values: {} }
+  assert.match(problemsOf(unscored, '.', 'images').get('evaluation') ?? '', /labelled images/)
+  assert.match(problemsOf({ ...images, data: ['/a', '/b'] }, '.', 'images').get('data') ?? '', /one data set/)
 })
 
-test('presets fit pictures: with large batches and held-out ones, and without settings of text', () => {
+test('presets fit images: with large batches and held-out ones, and without settings of text', () => {
   for (const preset of presetsFor('prune', 'images')) {
     assert.ok(!Object.hasOwn(preset.values, 'sequenceLength'), preset.name)
-    const draft = applyPreset(pictures, preset)
+    const draft = applyPreset(images, preset)
     assert.ok(isPreset(draft, preset, 'images'), preset.name)
-    assert.equal(draft.values['evaluation.images'], '/pictures', 'what is scored is no matter of length')
+    assert.equal(draft.values['evaluation.images'], '/images', 'what is scored is no matter of length')
     assert.equal(problemsOf(draft, '.', 'images').size, 0, preset.name)
     assert.ok(Number(draft.values['validation']) < 1)
   }

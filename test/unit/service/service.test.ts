@@ -341,12 +341,12 @@ test('tokenLengths counts the first rows', async () => {
 })
 
 test('imageThumbnails shows what can be read and says what cannot', async () => {
-  for (const name of ['cat', 'dog']) mkdirSync(made('pictures', name), { recursive: true })
-  const picture = sharp({ create: { width: 60, height: 30, channels: 3, background: 'red' } }).png()
-  await picture.toFile(made('pictures/cat/a.png'))
-  await picture.toFile(made('pictures/dog/a.png'))
-  writeFileSync(made('pictures/dog/broken.jpg'), 'no picture')
-  const path = made('pictures')
+  for (const name of ['cat', 'dog']) mkdirSync(made('images', name), { recursive: true })
+  const red = sharp({ create: { width: 60, height: 30, channels: 3, background: 'red' } }).png()
+  await red.toFile(made('images/cat/a.png'))
+  await red.toFile(made('images/dog/a.png'))
+  writeFileSync(made('images/dog/broken.jpg'), 'no image')
+  const path = made('images')
   const { kind, rows, classes } = await request('detectDataset', { path })
   assert.deepEqual([kind, rows], ['images', 3])
   assert.deepEqual(classes, [
@@ -360,10 +360,10 @@ test('imageThumbnails shows what can be read and says what cannot', async () => 
   assert.deepEqual([good.name, good.className, good.width, good.height], ['dog/a.png', 'dog', 60, 30])
   const small = await sharp(Buffer.from(good.dataUrl.split(',')[1]!, 'base64')).metadata()
   assert.deepEqual([small.width, small.height], [20, 10])
-  assert.equal(bad.error.file, made('pictures/dog/broken.jpg'))
+  assert.equal(bad.error.file, made('images/dog/broken.jpg'))
   mkdirSync(made('formats/red'), { recursive: true })
   for (const format of ['jpeg', 'webp', 'gif', 'tiff', 'avif'])
-    await picture
+    await red
       .clone()
       .toFormat(format as 'jpeg')
       .toFile(made('formats/red', `a.${format}`))

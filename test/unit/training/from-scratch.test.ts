@@ -30,7 +30,7 @@ const config = parseConfig(
   'config.json',
 ) as EncoderConfig
 
-/** Dark pictures and bright ones. */
+/** Dark images and bright ones. */
 const source = {
   labels: Int32Array.from({ length: 16 }, (_, image) => image % 2),
   read: (image: number, target: Uint8Array) => target.fill(60 + 6 * image + (image % 2) * 80),

@@ -1,7 +1,7 @@
 import type { ImageSetFacts, ImageSplit } from '../../../../electron/contract/index.ts'
 import { counted } from '../../format.ts'
 
-/** Which pictures of a set are shown; null where the choice is left open. */
+/** Which images of a set are shown; null where the choice is left open. */
 export interface ImageChoice {
   readonly split: ImageSplit | null
   readonly className: string | null
@@ -19,7 +19,7 @@ export const splitName = (split: ImageSplit | null): string =>
 
 /** "1,000 for training" */
 export const partText = ({ split, images }: ImageSetFacts['parts'][number]): string =>
-  `${counted(images, 'picture')} ${splitName(split)}`
+  `${counted(images, 'image')} ${splitName(split)}`
 
 /** Classes whose name has the words of a search. */
 export const findClasses = (classes: ImageSetFacts['classes'], search: string): ImageSetFacts['classes'] => {

@@ -1,6 +1,6 @@
 import type { ImageChoice } from './image-choice.ts'
 
-/** Where a page of pictures begins: at the first one again wherever others are chosen. */
+/** Where a page of images begins: at the first one again wherever others are chosen. */
 export class PageOfChoice {
   readonly #choice: () => ImageChoice
   #turned = $state.raw<{ of: ImageChoice | null; offset: number }>({ of: null, offset: 0 })

@@ -21,7 +21,7 @@ export function defaultColumns(columns: readonly Pick<Column, 'key'>[]): string[
   ]
 }
 
-/** The first text whose perplexity some run has, and top-1 where pictures were scored. */
+/** The first text whose perplexity some run has, and top-1 where images were scored. */
 const scoreColumns = (columns: readonly Pick<Column, 'key'>[]): string[] =>
   [/^metric\.perplexity\./, /^metric\.images\.top1$/].flatMap(
     (pattern) => columns.find(({ key }) => pattern.test(key))?.key ?? [],

@@ -6,19 +6,19 @@ type ImageFacts = NonNullable<CheckpointDetail['imageFacts']>
 
 const pixels = ({ width, height }: { width: number; height: number }) => `${count(width)} × ${count(height)}`
 
-/** "Pictures of 32 × 32 px in 20 classes" */
+/** "Images of 32 × 32 px in 20 classes" */
 export const imagesText = ({ size, classes }: NonNullable<CheckpointSummary['images']>): string =>
-  `Pictures of ${pixels(size)} px ${classes === 0 ? 'without a classifier' : `in ${counted(classes, 'class', 'classes')}`}`
+  `Images of ${pixels(size)} px ${classes === 0 ? 'without a classifier' : `in ${counted(classes, 'class', 'classes')}`}`
 
 /** What a model of images looks at, as names and values. */
 export function imageFactsOf({ size, patch, colours, classes, preprocessing }: ImageFacts): Fact[] {
   const patches = Math.floor(size.width / patch.width) * Math.floor(size.height / patch.height)
   return [
     {
-      name: 'Pictures',
+      name: 'Images',
       value: `${pixels(size)} px, ${colours === 3 ? 'red, green and blue' : counted(colours, 'colour')}`,
     },
-    { name: 'Patches', value: `${pixels(patch)} px, ${count(patches)} a picture` },
+    { name: 'Patches', value: `${pixels(patch)} px, ${count(patches)} an image` },
     { name: 'Classes', value: classes.length === 0 ? 'None: it has no classifier yet' : count(classes.length) },
     ...preprocessingOf(preprocessing),
   ]

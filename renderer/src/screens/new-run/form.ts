@@ -99,7 +99,7 @@ const settingsByMode = new Map<Mode, readonly Setting[]>()
 
 /** The same in groups, in the order in which they are shown; groups without a setting are left out. */
 export function sectionsOf(mode: Mode, sees: Sees = null): SettingSection[] {
-  // Of models of images the pictures that are scored have a picker.
+  // Of models of images the images that are scored have a picker.
   const settings = settingsOf(mode, sees).filter(({ key }) => sees !== 'images' || key !== 'evaluation.images')
   return [...groups, { ...otherGroup, settings: {} }]
     .map(({ name, title, settings: shown }) => {

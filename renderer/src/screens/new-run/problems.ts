@@ -31,7 +31,7 @@ export function problemsOf(draft: Draft, decimal = '.', sees: Sees = null): Map<
   addConflict(run, problems)
   if (evaluates(draft)) addEvaluationProblems(draft, sees, problems)
   if (sees === 'images' && draft.data.length > 1)
-    problems.set('data', 'Pictures come from one data set: leave the others out.')
+    problems.set('data', 'Images come from one data set: leave the others out.')
   const { sampleEvery, samplePrompts } = run
   if (typeof sampleEvery === 'number' && sampleEvery > 0 && !(Array.isArray(samplePrompts) && samplePrompts.length > 0))
     problems.set('samplePrompts', 'Give the samples at least one prompt to continue, or write none.')
@@ -64,14 +64,14 @@ function addEvaluationProblems(draft: Draft, sees: Sees, problems: Map<string, s
   // Some figures are measured without anything to score.
   const isMeasured = draft.mode === 'sweep' && draft.sweep.preset !== null && mayMeasureAlone(draft.sweep.preset)
   const nothing = names.length === 0 && !Object.values(draft.tasks).some(Boolean) && !isMeasured
-  const ofPictures = sees === null && isGiven(draft.values['evaluation.images'])
-  if (nothing && !ofPictures && draft.values['evaluation.latency'] !== true)
+  const ofImages = sees === null && isGiven(draft.values['evaluation.images'])
+  if (nothing && !ofImages && draft.values['evaluation.latency'] !== true)
     problems.set('evaluation', 'Choose at least one task file or text to score, or measure speed.')
 }
 
 function addImageProblems({ values }: Draft, problems: Map<string, string>): void {
   if (!isGiven(values['evaluation.images']))
-    problems.set('evaluation', 'Choose the labelled pictures that it is scored on.')
+    problems.set('evaluation', 'Choose the labelled images that it is scored on.')
 }
 
 const isGiven = (value: unknown) => typeof value === 'string' && value.trim() !== ''

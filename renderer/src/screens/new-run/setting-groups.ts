@@ -54,11 +54,11 @@ export const groups: readonly SettingGroup[] = [
         unit: 'micro-batches',
         also: 'effective batch size global batch',
       },
-      augmentation: { label: 'Augmentation', also: 'crop flip pictures' },
+      augmentation: { label: 'Augmentation', also: 'crop flip images' },
       imageSize: {
         label: 'Image size',
         unit: 'pixels',
-        sentence: 'Models of images: edge of the pictures; left empty, the size that the model was made for.',
+        sentence: 'Models of images: edge of the images; left empty, the size that the model was made for.',
       },
     },
   },
@@ -142,11 +142,11 @@ export const groups: readonly SettingGroup[] = [
         browse: 'folder',
         label: 'Labelled images',
         sentence:
-          'For a model of images: a folder with a folder of pictures for each class, CUB-200-2011, or a list of VTAB.',
+          'For a model of images: a folder with a folder of images for each class, CUB-200-2011, or a list of VTAB.',
       },
       'evaluation.badImages': {
         label: 'Broken images',
-        sentence: 'Whether pictures that cannot be read stop the evaluation, or are left out and named.',
+        sentence: 'Whether images that cannot be read stop the evaluation, or are left out and named.',
       },
       'evaluation.mode': { label: 'lm-eval version', also: 'harness' },
       'evaluation.limit': { label: 'Limit of rows a task', unit: 'rows', also: 'subset samples' },

@@ -1,6 +1,6 @@
 import { taskTitle } from '../../names.ts'
 
-/** What a score is called: a task, a text (`perplexity.wiki`), pictures (`images`) or speed (`latency`). */
+/** What a score is called: a task, a text (`perplexity.wiki`), images (`images`) or speed (`latency`). */
 export function scoreName(name: string): string {
   if (name === 'images') return 'top-1 accuracy'
   if (name === 'latency') return 'speed'

@@ -3,7 +3,7 @@ import { parquetWriteBuffer } from 'hyparquet-writer'
 /** What the library of the Hub leaves beside the schema. */
 export const told = (features: object) => [{ key: 'huggingface', value: JSON.stringify({ info: { features } }) }]
 
-/** The same of pictures whose classes have names. */
+/** The same of images whose classes have names. */
 export const toldOf = (names: readonly string[]) =>
   told({ image: { _type: 'Image' }, label: { names, _type: 'ClassLabel' } })
 

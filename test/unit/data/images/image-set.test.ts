@@ -3,15 +3,15 @@ import { mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openImageSet } from '../../../../engine/data/images/image-set.ts'
-import { picture, scratch, text } from './pictures.ts'
+import { scratch, text, writeImage } from './image-files.ts'
 
 const { signal } = new AbortController()
 const short = (folder: string, { images }: Awaited<ReturnType<typeof openImageSet>>) =>
   images.map(({ file, label }) => [file.slice(folder.length + 1), label])
 
-test('a folder of class folders: classes in the order of their names, all pictures in both splits', async () => {
+test('a folder of class folders: classes in the order of their names, all images in both splits', async () => {
   const folder = scratch()
-  for (const name of ['cat/2.png', 'cat/10.png', 'Dog/a.jpg', 'bird/x.webp']) await picture(join(folder, name))
+  for (const name of ['cat/2.png', 'cat/10.png', 'Dog/a.jpg', 'bird/x.webp']) await writeImage(join(folder, name))
   const set = await openImageSet(folder, 'train', signal)
   assert.deepEqual(set.classes, ['Dog', 'bird', 'cat'])
   assert.deepEqual(short(folder, set), [
@@ -25,15 +25,16 @@ test('a folder of class folders: classes in the order of their names, all pictur
 
 test('folders train and val are the splits', async () => {
   const folder = scratch()
-  await picture(join(folder, 'train/cat/1.png'))
-  await picture(join(folder, 'val/cat/2.png'))
+  await writeImage(join(folder, 'train/cat/1.png'))
+  await writeImage(join(folder, 'val/cat/2.png'))
   assert.deepEqual(short(folder, await openImageSet(folder, 'train', signal)), [['train/cat/1.png', 0]])
   assert.deepEqual(short(folder, await openImageSet(folder, 'test', signal)), [['val/cat/2.png', 0]])
 })
 
-test('CUB-200-2011: paths, labels from 1, splits and names by the numbers of the pictures', async () => {
+test('CUB-200-2011: paths, labels from 1, splits and names by the numbers of the images', async () => {
   const folder = scratch()
-  for (const name of ['001.Gull/a.jpg', '002.Tern/b.jpg', '002.Tern/c.jpg']) await picture(join(folder, 'images', name))
+  for (const name of ['001.Gull/a.jpg', '002.Tern/b.jpg', '002.Tern/c.jpg'])
+    await writeImage(join(folder, 'images', name))
   text(join(folder, 'images.txt'), ['1 001.Gull/a.jpg', '2 002.Tern/b.jpg', '3 002.Tern/c.jpg'])
   text(join(folder, 'image_class_labels.txt'), ['1 1', '2 2', '3 2'])
   text(join(folder, 'train_test_split.txt'), ['1 1', '2 0', '3 1'])
@@ -51,10 +52,10 @@ test('CUB-200-2011: paths, labels from 1, splits and names by the numbers of the
     /image_class_labels\.txt: line 2: names class 3, which .* lacks/,
   )
   text(join(folder, 'image_class_labels.txt'), ['1 1', '3 2'])
-  await assert.rejects(openImageSet(folder, 'test', signal), /images\.txt: line 2: picture 2 has no class/)
+  await assert.rejects(openImageSet(folder, 'test', signal), /images\.txt: line 2: image 2 has no class/)
   text(join(folder, 'image_class_labels.txt'), ['1 1', '2 2', '3 2'])
   text(join(folder, 'train_test_split.txt'), ['1 1', '2 0'])
-  await assert.rejects(openImageSet(folder, 'test', signal), /images\.txt: line 3: picture 3 has no split/)
+  await assert.rejects(openImageSet(folder, 'test', signal), /images\.txt: line 3: image 3 has no split/)
   text(join(folder, 'train_test_split.txt'), ['1 1', '2 0', '3 1'])
   rmSync(join(folder, 'images/002.Tern/c.jpg'))
   await assert.rejects(
@@ -63,9 +64,9 @@ test('CUB-200-2011: paths, labels from 1, splits and names by the numbers of the
   )
 })
 
-test('VTAB: lists of paths and labels, 1,000 training pictures where a folder has them', async () => {
+test('VTAB: lists of paths and labels, 1,000 training images where a folder has them', async () => {
   const folder = scratch()
-  for (const name of ['images/a b.png', 'images/c.png']) await picture(join(folder, name))
+  for (const name of ['images/a b.png', 'images/c.png']) await writeImage(join(folder, name))
   text(join(folder, 'train800val200.txt'), ['images/a b.png 3', 'images/c.png 0'])
   text(join(folder, 'test.txt'), ['images/c.png 1'])
   const train = await openImageSet(folder, 'train', signal)
@@ -80,35 +81,31 @@ test('VTAB: lists of paths and labels, 1,000 training pictures where a folder ha
 for (const [what, lines, message] of [
   ['a line without a number', ['a.png one'], /list\.txt: line 1: is not a path and the number of a class/],
   ['a negative class', ['a.png -1'], /line 1: is not a path/],
-  ['a missing picture', ['a.png 0', 'b.png 1'], /line 2: names b\.png, which is not in/],
+  ['a missing image', ['a.png 0', 'b.png 1'], /line 2: names b\.png, which is not in/],
   ['a way out', ['../outside.png 0'], /line 1: names \.\.\/outside\.png, which/],
-  ['no line', ['', ' '], /list\.txt: names no picture/],
+  ['no line', ['', ' '], /list\.txt: names no image/],
 ] as const)
   test(`a list with ${what} is refused`, async () => {
     const folder = join(scratch(), 'inner')
-    await picture(join(folder, 'a.png'))
-    await picture(join(folder, '..', 'outside.png'))
+    await writeImage(join(folder, 'a.png'))
+    await writeImage(join(folder, '..', 'outside.png'))
     await assert.rejects(openImageSet(text(join(folder, 'list.txt'), lines), 'train', signal), message)
   })
 
 for (const [what, make, message] of [
+  ['an empty class', (folder: string) => mkdirSync(join(folder, 'empty')), /empty: is a class folder without an image/],
   [
-    'an empty class',
-    (folder: string) => mkdirSync(join(folder, 'empty')),
-    /empty: is a class folder without a picture/,
-  ],
-  [
-    'a picture beside the classes',
-    (folder: string) => picture(join(folder, 'x.png')),
+    'an image beside the classes',
+    (folder: string) => writeImage(join(folder, 'x.png')),
     /x\.png: lies in no class folder/,
   ],
   [
     'folders in folders',
-    (folder: string) => picture(join(folder, 'cat/old/x.png')),
+    (folder: string) => writeImage(join(folder, 'cat/old/x.png')),
     /has folders within class folders, such as cat\/old/,
   ],
   [
-    'a link as its only picture',
+    'a link as its only image',
     (folder: string) => {
       mkdirSync(join(folder, 'linked'))
       symlinkSync(join(folder, 'cat/1.png'), join(folder, 'linked/1.png'))
@@ -116,9 +113,9 @@ for (const [what, make, message] of [
     /linked\/1\.png: is a symbolic link, which may lead anywhere and is not followed/,
   ],
   [
-    'a picture in a format that is not read',
+    'an image in a format that is not read',
     (folder: string) => text(join(folder, 'cat/2.PPM'), ['P3']),
-    /2\.PPM: is a picture of a format that is not read: save it as PNG/,
+    /2\.PPM: is an image of a format that is not read: save it as PNG/,
   ],
   [
     'a link as a class',
@@ -128,14 +125,14 @@ for (const [what, make, message] of [
 ] as const)
   test(`a folder with ${what} is refused`, async () => {
     const folder = scratch()
-    await picture(join(folder, 'cat/1.png'))
+    await writeImage(join(folder, 'cat/1.png'))
     await make(folder)
     await assert.rejects(openImageSet(folder, 'train', signal), message)
   })
 
 test('a split that is not there is named', async () => {
   const folder = scratch()
-  await picture(join(folder, 'train/cat/1.png'))
+  await writeImage(join(folder, 'train/cat/1.png'))
   await assert.rejects(openImageSet(folder, 'test', signal), /has a folder for train, and none for test \(test, val/)
   await assert.rejects(openImageSet(join(folder, 'nothing'), 'test', signal), /nothing: .*(not exist|no such)/i)
 })

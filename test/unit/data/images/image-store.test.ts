@@ -9,7 +9,7 @@ import { imageBatches } from '../../../../engine/data/images/image-batches.ts'
 import { openImageSet } from '../../../../engine/data/images/image-set.ts'
 import { openImageStore } from '../../../../engine/data/images/image-store.ts'
 import { readPreprocessing } from '../../../../engine/data/images/preprocessing.ts'
-import { picture, scratch } from './pictures.ts'
+import { scratch, writeImage } from './image-files.ts'
 
 const { signal } = new AbortController()
 const usual = readPreprocessing('/nowhere', { source: {}, imageSize: [8, 12], colours: 3 })
@@ -18,7 +18,7 @@ const pixel = async (file: string, at = 0) => [...(await decodeImage(file)).data
 
 const base = () => sharp({ create: { width: 4, height: 3, channels: 3, background: { r: 90, g: 90, b: 90 } } })
 
-test('grey, palette, alpha, 16-bit and CMYK pictures become red, green and blue', async () => {
+test('grey, palette, alpha, 16-bit and CMYK images become red, green and blue', async () => {
   const folder = scratch()
   await base().greyscale().toFile(join(folder, 'grey.png'))
   await base().png({ palette: true }).toFile(join(folder, 'palette.png'))
@@ -37,7 +37,7 @@ test('grey, palette, alpha, 16-bit and CMYK pictures become red, green and blue'
   }
 })
 
-test('a picture is turned as its EXIF data say', async () => {
+test('an image is turned as its EXIF data say', async () => {
   const file = join(scratch(), 'turned.jpg')
   const raw = Buffer.alloc(16 * 8 * 3)
   raw.fill(255, 0, 8 * 3)
@@ -50,11 +50,7 @@ test('a picture is turned as its EXIF data say', async () => {
 
 for (const [what, write, message] of [
   ['cut off', (file: string) => truncateSync(file, 300), /cut\.png: cannot be read as an image: /],
-  [
-    'no picture',
-    (file: string) => writeFileSync(file, 'hello'),
-    /cut\.png: cannot be read as an image: .*unsupported/i,
-  ],
+  ['no image', (file: string) => writeFileSync(file, 'hello'), /cut\.png: cannot be read as an image: .*unsupported/i],
   [
     'an SVG',
     (file: string) => writeFileSync(file, '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
@@ -75,7 +71,7 @@ for (const [what, write, message] of [
 ] as const)
   test(`a file that is ${what} is one clear error, and can be left out`, async () => {
     const folder = scratch()
-    await picture(join(folder, 'cat/1.png'))
+    await writeImage(join(folder, 'cat/1.png'))
     const file = join(folder, 'cat/cut.png')
     await sharp(Buffer.from(Array.from({ length: 30 * 30 * 3 }, (_, i) => (i * 7919) % 251)), {
       raw: { width: 30, height: 30, channels: 3 },
@@ -86,14 +82,14 @@ for (const [what, write, message] of [
     const options = { signal, folder: join(folder, '.cache') }
     await assert.rejects(openImageStore(set, usual, [8, 12], { ...options, badRows: 'refuse' }), message)
     const refusing = { ...options, badRows: 'refuse', skippedBy: '--bad-rows skip' } as const
-    await assert.rejects(openImageStore(set, usual, [8, 12], refusing), /leave such pictures out \(--bad-rows skip\)$/)
+    await assert.rejects(openImageStore(set, usual, [8, 12], refusing), /leave such images out \(--bad-rows skip\)$/)
     using store = await openImageStore(set, usual, [8, 12], { ...options, badRows: 'skip' })
     assert.deepEqual([...store.labels], [0])
     assert.match(store.broken[0]!, message)
   })
 
-test('pictures are decoded while another thread sets the decoder up', async () => {
-  const file = await picture(join(scratch(), '1.png'))
+test('images are decoded while another thread sets the decoder up', async () => {
+  const file = await writeImage(join(scratch(), '1.png'))
   const decoder = JSON.stringify(import.meta.resolve('../../../../engine/data/images/decode.ts'))
   // Each thread sets what is read in the whole process, here slowly.
   const script = `
@@ -114,9 +110,9 @@ test('pictures are decoded while another thread sets the decoder up', async () =
   await ended
 })
 
-test('pictures are decoded once: another run finds them, and a changed file is decoded anew', async () => {
+test('images are decoded once: another run finds them, and a changed file is decoded anew', async () => {
   const folder = scratch()
-  const file = await picture(join(folder, 'cat/1.png'))
+  const file = await writeImage(join(folder, 'cat/1.png'))
   const options = { signal, badRows: 'refuse', folder: join(folder, '.cache') } as const
   const open = async () => openImageStore(await openImageSet(folder, 'train', signal), usual, [8, 12], options)
   const target = new Uint8Array(8 * 12 * 3)
@@ -125,18 +121,18 @@ test('pictures are decoded once: another run finds them, and a changed file is d
     assert.equal(store.cached, cached)
     store.read(0, target)
     assert.deepEqual([...target.subarray(0, 3)], [200, 100, 50])
-    assert.throws(() => store.read(1, target), /pixels: ends before picture 1/)
+    assert.throws(() => store.read(1, target), /pixels: ends before image 1/)
   }
-  await picture(file, { colour: [1, 2, 3], width: 33 })
+  await writeImage(file, { colour: [1, 2, 3], width: 33 })
   using changed = await open()
   assert.equal(changed.cached, false)
   changed.read(0, target)
   assert.deepEqual([...target.subarray(0, 3)], [1, 2, 3])
 })
 
-test('batches follow from the seed and their number, and pass over every picture once', async () => {
+test('batches follow from the seed and their number, and pass over every image once', async () => {
   const folder = scratch()
-  for (let i = 0; i < 5; i++) await picture(join(folder, `cat/${i}.png`), { colour: [i * 20, 0, 255] })
+  for (let i = 0; i < 5; i++) await writeImage(join(folder, `cat/${i}.png`), { colour: [i * 20, 0, 255] })
   const set = await openImageSet(folder, 'train', signal)
   using store = await openImageStore(set, usual, [8, 12], { signal, badRows: 'refuse', folder: join(folder, '.cache') })
   const options = {

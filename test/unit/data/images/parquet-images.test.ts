@@ -7,7 +7,7 @@ import { openImageSet } from '../../../../engine/data/images/image-set.ts'
 import { openImageStore } from '../../../../engine/data/images/image-store.ts'
 import { readPreprocessing } from '../../../../engine/data/images/preprocessing.ts'
 import { imageParquet, type Table, told, toldOf } from './image-parquet.ts'
-import { scratch } from './pictures.ts'
+import { scratch } from './image-files.ts'
 
 const { signal } = new AbortController()
 const usual = readPreprocessing('/nowhere', { source: {}, imageSize: [4, 6], colours: 3 })
@@ -25,23 +25,23 @@ function parquet(file: string, table: Table): string {
   return file
 }
 
-const pictures = async (...reds: (number | null)[]) =>
+const packed = async (...reds: (number | null)[]) =>
   Promise.all(reds.map(async (red, i) => ({ bytes: red === null ? null : await png(red), path: `${i}.png` })))
 
-test('Parquet of the Hub: pictures and names of classes, in row groups, in the order of the rows', async () => {
+test('Parquet of the Hub: images and names of classes, in row groups, in the order of the rows', async () => {
   const folder = scratch()
   const train = parquet(join(folder, 'data/train-00000-of-00002.parquet'), {
-    image: await pictures(10, 20, 30),
+    image: await packed(10, 20, 30),
     label: [1n, 0n, 1n],
     kvMetadata: withNames,
   })
   const more = parquet(join(folder, 'data/train-00001-of-00002.parquet'), {
-    image: await pictures(40),
+    image: await packed(40),
     label: [0n],
     kvMetadata: withNames,
   })
   const held = parquet(join(folder, 'data/test-00000-of-00001.parquet'), {
-    image: await pictures(50),
+    image: await packed(50),
     label: [0n],
     kvMetadata: withNames,
   })
@@ -60,7 +60,7 @@ test('Parquet of the Hub: pictures and names of classes, in row groups, in the o
     return target[0]
   })
   assert.deepEqual(reds, [10, 20, 30, 40])
-  assert.deepEqual(store.pictures[2], { file: train, row: 2, label: store.labels[2] })
+  assert.deepEqual(store.images[2], { file: train, row: 2, label: store.labels[2] })
   assert.deepEqual((await openImageSet(folder, 'test', signal)).images, [{ file: held, row: 0, label: 0 }])
   assert.deepEqual((await openImageSet(more, 'test', signal)).classes, ['cat', 'dog'])
 })
@@ -68,7 +68,7 @@ test('Parquet of the Hub: pictures and names of classes, in row groups, in the o
 test('classes that are texts are sorted; numbers without names are their own names', async () => {
   const folder = scratch()
   const texts = parquet(join(folder, 'a.parquet'), {
-    image: await pictures(1, 2, 3),
+    image: await packed(1, 2, 3),
     label: ['owl', 'cat', 'owl'],
     labelType: 'STRING',
     called: { image: 'img', label: 'class' },
@@ -81,13 +81,13 @@ test('classes that are texts are sorted; numbers without names are their own nam
       [1, 0, 1],
     ],
   )
-  const numbers = parquet(join(folder, 'b.parquet'), { image: await pictures(1, 2), label: [2n, 0n] })
+  const numbers = parquet(join(folder, 'b.parquet'), { image: await packed(1, 2), label: [2n, 0n] })
   assert.deepEqual((await openImageSet(numbers, 'train', signal)).classes, ['0', '1', '2'])
 })
 
 test('CIFAR-100 has two columns of classes: the fine one is taken', async () => {
   const file = parquet(join(scratch(), 'a.parquet'), {
-    image: await pictures(1, 2),
+    image: await packed(1, 2),
     others: { fine_label: [1n, 0n], coarse_label: [0n, 0n] },
   })
   assert.deepEqual(
@@ -98,7 +98,7 @@ test('CIFAR-100 has two columns of classes: the fine one is taken', async () => 
 
 for (const [what, table, message] of [
   [
-    'without pictures',
+    'without images',
     { label: [0n], others: { size: [1n] } },
     /a\.parquet: has no column of images .*columns are label, size/,
   ],
@@ -118,38 +118,38 @@ for (const [what, table, message] of [
 ] as const)
   test(`Parquet ${what} is refused`, async () => {
     const file = join(scratch(), 'a.parquet')
-    const image = what === 'without pictures' ? {} : { image: await pictures(1) }
+    const image = what === 'without images' ? {} : { image: await packed(1) }
     parquet(file, { ...image, ...(table as Table) })
     await assert.rejects(openImageSet(file, 'train', signal), message)
   })
 
 test('shards with other classes are refused, and a split that is not there is named', async () => {
   const folder = scratch()
-  parquet(join(folder, 'train-0.parquet'), { image: await pictures(1), label: [0n], kvMetadata: withNames })
+  parquet(join(folder, 'train-0.parquet'), { image: await packed(1), label: [0n], kvMetadata: withNames })
   await assert.rejects(openImageSet(folder, 'test', signal), /has Parquet files for train, and none for test/)
   const renamed = told({ label: { names: ['dog', 'cat'], _type: 'ClassLabel' } })
-  parquet(join(folder, 'train-1.parquet'), { image: await pictures(1), label: [0n], kvMetadata: renamed })
+  parquet(join(folder, 'train-1.parquet'), { image: await packed(1), label: [0n], kvMetadata: renamed })
   await assert.rejects(openImageSet(folder, 'train', signal), /train-1\.parquet: has other columns or classes than/)
 })
 
-test('rows without a picture, or with a broken one, are named, and can be left out', async () => {
+test('rows without an image, or with a broken one, are named, and can be left out', async () => {
   const folder = scratch()
-  const image = [...(await pictures(1, null)), { bytes: Buffer.from('no picture'), path: null }, null]
+  const image = [...(await packed(1, null)), { bytes: Buffer.from('no image'), path: null }, null]
   const file = parquet(join(folder, 'a.parquet'), { image, label: [0n, 1n, 0n, 1n] })
   const set = await openImageSet(file, 'train', signal)
   const options = { signal, folder: join(folder, 'cache') }
   await assert.rejects(
     openImageStore(set, usual, [4, 6], { ...options, badRows: 'refuse' }),
-    /a\.parquet: row 1: holds no picture \(null, or a path without bytes\) \(nor can 2 others\)/,
+    /a\.parquet: row 1: holds no image \(null, or a path without bytes\) \(nor can 2 others\)/,
   )
   using store = await openImageStore(set, usual, [4, 6], { ...options, badRows: 'skip' })
   assert.deepEqual([...store.labels], [0])
   assert.match(store.broken[1]!, /a\.parquet: row 2: cannot be read as an image: /)
 })
 
-test('threads keep the order of many pictures, and name the broken one', async () => {
+test('threads keep the order of many images, and name the broken one', async () => {
   const folder = scratch()
-  const [one, other] = await pictures(1, 2)
+  const [one, other] = await packed(1, 2)
   const image = Array.from({ length: 401 }, (_, i) =>
     i === 300 ? { bytes: Buffer.from('no'), path: null } : i % 3 ? one : other,
   )

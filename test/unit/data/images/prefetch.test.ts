@@ -5,8 +5,8 @@ import { test } from 'node:test'
 import { imageBatches } from '../../../../engine/data/images/image-batches.ts'
 import { prefetchedBatches } from '../../../../engine/data/images/prefetch.ts'
 import { readPreprocessing } from '../../../../engine/data/images/preprocessing.ts'
-import { readPictures } from '../../../../engine/data/images/stored-pictures.ts'
-import { scratch } from './pictures.ts'
+import { readImages } from '../../../../engine/data/images/stored-images.ts'
+import { scratch } from './image-files.ts'
 
 const options = {
   rows: 3,
@@ -31,21 +31,21 @@ function stored(count = 7) {
 }
 
 test('batches that a thread makes ahead are the same, also after a jump', () => {
-  const pictures = stored()
-  using source = readPictures(pictures)
+  const images = stored()
+  using source = readImages(images)
   const expected = imageBatches(source, options)
-  using found = prefetchedBatches(pictures, options, 0)
+  using found = prefetchedBatches(images, options, 0)
   for (const index of [0, 1, 2, 3, 4, 5, 9, 10, 11, 12, 0, 1, 1, 2])
     assert.deepEqual(found.at(index), expected.at(index), `batch ${index}`)
   assert.ok(found.waited > 0)
 })
 
-test('where the thread cannot read a picture, the error is thrown where the batch is taken', () => {
-  const pictures = stored()
-  using found = prefetchedBatches(pictures, options, 0)
+test('where the thread cannot read an image, the error is thrown where the batch is taken', () => {
+  const images = stored()
+  using found = prefetchedBatches(images, options, 0)
   found.at(0)
-  truncateSync(pictures.file, 10)
+  truncateSync(images.file, 10)
   assert.throws(() => {
     for (let index = 1; index < 4; index++) found.at(index)
-  }, /pixels: ends before picture \d/)
+  }, /pixels: ends before image \d/)
 })

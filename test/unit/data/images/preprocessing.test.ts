@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fitted, normalise, readPreprocessing } from '../../../../engine/data/images/preprocessing.ts'
 import { fitPreprocessing } from '../../../../engine/data/images/write-preprocessing.ts'
-import { scratch } from './pictures.ts'
+import { scratch } from './image-files.ts'
 
 function folderWith(fields: object): string {
   const folder = scratch()

@@ -7,7 +7,7 @@ import { centreCrop, crop, type Filter, resize } from '../../../../engine/data/i
 
 const bytes = z.base64().transform((text) => new Uint8Array(Buffer.from(text, 'base64')))
 const filters = ['nearest', 'bilinear', 'bicubic', 'lanczos'] as const satisfies readonly Filter[]
-/** What Pillow makes of pictures (make_resize_fixture.py). */
+/** What Pillow makes of images (make_resize_fixture.py). */
 const cases = z
   .array(
     z.object({
@@ -24,7 +24,7 @@ const cases = z
   .parse(JSON.parse(readFileSync(join(import.meta.dirname, '../../../fixtures/resize.json'), 'utf8')))
 
 for (const filter of filters)
-  test(`${filter}: pictures are resized as Pillow resizes them`, () => {
+  test(`${filter}: images are resized as Pillow resizes them`, () => {
     for (const { width, height, to, pixels, ...expected } of cases) {
       const { data } = resize({ data: pixels, width, height, colours: 3 }, to[0], to[1], filter)
       assert.equal(data.length, expected[filter].length)
@@ -35,7 +35,7 @@ for (const filter of filters)
 
 const ramp = { data: Uint8Array.from({ length: 12 }, (_, i) => i + 1), width: 4, height: 3, colours: 1 }
 
-test('the middle of a picture is cut out, and what a picture lacks is black', () => {
+test('the middle of an image is cut out, and what an image lacks is black', () => {
   assert.deepEqual([...centreCrop(ramp, 2, 1, 'down').data], [6, 7])
   assert.deepEqual([...centreCrop(ramp, 6, 3, 'down').data], [0, 1, 2, 3, 4, 0, 0, 5, 6, 7, 8, 0, 0, 9, 10, 11, 12, 0])
   assert.deepEqual([...crop(ramp, 3, -1, 2, 2).data], [0, 0, 4, 0])

@@ -1,11 +1,11 @@
-import type { ChoiceOrder, ComparedChoices, PictureOutcome, Request } from '../../../../../electron/contract/index.ts'
+import type { AnswerOutcome, ChoiceOrder, ComparedChoices, Request } from '../../../../../electron/contract/index.ts'
 import { csvLine } from '../../../csv.ts'
-import { outcomesOf, type Source } from '../pictures/picture-choice.ts'
+import { outcomesOf, type Source } from '../images/outcome-choice.ts'
 
 /** Which rows of which task are looked at. */
 export interface RowChoice {
   readonly task: string
-  readonly outcome: PictureOutcome
+  readonly outcome: AnswerOutcome
   readonly metric: 'acc' | 'accNorm'
   readonly search: string
   /** Nats; null where margins do not matter. */

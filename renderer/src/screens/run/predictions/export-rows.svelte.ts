@@ -1,7 +1,7 @@
 import { call } from '../../../client/index.ts'
 import { download } from '../../../charts/download.ts'
 import { attempt } from '../../../state/attempt.ts'
-import type { Source } from '../pictures/picture-choice.ts'
+import type { Source } from '../images/outcome-choice.ts'
 import { askedRows, type Exported, exportedRows, exportHead, type RowChoice } from './choice-of-rows.ts'
 
 /** Rows that are asked for at once. */

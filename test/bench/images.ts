@@ -1,4 +1,4 @@
-// Whether training waits for pictures: how many a second are decoded and resized the first time, and which share of its time
+// Whether training waits for images: how many a second are decoded and resized the first time, and which share of its time
 // a training spends waiting for batches of them, with batches made ahead by a thread and without.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
@@ -13,7 +13,7 @@ import { Random } from '../../engine/shared/random.ts'
 
 const { values } = parseArgs({
   options: {
-    pictures: { type: 'string', default: '400' },
+    images: { type: 'string', default: '400' },
     rows: { type: 'string', default: '32' },
     batches: { type: 'string', default: '20' },
     /** Milliseconds of a step: about what a graphics card, and what a processor takes for a ViT-B/16. */
@@ -23,10 +23,10 @@ const { values } = parseArgs({
 const { signal } = new AbortController()
 const size = [224, 224] as const
 const grid = { imageSize: size, patchSize: [16, 16], colours: 3, patchValues: 768, length: 197 } as const
-const folder = mkdtempSync(join(tmpdir(), 'secateur-pictures-'))
+const folder = mkdtempSync(join(tmpdir(), 'secateur-images-'))
 try {
-  await makePictures(Number(values.pictures))
-  const set = await openImageSet(join(folder, 'pictures'), 'train', signal)
+  await makeImages(Number(values.images))
+  const set = await openImageSet(join(folder, 'images'), 'train', signal)
   const preprocessing = readPreprocessing('', { source: {}, imageSize: size, colours: 3 })
   const open = () =>
     openImageStore(set, preprocessing, size, { badRows: 'refuse', signal, folder: join(folder, 'cache') })
@@ -34,7 +34,7 @@ try {
   using store = await open()
   const rate = set.images.length / ((performance.now() - began) / 1000)
   console.log(
-    `decoded and resized: ${Math.round(rate)} pictures of 500 x 375 a second, ${availableParallelism()} cores\n`,
+    `decoded and resized: ${Math.round(rate)} images of 500 x 375 a second, ${availableParallelism()} cores\n`,
   )
   console.log('| a step takes | made ahead | made in the training itself |\n| --- | --- | --- |')
   for (const milliseconds of values.steps.split(',').map(Number)) {
@@ -71,14 +71,14 @@ function waitingShare(batches: ReturnType<typeof prefetchedBatches>, millisecond
   }
 }
 
-async function makePictures(count: number): Promise<void> {
-  mkdirSync(join(folder, 'pictures/one'), { recursive: true })
+async function makeImages(count: number): Promise<void> {
+  mkdirSync(join(folder, 'images/one'), { recursive: true })
   const random = new Random(0)
   for (let number = 0; number < count; number++) {
     const small = Uint8Array.from({ length: 25 * 19 * 3 }, () => random.integer(256))
     await sharp(small, { raw: { width: 25, height: 19, channels: 3 } })
       .resize(500, 375)
       .jpeg({ quality: 90 })
-      .toFile(join(folder, 'pictures/one', `${number}.jpg`))
+      .toFile(join(folder, 'images/one', `${number}.jpg`))
   }
 }

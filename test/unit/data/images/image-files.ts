@@ -6,15 +6,15 @@ import sharp from 'sharp'
 
 /** A folder that goes when the process of the tests ends: some tests go on with those of others. */
 export function scratch(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'pictures-'))
+  const folder = mkdtempSync(join(tmpdir(), 'images-'))
   if (folders.push(folder) === 1)
     process.once('exit', () => folders.forEach((path) => rmSync(path, { recursive: true, force: true })))
   return folder
 }
 const folders: string[] = []
 
-/** Writes a picture of one colour, or of the bytes that are given. */
-export async function picture(
+/** Writes an image of one colour, or of the bytes that are given. */
+export async function writeImage(
   file: string,
   { width = 20, height = 15, colour = [200, 100, 50] }: { width?: number; height?: number; colour?: number[] } = {},
 ): Promise<string> {

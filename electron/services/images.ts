@@ -11,19 +11,19 @@ export async function scoredIn(context: Context, { run, which }: ScoredByRun) {
   return { path: folder, which }
 }
 
-/** What runs said of pictures, and the pictures. */
-export function pictureHandlers(context: Context): Handlers<keyof Handlers & `pictures.${string}`> {
+/** What runs said of images, and the images. */
+export function imageHandlers(context: Context): Handlers<keyof Handlers & `images.${string}`> {
   const { engine } = context
   return {
-    'pictures.compare': async ({ before, after, ...filter }) =>
-      await engine.request('comparePictures', {
+    'images.compare': async ({ before, after, ...filter }) =>
+      await engine.request('compareImages', {
         ...filter,
         ...(before && { before: await scoredIn(context, before) }),
         after: await scoredIn(context, after),
       }),
-    'pictures.thumbnails': async ({ pictures }) => {
-      const named = pictures.map(({ file, row }) => ({ file, ...(row !== null && { row }) }))
-      const found = await engine.request('pictureThumbnails', { pictures: named })
+    'images.thumbnails': async ({ images }) => {
+      const named = images.map(({ file, row }) => ({ file, ...(row !== null && { row }) }))
+      const found = await engine.request('fileThumbnails', { images: named })
       return found.map((one) =>
         'error' in one ? { dataUrl: '', problem: one.error.message } : { dataUrl: one.dataUrl },
       )

@@ -1,9 +1,9 @@
-import type { engine, PictureOutcome, Request, ScoredByRun } from '../../../../../electron/contract/index.ts'
+import type { AnswerOutcome, engine, Request, ScoredByRun } from '../../../../../electron/contract/index.ts'
 import { count } from '../../../format.ts'
 
-/** Which pictures are looked at: names are those of classes. */
-export interface PictureChoice {
-  readonly outcome: PictureOutcome
+/** Which images are looked at: names are those of classes. */
+export interface OutcomeChoice {
+  readonly outcome: AnswerOutcome
   readonly label: string | null
   /** What the first checkpoint took them for, and the second. */
   readonly predictedBefore: string | null
@@ -17,13 +17,13 @@ export interface Source {
   readonly by: ScoredByRun
 }
 
-export const changedOnes: PictureChoice = { outcome: 'changed', label: null, predictedBefore: null, predicted: null }
+export const changedOnes: OutcomeChoice = { outcome: 'changed', label: null, predictedBefore: null, predicted: null }
 
 /** What two checkpoints can be asked for, or one alone. */
-export const outcomesOf = (isPair: boolean): readonly PictureOutcome[] =>
+export const outcomesOf = (isPair: boolean): readonly AnswerOutcome[] =>
   isPair ? ['changed', 'right-to-wrong', 'wrong-to-right', 'both-wrong', 'all'] : ['wrong', 'all']
 
-const outcomeName: Record<Exclude<PictureOutcome, 'all'>, string> = {
+const outcomeName: Record<Exclude<AnswerOutcome, 'all'>, string> = {
   changed: 'Changed',
   'right-to-wrong': 'Right to wrong',
   'wrong-to-right': 'Wrong to right',
@@ -34,9 +34,9 @@ const outcomeName: Record<Exclude<PictureOutcome, 'all'>, string> = {
 /** Outcomes to choose from, with the number of those that are known. */
 export function outcomeOptions(
   isPair: boolean,
-  what: 'pictures' | 'rows',
+  what: 'images' | 'rows',
   paired: Pick<engine.Paired, 'rightToWrong' | 'wrongToRight'> | null | undefined,
-): { value: PictureOutcome; label: string }[] {
+): { value: AnswerOutcome; label: string }[] {
   const known = { 'right-to-wrong': paired?.rightToWrong, 'wrong-to-right': paired?.wrongToRight } as const
   return outcomesOf(isPair).map((value) => {
     if (value === 'all') return { value, label: `All ${what}` }
@@ -46,18 +46,18 @@ export function outcomeOptions(
 }
 
 /** The choice with an outcome that there is. */
-export function fitting(choice: PictureChoice, isPair: boolean): PictureChoice {
+export function fitting(choice: OutcomeChoice, isPair: boolean): OutcomeChoice {
   const outcomes = outcomesOf(isPair)
   return outcomes.includes(choice.outcome) ? choice : { ...choice, outcome: outcomes[0]! }
 }
 
 /** What is asked of the main side. */
 export function asked(
-  { outcome, label, predictedBefore, predicted }: PictureChoice,
+  { outcome, label, predictedBefore, predicted }: OutcomeChoice,
   before: Source | null,
   after: Source,
   page: { offset: number; limit: number },
-): Request<'pictures.compare'> {
+): Request<'images.compare'> {
   return {
     ...(before && { before: before.by }),
     after: after.by,

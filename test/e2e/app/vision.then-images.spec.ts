@@ -9,14 +9,14 @@ import { importedRun } from './import-run.ts'
 import { pressOn } from './keyboard.ts'
 import { scratchFolder } from './scratch.ts'
 
-// A run on pictures from its classes to the pictures that changed, each test from where the last one ended. After
+// A run on images from its classes to the images that changed, each test from where the last one ended. After
 // vision.spec.ts, to whose library it would add cards.
 test.describe.configure({ mode: 'serial' })
 
-const scratch = scratchFolder('pictures')
+const scratch = scratchFolder('images')
 const sample = join(root, 'resources/sample-vit')
 const go = (page: Page, hash: string) => page.goto(new URL(hash, page.url()).href)
-const cards = (page: Page) => page.getByRole('list', { name: 'Pictures' }).getByRole('listitem')
+const cards = (page: Page) => page.getByRole('list', { name: 'Images' }).getByRole('listitem')
 const ids: number[] = []
 
 interface Said {
@@ -48,13 +48,13 @@ function counted() {
 test.beforeAll(async () => {
   test.setTimeout(120_000)
   for (const name of readdirSync(join(sample, 'test'))) {
-    mkdirSync(scratch('pictures', name), { recursive: true })
+    mkdirSync(scratch('images', name), { recursive: true })
     for (const file of readdirSync(join(sample, 'test', name)).slice(0, 8))
-      cpSync(join(sample, 'test', name, file), scratch('pictures', name, file))
+      cpSync(join(sample, 'test', name, file), scratch('images', name, file))
   }
-  const pictures = scratch('pictures')
+  const images = scratch('images')
   const flags = ['--ratio', '0.5', '--prune', 'channels', '--criterion', 'magnitude', '--steps', '1']
-  const data = ['--data', pictures, '--images', pictures, '--evaluate-dense']
+  const data = ['--data', images, '--images', images, '--evaluate-dense']
   const ran = await secateur(['prune', join(sample, 'model'), ...data, ...flags, '--out', scratch('half')])
   expect(ran.code, ran.stderr).toBe(0)
   cpSync(scratch('half'), scratch('again'), { recursive: true })
@@ -62,7 +62,7 @@ test.beforeAll(async () => {
   renameSync(scratch('again', 'predictions'), scratch('kept'))
 })
 
-test('the page of a run shows what was confused and the pictures that changed', async ({ app }) => {
+test('the page of a run shows what was confused and the images that changed', async ({ app }) => {
   const { page, shell } = app
   ids.push(await importedRun(app, scratch('half')))
   const { rightToWrong, wrongToRight } = counted()
@@ -75,24 +75,24 @@ test('the page of a run shows what was confused and the pictures that changed', 
     'Of dense',
   ])
   await expect(scores.getByRole('row', { name: /^Top-5 accuracy/ })).toContainText(/points.*%$/)
-  const changed = page.getByRole('region', { name: 'Pictures that changed' })
+  const changed = page.getByRole('region', { name: 'Images that changed' })
   await expect(changed.getByRole('status').first()).toContainText(
-    `Of 160 pictures, ${rightToWrong} went from right to wrong and ${wrongToRight} from wrong to right`,
+    `Of 160 images, ${rightToWrong} went from right to wrong and ${wrongToRight} from wrong to right`,
   )
   await expect(cards(page)).toHaveCount(Math.min(24, rightToWrong + wrongToRight))
   await expect(cards(page).first().getByRole('img').first()).toHaveAttribute('src', /^data:image\/webp/)
   expect(await faultsInBothThemes(page, shell)).toEqual([])
 })
 
-test('pictures are narrowed down by direction, by class and by a pair that was confused', async ({ app: { page } }) => {
+test('images are narrowed down by direction, by class and by a pair that was confused', async ({ app: { page } }) => {
   const { rightToWrong, label, predicted, pair } = counted()
-  const changed = page.getByRole('region', { name: 'Pictures that changed' })
+  const changed = page.getByRole('region', { name: 'Images that changed' })
   await changed.getByRole('radio', { name: /^Right to wrong/ }).check()
   await expect(cards(page)).toHaveCount(rightToWrong)
-  await changed.getByRole('radio', { name: 'All pictures' }).check()
-  await expect(changed.getByRole('group', { name: 'Page of pictures' })).toContainText('1 to 24 of 160')
-  await changed.getByRole('button', { name: 'Next pictures' }).click()
-  await expect(changed.getByRole('group', { name: 'Page of pictures' })).toContainText('25 to 48 of 160')
+  await changed.getByRole('radio', { name: 'All images' }).check()
+  await expect(changed.getByRole('group', { name: 'Page of images' })).toContainText('1 to 24 of 160')
+  await changed.getByRole('button', { name: 'Next images' }).click()
+  await expect(changed.getByRole('group', { name: 'Page of images' })).toContainText('25 to 48 of 160')
   await changed.getByRole('combobox', { name: 'Class' }).fill(label)
   await page
     .getByRole('option', { name: new RegExp(`^${label}`) })
@@ -105,7 +105,7 @@ test('pictures are narrowed down by direction, by class and by a pair that was c
   await classes.getByRole('button', { name: `Show ${label} taken for ${predicted}`, exact: true }).click()
   await expect(cards(page)).toHaveCount(pair)
   await changed.getByRole('button', { name: `Taken for ${predicted}: show all` }).click()
-  await expect(changed.getByRole('group', { name: 'Page of pictures' })).toContainText('of 160')
+  await expect(changed.getByRole('group', { name: 'Page of images' })).toContainText('of 160')
 })
 
 test('the matrix is walked through and the classes are sorted with the keyboard alone', async ({ app: { page } }) => {
@@ -137,11 +137,11 @@ test('the matrix is walked through and the classes are sorted with the keyboard 
   ).toContainText(`${predicted} ${pair}`)
 })
 
-test('runs are compared picture by picture, and one that kept no predictions says so', async ({ app }) => {
+test('runs are compared image by image, and one that kept no predictions says so', async ({ app }) => {
   const { page, shell } = app
   const { rightToWrong } = counted()
   ids.push(await importedRun(app, scratch('again')))
-  await expect(page.getByText(/^No predictions of single pictures were kept/)).toBeVisible()
+  await expect(page.getByText(/^No predictions of single images were kept/)).toBeVisible()
   await expect(page.getByRole('link', { name: 'Evaluate again' })).toBeVisible()
   rmSync(scratch('again', 'predictions'), { recursive: true, force: true })
   cpSync(scratch('kept'), scratch('again', 'predictions'), { recursive: true })
@@ -157,7 +157,7 @@ test('runs are compared picture by picture, and one that kept no predictions say
   ).toContainText(/points \(\d+\.\d%\)/)
   await page.getByRole('button', { name: 'Leave it out' }).click()
   await expect(page.getByText(/is no longer in the history/)).toHaveCount(0)
-  const differ = page.getByRole('region', { name: 'Pictures that differ' })
+  const differ = page.getByRole('region', { name: 'Images that differ' })
   await expect(differ).toContainText('0 went from right to wrong')
   await differ
     .getByRole('button', { name: /^From/ })

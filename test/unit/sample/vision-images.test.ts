@@ -6,7 +6,7 @@ import { decodeImage } from '../../../engine/data/images/decode.ts'
 import { openImageSet } from '../../../engine/data/images/image-set.ts'
 import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import type { EncoderConfig } from '../../../engine/models/encoder-config.ts'
-import { drawn } from '../../../scripts/make-vision-sample/pictures.ts'
+import { drawn } from '../../../scripts/make-vision-sample/images.ts'
 import { readme } from '../../../scripts/make-vision-sample/readme.ts'
 import { files, visionSeed } from '../../../scripts/make-vision-sample/recipe.ts'
 import { shapes } from '../../../scripts/make-vision-sample/shapes.ts'
@@ -14,7 +14,7 @@ import { shapes } from '../../../scripts/make-vision-sample/shapes.ts'
 const sample = join(import.meta.dirname, '../../../resources/sample-vit')
 const { signal } = new AbortController()
 
-test('the pictures in resources are those that the script draws', async () => {
+test('the images in resources are those that the script draws', async () => {
   for (const part of ['train', 'test'] as const) {
     const { classes, images } = await openImageSet(sample, part, signal)
     assert.deepEqual(classes, shapes.map(({ name }) => name).toSorted())
@@ -31,15 +31,15 @@ test('the pictures in resources are those that the script draws', async () => {
   assert.equal(readFileSync(join(sample, 'README.md'), 'utf8'), readme(visionSeed))
 })
 
-test('no two pictures are alike, and all of them with the model take less than 4 MB', async () => {
+test('no two images are alike, and all of them with the model take less than 4 MB', async () => {
   const names = readdirSync(sample, { recursive: true, encoding: 'utf8' }).map((name) => join(sample, name))
   const bytes = names.filter((name) => statSync(name).isFile()).reduce((sum, name) => sum + statSync(name).size, 0)
   assert.ok(bytes < 4e6, `${bytes} bytes`)
-  const pictures = names.filter((name) => name.endsWith('.png'))
-  assert.equal(new Set(pictures.map((name) => readFileSync(name, 'base64'))).size, pictures.length)
+  const images = names.filter((name) => name.endsWith('.png'))
+  assert.equal(new Set(images.map((name) => readFileSync(name, 'base64'))).size, images.length)
 })
 
-test('the model tells the classes of the pictures apart', () => {
+test('the model tells the classes of the images apart', () => {
   using checkpoint = openCheckpoint(join(sample, 'model'))
   const { labels } = checkpoint.config as EncoderConfig
   assert.deepEqual(

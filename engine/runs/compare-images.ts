@@ -1,30 +1,30 @@
 import { join } from 'node:path'
 import {
+  type AnswerOutcome,
   compareAnswers,
-  type ComparedPictures,
+  type ComparedImages,
   type ImagePredictions,
   type ParsedServiceParams,
-  type PictureOutcome,
 } from '../contract/index.ts'
 import { badSetting } from '../shared/errors.ts'
 import { readImagePredictions } from './predictions.ts'
 
-type Asked = ParsedServiceParams<'comparePictures'>
-type Answer = ComparedPictures['pictures'][number]['after']
+type Asked = ParsedServiceParams<'compareImages'>
+type Answer = ComparedImages['images'][number]['after']
 
-/** A picture that both checkpoints answered: its places in their predictions; the first is null where there is one alone. */
+/** An image that both checkpoints answered: its places in their predictions; the first is null where there is one alone. */
 interface Both {
   before: number | null
   after: number
 }
 
 /**
- * What two checkpoints said of the same pictures: those that lie in the same place. Null where a run kept no predictions of
- * pictures, as those of earlier versions did not.
+ * What two checkpoints said of the same images: those that lie in the same place. Null where a run kept no predictions of
+ * images, as those of earlier versions did not.
  *
  * @throws SecateurError where a file of predictions is damaged
  */
-export function comparePictures(asked: Asked): ComparedPictures | null {
+export function compareImages(asked: Asked): ComparedImages | null {
   const after = readImagePredictions(asked.after.path, asked.after.which)
   const before = asked.before ? readImagePredictions(asked.before.path, asked.before.which) : null
   if (!after || (asked.before && !before)) return null
@@ -41,7 +41,7 @@ export function comparePictures(asked: Asked): ComparedPictures | null {
     paired: before && pairs.length > 0 ? pairedOf(pairs, before, after) : null,
     classes: classesOf(pairs, before, after),
     total: wanted.length,
-    pictures: wanted.slice(asked.offset, asked.offset + asked.limit).map((both) => ({
+    images: wanted.slice(asked.offset, asked.offset + asked.limit).map((both) => ({
       ...placeOf(after, both.after),
       label: after.classes[after.labels[both.after]!]!,
       before: before && answerOf(before, both.before!),
@@ -58,13 +58,13 @@ const placeOf = ({ folder, files, packed }: ImagePredictions, at: number) => {
   return { file: join(folder, name), row, name: row === null ? name : `${name}: row ${row}` }
 }
 
-/** What tells a picture from all others. */
+/** What tells an image from all others. */
 const keyOf = (predictions: ImagePredictions, at: number) => {
   const { file, row } = placeOf(predictions, at)
   return row === null ? file : `${file}\0${row}`
 }
 
-/** Pictures of both, by where they lie. */
+/** Images of both, by where they lie. */
 function matched(before: ImagePredictions, after: ImagePredictions): Both[] {
   const places = new Map([...before.labels.keys()].map((at) => [keyOf(before, at), at]))
   return [...after.labels.keys()].flatMap((at) => {
@@ -73,8 +73,8 @@ function matched(before: ImagePredictions, after: ImagePredictions): Both[] {
   })
 }
 
-/** Whether a picture, or a row, is meant, by whether it was right and is right. */
-export const outcomes: Record<PictureOutcome, (was: boolean, is: boolean) => boolean> = {
+/** Whether an image, or a row, is meant, by whether it was right and is right. */
+export const outcomes: Record<AnswerOutcome, (was: boolean, is: boolean) => boolean> = {
   all: () => true,
   wrong: (_, is) => !is,
   changed: (was, is) => was !== is,
@@ -105,7 +105,7 @@ function pairedOf(pairs: readonly Both[], before: ImagePredictions, after: Image
   )
 }
 
-/** How many pictures of each class changed, in the order of the classes. */
+/** How many images of each class changed, in the order of the classes. */
 function classesOf(pairs: readonly Both[], before: ImagePredictions | null, after: ImagePredictions) {
   const counts = after.classes.map((name) => ({ name, n: 0, rightToWrong: 0, wrongToRight: 0 }))
   for (const both of pairs) {

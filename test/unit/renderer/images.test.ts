@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { confusedPairs, ordered, seenClasses, shade } from '../../../renderer/src/charts/confusion.ts'
 import { fittingCell, gutters, inView, scrolledTo, zooms } from '../../../renderer/src/charts/matrix-view.ts'
-import { pairOf } from '../../../renderer/src/screens/compare/compared-pictures.ts'
+import { pairOf } from '../../../renderer/src/screens/compare/compared-images.ts'
 import { errorOfShare } from '../../../renderer/src/screens/compare/metrics.ts'
-import { classRows, sortedRows } from '../../../renderer/src/screens/run/pictures/class-rows.ts'
-import { asked, changedOnes, fitting } from '../../../renderer/src/screens/run/pictures/picture-choice.ts'
+import { classRows, sortedRows } from '../../../renderer/src/screens/run/images/class-rows.ts'
+import { asked, changedOnes, fitting } from '../../../renderer/src/screens/run/images/outcome-choice.ts'
 
 interface Scored {
   confusion: number[][]

@@ -1,17 +1,17 @@
 import type { Comparison } from '../../../../electron/contract/index.ts'
-import type { ScoredColumn } from '../run/pictures/class-rows.ts'
-import type { Source } from '../run/pictures/picture-choice.ts'
+import type { ScoredColumn } from '../run/images/class-rows.ts'
+import type { Source } from '../run/images/outcome-choice.ts'
 import type { ComparedRun } from './compared-runs.ts'
 
-/** Checkpoints that runs have scored on pictures, and their scores of each class. */
-export interface ScoredOnPictures {
+/** Checkpoints that runs have scored on images, and their scores of each class. */
+export interface ScoredOnImages {
   /** What the runs came to. */
   readonly columns: readonly ScoredColumn[]
   /** The same, and the dense checkpoints that the runs scored. */
   readonly sources: readonly Source[]
 }
 
-export function scoredOnPictures(results: Comparison['runs'], runs: readonly ComparedRun[]): ScoredOnPictures {
+export function scoredOnImages(results: Comparison['runs'], runs: readonly ComparedRun[]): ScoredOnImages {
   const columns: ScoredColumn[] = []
   const sources: Source[] = []
   for (const { id, label, style } of runs) {

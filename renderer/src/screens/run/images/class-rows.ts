@@ -13,13 +13,13 @@ export interface ScoredColumn {
 export interface ClassRow {
   readonly name: string
   readonly n: number
-  /** Fraction that is right, in the order of the columns; null where a column has no pictures of the class. */
+  /** Fraction that is right, in the order of the columns; null where a column has no images of the class. */
   readonly accuracies: readonly (number | null)[]
   /** From the first column to the last; null where one of the two is missing, or there is one alone. */
   readonly change: number | null
 }
 
-/** Classes that any of the columns has pictures of, by name, in the order of their first mention. */
+/** Classes that any of the columns has images of, by name, in the order of their first mention. */
 export function classRows(columns: readonly ScoredColumn[]): ClassRow[] {
   const found = columns.map(({ score }) => new Map(score.perClass.map((each) => [each.name, each])))
   const names = new Set(columns.flatMap(({ score }) => score.perClass.flatMap(({ name, n }) => (n > 0 ? [name] : []))))
