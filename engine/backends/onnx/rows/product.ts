@@ -5,6 +5,8 @@ import { blockSize, numberBytes } from './kernels.ts'
 
 /** Rows that are multiplied at once at most: with more, what matrices are multiplied with elsewhere is faster. */
 export const mostRows = 16
+/** The same where nothing has to widen the weight first. */
+const mostFloatRows = 8
 
 /** Whole blocks that hold so many numbers. */
 export const inBlocks = (size: number): number => Math.ceil(size / blockSize) * blockSize
@@ -15,7 +17,7 @@ export const inBlocks = (size: number): number => Math.ceil(size / blockSize) * 
  * @param x [rows, inputs]
  */
 export function fewRowsProduct(x: Float32Array, rows: number, weight: FrozenWeight, crew: Crew): Float32Array | null {
-  if (rows > mostRows || 'read' in weight) return null
+  if (rows > (weight.form === 'float32' ? mostFloatRows : mostRows) || 'read' in weight) return null
   const bank = bankOf(weight.data)
   const { rows: outputs, columns, form } = weight
   const width = inBlocks(columns)
