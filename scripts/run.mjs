@@ -21,7 +21,7 @@ const checks = [
 const cores = Math.max(2, availableParallelism())
 const results = mkdtempSync(join(tmpdir(), 'secateur-results-'))
 const resultsOf = (name) => join(results, `${name}.json`)
-const isTest = /^test(:unit)?$/.test(command)
+const isTest = /^test(:unit|:long)?$/.test(command)
 /** Processes of tests keep what they compile: the next ones start in half the time. */
 const testEnvironment = { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/compiled') }
 
@@ -107,6 +107,7 @@ const commands = {
   screenshots: () => [['screenshots', script('scripts/screenshots.ts')]],
   check: () => [checks],
   test: () => testSteps(chooseTests(rest), rest.length ? [] : checks),
+  'test:long': () => testSteps(chooseTests(rest, { long: true })),
   'test:unit': () => testSteps(chooseTests(rest, { unit: true })),
   'test:watch': () => watchSteps(chooseTests(rest, { unit: true })),
   format: () => [['format', [...oxfmt, '.']]],

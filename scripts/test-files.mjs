@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
 import { globSync } from './glob.mjs'
+import { longTests } from './long-tests.mjs'
 import { root } from './setup.mjs'
 
 const unitFolders = ['test/unit/', 'test/conformance/']
@@ -10,18 +11,21 @@ const all = (pattern) => globSync(join(root, 'test'), pattern).map((file) => rel
 
 /**
  * The files of tests that a command's words mean, as paths from the repository's root: `tests` for node:test and `specs` for
- * Playwright. A word is a file's path or a part of it; no words mean every file. Words that begin with a dash are `flags` of
- * node:test, and leave out the specs.
+ * Playwright. A word is a file's path or a part of it; no words mean every file that is not long, or with `long` every one
+ * that is. Words that begin with a dash are `flags` of node:test, and leave out the specs.
  *
  * @throws Error where a word means no file
  */
-export function chooseTests(words, { unit = false } = {}) {
+export function chooseTests(words, { unit = false, long = false } = {}) {
   const flags = words.filter((word) => word.startsWith('-'))
   const known = all(unit ? /\.test\.ts$/ : /\.(test|spec)\.ts$/).filter(
     (file) => !unit || unitFolders.some((folder) => file.startsWith(folder)),
   )
   const parts = words.filter((word) => !word.startsWith('-'))
-  const files = parts.length === 0 ? known : [...new Set(parts.flatMap((part) => filesNamed(part, known)))]
+  const files =
+    parts.length === 0
+      ? known.filter((file) => longTests.includes(file) === long)
+      : [...new Set(parts.flatMap((part) => filesNamed(part, known)))]
   return { flags, tests: files.filter((file) => !isSpec(file)), specs: flags.length > 0 ? [] : files.filter(isSpec) }
 }
 

@@ -98,7 +98,7 @@ export const foundFolder = join(import.meta.dirname, 'found')
 /** Larger inputs are not kept: their seed and number make them again. */
 const largestKept = 64 * 1024
 
-/** Keeps an input that went wrong, to be read by every `npm test` from now on. Returns its folder; null where it is too large. */
+/** Keeps an input that went wrong, to be read by every `npm run test:long` from now on. Returns its folder; null where it is too large. */
 export function keep({ target, at, input }: Finding, seed: number): string | null {
   const size = Object.values(input).reduce((sum, bytes) => sum + bytes.length, 0)
   if (size > largestKept) return null

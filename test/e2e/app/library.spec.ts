@@ -126,7 +126,9 @@ test('models in a watched folder are offered, by keyboard; one is added, misses 
   // Other cards name it too, where their files are the same.
   const oak = page.getByRole('article').filter({ has: page.getByRole('heading', { name: 'Oak' }) })
   await expect(oak).toContainText('left in org')
-  await expect(oak.getByRole('list', { name: 'Fits this computer' })).toContainText('Train bfloat16', { timeout: 20_000 })
+  await expect(oak.getByRole('list', { name: 'Fits this computer' })).toContainText('Train bfloat16', {
+    timeout: 20_000,
+  })
 
   renameSync(scratch('drive'), scratch('unplugged'))
   await page.reload()

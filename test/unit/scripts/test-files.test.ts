@@ -1,15 +1,30 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join, resolve, sep } from 'node:path'
 import { test } from 'node:test'
+import { longTests } from '../../../scripts/long-tests.mjs'
 import { chooseTests, describeResults, longestFirst } from '../../../scripts/test-files.mjs'
 
-test('no words mean every file; of units alone, none that starts processes of the app', () => {
-  const { flags, tests, specs } = chooseTests([])
-  assert.deepEqual(flags, [])
-  assert.ok(tests.includes('test/unit/pruning/masks.test.ts') && tests.includes('test/e2e/sweep.test.ts'))
-  assert.ok(specs.includes('test/e2e/app/shell.spec.ts'))
+const root = resolve(import.meta.dirname, '../../..')
+
+const filesIn = (folder: string, pattern: RegExp) =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .map((file) => `${folder}/${file.split(sep).join('/')}`)
+    .filter((file) => pattern.test(file))
+    .toSorted()
+
+test('no words mean every file that is not long, and the long ones are all that are left', () => {
+  const [quick, long] = [chooseTests([]), chooseTests([], { long: true })]
+  assert.deepEqual(quick.flags, [])
+  assert.ok(quick.tests.includes('test/unit/pruning/masks.test.ts') && long.tests.includes('test/e2e/sweep.test.ts'))
+  assert.ok(quick.specs.includes('test/e2e/app/shell.spec.ts') && long.specs.includes('test/e2e/app/sweep.spec.ts'))
+  assert.deepEqual([...quick.tests, ...long.tests].toSorted(), filesIn('test', /\.test\.ts$/))
+  assert.deepEqual([...quick.specs, ...long.specs].toSorted(), filesIn('test', /\.spec\.ts$/))
+  assert.deepEqual([...long.tests, ...long.specs].toSorted(), longTests.toSorted(), 'each of the list is a file')
+})
+
+test('of units alone, none that starts processes of the app', () => {
   const units = chooseTests([], { unit: true })
   assert.ok(units.tests.every((file) => /^test\/(unit|conformance)\//.test(file)))
   assert.ok(units.tests.length > 60)
@@ -29,7 +44,7 @@ test('a word is a path or a part of one, and must mean a file', () => {
 })
 
 test('files that take long are started first, others in their order', () => {
-  const ordered = longestFirst(chooseTests([]).tests)
+  const ordered = longestFirst([...chooseTests([]).tests, ...chooseTests([], { long: true }).tests])
   const onCards = ordered.filter((file) => file.startsWith('test/gpu/'))
   assert.ok(onCards.includes('test/gpu/swiftshader.test.ts'))
   assert.deepEqual(ordered.slice(0, onCards.length), onCards)
