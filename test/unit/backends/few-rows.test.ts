@@ -68,6 +68,22 @@ for (const [outputs, inputs] of [
     }
   })
 
+// Of weights with hardly a subnormal number another kernel takes care than of those with many.
+for (const columns of [1, 40])
+  test(`every number of 16 bits is multiplied as what it is, one of ${columns} in a row`, () => {
+    const finite = Uint16Array.from({ length: 2 ** 16 }, (_, bits) => bits).filter((bits) => (bits & 0x7c00) !== 0x7c00)
+    const one = 0x3c00
+    const bits = Uint16Array.from({ length: finite.length * columns }, (_, i) =>
+      i % columns === 0 ? finite[i / columns]! : one,
+    )
+    const shape = [finite.length, columns]
+    const weight = frozenWeight({ name: 'w', dtype: 'float16', shape, bytes: new Uint8Array(bits.buffer) })
+    const x = Float32Array.from({ length: columns }, (_, i) => (i === 0 ? -1 : 0))
+    const product = fewRowsProduct(x, 1, movedTo(new WeightRoom(), weight), crews[0]!)!
+    const wrong = [...new Float16Array(finite.buffer)].filter((value, row) => product[row] !== -value)
+    assert.deepEqual(wrong, [])
+  })
+
 test('many rows, and weights that lie elsewhere, are left to graphs', () => {
   const room = new WeightRoom()
   const [floats, halves] = weights(4, 4)

@@ -1,4 +1,4 @@
-import { forms, type Kernels } from './kernels.ts'
+import { type Kernels, productNames } from './kernels.ts'
 
 /** Where the threads of a crew find what there is to do: places in the integers that they share. */
 export const place = {
@@ -15,7 +15,7 @@ export const place = {
   partSize: 5,
   size: 6,
   bank: 7,
-  form: 8,
+  kernel: 8,
   given: 9,
 } as const
 export const controlSize = 32
@@ -36,7 +36,7 @@ export function workOnParts(control: Int32Array, kernelsOf: (bank: number) => Ke
     const to = Math.min(control[place.size]!, from + control[place.partSize]!)
     // The weight's first row is that of the part.
     const w = given[3]! + (from / 4) * given[4]!
-    kernelsOf(control[place.bank]!)[forms[control[place.form]!]!](
+    kernelsOf(control[place.bank]!)[productNames[control[place.kernel]!]!](
       ...given.with(3, w).with(fromPlace, from).with(toPlace, to),
     )
   }

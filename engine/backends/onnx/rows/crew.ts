@@ -1,8 +1,7 @@
 import { Worker } from 'node:worker_threads'
-import type { FrozenForm } from '../../../tensor/frozen-weight.ts'
 import type { Bank } from './bank.ts'
 import { controlSize, exhausted, place, workOnParts } from './crew-job.ts'
-import { forms, kernelModule, type ProductArguments, productArguments } from './kernels.ts'
+import { kernelModule, type ProductArguments, productArguments, type ProductName, productNames } from './kernels.ts'
 
 /** Weights of a part: some 20 microseconds of work. */
 const partWeights = 2 ** 16
@@ -39,16 +38,16 @@ export class Crew {
    *
    * @param outputs rows of the weight, all of which are multiplied
    */
-  product(bank: Bank, form: FrozenForm, given: Omit<ProductArguments, 'from' | 'to'>, outputs: number): void {
+  product(bank: Bank, name: ProductName, given: Omit<ProductArguments, 'from' | 'to'>, outputs: number): void {
     const all = productArguments({ ...given, from: 0, to: 4 * outputs })
     const weights = (outputs * given.xStride) / 4
-    if (this.#threads === 1 || weights < fewestWeights) return bank.kernels[form](...all)
+    if (this.#threads === 1 || weights < fewestWeights) return bank.kernels[name](...all)
     this.#tell(bank)
     const control = this.#control
     const rows = Math.max(1, Math.round(partWeights / (given.xStride / 4)))
     control.set(all, place.given)
     control[place.bank] = bank.id
-    control[place.form] = forms.indexOf(form)
+    control[place.kernel] = productNames.indexOf(name)
     control[place.size] = 4 * outputs
     control[place.partSize] = 4 * rows
     Atomics.store(control, place.parts, Math.ceil(outputs / rows))

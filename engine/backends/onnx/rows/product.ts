@@ -1,7 +1,7 @@
-import { type FrozenWeight } from '../../../tensor/frozen-weight.ts'
+import type { FrozenWeight, HeldWeight } from '../../../tensor/frozen-weight.ts'
 import { bankOf, scratch } from './bank.ts'
 import type { Crew } from './crew.ts'
-import { blockSize, numberBytes } from './kernels.ts'
+import { blockSize, numberBytes, type ProductName } from './kernels.ts'
 
 /** Rows that are multiplied at once at most: with more, what matrices are multiplied with elsewhere is faster. */
 export const mostRows = 16
@@ -25,11 +25,34 @@ export function fewRowsProduct(x: Float32Array, rows: number, weight: FrozenWeig
   const scales = form === 'int8' ? weight.scales : null
   if (scales && bankOf(scales) !== bank) return null
   spread(x, rows, columns, bank.floats)
-  const bytes = numberBytes[form]
+  const name = productOf(weight)
+  const bytes = numberBytes[name]
   const strides = { xStride: 4 * width, wStride: bytes * columns, wBytes: bytes * width, yStride: 4 * outputs }
   const places = { x: scratch.x, w: weight.data.byteOffset, scales: scales?.byteOffset ?? 0, y: scratch.y }
-  crew.product(bank, form, { ...places, ...strides, rows }, outputs)
+  crew.product(bank, name, { ...places, ...strides, rows }, outputs)
   return bank.floats.subarray(scratch.y / 4, scratch.y / 4 + rows * outputs)
+}
+
+/** Of how many numbers one is subnormal, from which on the kernel for them is the faster one. */
+const subnormalShare = 1 / 700
+const samples = 4096
+const known = new WeakMap<Uint16Array, ProductName>()
+
+/** The kernel that multiplies a weight; of 16 bits the faster one of two that give the same. */
+function productOf({ form, data }: HeldWeight): ProductName {
+  if (form !== 'float16') return form
+  const name = known.get(data) ?? (subnormalsIn(data) > subnormalShare ? 'subnormal16' : 'float16')
+  known.set(data, name)
+  return name
+}
+
+/** The share of subnormal numbers among some of the weights. */
+function subnormalsIn(data: Uint16Array): number {
+  // An odd step does not stay in a few columns.
+  const step = Math.ceil(data.length / samples) | 1
+  let count = 0
+  for (let at = 0; at < data.length; at += step) if ((data[at]! & 0x7c00) === 0 && (data[at]! & 0x3ff) !== 0) count++
+  return (count * step) / data.length
 }
 
 /** Puts rows where kernels read them, each with zeros after it up to whole blocks. */

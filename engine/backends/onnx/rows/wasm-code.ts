@@ -60,11 +60,17 @@ export const zeros: Code = [0xfd, ...unsigned(0x0c), ...Array<number>(16).fill(0
 export const splat = (bits: number): Code => vector(0x11)(integer(bits))
 export const lane = (index: number) => vector(0x1f, index)
 export const and = vector(0x4e)
+export const or = vector(0x50)
 export const extendLow = vector(0xa7)
 export const extendHigh = vector(0xa8)
 export const shiftLeft = vector(0xab)
+/** Without signs. */
+export const shiftRight = vector(0xad)
+export const addEach = vector(0xae)
 export const add = vector(0xe4)
 export const multiply = vector(0xe6)
+/** Of floats. */
+export const smaller = vector(0xea)
 export const toFloats = vector(0xfa)
 /** a b + c, rounded once or twice: as the processor is faster. */
 export const multiplyAdd = vector(0x105)
