@@ -1,6 +1,6 @@
 import type { AttentionShape } from '../../fused-kernels.ts'
 import { bankOf, scratch } from './bank.ts'
-import { productArguments } from './kernels.ts'
+import { productArguments } from './product-kernel.ts'
 import { inBlocks, mostRows, spread } from './product.ts'
 
 interface Operands {

@@ -1,4 +1,5 @@
-import { type Kernels, productNames } from './kernels.ts'
+import { productNames } from './decode.ts'
+import type { Kernels } from './kernels.ts'
 
 /** Where the threads of a crew find what there is to do: places in the integers that they share. */
 export const place = {

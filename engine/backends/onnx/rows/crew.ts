@@ -1,7 +1,9 @@
 import { Worker } from 'node:worker_threads'
 import type { Bank } from './bank.ts'
 import { controlSize, exhausted, place, workOnParts } from './crew-job.ts'
-import { kernelModule, type ProductArguments, productArguments, type ProductName, productNames } from './kernels.ts'
+import { type ProductName, productNames } from './decode.ts'
+import { kernelModule } from './kernels.ts'
+import { type ProductArguments, productArguments } from './product-kernel.ts'
 
 /** Weights of a part: some 20 microseconds of work. */
 const partWeights = 2 ** 16

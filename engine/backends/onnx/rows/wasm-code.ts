@@ -38,9 +38,13 @@ const access = (opcode: number) => (offset: number) => vector(opcode, 0, ...unsi
 /** A constant of 32 bits. */
 export const integer = (value: number): Code => [0x41, ...signed(value)]
 
+export const equalIntegers = operation(0x46)
 export const addIntegers = operation(0x6a)
+export const subtractIntegers = operation(0x6b)
 export const multiplyIntegers = operation(0x6c)
 export const andIntegers = operation(0x71)
+/** Without signs. */
+export const shiftRightInteger = operation(0x76)
 export const loadFloat = operation(0x2a, 2, 0)
 export const storeFloat = operation(0x38, 2, 0)
 export const addFloats = operation(0x92)
@@ -90,9 +94,9 @@ const again: Code = [0x0c, 0, 0x0b, 0x0b]
 const notLess = operation(0x4f)
 
 /** Repeats the body as long as the local is less than the end, without signs: perhaps never. */
-export const whileLess = (local: Local, end: Local, body: Code): Code => [
+export const whileLess = (local: Local, end: Code, body: Code): Code => [
   ...leading,
-  ...notLess(local.get, end.get),
+  ...notLess(local.get, end),
   ...leaving,
   ...body,
   ...again,
