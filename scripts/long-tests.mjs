@@ -3,7 +3,6 @@
 
 /** Paths from the repository's root. */
 export const longTests = [
-  'test/e2e/app/flow.then-screens.spec.ts',
   'test/e2e/app/playground.spec.ts',
   'test/e2e/app/speed.spec.ts',
   'test/e2e/app/sweep.spec.ts',

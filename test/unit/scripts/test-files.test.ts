@@ -24,6 +24,15 @@ test('no words mean every file that is not long, and the long ones are all that 
   assert.deepEqual([...long.tests, ...long.specs].toSorted(), longTests.toSorted(), 'each of the list is a file')
 })
 
+test('a spec that goes on where another one ended is long as that one is', () => {
+  const specs = filesIn('test', /\.then-.*\.spec\.ts$/)
+  assert.ok(specs.length > 0)
+  for (const spec of specs) {
+    const first = spec.replace(/\.then-.*/, '.spec.ts')
+    assert.equal(longTests.includes(spec), longTests.includes(first), spec)
+  }
+})
+
 test('of units alone, none that starts processes of the app', () => {
   const units = chooseTests([], { unit: true })
   assert.ok(units.tests.every((file) => /^test\/(unit|conformance)\//.test(file)))
