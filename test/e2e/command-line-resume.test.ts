@@ -123,7 +123,7 @@ describe('a run that is stopped', () => {
     assert.equal(ran.code, 2)
     const { kind, field, message } = lastError(ran)
     assert.equal(kind, 'bad-setting')
-    assert.equal(field, 'lambda')
+    assert.equal(field, '--lambda')
     assert.match(message, /0\.9.*0\.5/)
     assert.equal(metrics('whole'), earlier)
   })
