@@ -2,7 +2,6 @@ import { setImmediate } from 'node:timers/promises'
 import type { RowCounts } from '../contract/index.ts'
 import { SecateurError, badFile, badSetting } from '../shared/errors.ts'
 import { longText } from '../shared/interruptible.ts'
-import { sum } from '../shared/sum.ts'
 import { addRow } from './load-row.ts'
 import { type DataKind, type Loading, type LoadOptions, mostBadRows, type TrainingData } from './load-types.ts'
 import { describeLoss, lostShare, noRows } from './lost-rows.ts'
@@ -39,7 +38,7 @@ export async function loadTrainingData(files: readonly string[], options: LoadOp
     for await (const placed of readPlacedRows(file, { ...rowOptions(options, data), onRead })) {
       if (data.documents >= limit) break
       // A stop is heard before a long row is encoded: that takes minutes, and begins by taking the handlers of Ctrl-C away.
-      if (performance.now() >= sliceEnd || charactersIn(placed.row) >= longText) {
+      if (performance.now() >= sliceEnd || isLong(placed.row)) {
         tell()
         await setImmediate()
         signal?.throwIfAborted()
@@ -60,11 +59,17 @@ export async function loadTrainingData(files: readonly string[], options: LoadOp
   return { ...data, loss, kind: kinds.size > 1 ? 'mixed' : (kinds.values().next().value ?? 'text') }
 }
 
-/** Characters of all texts in a value of a row. */
-function charactersIn(value: unknown): number {
-  if (typeof value === 'string') return value.length
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return 0
-  return sum(Object.values(value).map(charactersIn))
+/** Whether the texts of a row, however deep they lie, take long to encode. */
+function isLong(row: object): boolean {
+  const left: unknown[] = [row]
+  let characters = 0
+  while (left.length > 0 && characters < longText) {
+    const value = left.pop()
+    if (typeof value === 'string') characters += value.length
+    else if (typeof value === 'object' && value !== null && !ArrayBuffer.isView(value))
+      for (const inner of Object.values(value)) left.push(inner)
+  }
+  return characters >= longText
 }
 
 /** @throws SecateurError where more of the rows would be lost than may be */

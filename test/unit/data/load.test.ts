@@ -227,6 +227,13 @@ test(
   },
 )
 
+test('reads a row with what lies deep beside its text', async () => {
+  const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`
+  const file = folder.write('deep.jsonl', `{"text":"ab","deep":${deep}}`)
+  const { texts } = await textsOf([file])
+  assert.deepEqual(texts, ['<s>ab</s>'])
+})
+
 describe('real data', { skip: existsSync(sharedData) ? false : 'no ../shared/data' }, () => {
   test('Alpaca by the tokenizer of stories260K: the prompt read, the answer learnt, row by row', async () => {
     const real = await loadTokenizer(join(sharedData, 'stories260K'))
