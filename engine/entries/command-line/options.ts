@@ -24,7 +24,7 @@ import {
   collectPaths,
   collectTexts,
 } from './flag-values.ts'
-import { flagsOfLists } from './said-as-flag.ts'
+import { flagOf, flagsOfLists } from './said-as-flag.ts'
 
 /** A schema without its default and optional wrappers. */
 function inner(schema: z.ZodType): z.ZodType {
@@ -95,8 +95,7 @@ const isPaths = ({ element }: z.ZodArray) => (element as z.ZodType).meta()?.['pa
 const control = new Set(['json', 'job', 'resume', 'estimate'])
 
 const refuseProblem: OnProblem = (path, message) => {
-  const setting = path.at(-1)!
-  throw badSetting(`--${flagName(flagsOfLists.get(setting) ?? setting)}`, message)
+  throw badSetting(flagOf(path.at(-1)!), message)
 }
 
 /**

@@ -8,6 +8,9 @@ export const flagsOfLists: ReadonlyMap<string, string> = new Map([
   ['budgets', 'budget'],
 ])
 
+/** The flag that gives a setting. */
+export const flagOf = (setting: string): string => `--${flagName(flagsOfLists.get(setting) ?? setting)}`
+
 /**
  * An error about a setting, as the command's flag where it has one: a job names its settings, and a person typed flags. Every
  * other error stays as it is.
@@ -18,7 +21,7 @@ export function saidAsFlag(error: unknown, command: Command): unknown {
   const setting = field?.replace(/^evaluation\./, '')
   if (field === undefined || setting === undefined || file !== undefined) return error
   const argument = command.registeredArguments.find((known) => known.name() === setting)
-  const flag = argument ? `<${setting}>` : `--${flagName(flagsOfLists.get(setting) ?? setting)}`
+  const flag = argument ? `<${setting}>` : flagOf(setting)
   if (!argument && !command.options.some(({ long }) => long === flag || long === flag.replace('--', '--no-')))
     return error
   return new SecateurError('bad-setting', message.slice(`${field}: `.length), { field: flag, cause: error })

@@ -10,7 +10,7 @@ export type ProductName = (typeof productNames)[number]
 export const numberBytes: Record<ProductName, number> = { float32: 4, float16: 2, bfloat16: 2, int8: 1, subnormal16: 2 }
 
 /** What decoding a block of weights may use beside the stack. */
-export interface Decoding {
+interface Decoding {
   /** The address of the block. */
   at: Code
   scratch: readonly [Local, Local]

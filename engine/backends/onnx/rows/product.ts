@@ -41,8 +41,8 @@ const known = new WeakMap<Uint16Array, ProductName>()
 /** The kernel that multiplies a weight; of 16 bits the faster one of two that give the same. */
 function productOf({ form, data }: HeldWeight): ProductName {
   if (form !== 'float16') return form
-  const name = known.get(data) ?? (subnormalsIn(data) > subnormalShare ? 'subnormal16' : 'float16')
-  known.set(data, name)
+  let name = known.get(data)
+  if (!name) known.set(data, (name = subnormalsIn(data) > subnormalShare ? 'subnormal16' : 'float16'))
   return name
 }
 
