@@ -64,8 +64,7 @@ export function pendingScores(
  */
 export function readScores(layers: readonly PendingScores[]): LayerScores[] {
   const tensors = layers.flatMap(({ sums }) => sums.flat())
-  const values = tensors.length > 0 ? tf.tidy(() => tf.concat(tensors).dataSync()) : new Float32Array(0)
-  tf.dispose(tensors)
+  const values = valuesOf(tensors)
   let start = 0
   const next = ({ size }: Tensor) => values.subarray(start, (start += size))
   return layers.map(({ sums, groups, settings, transforms }) => {
@@ -74,22 +73,39 @@ export function readScores(layers: readonly PendingScores[]): LayerScores[] {
   })
 }
 
+/** What the tensors hold, one after the other. They are disposed of. */
+function valuesOf(tensors: Tensor[]): Float32Array {
+  if (tensors.length === 0) return new Float32Array(0)
+  const all = tf.concat(tensors)
+  // Read outside of tidy, which would look for tensors among the numbers: a second a million.
+  const values = all.dataSync() as Float32Array
+  tf.dispose([...tensors, all])
+  return values
+}
+
 /** One score a group from its linear layers' sums, each an array [groups]; zeros where there are none. */
 function together(
   sums: ArrayLike<number>[],
   groups: number,
   { normalise, reduction }: GroupSettings,
-  { each = (sum) => sum, finish = (score) => score }: Transforms,
+  { each, finish }: Transforms,
 ): Float32Array {
   if (sums.length === 0) return new Float32Array(groups)
-  const vectors = sums.map((vector) => Float64Array.from(vector, each))
+  // A model has a million groups: typed arrays change their numbers in place, without a call of an iterator for each.
+  const vectors = sums.map((vector) => new Float64Array(vector))
+  if (each) for (const vector of vectors) changeEach(vector, each)
   if (normalise === 'module') for (const vector of vectors) normaliseInPlace(vector)
   const [scores, ...others] = vectors as [Float64Array, ...Float64Array[]]
   const combine = combinations[reduction]
   for (const other of others)
-    for (const [group, value] of other.entries()) scores[group] = combine(scores[group]!, value)
-  const share = reduction === 'mean' ? vectors.length : 1
-  return Float32Array.from(scores, (score) => finish(score / share))
+    for (let group = 0; group < groups; group++) scores[group] = combine(scores[group]!, other[group]!)
+  if (reduction === 'mean') changeEach(scores, (score) => score / vectors.length)
+  if (finish) changeEach(scores, finish)
+  return new Float32Array(scores)
+}
+
+function changeEach(values: Float64Array, change: (value: number) => number): void {
+  for (let i = 0; i < values.length; i++) values[i] = change(values[i]!)
 }
 
 const add = (one: number, other: number) => one + other
@@ -102,6 +118,8 @@ const combinations: Record<GroupSettings['reduction'], (one: number, other: numb
 }
 
 function normaliseInPlace(vector: Float64Array): void {
-  const norm = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0)) + 1e-8
-  for (const [i, value] of vector.entries()) vector[i] = value / norm
+  let squares = 0
+  for (let i = 0; i < vector.length; i++) squares += vector[i]! ** 2
+  const norm = Math.sqrt(squares) + 1e-8
+  changeEach(vector, (value) => value / norm)
 }
