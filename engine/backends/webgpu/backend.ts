@@ -95,16 +95,26 @@ export function createBackend(card: Card, load: NodeJS.Require): CardBackend {
 
 /** The bytes of a buffer on the card. */
 export function readBuffer(backend: CardBackend, buffer: GPUBuffer): ArrayBuffer {
-  const staging = backend.bufferManager.acquireBuffer(buffer.size, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ)
+  const staging = stagingOf(backend, buffer.size)
   backend.ensureCommandEncoderReady()
   backend.endComputePassEncoder()
   backend.commandEncoder!.copyBufferToBuffer(buffer, 0, staging, 0, buffer.size)
   backend.submitQueue()
+  const bytes = readStaging(backend, staging)
+  backend.bufferManager.releaseBuffer(staging)
+  return bytes
+}
+
+/** A buffer of so many bytes into which the card copies what the host is to read; give it back to the back end's buffer manager. */
+export const stagingOf = ({ bufferManager }: CardBackend, size: number): GPUBuffer =>
+  bufferManager.acquireBuffer(size, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ)
+
+/** Waits for a copy into such a buffer that was sent, and reads it. */
+export function readStaging(backend: CardBackend, staging: GPUBuffer): ArrayBuffer {
   backend.card.mapNow(staging)
-  backend.bytesRead += buffer.size
+  backend.bytesRead += staging.size
   const bytes = staging.getMappedRange().slice(0)
   staging.unmap()
-  backend.bufferManager.releaseBuffer(staging)
   return bytes
 }
 

@@ -1,6 +1,6 @@
 import { type Tensor, tf } from '../../tensor/tf.ts'
 import type { RecordedWork, StepValues, WorkResult } from '../extras.ts'
-import { bufferOf, type CardBackend, readBuffer } from './backend.ts'
+import { bufferOf, type CardBackend, readBuffer, readStaging, stagingOf } from './backend.ts'
 import { weightsOf } from './weights.ts'
 
 /** A dispatch as the pass of a command encoder is told it. */
@@ -69,6 +69,7 @@ class Recorder {
   readonly #backend: CardBackend
   readonly #encoder: GPUCommandEncoder
   readonly #dispatches: Dispatch[] = []
+  #next: Commands | null = null
 
   constructor(backend: CardBackend) {
     this.#backend = backend
@@ -114,16 +115,28 @@ class Recorder {
           backend.tensorMap.delete(id)
         }
         for (const buffer of uniforms) backend.bufferManager.releaseBuffer(buffer)
+        if (this.#next) backend.bufferManager.releaseBuffer(this.#next.staging)
       },
     }
   }
 
-  /** Sends all of it again, and waits for a buffer of it. */
+  /**
+   * Sends all of it again, and waits for a buffer of it. While the card computes, the commands for the next time are put
+   * together: they are the same ones, and take the host half as long as the card takes for them.
+   */
   again(output: GPUBuffer): ArrayBuffer {
     const backend = this.#backend
     backend.flush()
-    backend.ensureCommandEncoderReady()
-    const pass = backend.commandEncoder!.beginComputePass()
+    const { commands, staging } = this.#next ?? this.#encode(output)
+    backend.device.queue.submit([commands])
+    this.#next = this.#encode(output, staging)
+    backend.dispatches += this.#dispatches.length
+    return readStaging(backend, staging)
+  }
+
+  #encode(output: GPUBuffer, staging = stagingOf(this.#backend, output.size)): Commands {
+    const encoder = this.#backend.device.createCommandEncoder()
+    const pass = encoder.beginComputePass()
     let set: GPUComputePipeline | undefined
     for (const { pipeline, bindGroup, groups } of this.#dispatches) {
       if (pipeline !== set) pass.setPipeline((set = pipeline))
@@ -131,7 +144,13 @@ class Recorder {
       pass.dispatchWorkgroups(...groups)
     }
     pass.end()
-    backend.dispatches += this.#dispatches.length
-    return readBuffer(backend, output)
+    encoder.copyBufferToBuffer(output, 0, staging, 0, output.size)
+    return { commands: encoder.finish(), staging }
   }
+}
+
+/** Everything that is sent for once, and where its result can be read. */
+interface Commands {
+  commands: GPUCommandBuffer
+  staging: GPUBuffer
 }
