@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { chooseBackend } from '../../engine/backends/choose.ts'
 import type { CardBackend } from '../../engine/backends/webgpu/backend.ts'
 import { stopWebGpu } from '../../engine/backends/webgpu/index.ts'
+import { arithmeticsOf } from '../../engine/backends/webgpu/arithmetic.ts'
 import { multipliesRightly } from '../../engine/backends/webgpu/self-test.ts'
 import { setWeightStore, weightsOf, WeightStore } from '../../engine/backends/webgpu/weights.ts'
 import { openCheckpoint } from '../../engine/models/checkpoint.ts'
@@ -265,8 +266,15 @@ test('weights larger than a buffer may be are split, and compute the same', () =
   setWeightStore(card(), new WeightStore(card()))
 })
 
+test('products with subgroup matrices are right, four subgroups or eight to a workgroup', (t) => {
+  const [matrix] = arithmeticsOf(card())
+  if (matrix?.kind !== 'matrix') return t.skip('the card has no subgroup matrices')
+  for (const across of [2, 4] as const)
+    assert.ok(multipliesRightly(card(), { ...matrix, across }), `${2 * across} subgroups`)
+})
+
 test('a way to multiply that the card does not have fails its test, and nothing else suffers', () => {
-  assert.equal(multipliesRightly(card(), { kind: 'matrix', m: 16, n: 32, k: 16, subgroup: 3 }), false)
+  assert.equal(multipliesRightly(card(), { kind: 'matrix', m: 16, n: 32, k: 16, subgroup: 3, across: 2 }), false)
   assert.deepEqual(
     [...tf.add(values([2], 1), values([2], 1)).dataSync()],
     floats([2], 1, 1).values.map((v) => Math.fround(2 * Math.fround(v))),

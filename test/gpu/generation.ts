@@ -45,11 +45,24 @@ for (const name of ['llama_gqa', 'gemma3_text', 'smollm3_nope'] as const)
     assert.deepEqual(memory(), earlier)
   })
 
-/** Attention of one query a row, of 4 heads of which 2 share keys, over so many keys; `sees` says what it looks at. */
-function attended(keys: number, numbers: Record<'q' | 'k' | 'v', Tensor>, sees: (row: number, key: number) => boolean) {
+type Attended = ReturnType<typeof attended>
+
+/**
+ * Attention of a row's query, so many times, of 4 heads of which 2 share keys, over so many keys; `sees` says what it looks at.
+ * Gives the last of a row's queries.
+ */
+function attended(
+  queries: number,
+  keys: number,
+  numbers: Record<'q' | 'k' | 'v', Tensor>,
+  sees: (row: number, key: number) => boolean,
+) {
   return tf.tidy(() => {
     const rows = 2
-    const bias = Float32Array.from({ length: rows * keys }, (_, i) => (sees(Math.floor(i / keys), i % keys) ? 0 : -1e9))
+    const bias = Float32Array.from({ length: rows * queries * keys }, (_, i) =>
+      sees(Math.floor(i / keys / queries), i % keys) ? 0 : -1e9,
+    )
+    const q = tf.tile(numbers.q, [1, queries, 1, 1])
     const longer = (x: Tensor) => {
       const around: [number, number][] = [0, keys - x.shape[1]!, 0, 0].map((after) => [0, after])
       return tf.pad(x, around)
@@ -57,10 +70,11 @@ function attended(keys: number, numbers: Record<'q' | 'k' | 'v', Tensor>, sees: 
     const { dispatches } = card()
     const [k, v] = [longer(numbers.k), longer(numbers.v)]
     const padding = card().dispatches - dispatches
-    const shape = { rows, queries: 1, keys, heads: 4, keyValueHeads: 2, headSize: 16, causal: false }
-    const context = attention(numbers.q, k, v, tf.tensor4d(bias, [rows, 1, 1, keys]), shape)
+    const shape = { rows, queries, keys, heads: 4, keyValueHeads: 2, headSize: 16, causal: false }
+    const context = attention(q, k, v, tf.tensor4d(bias, [rows, 1, queries, keys]), shape)
     const used = card().dispatches - dispatches - padding
-    return { values: Float32Array.from(context.dataSync()), used }
+    const last = tf.slice(tf.reshape(context, [rows, queries, 64]), [0, queries - 1, 0], [rows, 1, 64])
+    return { values: Float32Array.from(last.dataSync()), used }
   })
 }
 
@@ -83,14 +97,27 @@ test('attention over a long cache, in pieces of which most are empty, is that of
   ] as const) {
     // The second row began later, or sees one key.
     const sees = (row: number, key: number) => key <= last && key >= Math.min(last, first + 5 * row)
-    const whole = attended(keys, numbers, sees)
+    // Where there are several queries, one workgroup has all keys.
+    const whole = attended(2, keys, numbers, sees)
     assert.equal(whole.used, 1)
-    for (const more of [keys + 1, 640, 1300]) {
-      const pieces = attended(more, numbers, sees)
+    for (const more of [keys, keys + 1, 640, 1300]) {
+      const pieces = attended(1, more, numbers, sees)
       assert.equal(pieces.used, 2, 'pieces, and what puts them together')
       assertWithin(pieces.values, whole.values, 2e-6, `keys ${first} to ${last} of ${more}`)
     }
   }
+  tf.dispose(numbers)
+})
+
+test('few keys are left to one workgroup a head, more of them to pieces', () => {
+  const numbers = {
+    q: tf.randomNormal([2, 1, 4, 16], 0, 1, 'float32', 1) as Tensor,
+    k: tf.randomNormal([2, 64, 2, 16], 0, 1, 'float32', 2) as Tensor,
+    v: tf.randomNormal([2, 64, 2, 16], 0, 1, 'float32', 3) as Tensor,
+  }
+  const [few, more] = [64, 65].map((keys) => attended(1, keys, numbers, (_, key) => key < 64)) as [Attended, Attended]
+  assert.deepEqual([few.used, more.used], [1, 2])
+  assertWithin(more.values, few.values, 2e-6, '64 keys')
   tf.dispose(numbers)
 })
 

@@ -2,6 +2,7 @@
 // `npm run test:gpu` for the ways to multiply that round.
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
+import { median } from 'simple-statistics'
 import { registerFrozenComposites } from '../../engine/backends/frozen-composite.ts'
 import { pairsOf } from '../../engine/lora/adapter.ts'
 import { lossAndGradients } from '../../engine/training/gradients.ts'
@@ -43,6 +44,9 @@ function meanDifference(actual: Results, expected: Results): number {
   return relative.reduce((sum, value) => sum + value, 0) / relative.length
 }
 
+/** Of each model, what is left of the difference that rounding accounts for. */
+const left: number[] = []
+
 for (const name of FIXTURES)
   for (const int8 of [false, true])
     test(`${name}${int8 ? ' in int8' : ''}: the card rounds factors, and does nothing else to the result`, async (t) => {
@@ -53,8 +57,15 @@ for (const name of FIXTURES)
       tf.unregisterKernel('FrozenLinear', 'cpu')
       tf.registerKernel(kernel)
       const card = await compute(name, int8, 'webgpu')
-      // What is left are factors beside a tie that were rounded the other way.
       const [rest, rounding] = [meanDifference(card, rounded), meanDifference(exact, rounded)]
+      left.push(rest / rounding)
       t.diagnostic(`${rest.toExponential(1)} is left of ${rounding.toExponential(1)}`)
-      assert.ok(rest < rounding / 2, `${rest} is left where rounding accounts for ${rounding}`)
+      // What is left are factors beside a tie that were rounded the other way: one of them can be more than half of it.
+      assert.ok(rest < rounding, `${rest} is left where rounding accounts for ${rounding}`)
     })
+
+test('of half of the models a fifth at most is left of what rounding accounts for', (t) => {
+  assert.equal(left.length, 2 * FIXTURES.length)
+  t.diagnostic(left.map((share) => share.toFixed(2)).join(' '))
+  assert.ok(median(left) < 0.2, `the median is ${median(left)}`)
+})

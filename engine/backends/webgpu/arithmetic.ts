@@ -37,7 +37,11 @@ function matrixArithmetics(device: GPUDevice, info: GPUAdapterInfo): Arithmetic[
     )
     .toSorted((one, other) => other.M * other.N - one.M * one.N)
     .slice(0, 1)
-    .map(({ M, N, K }): Arithmetic => ({ kind: 'matrix', m: M, n: N, k: K, subgroup: subgroupMinSize }))
+    .map(({ M, N, K }): Arithmetic => {
+      // Measured on an H200, whose matrices are 16 by 16; smaller ones are left as they were.
+      const across = M * N >= 256 ? 2 : 4
+      return { kind: 'matrix', m: M, n: N, k: K, subgroup: subgroupMinSize, across }
+    })
 }
 
 export const nameOf = (arithmetic: Arithmetic): 'matrix' | 'f16' | 'f32' =>

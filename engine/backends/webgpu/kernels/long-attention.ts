@@ -5,7 +5,7 @@ import { dispatch, output } from '../record.ts'
 import { combineCode, type HeadGroup, lanes, pieceBytes, pieceCode } from './long-attention-wgsl.ts'
 
 /** Keys up to which one workgroup a head does: two dispatches are no gain then. */
-const mostOfOne = 512
+const mostOfOne = 64
 /** Query heads of a workgroup at most; as many as a vector has members. */
 const mostShared = 4
 

@@ -13,14 +13,15 @@ export interface MatrixTile {
   ahead: number
 }
 
-/** Each of eight subgroups has four by two matrices of the result. */
-export const matrixTile = ({ m, n, k }: MatrixArithmetic): MatrixTile => ({
+/** Eight by eight matrices of the result. */
+export const matrixTile = ({ m, n, k, across }: MatrixArithmetic): MatrixTile => ({
   rows: 8 * m,
   columns: 8 * n,
   depth: 2 * k,
   down: 2,
-  across: 4,
-  ahead: k < 16 ? 1 : 2,
+  across,
+  // A lane of a subgroup that has more matrices of the result has fewer registers left, and more to do while it waits.
+  ahead: across === 2 || k < 16 ? 1 : 2,
 })
 
 const lines = (times: number, line: (i: number) => string) => count(times).map(line).join('\n    ')
@@ -28,7 +29,8 @@ const lines = (times: number, line: (i: number) => string) => count(times).map(l
 /**
  * Subgroup matrices (tensor cores). Tiles of both factors are staged in workgroup memory, sixteen bytes a load; those that come
  * next are on their way in registers while what is staged is multiplied: waiting for memory is what limits the speed. Rows of
- * a staged tile are padded, so that the eight rows that a matrix is loaded from lie in different banks.
+ * a staged tile are padded, so that the eight rows that a matrix is loaded from lie in different banks. When all is multiplied,
+ * subgroups hand their results to their lanes through the same memory, so that more workgroups find room.
  */
 export function matrixMain(plan: ProductPlan<MatrixArithmetic>): string {
   const tile = matrixTile(plan.arithmetic)
@@ -55,25 +57,24 @@ export function matrixMain(plan: ProductPlan<MatrixArithmetic>): string {
       ${right.fetch(set)}
     }`
   const multiply = (step: number) => `{
-      ${lines(rowCount, (i) => `let a${i} = subgroupMatrixLoad<subgroup_matrix_left<f16, ${k}, ${m}>, row_major>(&left, (my_row + ${i * m}u) * ${left.stride}u + ${(step * k) / 8}u, ${left.stride}u);`)}
-      ${lines(columnCount, (j) => `let b${j} = subgroupMatrixLoad<subgroup_matrix_right<f16, ${n}, ${k}>, ${right.order}>(&right, ${right.matrixAt(j * n, step * k)}, ${right.stride}u);`)}
+      ${lines(rowCount, (i) => `let a${i} = subgroupMatrixLoad<subgroup_matrix_left<f16, ${k}, ${m}>, row_major>(&staged, (my_row + ${i * m}u) * ${left.stride}u + ${(step * k) / 8}u, ${left.stride}u);`)}
+      ${lines(columnCount, (j) => `let b${j} = subgroupMatrixLoad<subgroup_matrix_right<f16, ${n}, ${k}>, ${right.order}>(&staged, ${left.size}u + ${right.matrixAt(j * n, step * k)}, ${right.stride}u);`)}
       ${each((i, j) => `sum${i}_${j} = subgroupMatrixMultiplyAccumulate(a${i}, b${j}, sum${i}_${j});`)}
     }`
   const handOver = (i: number, s: number) => `
   workgroupBarrier();
-  ${lines(stripColumns / n, (j) => `subgroupMatrixStore<row_major>(&strips, strip + ${j * n}u, sum${i}_${(s * stripColumns) / n + j}, ${stripStride}u);`)}
+  ${lines(stripColumns / n, (j) => `subgroupMatrixStore<row_major>(&staged, strip / 4u + ${(j * n) / 4}u, sum${i}_${(s * stripColumns) / n + j}, ${stripStride / 4}u);`)}
   workgroupBarrier();
   for (var c = lane % ${subgroup}u; c < ${stripColumns}u; c += ${subgroup}u) {
     finish_strip(first_row + my_row + ${i * m}u, first_column + my_column + ${s * stripColumns}u + c, strip + c);
   }`
   return `
-var<workgroup> left: array<vec4<u32>, ${left.size}>;
-var<workgroup> right: array<vec4<u32>, ${right.size}>;
-var<workgroup> strips: array<f32, ${tile.down * tile.across * m * stripStride}>;
+var<workgroup> staged: array<vec4<u32>, ${Math.max(left.size + right.size, (tile.down * tile.across * m * stripStride) / 4)}>;
+fn result_at(at: u32) -> f32 { return bitcast<f32>(staged[at / 4u][at % 4u]); }
 fn finish_strip(row: u32, column: u32, at: u32) {
   ${finishRows(
     'column',
-    count(m).map((r) => ({ row: `row + ${r}u`, sum: `strips[at + ${r * stripStride}u]` })),
+    count(m).map((r) => ({ row: `row + ${r}u`, sum: `result_at(at + ${r * stripStride}u)` })),
   )}
 }
 @compute @workgroup_size(${lanes})
@@ -98,7 +99,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       (set) => `
     workgroupBarrier();
     ${left.stage(set)}
-    ${right.stage(set, `first + ${set * tile.depth}u`)}
+    ${right.stage(set, left.size, `first + ${set * tile.depth}u`)}
     workgroupBarrier();
     ${fetch(set, `first + ${(set + tile.ahead) * tile.depth}u`)}
     ${lines(tile.depth / k, multiply)}`,
@@ -112,7 +113,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 
 /** A tile in workgroup memory, `columns` elements in a row, which lanes fill in turns, eight elements at a time. */
-function staged(rows: number, columns: number, lanes: number) {
+function tileOf(rows: number, columns: number, lanes: number) {
   const across = columns / 8
   const stride = across + 1
   const vectors = rows * across
@@ -133,7 +134,7 @@ function staged(rows: number, columns: number, lanes: number) {
 
 /** Rows of x by row, and then depth. */
 function leftSide({ rows, depth }: MatrixTile, lanes: number) {
-  const { stride, size, turns, row, part, place, only } = staged(rows, depth, lanes)
+  const { stride, size, turns, row, part, place, only } = tileOf(rows, depth, lanes)
   const from = (i: number) => `min(first_row + ${row(i)}, params.m - 1u) * params.x_stride + offset + ${part(i)}`
   return {
     stride,
@@ -141,7 +142,7 @@ function leftSide({ rows, depth }: MatrixTile, lanes: number) {
     before: lines(turns, (i) => `let left_from${i} = ${from(i)}; let left_to${i} = ${place(i)};`),
     variables: (set: number) => lines(turns, (i) => `var l${set}_${i}: vec4<u32>;`),
     fetch: (set: number) => lines(turns, (i) => `l${set}_${i} = x[left_from${i} + next / 8u];`),
-    stage: (set: number) => lines(turns, (i) => only(i, `left[left_to${i}] = l${set}_${i};`)),
+    stage: (set: number) => lines(turns, (i) => only(i, `staged[left_to${i}] = l${set}_${i};`)),
   }
 }
 
@@ -152,7 +153,7 @@ interface RightSide {
   before: string
   variables: (set: number) => string
   fetch: (set: number) => string
-  stage: (set: number, at: string) => string
+  stage: (set: number, start: number, at: string) => string
   /** Where the matrix begins that has this column of the subgroup's and this depth of the tile's in its corner. */
   matrixAt: (column: number, depth: number) => string
 }
@@ -161,7 +162,7 @@ const rightVariables = (turns: number) => (set: number) => lines(turns, (i) => `
 
 /** Rows of the weight are columns of y: they are staged by column, and then depth. */
 function wideRight({ columns, depth }: MatrixTile, lanes: number): RightSide {
-  const { stride, size, turns, row, part, place, only } = staged(columns, depth, lanes)
+  const { stride, size, turns, row, part, place, only } = tileOf(columns, depth, lanes)
   const from = (i: number) => `min(first_column + ${row(i)}, params.rows - 1u) * params.stride + ${part(i)}`
   return {
     order: 'col_major',
@@ -170,14 +171,15 @@ function wideRight({ columns, depth }: MatrixTile, lanes: number): RightSide {
     before: lines(turns, (i) => `let right_from${i} = ${from(i)}; let right_to${i} = ${place(i)};`),
     variables: rightVariables(turns),
     fetch: (set) => lines(turns, (i) => `r${set}_${i} = raw_at(right_from${i} + next / 8u);`),
-    stage: (set) => lines(turns, (i) => only(i, `right[right_to${i}] = eight_of(r${set}_${i}, 0u);`)),
+    stage: (set, start) =>
+      lines(turns, (i) => only(i, `staged[${start}u + right_to${i}] = eight_of(r${set}_${i}, 0u);`)),
     matrixAt: (column, at) => `(my_column + ${column}u) * ${stride}u + ${at / 8}u`,
   }
 }
 
 /** Rows of the weight are the depth: they are staged by depth, and then column. */
 function deepRight({ columns, depth }: MatrixTile, lanes: number): RightSide {
-  const { stride, size, turns, row, part, place, only } = staged(depth, columns, lanes)
+  const { stride, size, turns, row, part, place, only } = tileOf(depth, columns, lanes)
   const from = (i: number) => `right_row${i} * params.stride + min(first_column / 8u + ${part(i)}, params.stride - 1u)`
   return {
     order: 'row_major',
@@ -190,8 +192,8 @@ function deepRight({ columns, depth }: MatrixTile, lanes: number): RightSide {
     variables: rightVariables(turns),
     fetch: (set) => `let down = next * params.stride;
     ${lines(turns, (i) => `r${set}_${i} = raw_within(right_from${i} + down, right_row${i} + next < params.rows);`)}`,
-    stage: (set, at) =>
-      lines(turns, (i) => only(i, `right[right_to${i}] = eight_of(r${set}_${i}, right_row${i} + ${at});`)),
+    stage: (set, start, at) =>
+      lines(turns, (i) => only(i, `staged[${start}u + right_to${i}] = eight_of(r${set}_${i}, right_row${i} + ${at});`)),
     matrixAt: (column, at) => `${at * stride}u + (my_column + ${column}u) / 8u`,
   }
 }

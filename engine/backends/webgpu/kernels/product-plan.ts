@@ -7,6 +7,11 @@ export interface MatrixArithmetic {
   n: number
   k: number
   subgroup: number
+  /**
+   * Subgroups that lie side by side in a workgroup's tile; two rows of them lie above each other. With two, a subgroup has four by
+   * four matrices of the result, with four, four by two: it loads more for what it multiplies.
+   */
+  across: 2 | 4
 }
 
 /** How the inner loop multiplies: subgroup matrices, or each lane a block of its own from staged tiles. */
@@ -48,18 +53,21 @@ export const takesPackedRows = ({ arithmetic }: Pick<ProductPlan, 'arithmetic'>)
   arithmetic.kind === 'matrix' || (arithmetic.kind === 'tiled' && arithmetic.type === 'f16')
 
 /**
- * Rows of one column, each with its sum: what the adapter adds is taken for all of them together, so that its factors are read
- * once.
+ * Rows of one column, each with its sum. What is there, where sums are added to it, is read for all of them before any is written,
+ * so that the card waits for it once; what the adapter adds is taken for all of them together, so that its factors are read once.
  */
 export const finishRows = (column: string, rows: readonly { row: string; sum: string }[]): string => `
   {
     let target_column = column_of(${column});
     if (target_column.inside) {
-      ${rows.map((_, i) => `var more${i} = 0.0;`).join(' ')}
+      ${rows.map((_, i) => `var there${i} = 0.0; var more${i} = 0.0;`).join(' ')}
+      if (adds_up()) {
+        ${rows.map(({ row }, i) => `there${i} = what_is_there(${row}, target_column);`).join('\n        ')}
+      }
       for (var first = 0u; first < adapter_rank(); first += 4u) {
         let factors = adapter_factors(target_column.place, first);
         ${rows.map(({ row }, i) => `more${i} += dot(adapter_low(${row}, first), factors);`).join('\n        ')}
       }
-      ${rows.map(({ row, sum }, i) => `finish(${row}, target_column, ${sum}, more${i});`).join('\n      ')}
+      ${rows.map(({ row, sum }, i) => `finish(${row}, target_column, ${sum}, more${i}, there${i});`).join('\n      ')}
     }
   }`

@@ -135,10 +135,13 @@ fn adapter_factors(place: u32, first: u32) -> vec4<f32> {
 fn adapter_low(row: u32, first: u32) -> vec4<f32> {
   return low[params.low_offset / 4u + min(row, params.m - 1u) * ((params.rank + 3u) / 4u) + first / 4u];
 }
-fn finish(row: u32, column: Column, sum: f32, more: f32) {
+fn adds_up() -> bool { return ${split ? 'false' : 'params.accumulate == 1u'}; }
+fn what_is_there(row: u32, column: Column) -> f32 {
+  return ${split ? '0.0' : 'y[min(row, params.m - 1u) * params.n + column.place]'};
+}
+fn finish(row: u32, column: Column, sum: f32, more: f32, there: f32) {
   if (row >= params.m) { return; }
   let index = row * params.n + column.place;
-  var value = sum * column.scale${takesPackedRows(plan) ? ' / row_scales[row]' : ''} + more${keep ? ' * keep[index]' : ''};
-  ${split ? 'y[piece * params.m * params.n + index] = value;' : 'if (params.accumulate == 1u) { value += y[index]; }\n  y[index] = value;'}
+  y[${split ? 'piece * params.m * params.n + ' : ''}index] = there + sum * column.scale${takesPackedRows(plan) ? ' / row_scales[row]' : ''} + more${keep ? ' * keep[index]' : ''};
 }`
 }

@@ -3,30 +3,42 @@ import type { CardBackend } from '../backend.ts'
 import { dispatch, groupsFor, output, register, rowsOf } from '../record.ts'
 import { declarations, floats, reductions, rowwise } from '../wgsl.ts'
 
-const forward = (lanes: number) => `
-${declarations(floats('x', 'weight'), floats('y', 'inverse'), [
-  ['rows', 'u32'],
-  ['size', 'u32'],
-  ['epsilon', 'f32'],
-])}
+/** Rows are read and written four elements at a time where they are whole vectors; `size` counts these then. */
+const typed = (fours: boolean, ...names: string[]): [string, string][] =>
+  names.map((name) => [name, fours ? 'vec4<f32>' : 'f32'])
+const sumOf = (fours: boolean, value: string, other: string) =>
+  fours ? `dot(${value}, ${other})` : `${value} * ${other}`
+
+const forward = (lanes: number, fours: boolean) => `
+${declarations(
+  typed(fours, 'x', 'weight'),
+  [...typed(fours, 'y'), ...floats('inverse')],
+  [
+    ['rows', 'u32'],
+    ['size', 'u32'],
+    ['elements', 'f32'],
+    ['epsilon', 'f32'],
+  ],
+)}
 ${reductions(lanes)}
 ${rowwise(
   lanes,
   `
   let start = row * params.size;
   var squares = 0.0;
-  for (var i = lane; i < params.size; i += LANES) { squares += x[start + i] * x[start + i]; }
-  let factor = inverseSqrt(total(squares, lane) / f32(params.size) + params.epsilon);
+  for (var i = lane; i < params.size; i += LANES) { let value = x[start + i]; squares += ${sumOf(fours, 'value', 'value')}; }
+  let factor = inverseSqrt(total(squares, lane) / params.elements + params.epsilon);
   if (lane == 0u) { inverse[row] = factor; }
   for (var i = lane; i < params.size; i += LANES) { y[start + i] = x[start + i] * factor * weight[i]; }
 `,
 )}`
 
 // dx = r w dy - x r^3 / size * sum(w dy x)
-const backward = (lanes: number) => `
-${declarations(floats('dy', 'x', 'weight', 'inverse'), floats('dx'), [
+const backward = (lanes: number, fours: boolean) => `
+${declarations([...typed(fours, 'dy', 'x', 'weight'), ...floats('inverse')], typed(fours, 'dx'), [
   ['rows', 'u32'],
   ['size', 'u32'],
+  ['elements', 'f32'],
 ])}
 ${reductions(lanes)}
 ${rowwise(
@@ -34,9 +46,9 @@ ${rowwise(
   `
   let start = row * params.size;
   var inner = 0.0;
-  for (var i = lane; i < params.size; i += LANES) { inner += dy[start + i] * weight[i] * x[start + i]; }
+  for (var i = lane; i < params.size; i += LANES) { inner += ${sumOf(fours, '(dy[start + i] * weight[i])', 'x[start + i]')}; }
   let r = inverse[row];
-  let pull = total(inner, lane) * r * r * r / f32(params.size);
+  let pull = total(inner, lane) * r * r * r / params.elements;
   for (var i = lane; i < params.size; i += LANES) {
     dx[start + i] = dy[start + i] * weight[i] * r - x[start + i] * pull;
   }
@@ -51,13 +63,14 @@ export function rmsNorm(
   epsilon: number,
 ): [y: TensorInfo, inverse: TensorInfo] {
   const { size, rows, lanes } = rowsOf(x)
+  const fours = size % 4 === 0
   const y = output(backend, x.shape)
   const inverse = output(backend, [...x.shape.slice(0, -1), 1])
   dispatch(
     backend,
-    { key: `RmsNorm ${lanes}`, code: () => forward(lanes) },
+    { key: `RmsNorm ${lanes} ${fours}`, code: () => forward(lanes, fours) },
     [x, weight, y, inverse],
-    [rows, size, { float: epsilon }],
+    [rows, fours ? size / 4 : size, { float: size }, { float: epsilon }],
     groupsFor(rows, 1),
   )
   return [y, inverse]
@@ -72,12 +85,13 @@ export function rmsNormGradient(
   inverse: TensorInfo,
 ): TensorInfo {
   const { size, rows, lanes } = rowsOf(x)
+  const fours = size % 4 === 0
   const dx = output(backend, x.shape)
   dispatch(
     backend,
-    { key: `RmsNormGrad ${lanes}`, code: () => backward(lanes) },
+    { key: `RmsNormGrad ${lanes} ${fours}`, code: () => backward(lanes, fours) },
     [dy, x, weight, inverse, dx],
-    [rows, size],
+    [rows, fours ? size / 4 : size, { float: size }],
     groupsFor(rows, 1),
   )
   return dx
