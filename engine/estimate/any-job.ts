@@ -1,4 +1,5 @@
 import type { EvaluateJob, Job, JobEstimate, ParsedServiceParams } from '../contract/index.ts'
+import { isInParts, leftToScore } from '../parts/left.ts'
 import { splitEvaluation } from '../parts/split.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import { estimateSingleJob, fitOf } from './single-job.ts'
@@ -7,7 +8,7 @@ import { estimateSweep } from './sweep.ts'
 /** What an estimate is of. */
 type Estimated = Partial<ParsedServiceParams<'estimate'>> & {
   job: Job
-  /** Whether the job goes on in its folder: of a sweep, what is finished there is not counted again. */
+  /** Whether the job goes on in its folder: of runs and parts, what is finished there is not counted again. */
   resume?: boolean
 }
 
@@ -17,13 +18,31 @@ export async function estimateAnyJob(
   control: WorkControl,
 ): Promise<JobEstimate> {
   if (job.kind === 'sweep') return await estimateSweep(job, { releasableBytes, resume }, control)
-  const known = await estimateSingleJob(job, control, releasableBytes)
-  return job.kind === 'evaluate' && job.parallel !== undefined ? estimateParts(job, known) : known
+  if (isInParts(job)) return await estimateParts(job, { releasableBytes, resume }, control)
+  return await estimateSingleJob(job, control, releasableBytes)
 }
 
-/** Parts that run at once hold a model each; together they are no faster than one process. */
-function estimateParts(job: EvaluateJob, known: JobEstimate): JobEstimate {
-  const parts = splitEvaluation(job, '').length
-  const together = { ...known, memoryBytes: known.memoryBytes * Math.max(1, Math.min(job.parallel ?? 1, parts)) }
-  return { ...together, ...fitOf(together, known.warnings, 'parts') }
+/** Parts that run at once hold a model each; together they are no faster than one process. Parts that are over take nothing more. */
+async function estimateParts(
+  whole: EvaluateJob,
+  { releasableBytes, resume }: { releasableBytes: number; resume: boolean },
+  control: WorkControl,
+): Promise<JobEstimate> {
+  const parts = splitEvaluation(whole, '').length
+  const { job, finished } = resume ? leftToScore(whole) : { job: whole, finished: 0 }
+  const known = await estimateSingleJob(job, control, releasableBytes)
+  const left = parts - finished
+  const together = { ...known, memoryBytes: known.memoryBytes * Math.max(1, Math.min(whole.parallel ?? 1, left)) }
+  return {
+    ...together,
+    ...(finished > 0 && { secondsFrom: whatCounts(known, left, parts) }),
+    ...(left === 0 && { seconds: 0 }),
+    ...fitOf(together, known.warnings, 'parts'),
+  }
+}
+
+function whatCounts({ secondsFrom }: JobEstimate, left: number, parts: number): string {
+  const finished = parts - left
+  if (left === 0) return `All ${parts} parts are finished: their scores are only joined.`
+  return `For the ${left} of ${parts} parts that are left; ${finished} ${finished === 1 ? 'is' : 'are'} finished. ${secondsFrom}`
 }

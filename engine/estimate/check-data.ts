@@ -1,7 +1,8 @@
 import { statSync } from 'node:fs'
 import type { DataCheck, Job, JobContext, ParsedServiceParams } from '../contract/index.ts'
+import { isInParts, leftToScore } from '../parts/left.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
-import { collectProblems, failureOf, SecateurError } from '../shared/errors.ts'
+import { collectProblems, failureOf, refuseIfAny, type SecateurError } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import type { SweepRun } from '../sweeps/expand.ts'
 import { runsLeft } from '../sweeps/runs-left.ts'
@@ -16,7 +17,7 @@ const mostRemembered = 50
  * Reads all data and task files of a job as the job itself will, without a model: what becomes of the rows, and why the job
  * would be refused. What was found before of the same files is not sought again. Progress in bytes.
  *
- * @param given.resume whether the job goes on in its folder: of a sweep, what finished runs have read is left aside
+ * @param given.resume whether the job goes on in its folder: what finished runs and parts have read is left aside
  *
  * @throws SecateurError where the checkpoint's config or tokenizer cannot be read
  */
@@ -38,7 +39,7 @@ export async function checkData(
 
 /** The files of a job by what is read of them, and what its runs would write alike. */
 function groupsOf(job: Job, resume: boolean): FileGroup[] {
-  if (job.kind !== 'sweep') return fileGroupsOf(job)
+  if (job.kind !== 'sweep') return fileGroupsOf(resume && isInParts(job) ? leftToScore(job).job : job)
   const runs = runsLeft(job, { resume }).left
   if (resume) return filesOfRuns(runs)
   const shared = problemGroup('shared outputs', async () => {
@@ -67,10 +68,7 @@ export async function refuseBadFiles(
 ): Promise<CheckedFiles['scored']> {
   const stage = new StageProgress('checking data', emit)
   const found = await checkGroups(groups, { signal, progress: (done, total) => stage.report(done, total) })
-  const problems = found.flatMap((files) => files.problems)
-  const [first] = problems
-  if (problems.length === 1) throw first!
-  if (first) throw new SecateurError(first.kind, problems.map(({ message }) => message).join('\n'))
+  refuseIfAny(found.flatMap((files) => files.problems))
   return Object.assign({}, ...found.map(({ scored }) => scored)) as CheckedFiles['scored']
 }
 

@@ -45,6 +45,22 @@ export class SecateurError extends Error {
   }
 }
 
+/** Several errors, each of which is told in full; the kind is that of the first. */
+export class SeveralErrors extends SecateurError {
+  readonly errors: readonly SecateurError[]
+
+  constructor(errors: readonly [SecateurError, ...SecateurError[]]) {
+    super(errors[0].kind, errors.map(({ message }) => message).join('\n'))
+    this.errors = errors
+  }
+}
+
+/** @throws SecateurError where something is wrong: a lone error as it is, several in one */
+export function refuseIfAny(errors: readonly SecateurError[]): void {
+  const [first, ...others] = errors
+  if (first) throw others.length === 0 ? first : new SeveralErrors([first, ...others])
+}
+
 /** What went wrong, for a person: `kind` is an ErrorKind, or `internal`. */
 export interface Failure {
   kind: string
@@ -57,6 +73,15 @@ export interface Failure {
 /** The error that another process, or a file that it left, told of. @param message where more is to be said than it did */
 export const errorOf = ({ kind, message: told }: Pick<Failure, 'kind' | 'message'>, message = told): SecateurError =>
   new SecateurError(Object.hasOwn(exitCodes, kind) ? (kind as ErrorKind) : 'unsupported', message)
+
+/** The error that a failure was made of, with its place. */
+export function errorWithPlace({ kind, message, file, field }: Failure & { kind: ErrorKind }): SecateurError {
+  const place = [file, field].filter((part) => part !== undefined).join(': ')
+  const isNamed = place !== '' && message.startsWith(`${place}: `)
+  return isNamed
+    ? new SecateurError(kind, message.slice(place.length + 2), { file, field })
+    : new SecateurError(kind, message)
+}
 
 /** An error as contract B and the files of a run tell of it. What is no fault of the user's keeps its stack. */
 export function failureOf(caught: unknown): Failure {

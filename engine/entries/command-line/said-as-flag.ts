@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { flagName } from '../../shared/flag-name.ts'
-import { SecateurError } from '../../shared/errors.ts'
+import { SecateurError, SeveralErrors } from '../../shared/errors.ts'
 
 /** Settings that are given one at a time, by the flag that gives them. */
 export const flagsOfLists: ReadonlyMap<string, string> = new Map([
@@ -16,6 +16,10 @@ export const flagOf = (setting: string): string => `--${flagName(flagsOfLists.ge
  * other error stays as it is.
  */
 export function saidAsFlag(error: unknown, command: Command): unknown {
+  if (error instanceof SeveralErrors) {
+    const [first, ...others] = error.errors.map((each) => saidAsFlag(each, command) as SecateurError)
+    return new SeveralErrors([first!, ...others])
+  }
   if (!(error instanceof SecateurError) || error.kind !== 'bad-setting') return error
   const { field, file, message } = error
   const setting = field?.replace(/^evaluation\./, '')
