@@ -11,6 +11,12 @@ export const keyOfMeasurement = (what: unknown): string =>
 /** What is measured of files comes anew with each of them: older measurements make room, or the file could not be read one day. */
 const mostKept = 10_000
 
+/** When what is kept is measured again all the same, and what is kept of both. */
+export interface Renewal<Value> {
+  isDue(known: Value): boolean
+  better(known: Value, measured: Value): Value
+}
+
 /**
  * What was measured under a key before, or a new measurement, which is kept for later runs.
  *
@@ -22,14 +28,18 @@ export async function measuredOnce<Value>(
   schema: z.ZodType<Value>,
   key: string,
   measure: () => Promise<Value>,
+  renewal?: Renewal<Value>,
 ): Promise<Value> {
   const file = join(cacheFolder(), name)
   const kept = () => readKept(file, schema)
   const known = kept()[key]
-  if (known !== undefined) return known
-  const measured = await measure()
+  if (known !== undefined && !renewal?.isDue(known)) return known
+  const found = await measure()
+  const measured = known === undefined || !renewal ? found : renewal.better(known, found)
   try {
-    const others = Object.entries(kept()).slice(1 - mostKept)
+    const others = Object.entries(kept())
+      .filter(([other]) => other !== key)
+      .slice(1 - mostKept)
     writeJson(file, Object.fromEntries([...others, [key, measured]]))
   } catch {
     // If the folder cannot be written, the next run measures again.
