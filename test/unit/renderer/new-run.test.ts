@@ -13,6 +13,7 @@ import { findSettings, modes, rangeOf, sectionsOf, settingsOf } from '../../../r
 import { applyPreset, isPreset, presets, presetsFor, valuesFor } from '../../../renderer/src/screens/new-run/presets.ts'
 import { percent } from '../../../renderer/src/format.ts'
 import { limitText, settingText } from '../../../renderer/src/screens/new-run/setting-text.ts'
+import { seesOf } from '../../../renderer/src/screens/new-run/sees.ts'
 import { parseNumber } from '../../../renderer/src/screens/new-run/typed.ts'
 import { humanise, settingLabel } from '../../../renderer/src/screens/new-run/presentation.ts'
 import { picked } from '../../../renderer/src/screens/new-run/setting-group.ts'
@@ -427,6 +428,22 @@ test('a model of images has no settings of text, and a language model none of im
   }
   const shown = sectionsOf('prune', 'images').flatMap(({ settings }) => settings.map(({ key }) => key))
   assert.ok(!shown.includes('evaluation.images'), 'it has a picker')
+})
+
+test('a sweep that repeats the figure of images asks for images before a checkpoint is chosen', () => {
+  const library = [
+    { path: '/llama', images: null },
+    { path: '/vit', images: { size: 32, classes: 10 } },
+  ] as unknown as Parameters<typeof seesOf>[0]
+  const sweep = { preset: 'images', lists: {}, variants: [] } as const satisfies Draft['sweep']
+  const draft: Draft = { ...emptyDraft(), mode: 'sweep', sweep, evaluate: true }
+  assert.equal(seesOf(library, draft), 'images')
+  assert.match(problemsOf(draft, '.', seesOf(library, draft)).get('evaluation') ?? '', /labelled images/)
+  assert.equal(seesOf(library, { ...draft, checkpoint: '/llama' }), 'text')
+  assert.equal(seesOf(library, { ...draft, checkpoint: '/vit', sweep: emptyDraft().sweep }), 'images')
+  assert.equal(seesOf(library, { ...draft, sweep: { ...sweep, preset: 'criteria' } }), null)
+  assert.equal(seesOf(library, { ...draft, mode: 'pipeline' }), null)
+  assert.equal(seesOf(library, { ...draft, checkpoint: '/elsewhere' }), null)
 })
 
 test('the job of a model of images goes without what was typed for text, and needs images to be scored on', () => {

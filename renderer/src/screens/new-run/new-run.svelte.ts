@@ -61,7 +61,7 @@ export class NewRun {
   readonly needsData = $derived(!this.takesAdapter)
   readonly scores = $derived(evaluates(this.draft))
   /** What the chosen checkpoint looks at. */
-  readonly sees = $derived(seesOf(this.checkpoints.data ?? [], this.draft.checkpoint))
+  readonly sees = $derived(seesOf(this.checkpoints.data ?? [], this.draft))
   readonly sections = $derived(sectionsOf(this.draft.mode, this.sees))
   readonly job = $derived(jobOf(this.draft, decimalSeparator, this.sees))
   readonly problems = $derived(problemsOf(this.draft, decimalSeparator, this.sees))

@@ -1,4 +1,4 @@
-import type { CheckpointSummary } from '../../../../electron/contract/index.ts'
+import type { CheckpointSummary, engine } from '../../../../electron/contract/index.ts'
 
 /** What a job's checkpoint looks at; null where the library does not know it. */
 export type Sees = 'text' | 'images' | null
@@ -41,8 +41,12 @@ const only: Readonly<Record<'text' | 'images', readonly string[]>> = {
 export const isFor = (key: string, sees: Sees): boolean =>
   sees === null || !only[sees === 'text' ? 'images' : 'text'].includes(key)
 
-/** What a checkpoint looks at, by its path. */
-export function seesOf(library: readonly Pick<CheckpointSummary, 'path' | 'images'>[], path: string): Sees {
-  const known = library.find((checkpoint) => checkpoint.path === path)
-  return known ? (known.images === null ? 'text' : 'images') : null
+/** What a job's checkpoint looks at; where none is chosen yet, what a figure that is repeated is about. */
+export function seesOf(
+  library: readonly Pick<CheckpointSummary, 'path' | 'images'>[],
+  { checkpoint, mode, sweep }: { checkpoint: string; mode: string; sweep: { preset: engine.SweepPreset | null } },
+): Sees {
+  const known = library.find(({ path }) => path === checkpoint)
+  if (known) return known.images === null ? 'text' : 'images'
+  return mode === 'sweep' && sweep.preset === 'images' && checkpoint === '' ? 'images' : null
 }
