@@ -119,7 +119,7 @@ const combinations: Record<GroupSettings['reduction'], (one: number, other: numb
 
 function normaliseInPlace(vector: Float64Array): void {
   let squares = 0
-  for (let i = 0; i < vector.length; i++) squares += vector[i]! ** 2
+  for (let i = 0; i < vector.length; i++) squares += vector[i]! * vector[i]!
   const norm = Math.sqrt(squares) + 1e-8
   changeEach(vector, (value) => value / norm)
 }

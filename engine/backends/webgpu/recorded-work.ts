@@ -122,7 +122,7 @@ class Recorder {
 
   /**
    * Sends all of it again, and waits for a buffer of it. While the card computes, the commands for the next time are put
-   * together: they are the same ones, and take the host half as long as the card takes for them.
+   * together: they are the same ones, and the host would be milliseconds late with them.
    */
   again(output: GPUBuffer): ArrayBuffer {
     const backend = this.#backend
