@@ -68,6 +68,8 @@ const rowsOf = (budget: (ratio: number) => string) => [
   { criterion: 'loraprune', distil: 1, budget: budget(0.5), selfData: 200 },
   // The preset "Recommended", and what it would be with the layers that real models need most left whole.
   ...[false, true].map((uniform) => ({ criterion: 'loraprune', distil: 1, budget: budget(0.2), uniform })),
+  // What is left of the whole recipe with scores that need gradients of all weights.
+  { criterion: 'gradient', distil: 1, budget: budget(0.5) },
 ]
 
 /**

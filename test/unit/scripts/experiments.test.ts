@@ -29,7 +29,7 @@ test('docs/experiments.md has every setting of the experiments that is not the d
 test('every run of the experiments on a real model and over recipes can begin', () => {
   const real = expandSweep(realJob(realFlags(['--checkpoint', 'resources/sample/model'])))
   const budgets = real.filter(({ job }) => job.budget !== undefined)
-  assert.deepEqual([real.length, budgets.length], [17, 4])
+  assert.deepEqual([real.length, budgets.length], [18, 5])
   assert.equal(expandSweep(experimentJob(experimentFlags(['--recipes']))).length, 36)
 })
 
