@@ -9,6 +9,13 @@ const shapes = {
 export type ShapeName = keyof typeof shapes
 export const shapeNames = Object.keys(shapes) as [ShapeName, ...ShapeName[]]
 
+/** The shape that a flag names. @throws Error where there is none of that name */
+export function shapeNamed(name: string): ShapeName {
+  const found = shapeNames.find((known) => known === name)
+  if (!found) throw new Error(`--shape is one of ${shapeNames.join(', ')}`)
+  return found
+}
+
 /** The configuration of a shape, with every size but that of a head divided by `scale`. */
 export function configOf(name: ShapeName, scale: number): DecoderConfig {
   const { headSize, layers, heads, keyValueHeads, channels, vocabulary, tied } = shapes[name]

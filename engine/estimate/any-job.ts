@@ -1,9 +1,9 @@
-import type { EvaluateJob, Job, JobEstimate, ParsedServiceParams } from '../contract/index.ts'
-import { isInParts, leftToScore } from '../parts/left.ts'
+import { type EvaluateJob, isOfTasks, type Job, type JobEstimate, type ParsedServiceParams } from '../contract/index.ts'
+import { leftToScore } from '../parts/left.ts'
 import { splitEvaluation } from '../parts/split.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import { estimateSingleJob, fitOf } from './single-job.ts'
-import { estimateSweep } from './sweep.ts'
+import { estimateSweep, forWhatIsLeft } from './sweep.ts'
 
 /** What an estimate is of. */
 type Estimated = Partial<ParsedServiceParams<'estimate'>> & {
@@ -18,7 +18,7 @@ export async function estimateAnyJob(
   control: WorkControl,
 ): Promise<JobEstimate> {
   if (job.kind === 'sweep') return await estimateSweep(job, { releasableBytes, resume }, control)
-  if (isInParts(job)) return await estimateParts(job, { releasableBytes, resume }, control)
+  if (isOfTasks(job)) return await estimateParts(job, { releasableBytes, resume }, control)
   return await estimateSingleJob(job, control, releasableBytes)
 }
 
@@ -42,7 +42,6 @@ async function estimateParts(
 }
 
 function whatCounts({ secondsFrom }: JobEstimate, left: number, parts: number): string {
-  const finished = parts - left
   if (left === 0) return `All ${parts} parts are finished: their scores are only joined.`
-  return `For the ${left} of ${parts} parts that are left; ${finished} ${finished === 1 ? 'is' : 'are'} finished. ${secondsFrom}`
+  return `${forWhatIsLeft('parts', left, parts)} ${secondsFrom}`
 }

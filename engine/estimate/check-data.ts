@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
-import type { DataCheck, Job, JobContext, ParsedServiceParams } from '../contract/index.ts'
-import { isInParts, leftToScore } from '../parts/left.ts'
+import { type DataCheck, isOfTasks, type Job, type JobContext, type ParsedServiceParams } from '../contract/index.ts'
+import { leftToScore } from '../parts/left.ts'
 import { StageProgress } from '../runs/stage-progress.ts'
 import { collectProblems, failureOf, refuseIfAny, type SecateurError } from '../shared/errors.ts'
 import type { WorkControl } from '../shared/work-control.ts'
@@ -39,7 +39,7 @@ export async function checkData(
 
 /** The files of a job by what is read of them, and what its runs would write alike. */
 function groupsOf(job: Job, resume: boolean): FileGroup[] {
-  if (job.kind !== 'sweep') return fileGroupsOf(resume && isInParts(job) ? leftToScore(job).job : job)
+  if (job.kind !== 'sweep') return fileGroupsOf(resume && isOfTasks(job) ? leftToScore(job).job : job)
   const runs = runsLeft(job, { resume }).left
   if (resume) return filesOfRuns(runs)
   const shared = problemGroup('shared outputs', async () => {

@@ -70,7 +70,13 @@ function whatCounts(left: readonly JobEstimate[], finished: number): string {
   const [first] = left
   if (!first) return `All ${all} runs are finished: only the report is written again.`
   if (finished === 0) return `For ${all} runs. ${first.secondsFrom}`
-  return `For the ${left.length} of ${all} runs that are left; ${finished} ${finished === 1 ? 'is' : 'are'} finished. ${first.secondsFrom}`
+  return `${forWhatIsLeft('runs', left.length, all)} ${first.secondsFrom}`
+}
+
+/** What an estimate counts where some of a job's runs or parts are over. */
+export function forWhatIsLeft(what: 'runs' | 'parts', left: number, all: number): string {
+  const finished = all - left
+  return `For the ${left} of ${all} ${what} that are left; ${finished} ${finished === 1 ? 'is' : 'are'} finished.`
 }
 
 /** Of a sweep that has nothing left to do. */

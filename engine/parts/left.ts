@@ -1,4 +1,4 @@
-import type { EvaluateJob, Job } from '../contract/index.ts'
+import type { EvaluateJob } from '../contract/index.ts'
 import { isDone } from './part-results.ts'
 import { splitEvaluation } from './split.ts'
 
@@ -9,10 +9,6 @@ export interface LeftToScore {
   parts: number
   finished: number
 }
-
-/** Whether an evaluation is scored by processes of their own, here or on a cluster. */
-export const isInParts = (job: Job): job is EvaluateJob =>
-  job.kind === 'evaluate' && (job.parallel !== undefined || job.cluster !== undefined)
 
 /** @throws SecateurError as `isDone` does */
 export function leftToScore(job: EvaluateJob): LeftToScore {

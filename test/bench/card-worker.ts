@@ -6,7 +6,7 @@ import { chooseBackend } from '../../engine/backends/choose.ts'
 import { cardBytes, currentCard } from '../../engine/backends/webgpu/measure.ts'
 import { measureModel } from '../../engine/bench/model-work.ts'
 import { randomModel } from '../../engine/bench/random-model.ts'
-import { configOf, type ShapeName } from '../../engine/bench/shapes.ts'
+import { configOf, shapeNamed } from '../../engine/bench/shapes.ts'
 import { subjectOf } from '../../engine/bench/subject.ts'
 
 const { values } = parseArgs({
@@ -20,7 +20,7 @@ const { values } = parseArgs({
     taught: { type: 'boolean', default: false },
   },
 })
-const shape = values.shape as ShapeName
+const shape = shapeNamed(values.shape)
 const [scale, rows, length, repeats] = [values.scale, values.rows, values.length, values.repeats].map(Number) as [
   number,
   number,

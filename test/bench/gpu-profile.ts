@@ -6,7 +6,7 @@ import { chooseBackend } from '../../engine/backends/choose.ts'
 import { type CardBackend, readBuffer } from '../../engine/backends/webgpu/backend.ts'
 import { currentCard } from '../../engine/backends/webgpu/measure.ts'
 import { randomModel } from '../../engine/bench/random-model.ts'
-import { configOf, type ShapeName, shapeNames } from '../../engine/bench/shapes.ts'
+import { configOf, shapeNamed } from '../../engine/bench/shapes.ts'
 import { subjectOf } from '../../engine/bench/subject.ts'
 import { KeyValueCache } from '../../engine/evaluation/key-value-cache.ts'
 
@@ -22,12 +22,12 @@ const { values } = parseArgs({
     token: { type: 'boolean', default: false },
   },
 })
-if (!shapeNames.includes(values.shape as ShapeName)) throw new Error(`--shape is one of ${shapeNames.join(', ')}`)
+const shape = shapeNamed(values.shape)
 const { device: name } = await chooseBackend({ device: 'webgpu' })
 const card = currentCard()!
 if (!card.device.features.has('timestamp-query')) throw new Error(`${name} tells no times`)
 
-const whole = configOf(values.shape as ShapeName, Number(values.scale))
+const whole = configOf(shape, Number(values.scale))
 const model = randomModel({ ...whole, layers: whole.layers.slice(0, Number(values.layers)) }, values.int8)
 const [rows, length] = [Number(values.rows), Number(values.length)]
 const profile = values.token ? token() : step()

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
+import { runner } from '../gpu/run-on-card.ts'
 
 const { values } = parseArgs({
   options: {
@@ -19,7 +20,6 @@ const { values } = parseArgs({
 })
 const root = join(import.meta.dirname, '../..')
 /** Node, on the driver to be measured where it is not the system's own: see docs/graphics-cards.md. */
-const runner = (process.env['SECATEUR_GPU_RUNNER'] ?? '').split(' ').filter((word) => word !== '')
 const [engine = process.execPath, ...engineArgs] = [...runner, process.execPath]
 const sizes = (['scale', 'rows', 'length', 'repeats'] as const).flatMap((name) => [`--${name}`, values[name]])
 const shapes = values.shapes.split(',')

@@ -45,6 +45,13 @@ for (const name of ['llama_gqa', 'gemma3_text', 'smollm3_nope'] as const)
     assert.deepEqual(memory(), earlier)
   })
 
+/** Queries, keys and values of two rows. */
+const numbersOf = (keys: number) => ({
+  q: tf.randomNormal([2, 1, 4, 16], 0, 1, 'float32', 1) as Tensor,
+  k: tf.randomNormal([2, keys, 2, 16], 0, 1, 'float32', 2) as Tensor,
+  v: tf.randomNormal([2, keys, 2, 16], 0, 1, 'float32', 3) as Tensor,
+})
+
 type Attended = ReturnType<typeof attended>
 
 /**
@@ -80,11 +87,7 @@ function attended(
 
 test('attention over a long cache, in pieces of which most are empty, is that of one workgroup a head', () => {
   const keys = 512
-  const numbers = {
-    q: tf.randomNormal([2, 1, 4, 16], 0, 1, 'float32', 1) as Tensor,
-    k: tf.randomNormal([2, keys, 2, 16], 0, 1, 'float32', 2) as Tensor,
-    v: tf.randomNormal([2, keys, 2, 16], 0, 1, 'float32', 3) as Tensor,
-  }
+  const numbers = numbersOf(keys)
   for (const [first, last] of [
     [0, 0],
     [0, 127],
@@ -110,11 +113,7 @@ test('attention over a long cache, in pieces of which most are empty, is that of
 })
 
 test('few keys are left to one workgroup a head, more of them to pieces', () => {
-  const numbers = {
-    q: tf.randomNormal([2, 1, 4, 16], 0, 1, 'float32', 1) as Tensor,
-    k: tf.randomNormal([2, 64, 2, 16], 0, 1, 'float32', 2) as Tensor,
-    v: tf.randomNormal([2, 64, 2, 16], 0, 1, 'float32', 3) as Tensor,
-  }
+  const numbers = numbersOf(64)
   const [few, more] = [64, 65].map((keys) => attended(1, keys, numbers, (_, key) => key < 64)) as [Attended, Attended]
   assert.deepEqual([few.used, more.used], [1, 2])
   assertWithin(more.values, few.values, 2e-6, '64 keys')

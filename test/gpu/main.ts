@@ -1,8 +1,6 @@
 // npm run test:gpu: everything that is tested of the back end webgpu, once for each way that a card may multiply.
-import { failuresIn, longFiles, quickFiles, runOnCard } from './run-on-card.ts'
+import { failuresIn, longFiles, quickFiles, runner, runOnCard } from './run-on-card.ts'
 
-/** A command that runs its arguments on the driver to be tested; unset, the system's own driver is tested. */
-const runner = (process.env['SECATEUR_GPU_RUNNER'] ?? '').split(' ').filter((word) => word !== '')
 /** What is tested besides of the ways that round factors to 16 bits. */
 const aboutRounding = ['test/gpu/rounding.ts']
 const started = performance.now()

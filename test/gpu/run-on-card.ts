@@ -3,6 +3,9 @@ import { join } from 'node:path'
 
 const root = join(import.meta.dirname, '../..')
 
+/** A command that runs its arguments on the driver to be tested or measured; empty for the system's own driver. */
+export const runner = (process.env['SECATEUR_GPU_RUNNER'] ?? '').split(' ').filter((word) => word !== '')
+
 /** Test files that hold on any back end, and then those about graphics cards alone: the last one ends with a lost card. */
 export const quickFiles = [
   'test/conformance/binary.test.ts',
@@ -32,15 +35,15 @@ export interface Ran {
 /**
  * Runs test files with the back end `webgpu` in a process of their own. Several share the card and what was compiled for it.
  *
- * @param runner a command that runs its arguments on the driver to be tested, where one is needed
+ * @param on a command that runs its arguments on the driver to be tested, where one is needed
  */
-export function runOnCard(files: readonly string[], env: Record<string, string>, runner: readonly string[] = []): Ran {
+export function runOnCard(files: readonly string[], env: Record<string, string>, on: readonly string[] = []): Ran {
   const started = performance.now()
   // Without it the child would believe that it is part of this test.
   const { NODE_TEST_CONTEXT: _, ...inherited } = process.env
   const together = files.length > 1 ? ['test/gpu/together.ts'] : []
   const paths = [...together, ...files].map((file) => join(root, file))
-  const [command, ...args] = [...runner, process.execPath, '--expose-gc', ...paths]
+  const [command, ...args] = [...on, process.execPath, '--expose-gc', ...paths]
   const { status, stdout, stderr, error } = spawnSync(command!, args, {
     cwd: root,
     encoding: 'utf8',

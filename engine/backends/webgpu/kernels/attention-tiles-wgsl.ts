@@ -1,5 +1,6 @@
 import { declarations } from '../wgsl.ts'
-import { columns, each, members, shareOf, shares, type Tiling, vectorsOf, widthOf } from './attention-tiling.ts'
+import { columns, members, shareOf, shares, type Tiling, vectorsOf, widthOf } from './attention-tiling.ts'
+import { lines } from './shared-bindings.ts'
 
 interface Bindings {
   /** Tensors whose rows are heads. */
@@ -113,7 +114,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }`
 
 export const zeros = (tiling: Tiling, name: string) =>
-  each(shareOf(tiling), (s) => members.map((_, r) => `var ${name}${r}_${s} = vec4(0.0);`).join(' '))
+  lines(shareOf(tiling), (s) => members.map((_, r) => `var ${name}${r}_${s} = vec4(0.0);`).join(' '))
 
 export const storeSums = (tiling: Tiling, output: string, name: string, at: string, count: string, divisor?: string) =>
   members
@@ -135,9 +136,9 @@ function copy({ down, across }: Tiling, elements: number, load: string, store: s
   const steps = Math.ceil(count / batch)
   return `
   ${steps === 1 ? '{ let start = 0u;' : `for (var start = 0u; start < ${steps * batch * lanes}u; start += ${batch * lanes}u) {`}
-    ${each(batch, (n) => `let e${n} = ${uneven ? `min(start + lane + ${n * lanes}u, ${elements - 1}u)` : `start + lane + ${n * lanes}u`};`)}
-    ${each(batch, (n) => `let x${n} = ${load.replaceAll('ELEMENT', `e${n}`)};`)}
-    ${each(batch, (n) => `${uneven ? `if (start + lane + ${n * lanes}u < ${elements}u) ` : ''}{ ${store.replaceAll('ELEMENT', `e${n}`)} = x${n}; }`)}
+    ${lines(batch, (n) => `let e${n} = ${uneven ? `min(start + lane + ${n * lanes}u, ${elements - 1}u)` : `start + lane + ${n * lanes}u`};`)}
+    ${lines(batch, (n) => `let x${n} = ${load.replaceAll('ELEMENT', `e${n}`)};`)}
+    ${lines(batch, (n) => `${uneven ? `if (start + lane + ${n * lanes}u < ${elements}u) ` : ''}{ ${store.replaceAll('ELEMENT', `e${n}`)} = x${n}; }`)}
   }`
 }
 
@@ -162,7 +163,7 @@ export function addDots(tiling: Tiling, name: string, own: Source, other: Source
   const d = ragged ? `min(chunk + ELEMENT % ${taken}u, VECTORS - 1u)` : `chunk + ELEMENT % ${taken}u`
   const ownVector = load(own, `own_first + ELEMENT / ${taken}u`, d)
   return `
-  ${each(4, (n) => members.map((m) => `var ${name}${n}${m} = ${name}${n}.${m};`).join(' '))}
+  ${lines(4, (n) => members.map((m) => `var ${name}${n}${m} = ${name}${n}.${m};`).join(' '))}
   for (var chunk = 0u; chunk < VECTORS; chunk += ${taken}u) {
     workgroupBarrier();
     ${copy(
@@ -180,14 +181,14 @@ export function addDots(tiling: Tiling, name: string, own: Source, other: Source
     )}
     workgroupBarrier();
     for (var d = 0u; d < ${taken}u; d++) {
-      ${each(4, (r) => `let a${r} = own_bank[d][i + ${r * down}u];`)}
+      ${lines(4, (r) => `let a${r} = own_bank[d][i + ${r * down}u];`)}
       ${columns(tiling, (n, column) => {
         const sums = members.map((m, r) => `${name}${n}${m} = more(${name}${n}${m}, a${r}, b${n});`)
         return `let b${n} = other_bank[d][${column}];\n${sums.join(' ')}`
       })}
     }
   }
-  ${each(4, (n) => `${name}${n} = vec4(${members.map((m) => `${name}${n}${m}`).join(', ')});`)}`
+  ${lines(4, (n) => `${name}${n} = vec4(${members.map((m) => `${name}${n}${m}`).join(', ')});`)}`
 }
 
 /** Puts weights name0, name1, ... into workgroup memory, where all lanes of a row find them. */

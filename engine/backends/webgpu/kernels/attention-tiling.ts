@@ -1,3 +1,5 @@
+import { lines } from './shared-bindings.ts'
+
 /**
  * How a workgroup is laid out. Its lanes are a grid of `down` x `across`; each has four rows of the workgroup's own tile
  * against four columns of the other tile: 16 scores. The kernel decides which tile is of queries and which of keys.
@@ -23,15 +25,12 @@ export function workgroupBytes(tiling: Tiling): number {
   return 16 * (depth * (4 * down + 1) + depth * widthOf(tiling) + 4 * across * (down + 1)) + 4
 }
 
-/** Code repeated `count` times. A lane's values are in named variables, because an array would not be in registers. */
-export const each = (count: number, text: (n: number) => string) =>
-  Array.from({ length: count }, (_, n) => text(n)).join('\n')
 export const members = ['x', 'y', 'z', 'w']
 
 /** Code for each of a lane's columns j, j + across, ...; n counts them, `column` is the place in the tile. */
 export const columns = ({ across }: Tiling, text: (n: number, column: string) => string) =>
-  each(4, (n) => text(n, `j + ${n * across}u`))
+  lines(4, (n) => text(n, `j + ${n * across}u`))
 
 /** Code for each vector that a lane holds of a row; s counts them. */
 export const shares = (tiling: Tiling, text: (s: number, vector: string) => string) =>
-  each(shareOf(tiling), (s) => text(s, `j + ${s * tiling.across}u`))
+  lines(shareOf(tiling), (s) => text(s, `j + ${s * tiling.across}u`))

@@ -1,5 +1,6 @@
 import { addDots, addWeighted, common, main, ofKey, ofQuery, share, storeSums, zeros } from './attention-tiles-wgsl.ts'
-import { columns, each, members, shares, type Tiling } from './attention-tiling.ts'
+import { columns, members, shares, type Tiling } from './attention-tiling.ts'
+import { lines } from './shared-bindings.ts'
 
 const rowsOf = (text: (r: number) => string) => `vec4(${members.map((_, r) => text(r)).join(', ')})`
 /** The largest of a lane's columns, for each of its rows. */
@@ -43,7 +44,7 @@ ${main(
   }
   weight = total(weight, i, j);
   if (j == 0u) {
-    ${each(4, (r) => `if (mine + ${r}u < params.queries) { logSumExp[statistic_at(row, mine + ${r}u, head)] = top[${r}] + log(weight[${r}]); }`)}
+    ${lines(4, (r) => `if (mine + ${r}u < params.queries) { logSumExp[statistic_at(row, mine + ${r}u, head)] = top[${r}] + log(weight[${r}]); }`)}
   }
   ${storeSums(tiling, 'context', 'sum', 'query_at(row, MINE, head)', 'queries', 'weight')}
 `,
@@ -64,7 +65,7 @@ ${main(
   let head = group.x;
   ${zeros(tiling, 'sum')}
   var mean = vec4(0.0);
-  ${each(
+  ${lines(
     4,
     (r) => `{
     let at = query_at(row, mine + ${r}u, head);
@@ -74,7 +75,7 @@ ${main(
   mean = total(mean, i, j);
   let log_sum = ${rowsOf((r) => `logSumExp[statistic_at(row, mine + ${r}u, head)]`)};
   if (j == 0u) {
-    ${each(4, (r) => `if (mine + ${r}u < params.queries) { delta[statistic_at(row, mine + ${r}u, head)] = mean[${r}]; }`)}
+    ${lines(4, (r) => `if (mine + ${r}u < params.queries) { delta[statistic_at(row, mine + ${r}u, head)] = mean[${r}]; }`)}
   }
   let end = ${lastKey};
   for (var first = 0u; first < end; first += OTHER) {

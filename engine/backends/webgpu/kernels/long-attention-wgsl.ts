@@ -1,5 +1,6 @@
 import { declarations } from '../wgsl.ts'
-import { each, members } from './attention-tiling.ts'
+import { members } from './attention-tiling.ts'
+import { lines } from './shared-bindings.ts'
 
 /** Query heads of one key/value head that a workgroup takes, and the elements of a head, whole vectors of four. */
 export interface HeadGroup {
@@ -86,7 +87,7 @@ fn main(
   let first_head = key_head * params.shared_by + group.x % params.groups * ${heads}u;
   let row = group.y;
   let first = group.z * ${lanes}u;
-  ${each(heads, (s) => `let head${s} = row * params.heads + min(first_head + ${s}u, last);`)}
+  ${lines(heads, (s) => `let head${s} = row * params.heads + min(first_head + ${s}u, last);`)}
 
   let key = first + lane;
   var own = FAR;
@@ -96,59 +97,59 @@ fn main(
   if (own > -1.0e8) { atomicStore(&seen, 1u); }
   if (workgroupUniformLoad(&seen) == 0u) {
     if (lane == 0u) {
-      ${each(heads, (s) => `statistics[head${s} * groups.z + group.z] = vec2(FAR, 0.0);`)}
+      ${lines(heads, (s) => `statistics[head${s} * groups.z + group.z] = vec2(FAR, 0.0);`)}
     }
     return;
   }
-  ${each(heads, (s) => `for (var d = lane; d < VECTORS; d += ${lanes}u) { queries[${s}u * VECTORS + d] = q[head${s} * VECTORS + d]; }`)}
+  ${lines(heads, (s) => `for (var d = lane; d < VECTORS; d += ${lanes}u) { queries[${s}u * VECTORS + d] = q[head${s} * VECTORS + d]; }`)}
   workgroupBarrier();
 
   // Keys beyond the last are the last: they weigh nothing.
   let part = lane % ${perKey}u;
-  ${each(
+  ${lines(
     shares,
     (n) => `
   var score${n} = vec4(0.0);
   let at${n} = ((row * params.keys + min(first + ${n * keysAtOnce}u + lane / ${perKey}u, params.keys - 1u)) * key_heads + key_head) * VECTORS;`,
   )}
   for (var d = part; d < VECTORS; d += ${perKey}u) {
-    ${each(shares, (n) => `let x${n} = k[at${n} + d];`)}
-    ${each(
+    ${lines(shares, (n) => `let x${n} = k[at${n} + d];`)}
+    ${lines(
       heads,
       (s) => `
     let query${s} = queries[${s}u * VECTORS + d];
-    ${each(shares, (n) => `score${n}.${members[s]} += dot(query${s}, x${n});`)}`,
+    ${lines(shares, (n) => `score${n}.${members[s]} += dot(query${s}, x${n});`)}`,
     )}
   }
-  ${each(shares, (n) => `bank[${n * lanes}u + lane] = score${n};`)}
+  ${lines(shares, (n) => `bank[${n * lanes}u + lane] = score${n};`)}
   workgroupBarrier();
   // The shares of key ${keysAtOnce} n + i lie at ${lanes} n + ${perKey} i, one beside the other.
-  let score = ${each(perKey, (p) => `${p ? '+ ' : ''}bank[${perKey}u * lane + ${p}u]`)} + own;
+  let score = ${lines(perKey, (p) => `${p ? '+ ' : ''}bank[${perKey}u * lane + ${p}u]`)} + own;
   let top = largest(score, lane);
   let weight = exp(score - top);
   weights[lane] = weight;
   let all = total(weight, lane);
   if (lane == 0u) {
-    ${each(heads, (s) => `statistics[head${s} * groups.z + group.z] = vec2(top.${members[s]}, all.${members[s]});`)}
+    ${lines(heads, (s) => `statistics[head${s} * groups.z + group.z] = vec2(top.${members[s]}, all.${members[s]});`)}
   }
 
   // Lanes that have a vector each of a value; the keys are dealt out among as many of these as there are lanes for.
   let d = lane % VECTORS;
   let row_of_lanes = lane / VECTORS;
   let end = min(${lanes}u, params.keys - first);
-  ${each(heads, (s) => `var sum${s} = vec4(0.0);`)}
+  ${lines(heads, (s) => `var sum${s} = vec4(0.0);`)}
   if (row_of_lanes < ${laneRows(headSize)}u) {
     let start = ((row * params.keys + first) * key_heads + key_head) * VECTORS + d;
     for (var i = row_of_lanes; i < end; i += ${laneRows(headSize)}u) {
       let x = v[start + i * key_heads * VECTORS];
       let by = weights[i];
-      ${each(heads, (s) => `sum${s} = fma(vec4(by.${members[s]}), x, sum${s});`)}
+      ${lines(heads, (s) => `sum${s} = fma(vec4(by.${members[s]}), x, sum${s});`)}
     }
   }
   workgroupBarrier();
-  ${each(heads, (s) => `bank[${s * lanes}u + lane] = sum${s};`)}
+  ${lines(heads, (s) => `bank[${s * lanes}u + lane] = sum${s};`)}
   workgroupBarrier();
-  ${each(
+  ${lines(
     heads,
     (s) => `
   if (lane < VECTORS) {

@@ -1,6 +1,6 @@
 import { packedMultiple } from './pack-rows.ts'
 import { depthOf, finishRows, type MatrixArithmetic, type ProductPlan } from './product-plan.ts'
-import { count } from './shared-bindings.ts'
+import { count, lines } from './shared-bindings.ts'
 
 /** Rows and columns of y that a workgroup has, the depth that it stages at once, and how its subgroups divide the tile. */
 export interface MatrixTile {
@@ -23,8 +23,6 @@ export const matrixTile = ({ m, n, k, across }: MatrixArithmetic): MatrixTile =>
   // A lane of a subgroup that has more matrices of the result has fewer registers left, and more to do while it waits.
   ahead: across === 2 || k < 16 ? 1 : 2,
 })
-
-const lines = (times: number, line: (i: number) => string) => count(times).map(line).join('\n    ')
 
 /**
  * Subgroup matrices (tensor cores). Tiles of both factors are staged in workgroup memory, sixteen bytes a load; those that come

@@ -1,6 +1,6 @@
 import type { TensorInfo } from '../../../tensor/tf.ts'
 import type { CardBackend } from '../backend.ts'
-import { dispatch, groupsFor, output, register, rowsOf } from '../record.ts'
+import { dispatch, groupsFor, output, register, rowsOf, type Uniform } from '../record.ts'
 import { declarations, floats, reductions, rowwise } from '../wgsl.ts'
 
 /** Rows are read and written four elements at a time where they are whole vectors; `size` counts these then. */
@@ -55,6 +55,14 @@ ${rowwise(
 `,
 )}`
 
+/** How rows are taken, and what the shaders are told of their number and size. */
+function layoutOf(x: TensorInfo) {
+  const { size, rows, lanes } = rowsOf(x)
+  const fours = size % 4 === 0
+  const sizes: Uniform[] = [rows, fours ? size / 4 : size, { float: size }]
+  return { lanes, fours, rows, sizes }
+}
+
 /** y [n, size] and inverse [n, 1]: see `fused-kernels.ts`. */
 export function rmsNorm(
   backend: CardBackend,
@@ -62,15 +70,14 @@ export function rmsNorm(
   weight: TensorInfo,
   epsilon: number,
 ): [y: TensorInfo, inverse: TensorInfo] {
-  const { size, rows, lanes } = rowsOf(x)
-  const fours = size % 4 === 0
+  const { lanes, fours, rows, sizes } = layoutOf(x)
   const y = output(backend, x.shape)
   const inverse = output(backend, [...x.shape.slice(0, -1), 1])
   dispatch(
     backend,
     { key: `RmsNorm ${lanes} ${fours}`, code: () => forward(lanes, fours) },
     [x, weight, y, inverse],
-    [rows, fours ? size / 4 : size, { float: size }, { float: epsilon }],
+    [...sizes, { float: epsilon }],
     groupsFor(rows, 1),
   )
   return [y, inverse]
@@ -84,14 +91,13 @@ export function rmsNormGradient(
   weight: TensorInfo,
   inverse: TensorInfo,
 ): TensorInfo {
-  const { size, rows, lanes } = rowsOf(x)
-  const fours = size % 4 === 0
+  const { lanes, fours, rows, sizes } = layoutOf(x)
   const dx = output(backend, x.shape)
   dispatch(
     backend,
     { key: `RmsNormGrad ${lanes} ${fours}`, code: () => backward(lanes, fours) },
     [dy, x, weight, inverse, dx],
-    [rows, fours ? size / 4 : size, { float: size }],
+    sizes,
     groupsFor(rows, 1),
   )
   return dx

@@ -41,3 +41,6 @@ export const parametersOfItem = (names: readonly string[], items: number): strin
 
 /** Whole numbers from 0 to `size` - 1, to write code out for each. */
 export const count = (size: number): number[] => Array.from({ length: size }, (_, i) => i)
+
+/** Code written out so many times, a line each. A lane's values are in named variables: an array would not be in registers. */
+export const lines = (times: number, line: (i: number) => string): string => count(times).map(line).join('\n')

@@ -1,12 +1,10 @@
 import { finishRows } from './product-plan.ts'
-import { count } from './shared-bindings.ts'
+import { lines } from './shared-bindings.ts'
 
 /** Outputs of a workgroup where x has one row, and lanes that share one: neighbours read neighbouring words of the weight. */
 export const singleRow = { outputs: 4, lanes: 32 }
 /** Vectors of the weight that a lane waits for at once: rows are short, and a card answers late. */
 const atOnce = 4
-
-const each = (times: number, line: (i: number) => string) => count(times).map(line).join('\n    ')
 
 export const singleRowMain = (): string => {
   const { outputs, lanes } = singleRow
@@ -32,8 +30,8 @@ fn main(
   var sum = 0.0;
   var vector = within;
   for (; vector + ${(atOnce - 1) * lanes}u < vectors; vector += ${atOnce * lanes}u) {
-    ${each(atOnce, load)}
-    ${each(atOnce, add)}
+    ${lines(atOnce, load)}
+    ${lines(atOnce, add)}
   }
   for (; vector < vectors; vector += ${lanes}u) {
     ${load(0)}

@@ -1,12 +1,10 @@
 import { depthOf, finishRows, type ProductPlan, takesPackedRows } from './product-plan.ts'
-import { count } from './shared-bindings.ts'
+import { count, lines } from './shared-bindings.ts'
 
 /** Rows and columns of y that a workgroup of 256 lanes has, and the depth that it stages at once. */
 export const tile = { rows: 128, columns: 64, depth: 16 }
 const lanes = 256
 const [perLane, across] = [8, 4]
-
-const lines = (times: number, line: (i: number) => string) => count(times).map(line).join('\n      ')
 
 /**
  * Each lane has eight rows and four columns of the result in registers, sixteen apart, and takes four elements of the depth at
