@@ -36,7 +36,9 @@ export const realFlags = (args: string[]) =>
       windows: { type: 'string', default: '64' },
       'long-windows': { type: 'string', default: '16' },
       seeds: { type: 'string', default: '1' },
+      'first-seed': { type: 'string', default: '0' },
       rows: { type: 'string', multiple: true },
+      rank: { type: 'string', default: '16' },
       'learning-rate': { type: 'string', default: '1e-3' },
       /** Of so few tokens many small steps heal more than few large ones. */
       'batch-size': { type: 'string', default: '1' },
@@ -86,6 +88,8 @@ export function realJob(values: ReturnType<typeof realFlags>): SweepJob {
   const wanted = values.rows?.map((number) => rows[Number(number)] ?? fail(`--rows: ${number} is no row`)) ?? rows
   const sequenceLength = Number(values['sequence-length'])
   const batchSize = Number(values['batch-size'])
+  const rank = Number(values.rank)
+  const first = Number(values['first-seed'])
   return sweepSchema.parse({
     kind: 'sweep',
     checkpoint,
@@ -102,8 +106,8 @@ export function realJob(values: ReturnType<typeof realFlags>): SweepJob {
       uniform: false,
       frequency: Number(values.frequency),
       pruneCooldown: Number(values.cooldown),
-      rank: 16,
-      alpha: 32,
+      rank,
+      alpha: 2 * rank,
       dropout: 0,
       learningRate: Number(values['learning-rate']),
       threads: Number(values.threads),
@@ -116,7 +120,7 @@ export function realJob(values: ReturnType<typeof realFlags>): SweepJob {
         maxWindows: Number(values.windows),
       },
     },
-    values: { seed: Array.from({ length: Number(values.seeds) }, (_, seed) => seed) },
+    values: { seed: Array.from({ length: Number(values.seeds) }, (_, seed) => first + seed) },
     variants: wanted,
   })
 }
