@@ -95,5 +95,11 @@ export const offerExtras = (backend: object, extras: Partial<BackendExtras>): vo
 /** The extras of the back end in use. */
 export const backendExtras = (): BackendExtras => offered.get(tf.backend()) ?? defaults
 
+/** Rows of a head's input whose logits the back end in use holds at once where it need not hold more. */
+export function handyRows(vocabulary: number): number {
+  const { handy, most, rows } = backendExtras().logitsAtOnce
+  return Math.max(1, Math.floor(Math.max(handy / vocabulary, Math.min(rows, most / vocabulary))))
+}
+
 /** Runs what the back end in use has recorded. */
 export const flushBackend = (): void => backendExtras().flush()

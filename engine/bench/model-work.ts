@@ -1,4 +1,5 @@
 import { median } from 'simple-statistics'
+import { freeUnused } from '../backends/webgpu/backend.ts'
 import { cardBytes, currentCard } from '../backends/webgpu/measure.ts'
 import { countParameters } from '../models/tensors.ts'
 import { measureLatency } from '../evaluation/latency.ts'
@@ -67,6 +68,8 @@ export async function measureModel(shape: ShapeName, settings: WorkSettings): Pr
       })
       look()
     })
+    // A run evaluates a model that it loads anew, and buffers of its training are free by then.
+    if (card) freeUnused(card)
     const scoring = new CausalScoring(model)
     const promptTimes: number[] = []
     for (let i = 0; i <= repeats; i++) {

@@ -1,4 +1,4 @@
-import { backendExtras } from '../backends/extras.ts'
+import { backendExtras, handyRows } from '../backends/extras.ts'
 import type { EvaluationSettings } from '../contract/index.ts'
 import { comparedTokens } from '../evaluation/closeness.ts'
 import type { LayerShape, ModelConfig } from '../models/model-config.ts'
@@ -76,7 +76,7 @@ export function comparedFloats({ config, widensTables }: HeldModel, settings: Ev
   if (texts === 0 || config.patchValues !== undefined) return 0
   const { vocabularySize, hiddenSize } = config
   const windows = Math.min(settings.maxWindows ?? Infinity, Math.ceil(comparedTokens / settings.window))
-  const logits = comparedLogits * Math.min(backendExtras().logitsAtOnce.most, settings.window * vocabularySize)
+  const logits = comparedLogits * Math.min(handyRows(vocabularySize), settings.window) * vocabularySize
   const heads = (widensTables ? 3 : 1) * vocabularySize * hiddenSize
   return texts * windows * settings.window * hiddenSize + logits + heads
 }

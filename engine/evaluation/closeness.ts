@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { backendExtras } from '../backends/extras.ts'
+import { handyRows } from '../backends/extras.ts'
 import type { Closeness } from '../contract/index.ts'
 import { type Adapter, lowRankOf } from '../lora/adapter.ts'
 import type { Model } from '../models/family.ts'
@@ -93,7 +93,7 @@ function compareRows(
   found: Float32Array,
   counted: number,
 ): [divergence: number, same: number] {
-  const most = Math.max(1, Math.floor(backendExtras().logitsAtOnce.most / head.config.vocabularySize))
+  const most = handyRows(head.config.vocabularySize)
   let [divergence, same] = [0, 0]
   for (let first = 0; first < counted; first += most) {
     const count = Math.min(most, counted - first)

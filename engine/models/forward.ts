@@ -2,6 +2,7 @@ import { flushBackend } from '../backends/extras.ts'
 import type { Head } from '../ops/head.ts'
 import { type Linear, linear } from '../ops/linear.ts'
 import { rmsNorm } from '../ops/rms-norm.ts'
+import { freedOnTheWayBack } from '../tensor/freed-tape.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import type { BlockExtras, DecoderFamily, Model, Pass } from './family.ts'
 import type { ModelConfig } from './model-config.ts'
@@ -76,10 +77,10 @@ export function backward(layers: number, batches: BackwardBatch[], at: (layer: n
     const { variables } = wanted
     for (const [index, batch] of batches.entries()) {
       const x = batch.inputs.pop()!
-      const again = (...args: Tensor[]) => {
+      const again = freedOnTheWayBack((...args: Tensor[]) => {
         const { model, extras } = wanted.with(args.slice(0, variables.length), index)
         return block(model, layer, args[variables.length] ?? x, batch.pass, extras)
-      }
+      })
       // Nobody needs the gradient of the first block's input.
       const results = tf.grads(again)([...variables, ...(layer > 0 ? [x] : [])], batch.gradient)
       tf.dispose([x, batch.gradient])

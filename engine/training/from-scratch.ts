@@ -8,6 +8,7 @@ import { tensorsOf } from '../models/tensors.ts'
 import { crossEntropy } from '../ops/cross-entropy.ts'
 import type { Random } from '../shared/random.ts'
 import type { RestoredValues, SavedValues } from '../shared/saved-values.ts'
+import { freedOnTheWayBack } from '../tensor/freed-tape.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { adamSteps, type AdamWSettings, stepScalars, sumOfSquares } from './adamw.ts'
 import { passOf } from './gradients.ts'
@@ -106,11 +107,12 @@ export class FullTrainer {
       const input = inputTensor(this.config, batch)
       const labels = tf.tensor1d(batch.labels, 'int32')
       const divisor = tf.scalar(batch.targets)
-      const { value, grads } = tf.valueAndGrads((...tensors: Tensor[]) => {
+      const lossOf = freedOnTheWayBack((...tensors: Tensor[]) => {
         const model = modelOf(this.config, new Map(names.map((name, i) => [name, tensors[i]!])))
         const x = forwardTaped(model, model.family.embed(model, input), pass)
         return fullLoss(x, model, labels, pass, divisor) as never
-      })([...this.weights.values()])
+      })
+      const { value, grads } = tf.valueAndGrads(lossOf)([...this.weights.values()])
       return { loss: value as Tensor, gradients: grads, norm: tf.sqrt(sumOfSquares(grads)) }
     })
     flushBackend()

@@ -12,6 +12,7 @@ import type { LayerMask, LinearName, Model, Pass } from '../models/family.ts'
 import { backward, embedBatch, forward, forwardTaped } from '../models/forward.ts'
 import type { ModelConfig } from '../models/model-config.ts'
 import { familyOf } from '../models/registry.ts'
+import { freedOnTheWayBack } from '../tensor/freed-tape.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
 import { type DropoutSource } from './dropout.ts'
 import { headLoss, tapedLoss } from './head.ts'
@@ -138,12 +139,13 @@ function keepingActivations({ model, adapter, batch, pass, divisor, options, les
   }
   const labels = tf.tensor1d(batch.labels, 'int32')
   const start = embedBatch(model, batch)
-  const { value, grads } = tf.valueAndGrads((...tensors: Tensor[]) => {
+  const loss = freedOnTheWayBack((...tensors: Tensor[]) => {
     const layers = byLayer(tensors)
     const x = forwardTaped(model, start, pass, (layer) => extrasOf(adapter, layer, layers[layer]!, batch, options))
     const classifier = adapter.classifier && layers.at(-1)!['classifier']!
     return tapedLoss(x, model, labels, pass, divisor, classifier, lesson) as never
-  })(pairs.flat().flatMap(([, { a, b }]) => [a, b]))
+  })
+  const { value, grads } = tf.valueAndGrads(loss)(pairs.flat().flatMap(([, { a, b }]) => [a, b]))
   tf.dispose([labels, start])
   const gradients = byLayer(grads)
   flushBackend()

@@ -1,9 +1,7 @@
-import { backendExtras } from '../backends/extras.ts'
+import { handyRows } from '../backends/extras.ts'
 
-/** Rows of the head's input that are computed at once: the largest divisor of n whose logits are few enough. */
+/** Rows of the head's input that are computed at once: as many as the back end in use likes that divide n. */
 export function headRows(n: number, vocabulary: number): number {
-  const { handy, most, rows: wanted } = backendExtras().logitsAtOnce
-  const atOnce = Math.max(handy / vocabulary, Math.min(wanted, most / vocabulary))
-  for (let rows = Math.min(n, Math.floor(atOnce)); rows > 1; rows--) if (n % rows === 0) return rows
+  for (let rows = Math.min(n, handyRows(vocabulary)); rows > 1; rows--) if (n % rows === 0) return rows
   return 1
 }

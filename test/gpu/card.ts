@@ -14,7 +14,6 @@ import { setWeightStore, weightsOf, WeightStore } from '../../engine/backends/we
 import { openCheckpoint } from '../../engine/models/checkpoint.ts'
 import { SafetensorsFile } from '../../engine/checkpoint/safetensors.ts'
 import { frozenFloats, type FrozenWeight, inMemory, quantise, weightBytes } from '../../engine/tensor/frozen-weight.ts'
-import { lowRankOf, pairsOf } from '../../engine/lora/adapter.ts'
 import { disposeModel, loadModel } from '../../engine/models/load.ts'
 import { crossEntropy } from '../../engine/ops/cross-entropy.ts'
 import { gatedActivation } from '../../engine/ops/gated-activation.ts'
@@ -27,7 +26,7 @@ import { type Tensor, tf } from '../../engine/tensor/tf.ts'
 import { floats } from '../conformance/compare.ts'
 import { fixtureModel } from '../fixtures/read.ts'
 import { data, needsData } from '../unit/evaluation/shared.ts'
-import { assertWithin, forward, openFixture } from '../unit/models/shared.ts'
+import { assertWithin, firstBlock, forward, openFixture } from '../unit/models/shared.ts'
 
 const open = () => chooseBackend({ device: 'webgpu' })
 const card = () => tf.backend() as unknown as CardBackend
@@ -48,15 +47,10 @@ beforeEach(() => tf.setBackend('webgpu'))
 test('one layer, forward and backward with an adapter on all seven projections, is fewer than 60 dispatches', () => {
   const { model, adapter, batch } = openFixture('llama_gqa')
   using pass = passOf(model.config, batch)
-  const pairs = pairsOf(adapter.layers[0]!)
-  assert.equal(pairs.length, 7)
+  const { block, matrices } = firstBlock(model, adapter, pass)
+  assert.equal(matrices.length, 14)
   const x = values([batch.rows * batch.length, model.config.hiddenSize], 1)
-  const run = () =>
-    tf.grads((...args: Tensor[]) => {
-      const matrices = Object.fromEntries(pairs.map(([name], i) => [name, { a: args[2 * i]!, b: args[2 * i + 1]! }]))
-      const lowRank = lowRankOf(adapter, 0, matrices)
-      return model.family.block(args.at(-1)!, model.layers[0]!, model.config, pass, { lowRank })
-    })([...pairs.flatMap(([, { a, b }]) => [a, b]), x], x)
+  const run = () => tf.grads(block)([...matrices, x], x)
   tf.dispose(run())
   const earlier = card().dispatches
   const gradients = run()

@@ -20,6 +20,7 @@ export const quickFiles = [
   'test/gpu/likeliest.ts',
   'test/gpu/split-product.ts',
   'test/gpu/updates.ts',
+  'test/gpu/buffers.ts',
   'test/gpu/card.ts',
   'test/gpu/runs.ts',
 ]

@@ -13,6 +13,13 @@ interface Internals {
   uniformPendingDisposal: GPUBuffer[]
 }
 
+/** Private members of the pool of buffers of TensorFlow.js. */
+interface Pool {
+  freeBuffers: Map<string, GPUBuffer[]>
+  numFreeBuffers: number
+  numBytesAllocated: number
+}
+
 type PackageBackend = InstanceType<typeof Package.WebGPUBackend>
 
 /** The back end of TensorFlow.js on a card, with what our own kernels and synchronous code need. */
@@ -77,6 +84,16 @@ export function createBackend(card: Card, load: NodeJS.Require): CardBackend {
       return super.runWebGPUProgram(...call)
     }
 
+    /**
+     * Gives the buffer of what was disposed of back at once, also where commands that are not sent yet read it: whoever gets
+     * it next comes after them in the same queue. TensorFlow.js waits until they are sent. What is recorded to be sent again
+     * keeps its buffers (see `recordWork`).
+     */
+    override disposeData(...call: Parameters<PackageBackend['disposeData']>): boolean {
+      if (!this.isRecordingWork) (this as unknown as Internals).commandQueueOwnedIds.delete(call[0])
+      return super.disposeData(...call)
+    }
+
     /** Submits the recorded work, so that the card computes while the host goes on recording. */
     flush(): void {
       card.check()
@@ -91,6 +108,21 @@ export function createBackend(card: Card, load: NodeJS.Require): CardBackend {
     }
   }
   return new NodeBackend(card.device, card.info) as unknown as CardBackend
+}
+
+/** Gives the card the memory back of buffers that are kept for reuse: work of other shapes has no use for them. */
+export function freeUnused(backend: CardBackend): void {
+  // Of a card that is lost nothing can be freed, and who disposes of a model after that shall not hear of it.
+  backend.send()
+  const pool = backend.bufferManager as unknown as Pool
+  for (const buffers of pool.freeBuffers.values()) {
+    for (const buffer of buffers) {
+      pool.numBytesAllocated -= buffer.size
+      buffer.destroy()
+    }
+    pool.numFreeBuffers -= buffers.length
+    buffers.length = 0
+  }
 }
 
 /** The bytes of a buffer on the card. */

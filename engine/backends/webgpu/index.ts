@@ -4,7 +4,7 @@ import { type LogitsAtOnce, offerExtras } from '../extras.ts'
 import type { DeviceFacts } from '../facts.ts'
 import { setArithmetic } from './arithmetic.ts'
 import { registerOurKernels } from './kernels/index.ts'
-import { createBackend, type CardBackend } from './backend.ts'
+import { type CardBackend, createBackend, freeUnused } from './backend.ts'
 import { recordWork } from './recorded-work.ts'
 import { chooseArithmetic } from './self-test.ts'
 import { weightsOf } from './weights.ts'
@@ -37,6 +37,7 @@ export async function startWebGpu(options: { software: boolean }): Promise<Devic
       flush: () => backend.flush(),
       recordWork: (inputs, work) => recordWork(backend, inputs, work),
       logitsAtOnce: logitsAtOnce(card),
+      weightsDropped: () => freeUnused(backend),
       weightHolder: {
         placeWeight: (weight) => weightsOf(backend).place(weight),
         dropWeight: (weight) => weightsOf(backend).delete(weight.id),
@@ -62,10 +63,10 @@ export async function startWebGpu(options: { software: boolean }): Promise<Devic
   }
 }
 
-/** As many as memory allows: products of some thousand rows keep a card busy. */
+/** Products of some hundred rows with the head's weight keep a card busy; more of them only take memory. */
 function logitsAtOnce({ device }: Card): LogitsAtOnce {
   const most = Math.min(2 ** 26, device.limits.maxStorageBufferBindingSize / 4)
-  return { handy: most, most, rows: 1 }
+  return { handy: Math.min(2 ** 24, most), most, rows: 512 }
 }
 
 /** Closes the card, if it is open, and frees its memory. The caller must then make another back end the current one. */

@@ -6,7 +6,7 @@ import { openCheckpoint } from '../../../engine/models/checkpoint.ts'
 import { linearNames } from '../../../engine/models/tensors.ts'
 import type { TokenBatch } from '../../../engine/data/batches.ts'
 import { type Adapter, adapterFrom, type LayerMatrices, lowRankOf, pairsOf } from '../../../engine/lora/adapter.ts'
-import type { LayerMask, Model } from '../../../engine/models/family.ts'
+import type { LayerMask, Model, Pass } from '../../../engine/models/family.ts'
 import { embedIds, forward as runBlocks, logits } from '../../../engine/models/forward.ts'
 import { loadModel, type LoadModelOptions } from '../../../engine/models/load.ts'
 import { type Tensor, tf } from '../../../engine/tensor/tf.ts'
@@ -37,6 +37,17 @@ export function adapterOf(model: Model, { lora }: Fixture, dropout = 0): Adapter
     const { a, b } = lora.adapter[`layers.${layer}.${projection}`]!
     return { a: a.data, b: b.data }
   })
+}
+
+/** The first block as a function of its adapter's matrices and its input, which comes last, and those matrices. */
+export function firstBlock(model: Model, adapter: Adapter, pass: Pass) {
+  const pairs = pairsOf(adapter.layers[0]!)
+  const block = (...args: Tensor[]): Tensor => {
+    const matrices = Object.fromEntries(pairs.map(([name], i) => [name, { a: args[2 * i]!, b: args[2 * i + 1]! }]))
+    const lowRank = lowRankOf(adapter, 0, matrices)
+    return model.family.block(args.at(-1)!, model.layers[0]!, model.config, pass, { lowRank })
+  }
+  return { block, matrices: pairs.flatMap(([, { a, b }]) => [a, b]) }
 }
 
 /** The fixture's two rows, with the targets that the loss is over. */
