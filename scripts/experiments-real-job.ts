@@ -39,6 +39,7 @@ export const realFlags = (args: string[]) =>
       'first-seed': { type: 'string', default: '0' },
       rows: { type: 'string', multiple: true },
       rank: { type: 'string', default: '16' },
+      lambda: { type: 'string', default: '0.9' },
       'learning-rate': { type: 'string', default: '1e-3' },
       /** Of so few tokens many small steps heal more than few large ones. */
       'batch-size': { type: 'string', default: '1' },
@@ -108,6 +109,7 @@ export function realJob(values: ReturnType<typeof realFlags>): SweepJob {
       pruneCooldown: Number(values.cooldown),
       rank,
       alpha: 2 * rank,
+      lambda: Number(values.lambda),
       dropout: 0,
       learningRate: Number(values['learning-rate']),
       threads: Number(values.threads),

@@ -37,7 +37,8 @@ export function tensorTypeOf(
   const { main } = mixes[type]
   if (role === null || role.part === 'norm' || role.part === 'bias') return 'F32'
   if (!isQuantised(type)) return main
-  return withinRows(wantedType(role, type, shape, config), shape.at(-1)!)
+  const columns = shape.at(-1)!
+  return isOneBlock(role, columns) ? 'F16' : withinRows(wantedType(role, type, shape, config), columns)
 }
 
 function wantedType(role: TensorRole, type: GgufType, shape: readonly number[], config: ModelConfig): TensorTypeName {
@@ -59,6 +60,13 @@ function feelsMore(layer: number, layers: number): boolean {
   const eighth = Math.floor(layers / 8)
   return layer < eighth || layer >= Math.floor((7 * layers) / 8) || (layer - eighth) % 3 === 2
 }
+
+/**
+ * Whether few heads or channels are left of a layer, so that a row is one block of 32 weights: llama.cpp multiplies such rows
+ * wrongly on processors with AMX (seen in its commit 0ad4a86).
+ */
+const isOneBlock = (role: TensorRole, columns: number): boolean =>
+  role.part === 'weight' && columns === 32 && role.linears.some((name) => name === 'o' || name === 'down')
 
 function withinRows(wanted: TensorTypeName, columns: number): TensorTypeName {
   const fits = (name: TensorTypeName) => columns % tensorTypes[name].weights === 0
