@@ -112,7 +112,8 @@ test('the mixes are those of llama.cpp', () => {
   assert.equal(tensorTypeOf({ ...embedding, shape: [64, 288] }, 'q4_k_m', { ...config, tiedEmbeddings: false }), 'Q5_0')
   assert.equal(tensorTypeOf({ ...embedding, shape: [64, 100] }, 'q4_0', { ...config, tiedEmbeddings: false }), 'F16')
   const narrow = { role: { part: 'weight', layer: 1, linears: ['o'] }, shape: [64, 32] } as const
-  for (const type of ['q8_0', 'q4_0', 'q6_k', 'q4_k_m'] as const) assert.equal(tensorTypeOf(narrow, type, config), 'F16')
+  for (const type of ['q8_0', 'q4_0', 'q6_k', 'q4_k_m'] as const)
+    assert.equal(tensorTypeOf(narrow, type, config), 'F16')
   assert.equal(tensorTypeOf({ ...narrow, shape: [64, 64] }, 'q8_0', config), 'Q8_0')
 })
 
