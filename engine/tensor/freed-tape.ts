@@ -23,6 +23,13 @@ function freeOnTheWayBack(tape: Tape): void {
   const owned = new WeakSet<Tensor>()
   /** Tensors that have a gradient; what comes after it is added to it. */
   const reached = new Set<number>()
+  const handOut = (computed: Tensor, { id }: Tensor): Tensor => {
+    const dx = owned.has(computed) ? computed.clone() : computed
+    owned.add(dx)
+    if (reached.has(id)) finished.push(dx)
+    reached.add(id)
+    return dx
+  }
   for (const node of tape) {
     const { gradient, saved = [], inputs } = node
     if (!gradient) continue
@@ -31,16 +38,9 @@ function freeOnTheWayBack(tape: Tape): void {
       // A result that the loss does not depend on has no gradient.
       finished = [...saved, ...(dys as (Tensor | null)[]).filter((dy) => dy !== null)]
       for (const tensor of finished) owned.add(tensor)
-      const own = (computed: Tensor, { id }: Tensor): Tensor => {
-        const dx = owned.has(computed) ? computed.clone() : computed
-        owned.add(dx)
-        if (reached.has(id)) finished.push(dx)
-        reached.add(id)
-        return dx
-      }
       const computations = Object.entries(gradient(dys))
       return Object.fromEntries(
-        computations.map(([name, compute]) => [name, () => own(compute(), inputs[name]!)] as const),
+        computations.map(([name, compute]) => [name, () => handOut(compute(), inputs[name]!)] as const),
       )
     }
   }

@@ -186,7 +186,7 @@ test(`${cancelled} runs that are started and cancelled in a row leave the card a
   // Weights of earlier tests go when their handles are collected.
   setWeightStore(card, new WeightStore(card))
   const { pool: _, ...earlier } = onCard()
-  // The pool of buffers is what a run needs that got furthest; it is kept for the next one.
+  // The pool of buffers is given back with the model of a run; what the run disposes of after that is kept for the next one.
   await cancel('first', moments.at(-1)!)
   const { pool, ...rest } = onCard()
   assert.deepEqual(rest, earlier)

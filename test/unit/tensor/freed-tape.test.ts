@@ -10,7 +10,7 @@ before(() => chooseBackend({ device: 'cpu' }))
 const valuesOf = (tensors: Tensor[]) => tensors.map((tensor) => [...tensor.dataSync()])
 const vector = (...values: number[]) => tf.tensor1d(values) as Tensor
 
-/** Two results of one input, of which the second is often not used, and gradients that are the very tensors that came in. */
+/** Two results of one input. */
 const twice = (x: Tensor): Tensor[] =>
   differentiable(
     { x },
@@ -20,6 +20,7 @@ const twice = (x: Tensor): Tensor[] =>
     },
     ([first, second], [saved]) => ({ x: () => tf.add(tf.mul(first!, 2), tf.mul(tf.mul(second!, saved!), 2)) }),
   )
+/** x + y, whose gradients are the very tensor that came in. */
 const handedOn = (x: Tensor, y: Tensor): Tensor =>
   differentiable(
     { x, y },
@@ -28,6 +29,7 @@ const handedOn = (x: Tensor, y: Tensor): Tensor =>
   )[0]!
 const sumHandedOn = (x: Tensor, y: Tensor) => tf.mul(handedOn(handedOn(x, y), handedOn(y, x)), y)
 const lossOf = (x: Tensor, y: Tensor) => tf.sum(tf.mul(tf.square(x), y)) as never
+/** x, whose gradient is a tensor that was saved. */
 const savedAsGradient = (x: Tensor): Tensor =>
   differentiable(
     { x },
