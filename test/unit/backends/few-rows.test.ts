@@ -22,9 +22,12 @@ import { assertWithin, openFixture, startBackend } from '../models/shared.ts'
 
 before(startBackend)
 
-/** A weight in every form, with rows that end within a block and numbers that float16 holds as subnormal ones. */
-function weights(rows: number, columns: number): HeldWeight[] {
-  const floats = Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i + 1) * (i % 7 === 0 ? 2e-5 : 0.3))
+/**
+ * A weight in every form, with rows that end within a block and numbers that float16 holds as subnormal ones: one of so many.
+ */
+function weights(rows: number, columns: number, rarity: number): HeldWeight[] {
+  const small = (i: number) => i % rarity === 3
+  const floats = Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i + 1) * (small(i) ? 2e-5 : 0.3))
   const stored = (dtype: 'float16' | 'bfloat16') => {
     const bits =
       dtype === 'float16'
@@ -47,7 +50,7 @@ for (const [outputs, inputs] of [
 ] as const)
   test(`products of few rows with [${outputs}, ${inputs}] are those of matrices`, () => {
     const room = new WeightRoom()
-    for (const weight of weights(outputs, inputs)) {
+    for (const weight of [...weights(outputs, inputs, 7), ...weights(outputs, inputs, 211)]) {
       const dense = toFloat32(weight)
       const placed = movedTo(room, weight)
       for (const rows of [1, 3, 4, weight.form === 'float32' ? 8 : 9]) {
@@ -68,7 +71,7 @@ for (const [outputs, inputs] of [
     }
   })
 
-// Of weights with hardly a subnormal number another kernel takes care than of those with many.
+// Of weights with hardly a small number another kernel takes care than of those with many.
 for (const columns of [1, 40])
   test(`every number of 16 bits is multiplied as what it is, one of ${columns} in a row`, () => {
     const finite = Uint16Array.from({ length: 2 ** 16 }, (_, bits) => bits).filter((bits) => (bits & 0x7c00) !== 0x7c00)
@@ -86,7 +89,7 @@ for (const columns of [1, 40])
 
 test('many rows, and weights that lie elsewhere, are left to graphs', () => {
   const room = new WeightRoom()
-  const [floats, halves] = weights(4, 4)
+  const [floats, halves] = weights(4, 4, 7)
   assert.equal(fewRowsProduct(new Float32Array(4), 1, floats!, crews[0]!), null)
   for (const [rows, weight] of [
     [9, floats],

@@ -1,4 +1,4 @@
-import { blockSize, decoded, numberBytes, type ProductName } from './decode.ts'
+import { blockSize, decoded, int8Scale, numberBytes, type ProductName } from './decode.ts'
 import * as wasm from './wasm-code.ts'
 import { type Code, integer, type Local, WasmFunction, whileLess } from './wasm-code.ts'
 
@@ -9,7 +9,7 @@ const widest = 4
  * several places, in each of which it is read on and on, and what is multiplied is loaded once for all of them. As many as leave
  * their sums in registers.
  */
-const several: Record<ProductName, number> = { float32: 4, bfloat16: 4, float16: 4, int8: 2, subnormal16: 2 }
+const several: Record<ProductName, number> = { float32: 4, bfloat16: 4, float16: 4, int8: 4, subnormal16: 2 }
 
 /** Places in memory and sizes in bytes, in this order. */
 const productParameters = [
@@ -118,7 +118,8 @@ class Locals {
     const place = placeIn(wasm.addIntegers(given.y.get, wasm.multiplyIntegers(row, given.yStride.get)))
     const sum = total(sums)
     if (this.name !== 'int8') return wasm.storeFloat(place, sum)
-    return wasm.storeFloat(place, wasm.multiplyFloats(sum, wasm.loadFloat(placeIn(given.scales.get))))
+    const whole = wasm.multiplyFloats(sum, wasm.float(int8Scale))
+    return wasm.storeFloat(place, wasm.multiplyFloats(whole, wasm.loadFloat(placeIn(given.scales.get))))
   }
 }
 

@@ -2,6 +2,7 @@ import type { FrozenWeight, HeldWeight } from '../../../tensor/frozen-weight.ts'
 import { bankOf, scratch } from './bank.ts'
 import type { Crew } from './crew.ts'
 import { blockSize, numberBytes, type ProductName } from './decode.ts'
+import { addSmallWeights, type SmallWeights, smallWeights } from './small-weights.ts'
 
 /** Rows that are multiplied at once at most: with more, what matrices are multiplied with elsewhere is faster. */
 export const mostRows = 16
@@ -25,34 +26,24 @@ export function fewRowsProduct(x: Float32Array, rows: number, weight: FrozenWeig
   const scales = form === 'int8' ? weight.scales : null
   if (scales && bankOf(scales) !== bank) return null
   spread(x, rows, columns, bank.floats)
-  const name = productOf(weight)
+  const { name, small } = productOf(weight)
   const bytes = numberBytes[name]
   const strides = { xStride: 4 * width, wStride: bytes * columns, wBytes: bytes * width, yStride: 4 * outputs }
   const places = { x: scratch.x, w: weight.data.byteOffset, scales: scales?.byteOffset ?? 0, y: scratch.y }
   crew.product(bank, name, { ...places, ...strides, rows }, outputs)
-  return bank.floats.subarray(scratch.y / 4, scratch.y / 4 + rows * outputs)
+  const y = bank.floats.subarray(scratch.y / 4, scratch.y / 4 + rows * outputs)
+  if (small) addSmallWeights(small, { x: bank.floats.subarray(scratch.x / 4), stride: width, y, outputs, count: rows })
+  return y
 }
 
-/** Share of subnormal numbers from which on the kernel for them is the faster one, as measured on an Intel Xeon. */
-const subnormalShare = 1 / 250
-const samples = 4096
-const known = new WeakMap<Uint16Array, ProductName>()
+const known = new WeakMap<Uint16Array, SmallWeights | null>()
 
-/** The kernel that multiplies a weight; of 16 bits the faster one of two that give the same. */
-function productOf({ form, data }: HeldWeight): ProductName {
-  if (form !== 'float16') return form
-  let name = known.get(data)
-  if (!name) known.set(data, (name = subnormalsIn(data) > subnormalShare ? 'subnormal16' : 'float16'))
-  return name
-}
-
-/** The share of subnormal numbers among some of the weights. */
-function subnormalsIn(data: Uint16Array): number {
-  // An odd step does not stay in a few columns.
-  const step = Math.ceil(data.length / samples) | 1
-  let count = 0
-  for (let at = 0; at < data.length; at += step) if ((data[at]! & 0x7c00) === 0 && (data[at]! & 0x3ff) !== 0) count++
-  return (count * step) / data.length
+/** The kernel that multiplies a weight, and the weights that it takes for others. */
+function productOf({ form, data, columns }: HeldWeight): { name: ProductName; small: SmallWeights | null } {
+  if (form !== 'float16') return { name: form, small: null }
+  let small = known.get(data)
+  if (small === undefined) known.set(data, (small = smallWeights(data, columns)))
+  return { name: small ? 'float16' : 'subnormal16', small }
 }
 
 /** Puts rows where kernels read them, each with zeros after it up to whole blocks. */

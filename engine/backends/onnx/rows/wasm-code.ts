@@ -37,6 +37,7 @@ const access = (opcode: number) => (offset: number) => vector(opcode, 0, ...unsi
 
 /** A constant of 32 bits. */
 export const integer = (value: number): Code => [0x41, ...signed(value)]
+export const float = (value: number): Code => [0x43, ...new Uint8Array(Float32Array.of(value).buffer)]
 
 export const equalIntegers = operation(0x46)
 export const addIntegers = operation(0x6a)
@@ -52,11 +53,14 @@ export const multiplyFloats = operation(0x94)
 
 export const load = access(0x00)
 export const store = access(0x0b)
-/** Eight bytes with their signs, as integers of 16 bits. */
-export const loadBytes = access(0x01)
-/** Four numbers of 16 bits as integers of 32, with their signs or without. */
+/** Four numbers of 16 bits as integers of 32, with their signs. */
 export const loadSigned16 = access(0x03)
-export const loadUnsigned16 = access(0x04)
+/** Bytes of two vectors in turns: the first eight of each, or the last. */
+export const bytesTogether = (from: 0 | 8) =>
+  vector(0x0d, ...Array.from({ length: 8 }, (_, i) => [from + i, 16 + from + i]).flat())
+/** The same with numbers of 16 bits: those of the first vector become the low halves of integers of 32 bits. */
+export const halvesTogether = (from: 0 | 4) =>
+  vector(0x0d, ...[0, 1, 2, 3].flatMap((i) => [0, 1, 16, 17].map((byte) => 2 * (from + i) + byte)))
 /** A float in all lanes. */
 export const loadSplat = access(0x09)
 export const zeros: Code = [0xfd, ...unsigned(0x0c), ...Array<number>(16).fill(0)]
@@ -65,14 +69,15 @@ export const splat = (bits: number): Code => vector(0x11)(integer(bits))
 export const lane = (index: number) => vector(0x1f, index)
 export const and = vector(0x4e)
 export const or = vector(0x50)
-export const extendLow = vector(0xa7)
-export const extendHigh = vector(0xa8)
+/** Of integers of 16 bits; to the right with their signs. */
+export const shiftLeft16 = vector(0x8b)
+export const shiftRight16 = vector(0x8c)
+export const addEach16 = vector(0x8e)
 export const shiftLeft = vector(0xab)
 /** Without signs. */
 export const shiftRight = vector(0xad)
 export const addEach = vector(0xae)
 export const add = vector(0xe4)
-export const multiply = vector(0xe6)
 /** Of floats. */
 export const smaller = vector(0xea)
 export const toFloats = vector(0xfa)
