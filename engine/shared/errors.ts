@@ -70,12 +70,9 @@ export interface Failure {
   field?: string | undefined
 }
 
-/** The error that another process, or a file that it left, told of. @param message where more is to be said than it did */
-export const errorOf = ({ kind, message: told }: Pick<Failure, 'kind' | 'message'>, message = told): SecateurError =>
-  new SecateurError(Object.hasOwn(exitCodes, kind) ? (kind as ErrorKind) : 'unsupported', message)
-
-/** The error that a failure was made of, with its place. */
-export function errorWithPlace({ kind, message, file, field }: Failure & { kind: ErrorKind }): SecateurError {
+/** The error that another process, or a file that it left, told of, with its place. */
+export function errorOf({ kind: told, message, file, field }: Failure): SecateurError {
+  const kind = Object.hasOwn(exitCodes, told) ? (told as ErrorKind) : 'unsupported'
   const place = [file, field].filter((part) => part !== undefined).join(': ')
   const isNamed = place !== '' && message.startsWith(`${place}: `)
   return isNamed

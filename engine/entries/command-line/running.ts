@@ -9,7 +9,7 @@ import {
   type ResultEvent,
 } from '../../contract/index.ts'
 import { runJob } from '../../jobs/index.ts'
-import { errorWithPlace, refuseIfAny } from '../../shared/errors.ts'
+import { errorOf, refuseIfAny } from '../../shared/errors.ts'
 import { StopSwitch } from '../process/stop-switch.ts'
 import type { Reporter } from './report.ts'
 
@@ -71,7 +71,7 @@ async function reportEstimate(job: Job, context: EstimateContext, reporter: Repo
     (await estimateElsewhere(job, context)) ?? (await estimateHere(job, context, reporter))
   const criterion = job.kind === 'prune' ? job.criterion : null
   reporter.finish({ type: 'result', criterion, ...known, data })
-  refuseIfAny(data.problems.map(errorWithPlace))
+  refuseIfAny(data.problems.map(errorOf))
 }
 
 type EstimateContext = Pick<JobContext, 'resume' | 'signal'>

@@ -75,7 +75,7 @@ export class Relay implements Disposable {
   }
 
   #refusal({ error }: Extract<RelayMessage, { type: 'refused' }>): SecateurError {
-    return errorOf(error, `on ${this.#login.destination}: ${error.message}`)
+    return errorOf({ kind: error.kind, message: `on ${this.#login.destination}: ${error.message}` })
   }
 
   readonly #close = (): void => void this.#child.kill('SIGTERM');

@@ -2,14 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Command } from 'commander'
 import { saidAsFlag } from '../../../engine/entries/command-line/said-as-flag.ts'
-import {
-  badFile,
-  badSetting,
-  errorWithPlace,
-  failureOf,
-  refuseIfAny,
-  SecateurError,
-} from '../../../engine/shared/errors.ts'
+import { badFile, badSetting, errorOf, failureOf, refuseIfAny, SecateurError } from '../../../engine/shared/errors.ts'
 
 const command = new Command('eval').argument('<checkpoint>').option('--images <path>').option('--few-shot <n>')
 
@@ -49,10 +42,16 @@ test('a failure that was told, as by an estimate, becomes the error again that i
     badFile('rows.jsonl', 'line 3', 'is no object'),
     new SecateurError('does-not-fit', 'the disk is full: images: gone'),
   ]) {
-    const again = errorWithPlace({ ...failureOf(error), kind: error.kind })
+    const again = errorOf(failureOf(error))
     assert.deepEqual(
       [again.kind, again.message, again.file, again.field],
       [error.kind, error.message, error.file, error.field],
     )
   }
+})
+
+test('what another process does not know to be a fault of the user is unsupported here', () => {
+  const again = errorOf(failureOf(new TypeError('x is not a function')))
+  assert.equal(again.kind, 'unsupported')
+  assert.match(again.message, /x is not a function/)
 })
