@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { peftJudge } from './adapters.ts'
 import { transformersJudge } from './checkpoints.ts'
-import type { Judge, Judging } from './judge.ts'
+import type { Finding, Judge, Judging } from './judge.ts'
 import { llamaCppJudge } from './llama-cpp.ts'
 import { lmEvalJudge } from './lm-eval.ts'
 import { judged } from './models.ts'
@@ -46,7 +46,7 @@ async function judgeAll(): Promise<boolean> {
   const workshop = new Workshop(work, say)
   const today = new Date().toISOString().slice(0, 10)
   const all = new Map<Judge, Outcome['found']>(
-    judges.map((judge) => [judge, { without: isAsked(judge) ? 'it was ended before' : 'left out by --only' }]),
+    judges.map((judge) => [judge, isAsked(judge) ? { without: 'it was ended before' } : 'not asked']),
   )
   let agree = true
   for (const judge of judges.filter(isAsked)) {
@@ -69,7 +69,7 @@ function isAsked({ name }: Judge): boolean {
 }
 
 /** What a judge finds, or why it could not judge. */
-async function ask(judge: Judge, judging: Judging): Promise<Outcome['found'] | { without: string; failed: true }> {
+async function ask(judge: Judge, judging: Judging): Promise<Finding | { without: string; failed?: true }> {
   try {
     const found = await judge.judge(judging)
     judging.say(found.agrees ? 'agrees' : 'DIFFERS')

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { sectionOf, sectionsOf } from '../../judges/page.ts'
+import { type Outcome, sectionOf, sectionsOf } from '../../judges/page.ts'
 
 const found = { agrees: true, versions: { torch: '2.1', peft: '0.2' }, text: 'All agree.\n\n| a | b |\n| --- | --- |' }
 const judged = sectionOf('A judge', found, undefined, '2026-01-02')
-const kept = (of: string, why: string) =>
+const kept = (of: string, why: string) => after(of, { without: why })
+const after = (of: string, outcome: Outcome['found']) =>
   sectionOf(
     'A judge',
-    { without: why },
+    outcome,
     sectionsOf(`# Page\n\nHead.\n\n${of}\n## Next\n\n_Other._\n`).get('A judge'),
     '2027-01-01',
   )
@@ -24,6 +25,11 @@ test('a section of a judge that did not run keeps what it found, and says why it
   )
   // Only the latest reason stays.
   assert.equal(kept(once, 'left out'), once.replace('no network', 'left out'))
+})
+
+test('a section of a judge that was not asked stays as it is', () => {
+  for (const before of [judged, kept(judged, 'no network'), '## A judge\n\n_Never judged (no network)._\n'])
+    assert.equal(after(before, 'not asked'), before)
 })
 
 test('a section that was never judged says so', () => {
