@@ -128,5 +128,9 @@ export const taskDescriptions = Object.fromEntries(list.map((task) => [task.name
   TaskDescription<TaskName>
 >
 
+/** Solved examples in front of each row of a task; of one of the user's own, whose file may say how many, those that are asked for. */
+export const examplesOf = (name: string, fewShot: number | undefined): number =>
+  fewShot ?? (isTaskName(name) ? (taskDescriptions[name].examples ?? 0) : 0)
+
 /** Title of a task; one of the user's own goes by its name. */
 export const titleOfTask = (name: string): string => (isTaskName(name) ? taskDescriptions[name].title : name)

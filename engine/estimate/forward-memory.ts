@@ -1,5 +1,5 @@
 import { backendExtras, handyRows } from '../backends/extras.ts'
-import type { EvaluationSettings } from '../contract/index.ts'
+import { type EvaluationSettings, examplesOf, isTaskName } from '../contract/index.ts'
 import { comparedTokens } from '../evaluation/closeness.ts'
 import type { LayerShape, ModelConfig } from '../models/model-config.ts'
 import {
@@ -46,8 +46,7 @@ export const patchFloats = ({ patchValues = 0 }: ModelConfig): number => 2 * pat
 export function evaluationFloats(model: HeldModel, settings: EvaluationSettings): number {
   const { batchTokens, window, tasks, perplexity, latency, latencyLengths, prompts, maxNewTokens, images } = settings
   const { config } = model
-  // Rows of tasks are seldom longer than this.
-  const ofTasks = Object.keys(tasks).length > 0 ? Math.min(512, config.maxPositions) : 0
+  const ofTasks = Math.max(0, ...Object.keys(tasks).map((name) => taskRow(name, settings, config)))
   const ofTexts = Object.keys(perplexity).length > 0 ? window : 0
   const ofImages = images === undefined ? 0 : config.maxPositions
   const length = Math.max(ofTasks, ofTexts, ofImages)
@@ -59,12 +58,21 @@ export function evaluationFloats(model: HeldModel, settings: EvaluationSettings)
     tokens === 0
       ? 0
       : oneAfterTheOther(
-          blockFloats(model, tokens / length, length) + tokens * patchFloats(config),
+          blockFloats(model, tokens / length, length) + tokens * (patchFloats(config) + ofTasks),
           logits + widenedHead(model, ofTasks > 0 ? 'pieces' : 'once'),
         )
   const measured = latency ? [128, ...latencyLengths].map((prompt) => generationFloats(model, prompt, 32)) : [0]
   const written = prompts.length > 0 ? generationFloats(model, 128, maxNewTokens) : 0
   return oneAfterTheOther(scoring, Math.max(...measured, written))
+}
+
+/**
+ * Tokens of a row of a task, each of which has a bias of attention for every other one. Rows that stand behind the same examples, or
+ * a text of the user's own, share it in a row as long as a batch; others are seldom longer than 512.
+ */
+function taskRow(name: string, { fewShot, batchTokens }: EvaluationSettings, { maxPositions }: ModelConfig): number {
+  const shares = !isTaskName(name) || examplesOf(name, fewShot) > 0
+  return shares ? batchTokens : Math.min(512, maxPositions)
 }
 
 /**

@@ -1,10 +1,4 @@
-import {
-  type EvaluationSettings,
-  type FinetuneJob,
-  isTaskName,
-  type PruneJob,
-  taskDescriptions,
-} from '../contract/index.ts'
+import { type EvaluationSettings, examplesOf, type FinetuneJob, type PruneJob } from '../contract/index.ts'
 import { type ImageSplit, openImageSet } from '../data/images/image-set.ts'
 import { detectDataset } from '../datasets/detect.ts'
 import { tokenLengths } from '../datasets/token-lengths.ts'
@@ -16,6 +10,9 @@ import { selfDataTokens } from './self-data.ts'
 const bytesPerToken = 4
 /** Rows whose lengths stand for all rows of a data file. */
 const sampledRows = 100
+
+/** Rows of a subject of MMLU, all of which have the same examples, that share them in a row of a batch: see evaluation/shared-stems.ts. */
+const rowsBehindExamples = 12
 
 /** Optimiser steps of a job that says how many passes through its data it makes. */
 export async function stepsOf(job: FinetuneJob | PruneJob, control: WorkControl): Promise<number> {
@@ -100,13 +97,12 @@ export async function scoredTokens(
     const { images } = await openImageSet(settings.images, 'test', control.signal)
     tokens['images'] = Math.min(images.length, settings.limit ?? Infinity) * imageTokens
   }
-  const examplesOf = (name: string) =>
-    settings.fewShot ?? (isTaskName(name) ? (taskDescriptions[name].examples ?? 0) : 0)
   for (const [name, path] of Object.entries(settings.tasks)) {
     if (name in known) continue
     const { rows, bytes } = await detectDataset({ path }, control)
     const share = settings.limit === undefined || rows === null ? 1 : Math.min(1, settings.limit / rows)
-    tokens[name] = (share * (1 + examplesOf(name)) * bytes) / bytesPerToken
+    const examples = examplesOf(name, settings.fewShot) / (name === 'mmlu' ? rowsBehindExamples : 1)
+    tokens[name] = (share * (1 + examples) * bytes) / bytesPerToken
   }
   for (const [name, path] of Object.entries(settings.perplexity)) {
     if (name in known) continue

@@ -1,11 +1,12 @@
 import type { LikelihoodItem } from './scoring-model.ts'
+import { unitsOf } from './shared-stems.ts'
 
 /** Tokens of a row that items share: in a longer one attention costs more than is saved in padding. */
 const sharedRow = 256
 /** Lengths of rows are rounded up to a multiple of this, so that few graphs are compiled. */
 const lengthStep = 32
 
-/** Rows of a batch, and the items in each by their index, one after the other. */
+/** Rows of a batch, and the units in each by their index, one after the other. */
 export interface Layout {
   /** Tokens of every row, padding included. */
   length: number
@@ -14,24 +15,26 @@ export interface Layout {
 
 /**
  * Puts entries of similar length together, the longest first, so that what does not fit in memory fails at once. A batch
- * takes at most `tokens` once it is laid out, unless one item alone is longer.
+ * takes at most `tokens` once it is laid out, unless one item alone is longer. Entries whose items share a stem stay together.
  */
 export function scoringBatches<T>(entries: readonly T[], itemOf: (entry: T) => LikelihoodItem, tokens: number): T[][] {
-  const waiting = new LongestFirst(entries.map((entry) => itemLength(itemOf(entry))))
+  const units = unitsOf(entries.map(itemOf))
+  const waiting = new LongestFirst(units.map((unit) => unit.length))
   const batches: T[][] = []
   while (waiting.longest > 0) {
     const length = Math.max(waiting.longest, Math.min(Math.max(sharedRow, rounded(waiting.longest)), tokens))
     const rows = Math.max(1, Math.floor(tokens / length))
-    batches.push(fillRows(waiting, length, rows).flatMap((row) => row.map((index) => entries[index]!)))
+    const filled = fillRows(waiting, length, rows).flat()
+    batches.push(filled.flatMap((unit) => units[unit]!.indices.map((index) => entries[index]!)))
   }
   return batches
 }
 
 /**
- * Where items lie that are scored at once: several in a row where that takes fewer tokens than a row for each. Those of a batch
+ * Where units lie that are scored at once: several in a row where that takes fewer tokens than a row for each. Those of a batch
  * of `scoringBatches` take the rows that it counted, or fewer tokens.
  *
- * @param lengths tokens of each item, at least one
+ * @param lengths tokens of each unit, at least one
  */
 export function layOut(lengths: readonly number[]): Layout {
   const length = rounded(Math.max(...lengths))
@@ -54,10 +57,6 @@ const stepsUpTo = (most: number, from: number): number[] =>
 const worthwhile = 0.9
 
 const tokensOf = ({ length, rows }: Layout): number => length * rows.length
-
-/** Tokens that an item takes in a row, its suffixes after its prefix. The last token of a suffix is only predicted. */
-export const itemLength = ({ prefix, suffixes }: LikelihoodItem): number =>
-  suffixes.reduce((sum, suffix) => sum + suffix.length - 1, prefix.length)
 
 const rounded = (length: number): number => Math.ceil(length / lengthStep) * lengthStep
 

@@ -4,8 +4,9 @@ import type { LayerMask, Model } from '../models/family.ts'
 import { embedIds, forward, logits } from '../models/forward.ts'
 import { labelLogLikelihoods } from '../ops/cross-entropy.ts'
 import { type Tensor, tf } from '../tensor/tf.ts'
-import { itemLength, layOut } from './batching.ts'
+import { layOut } from './batching.ts'
 import type { GreedyLikelihoods, GreedyScoringModel, LikelihoodItem } from './scoring-model.ts'
+import { unitsOf } from './shared-stems.ts'
 
 /** Tokens that are predicted at once are rounded up to a multiple of this, so that few graphs are compiled. */
 const labelStep = 32
@@ -16,44 +17,38 @@ interface PlacedToken {
   label: number
 }
 
-/** Which tokens of a row may look at each other: those of a prefix and what branches off it. */
+/** Which tokens of a row may look at each other: those of a part, and of the parts that it comes after. */
 class Tree {
-  /** Of each token the prefix or suffix that it belongs to, counted over the batch; -1 for padding. */
+  /** Of each token the part that it belongs to; -1 for padding. */
   readonly #part: Int32Array
-  /** Of each token the prefix that it comes after. */
-  readonly #trunk: Int32Array
-  #parts = 0
-  #current = 0
+  /** Of each part the one that it comes after, or -1. */
+  readonly #before: number[] = []
 
   constructor(tokens: number) {
     this.#part = new Int32Array(tokens).fill(-1)
-    this.#trunk = new Int32Array(tokens).fill(-1)
   }
 
-  startItem(): number {
-    this.#current = this.#parts++
-    return this.#current
-  }
-
-  startBranch(): number {
-    return this.#parts++
+  /** @param before the part that it comes after; -1 where it starts a text */
+  startPart(before: number): number {
+    return this.#before.push(before) - 1
   }
 
   put(at: number, part: number): void {
     this.#part[at] = part
-    this.#trunk[at] = this.#current
   }
 
   sees(query: number, key: number): boolean {
-    const part = this.#part[key]!
-    return part === this.#part[query] || (part === this.#trunk[query] && part >= 0)
+    const wanted = this.#part[key]!
+    let part = this.#part[query]!
+    while (part !== wanted && part >= 0) part = this.#before[part]!
+    return part === wanted
   }
 }
 
 /**
  * Scores with a causal language model, adapted and masked or not. The suffixes of an item lie after its prefix in one row; each sees
- * the prefix and itself alone, at the positions that it would have on its own, so the prefix is computed once. Short items
- * share a row in the same way, so that little is computed for padding.
+ * the prefix and itself alone, at the positions that it would have on its own, so the prefix is computed once. In the same way
+ * items lie after a stem that they share, and short ones share a row, so that little is computed for padding.
  */
 export class CausalScoring implements GreedyScoringModel {
   readonly #model: Model
@@ -83,31 +78,37 @@ export class CausalScoring implements GreedyScoringModel {
   }
 
   #score(items: readonly LikelihoodItem[], greedy: boolean): GreedyLikelihoods {
-    const { length, rows } = layOut(items.map(itemLength))
+    const units = unitsOf(items)
+    const { length, rows } = layOut(units.map((unit) => unit.length))
     const ids = new Int32Array(rows.length * length)
     const positions = new Int32Array(rows.length * length)
     const tree = new Tree(rows.length * length)
     const placed: PlacedToken[][][] = Array.from(items, () => [])
     for (const [row, ofRow] of rows.entries()) {
       let at = row * length
-      const put = (id: number, position: number) => {
-        ids[at] = id
-        positions[at] = position
-        return at++
+      /** Puts tokens of a part, which have their places in a text from `position` on; where the last one lies. */
+      const put = (tokens: readonly number[], position: number, part: number) => {
+        for (const [offset, id] of tokens.entries()) {
+          ids[at] = id
+          positions[at] = position + offset
+          tree.put(at++, part)
+        }
+        return at - 1
       }
-      for (const index of ofRow) {
-        const { prefix, suffixes } = items[index]!
-        const trunk = tree.startItem()
-        for (const [position, id] of prefix.entries()) tree.put(put(id, position), trunk)
-        const lastOfPrefix = at - 1
-        placed[index] = suffixes.map((suffix) => {
-          const branch = tree.startBranch()
-          return suffix.map((label, offset) => {
-            const source = offset === 0 ? lastOfPrefix : at - 1
-            if (offset < suffix.length - 1) tree.put(put(label, prefix.length + offset), branch)
-            return { source, label }
+      for (const unit of ofRow.map((index) => units[index]!)) {
+        const stem = tree.startPart(-1)
+        const lastOfStem = put(items[unit.indices[0]!]!.prefix.slice(0, unit.stem), 0, stem)
+        for (const index of unit.indices) {
+          const { prefix, suffixes } = items[index]!
+          const trunk = tree.startPart(stem)
+          const own = prefix.slice(unit.stem)
+          const lastOfPrefix = own.length > 0 ? put(own, unit.stem, trunk) : lastOfStem
+          placed[index] = suffixes.map((suffix) => {
+            const first = at
+            put(suffix.slice(0, -1), prefix.length, tree.startPart(trunk))
+            return suffix.map((label, offset) => ({ source: offset === 0 ? lastOfPrefix : first + offset - 1, label }))
           })
-        })
+        }
       }
     }
     const isTree = rows.length < items.length || items.some(({ suffixes }) => suffixes.length > 1)

@@ -1,12 +1,13 @@
 import type { EvaluationSettings } from '../contract/index.ts'
 import { collectProblems, type SecateurError } from '../shared/errors.ts'
+import { sum } from '../shared/sum.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
-import { itemLength } from './batching.ts'
 import { corpusCalled } from './corpus.ts'
 import { openTask } from './open-task.ts'
 import { encodeCorpus } from './perplexity.ts'
 import { planTask } from './plan.ts'
 import { checkPrompt, encodePrompt } from './prompt.ts'
+import { shareStems, unitsOf } from './shared-stems.ts'
 import { checkShots } from './shots.ts'
 
 /** What scoring reads of a model before it computes anything. */
@@ -47,10 +48,11 @@ export async function evaluationProblems(
         onProgress: ({ done, total }) => onFile?.(file, done / total),
         signal,
       })
-      onTokens?.(
-        name,
-        plan.reduce((sum, { planned }) => sum + itemLength(planned.item), 0),
+      const items = shareStems(
+        plan.map(({ planned }) => planned.item),
+        settings.batchTokens,
       )
+      onTokens?.(name, sum(unitsOf(items).map(({ length }) => length)))
       onFile?.(file, 1)
     })
   for (const [name, file] of Object.entries(settings.perplexity))

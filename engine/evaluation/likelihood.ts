@@ -8,6 +8,7 @@ import { type PlannedRow, type PlanOptions, planTask, selectedCount } from './pl
 import { lengthInCodePoints } from './python-text.ts'
 import type { ScoredTask } from './scored-task.ts'
 import type { GreedyScoringModel } from './scoring-model.ts'
+import { shareStems } from './shared-stems.ts'
 import { type ScoredRow, type TaskScore, taskScore } from './task-score.ts'
 import type { TaskRow } from './tasks/task.ts'
 
@@ -31,11 +32,15 @@ export async function scoreTask(
   options: ScoreOptions = {},
 ): Promise<TaskScore> {
   const { shots = { count: 0 } } = options
-  const plan = await planTask(model, tokenizer, task, rows, { ...options, onProgress: undefined })
+  const { batchTokens = 2048 } = options
+  const plan = withStems(
+    await planTask(model, tokenizer, task, rows, { ...options, onProgress: undefined }),
+    batchTokens,
+  )
   const greedy = options.greedy === true || task.asks === 'word'
   const total = selectedCount(rows, options)
   const scored: ScoredRow[] = []
-  for (const batch of scoringBatches(plan, ({ planned }) => planned.item, options.batchTokens ?? 2048)) {
+  for (const batch of scoringBatches(plan, ({ planned }) => planned.item, batchTokens)) {
     options.signal?.throwIfAborted()
     for (const row of await scoreBatch(model, batch, greedy)) {
       const result = judge(task, rows[row.index]!, row, greedy)
@@ -49,6 +54,15 @@ export async function scoreTask(
     ...taskScore(task, rows, scored, { ...options, shots }),
     warnings: [...warnOfComparability(task, rows, shots), ...warnOfLongChoices(model, plan)],
   }
+}
+
+/** The plan with stems where items start alike: see `shareStems`. */
+export function withStems(plan: readonly PlannedRow[], batchTokens: number): PlannedRow[] {
+  const items = shareStems(
+    plan.map(({ planned }) => planned.item),
+    batchTokens,
+  )
+  return plan.map(({ row, planned }, at) => ({ row, planned: { ...planned, item: items[at]! } }))
 }
 
 /** Rows that are whole with this batch. */

@@ -3,6 +3,13 @@ export interface LikelihoodItem {
   prefix: number[]
   /** Token sequences to score after the prefix, each at least one token. */
   suffixes: number[][]
+  /** What the prefix starts with as those of other items do, which hold the same object: it need be computed only once. */
+  stem?: Stem
+}
+
+/** The first tokens of several prefixes. */
+export interface Stem {
+  readonly tokens: number
 }
 
 /** What scoring needs of a language model. */

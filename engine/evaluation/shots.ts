@@ -1,4 +1,4 @@
-import { type EvaluationSettings, isTaskName, taskDescriptions, type TaskName } from '../contract/index.ts'
+import { type EvaluationSettings, examplesOf, isTaskName, taskDescriptions, type TaskName } from '../contract/index.ts'
 import { badSetting } from '../shared/errors.ts'
 import type { FewShot } from './few-shot.ts'
 import { readTask } from './read-task.ts'
@@ -13,7 +13,7 @@ export async function shotsOf(
   { tasks, fewShot, fewShotFrom }: EvaluationSettings,
   signal: AbortSignal,
 ): Promise<FewShot> {
-  const count = fewShot ?? taskDescriptions[name].examples ?? 0
+  const count = examplesOf(name, fewShot)
   const file = fewShotFrom[name]
   if (name === 'mmlu') {
     const examples = count === 0 ? [] : await readTask(name, file ?? tasks[name]!, signal, 'dev')
@@ -28,8 +28,7 @@ export async function shotsOf(
 /** @throws SecateurError where examples cannot be shown, or a train file would have no effect. */
 export function checkShots({ fewShot, fewShotFrom, tasks }: EvaluationSettings): void {
   for (const name of Object.keys(fewShotFrom)) {
-    const usual = isTaskName(name) ? taskDescriptions[name].examples : null
-    if (isTaskName(name) && (fewShot ?? usual ?? 0) === 0)
+    if (isTaskName(name) && examplesOf(name, fewShot) === 0)
       throw badSetting('few-shot-from', 'examples are drawn with --few-shot only: say how many a row gets')
     if (tasks[name] === undefined)
       throw badSetting('few-shot-from', `${name} is not scored: give its file with --task ${name}=FILE`)

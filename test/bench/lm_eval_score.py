@@ -1,6 +1,6 @@
 """What a user would pick instead of Secateur: task files scored by lm-evaluation-harness for every line on standard input.
 
-    python3 test/bench/lm_eval_score.py --checkpoint FOLDER --files '{"piqa": "piqa.jsonl"}' --rows 50 --threads 2 --batch 8
+    python3 test/bench/lm_eval_score.py --checkpoint FOLDER --files '{"piqa": "piqa.jsonl"}' --rows 50 --threads 2 --batch 8 --few-shot 0
 
 The tasks are the harness's own definitions on rows of local files, the model is loaded in float32, the type in which processors
 without 16-bit arithmetic compute, and as transformers loads it otherwise.
@@ -30,7 +30,7 @@ def parse_options():
     parser = argparse.ArgumentParser()
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument("--files", type=json.loads, required=True)
-    for name in ("rows", "threads", "batch"):
+    for name in ("rows", "threads", "batch", "few-shot"):
         parser.add_argument(f"--{name}", type=int, required=True)
     return parser.parse_args()
 
@@ -46,7 +46,7 @@ def main():
         manager = TaskManager(include_path=folder, include_defaults=False)
 
         def work():
-            simple_evaluate(model=harness, tasks=tasks, task_manager=manager, num_fewshot=0, bootstrap_iters=2, verbosity="ERROR")
+            simple_evaluate(model=harness, tasks=tasks, task_manager=manager, num_fewshot=options.few_shot, bootstrap_iters=2, verbosity="ERROR")
 
         answer_lines(options.rows, lambda: (), work)
 

@@ -16,6 +16,7 @@ export const quickFiles = [
   'test/conformance/unary.test.ts',
   'test/unit/models/llama.test.ts',
   'test/unit/evaluation/batch-generation.test.ts',
+  'test/unit/evaluation/shared-stems.test.ts',
   'test/gpu/generation.ts',
   'test/gpu/likeliest.ts',
   'test/gpu/split-product.ts',

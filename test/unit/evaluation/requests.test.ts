@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Random } from '../../../engine/shared/random.ts'
 import type { Tokenizer } from '../../../engine/tokenizer/tokenizer-type.ts'
-import { itemLength, layOut, scoringBatches } from '../../../engine/evaluation/batching.ts'
+import { layOut, scoringBatches } from '../../../engine/evaluation/batching.ts'
+import { itemLength } from '../../../engine/evaluation/shared-stems.ts'
 import { pairEncoder, planRow } from '../../../engine/evaluation/requests.ts'
 
 /** One id a character (its code), but "ab" is the one id 900; 1 starts and 2 ends a text. */
