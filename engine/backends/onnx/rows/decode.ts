@@ -41,7 +41,7 @@ export const decoded: Record<ProductName, (given: Decoding) => Decoded> = {
   bfloat16: ({ at, scratch: [high] }) =>
     inEights(floatsOf(wasm.zeros, high.get), (offset) => high.set(wasm.load(offset)(at))),
   // Sign, exponent and fraction go where float32 has them, in its high half and its low one, and 112 is added to the exponent.
-  // Zero and subnormal numbers become others, for which `addSmallWeights` makes up: a product with a float that is subnormal,
+  // Zero and subnormal numbers become others, for which `SmallWeights` make up: a product with a float that is subnormal,
   // which a factor of 2^112 in place of the addition would need for them, takes processors of Intel a hundred cycles. Weights
   // are finite: see `Checkpoint.read`.
   float16: ({ at, scratch: [high, low], constant }) => {

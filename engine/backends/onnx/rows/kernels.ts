@@ -12,6 +12,22 @@ export type Kernels = Record<ProductName, (...given: number[]) => void> & {
    * @param v rows of floats, `stride` bytes apart, of which blocks from `y` to `yEnd` are read
    */
   mix: (p: number, pEnd: number, v: number, stride: number, y: number, yEnd: number) => void
+  /** y[output] += missing x[input] for all entries: see `SmallWeights`. */
+  addEntries: (entry: number, end: number, x: number, y: number) => void
+}
+
+function addEntries(): WasmFunction {
+  const wanted = new WasmFunction(4)
+  const [entry, end, x, y] = wanted.parameters as [Local, Local, Local, Local]
+  const output = wanted.integer()
+  const input = wasm.loadFloat(0)(wasm.addIntegers(x.get, wasm.loadInteger(4)(entry.get)))
+  const term = wasm.multiplyFloats(wasm.loadFloat(8)(entry.get), input)
+  wanted.code = whileLess(entry, end.get, [
+    ...output.set(wasm.addIntegers(y.get, wasm.loadInteger(0)(entry.get))),
+    ...wasm.storeFloat(output.get, wasm.addFloats(wasm.loadFloat(0)(output.get), term)),
+    ...entry.increase(integer(12)),
+  ])
+  return wanted
 }
 
 function mix(): WasmFunction {
@@ -43,7 +59,11 @@ let compiled: WebAssembly.Module | null = null
 /** The kernels, which threads share. */
 export const kernelModule = (): WebAssembly.Module =>
   (compiled ??= new WebAssembly.Module(
-    wasm.wasmModule({ ...Object.fromEntries(productNames.map((name) => [name, product(name)])), mix: mix() }),
+    wasm.wasmModule({
+      ...Object.fromEntries(productNames.map((name) => [name, product(name)])),
+      mix: mix(),
+      addEntries: addEntries(),
+    }),
   ))
 
 /** The kernels over a shared memory. */

@@ -119,7 +119,7 @@ class Locals {
     const sum = total(sums)
     if (this.name !== 'int8') return wasm.storeFloat(place, sum)
     const whole = wasm.multiplyFloats(sum, wasm.float(int8Scale))
-    return wasm.storeFloat(place, wasm.multiplyFloats(whole, wasm.loadFloat(placeIn(given.scales.get))))
+    return wasm.storeFloat(place, wasm.multiplyFloats(whole, wasm.loadFloat(0)(placeIn(given.scales.get))))
   }
 }
 

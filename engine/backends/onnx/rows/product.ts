@@ -1,8 +1,8 @@
 import type { FrozenWeight, HeldWeight } from '../../../tensor/frozen-weight.ts'
-import { bankOf, scratch } from './bank.ts'
+import { type Bank, bankOf, scratch } from './bank.ts'
 import type { Crew } from './crew.ts'
 import { blockSize, numberBytes, type ProductName } from './decode.ts'
-import { addSmallWeights, type SmallWeights, smallWeights } from './small-weights.ts'
+import { type SmallWeights, smallWeights } from './small-weights.ts'
 
 /** Rows that are multiplied at once at most: with more, what matrices are multiplied with elsewhere is faster. */
 export const mostRows = 16
@@ -26,23 +26,25 @@ export function fewRowsProduct(x: Float32Array, rows: number, weight: FrozenWeig
   const scales = form === 'int8' ? weight.scales : null
   if (scales && bankOf(scales) !== bank) return null
   spread(x, rows, columns, bank.floats)
-  const { name, small } = productOf(weight)
+  const { name, small } = productOf(weight, bank)
   const bytes = numberBytes[name]
   const strides = { xStride: 4 * width, wStride: bytes * columns, wBytes: bytes * width, yStride: 4 * outputs }
   const places = { x: scratch.x, w: weight.data.byteOffset, scales: scales?.byteOffset ?? 0, y: scratch.y }
   crew.product(bank, name, { ...places, ...strides, rows }, outputs)
-  const y = bank.floats.subarray(scratch.y / 4, scratch.y / 4 + rows * outputs)
-  if (small) addSmallWeights(small, { x: bank.floats.subarray(scratch.x / 4), stride: width, y, outputs, count: rows })
-  return y
+  if (small) {
+    for (let row = 0; row < rows; row++)
+      bank.kernels.addEntries(small.start, small.end, scratch.x + 4 * row * width, scratch.y + 4 * row * outputs)
+  }
+  return bank.floats.subarray(scratch.y / 4, scratch.y / 4 + rows * outputs)
 }
 
 const known = new WeakMap<Uint16Array, SmallWeights | null>()
 
 /** The kernel that multiplies a weight, and the weights that it takes for others. */
-function productOf({ form, data, columns }: HeldWeight): { name: ProductName; small: SmallWeights | null } {
+function productOf({ form, data, columns }: HeldWeight, bank: Bank): { name: ProductName; small: SmallWeights | null } {
   if (form !== 'float16') return { name: form, small: null }
   let small = known.get(data)
-  if (small === undefined) known.set(data, (small = smallWeights(data, columns)))
+  if (small === undefined) known.set(data, (small = smallWeights(data, columns, bank)))
   return { name: small ? 'float16' : 'subnormal16', small }
 }
 

@@ -1,12 +1,16 @@
-/** Weights of float16 that are subnormal or zero: their exponent is zero, and the kernel of float16 takes them for others. */
+import type { Bank } from './bank.ts'
+
+/**
+ * Weights of float16 that are subnormal or zero: their exponent is zero, and the kernel of float16 takes them for others. Entries of
+ * three numbers lie in a bank: the bytes from the start of a row of results and of inputs to where the weight belongs, and what
+ * it is less what the kernel takes it for.
+ */
 export interface SmallWeights {
-  /** Where they are, row by row. */
-  rows: Uint32Array
-  columns: Uint32Array
-  /** What a weight is, less what the kernel takes it for. */
-  missing: Float32Array
+  start: number
+  end: number
 }
 
+const entryNumbers = 3
 /** Share of small weights above which the kernel that multiplies them too is the faster one, as measured on an Intel Xeon. */
 const mostShare = 1 / 128
 const exponent = 0x7c00
@@ -14,11 +18,11 @@ const fraction = 0x3ff
 const sign = 0x8000
 
 /**
- * The small weights of a matrix, or null where they are many.
+ * The small weights of a matrix in a bank, or null where they are many or there is no room for them.
  *
  * @param data from a multiple of four bytes on
  */
-export function smallWeights(data: Uint16Array, columns: number): SmallWeights | null {
+export function smallWeights(data: Uint16Array, columns: number, bank: Bank): SmallWeights | null {
   const places = new Uint32Array(Math.ceil(data.length * mostShare))
   let count = 0
   const look = (at: number) => {
@@ -35,12 +39,26 @@ export function smallWeights(data: Uint16Array, columns: number): SmallWeights |
   }
   if (data.length % 2 === 1) look(data.length - 1)
   if (count > places.length) return null
-  const found = places.subarray(0, count)
-  return {
-    rows: found.map((at) => Math.floor(at / columns)),
-    columns: found.map((at) => at % columns),
-    missing: new Float32Array(count).map((_, i) => missingOf(data[found[i]!]!)),
+  const bytes = bank.take(4 * entryNumbers * count)
+  if (!bytes) return null
+  const integers = new Int32Array(bytes.buffer, bytes.byteOffset, entryNumbers * count)
+  const floats = new Float32Array(bytes.buffer, bytes.byteOffset, entryNumbers * count)
+  for (const [i, at] of byColumn(places.subarray(0, count), columns).entries()) {
+    integers[entryNumbers * i] = 4 * Math.floor(at / columns)
+    integers[entryNumbers * i + 1] = 4 * (at % columns)
+    floats[entryNumbers * i + 2] = missingOf(data[at]!)
   }
+  return { start: bytes.byteOffset, end: bytes.byteOffset + bytes.byteLength }
+}
+
+/** Places in the order of their columns: sums of different rows need not wait for each other. */
+function byColumn(places: Uint32Array, columns: number): Uint32Array {
+  const next = new Uint32Array(columns + 1)
+  for (const at of places) next[(at % columns) + 1]!++
+  for (let column = 0; column < columns; column++) next[column + 1]! += next[column]!
+  const sorted = new Uint32Array(places.length)
+  for (const at of places) sorted[next[at % columns]!++] = at
+  return sorted
 }
 
 /**
@@ -51,22 +69,4 @@ function missingOf(bits: number): number {
   const f = (bits & fraction) / 1024
   const magnitude = 2 ** -14 * f - 2 ** -15 * (1 + f)
   return bits & sign ? -magnitude : magnitude
-}
-
-/**
- * Adds to rows of products what small weights are missing in them.
- *
- * @param given.x rows, `stride` numbers apart
- * @param given.y [count, outputs]
- */
-export function addSmallWeights(
-  { rows, columns, missing }: SmallWeights,
-  given: { x: Float32Array; stride: number; y: Float32Array; outputs: number; count: number },
-): void {
-  const { x, stride, y, outputs, count } = given
-  for (let row = 0; row < count; row++) {
-    const input = row * stride
-    const output = row * outputs
-    for (let i = 0; i < missing.length; i++) y[output + rows[i]!]! += missing[i]! * x[input + columns[i]!]!
-  }
 }

@@ -46,7 +46,9 @@ export const multiplyIntegers = operation(0x6c)
 export const andIntegers = operation(0x71)
 /** Without signs. */
 export const shiftRightInteger = operation(0x76)
-export const loadFloat = operation(0x2a, 2, 0)
+/** At an address, which is a multiple of four, and a fixed number of bytes after it. */
+export const loadInteger = (offset: number) => operation(0x28, 2, ...unsigned(offset))
+export const loadFloat = (offset: number) => operation(0x2a, 2, ...unsigned(offset))
 export const storeFloat = operation(0x38, 2, 0)
 export const addFloats = operation(0x92)
 export const multiplyFloats = operation(0x94)
