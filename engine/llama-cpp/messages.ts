@@ -75,7 +75,8 @@ export const wroteSchema = z.object({
 export type Wrote = z.infer<typeof wroteSchema>
 
 export const responseSchema = z.union([
-  z.object({ request: id, token: tokenSchema }),
+  /** Those that were written since the last message, in their order. */
+  z.object({ request: id, tokens: z.array(tokenSchema) }),
   /** Part of the weights that is loaded. */
   z.object({ request: id, share: z.number() }),
   z.object({ request: id, result: z.unknown() }),

@@ -138,7 +138,11 @@ export class LlamaCppModel implements Disposable {
 
   #hear(message: unknown): void {
     const response = responseSchema.parse(message)
-    if ('token' in response) return this.#pending.get(response.request)?.onToken?.(response.token)
+    if ('tokens' in response) {
+      const onToken = this.#pending.get(response.request)?.onToken
+      for (const token of response.tokens) onToken?.(token)
+      return
+    }
     if ('share' in response) return this.#pending.get(response.request)?.onShare?.(response.share)
     const pending = this.#settle(response.request)
     if ('error' in response)
