@@ -31,8 +31,7 @@ export async function scoreTask(
   rows: readonly TaskRow[],
   options: ScoreOptions = {},
 ): Promise<TaskScore> {
-  const { shots = { count: 0 } } = options
-  const { batchTokens = 2048 } = options
+  const { shots = { count: 0 }, batchTokens = 2048 } = options
   const plan = withStems(
     await planTask(model, tokenizer, task, rows, { ...options, onProgress: undefined }),
     batchTokens,
@@ -57,7 +56,7 @@ export async function scoreTask(
 }
 
 /** The plan with stems where items start alike: see `shareStems`. */
-export function withStems(plan: readonly PlannedRow[], batchTokens: number): PlannedRow[] {
+function withStems(plan: readonly PlannedRow[], batchTokens: number): PlannedRow[] {
   const items = shareStems(
     plan.map(({ planned }) => planned.item),
     batchTokens,

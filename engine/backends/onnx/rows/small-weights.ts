@@ -1,9 +1,9 @@
 import type { Bank } from './bank.ts'
 
 /**
- * Weights of float16 that are subnormal or zero: their exponent is zero, and the kernel of float16 takes them for others. Entries of
- * three numbers lie in a bank: the bytes from the start of a row of results and of inputs to where the weight belongs, and what
- * it is less what the kernel takes it for.
+ * Weights of float16 that are subnormal or zero: their exponent is zero, and the kernel of float16 takes them for others. Where their
+ * entries in a bank start and end: each is three numbers, how many bytes after the first result and the first input of a row its
+ * own ones lie, and what the weight is less what the kernel takes it for.
  */
 export interface SmallWeights {
   start: number
