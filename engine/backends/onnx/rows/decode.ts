@@ -4,7 +4,10 @@ import { type Code, integer, type Local } from './wasm-code.ts'
 /** Numbers of a row that are read at a time: what is multiplied is filled up with zeros to a multiple of this. */
 export const blockSize = 16
 
-/** Kernels of products, by the form of their weights; the last one is for weights of which many are zero or subnormal. */
+/**
+ * Kernels of products, by the form of their weights; the last one is for those of float16 for which there is no list of small
+ * weights: see `SmallWeights`.
+ */
 export const productNames = ['float32', 'float16', 'bfloat16', 'int8', 'subnormal16'] as const
 export type ProductName = (typeof productNames)[number]
 export const numberBytes: Record<ProductName, number> = { float32: 4, float16: 2, bfloat16: 2, int8: 1, subnormal16: 2 }
@@ -41,9 +44,9 @@ export const decoded: Record<ProductName, (given: Decoding) => Decoded> = {
   bfloat16: ({ at, scratch: [high] }) =>
     inEights(floatsOf(wasm.zeros, high.get), (offset) => high.set(wasm.load(offset)(at))),
   // Sign, exponent and fraction go where float32 has them, in its high half and its low one, and 112 is added to the exponent.
-  // Zero and subnormal numbers become others, for which `SmallWeights` make up: a product with a float that is subnormal,
-  // which a factor of 2^112 in place of the addition would need for them, takes processors of Intel a hundred cycles. Weights
-  // are finite: see `Checkpoint.read`.
+  // Zero and subnormal numbers become others that way, for which `SmallWeights` make up. A factor of 2^112 in place of the
+  // addition would leave them as they are, but processors of Intel take a hundred cycles for a factor that is subnormal.
+  // Weights are finite: they are checked when they are read.
   float16: ({ at, scratch: [high, low], constant }) => {
     const signAndRest = wasm.and(wasm.shiftRight16(low.get, integer(3)), constant(inBothHalves(0x8fff)))
     return inEights(floatsOf(low.get, high.get), (offset) => [
@@ -52,7 +55,7 @@ export const decoded: Record<ProductName, (given: Decoding) => Decoded> = {
       ...low.set(wasm.shiftLeft16(low.get, integer(13))),
     ])
   },
-  // The same for matrices of which many weights are zero or subnormal. With 112 added to the exponent a number t has one bit
+  // The same where small weights come out right. With 112 added to the exponent a number t has one bit
   // more than the fraction. A small number has no such bit, and is 2 t - 2^-14; of the others t is the smaller one.
   subnormal16: ({ at, scratch: [bits, t], constant }) => ({
     prepared: [],
@@ -76,6 +79,9 @@ export const decoded: Record<ProductName, (given: Decoding) => Decoded> = {
 
 /** What products with weights of 8 bits are to be multiplied with, beside their scales. */
 export const int8Scale = 2 ** -24
+
+/** The bits of the exponent in float16. */
+export const exponent16 = 0x7c00
 
 const inBothHalves = (bits: number): number => (bits << 16) | bits
 const bitsOf = (value: number): number => new Int32Array(Float32Array.of(value).buffer)[0]!

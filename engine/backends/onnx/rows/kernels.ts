@@ -1,7 +1,7 @@
-import { blockSize, type ProductName, productNames } from './decode.ts'
+import { blockSize, exponent16, type ProductName, productNames } from './decode.ts'
 import { product } from './product-kernel.ts'
 import * as wasm from './wasm-code.ts'
-import { integer, type Local, WasmFunction, whileLess } from './wasm-code.ts'
+import { integer, type Local, WasmFunction, when, whileLess } from './wasm-code.ts'
 
 /** Kernels over one memory. */
 export type Kernels = Record<ProductName, (...given: number[]) => void> & {
@@ -12,8 +12,35 @@ export type Kernels = Record<ProductName, (...given: number[]) => void> & {
    * @param v rows of floats, `stride` bytes apart, of which blocks from `y` to `yEnd` are read
    */
   mix: (p: number, pEnd: number, v: number, stride: number, y: number, yEnd: number) => void
+  /**
+   * Writes down eights of numbers of 16 bits among which some have no bit of `exponent16`: their address, and a bit for each such
+   * number. A zero comes after the last one.
+   */
+  findSmall: (numbers: number, end: number, found: number) => void
   /** y[output] += missing x[input] for all entries: see `SmallWeights`. */
   addEntries: (entry: number, end: number, x: number, y: number) => void
+}
+
+function findSmall(): WasmFunction {
+  const wanted = new WasmFunction(3)
+  const [numbers, end, found] = wanted.parameters as [Local, Local, Local]
+  const small = wanted.integer()
+  const exponent = wanted.vector()
+  const exponents = wasm.and(wasm.load(0)(numbers.get), exponent.get)
+  wanted.code = [
+    ...exponent.set(wasm.splat(exponent16 * 0x10001)),
+    ...whileLess(numbers, end.get, [
+      ...small.set(wasm.highestBits16(wasm.equalEach16(exponents, wasm.zeros))),
+      ...when(small.get, [
+        ...wasm.storeInteger(0)(found.get, numbers.get),
+        ...wasm.storeInteger(4)(found.get, small.get),
+        ...found.increase(integer(8)),
+      ]),
+      ...numbers.increase(integer(16)),
+    ]),
+    ...wasm.storeInteger(0)(found.get, integer(0)),
+  ]
+  return wanted
 }
 
 function addEntries(): WasmFunction {
@@ -62,6 +89,7 @@ export const kernelModule = (): WebAssembly.Module =>
     wasm.wasmModule({
       ...Object.fromEntries(productNames.map((name) => [name, product(name)])),
       mix: mix(),
+      findSmall: findSmall(),
       addEntries: addEntries(),
     }),
   ))

@@ -38,13 +38,13 @@ export function fewRowsProduct(x: Float32Array, rows: number, weight: FrozenWeig
   return bank.floats.subarray(scratch.y / 4, scratch.y / 4 + rows * outputs)
 }
 
-const known = new WeakMap<Uint16Array, SmallWeights | null>()
+const known = new WeakMap<HeldWeight, SmallWeights | null>()
 
 /** The kernel that multiplies a weight, and the weights that it takes for others. */
-function productOf({ form, data, columns }: HeldWeight, bank: Bank): { name: ProductName; small: SmallWeights | null } {
-  if (form !== 'float16') return { name: form, small: null }
-  let small = known.get(data)
-  if (small === undefined) known.set(data, (small = smallWeights(data, columns, bank)))
+function productOf(weight: HeldWeight, bank: Bank): { name: ProductName; small: SmallWeights | null } {
+  if (weight.form !== 'float16') return { name: weight.form, small: null }
+  let small = known.get(weight)
+  if (small === undefined) known.set(weight, (small = smallWeights(weight.data, weight.columns, bank)))
   return { name: small ? 'float16' : 'subnormal16', small }
 }
 

@@ -1,4 +1,4 @@
-import type { Bank } from './bank.ts'
+import { type Bank, scratch } from './bank.ts'
 
 /**
  * Weights of float16 that are subnormal or zero: their exponent is zero, and the kernel of float16 takes them for others. Where their
@@ -13,42 +13,45 @@ export interface SmallWeights {
 const entryNumbers = 3
 /** Share of small weights above which the kernel that multiplies them too is the faster one, as measured on an Intel Xeon. */
 const mostShare = 1 / 128
-const exponent = 0x7c00
 const fraction = 0x3ff
 const sign = 0x8000
+/** Weights that are looked through at once: what is found of them has room where results lie. */
+const pieceSize = 2 ** 20
 
-/**
- * The small weights of a matrix in a bank, or null where they are many or there is no room for them.
- *
- * @param data from a multiple of four bytes on
- */
+/** The small weights of a matrix in a bank; null where they are many or there is no room for them. */
 export function smallWeights(data: Uint16Array, columns: number, bank: Bank): SmallWeights | null {
-  const places = new Uint32Array(Math.ceil(data.length * mostShare))
-  let count = 0
-  const look = (at: number) => {
-    if ((data[at]! & exponent) === 0) places[count++] = at
-  }
-  // Two at a time, which takes half as long.
-  const pairs = new Uint32Array(data.buffer, data.byteOffset, data.length >>> 1)
-  for (let pair = 0; pair < pairs.length; pair++) {
-    const bits = pairs[pair]!
-    if ((bits & exponent) !== 0 && (bits & (exponent << 16)) !== 0) continue
-    look(2 * pair)
-    look(2 * pair + 1)
-    if (count > places.length) return null
-  }
-  if (data.length % 2 === 1) look(data.length - 1)
-  if (count > places.length) return null
-  const bytes = bank.take(4 * entryNumbers * count)
+  const places = placesOf(data, bank)
+  const bytes = places && bank.take(4 * entryNumbers * places.length)
   if (!bytes) return null
-  const integers = new Int32Array(bytes.buffer, bytes.byteOffset, entryNumbers * count)
-  const floats = new Float32Array(bytes.buffer, bytes.byteOffset, entryNumbers * count)
-  for (const [i, at] of byColumn(places.subarray(0, count), columns).entries()) {
+  const integers = new Int32Array(bytes.buffer, bytes.byteOffset, entryNumbers * places.length)
+  const floats = new Float32Array(bytes.buffer, bytes.byteOffset, entryNumbers * places.length)
+  for (const [i, at] of byColumn(places, columns).entries()) {
     integers[entryNumbers * i] = 4 * Math.floor(at / columns)
     integers[entryNumbers * i + 1] = 4 * (at % columns)
     floats[entryNumbers * i + 2] = missingOf(data[at]!)
   }
   return { start: bytes.byteOffset, end: bytes.byteOffset + bytes.byteLength }
+}
+
+/** Where the small weights are, or null where they are many. */
+function placesOf(data: Uint16Array, bank: Bank): Uint32Array | null {
+  const places = new Uint32Array(Math.ceil(data.length * mostShare))
+  const found = new Uint32Array(bank.floats.buffer, scratch.y, pieceSize)
+  let count = 0
+  for (let start = 0; start < data.length; start += pieceSize) {
+    const end = Math.min(start + pieceSize, data.length)
+    bank.kernels.findSmall(data.byteOffset + 2 * start, data.byteOffset + 2 * end, scratch.y)
+    for (let at = 0; found[at] !== 0; at += 2) {
+      const first = (found[at]! - data.byteOffset) / 2
+      for (let bits = found[at + 1]!, place = first; bits !== 0; bits >>>= 1, place++) {
+        // The last eight may end beyond the matrix.
+        if ((bits & 1) === 0 || place >= end) continue
+        if (count === places.length) return null
+        places[count++] = place
+      }
+    }
+  }
+  return places.subarray(0, count)
 }
 
 /** Places in the order of their columns: sums of different rows need not wait for each other. */

@@ -49,6 +49,7 @@ export const shiftRightInteger = operation(0x76)
 /** At an address, which is a multiple of four, and a fixed number of bytes after it. */
 export const loadInteger = (offset: number) => operation(0x28, 2, ...unsigned(offset))
 export const loadFloat = (offset: number) => operation(0x2a, 2, ...unsigned(offset))
+export const storeInteger = (offset: number) => operation(0x36, 2, ...unsigned(offset))
 export const storeFloat = operation(0x38, 2, 0)
 export const addFloats = operation(0x92)
 export const multiplyFloats = operation(0x94)
@@ -75,6 +76,9 @@ export const or = vector(0x50)
 export const shiftLeft16 = vector(0x8b)
 export const shiftRight16 = vector(0x8c)
 export const addEach16 = vector(0x8e)
+/** All bits of an integer of 16 bits where two are equal, and one bit for each of eight that has its highest bit set. */
+export const equalEach16 = vector(0x2d)
+export const highestBits16 = vector(0x84)
 export const shiftLeft = vector(0xab)
 /** Without signs. */
 export const shiftRight = vector(0xad)
@@ -108,6 +112,9 @@ export const whileLess = (local: Local, end: Code, body: Code): Code => [
   ...body,
   ...again,
 ]
+
+/** Does something where a number is not zero. */
+export const when = (condition: Code, body: Code): Code => [...condition, 0x04, 0x40, ...body, 0x0b]
 
 /** A function of integers that returns nothing. */
 export class WasmFunction {
