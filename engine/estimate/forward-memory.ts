@@ -1,6 +1,7 @@
 import { backendExtras, handyRows } from '../backends/extras.ts'
 import { type EvaluationSettings, examplesOf, isTaskName } from '../contract/index.ts'
 import { comparedTokens } from '../evaluation/closeness.ts'
+import { bestLength } from '../evaluation/shared-stems.ts'
 import type { LayerShape, ModelConfig } from '../models/model-config.ts'
 import {
   besideWidened,
@@ -66,13 +67,17 @@ export function evaluationFloats(model: HeldModel, settings: EvaluationSettings)
   return oneAfterTheOther(scoring, Math.max(...measured, written))
 }
 
+/** Tokens of a row of a task, and of the examples of MMLU: seldom more. */
+const [usualRow, usualStem] = [512, 1024]
+
 /**
- * Tokens of a row of a task, each of which has a bias of attention for every other one. Rows that stand behind the same examples, or
- * a text of the user's own, share it in a row as long as a batch; others are seldom longer than 512.
+ * Tokens of a row of a task, each of which has a bias of attention for every other one. What starts with the same examples, as rows of
+ * MMLU do, or with the same text of a task of the user's own, shares a row: see evaluation/shared-stems.ts.
  */
 function taskRow(name: string, { fewShot, batchTokens }: EvaluationSettings, { maxPositions }: ModelConfig): number {
-  const shares = !isTaskName(name) || examplesOf(name, fewShot) > 0
-  return shares ? batchTokens : Math.min(512, maxPositions)
+  const alone = Math.min(usualRow, maxPositions)
+  const shares = !isTaskName(name) || (name === 'mmlu' && examplesOf(name, fewShot) > 0)
+  return shares ? Math.max(alone, Math.min(batchTokens, bestLength(Math.min(usualStem, maxPositions)))) : alone
 }
 
 /**

@@ -2,6 +2,7 @@ import { type EvaluationSettings, examplesOf, type FinetuneJob, type PruneJob } 
 import { type ImageSplit, openImageSet } from '../data/images/image-set.ts'
 import { detectDataset } from '../datasets/detect.ts'
 import { tokenLengths } from '../datasets/token-lengths.ts'
+import { bestLength } from '../evaluation/shared-stems.ts'
 import { configOf } from '../models/checkpoint.ts'
 import type { WorkControl } from '../shared/work-control.ts'
 import { selfDataTokens } from './self-data.ts'
@@ -11,8 +12,18 @@ const bytesPerToken = 4
 /** Rows whose lengths stand for all rows of a data file. */
 const sampledRows = 100
 
-/** Rows of a subject of MMLU, all of which have the same examples, that share them in a row of a batch: see evaluation/shared-stems.ts. */
-const rowsBehindExamples = 12
+/** Tokens of a row of MMLU, where nothing better is known. */
+const usualRow = 75
+
+/** About how many rows of a subject of MMLU share their examples in a row of a batch: see evaluation/shared-stems.ts. */
+function rowsTogether(
+  examples: number,
+  rowTokens: number,
+  { batchTokens, limit = Infinity }: EvaluationSettings,
+): number {
+  const stem = examples * rowTokens
+  return Math.max(1, Math.min(limit, (Math.min(batchTokens, bestLength(stem)) - stem) / rowTokens))
+}
 
 /** Optimiser steps of a job that says how many passes through its data it makes. */
 export async function stepsOf(job: FinetuneJob | PruneJob, control: WorkControl): Promise<number> {
@@ -101,8 +112,10 @@ export async function scoredTokens(
     if (name in known) continue
     const { rows, bytes } = await detectDataset({ path }, control)
     const share = settings.limit === undefined || rows === null ? 1 : Math.min(1, settings.limit / rows)
-    const examples = examplesOf(name, settings.fewShot) / (name === 'mmlu' ? rowsBehindExamples : 1)
-    tokens[name] = (share * (1 + examples) * bytes) / bytesPerToken
+    const examples = examplesOf(name, settings.fewShot)
+    const together =
+      name === 'mmlu' ? rowsTogether(examples, rows === null ? usualRow : bytes / bytesPerToken / rows, settings) : 1
+    tokens[name] = (share * (1 + examples / together) * bytes) / bytesPerToken
   }
   for (const [name, path] of Object.entries(settings.perplexity)) {
     if (name in known) continue

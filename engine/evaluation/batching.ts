@@ -1,10 +1,8 @@
 import type { LikelihoodItem } from './scoring-model.ts'
-import { unitsOf } from './shared-stems.ts'
+import { lengthStep, unitsOf } from './shared-stems.ts'
 
 /** Tokens of a row that items share: in a longer one attention costs more than is saved in padding. */
 const sharedRow = 256
-/** Lengths of rows are rounded up to a multiple of this, so that few graphs are compiled. */
-const lengthStep = 32
 
 /** Rows of a batch, and the units in each by their index, one after the other. */
 export interface Layout {
@@ -15,7 +13,7 @@ export interface Layout {
 
 /**
  * Puts entries of similar length together, the longest first, so that what does not fit in memory fails at once. A batch
- * takes at most `tokens` once it is laid out, unless one item alone is longer. Entries whose items share a stem stay together.
+ * takes at most `tokens` once it is laid out, unless one unit alone is longer. Entries whose items share a stem are a unit.
  */
 export function scoringBatches<T>(entries: readonly T[], itemOf: (entry: T) => LikelihoodItem, tokens: number): T[][] {
   const units = unitsOf(entries.map(itemOf))
@@ -60,7 +58,7 @@ const tokensOf = ({ length, rows }: Layout): number => length * rows.length
 
 const rounded = (length: number): number => Math.ceil(length / lengthStep) * lengthStep
 
-/** Rows of the longest items, each filled up with the longest that still fit (first-fit decreasing). */
+/** Rows of the longest units, each filled up with the longest that still fit (first-fit decreasing). */
 function fillRows(waiting: LongestFirst, length: number, most: number): number[][] {
   const rows: number[][] = []
   while (rows.length < most && waiting.longest > 0) {
@@ -75,7 +73,7 @@ function fillRows(waiting: LongestFirst, length: number, most: number): number[]
   return rows
 }
 
-/** Items by their lengths, of which the longest is taken that fits; of equal ones the first. */
+/** Units by their lengths, of which the longest is taken that fits; of equal ones the first. */
 class LongestFirst {
   readonly #byLength = new Map<number, number[]>()
   /** Lengths of those that wait, the longest last. */

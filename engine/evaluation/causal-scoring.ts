@@ -41,7 +41,7 @@ class Tree {
     const wanted = this.#part[key]!
     let part = this.#part[query]!
     while (part !== wanted && part >= 0) part = this.#before[part]!
-    return part === wanted
+    return part === wanted && part >= 0
   }
 }
 

@@ -2,6 +2,8 @@ import type { LikelihoodItem, Stem } from './scoring-model.ts'
 
 /** Tokens that a stem has at least: of a shorter one little is saved. */
 const shortest = 64
+/** Lengths of rows are rounded up to a multiple of this, so that few graphs are compiled. */
+export const lengthStep = 32
 /** Tokens of a row at which attention takes about as long as all else, in small models; in larger ones it takes more. */
 const costlyRow = 2048
 
@@ -13,6 +15,7 @@ const costlyRow = 2048
  */
 export function shareStems(items: readonly LikelihoodItem[], most: number): LikelihoodItem[] {
   const result = [...items]
+  const limit = most - (most % lengthStep)
   const sorted = [...items.keys()].toSorted((one, other) => compare(items[one]!.prefix, items[other]!.prefix))
   let group = new Group()
   const close = () => {
@@ -21,16 +24,16 @@ export function shareStems(items: readonly LikelihoodItem[], most: number): Like
     group = new Group()
   }
   for (const index of sorted) {
-    if (!group.take(index, items, most)) {
+    if (!group.take(index, items, limit)) {
       close()
-      group.take(index, items, most)
+      group.take(index, items, limit)
     }
   }
   close()
   return result
 }
 
-/** Neighbours in the order of their prefixes. */
+/** Neighbours in the order of their prefixes, which take the next one as long as that saves more. */
 class Group {
   readonly indices: number[] = []
   /** Tokens of all of them, each alone. */
@@ -63,7 +66,7 @@ class Group {
  * Tokens of a row in which items that share a stem take the least time. With n tokens of which s are the stem's, attention costs
  * n / c of all else, c being `costlyRow`: n (1 + n / c) is paid for n - s tokens of items, and least for each of them at this n.
  */
-const bestLength = (stem: number): number => stem + Math.sqrt(stem ** 2 + stem * costlyRow)
+export const bestLength = (stem: number): number => stem + Math.sqrt(stem ** 2 + stem * costlyRow)
 
 /** Tokens that an item takes in a row, its suffixes after its prefix. The last token of a suffix is only predicted. */
 export const itemLength = ({ prefix, suffixes }: LikelihoodItem): number =>

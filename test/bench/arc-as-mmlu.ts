@@ -12,8 +12,13 @@ const questionSchema = z.object({
 const parts = { astronomy: 'ARC-Challenge', anatomy: 'ARC-Easy' } as const
 const examples = 5
 
-/** Questions of ARC in the folder layout of MMLU, so many of each of two subjects with five solved examples. */
-export function writeArcAsMmlu(arc: string, rows: number, folder: string): { folder: string; rows: number } {
+/**
+ * Questions of ARC in the folder layout of MMLU, so many of each of two subjects with five solved examples.
+ *
+ * @returns how many there are, where the files have as many
+ */
+export function writeArcAsMmlu(arc: string, rows: number, folder: string): number {
+  let written = 0
   for (const [subject, part] of Object.entries(parts))
     for (const [split, name, count] of [
       ['dev', 'Dev', examples],
@@ -22,8 +27,9 @@ export function writeArcAsMmlu(arc: string, rows: number, folder: string): { fol
       mkdirSync(join(folder, 'data', split), { recursive: true })
       const lines = linesOf(join(arc, `${part}-${name}.jsonl`)).slice(0, count)
       writeFileSync(join(folder, 'data', split, `${subject}_${split}.csv`), lines.join(''))
+      if (split === 'test') written += lines.length
     }
-  return { folder, rows: rows * Object.keys(parts).length }
+  return written
 }
 
 /** Lines of CSV, of the questions that have four choices called A to D. */

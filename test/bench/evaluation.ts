@@ -74,6 +74,11 @@ function askedOfSeven() {
 }
 
 function askedOfMmlu() {
-  const written = writeArcAsMmlu(dirname(officialFiles.arc_challenge), Number(values.rows), folder)
-  return { files: { mmlu: written.folder }, rows: written.rows, of: 'ARC after five solved ones, as MMLU asks' }
+  const arc = dirname(officialFiles.arc_challenge)
+  if (!existsSync(arc)) {
+    console.error(`--mmlu asks questions of ARC, whose files are not in ${arc}`)
+    process.exit(2)
+  }
+  const written = writeArcAsMmlu(arc, Number(values.rows), folder)
+  return { files: { mmlu: folder }, rows: written, of: 'ARC after five solved ones, as MMLU asks' }
 }

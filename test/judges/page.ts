@@ -27,7 +27,7 @@ const tail = `## What they do not load
 `
 
 /** The line under a heading: when and by what a section was judged, perhaps after why it was not judged again. */
-const judged = /^_(?:Not judged when this page was last written \([^\n]*\)\. )?(Judged on [^\n]*)_$/
+const judged = /^_(?:Not judged on [-\d]+ \([^\n]*\)\. )?(Judged on [^\n]*)_$/
 
 /** Writes docs/compatibility.md in one go. Sections of judges that did not run keep what the page says of them. */
 export async function writePage(outcomes: readonly Outcome[], today: string): Promise<void> {
@@ -68,7 +68,7 @@ export function sectionOf(
   }
   const earlier = before && judged.exec(before.line)?.[1]
   if (!before || !earlier) return neverJudged(title, found.without)
-  return `## ${title}\n\n_Not judged when this page was last written (${found.without}). ${earlier}_\n\n${before.text}\n`
+  return `## ${title}\n\n_Not judged on ${today} (${found.without}). ${earlier}_\n\n${before.text}\n`
 }
 
 const neverJudged = (title: string, why: string): string => `## ${title}\n\n_Never judged (${why})._\n`

@@ -71,7 +71,7 @@ for (const [outputs, inputs] of [
     }
   })
 
-// Of weights with hardly a small number another kernel takes care than of those with many.
+// Many of the numbers are small in one case, and few in the other: each has a kernel of its own.
 for (const columns of [1, 40])
   test(`every number of 16 bits is multiplied as what it is, one of ${columns} in a row`, () => {
     const finite = Uint16Array.from({ length: 2 ** 16 }, (_, bits) => bits).filter((bits) => (bits & 0x7c00) !== 0x7c00)

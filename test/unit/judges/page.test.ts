@@ -21,7 +21,7 @@ test('a section of a judge that did not run keeps what it found, and says why it
   const once = kept(judged, 'no network')
   assert.equal(
     once,
-    `## A judge\n\n_Not judged when this page was last written (no network). Judged on 2026-01-02: torch 2.1, peft 0.2._\n\n${found.text}\n`,
+    `## A judge\n\n_Not judged on 2027-01-01 (no network). Judged on 2026-01-02: torch 2.1, peft 0.2._\n\n${found.text}\n`,
   )
   // Only the latest reason stays.
   assert.equal(kept(once, 'left out'), once.replace('no network', 'left out'))

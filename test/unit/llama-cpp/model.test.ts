@@ -55,6 +55,13 @@ test('a seed gives the same text again, and another seed another', options, asyn
   assert.notDeepEqual(await idsOf({ seed: 6 }), first)
 })
 
+test('every token of a long text is told, in its order, whichever are told together', options, async () => {
+  const long = await idsOf({ tokens: 200 })
+  assert.equal(long.length, 200)
+  assert.deepEqual(await idsOf({ tokens: 200 }), long)
+  assert.deepEqual(await idsOf({}), long.slice(0, 12))
+})
+
 test('a text ends before a stopping token, and log-probabilities are those of scoring it', options, async () => {
   const greedy = await idsOf({ temperature: 0 })
   assert.deepEqual(await idsOf({ temperature: 0, stop: [greedy[3]!] }), greedy.slice(0, greedy.indexOf(greedy[3]!)))
