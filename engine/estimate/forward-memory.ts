@@ -3,6 +3,7 @@ import { type EvaluationSettings, examplesOf, isTaskName } from '../contract/ind
 import { comparedTokens } from '../evaluation/closeness.ts'
 import { bestLength } from '../evaluation/shared-stems.ts'
 import type { LayerShape, ModelConfig } from '../models/model-config.ts'
+import { layerWeights } from '../models/tensors.ts'
 import {
   besideWidened,
   type HeldModel,
@@ -110,5 +111,17 @@ export function generationFloats(model: HeldModel, promptTokens: number, maxNewT
   const bias = rows * prompt * prompt
   // As the prompt left it, with room for more, and with room for all; of one token nothing is widened, nor for the last of a
   // prompt's logits.
-  return 3 * cache + bias + blockFloats(model, rows, prompt, 2.5) + backendExtras().atOnceBytes / 4
+  return 3 * cache + bias + blockFloats(model, rows, prompt, 2.5) + atOnceFloats(model)
+}
+
+/** Of weights that are spread normally, with the deviation of 0.02 that models start with: those that float16 holds as small. */
+const smallShare = 1 / 400
+
+/** Floats of what computes a token at once: threads, and three numbers for each small weight of float16 (backends/onnx/rows). */
+function atOnceFloats({ config, int8, widensLinears, copiesBits }: HeldModel): number {
+  const { atOnceBytes } = backendExtras()
+  const isHalf = widensLinears && !int8 && !copiesBits
+  if (atOnceBytes === 0 || !isHalf) return atOnceBytes / 4
+  const weights = sum(layerWeights(config)) + config.vocabularySize * config.hiddenSize
+  return atOnceBytes / 4 + 3 * smallShare * weights
 }
