@@ -3,7 +3,7 @@ import { type EvaluationSettings, examplesOf, isTaskName } from '../contract/ind
 import { comparedTokens } from '../evaluation/closeness.ts'
 import { bestLength } from '../evaluation/shared-stems.ts'
 import type { LayerShape, ModelConfig } from '../models/model-config.ts'
-import { layerWeights } from '../models/tensors.ts'
+import { multiplyAdds } from '../models/multiply-adds.ts'
 import {
   besideWidened,
   type HeldModel,
@@ -120,8 +120,7 @@ const smallShare = 1 / 400
 /** Floats of what computes a token at once: threads, and three numbers for each small weight of float16 (backends/onnx/rows). */
 function atOnceFloats({ config, int8, widensLinears, copiesBits }: HeldModel): number {
   const { atOnceBytes } = backendExtras()
-  const isHalf = widensLinears && !int8 && !copiesBits
-  if (atOnceBytes === 0 || !isHalf) return atOnceBytes / 4
-  const weights = sum(layerWeights(config)) + config.vocabularySize * config.hiddenSize
-  return atOnceBytes / 4 + 3 * smallShare * weights
+  const isFloat16 = widensLinears && !int8 && !copiesBits
+  const listed = atOnceBytes > 0 && isFloat16 ? smallShare * multiplyAdds(config) : 0
+  return atOnceBytes / 4 + 3 * listed
 }

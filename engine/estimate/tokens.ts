@@ -12,19 +12,6 @@ const bytesPerToken = 4
 /** Rows whose lengths stand for all rows of a data file. */
 const sampledRows = 100
 
-/** Tokens of a row of MMLU, where nothing better is known. */
-const usualRow = 75
-
-/** About how many rows of a subject of MMLU share their examples in a row of a batch: see evaluation/shared-stems.ts. */
-function rowsTogether(
-  examples: number,
-  rowTokens: number,
-  { batchTokens, limit = Infinity }: EvaluationSettings,
-): number {
-  const stem = examples * rowTokens
-  return Math.max(1, Math.min(limit, (Math.min(batchTokens, bestLength(stem)) - stem) / rowTokens))
-}
-
 /** Optimiser steps of a job that says how many passes through its data it makes. */
 export async function stepsOf(job: FinetuneJob | PruneJob, control: WorkControl): Promise<number> {
   let tokens = selfDataTokens(job)
@@ -123,4 +110,17 @@ export async function scoredTokens(
     tokens[name] = Math.min((settings.maxWindows ?? Infinity) * settings.window, bytes / bytesPerToken)
   }
   return tokens
+}
+
+/** Tokens of a row of MMLU, where nothing better is known. */
+const usualRow = 75
+
+/** About how many rows of a subject of MMLU share their examples in a row of a batch: see evaluation/shared-stems.ts. */
+function rowsTogether(
+  examples: number,
+  rowTokens: number,
+  { batchTokens, limit = Infinity }: EvaluationSettings,
+): number {
+  const stem = examples * rowTokens
+  return Math.max(1, Math.min(limit, (Math.min(batchTokens, bestLength(stem)) - stem) / rowTokens))
 }

@@ -7,7 +7,7 @@ import { openTask } from './open-task.ts'
 import { encodeCorpus } from './perplexity.ts'
 import { planTask } from './plan.ts'
 import { checkPrompt, encodePrompt } from './prompt.ts'
-import { shareStems, unitsOf } from './shared-stems.ts'
+import { unitsOf } from './shared-stems.ts'
 import { checkShots } from './shots.ts'
 
 /** What scoring reads of a model before it computes anything. */
@@ -43,16 +43,14 @@ export async function evaluationProblems(
       const { task, rows, shots } = await openTask(name, settings, signal)
       const plan = await planTask({ maxLength }, tokenizer, task, rows, {
         mode: settings.mode,
+        batchTokens: settings.batchTokens,
         ...(settings.limit === undefined ? {} : { limit: settings.limit }),
         shots,
         onProgress: ({ done, total }) => onFile?.(file, done / total),
         signal,
       })
-      const items = shareStems(
-        plan.map(({ planned }) => planned.item),
-        settings.batchTokens,
-      )
-      onTokens?.(name, sum(unitsOf(items).map(({ length }) => length)))
+      const units = unitsOf(plan.map(({ planned }) => planned.item))
+      onTokens?.(name, sum(units.map(({ length }) => length)))
       onFile?.(file, 1)
     })
   for (const [name, file] of Object.entries(settings.perplexity))

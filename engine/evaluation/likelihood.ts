@@ -4,17 +4,14 @@ import { SecateurError } from '../shared/errors.ts'
 import { sum } from '../shared/sum.ts'
 import { scoringBatches } from './batching.ts'
 import { warnOfComparability } from './comparability.ts'
-import { type PlannedRow, type PlanOptions, planTask, selectedCount } from './plan.ts'
+import { type PlannedRow, type PlanOptions, planTask, selectedCount, usualBatchTokens } from './plan.ts'
 import { lengthInCodePoints } from './python-text.ts'
 import type { ScoredTask } from './scored-task.ts'
 import type { GreedyScoringModel } from './scoring-model.ts'
-import { shareStems } from './shared-stems.ts'
 import { type ScoredRow, type TaskScore, taskScore } from './task-score.ts'
 import type { TaskRow } from './tasks/task.ts'
 
 export interface ScoreOptions extends Omit<PlanOptions, 'onProgress'> {
-  /** Tokens in a batch, padding included, unless one item alone is larger (default 2048). */
-  batchTokens?: number
   /** Asks of every choice whether the model would write it (ScoredRow.greedy), which a task of choices does not need. */
   greedy?: boolean
   /** Called for every row as soon as it is scored: rows of similar length together, not in file order. */
@@ -31,11 +28,8 @@ export async function scoreTask(
   rows: readonly TaskRow[],
   options: ScoreOptions = {},
 ): Promise<TaskScore> {
-  const { shots = { count: 0 }, batchTokens = 2048 } = options
-  const plan = withStems(
-    await planTask(model, tokenizer, task, rows, { ...options, onProgress: undefined }),
-    batchTokens,
-  )
+  const { shots = { count: 0 }, batchTokens = usualBatchTokens } = options
+  const plan = await planTask(model, tokenizer, task, rows, { ...options, onProgress: undefined })
   const greedy = options.greedy === true || task.asks === 'word'
   const total = selectedCount(rows, options)
   const scored: ScoredRow[] = []
@@ -53,15 +47,6 @@ export async function scoreTask(
     ...taskScore(task, rows, scored, { ...options, shots }),
     warnings: [...warnOfComparability(task, rows, shots), ...warnOfLongChoices(model, plan)],
   }
-}
-
-/** The plan with stems where items start alike: see `shareStems`. */
-function withStems(plan: readonly PlannedRow[], batchTokens: number): PlannedRow[] {
-  const items = shareStems(
-    plan.map(({ planned }) => planned.item),
-    batchTokens,
-  )
-  return plan.map(({ row, planned }, at) => ({ row, planned: { ...planned, item: items[at]! } }))
 }
 
 /** Rows that are whole with this batch. */

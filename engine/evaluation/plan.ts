@@ -5,6 +5,7 @@ import { type FewShot, fewShotText } from './few-shot.ts'
 import { type PlannedItem, pairEncoder, planRow } from './requests.ts'
 import type { ScoredTask } from './scored-task.ts'
 import type { ScoringModel } from './scoring-model.ts'
+import { shareStems } from './shared-stems.ts'
 import { type EvaluationMode, selectRows, selectRowsOfParts } from './select.ts'
 import type { TaskRow } from './tasks/task.ts'
 
@@ -15,10 +16,15 @@ export interface PlanOptions {
   limit?: number
   /** Default: none. */
   shots?: FewShot
+  /** Tokens in a batch, padding included, unless one item alone is larger. */
+  batchTokens?: number
   /** Called now and then: rows encoded so far, and of how many. */
   onProgress?: ((progress: { done: number; total: number }) => void) | undefined
   signal?: AbortSignal
 }
+
+/** Where nobody says how many: the default of a job too. */
+export const usualBatchTokens = 2048
 
 /** A row as texts: what is scored after what. */
 export interface AskedRow {
@@ -78,7 +84,7 @@ export const selectedCount = (rows: readonly TaskRow[], { mode = 'modern', limit
   selectionOf(rows, mode, limit).order.length
 
 /**
- * What the model is asked, in tokens.
+ * What the model is asked, in tokens; items that start alike have a stem: see `shareStems`.
  *
  * @throws SecateurError for a row that cannot be scored
  */
@@ -89,7 +95,7 @@ export async function planTask(
   rows: readonly TaskRow[],
   options: PlanOptions,
 ): Promise<PlannedRow[]> {
-  const { mode = 'modern', limit, onProgress, signal } = options
+  const { mode = 'modern', limit, batchTokens = usualBatchTokens, onProgress, signal } = options
   if (limit !== undefined && !(Number.isInteger(limit) && limit > 0)) {
     throw badSetting('limit', `must be a whole number of rows above 0, not ${limit}`)
   }
@@ -111,5 +117,9 @@ export async function planTask(
     const items = planRow(encoded, model.maxLength, `${task.name}, row ${index}`)
     plan.push(...items.map((planned) => ({ row, planned })))
   }
-  return plan
+  const items = shareStems(
+    plan.map(({ planned }) => planned.item),
+    batchTokens,
+  )
+  return plan.map(({ row, planned }, at) => ({ row, planned: { ...planned, item: items[at]! } }))
 }

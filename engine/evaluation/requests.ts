@@ -1,3 +1,4 @@
+import { commonPrefix } from '../data/common-prefix.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer-type.ts'
 import { SecateurError } from '../shared/errors.ts'
 import { stripEnd } from './python-text.ts'
@@ -88,10 +89,11 @@ export function planRow(requests: readonly EncodedRequest[], maxLength: number, 
     else groups.push([choice])
   }
   return groups.map((choices) => {
-    const shared = commonPrefix(choices.map((choice) => cut[choice]!.context))
+    const [first, ...others] = choices.map((choice) => cut[choice]!.context)
+    const shared = Math.min(first!.length, ...others.map((other) => commonPrefix(first!, other)))
     return {
       item: {
-        prefix: cut[choices[0]!]!.context.slice(0, shared),
+        prefix: first!.slice(0, shared),
         suffixes: choices.map((choice) => [...cut[choice]!.context.slice(shared), ...cut[choice]!.continuation]),
       },
       parts: choices.map((choice) => {
@@ -110,10 +112,4 @@ function cutLeft({ context, continuation }: EncodedRequest, maxLength: number, w
   const kept = [...context, ...continuation].slice(lost)
   const scored = Math.min(continuation.length, maxLength)
   return { context: kept.slice(0, -scored), continuation: kept.slice(-scored), lost }
-}
-
-function commonPrefix(lists: readonly (readonly number[])[]): number {
-  const [first = [], ...others] = lists
-  const differs = first.findIndex((id, index) => others.some((other) => other[index] !== id))
-  return differs < 0 ? first.length : differs
 }

@@ -1,3 +1,4 @@
+import { commonPrefix } from '../data/common-prefix.ts'
 import type { LikelihoodItem, Stem } from './scoring-model.ts'
 
 /** Tokens that a stem has at least: of a shorter one little is saved. */
@@ -50,7 +51,7 @@ class Group {
     const tokens = this.#tokens + itemLength(item)
     const last = this.indices.at(-1)
     if (last !== undefined) {
-      const stem = Math.min(this.#stem, common(items[last]!.prefix, item.prefix))
+      const stem = Math.min(this.#stem, commonPrefix(items[last]!.prefix, item.prefix))
       const saved = this.indices.length * stem
       const savedBefore = this.indices.length > 1 ? (this.indices.length - 1) * this.#stem : 0
       if (stem < shortest || saved <= savedBefore || tokens - saved > Math.min(most, bestLength(stem))) return false
@@ -99,14 +100,7 @@ export function unitsOf(items: readonly LikelihoodItem[]): Unit[] {
   return units
 }
 
-/** How many tokens two lists start with alike. */
-function common(one: readonly number[], other: readonly number[]): number {
-  let at = 0
-  while (at < one.length && one[at] === other[at]) at++
-  return at
-}
-
 function compare(one: readonly number[], other: readonly number[]): number {
-  const at = common(one, other)
+  const at = commonPrefix(one, other)
   return (one[at] ?? -1) - (other[at] ?? -1)
 }

@@ -55,8 +55,8 @@ export const decoded: Record<ProductName, (given: Decoding) => Decoded> = {
       ...low.set(wasm.shiftLeft16(low.get, integer(13))),
     ])
   },
-  // The same where small weights come out right. With 112 added to the exponent a number t has one bit
-  // more than the fraction. A small number has no such bit, and is 2 t - 2^-14; of the others t is the smaller one.
+  // The same where small weights come out right. With 112 added to the exponent a number t has one bit more than the fraction.
+  // A small number has no such bit, and is 2 t - 2^-14; of the others t is the smaller one.
   subnormal16: ({ at, scratch: [bits, t], constant }) => ({
     prepared: [],
     vectors: [0, 8, 16, 24].map((offset) => [

@@ -3,6 +3,9 @@ import { product } from './product-kernel.ts'
 import * as wasm from './wasm-code.ts'
 import { integer, type Local, WasmFunction, when, whileLess } from './wasm-code.ts'
 
+/** Of an entry of `SmallWeights`: two integers and a float. */
+export const entryBytes = 12
+
 /** Kernels over one memory. */
 export type Kernels = Record<ProductName, (...given: number[]) => void> & {
   /**
@@ -52,7 +55,7 @@ function addEntries(): WasmFunction {
   wanted.code = whileLess(entry, end.get, [
     ...output.set(wasm.addIntegers(y.get, wasm.loadInteger(0)(entry.get))),
     ...wasm.storeFloat(output.get, wasm.addFloats(wasm.loadFloat(0)(output.get), term)),
-    ...entry.increase(integer(12)),
+    ...entry.increase(integer(entryBytes)),
   ])
   return wanted
 }

@@ -1,4 +1,5 @@
 import { type Bank, scratch } from './bank.ts'
+import { entryBytes } from './kernels.ts'
 
 /**
  * Weights of float16 that are subnormal or zero: their exponent is zero, and the kernel of float16 takes them for others. Where their
@@ -10,7 +11,7 @@ export interface SmallWeights {
   end: number
 }
 
-const entryNumbers = 3
+const entryNumbers = entryBytes / 4
 /** Share of small weights above which the kernel that multiplies them too is the faster one, as measured on an Intel Xeon. */
 const mostShare = 1 / 128
 const fraction = 0x3ff
@@ -21,7 +22,7 @@ const pieceSize = 2 ** 20
 /** The small weights of a matrix in a bank; null where they are many or there is no room for them. */
 export function smallWeights(data: Uint16Array, columns: number, bank: Bank): SmallWeights | null {
   const places = placesOf(data, bank)
-  const bytes = places && bank.take(4 * entryNumbers * places.length)
+  const bytes = places && bank.take(entryBytes * places.length)
   if (!bytes) return null
   const integers = new Int32Array(bytes.buffer, bytes.byteOffset, entryNumbers * places.length)
   const floats = new Float32Array(bytes.buffer, bytes.byteOffset, entryNumbers * places.length)
